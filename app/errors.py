@@ -33,7 +33,7 @@ class Finding:
 
 
 class RowgateError(Exception):
-    """A refusal or fault with an HTTP status, a stable dotted code and a sentence that is safe to show to the caller."""
+    """A refusal or fault with an HTTP status, a stable dotted code and a sentence that is safe to show."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
