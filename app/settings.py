@@ -1,0 +1,193 @@
+"""What the environment says, read once, checked at start, frozen."""
+
+import os
+import re
+import secrets
+import sys
+from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, cast
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from app.errors import RowgateError
+
+PREFIX = "ROWGATE_"
+SECRET_KEY_BYTES = 32
+_SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file's name
+_ORIGIN = re.compile(r"https?://[^/?#\s@]+", re.ASCII)
+
+
+class SettingsInvalid(RowgateError):
+    """A setting is missing or cannot be used; the sentence names it and never shows its value."""
+
+    status = 500
+    code: ClassVar[str] = "settings.invalid"
+
+
+def _split(value: object) -> object:
+    """Take a list from the environment as words between commas."""
+    if isinstance(value, str):
+        return tuple(word for word in (part.strip() for part in value.split(",")) if word)
+    return value
+
+
+def _with_scheme(*schemes: str) -> AfterValidator:
+    """Refuse a URL of another scheme, without showing the URL, which may hold a password."""
+    sentence = f"should be a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+
+    def check(value: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(value.get_secret_value())
+            _ = parts.port
+        except ValueError:
+            raise ValueError(sentence) from None
+        if parts.scheme not in schemes or not value.get_secret_value().startswith(f"{parts.scheme}://"):
+            raise ValueError(sentence)
+        return value
+
+    return AfterValidator(check)
+
+
+def _origin(value: str) -> str:
+    """Take `*` or a scheme, a host and perhaps a port: what a browser sends as Origin."""
+    if value != "*" and not _ORIGIN.fullmatch(value):
+        raise ValueError("should hold origins such as https://app.example.com, without a path")
+    return value.lower()
+
+
+def _public_url(value: str) -> str:
+    """Take an http or https URL without query or fragment; a slash at its end is dropped."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment or "@" in value:
+        raise ValueError("should be a URL that starts with https:// or http:// and has no query")
+    return value.rstrip("/")
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    """Refuse a key that could be guessed; an empty one means that none is set."""
+    if 0 < len(value.get_secret_value().encode()) < SECRET_KEY_BYTES:
+        raise ValueError(f"should be at least {SECRET_KEY_BYTES} bytes long")
+    return value
+
+
+def _default_env(data: dict[str, Any]) -> Literal["development", "production"]:
+    return "production" if data.get("database_url") else "development"
+
+
+def _default_log_format() -> Literal["text", "json"]:
+    return "text" if sys.stderr.isatty() else "json"
+
+
+class Settings(BaseSettings):
+    """Every setting, each from `ROWGATE_` and its name in capitals, or from `.env`; the environment wins."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: Annotated[SecretStr, _with_scheme("postgresql", "postgres")] | None = None
+    """None means an embedded Postgres in `data_dir`."""
+    data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Path(".rowgate")
+    env: Literal["development", "production"] = Field(default_factory=_default_env)
+    secret_key: Annotated[SecretStr, AfterValidator(_long_enough)] = SecretStr("")
+    """At least 32 bytes; `load_settings` fills it in for the embedded database."""
+    admin_email: EmailStr | None = None
+    admin_password: SecretStr | None = None
+    redis_url: Annotated[SecretStr, _with_scheme("redis", "rediss", "unix")] | None = None
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)] = ()
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)] = ()
+    """The networks whose `X-Forwarded-For` is believed."""
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    smtp_url: Annotated[SecretStr, _with_scheme("smtp", "smtps")] | None = None
+    confirm_email: bool = Field(default_factory=lambda data: data.get("env") == "production")
+    pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Connections to Postgres that one process opens at most."""
+    log_format: Literal["text", "json"] = Field(default_factory=_default_log_format)
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    publishable_key: Annotated[str, Field(pattern=r"^rgp_[A-Za-z0-9_-]{16,}$")] | None = None
+
+    @model_validator(mode="after")
+    def _admin_is_whole(self) -> "Settings":
+        if (self.admin_email is None) != (self.admin_password is None):
+            raise ValueError("ROWGATE_ADMIN_EMAIL and ROWGATE_ADMIN_PASSWORD should be set together")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is the embedded one in `data_dir`."""
+        return self.database_url is None
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the environment and `.env`; what is given by name wins. Raises `SettingsInvalid` with one safe sentence."""
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise SettingsInvalid(_sentence(error)) from None
+    except SettingsError:
+        raise SettingsInvalid("The settings cannot be read: a value is not in the form its setting has.") from None
+    except (OSError, UnicodeDecodeError):
+        raise SettingsInvalid("The file .env cannot be read as UTF-8 text.") from None
+    if settings.secret_key.get_secret_value():
+        return settings
+    if not settings.embedded:
+        raise SettingsInvalid(
+            "ROWGATE_SECRET_KEY is not set, and with ROWGATE_DATABASE_URL it has to be.",
+            hint="Make one with: openssl rand -base64 48",
+        )
+    return settings.model_copy(update={"secret_key": SecretStr(_kept_secret_key(settings.data_dir))})
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say which settings are wrong and how, from names and rules only."""
+    problems = []
+    for problem in error.errors(include_input=False, include_context=False, include_url=False):
+        if problem["type"] == "default_factory_not_called":
+            continue
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["loc"]:
+            message = f"{PREFIX}{str(problem['loc'][0]).upper()}: {message[0].lower()}{message[1:]}"
+        problems.append(message)
+    return f"The settings are refused: {'; '.join(dict.fromkeys(problems))}."
+
+
+def _kept_secret_key(data_dir: Path) -> str:
+    """Give the key that is kept in the data directory, making it at the first start; two first starts agree on one."""
+    path = data_dir / _SECRET_KEY_FILE
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            _make_secret_key(path)
+        if path.stat().st_mode & 0o077:
+            raise SettingsInvalid(f"The secret key {path} can be read by others.", hint=f"chmod 600 '{path}'")
+        key = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = cast("str", getattr(error, "strerror", None) or "not text")
+        raise SettingsInvalid(f"The secret key in the data directory {data_dir} cannot be kept: {reason}.") from None
+    if len(key.encode()) < SECRET_KEY_BYTES:
+        raise SettingsInvalid(f"The secret key {path} is shorter than {SECRET_KEY_BYTES} bytes.")
+    return key
+
+
+def _make_secret_key(path: Path) -> None:
+    """Write a new key whole, then give it its name, so that nobody ever reads half of one."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()

@@ -1,0 +1,64 @@
+"""One embedded server for each test process, and from it databases that are each cloned from a template."""
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
+
+
+def run_sql(server: EmbeddedPostgres, statement: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(server.url(database="postgres", user=SUPERUSER))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+@pytest.fixture(scope="session")
+def embedded_server() -> Iterator[EmbeddedPostgres]:
+    data_dir = Path(tempfile.mkdtemp(prefix="rowgate-test-", dir="/tmp"))
+    try:
+        server = start_embedded(data_dir)
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(data_dir)
+
+
+@pytest.fixture(scope="session")
+def database_url(embedded_server: EmbeddedPostgres) -> str:
+    """The empty database `rowgate`, which is the template of the others: connect to it only before they are made."""
+    return embedded_server.url()
+
+
+@pytest.fixture
+def fresh_database_url(embedded_server: EmbeddedPostgres, database_url: str) -> Iterator[str]:
+    """A database of the test's own."""
+    yield from cloned(embedded_server)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(embedded_server: EmbeddedPostgres, database_url: str) -> Iterator[str]:
+    """A database that the tests of one module share."""
+    yield from cloned(embedded_server)
+
+
+def cloned(server: EmbeddedPostgres) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    run_sql(server, f"CREATE DATABASE {name} TEMPLATE rowgate OWNER rowgate")
+    try:
+        yield server.url(database=name)
+    finally:
+        run_sql(server, f"DROP DATABASE {name} WITH (FORCE)")
