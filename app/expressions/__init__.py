@@ -1,0 +1,1 @@
+"""The rule language: CEL text, parsed, checked against types, and compiled to closures."""

@@ -1,0 +1,377 @@
+"""Typing of an expression: names, operators and functions against a scope, with every problem found at once."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.expressions import functions, syntax
+from app.expressions.operands import common, compared, converted, operate
+from app.expressions.operations import EvaluationError
+from app.expressions.parse import MACROS, parse
+from app.expressions.problems import ExpressionErrors, Problem, caret, near
+from app.expressions.types import (
+    BOOL,
+    DURATION,
+    DYN,
+    INT,
+    NULL,
+    NUMBERS,
+    SECRET,
+    STRING,
+    ListOf,
+    MapOf,
+    Record,
+    Scalar,
+    Type,
+    assignable,
+    describe,
+    holds_secret,
+)
+
+__all__ = ["Expression", "ExpressionErrors", "Problem", "Scope", "caret", "check"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scope:
+    """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings."""
+
+    names: Mapping[str, Type]
+    rows: frozenset[str] = frozenset()
+    secrets: bool = False
+
+    def with_names(self, **names: Type) -> "Scope":
+        """Give a scope that has these names too."""
+        return dataclasses.replace(self, names={**self.names, **names})
+
+    def without(self, *names: str) -> "Scope":
+        """Give a scope that lacks these names."""
+        kept = {name: kind for name, kind in self.names.items() if name not in names}
+        return dataclasses.replace(self, names=kept, rows=self.rows - set(names))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked expression: its typed tree, the type of its value, the dotted paths and the rows that it reads."""
+
+    text: str
+    tree: syntax.Node
+    type: Type
+    paths: frozenset[str]
+    rows: frozenset[str]
+    constant: bool
+
+
+def check(text: str, scope: Scope, expected: Type | None = None) -> Expression:
+    """Parse and type an expression; raises ExpressionErrors with every problem.
+
+    Where `expected` is given, the value is converted to it: a literal now, a number or a dynamic value when it runs.
+    """
+    parsed = parse(text)
+    checker = _Checker(scope)
+    tree = checker.node(parsed)
+    if expected is not None and not checker.problems:
+        tree = _expect(checker, tree, expected)
+    if checker.problems:
+        raise ExpressionErrors(checker.problems)
+    roots = {path.partition(".")[0] for path in checker.paths}
+    return Expression(
+        text=text,
+        tree=tree,
+        type=tree.type,
+        paths=frozenset(checker.paths),
+        rows=scope.rows & roots,
+        constant=not checker.paths,
+    )
+
+
+def _expect(checker: "_Checker", tree: syntax.Node, expected: Type) -> syntax.Node:
+    fitted = converted(tree, expected)
+    if fitted is None:
+        checker.report(tree, f"{describe(expected)} is wanted here, and this is {_called(tree)}")
+        return tree
+    return fitted
+
+
+def _called(node: syntax.Node) -> str:
+    if isinstance(node, syntax.Literal) and node.type == STRING:
+        return f"{str(node.value)[:40]!r}"
+    return describe(node.type)
+
+
+class _Checker:
+    """The state of one check: its scope, the variables of the comprehensions around, the problems and paths so far."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.variables: dict[str, Type] = {}
+        self.problems: list[Problem] = []
+        self.paths: set[str] = set()
+
+    def report(self, node: syntax.Node, message: str, hint: str | None = None, code: str = "type") -> None:
+        self.problems.append(Problem(node.line, node.column, message, hint, f"expression.{code}"))
+
+    def node(self, node: syntax.Node) -> syntax.Node:
+        """Type a node whose value is used, so that it may carry no secret."""
+        typed = self.selected(node)
+        if not holds_secret(typed.type):
+            return typed
+        if self.scope.secrets and typed.type == SECRET:
+            return dataclasses.replace(typed, type=STRING)
+        self.report(typed, "a secret can't be used here", "only the parts of an http step may read secrets", "secret")
+        return dataclasses.replace(typed, type=DYN)
+
+    def selected(self, node: syntax.Node) -> syntax.Node:
+        """Type a node of which only a part may be used."""
+        return _TYPED[type(node)](self, node)
+
+
+def _literal(_checker: _Checker, node: syntax.Literal) -> syntax.Node:
+    return node
+
+
+def _name(checker: _Checker, node: syntax.Name) -> syntax.Node:
+    if node.name in checker.variables:
+        return dataclasses.replace(node, type=checker.variables[node.name])
+    if node.name not in checker.scope.names:
+        known = (*checker.scope.names, *checker.variables)
+        checker.report(node, f"there is no {node.name[:64]!r} here", near(node.name, known), "unknown_name")
+        return node
+    checker.paths.add(node.name)
+    return dataclasses.replace(node, type=checker.scope.names[node.name])
+
+
+def _member(checker: _Checker, operand: syntax.Node, place: syntax.Node, name: str) -> Type:
+    """Give the type of a member and note the path to it in place of the path to its operand."""
+    path = _path(checker, operand)
+    if path is not None:
+        checker.paths.add(f"{path}.{name}")
+    match operand.type:
+        case Record(name=record, fields=fields):
+            if name in fields:
+                return fields[name]
+            message = f"{record} has no field {name[:64]!r}"
+            checker.report(place, message, near(name, fields), "unknown_name")
+        case MapOf(value=value):
+            return value
+        case kind if kind not in (DYN, NULL):
+            checker.report(place, f"{describe(kind)} has no fields")
+    return DYN
+
+
+def _path(checker: _Checker, node: syntax.Node) -> str | None:
+    match node:
+        case syntax.Name(name=name) if name not in checker.variables:
+            return name
+        case syntax.Field(operand=operand, name=name):
+            path = _path(checker, operand)
+            return None if path is None else f"{path}.{name}"
+    return None
+
+
+def _operand(checker: _Checker, node: syntax.Node) -> syntax.Node:
+    """Type the operand of a member without counting the path to the whole of it as read."""
+    before = set(checker.paths)
+    typed = checker.selected(node)
+    path = _path(checker, typed)
+    if path is not None and path not in before:
+        checker.paths.discard(path)
+    return typed
+
+
+def _field(checker: _Checker, node: syntax.Field) -> syntax.Node:
+    operand = _operand(checker, node.operand)
+    return dataclasses.replace(node, operand=operand, type=_member(checker, operand, node, node.name))
+
+
+def _has(checker: _Checker, node: syntax.Has) -> syntax.Node:
+    operand = _operand(checker, node.operand)
+    _member(checker, operand, node, node.name)
+    return dataclasses.replace(node, operand=operand, type=BOOL)
+
+
+def _index(checker: _Checker, node: syntax.Index) -> syntax.Node:
+    if isinstance(node.index, syntax.Literal) and isinstance(node.index.value, str):
+        operand = _operand(checker, node.operand)
+        if isinstance(operand.type, Record):
+            field = syntax.Field(line=node.line, column=node.column, operand=operand, name=node.index.value)
+            return dataclasses.replace(field, type=_member(checker, operand, node, field.name))
+    operand, index = checker.node(node.operand), checker.node(node.index)
+    match operand.type:
+        case ListOf(element=result):
+            wanted: Type = INT
+        case MapOf(key=wanted, value=result):
+            pass
+        case kind:
+            wanted = result = DYN
+            if kind not in (DYN, NULL):
+                checker.report(node, f"{describe(kind)} can't be indexed")
+    fitted = converted(index, wanted)
+    if fitted is None:
+        checker.report(node, f"{describe(wanted)} is wanted as index, and this is {_called(index)}")
+    return dataclasses.replace(node, operand=operand, index=fitted or index, type=result)
+
+
+def _condition(checker: _Checker, node: syntax.Node) -> syntax.Node:
+    typed = checker.node(node)
+    if typed.type not in (BOOL, DYN, NULL):
+        checker.report(typed, f"a condition is wanted here, and this is {_called(typed)}")
+    return typed
+
+
+def _unary(checker: _Checker, node: syntax.Unary) -> syntax.Node:
+    if node.operator == "!":
+        return dataclasses.replace(node, operand=_condition(checker, node.operand), type=BOOL)
+    operand = checker.node(node.operand)
+    if operand.type not in (*NUMBERS, DURATION, DYN, NULL):
+        checker.report(node, f"{describe(operand.type)} can't be negated")
+    return dataclasses.replace(node, operand=operand, type=operand.type)
+
+
+def _logic(checker: _Checker, node: syntax.Logic) -> syntax.Node:
+    items = tuple(_condition(checker, item) for item in node.items)
+    return dataclasses.replace(node, items=items, type=BOOL)
+
+
+def _conditional(checker: _Checker, node: syntax.Conditional) -> syntax.Node:
+    condition = _condition(checker, node.condition)
+    branches = (checker.node(node.then), checker.node(node.otherwise))
+    joined = common(branches)
+    if joined is None:
+        first, second = (describe(branch.type) for branch in branches)
+        checker.report(node, f"the two answers are of different types: {first} and {second}")
+        return dataclasses.replace(node, condition=condition)
+    then, otherwise = joined
+    kind = otherwise.type if then.type == NULL else then.type
+    return dataclasses.replace(node, condition=condition, then=then, otherwise=otherwise, type=kind)
+
+
+def _binary(checker: _Checker, node: syntax.Binary) -> syntax.Node:
+    if node.operator in ("==", "!=") and (test := _null_test(checker, node)):
+        return test
+    left, right = checker.node(node.left), checker.node(node.right)
+    found = (
+        compared(node.operator, left, right) if node.operator in _COMPARISONS else operate(node.operator, left, right)
+    )
+    if isinstance(found, str):
+        checker.report(node, found)
+        refused: Type = BOOL if node.operator in _COMPARISONS else DYN
+        return dataclasses.replace(node, left=left, right=right, type=refused)
+    fitted_left, fitted_right, kind = found
+    return dataclasses.replace(node, left=fitted_left, right=fitted_right, type=kind)
+
+
+_COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
+
+
+def _null_test(checker: _Checker, node: syntax.Binary) -> syntax.Node | None:
+    sides = [side for side in (node.left, node.right) if not (isinstance(side, syntax.Literal) and side.type == NULL)]
+    if len(sides) == 2:
+        return None
+    operand = checker.node(sides[0]) if sides else node.left
+    negated = node.operator == "!="
+    return syntax.NullTest(line=node.line, column=node.column, operand=operand, negated=negated, type=BOOL)
+
+
+def _list(checker: _Checker, node: syntax.ListLiteral) -> syntax.Node:
+    items = tuple(checker.node(item) for item in node.items)
+    joined = common(items) if items else ()
+    if joined is None:
+        return dataclasses.replace(node, items=items, type=ListOf(DYN))
+    element = next((item.type for item in joined if item.type != NULL), DYN)
+    return dataclasses.replace(node, items=joined, type=ListOf(element))
+
+
+def _map(checker: _Checker, node: syntax.MapLiteral) -> syntax.Node:
+    entries = tuple((checker.node(key), checker.node(value)) for key, value in node.entries)
+    for key, _ in entries:
+        if key.type not in (STRING, INT, BOOL, DYN):
+            checker.report(key, f"{describe(key.type)} can't be the key of a map")
+    keys = {key.type for key, _ in entries}
+    values = {value.type for _, value in entries}
+    kind = MapOf(keys.pop() if len(keys) == 1 else DYN, values.pop() if len(values) == 1 else DYN)
+    return dataclasses.replace(node, entries=entries, type=kind)
+
+
+def _call(checker: _Checker, node: syntax.Call) -> syntax.Node:
+    arguments = tuple(checker.node(argument) for argument in node.arguments)
+    node = dataclasses.replace(node, arguments=arguments)
+    function = functions.TABLE.get(node.function)
+    if function is None:
+        known = (*functions.TABLE, *MACROS, "has")
+        message = f"there is no function {node.function[:64]!r}"
+        checker.report(node, message, near(node.function, known), "unknown_function")
+        return node
+    if not (function.method if node.method else function.function):
+        way = f"{node.function}(x)" if node.method else f"x.{node.function}()"
+        checker.report(node, f"{node.function} is written {way}", None, "unknown_function")
+        return node
+    kinds = tuple(argument.type for argument in arguments)
+    overloads = tuple(overload for overload in function.overloads if _takes(overload, kinds))
+    if not overloads:
+        given = ", ".join(describe(kind) for kind in kinds)
+        checker.report(node, f"{node.function} doesn't take ({given})", function.doc)
+        return node
+    _check_literals(checker, node)
+    if all(kind != DYN for kind in kinds):
+        overloads = overloads[:1]
+    results = {overload.result for overload in overloads}
+    return dataclasses.replace(node, overloads=overloads, type=results.pop() if len(results) == 1 else DYN)
+
+
+def _takes(overload: functions.Overload, kinds: tuple[Type, ...]) -> bool:
+    if len(kinds) != len(overload.parameters):
+        return False
+    pairs = zip(kinds, overload.parameters, strict=True)
+    return all(assignable(kind, want) and (kind == want or kind not in NUMBERS) for kind, want in pairs)
+
+
+def _check_literals(checker: _Checker, node: syntax.Call) -> None:
+    """Run now what depends on one literal alone: a pattern, or the text of a date, a UUID, a duration."""
+    last = node.arguments[-1]
+    if not (isinstance(last, syntax.Literal) and last.type == STRING):
+        return
+    try:
+        if node.function == "matches":
+            functions.pattern(last.value)
+        elif (read := functions.FROM_TEXT.get(Scalar(node.function))) is not None:
+            read(last.value)
+    except (EvaluationError, ValueError, OverflowError) as error:
+        detail = error.detail if isinstance(error, EvaluationError) else f"this string is no {node.function}"
+        checker.report(last, detail)
+
+
+def _comprehension(checker: _Checker, node: syntax.Comprehension) -> syntax.Node:
+    operand = checker.node(node.operand)
+    match operand.type:
+        case ListOf(element=element) | MapOf(key=element):
+            pass
+        case kind:
+            element = DYN
+            if kind not in (DYN, NULL):
+                checker.report(node, f"{describe(kind)} has no elements for {node.macro}()")
+    outer = checker.variables
+    checker.variables = {**outer, node.variable: element}
+    type_body = checker.node if node.macro == "map" else lambda body: _condition(checker, body)
+    body = type_body(node.body)
+    condition = _condition(checker, node.condition) if node.condition else None
+    checker.variables = outer
+    kinds: dict[str, Type] = {"map": ListOf(body.type), "filter": ListOf(element)}
+    kind = kinds.get(node.macro, BOOL)
+    return dataclasses.replace(node, operand=operand, body=body, condition=condition, type=kind)
+
+
+_TYPED: dict[type, Callable[[_Checker, Any], syntax.Node]] = {
+    syntax.Literal: _literal,
+    syntax.Name: _name,
+    syntax.Field: _field,
+    syntax.Index: _index,
+    syntax.Has: _has,
+    syntax.Unary: _unary,
+    syntax.Logic: _logic,
+    syntax.Binary: _binary,
+    syntax.Conditional: _conditional,
+    syntax.ListLiteral: _list,
+    syntax.MapLiteral: _map,
+    syntax.Call: _call,
+    syntax.Comprehension: _comprehension,
+}

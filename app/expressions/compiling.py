@@ -1,0 +1,74 @@
+"""What compiling a tree needs at every node: the closures' shape, the place of an error, the budget of work."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.expressions import syntax
+from app.expressions.operations import BoundsExceeded, Unknown, guarded
+from app.expressions.types import DYN, Enum, Scalar, Type
+
+MAX_ITERATIONS = 10_000
+MAX_BUILT = 1_048_576
+BUDGET = "#budget"
+
+Environment = Mapping[str, Any]
+Closure = Callable[[Environment], Any]
+
+
+@dataclasses.dataclass(slots=True)
+class Budget:
+    """The work left: loop iterations, and characters, bytes and elements to build.
+
+    A caller that puts one into the environment under `BUDGET` shares it between the expressions of a request.
+    """
+
+    iterations: int = MAX_ITERATIONS
+    built: int = MAX_BUILT
+
+    def iterate(self, count: int = 1) -> None:
+        """Take loop iterations; raises BoundsExceeded when none are left."""
+        self.iterations -= count
+        if self.iterations < 0:
+            raise BoundsExceeded(f"the expression needs more than {MAX_ITERATIONS:,} loop iterations")
+
+    def build(self, size: int) -> None:
+        """Take room for a string or list in the making; raises BoundsExceeded when there is none left."""
+        self.built -= size
+        if self.built < 0:
+            raise BoundsExceeded("the expression builds strings and lists of more than 1 MiB")
+
+
+class State:
+    """What one compilation knows: whether the closure needs a budget, and whether it stands inside a loop."""
+
+    def __init__(self, compilers: "Mapping[type, Callable[[State, Any], Closure]]") -> None:
+        self.compilers = compilers
+        self.budgeted = False
+        self.looping = False
+
+    def compile(self, node: syntax.Node) -> Closure:
+        """Compile a node by its kind."""
+        return self.compilers[type(node)](self, node)
+
+
+def unknown(node: syntax.Node, message: str = "an operand is null") -> Unknown:
+    """Give the error of an answer that is not known, with the place of the node."""
+    return Unknown(message, node.line, node.column)
+
+
+def placed(node: syntax.Node, operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap an operation so that what it raises carries the node's place."""
+
+    def apply(*arguments: Any) -> Any:
+        try:
+            return guarded(operation, *arguments)
+        except Unknown as error:
+            raise Unknown(error.detail, node.line, node.column) from None
+
+    return apply
+
+
+def flat(kind: Type) -> bool:
+    """Say whether the check brought both sides to this one type, so that Python's own `==` is right."""
+    return isinstance(kind, Enum) or (isinstance(kind, Scalar) and kind != DYN)

@@ -1,0 +1,316 @@
+"""Checked trees to Python closures; a null or an error inside is unknown, and what is unknown never grants."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.expressions import syntax
+from app.expressions.check import Expression
+from app.expressions.compiling import BUDGET, Budget, Closure, Environment, State, flat, placed, unknown
+from app.expressions.conversion import to_type
+from app.expressions.loops import compile_call, compile_comprehension, compile_membership
+from app.expressions.operations import (
+    ARITHMETIC,
+    ORDER,
+    BoundsExceeded,
+    EvaluationError,
+    Unknown,
+    dynamic_arithmetic,
+    dynamic_order,
+    equals,
+    kind_of,
+    negate,
+)
+from app.expressions.types import BOOL, BYTES, DYN, INT, STRING, ListOf, Record
+
+__all__ = ["BUDGET", "BoundsExceeded", "Budget", "EvaluationError", "Unknown", "compile_condition", "compile_value"]
+
+
+def compile_value(expression: Expression) -> Closure:
+    """Give the closure that computes the value; where there is no answer it raises EvaluationError with the place."""
+    state = State(_COMPILERS)
+    closure = state.compile(expression.tree)
+    if not state.budgeted:
+        return closure
+
+    def value(env: Environment) -> Any:
+        return closure(env if BUDGET in env else {**env, BUDGET: Budget()})
+
+    return value
+
+
+def compile_condition(expression: Expression) -> Callable[[Environment], bool]:
+    """Give the closure that says whether the condition holds: unknown, error, null and anything but true is False."""
+    closure = compile_value(expression)
+
+    def condition(env: Environment) -> bool:
+        try:
+            return closure(env) is True
+        except EvaluationError:
+            return False
+
+    return condition
+
+
+def _literal(_state: State, node: syntax.Literal) -> Closure:
+    value = node.value
+    return lambda _env: value
+
+
+def _name(_state: State, node: syntax.Name) -> Closure:
+    name = node.name
+    return lambda env: env.get(name)
+
+
+def _field(state: State, node: syntax.Field) -> Closure:
+    name, operand = node.name, node.operand
+    if not isinstance(operand.type, Record):
+        return _key(state, node, operand, lambda _env: name)
+    if isinstance(operand, syntax.Name):
+        root = operand.name
+
+        def field_of_name(env: Environment) -> Any:
+            value = env.get(root)
+            return None if value is None else value.get(name)
+
+        return field_of_name
+    inner = state.compile(operand)
+
+    def field(env: Environment) -> Any:
+        value = inner(env)
+        return None if value is None else value.get(name)
+
+    return field
+
+
+def _key(state: State, node: syntax.Node, operand: syntax.Node, key: Closure) -> Closure:
+    """Select from a map or dynamic value: of null it is null, a key that isn't there is an error."""
+    inner = state.compile(operand)
+
+    def select(env: Environment) -> Any:
+        value = inner(env)
+        if value is None:
+            return None
+        name = key(env)
+        if not isinstance(value, dict):
+            raise unknown(node, "this value has no fields")
+        if name not in value:
+            raise unknown(node, "there is no such key")
+        return value[name]
+
+    return select
+
+
+def _index(state: State, node: syntax.Index) -> Closure:
+    inner, index = state.compile(node.operand), state.compile(node.index)
+    pick = placed(node, _pick)
+
+    def indexed(env: Environment) -> Any:
+        value, position = inner(env), index(env)
+        if value is None or position is None:
+            raise unknown(node)
+        return pick(value, position)
+
+    return indexed
+
+
+def _pick(value: Any, position: Any) -> Any:
+    if isinstance(value, dict):
+        if position not in value or kind_of(position) not in (STRING, INT, BOOL):
+            raise Unknown("there is no such key")
+        return value[position]
+    if not isinstance(value, list) or kind_of(position) != INT:
+        raise Unknown("this value can't be indexed so")
+    if not 0 <= position < len(value):
+        raise Unknown("the index is outside the list")
+    return value[position]
+
+
+def _has(state: State, node: syntax.Has) -> Closure:
+    inner, name = state.compile(node.operand), node.name
+
+    def has(env: Environment) -> bool:
+        try:
+            value = inner(env)
+        except Unknown:
+            return False
+        return isinstance(value, Mapping) and name in value
+
+    return has
+
+
+def _null_test(state: State, node: syntax.NullTest) -> Closure:
+    inner, negated = state.compile(node.operand), node.negated
+
+    def null_test(env: Environment) -> bool:
+        try:
+            return (inner(env) is None) is not negated
+        except Unknown:
+            return not negated
+
+    return null_test
+
+
+def _unary(state: State, node: syntax.Unary) -> Closure:
+    inner = state.compile(node.operand)
+    if node.operator == "-":
+        apply = placed(node, negate)
+
+        def negated(env: Environment) -> Any:
+            value = inner(env)
+            if value is None:
+                raise unknown(node)
+            return apply(value)
+
+        return negated
+
+    def inverted(env: Environment) -> bool:
+        value = inner(env)
+        if value is True:
+            return False
+        if value is False:
+            return True
+        raise unknown(node, "a condition is null or no boolean")
+
+    return inverted
+
+
+def _logic(state: State, node: syntax.Logic) -> Closure:
+    items = tuple(state.compile(item) for item in node.items)
+    decides = node.operator == "||"
+
+    def logic(env: Environment) -> bool:
+        undecided = False
+        for item in items:
+            try:
+                value = item(env)
+            except Unknown:
+                undecided = True
+                continue
+            if value is decides:
+                return value is True
+            if value is None or not isinstance(value, bool):
+                undecided = True
+        if undecided:
+            raise unknown(node, "no side decides, and one is unknown")
+        return not decides
+
+    return logic
+
+
+def _conditional(state: State, node: syntax.Conditional) -> Closure:
+    condition, then, otherwise = (state.compile(part) for part in (node.condition, node.then, node.otherwise))
+
+    def conditional(env: Environment) -> Any:
+        value = condition(env)
+        if value is True:
+            return then(env)
+        if value is False:
+            return otherwise(env)
+        raise unknown(node, "the condition is null or no boolean")
+
+    return conditional
+
+
+def _binary(state: State, node: syntax.Binary) -> Closure:
+    if node.operator in ("==", "!="):
+        return _equality(state, node)
+    if node.operator == "in":
+        return compile_membership(state, node)
+    left, right = state.compile(node.left), state.compile(node.right)
+    operation = placed(node, _order(node) if node.operator in ORDER else _arithmetic(node))
+    grows = (node.operator == "+" and node.type in (STRING, BYTES, DYN)) or isinstance(node.type, ListOf)
+    if grows:
+        state.budgeted = True
+
+    def binary(env: Environment) -> Any:
+        first, second = left(env), right(env)
+        if first is None or second is None:
+            raise unknown(node)
+        if grows and isinstance(first, (str, bytes, list)) and isinstance(second, (str, bytes, list)):
+            env[BUDGET].build(len(first) + len(second))
+        return operation(first, second)
+
+    return binary
+
+
+def _order(node: syntax.Binary) -> Callable[[Any, Any], Any]:
+    dynamic = DYN in (node.left.type, node.right.type)
+    return dynamic_order(node.operator) if dynamic else ORDER[node.operator]
+
+
+def _arithmetic(node: syntax.Binary) -> Callable[[Any, Any], Any]:
+    found = ARITHMETIC.get((node.operator, node.left.type, node.right.type))
+    return found[0] if found else dynamic_arithmetic(node.operator)
+
+
+def _equality(state: State, node: syntax.Binary) -> Closure:
+    left, right = state.compile(node.left), state.compile(node.right)
+    wanted = node.operator == "=="
+    if not (flat(node.left.type) and flat(node.right.type)):
+        same = placed(node, equals)
+
+        def equality(env: Environment) -> bool:
+            first, second = left(env), right(env)
+            if first is None or second is None:
+                raise unknown(node)
+            return bool(same(first, second)) is wanted
+
+        return equality
+
+    def flat_equality(env: Environment) -> bool:
+        first, second = left(env), right(env)
+        if first is None or second is None:
+            raise unknown(node)
+        return bool(first == second) is wanted
+
+    return flat_equality
+
+
+def _list(state: State, node: syntax.ListLiteral) -> Closure:
+    items = tuple(state.compile(item) for item in node.items)
+    return lambda env: [item(env) for item in items]
+
+
+def _map(state: State, node: syntax.MapLiteral) -> Closure:
+    entries = tuple((state.compile(key), state.compile(value)) for key, value in node.entries)
+
+    def build(env: Environment) -> dict[Any, Any]:
+        built: dict[Any, Any] = {}
+        for key, value in entries:
+            name = key(env)
+            if kind_of(name) not in (STRING, INT, BOOL) or name in built:
+                raise unknown(node, "a key of a map is null, no string, or there twice")
+            built[name] = value(env)
+        return built
+
+    return build
+
+
+def _convert(state: State, node: syntax.Convert) -> Closure:
+    inner = state.compile(node.operand)
+    apply = placed(node, lambda value: to_type(value, node.type))
+
+    def convert(env: Environment) -> Any:
+        value = inner(env)
+        return None if value is None else apply(value)
+
+    return convert
+
+
+_COMPILERS: dict[type, Callable[[State, Any], Closure]] = {
+    syntax.Literal: _literal,
+    syntax.Name: _name,
+    syntax.Field: _field,
+    syntax.Index: _index,
+    syntax.Has: _has,
+    syntax.NullTest: _null_test,
+    syntax.Unary: _unary,
+    syntax.Binary: _binary,
+    syntax.Logic: _logic,
+    syntax.Conditional: _conditional,
+    syntax.ListLiteral: _list,
+    syntax.MapLiteral: _map,
+    syntax.Call: compile_call,
+    syntax.Comprehension: compile_comprehension,
+    syntax.Convert: _convert,
+}

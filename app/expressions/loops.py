@@ -1,0 +1,161 @@
+"""Closures whose work grows with the data: calls, membership and comprehensions, all held by the budget."""
+
+from collections.abc import Callable
+from typing import Any
+
+from app.expressions import syntax
+from app.expressions.compiling import BUDGET, Budget, Closure, Environment, State, flat, placed, unknown
+from app.expressions.operations import Unknown, equals, holds, kind_of
+from app.expressions.types import BOOL, BYTES, DYN, INT, STRING, ListOf
+
+_TEXT_AN_ITERATION = 1_000
+_ELEMENTS_AN_ITERATION = 10
+
+
+def compile_call(state: State, node: syntax.Call) -> Closure:
+    """Compile a function or method: null in, unknown out."""
+    arguments = tuple(state.compile(argument) for argument in node.arguments)
+    run = placed(node, _dispatch(node))
+    charged, grows = state.looping, any(overload.result in (STRING, BYTES) for overload in node.overloads)
+    state.budgeted = state.budgeted or grows
+
+    def call(env: Environment) -> Any:
+        values = [argument(env) for argument in arguments]
+        if None in values:
+            raise unknown(node)
+        if charged:
+            env[BUDGET].iterate(sum(len(v) for v in values if isinstance(v, (str, bytes))) // _TEXT_AN_ITERATION)
+        result = run(*values)
+        if grows and isinstance(result, (str, bytes)):
+            env[BUDGET].build(len(result))
+        return result
+
+    return call
+
+
+def _dispatch(node: syntax.Call) -> Callable[..., Any]:
+    overloads = node.overloads
+    if all(argument.type != DYN for argument in node.arguments):
+        return overloads[0].python
+
+    def dispatch(*values: Any) -> Any:
+        for overload in overloads:
+            if all(holds(value, kind) for value, kind in zip(values, overload.parameters, strict=True)):
+                return overload.python(*values)
+        raise Unknown(f"{node.function} doesn't take these values")
+
+    return dispatch
+
+
+def compile_membership(state: State, node: syntax.Binary) -> Closure:
+    """Compile `in`: a null in the list makes a miss unknown."""
+    left, right = state.compile(node.left), state.compile(node.right)
+    plain = isinstance(node.right.type, ListOf) and flat(node.right.type.element) and flat(node.left.type)
+    look = _in_flat if plain else _in_any
+    charged = state.looping
+    contains = placed(node, look)
+
+    def membership(env: Environment) -> bool:
+        value, container = left(env), right(env)
+        if value is None or container is None:
+            raise unknown(node)
+        if charged and isinstance(container, list):
+            env[BUDGET].iterate(len(container) // _ELEMENTS_AN_ITERATION)
+        return bool(contains(value, container))
+
+    return membership
+
+
+def _in_flat(value: Any, container: list[Any]) -> bool:
+    if value in container:
+        return True
+    if None in container:
+        raise Unknown("the list holds a null")
+    return False
+
+
+def _in_any(value: Any, container: Any) -> bool:
+    if isinstance(container, dict):
+        return kind_of(value) in (STRING, INT, BOOL) and value in container
+    if not isinstance(container, list):
+        raise Unknown("this value is neither a list nor a map")
+    if any(item is not None and equals(value, item) for item in container):
+        return True
+    if None in container:
+        raise Unknown("the list holds a null")
+    return False
+
+
+def compile_comprehension(state: State, node: syntax.Comprehension) -> Closure:
+    """Compile all, exists, exists_one, filter and map; each element takes an iteration."""
+    source = state.compile(node.operand)
+    outer, state.looping, state.budgeted = state.looping, True, True
+    body = state.compile(node.body)
+    condition = state.compile(node.condition) if node.condition else None
+    state.looping = outer
+    variable, fold = node.variable, _FOLDS[node.macro]
+
+    def comprehension(env: Environment) -> Any:
+        values = source(env)
+        if not isinstance(values, (list, dict)):
+            raise unknown(node, "what is looped over is null, or neither a list nor a map")
+        budget: Budget = env[BUDGET]
+        inner = dict(env)
+
+        def at(value: Any, run: Closure) -> Any:
+            inner[variable] = value
+            return run(inner)
+
+        def steps() -> Any:
+            for value in values:
+                budget.iterate()
+                yield value
+
+        return fold(node, steps(), at, body, condition)
+
+    return comprehension
+
+
+def _true(node: syntax.Node, value: Any) -> bool:
+    if value is True or value is False:
+        return bool(value)
+    raise unknown(node, "a condition is null or no boolean")
+
+
+def _decide(decides: bool) -> Callable[..., Any]:
+    def fold(node: syntax.Node, values: Any, at: Any, body: Closure, _condition: Any) -> bool:
+        undecided = False
+        for value in values:
+            try:
+                if _true(node, at(value, body)) is decides:
+                    return decides
+            except Unknown:
+                undecided = True
+        if undecided:
+            raise unknown(node, "no element decides, and one is unknown")
+        return not decides
+
+    return fold
+
+
+def _exists_one(node: syntax.Node, values: Any, at: Any, body: Closure, _condition: Any) -> bool:
+    return sum(_true(node, at(value, body)) for value in values) == 1
+
+
+def _filter(node: syntax.Node, values: Any, at: Any, body: Closure, _condition: Any) -> list[Any]:
+    return [value for value in values if _true(node, at(value, body))]
+
+
+def _mapped(node: syntax.Node, values: Any, at: Any, body: Closure, condition: Closure | None) -> list[Any]:
+    if condition is None:
+        return [at(value, body) for value in values]
+    return [at(value, body) for value in values if _true(node, at(value, condition))]
+
+
+_FOLDS: dict[str, Callable[..., Any]] = {
+    "all": _decide(False),
+    "exists": _decide(True),
+    "exists_one": _exists_one,
+    "filter": _filter,
+    "map": _mapped,
+}

@@ -1,0 +1,53 @@
+"""What can be wrong with an expression's text: the place, the sentence, the near match."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.errors import RowgateError
+
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem of an expression; `line` and `column` count from 1 in characters."""
+
+    line: int
+    column: int
+    message: str
+    hint: str | None = None
+    code: str = "expression.type"
+
+    def __str__(self) -> str:
+        """Print the problem on one line, the hint behind it."""
+        return f"{self.line}:{self.column}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ExpressionErrors(RowgateError):
+    """The expression was refused; `problems` holds every reason that was found, in reading order."""
+
+    status = 422
+    code = "expression.invalid"
+    title = "Invalid expression"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keep the problems in reading order."""
+        self.problems = tuple(sorted(problems, key=lambda p: (p.line, p.column)))
+        super().__init__("; ".join(str(problem) for problem in self.problems))
+
+
+def near(name: str, known: Iterable[str]) -> str | None:
+    """Give the hint that names the closest known spelling, or None where nothing is close."""
+    if len(name) > _LONGEST_NAME:
+        return None
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {found[0]}?" if found else None
+
+
+def caret(text: str, problem: Problem) -> str:
+    """Show the line of the problem, a caret under its column, and the sentence."""
+    lines = text.split("\n")
+    line = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
+    before = "".join("\t" if character == "\t" else " " for character in line[: problem.column - 1])
+    return f"{line}\n{before}^\n{problem}"

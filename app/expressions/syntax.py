@@ -1,0 +1,143 @@
+"""The nodes of an expression's tree; the parser leaves every `type` dynamic, the check fills it in.
+
+`line` and `column` count from 1. A field or call stands where its own name stands, everything else where it begins.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from app.expressions.types import DYN, Type
+
+if TYPE_CHECKING:
+    from app.expressions.functions import Overload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """The base of every node."""
+
+    line: int
+    column: int
+    type: Type = DYN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Literal(Node):
+    """A value written out, already in the form that `type` has at run time."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name(Node):
+    """A name of the scope, or the variable of a comprehension around it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field(Node):
+    """`operand.name`."""
+
+    operand: Node
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index(Node):
+    """`operand[index]` of a list or map."""
+
+    operand: Node
+    index: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Has(Node):
+    """`has(operand.name)`: the key is there, even if it holds null."""
+
+    operand: Node
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NullTest(Node):
+    """`operand == null`, or `operand != null` where `negated`; an operand without an answer counts as null."""
+
+    operand: Node
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unary(Node):
+    """`!operand` or `-operand`."""
+
+    operator: str
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binary(Node):
+    """One of `== != < <= > >= in + - * / %`; checked operands of two number types are both converted to the wider."""
+
+    operator: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logic(Node):
+    """A whole chain of `&&` or of `||`, two items or more."""
+
+    operator: str
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditional(Node):
+    """`condition ? then : otherwise`."""
+
+    condition: Node
+    then: Node
+    otherwise: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListLiteral(Node):
+    """`[a, b]`."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapLiteral(Node):
+    """`{"a": 1}` as pairs of key and value."""
+
+    entries: tuple[tuple[Node, Node], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Node):
+    """A function, or a method with its target as first argument; `overloads` are those that the types allow."""
+
+    function: str
+    arguments: tuple[Node, ...]
+    method: bool
+    overloads: "tuple[Overload, ...]" = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comprehension(Node):
+    """`operand.macro(variable, body)`; of `map(x, condition, body)` the condition, which others have not."""
+
+    macro: str
+    operand: Node
+    variable: str
+    body: Node
+    condition: Node | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convert(Node):
+    """`operand` as a value of `type`: a number widened, or a dynamic value checked when it runs. Null stays null."""
+
+    operand: Node

@@ -1,0 +1,154 @@
+"""The types that an expression's values have, and which of them may stand where another is wanted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """The base of every type; any typed value may also be null."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Type):
+    """A type without parts, known by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enum(Type):
+    """A string that is one of `values`."""
+
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf(Type):
+    """A list whose elements all have one type."""
+
+    element: Type
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf(Type):
+    """A map with keys of one type and values of one type."""
+
+    key: Type
+    value: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Type):
+    """An object with exactly these fields; `name` is what messages call it ("documents", "input")."""
+
+    name: str
+    fields: Mapping[str, Type]
+
+    def __hash__(self) -> int:
+        """Hash by name and field names, since a mapping has no hash of its own."""
+        return hash((self.name, frozenset(self.fields)))
+
+
+BOOL = Scalar("bool")
+INT = Scalar("int")
+DOUBLE = Scalar("double")
+DECIMAL = Scalar("decimal")
+STRING = Scalar("string")
+BYTES = Scalar("bytes")
+TIMESTAMP = Scalar("timestamp")
+DURATION = Scalar("duration")
+DATE = Scalar("date")
+UUID = Scalar("uuid")
+NULL = Scalar("null")
+DYN = Scalar("dynamic")
+SECRET = Scalar("secret")
+
+NUMBERS = (INT, DECIMAL, DOUBLE)
+LIST = ListOf(DYN)
+MAP = MapOf(DYN, DYN)
+
+_PG = {
+    BOOL: "boolean",
+    INT: "bigint",
+    DOUBLE: "double precision",
+    DECIMAL: "numeric",
+    STRING: "text",
+    BYTES: "bytea",
+    TIMESTAMP: "timestamptz",
+    DURATION: "interval",
+    DATE: "date",
+    UUID: "uuid",
+    NULL: "text",
+    DYN: "jsonb",
+    SECRET: "text",
+}
+
+
+def pg_type(kind: Type) -> str:
+    """Give the Postgres type that a parameter of this type is cast to; what has parts of its own is jsonb."""
+    match kind:
+        case Scalar():
+            return _PG[kind]
+        case Enum():
+            return "text"
+        case ListOf(element=Scalar() | Enum() as element):
+            return f"{pg_type(element)}[]"
+    return "jsonb"
+
+
+def describe(kind: Type) -> str:
+    """Name the type for a message."""
+    match kind:
+        case Scalar(name=name) | Record(name=name):
+            return name
+        case Enum(values=values):
+            return "one of " + ", ".join(values)
+        case ListOf(element=element):
+            return f"list of {describe(element)}"
+        case MapOf(key=key, value=value):
+            return f"map of {describe(key)} to {describe(value)}"
+    return "value"
+
+
+def wider(left: Type, right: Type) -> Type | None:
+    """Give the number type that both widen to: decimal wins over int, double over both. None where one is no number."""
+    if left in NUMBERS and right in NUMBERS:
+        return max(left, right, key=NUMBERS.index)
+    return None
+
+
+def assignable(source: Type, target: Type) -> bool:
+    """Say whether a value of `source` may go where `target` is wanted; what is dynamic is checked when it runs."""
+    if source == target or source in (NULL, DYN):
+        return True
+    if SECRET in (source, target):
+        return False
+    return target == DYN or wider(source, target) == target or _parts_assignable(source, target)
+
+
+def _parts_assignable(source: Type, target: Type) -> bool:
+    match source, target:
+        case Enum(), Scalar():
+            return target == STRING
+        case Enum(values=values), Enum(values=wanted):
+            return set(values) <= set(wanted)
+        case ListOf(element=element), ListOf(element=wanted_element):
+            return assignable(element, wanted_element)
+        case MapOf(), MapOf():
+            return assignable(source.key, target.key) and assignable(source.value, target.value)
+        case Record(fields=fields), MapOf(value=value):
+            return all(assignable(field, value) for field in fields.values())
+        case Record(fields=fields), Record(fields=wanted_fields):
+            return all(name in fields and assignable(fields[name], want) for name, want in wanted_fields.items())
+    return False
+
+
+def holds_secret(kind: Type) -> bool:
+    """Say whether a value of this type is, or carries, a secret."""
+    match kind:
+        case Record(fields=fields):
+            return any(holds_secret(field) for field in fields.values())
+        case ListOf(element=inner) | MapOf(value=inner):
+            return holds_secret(inner)
+    return kind == SECRET
