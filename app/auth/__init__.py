@@ -1,0 +1,1 @@
+"""Who is calling: identities, access tokens, passwords and sessions."""

@@ -1,0 +1,70 @@
+"""Who a request acts as: nobody, a user, or an API key, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+Kind = Literal["anonymous", "user", "key"]
+
+
+def _no_columns() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The caller. Made by `ANONYMOUS`, `user_identity` or `key_identity`; never changed, so never half-changed.
+
+    `columns` are the user's own columns as Python values, read-only, and kept out of the repr, which logs may print.
+    `version` is the authority version that the first statement of the request confirms; None where nobody is there.
+    """
+
+    kind: Kind
+    user_id: str | None = None
+    session_id: str | None = None
+    key_id: str | None = None
+    roles: frozenset[str] = frozenset()
+    columns: Mapping[str, Any] = field(default_factory=_no_columns, repr=False, hash=False)
+    version: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.kind == "user") != (self.user_id is not None):
+            raise ValueError("A user, and only a user, has a user id.")
+        if (self.kind == "key") != (self.key_id is not None):
+            raise ValueError("An API key, and only an API key, has a key id.")
+        extras = (self.session_id, self.version, self.roles, self.columns)
+        if self.kind == "anonymous" and extras != (None, None, frozenset(), {}):
+            raise ValueError("An anonymous caller has no session, roles, columns or version.")
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Tell whether nobody is there."""
+        return self.kind == "anonymous"
+
+    def has_any_role(self, roles: Iterable[str]) -> bool:
+        """Tell whether the caller has at least one of the roles; for no roles at all the answer is no."""
+        return not self.roles.isdisjoint(roles)
+
+
+ANONYMOUS = Identity("anonymous")
+
+
+def user_identity(
+    user_id: str,
+    *,
+    session_id: str | None,
+    roles: Iterable[str] = (),
+    columns: Mapping[str, Any] | None = None,
+    version: int,
+) -> Identity:
+    """Make the identity of a signed-in user; the columns are copied, so a later change to the source isn't seen."""
+    own = MappingProxyType(dict(columns or {}))
+    return Identity("user", user_id, session_id, None, frozenset(roles), own, version)
+
+
+def key_identity(key_id: str, *, roles: Iterable[str] = (), version: int) -> Identity:
+    """Make the identity of an API key, which has roles and no user."""
+    return Identity("key", key_id=key_id, roles=frozenset(roles), version=version)

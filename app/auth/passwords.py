@@ -1,0 +1,204 @@
+"""Hashes, checks and judges passwords; the only file that knows passlib."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import re
+import secrets
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, TypeVar
+
+from passlib.context import CryptContext
+
+from app.errors import FieldError, RowgateError
+
+Strength = Literal["user", "admin"]
+T = TypeVar("T")
+
+MIN_LENGTH: dict[Strength, int] = {"user": 8, "admin": 15}  # code points, as NIST 800-63B counts them
+MAX_BYTES = 1024
+QUEUE = 50
+PRODUCT_NAME = "rowgate"
+_PLACE = ("body", "password")
+_LIST = Path(__file__).with_name("common_passwords.txt")
+_ENDING = re.compile(r"[\W\d_]{1,4}\Z")
+_RUNS = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb")
+
+_CONTEXT = CryptContext(
+    schemes=["argon2"],
+    argon2__type="ID",
+    argon2__time_cost=2,
+    argon2__memory_cost=19 * 1024,
+    argon2__parallelism=1,
+    admin__argon2__time_cost=3,
+    admin__argon2__memory_cost=64 * 1024,
+)
+
+
+class PasswordRefused(RowgateError):
+    """A 422 for a password that can't be set, or that is too long or too odd to be checked; never repeats it."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "auth.password_refused"
+
+    def __init__(self, code: str, message: str) -> None:
+        """Name the one rule that failed at the field `body.password`."""
+        super().__init__(message, errors=[FieldError(_PLACE, code, message)])
+
+
+class PasswordsBusy(RowgateError):
+    """A 503 for a sign-in that would wait behind a full queue."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "auth.busy"
+
+    def __init__(self) -> None:
+        """Ask for another try in a second."""
+        super().__init__("Too many sign-ins at once.", hint="Try again in a second.", headers={"Retry-After": "1"})
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCheck:
+    """Whether the password was right, and if so whether its hash was made at less than today's cost."""
+
+    matches: bool
+    needs_rehash: bool = False
+
+
+class Passwords:
+    """The threads that hash: as many at once as there are cores, a bounded queue, and a refusal behind that."""
+
+    def __init__(self, *, workers: int | None = None, queue: int = QUEUE) -> None:
+        """Start no thread yet; make the two hashes that unknown accounts are checked against (about 0.1 s)."""
+        workers = workers or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
+        self._free = threading.BoundedSemaphore(workers + queue)
+        self._dummies: dict[Strength, str] = {"user": _random_hash("user"), "admin": _random_hash("admin")}
+
+    async def hash(self, password: str, strength: Strength = "user") -> str:
+        """Give the Argon2id hash in PHC form; raise PasswordRefused (too long, not text) or PasswordsBusy."""
+        text = _prepare(password)
+        return await self._run(functools.partial(_hash, text, strength))
+
+    async def verify(self, password: str, stored: str | None, strength: Strength = "user") -> PasswordCheck:
+        """Check a password against a stored hash.
+
+        `stored` is None for an unknown account: the same work is then done for nothing, so that time tells nothing.
+        `strength` is that of the route, not of the account found, for the same reason. A stored text that is no
+        hash of ours matches nothing. Raises PasswordRefused before any work (too long, not text), or PasswordsBusy.
+        """
+        text = _prepare(password)
+        return await self._run(functools.partial(_verify, text, stored, self._dummies[strength], strength))
+
+    def close(self) -> None:
+        """End the threads; hashes that run are finished, waiting ones are dropped."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if not self._free.acquire(blocking=False):
+            raise PasswordsBusy
+        abandoned = threading.Event()
+
+        def job() -> T | None:
+            # The place is given back only here: callers who hang up can't pile up more work than the bound.
+            try:
+                return None if abandoned.is_set() else work()
+            finally:
+                self._free.release()
+
+        try:
+            future = self._pool.submit(job)
+        except RuntimeError:  # closed
+            self._free.release()
+            raise PasswordsBusy from None
+        try:
+            result = await asyncio.shield(asyncio.wrap_future(future))
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
+        return result  # type: ignore[return-value]  # None only when abandoned, and then nobody is here
+
+
+def check_new_password(password: str, strength: Strength = "user", *, about: Iterable[str] = ()) -> None:
+    """Raise PasswordRefused unless the password may be set: long enough, not too long, not a common one.
+
+    `about` holds words of the account (address, name); a password that is little more than one of them is refused.
+    No rule asks for digits, capitals or signs (NIST 800-63B section 3.1.1.2).
+    """
+    text = _prepare(password)
+    least = MIN_LENGTH[strength]
+    if len(text) < least:
+        raise PasswordRefused("password.too_short", f"A password has at least {least} characters.")
+    plain = text.casefold()
+    if PRODUCT_NAME in plain or _is_common(plain):
+        raise PasswordRefused("password.common", "This password is among those that are guessed first.")
+    if _is_about(plain, about):
+        raise PasswordRefused("password.personal", "A password must not be built on the account's own name or address.")
+
+
+def _prepare(password: str) -> str:
+    """Give the password in the one Unicode form that is hashed (NFC, RFC 8265), or refuse it before it costs much."""
+    if len(password) <= MAX_BYTES:
+        try:
+            text = unicodedata.normalize("NFC", password)
+            if len(text.encode("utf-8")) <= MAX_BYTES:
+                return text
+        except UnicodeEncodeError:
+            raise PasswordRefused("password.not_text", "A password must be valid Unicode text.") from None
+    raise PasswordRefused("password.too_long", f"A password has at most {MAX_BYTES} bytes.")
+
+
+def _hash(text: str, strength: Strength) -> str:
+    return str(_CONTEXT.hash(text, category=strength))
+
+
+def _verify(text: str, stored: str | None, dummy: str, strength: Strength) -> PasswordCheck:
+    known = stored is not None and bool(_CONTEXT.identify(stored))
+    try:
+        matches = _CONTEXT.verify(text, stored if known and stored else dummy)
+    except ValueError:  # begins like one of our hashes and is cut or altered
+        known, matches = False, _CONTEXT.verify(text, dummy)
+    if not (known and matches and stored):
+        return PasswordCheck(False)
+    return PasswordCheck(True, bool(_CONTEXT.needs_update(stored, category=strength)))
+
+
+def _random_hash(strength: Strength) -> str:
+    return _hash(secrets.token_urlsafe(32), strength)
+
+
+@functools.cache
+def _common() -> frozenset[str]:
+    lines = _LIST.read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+def _is_common(plain: str) -> bool:
+    stem = _ENDING.sub("", plain)
+    return plain in _common() or stem in _common() or _is_repeated(plain) or _is_run(plain)
+
+
+def _is_repeated(plain: str) -> bool:
+    """Tell whether at most four characters repeat to the end: `aaaaaaaa`, `abcabcabc`, `12121212`."""
+    return any(plain == (plain[:n] * len(plain))[: len(plain)] for n in range(1, 5))
+
+
+def _is_run(plain: str) -> bool:
+    """Tell whether it runs along the alphabet, the digits or the keyboard, forwards or backwards, around if need be."""
+    return any(plain in run * 3 or plain[::-1] in run * 3 for run in _RUNS)
+
+
+def _is_about(plain: str, words: Iterable[str]) -> bool:
+    for word in words:
+        whole = word.casefold()
+        for part in (whole, whole.partition("@")[0]):
+            if len(part) >= 4 and part in plain and len(plain.replace(part, "")) < MIN_LENGTH["user"]:
+                return True
+    return False

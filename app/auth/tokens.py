@@ -1,0 +1,276 @@
+"""Issues and verifies access tokens; the only file that knows python-jose, and strangers' bytes stay away from it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NoReturn, TypeGuard
+from uuid import UUID
+
+from jose import jws
+
+from app.errors import RowgateError
+
+AUDIENCE = "authenticated"
+ROLE = "authenticated"
+ALGORITHM = "HS256"
+LIFETIME = 15 * 60  # seconds
+CLOCK_SKEW = 5  # seconds that `iat` and `nbf` may lie ahead: instances' clocks differ; `exp` gets none
+MAX_TOKEN_BYTES = 4096
+MAX_HEADER_BYTES = 512
+MAX_CACHED = 8192
+MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as the hash
+LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+
+_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+_KID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# RFC 6750 section 3.1. The reason stays in the code of the body; the header never says more than this.
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rowgate", error="invalid_token"'}
+
+
+class TokenRefused(RowgateError):
+    """A 401 for a token that is there but doesn't count, with the challenge of RFC 6750."""
+
+    status: ClassVar[int] = 401
+
+    def __init__(self, detail: str, *, hint: str | None = None) -> None:
+        """Add the challenge to the sentence and the hint."""
+        super().__init__(detail, hint=hint, headers=_CHALLENGE)
+
+
+class TokenInvalid(TokenRefused):
+    """The token isn't one that we issued, or its key is no longer accepted."""
+
+    code: ClassVar[str] = "auth.token_invalid"
+
+    def __init__(self) -> None:
+        """Say one sentence for every cause, so that a forger learns nothing."""
+        super().__init__("The access token is not valid.", hint="Sign in again.")
+
+
+class TokenExpired(TokenRefused):
+    """The token was ours and its time is over."""
+
+    code: ClassVar[str] = "auth.token_expired"
+
+    def __init__(self) -> None:
+        """Point to the refresh token."""
+        super().__init__("The access token has expired.", hint="Use the refresh token to get a new one.")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One HS256 key: its public name, its secret (32 bytes or more), and until when (Unix seconds) it is accepted."""
+
+    kid: str
+    secret: bytes = field(repr=False)
+    accepted_until: int | None = None
+
+    def __post_init__(self) -> None:
+        if not _KID.fullmatch(self.kid):
+            raise ValueError("A key's kid is 1 to 64 letters, digits, '-' or '_'.")
+        if len(self.secret) < MIN_SECRET_BYTES:
+            raise ValueError(f"The secret of key {self.kid} must have at least {MIN_SECRET_BYTES} bytes.")
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The key that signs, and the others that are still (or already) accepted while keys rotate."""
+
+    current: SigningKey
+    others: tuple[SigningKey, ...] = ()
+
+    def __post_init__(self) -> None:
+        kids = [key.kid for key in self.all()]
+        if len(set(kids)) != len(kids):
+            raise ValueError("Two keys have the same kid.")
+
+    def all(self) -> tuple[SigningKey, ...]:
+        """Give every key, the one that signs first."""
+        return (self.current, *self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A signed access token and its last moment in Unix seconds."""
+
+    token: str = field(repr=False)
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """Who a verified token speaks for. It says who, never what: roles come from the cache of users."""
+
+    user_id: str
+    session_id: str
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    claims: AccessClaims
+    key: SigningKey
+
+
+class AccessTokens:
+    """The keys in force and the bounded cache of verified tokens. Belongs to one event loop; nothing in it blocks."""
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        issuer: str,
+        *,
+        lifetime: int = LIFETIME,
+        max_cached: int = MAX_CACHED,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take the keys, the `iss` that is set and demanded, the lifetime in seconds, and a clock of Unix seconds."""
+        self._issuer = issuer
+        self._lifetime = lifetime
+        self._max_cached = max_cached
+        self._clock = clock
+        self._cache: OrderedDict[str, _Verified] = OrderedDict()
+        self.replace_keys(keyring)
+
+    def replace_keys(self, keyring: Keyring) -> None:
+        """Put other keys in force at once; what a dropped key signed is refused from here on, cached or not."""
+        self._current = keyring.current
+        self._keys = {_header_segment(key): key for key in keyring.all()}
+        self._cache.clear()
+
+    def issue(self, user_id: str, session_id: str) -> IssuedToken:
+        """Sign a token for a user's session; both ids are canonical UUIDs (ValueError if not)."""
+        if not (_is_uuid(user_id) and _is_uuid(session_id)):
+            raise ValueError("A token is issued for canonical UUIDs only.")
+        now = int(self._clock())
+        expires_at = now + self._lifetime
+        claims = {
+            "aud": AUDIENCE,
+            "iss": self._issuer,
+            "sub": user_id,
+            "session_id": session_id,
+            "role": ROLE,
+            "iat": now,
+            "exp": expires_at,
+        }
+        return IssuedToken(_sign(claims, self._current), expires_at)
+
+    def verify(self, token: str) -> AccessClaims:
+        """Give the claims of a token that counts now; raise TokenInvalid or TokenExpired for every other string."""
+        if len(token) > MAX_TOKEN_BYTES:
+            raise TokenInvalid
+        known = self._cache.get(token)
+        if known is None:
+            known = self._verify_afresh(token)
+            self._check_time(known)
+            self._remember(token, known)
+            return known.claims
+        try:
+            self._check_time(known)
+        except TokenRefused:
+            del self._cache[token]
+            raise
+        self._cache.move_to_end(token)
+        return known.claims
+
+    def _verify_afresh(self, token: str) -> _Verified:
+        shape = _SHAPE.fullmatch(token)
+        if shape is None or len(shape[1]) > MAX_HEADER_BYTES:
+            raise TokenInvalid
+        key = self._keys.get(shape[1])
+        if key is None or not (_is_canonical(shape[2]) and _is_canonical(shape[3])):
+            raise TokenInvalid
+        try:
+            payload = jws.verify(token, key.secret, ALGORITHM)
+            return _Verified(self._read_claims(_parse_strictly(payload)), key)
+        except TokenRefused:
+            raise
+        except Exception:  # python-jose and json raise more than they document; a stranger gets no 500
+            raise TokenInvalid from None
+
+    def _read_claims(self, claims: dict[str, Any]) -> AccessClaims:
+        fixed = (claims.get("aud"), claims.get("iss"), claims.get("role"))
+        if fixed != (AUDIENCE, self._issuer, ROLE):
+            raise TokenInvalid
+        if not (_is_uuid(claims.get("sub")) and _is_uuid(claims.get("session_id"))):
+            raise TokenInvalid
+        issued_at, expires_at = claims.get("iat"), claims.get("exp")
+        if not (_is_moment(issued_at) and _is_moment(expires_at)):
+            raise TokenInvalid
+        earliest = claims.get("nbf", issued_at)
+        if not _is_moment(earliest) or max(earliest, issued_at) > self._clock() + CLOCK_SKEW:
+            raise TokenInvalid
+        return AccessClaims(claims["sub"], claims["session_id"], issued_at, expires_at)
+
+    def _check_time(self, known: _Verified) -> None:
+        now = self._clock()
+        if known.key.accepted_until is not None and now >= known.key.accepted_until:
+            raise TokenInvalid
+        if now >= known.claims.expires_at:
+            raise TokenExpired
+
+    def _remember(self, token: str, verified: _Verified) -> None:
+        self._cache[token] = verified
+        while len(self._cache) > self._max_cached:
+            self._cache.popitem(last=False)
+
+
+def _sign(claims: dict[str, Any], key: SigningKey) -> str:
+    return jws.sign(claims, key.secret, headers={"kid": key.kid}, algorithm=ALGORITHM)
+
+
+def _header_segment(key: SigningKey) -> str:
+    """Give the first segment that the library itself writes for this key: the only one that is taken back."""
+    return _sign({}, key).partition(".")[0]
+
+
+def _is_canonical(segment: str) -> bool:
+    """Tell whether a segment is the one spelling of its bytes: base64 leaves spare bits that could be anything."""
+    try:
+        raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    except binascii.Error:
+        return False
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == segment
+
+
+def _parse_strictly(payload: bytes) -> dict[str, Any]:
+    parsed = json.loads(
+        payload.decode("utf-8"),
+        object_pairs_hook=_object_without_duplicates,
+        parse_constant=_refuse_number,
+    )
+    if not isinstance(parsed, dict):
+        raise TypeError("The claims are no object.")
+    return parsed
+
+
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("A claim stands twice.")
+    return members
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise ValueError(f"No claim of ours is the number {text[:20]}.")
+
+
+def _is_moment(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= LAST_SECOND
+
+
+def _is_uuid(value: object) -> TypeGuard[str]:
+    if not isinstance(value, str):
+        return False
+    try:
+        return str(UUID(value)) == value
+    except ValueError:
+        return False
