@@ -18,7 +18,7 @@ from app.auth.tokens import AccessTokens, IssuedToken, Keyring, SigningKey, Toke
 SECRET = b"planted-secret-of-the-tests-0123"
 KEY = SigningKey("k1", SECRET)
 NEXT_KEY = SigningKey("k2", b"another-secret-of-the-tests-4567")
-USER, SESSION = str(uuid4()), str(uuid4())
+USER, SESSION = "0198c5a1-4f0e-7b52-9d3e-6a1f2c4b8d90", "0198c5a1-4f0e-7b52-9d3e-6a1f2c4b8d91"
 NOW = 1_800_000_000
 HEADER: dict[str, Any] = {"alg": "HS256", "kid": "k1", "typ": "JWT"}
 

@@ -1,0 +1,1 @@
+"""What admins say: frozen models of a backend, without HTTP, SQL or a database."""

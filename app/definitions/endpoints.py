@@ -1,0 +1,57 @@
+"""Endpoints: a method and a path, who may call, what comes in, and the steps that answer."""
+
+import re
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.definitions.access import Access
+from app.definitions.inputs import InputsDef, RuleDef
+from app.definitions.names import Items, Name
+from app.definitions.steps import StepsMixin, UseDef
+
+SEGMENT = re.compile(r"[A-Za-z0-9_.~-]+|\{[a-z][A-Za-z0-9_]{0,62}\}")
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class EndpointDef(StepsMixin):
+    """One endpoint, served under `/api`."""
+
+    name: Name
+    was: Name | None = None
+    description: str | None = None
+    tags: Items[str] = ()
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str = Field(max_length=1024)
+    access: Access
+    input: InputsDef = InputsDef()
+    rules: Items[RuleDef] = ()
+    middleware: Items[UseDef] = ()
+    skip: Items[Name] = ()
+    timeout: float = Field(default=10, gt=0, le=300)
+    body_limit: int = Field(default=1024 * 1024, ge=1, le=32 * 1024 * 1024)
+    isolation: Literal["read committed", "serializable"] = "read committed"
+    responses: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def path_names(self) -> tuple[str, ...]:
+        """Name the parts of the path that stand in braces, in order."""
+        return tuple(re.findall(r"\{(\w+)\}", self.path))
+
+    @model_validator(mode="after")
+    def _path_fits(self) -> Self:
+        segments = self.path.removeprefix("/").split("/")
+        if not self.path.startswith("/") or not all(SEGMENT.fullmatch(s) and s not in {".", ".."} for s in segments):
+            msg = "a path looks like /documents/{record_id}/submit: letters, digits, - _ . ~ and names in braces"
+            raise ValueError(msg)
+        names = self.path_names
+        if len(set(names)) != len(names):
+            msg = "a name stands twice in the path"
+            raise ValueError(msg)
+        if set(names) != set(self.input.path):
+            msg = f"the path names {sorted(names)} and input.path declares {sorted(self.input.path)}: they must agree"
+            raise ValueError(msg)
+        if self.input.body and self.method not in BODY_METHODS:
+            msg = f"{self.method} takes no body: declare the input in query, or use POST"
+            raise ValueError(msg)
+        return self

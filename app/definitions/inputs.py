@@ -1,0 +1,85 @@
+"""What an endpoint takes in: fields with the columns' types, objects and lists, and rules across them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from app.definitions.columns import ValueType
+from app.definitions.names import Definition, FieldName
+
+
+class ParamDef(ValueType):
+    """A declared value: an input, a view's query parameter or a middleware's parameter."""
+
+
+class ObjectDef(Definition):
+    """A nested object: `{type: object, fields: {...}}`; a key that isn't declared is refused."""
+
+    type: Literal["object"]
+    fields: dict[FieldName, InputDef]
+    required: bool = False
+    description: str | None = None
+
+
+class ListDef(Definition):
+    """A list of one type: `{type: list, of: {type: text}}`."""
+
+    type: Literal["list"]
+    of: InputDef
+    required: bool = False
+    min_length: int | None = Field(default=None, ge=0)
+    max_length: int | None = Field(default=None, ge=0)
+    description: str | None = None
+
+    @model_validator(mode="after")
+    def _lengths_agree(self) -> Self:
+        if self.min_length is not None and self.max_length is not None and self.min_length > self.max_length:
+            msg = "min_length is greater than max_length"
+            raise ValueError(msg)
+        return self
+
+
+def _shape(value: Any) -> str:
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return kind if kind in {"object", "list"} else "value"
+
+
+InputDef = Annotated[
+    Annotated[ParamDef, Tag("value")] | Annotated[ObjectDef, Tag("object")] | Annotated[ListDef, Tag("list")],
+    Discriminator(_shape),
+]
+
+
+class RuleDef(Definition):
+    """A rule over all of the input: `{rule: input.ends_on >= input.starts_on, message: …, field: ends_on}`."""
+
+    rule: str
+    message: str | None = None
+    field: FieldName | None = None
+
+
+class InputsDef(Definition):
+    """Where each input comes from. All of them land in one `input`, so a name stands once."""
+
+    path: dict[FieldName, ParamDef] = Field(default_factory=dict)
+    query: dict[FieldName, ParamDef] = Field(default_factory=dict)
+    headers: dict[FieldName, ParamDef] = Field(default_factory=dict)
+    body: dict[FieldName, InputDef] = Field(default_factory=dict)
+
+    @property
+    def all(self) -> dict[str, ParamDef | ObjectDef | ListDef]:
+        """Every input by its name."""
+        return {**self.path, **self.query, **self.headers, **self.body}
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [*self.path, *self.query, *self.headers, *self.body]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            msg = f"an input's name stands in two places: {', '.join(repeated)}; all inputs land in one `input`"
+            raise ValueError(msg)
+        if arrays := sorted(name for name, field in self.path.items() if field.array or field.type == "json"):
+            msg = f"a path can't hold an array or json: {', '.join(arrays)}"
+            raise ValueError(msg)
+        return self

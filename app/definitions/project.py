@@ -1,0 +1,158 @@
+"""All definitions of a backend as one value, and the way between that value and the document that an admin writes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from app.definitions.access import RoleDef
+from app.definitions.endpoints import EndpointDef
+from app.definitions.middleware import MiddlewareDef
+from app.definitions.names import Definition, Items
+from app.definitions.steps import StepDef, UseDef
+from app.definitions.tables import TableDef, UsersDef
+from app.definitions.views import ViewColumnDef, ViewDef
+from app.errors import Finding
+
+AuthScheme = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,31}$"))]
+HostAndPort = Annotated[
+    str, StringConstraints(pattern=re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$"))
+]
+
+KINDS = ("roles", "tables", "views", "middleware", "endpoints")
+
+
+class SettingsDef(Definition):
+    """What holds for the whole backend: chains that run before every endpoint and view, and what may be reached."""
+
+    name: str | None = Field(default=None, max_length=200)
+    middleware: Items[UseDef] = ()
+    auth_schemes: Items[AuthScheme] = Field(default=("Bearer",), min_length=1)
+    http_allow: Items[HostAndPort] = ()
+    cors_origins: Items[str] = ()
+
+
+class Project(Definition):
+    """The whole backend, as said."""
+
+    rowgate: Literal[1]
+    project: SettingsDef = SettingsDef()
+    roles: Items[RoleDef] = ()
+    users: UsersDef = UsersDef()
+    tables: Items[TableDef] = ()
+    views: Items[ViewDef] = ()
+    middleware: Items[MiddlewareDef] = ()
+    endpoints: Items[EndpointDef] = ()
+
+
+EMPTY = Project(rowgate=1)
+
+
+def parse_project(document: object) -> tuple[Project | None, list[Finding]]:
+    """Turn a parsed YAML or JSON document into a Project; with any finding there is no Project."""
+    if not isinstance(document, Mapping):
+        hint = "begin the document with `rowgate: 1`"
+        return None, [Finding("", "a backend is a mapping of roles, tables, views, middleware, endpoints", hint)]
+    try:
+        project = Project.model_validate(dict(document))
+    except ValidationError as error:
+        return None, [_finding(document, problem) for problem in error.errors(include_url=False)]
+    findings = name_findings(project)
+    return (None if findings else project), findings
+
+
+def name_findings(project: Project) -> list[Finding]:
+    """Find every name that stands twice. Tables and views share their names, since steps read `from` either."""
+    findings = []
+    for kind in KINDS:
+        names = [definition.name for definition in getattr(project, kind)]
+        findings += [
+            Finding(f"{kind}/{name}", f"the name {name!r} stands twice in {kind}", "give each its own name")
+            for name in sorted({name for name in names if names.count(name) > 1})
+        ]
+    tables = {table.name for table in project.tables} | {"users"}
+    findings += [
+        Finding(f"views/{view.name}", f"there is a table {view.name!r} already", "tables and views share their names")
+        for view in project.views
+        if view.name in tables
+    ]
+    if any(table.name == "users" for table in project.tables):
+        hint = "add columns to it by `users: {columns: [...]}`"
+        findings.append(Finding("tables/users", "the table users is there by itself", hint))
+    return findings
+
+
+def dump_project(project: Project) -> dict[str, Any]:
+    """Give the document that says this project: only what differs from the defaults, in a stable order."""
+    return {"rowgate": 1, **_dump(project, skip={"rowgate"})}
+
+
+def dump_definition(definition: Definition) -> dict[str, Any]:
+    """Give one definition as its admin would write it."""
+    return _dump(definition)
+
+
+def _dump(definition: Definition, skip: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
+    fields = type(definition).model_fields
+    said = {}
+    for name, field in fields.items():
+        value = getattr(definition, name)
+        if name in skip or (not field.is_required() and value == field.get_default(call_default_factory=True)):
+            continue
+        said[field.alias or name] = _plain(value)
+    return said
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, StepDef | UseDef):
+        return value.as_said()
+    if isinstance(value, ViewColumnDef) and value.source is None and value.description is None:
+        return value.name
+    if isinstance(value, Definition):
+        return _dump(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return _number(value)
+
+
+def _number(value: Any) -> Any:
+    """Give a Decimal bound as a number where a reader gets the very same bound back from it, else as text."""
+    if not isinstance(value, Decimal):
+        return value
+    if value == value.to_integral_value():
+        return int(value)
+    return float(value) if Decimal(str(float(value))) == value else str(value)
+
+
+def _finding(document: Mapping[str, Any], problem: Any) -> Finding:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = f"unknown key {problem['loc'][-1]!r}"
+    elif problem["type"] == "missing":
+        message = f"{problem['loc'][-1]!r} is required"
+    return Finding(place_of(document, problem["loc"]), message)
+
+
+def place_of(document: object, location: Sequence[str | int]) -> str:
+    """Name a place in the document, items of a list by their name: `tables/documents.columns/title`."""
+    place, here = "", document
+    for index, key in enumerate(location):
+        here, label, known = _descend(here, key)
+        if not known and index < len(location) - 1:
+            continue  # a tag of a union that pydantic puts into the location: no key of the document
+        place += ("/" if isinstance(key, int) and place else "." if place else "") + label
+    return place
+
+
+def _descend(here: object, key: str | int) -> tuple[object, str, bool]:
+    if isinstance(key, int) and isinstance(here, list | tuple) and key < len(here):
+        item = here[key]
+        name = item.get("name") if isinstance(item, Mapping) else None
+        return item, str(name if isinstance(name, str) else key), True
+    if isinstance(here, Mapping) and key in here:
+        return here[key], str(key), True
+    return here, str(key), False

@@ -1,0 +1,61 @@
+"""A step as an admin says it: its kind, what every kind takes, and the fields that its kind checks."""
+
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from app.definitions.names import BoundName, Definition, Items, Name
+
+COMMON_FIELDS = frozenset({"do", "name", "when"})
+
+
+class StepDef(Definition):
+    """One step. The fields of its kind stay as said in `fields`: the kind's own file gives them their types."""
+
+    do: str
+    name: Name | None = None
+    when: str | None = None
+    fields: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "fields" in value:
+            return value
+        common = {key: item for key, item in value.items() if key in COMMON_FIELDS}
+        return {**common, "fields": {key: item for key, item in value.items() if key not in COMMON_FIELDS}}
+
+    def as_said(self) -> dict[str, Any]:
+        """Give the step back in the form that an admin wrote, so that an export reads like its source."""
+        common = {"do": self.do, "name": self.name, "when": self.when}
+        return {key: item for key, item in common.items() if item is not None} | self.fields
+
+
+class UseDef(Definition):
+    """One middleware in a chain: its name, or `{use: name, with: {param: value}}`."""
+
+    use: Name
+    arguments: dict[BoundName, Any] = Field(default_factory=dict, alias="with")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"use": value} if isinstance(value, str) else value
+
+    def as_said(self) -> str | dict[str, Any]:
+        """Give the short form where there are no arguments."""
+        return {"use": self.use, "with": self.arguments} if self.arguments else self.use
+
+
+class StepsMixin(Definition):
+    """A definition with steps: at least one."""
+
+    steps: Items[StepDef] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [step.name for step in self.steps if step.name is not None]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            msg = f"two steps have the same name: {', '.join(repeated)}"
+            raise ValueError(msg)
+        return self

@@ -1,0 +1,104 @@
+"""Views: a guarded window on one table."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from app.definitions.access import Access
+from app.definitions.inputs import ParamDef
+from app.definitions.names import BoundName, Definition, FieldName, Items, Name
+from app.definitions.steps import UseDef
+
+AGGREGATES = ("count", "exists", "sum", "min", "max", "avg")
+SOURCES = ("value", *AGGREGATES, "one", "list")
+Action = Literal["select", "insert", "update", "delete"]
+
+
+class ViewColumnDef(Definition):
+    """A column of a view: a plain one by its name, or one that is computed by exactly one of `SOURCES`."""
+
+    name: FieldName
+    value: str | None = None
+    count: Name | None = None
+    exists: Name | None = None
+    sum: Name | None = None
+    min: Name | None = None
+    max: Name | None = None
+    avg: Name | None = None
+    one: Name | None = None
+    list_: Name | None = Field(default=None, alias="list")
+    of: str | None = None
+    where: str | None = None
+    order: Items[str] = ()
+    limit: int | None = Field(default=None, ge=1)
+    description: str | None = None
+
+    @property
+    def source(self) -> str | None:
+        """Name the key that computes this column, or None for a plain column."""
+        given = [key for key in SOURCES if getattr(self, "list_" if key == "list" else key) is not None]
+        return next((key for key in given if key != "value"), given[0] if given else None)
+
+    @property
+    def relation(self) -> str | None:
+        """Name the table or view on the other side, where there is one."""
+        source = self.source
+        return None if source in {None, "value"} else getattr(self, "list_" if source == "list" else str(source))
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [key for key in SOURCES if getattr(self, "list_" if key == "list" else key) is not None]
+        # `value` beside `list` or `one` says which value of the other row is taken.
+        others = [key for key in given if key != "value"]
+        if len(others) > 1 or (given and not others and (self.of or self.where or self.order)):
+            msg = f"a computed column has exactly one of {', '.join(SOURCES)}"
+            raise ValueError(msg)
+        if others and "value" in given and others[0] not in {"list", "one"}:
+            msg = f"{others[0]} takes `of`, not `value`"
+            raise ValueError(msg)
+        if others and others[0] in {"sum", "min", "max", "avg"} and self.of is None:
+            msg = f"{others[0]} needs `of`: the value of each item, such as item.amount"
+            raise ValueError(msg)
+        return self
+
+
+def _column(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+ViewColumn = Annotated[ViewColumnDef, BeforeValidator(_column)]
+
+
+class ViewDef(Definition):
+    """Which columns, which rows, for whom, and what may be done through it."""
+
+    name: Name
+    was: Name | None = None
+    table: Name
+    columns: Literal["all"] | Items[ViewColumn] = "all"
+    filter: str | None = None
+    params: dict[BoundName, ParamDef] = Field(default_factory=dict)
+    access: Access = "authenticated"
+    middleware: Items[UseDef] = ()
+    allow: Items[Action] = ("select",)
+    writable: Items[FieldName] | None = None
+    presets: dict[Name, Any] = Field(default_factory=dict)
+    order: Items[str] = ()
+    max_rows: int = Field(default=1000, ge=1, le=100_000)
+    description: str | None = None
+    tags: Items[str] = ()
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if self.columns != "all":
+            names = [column.name for column in self.columns]
+            if not names:
+                msg = "a view shows at least one column; `columns: all` shows every one"
+                raise ValueError(msg)
+            if repeated := sorted({name for name in names if names.count(name) > 1}):
+                msg = f"a column stands twice: {', '.join(repeated)}"
+                raise ValueError(msg)
+        if both := sorted(set(self.writable or ()) & set(self.presets)):
+            msg = f"a preset can't be writable: {', '.join(both)}"
+            raise ValueError(msg)
+        return self
