@@ -1,0 +1,277 @@
+"""Connections to Postgres: what each one speaks, and a bounded pool of them that costs a request next to nothing."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, ClassVar
+
+import asyncpg
+
+from app.errors import RowgateError
+from app.wire_values import (
+    decode_date,
+    decode_decimal,
+    decode_json,
+    decode_timestamp,
+    encode_date,
+    encode_decimal,
+    encode_json,
+    encode_timestamp,
+)
+
+ACQUIRE_SECONDS = 1.0
+CONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
+
+_CODECS = {
+    "uuid": (str, str),
+    "json": (encode_json, decode_json),
+    "jsonb": (encode_json, decode_json),
+    "numeric": (encode_decimal, decode_decimal),
+    "timestamptz": (encode_timestamp, decode_timestamp),
+    "date": (encode_date, decode_date),
+}
+
+
+class DatabaseUnavailable(RowgateError):
+    """The database does not answer, or refuses us; the sentence holds nothing of its URL."""
+
+    status = 503
+    code: ClassVar[str] = "db.unavailable"
+
+
+class DatabaseOverloaded(RowgateError):
+    """Every connection stayed in use for as long as a request may wait."""
+
+    status = 503
+    code: ClassVar[str] = "db.overloaded"
+
+
+_REFUSALS: tuple[tuple[type[BaseException], str], ...] = (
+    (asyncpg.InvalidPasswordError, "The database refuses the name or password in ROWGATE_DATABASE_URL."),
+    (asyncpg.InvalidAuthorizationSpecificationError, "The database refuses the role in ROWGATE_DATABASE_URL."),
+    (asyncpg.InvalidCatalogNameError, "The database that ROWGATE_DATABASE_URL names does not exist."),
+    (asyncpg.TooManyConnectionsError, "The database takes no more connections."),
+    (asyncpg.CannotConnectNowError, "The database is starting or stopping."),
+    (TimeoutError, "The database does not answer in time."),
+    (OSError, "The database cannot be reached."),
+    (asyncpg.PostgresError, "The database refuses the connection."),
+    (asyncpg.InterfaceError, "The database cannot be spoken to as ROWGATE_DATABASE_URL says."),
+    (ValueError, "ROWGATE_DATABASE_URL is not the URL of a Postgres database."),
+)
+
+
+async def connect(url: str) -> Any:
+    """Open an asyncpg connection with our codecs, in UTC; also for what must not be pooled, such as LISTEN.
+
+    A uuid is a str, json and jsonb are plain values with their numbers exact, numeric is a Decimal; a timestamptz or
+    date is a datetime in UTC or a date, or, where Python has none (infinity, BC, after 9999), Postgres' own text.
+    Raises `DatabaseUnavailable` within 5 seconds.
+    """
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            connection = await asyncpg.connect(
+                url,
+                timeout=CONNECT_SECONDS,
+                server_settings={"application_name": "rowgate", "TimeZone": "UTC", "DateStyle": "ISO"},
+            )
+            try:
+                for name, (encoder, decoder) in _CODECS.items():
+                    await connection.set_type_codec(name, schema="pg_catalog", encoder=encoder, decoder=decoder)
+            except BaseException:
+                connection.terminate()
+                raise
+    except tuple(kind for kind, _ in _REFUSALS) as error:
+        sentence = next(sentence for kind, sentence in _REFUSALS if isinstance(error, kind))
+        raise DatabaseUnavailable(sentence) from None
+    return connection
+
+
+class Lease:
+    """`async with pool.lease() as connection`: a connection for the length of a block."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: "Pool") -> None:
+        """Promise a connection of the pool."""
+        self._pool = pool
+        self._connection: Any = None
+
+    async def __aenter__(self) -> Any:
+        """Take the connection."""
+        self._connection = await self._pool.acquire()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give it back, or have it closed when the block was cut off while it may have been in use."""
+        cut_off = isinstance(error, asyncio.CancelledError | OSError | asyncpg.InterfaceError)
+        self._pool.release(self._connection, reusable=not cut_off and not isinstance(error, GeneratorExit))
+
+
+class Pool:
+    """At most `size` connections, the last one given back used first; no query is sent when one changes hands.
+
+    So a borrower must leave no state in the session: SET LOCAL only, advisory locks of a transaction only, no LISTEN.
+    A connection that comes back inside a transaction, or from a block that was cancelled, is closed and not reused.
+    Belongs to one event loop.
+    """
+
+    def __init__(self, url: str, size: int, *, patience: float = ACQUIRE_SECONDS) -> None:
+        """Open nothing yet; `patience` is how many seconds a request waits for a connection."""
+        self.size = size
+        self._url = url
+        self._patience = patience
+        self._idle: list[Any] = []
+        self._leased: set[Any] = set()
+        self._slots = 0  # connections that are open, opening or closing
+        self._waiters: deque[asyncio.Future[Any]] = deque()
+        self._closings: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._drained = asyncio.Event()
+
+    async def open(self) -> None:
+        """Open the first connection, so that a database that cannot be used stops the start."""
+        self.release(await self.acquire())
+
+    def lease(self) -> Lease:
+        """Give a block its connection: `async with pool.lease() as connection`."""
+        return Lease(self)
+
+    async def acquire(self) -> Any:
+        """Take a connection. Raises `DatabaseOverloaded` when none comes free in time, or `DatabaseUnavailable`."""
+        if self._closed:
+            raise DatabaseUnavailable("The server is stopping.")
+        connection = self._pop_idle()
+        if connection is None:
+            if self._slots < self.size:
+                self._slots += 1
+            else:
+                connection = await self._wait()
+            if connection is None:
+                connection = await self._connect()
+        self._leased.add(connection)
+        return connection
+
+    def release(self, connection: Any, *, reusable: bool = True) -> None:
+        """Give a connection back; what is not fit for the next borrower is closed. Twice is a mistake of ours."""
+        self._leased.remove(connection)
+        if self._closed and not self._leased:
+            self._drained.set()
+        if connection.is_closed():
+            self._free_slot()
+        elif self._closed or not reusable or _busy(connection):
+            self._close_later(connection)
+        else:
+            self._hand_on(connection)
+
+    async def close(self, grace: float = CLOSE_SECONDS) -> None:
+        """Refuse new borrowers, wait `grace` seconds for the present ones, then close every connection."""
+        self._closed = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(DatabaseUnavailable("The server is stopping."))
+        self._waiters.clear()
+        while self._idle:
+            self._close_later(self._idle.pop())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                if self._leased:
+                    await self._drained.wait()
+        for connection in self._leased:
+            connection.terminate()
+        await asyncio.gather(*self._closings)
+
+    def _pop_idle(self) -> Any:
+        """Take the idle connection that was used last; those that the server has closed meanwhile are dropped."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+            self._slots -= 1
+        return None
+
+    async def _connect(self) -> Any:
+        """Open a connection in a slot that is already ours."""
+        try:
+            return await connect(self._url)
+        except BaseException:
+            self._free_slot()
+            raise
+
+    async def _wait(self) -> Any:
+        """Wait in line for a connection, or for None: the right to open one."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Any] = loop.create_future()
+        self._waiters.append(waiter)
+        timer = loop.call_later(self._patience, _refuse, waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            # Served and cancelled in the same turn of the loop: the next in line gets it.
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._pass_on(waiter.result())
+            raise
+        finally:
+            timer.cancel()
+
+    def _pass_on(self, granted: Any) -> None:
+        if granted is None or granted.is_closed():
+            self._free_slot()
+        elif self._closed:
+            self._close_later(granted)
+        else:
+            self._hand_on(granted)
+
+    def _next_waiter(self) -> "asyncio.Future[Any] | None":
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                return waiter
+        return None
+
+    def _hand_on(self, connection: Any) -> None:
+        waiter = self._next_waiter()
+        if waiter is None:
+            self._idle.append(connection)
+        else:
+            waiter.set_result(connection)
+
+    def _free_slot(self) -> None:
+        waiter = self._next_waiter()
+        if waiter is None:
+            self._slots -= 1
+        else:
+            waiter.set_result(None)
+
+    def _close_later(self, connection: Any) -> None:
+        """Close in the background; the slot stays taken till then, so the server never sees more than `size` of us."""
+        task = asyncio.get_running_loop().create_task(self._close_one(connection))
+        self._closings.add(task)
+        task.add_done_callback(self._closings.discard)
+
+    async def _close_one(self, connection: Any) -> None:
+        try:
+            # asyncpg first waits until the server has confirmed that a cancelled statement ended.
+            await connection.close(timeout=CLOSE_SECONDS)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()
+        except BaseException:
+            connection.terminate()
+            raise
+        finally:
+            self._free_slot()
+
+
+def _busy(connection: Any) -> bool:
+    """Whether a transaction is open or a statement still runs or is being cancelled."""
+    return bool(connection.is_in_transaction() or connection._protocol._is_cancelling())
+
+
+def _refuse(waiter: "asyncio.Future[Any]") -> None:
+    if not waiter.done():
+        waiter.set_exception(
+            DatabaseOverloaded("Every connection to the database is in use.", headers={"Retry-After": "1"})
+        )

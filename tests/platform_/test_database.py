@@ -1,0 +1,257 @@
+"""Claims about the pool: bounded, quick to refuse, and never a connection handed on that carries somebody's state."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import asyncpg
+import pytest
+
+from app.database import DatabaseOverloaded, DatabaseUnavailable, Pool
+from app.embedded import SUPERUSER, EmbeddedPostgres
+
+
+@pytest.fixture
+async def pool(module_database_url: str) -> AsyncIterator[Pool]:
+    pool = Pool(module_database_url, 2, patience=10)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def hasty_pool(module_database_url: str) -> AsyncIterator[Pool]:
+    pool = Pool(module_database_url, 2, patience=0.1)
+    yield pool
+    await pool.close()
+
+
+async def backend(pool: Pool) -> int:
+    async with pool.lease() as connection:
+        return int(await connection.fetchval("SELECT pg_backend_pid()"))
+
+
+async def kill(server: EmbeddedPostgres, pid: int) -> None:
+    connection = await asyncpg.connect(server.url(user=SUPERUSER))
+    try:
+        await connection.execute(f"SELECT pg_terminate_backend({pid}, 2000)")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("postgresql://rowgate:hunter2secret@/nothing?host={socket}", "does not exist"),
+        ("postgresql://nobody:hunter2secret@/rowgate?host={socket}", "refuses the role"),
+        ("postgresql://a:hunter2secret@127.0.0.1:1/x", "cannot be reached"),
+        ("postgresql://a:b@127.0.0.1:hunter2secret/x", "not the URL of a Postgres database"),
+        ("http://a:hunter2secret@127.0.0.1/x", "ROWGATE_DATABASE_URL"),
+    ],
+)
+async def test_a_database_that_cannot_be_used_stops_the_start_with_a_sentence_without_secrets(
+    embedded_server: EmbeddedPostgres, url: str, sentence: str
+) -> None:
+    pool = Pool(url.format(socket=quote(str(embedded_server.socket_dir))), 2)
+    with pytest.raises(DatabaseUnavailable, match=sentence) as refused:
+        await pool.open()
+    assert "hunter2secret" not in repr(refused.value)
+    assert refused.value.__suppress_context__
+    with pytest.raises(DatabaseUnavailable):  # the failure took no slot for good
+        await asyncio.gather(*(pool.acquire() for _ in range(5)))
+
+
+async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.database.CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(DatabaseUnavailable, match="does not answer in time"):
+            await Pool(f"postgresql://a:b@127.0.0.1:{port}/x", 1).open()
+
+
+async def test_a_waiter_is_refused_when_none_comes_free(hasty_pool: Pool) -> None:
+    async with hasty_pool.lease(), hasty_pool.lease():
+        started = time.monotonic()
+        with pytest.raises(DatabaseOverloaded) as refused:
+            await hasty_pool.acquire()
+    assert (refused.value.status, refused.value.code) == (503, "db.overloaded")
+    assert 0.05 < time.monotonic() - started < 0.5
+
+
+def test_a_request_waits_one_second_unless_told_otherwise(module_database_url: str) -> None:
+    assert Pool(module_database_url, 1)._patience == 1.0
+
+
+async def test_a_waiter_that_was_refused_is_not_served_later(hasty_pool: Pool) -> None:
+    async with hasty_pool.lease(), hasty_pool.lease():
+        with pytest.raises(DatabaseOverloaded):
+            await hasty_pool.acquire()
+    assert len(hasty_pool._idle) == 2
+
+
+async def test_waiters_are_served_in_the_order_in_which_they_came(pool: Pool) -> None:
+    order: list[int] = []
+
+    async def work(number: int) -> None:
+        async with pool.lease():
+            order.append(number)
+            await asyncio.sleep(0.002)
+
+    async with pool.lease(), pool.lease():
+        line = asyncio.gather(*(work(number) for number in range(12)))
+        await asyncio.sleep(0.01)
+    await line
+    assert order == list(range(12))
+
+
+async def test_no_more_connections_than_its_size_are_open(pool: Pool, module_database_url: str) -> None:
+    async def count() -> int:
+        async with pool.lease() as connection:
+            await connection.fetchval("SELECT pg_sleep(0.001)")
+            return int(
+                await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            )
+
+    assert max(await asyncio.gather(*(count() for _ in range(40)))) <= 2
+
+
+async def test_the_connection_used_last_is_used_first(pool: Pool) -> None:
+    first, second = await pool.acquire(), await pool.acquire()
+    pool.release(first)
+    pool.release(second)
+    assert await pool.acquire() is second
+    assert await pool.acquire() is first
+    pool.release(first)
+    pool.release(second)
+
+
+async def test_a_connection_inside_a_transaction_is_closed_and_its_work_rolled_back(pool: Pool) -> None:
+    async with pool.lease() as connection:
+        await connection.execute("BEGIN; CREATE SCHEMA left_open")
+    assert not pool._idle
+    async with pool.lease() as other:
+        assert other is not connection
+        assert await other.fetchval("SELECT to_regnamespace('left_open')") is None
+
+
+async def test_a_connection_in_a_failed_transaction_is_closed(pool: Pool) -> None:
+    async with pool.lease() as connection:
+        await connection.execute("BEGIN")
+        with pytest.raises(asyncpg.PostgresError):
+            await connection.execute("SELECT 1/0")
+    assert not pool._idle
+
+
+async def test_a_refused_statement_alone_costs_no_connection(pool: Pool) -> None:
+    before = await backend(pool)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with pool.lease() as connection:
+            await connection.execute("SELECT 1/0")
+    assert await backend(pool) == before
+
+
+async def test_a_cancelled_block_costs_its_connection_and_stops_its_statement(pool: Pool) -> None:
+    before = await backend(pool)
+
+    async def long() -> None:
+        async with pool.lease() as connection:
+            await connection.execute("SELECT pg_sleep(30)")
+
+    task = asyncio.create_task(long())
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.gather(*pool._closings)
+    async with pool.lease() as connection:
+        assert connection.get_server_pid() != before
+        assert await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'") == 0
+    assert pool._slots == 1
+
+
+async def test_a_timeout_that_the_block_swallows_costs_the_connection_too(pool: Pool) -> None:
+    async with pool.lease() as connection:
+        with pytest.raises(TimeoutError):
+            await connection.execute("SELECT pg_sleep(30)", timeout=0.02)
+    assert not pool._idle
+    assert await backend(pool) != 0
+
+
+async def test_a_connection_that_was_closed_while_idle_is_not_handed_out(
+    pool: Pool, embedded_server: EmbeddedPostgres
+) -> None:
+    before = await backend(pool)
+    await kill(embedded_server, before)
+    await asyncio.sleep(0.02)
+    assert await backend(pool) != before
+    assert pool._slots == 1
+
+
+async def test_a_connection_that_broke_in_use_frees_its_slot_for_a_waiter(
+    pool: Pool, embedded_server: EmbeddedPostgres
+) -> None:
+    held = [await pool.acquire(), await pool.acquire()]
+    waiter = asyncio.create_task(backend(pool))
+    await asyncio.sleep(0.01)
+    await kill(embedded_server, held[0].get_server_pid())
+    await asyncio.sleep(0.02)
+    pool.release(held[0])
+    assert await waiter not in {connection.get_server_pid() for connection in held if not connection.is_closed()}
+    pool.release(held[1])
+    assert pool._slots == 2
+
+
+async def test_a_waiter_cancelled_as_it_is_served_passes_the_connection_on(pool: Pool) -> None:
+    held = [await pool.acquire(), await pool.acquire()]
+    first, second = (asyncio.create_task(pool.acquire()) for _ in range(2))
+    await asyncio.sleep(0.01)
+    pool.release(held[0])
+    first.cancel()
+    assert await second is held[0]
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    pool.release(held[0])
+    pool.release(held[1])
+    assert len(pool._idle) == pool._slots == 2
+
+
+async def test_nothing_leaks_under_cancellations_at_every_moment(pool: Pool) -> None:
+    async def work() -> None:
+        async with pool.lease() as connection, connection.transaction():
+            await connection.fetchval("SELECT pg_sleep(0.002)")
+
+    tasks = []
+    for number in range(60):
+        tasks.append(asyncio.create_task(work()))
+        asyncio.get_running_loop().call_later(number * 0.0004, tasks[-1].cancel)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*pool._closings)
+    assert not pool._leased
+    assert pool._slots == len(pool._idle)
+    assert await backend(pool)
+
+
+async def test_a_closed_pool_refuses_borrowers_and_leaves_no_connection(module_database_url: str) -> None:
+    pool = Pool(module_database_url, 1)
+    held = await pool.acquire()
+    waiter = asyncio.create_task(pool.acquire())
+    await asyncio.sleep(0.01)
+    closing = asyncio.create_task(pool.close())
+    with pytest.raises(DatabaseUnavailable, match="stopping"):
+        await waiter
+    pool.release(held)
+    await closing
+    assert held.is_closed()
+    assert pool._slots == 0
+    with pytest.raises(DatabaseUnavailable, match="stopping"):
+        await pool.acquire()
+
+
+async def test_a_borrower_that_outstays_the_grace_is_cut_off(module_database_url: str) -> None:
+    pool = Pool(module_database_url, 1)
+    held = await pool.acquire()
+    await pool.close(grace=0.02)
+    assert held.is_closed()
+    pool.release(held)
+    assert pool._slots == 0
