@@ -22,8 +22,10 @@ class StepDef(Definition):
     def _gather(cls, value: Any) -> Any:
         if not isinstance(value, dict) or "fields" in value:
             return value
-        common = {key: item for key, item in value.items() if key in COMMON_FIELDS}
-        return {**common, "fields": {key: item for key, item in value.items() if key not in COMMON_FIELDS}}
+        # The condition of an `if` is its own field: without it there is nothing to branch on.
+        shared = COMMON_FIELDS - {"when"} if value.get("do") == "if" else COMMON_FIELDS
+        common = {key: item for key, item in value.items() if key in shared}
+        return {**common, "fields": {key: item for key, item in value.items() if key not in shared}}
 
     def as_said(self) -> dict[str, Any]:
         """Give the step back in the form that an admin wrote, so that an export reads like its source."""

@@ -1,0 +1,278 @@
+"""Checked trees to SQL text with parameters; what has no answer is NULL, and nothing raises in Postgres."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from app.expressions import syntax
+from app.expressions.check import Expression
+from app.expressions.compiling import Environment
+from app.expressions.evaluate import compile_value
+from app.expressions.operations import Unknown
+from app.expressions.problems import ExpressionErrors, Problem
+from app.expressions.sql_functions import SQL_FUNCTIONS
+from app.expressions.sql_operators import arithmetic, comparison, from_json
+from app.expressions.types import BOOL, DECIMAL, DOUBLE, DYN, INT, Enum, ListOf, Record, Type, pg_type
+
+Evaluate = Callable[[Environment], Any]
+Column = Callable[[str, str], str]
+
+
+class Parameters:
+    """The parameters of one statement in the making."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._evaluators: list[Evaluate] = []
+
+    def add(self, evaluate: Evaluate, pg: str) -> str:
+        """Add a value that is computed for each run; gives `$n::pg`."""
+        self._evaluators.append(evaluate)
+        return f"${len(self._evaluators)}::{pg}"
+
+    def constant(self, value: Any, pg: str) -> str:
+        """Add a value that never changes."""
+        return self.add(lambda _env: value, pg)
+
+    @property
+    def evaluators(self) -> tuple[Evaluate, ...]:
+        """Give the closures that compute the parameters, in their order."""
+        return tuple(self._evaluators)
+
+
+def compile_sql(expression: Expression, column: Column, parameters: Parameters) -> str:
+    """Give the SQL of an expression; `column(root, name)` gives that of a row's column.
+
+    What touches no row is evaluated in process and bound as one parameter, NULL where it has no answer. Raises
+    ExpressionErrors (`expression.no_sql`, with the place) for what SQL can't say.
+    """
+    writer = _Writer(expression, column, parameters)
+    text = writer.write(expression.tree, top=True)
+    if writer.problems:
+        raise ExpressionErrors(writer.problems)
+    return text
+
+
+class _Writer:
+    """The state of one compilation."""
+
+    def __init__(self, expression: Expression, column: Column, parameters: Parameters) -> None:
+        self.expression = expression
+        self.column = column
+        self.parameters = parameters
+        self.problems: list[Problem] = []
+
+    def refuse(self, node: syntax.Node, what: str, hint: str | None = None) -> str:
+        message = f"{what} can't be said in SQL, and this reads the row"
+        self.problems.append(Problem(node.line, node.column, message, hint, "expression.no_sql"))
+        return "NULL"
+
+    def touches(self, node: syntax.Node) -> bool:
+        """Say whether a node reads a row."""
+        if isinstance(node, syntax.Name):
+            return node.name in self.expression.rows
+        return any(self.touches(part) for part in parts(node))
+
+    def write(self, node: syntax.Node, *, top: bool = False) -> str:
+        """Write a node; `top` says that NULL and false are the same to whoever asks."""
+        if not self.touches(node):
+            return self.bound(node)
+        return _WRITERS[type(node)](self, node, top)
+
+    def bound(self, node: syntax.Node) -> str:
+        """Bind what touches no row as one parameter."""
+        whole = Expression(self.expression.text, node, node.type, self.expression.paths, frozenset(), constant=False)
+        compute = compile_value(whole)
+
+        def evaluate(env: Environment) -> Any:
+            try:
+                return compute(env)
+            except Unknown:
+                return None
+
+        if isinstance(node, syntax.Literal):
+            return self.parameters.constant(node.value, pg_type(node.type))
+        return self.parameters.add(evaluate, pg_type(node.type))
+
+    def truth(self, node: syntax.Node, *, top: bool = False) -> str:
+        """Write a condition; a dynamic value counts where it is a boolean."""
+        text = self.write(node, top=top)
+        return from_json(text, BOOL) or text if node.type == DYN else text
+
+
+def parts(node: syntax.Node) -> list[syntax.Node]:
+    """Give the nodes that a node is made of."""
+    found: list[syntax.Node] = []
+    for field in dataclasses.fields(node):
+        _gather(getattr(node, field.name), found)
+    return found
+
+
+def _gather(value: Any, found: list[syntax.Node]) -> None:
+    if isinstance(value, syntax.Node):
+        found.append(value)
+    elif isinstance(value, tuple):
+        for item in value:
+            _gather(item, found)
+
+
+def _name(writer: _Writer, node: syntax.Name, _top: bool) -> str:
+    return writer.refuse(node, f"the whole of {node.name}", f"name one of its columns: {node.name}.id")
+
+
+def _field(writer: _Writer, node: syntax.Field, _top: bool) -> str:
+    operand = node.operand
+    if isinstance(operand, syntax.Name) and isinstance(operand.type, Record):
+        text = writer.column(operand.name, node.name)
+        return f"NULLIF({text}, 'null'::jsonb)" if node.type == DYN else text
+    if operand.type != DYN:
+        return writer.refuse(node, "a field of this value")
+    key = writer.parameters.constant(node.name, "text")
+    return f"NULLIF(({writer.write(operand)} -> {key}), 'null'::jsonb)"
+
+
+def _has(writer: _Writer, node: syntax.Has, top: bool) -> str:
+    field = syntax.Field(line=node.line, column=node.column, operand=node.operand, name=node.name)
+    if isinstance(node.operand.type, Record):
+        field = dataclasses.replace(field, type=node.operand.type.fields[node.name])
+    return f"({writer.write(field, top=top)} IS NOT NULL)"
+
+
+def _null_test(writer: _Writer, node: syntax.NullTest, _top: bool) -> str:
+    return f"({writer.write(node.operand)} IS {'NOT ' if node.negated else ''}NULL)"
+
+
+def _unary(writer: _Writer, node: syntax.Unary, _top: bool) -> str:
+    if node.operator == "!":
+        return f"(NOT {writer.truth(node.operand)})"
+    operand = writer.write(node.operand)
+    if node.operand.type == INT:
+        return f"(CASE WHEN {operand} > -9223372036854775808 THEN -({operand}) END)"
+    return writer.refuse(node, "a negated dynamic value") if node.operand.type == DYN else f"(-({operand}))"
+
+
+def _logic(writer: _Writer, node: syntax.Logic, top: bool) -> str:
+    joined = " AND " if node.operator == "&&" else " OR "
+    return f"({joined.join(writer.truth(item, top=top) for item in node.items)})"
+
+
+def _conditional(writer: _Writer, node: syntax.Conditional, _top: bool) -> str:
+    condition = writer.truth(node.condition)
+    then, otherwise = writer.write(node.then), writer.write(node.otherwise)
+    return f"(CASE WHEN {condition} THEN {then} WHEN NOT {condition} THEN {otherwise} END)"
+
+
+def _binary(writer: _Writer, node: syntax.Binary, top: bool) -> str:
+    if node.operator == "in":
+        return _membership(writer, node, top)
+    if DYN in (node.left.type, node.right.type):
+        return _dynamic(writer, node)
+    left, right = writer.write(node.left), writer.write(node.right)
+    if node.operator in ("==", "!=", "<", "<=", ">", ">="):
+        return comparison(node.operator, node.left.type, left, right)
+    text = arithmetic(node.operator, node.left.type, node.right.type, left, right)
+    return text or writer.refuse(node, f"{node.operator} of these types", "compute it in a step, or outside the row")
+
+
+def _dynamic(writer: _Writer, node: syntax.Binary) -> str:
+    """Compare or compute with a JSON value: of what the other side is."""
+    other = node.right.type if node.left.type == DYN else node.left.type
+    if node.operator in ("==", "!="):
+        sides = [_as_json(writer, side) for side in (node.left, node.right)]
+        if None in sides:
+            return writer.refuse(node, "a JSON value beside a value of this type")
+        return f"({sides[0]} {'=' if node.operator == '==' else '<>'} {sides[1]})"
+    if other == DYN:
+        return writer.refuse(node, f"{node.operator} of JSON values", "say of which type one is: double(row.data.size)")
+    typed = [
+        from_json(writer.write(side), other) if side.type == DYN else writer.write(side)
+        for side in (node.left, node.right)
+    ]
+    if None in typed:
+        return writer.refuse(node, f"{node.operator} of a JSON value beside this type")
+    fitted = syntax.Literal(line=node.line, column=node.column, type=other, value=None)
+    left, right = str(typed[0]), str(typed[1])
+    if node.operator in ("<", "<=", ">", ">="):
+        return comparison(node.operator, fitted.type, left, right)
+    return arithmetic(node.operator, other, other, left, right) or writer.refuse(node, node.operator)
+
+
+_JSON_LIKE = (BOOL, INT, DECIMAL)
+
+
+def _as_json(writer: _Writer, node: syntax.Node) -> str | None:
+    if node.type == DYN:
+        return writer.write(node)
+    if node.type in _JSON_LIKE or pg_type(node.type) == "text":
+        return f"to_jsonb({writer.write(node)})"
+    return None
+
+
+def _membership(writer: _Writer, node: syntax.Binary, top: bool) -> str:
+    left, right = node.left, node.right
+    if not isinstance(right.type, ListOf) or DYN in (left.type, right.type.element) or not _flat(right.type.element):
+        return writer.refuse(node, "in of this container")
+    if isinstance(right, syntax.ListLiteral) and writer.touches(right):
+        value = writer.write(left)
+        options = [comparison("==", left.type, value, writer.write(item)) for item in right.items]
+        return f"({' OR '.join(options)})"
+    value = writer.write(left)
+    test = f"({value} = ANY({writer.write(right)}))"
+    # Of an empty list Postgres answers false, also for a null: unknown, unless nobody can tell the two apart.
+    return test if top else f"(CASE WHEN {value} IS NOT NULL THEN {test} END)"
+
+
+def _flat(kind: Type) -> bool:
+    return isinstance(kind, Enum) or pg_type(kind) != "jsonb"
+
+
+def _list(writer: _Writer, node: syntax.ListLiteral, _top: bool) -> str:
+    items = ", ".join(writer.write(item) for item in node.items)
+    kind = pg_type(node.type)
+    return f"ARRAY[{items}]::{kind}" if kind != "jsonb" else writer.refuse(node, "a list of these")
+
+
+def _call(writer: _Writer, node: syntax.Call, _top: bool) -> str:
+    kinds = tuple(argument.type for argument in node.arguments)
+    write = SQL_FUNCTIONS.get(node.function)
+    text = None
+    if write is not None and DYN not in kinds:
+        text = write(kinds, [writer.write(argument) for argument in node.arguments])
+    hint = "compute it outside the row, or keep it in a column"
+    return text or writer.refuse(node, f"{node.function}()", hint)
+
+
+def _convert(writer: _Writer, node: syntax.Convert, _top: bool) -> str:
+    operand = writer.write(node.operand)
+    kind = node.operand.type
+    if kind == DYN:
+        return from_json(operand, node.type) or writer.refuse(node, "a JSON value of this type")
+    if node.type == DECIMAL:
+        return f"({operand})::numeric"
+    if node.type == DOUBLE and kind == INT:
+        return f"({operand})::double precision"
+    if node.type == DOUBLE:
+        return f"(CASE WHEN abs({operand}) < 1e308 THEN ({operand})::double precision END)"
+    return operand if pg_type(kind) == pg_type(node.type) else writer.refuse(node, "this conversion")
+
+
+def _unsupported(what: str) -> Callable[[_Writer, Any, bool], str]:
+    return lambda writer, node, _top: writer.refuse(node, what)
+
+
+_WRITERS: dict[type, Callable[[_Writer, Any, bool], str]] = {
+    syntax.Name: _name,
+    syntax.Field: _field,
+    syntax.Has: _has,
+    syntax.NullTest: _null_test,
+    syntax.Unary: _unary,
+    syntax.Binary: _binary,
+    syntax.Logic: _logic,
+    syntax.Conditional: _conditional,
+    syntax.ListLiteral: _list,
+    syntax.Call: _call,
+    syntax.Convert: _convert,
+    syntax.Index: _unsupported("an index"),
+    syntax.MapLiteral: _unsupported("a map"),
+    syntax.Comprehension: _unsupported("a loop"),
+}

@@ -1,0 +1,1 @@
+"""What tables and views mean in SQL."""

@@ -1,0 +1,150 @@
+"""What Postgres refuses, as refusals with a status, a stable code and a sentence that shows no row."""
+
+from typing import Any, ClassVar
+
+import asyncpg
+
+from app.database import DatabaseUnavailable
+from app.errors import FieldError, RowgateError
+
+
+class Stale(Exception):
+    """The definitions or the caller's authority changed since this process read them: nothing has happened yet."""
+
+
+class Retryable(RowgateError):
+    """A deadlock, a serialization failure or a plan made stale by a change: the whole transaction may run again."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "db.conflict"
+
+
+class CommitUnknown(RowgateError):
+    """The connection was lost in COMMIT: whether the change was made is not known here."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "db.commit_unknown"
+
+
+class ConstraintViolated(RowgateError):
+    """The base of what a constraint refuses; `constraint` is its name, from which its columns can be told."""
+
+    constraint: str | None = None
+
+
+class UniqueViolated(ConstraintViolated):
+    """A value that has to be unique is taken."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "db.unique"
+
+
+class ReferenceViolated(ConstraintViolated):
+    """A row that is referred to isn't there, or still is referred to."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "db.reference"
+
+
+class CheckViolated(ConstraintViolated):
+    """A value doesn't fit its column or a rule of its table."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "db.check"
+
+
+class NullViolated(RowgateError):
+    """A required column got no value."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "db.not_null"
+
+
+class OutOfRange(RowgateError):
+    """A value is too large, too long or not of its column's type."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "db.range"
+
+
+class LockTimeout(RowgateError):
+    """Another request holds the row for longer than this one may wait."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "db.locked"
+
+
+class StatementTimeout(RowgateError):
+    """A statement ran longer than it may."""
+
+    status: ClassVar[int] = 504
+    code: ClassVar[str] = "db.timeout"
+
+
+class ReadOnly(RowgateError):
+    """The database takes no writes at the moment."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "db.read_only"
+
+
+class DatabaseFailed(RowgateError):
+    """Postgres refused a statement for a reason that isn't the caller's; the log has it."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "db.failed"
+
+
+STALE = "RG001"
+_RETRY_AFTER = {"Retry-After": "1"}
+_COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
+    "23505": (UniqueViolated, "A value that has to be unique is taken."),
+    "23P01": (UniqueViolated, "A value that has to be unique is taken."),
+    "23503": (ReferenceViolated, "A row that this one refers to isn't there, or this one is still referred to."),
+    "23001": (ReferenceViolated, "This row is still referred to."),
+    "23514": (CheckViolated, "A value doesn't fit the rules of its table."),
+    "23502": (NullViolated, "A required value is missing."),
+    "22001": (OutOfRange, "A text is too long."),
+    "22003": (OutOfRange, "A number is out of range."),
+    "22008": (OutOfRange, "A time is out of range."),
+    "22P02": (OutOfRange, "A value is not of the type of its column."),
+    "55P03": (LockTimeout, "Another request holds this row: try again."),
+    "57014": (StatementTimeout, "The database took too long."),
+    "25006": (ReadOnly, "The database takes no writes at the moment."),
+}
+# 0A000 is what asyncpg reports for a prepared statement whose tables have changed under it.
+_RETRIED = frozenset({"40001", "40P01", "0A000"})
+# Connection exceptions, resources, operator intervention: the database is there or will be, and no fault of the caller.
+_UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})
+
+
+def translated(error: BaseException, *, committing: bool = False) -> Exception:
+    """Give the refusal for what asyncpg raised; an error in COMMIT that may have come after it is `CommitUnknown`."""
+    state = getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None
+    if state == STALE:
+        return Stale()
+    if state in _RETRIED:
+        return Retryable("Too many requests change the same rows at once: try again.", headers=_RETRY_AFTER)
+    if state in _COLUMN_SENTENCES:
+        return _about_columns(error, state)
+    lost = state is None or state[:2] in _UNAVAILABLE_CLASSES
+    if isinstance(error, asyncpg.DataError):
+        return OutOfRange("A value is not of the type of its column.")
+    if committing and lost:
+        return CommitUnknown(
+            "The connection was lost while the change was made: it may have been made or not.",
+            hint="Send the request again with the same Idempotency-Key, or look whether it was made.",
+        )
+    if lost:
+        return DatabaseUnavailable("The database is not available.", headers=_RETRY_AFTER)
+    return DatabaseFailed(f"Postgres refused a statement: {state}.")
+
+
+def _about_columns(error: Any, state: str) -> RowgateError:
+    kind, sentence = _COLUMN_SENTENCES[state]
+    column = getattr(error, "column_name", None)
+    errors = [FieldError((column,), kind.code, sentence)] if column else ()
+    refusal = kind(sentence, errors=errors, headers=_RETRY_AFTER if kind.status >= 500 else None)
+    if isinstance(refusal, ConstraintViolated):
+        refusal.constraint = getattr(error, "constraint_name", None)
+    return refusal

@@ -1,0 +1,40 @@
+"""Findings as they are gathered: an expression's problems get the place of the field that holds it."""
+
+from app.errors import Finding
+from app.expressions.check import Expression, ExpressionErrors, Scope, check
+from app.expressions.problems import near
+from app.expressions.types import Type
+
+
+class Findings:
+    """The list that one check fills."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.found: list[Finding] = []
+
+    def report(self, place: str, message: str, hint: str | None = None, code: str = "definition.invalid") -> None:
+        """Add a finding."""
+        self.found.append(Finding(place, message, hint, code))
+
+    def unknown(self, place: str, what: str, name: str, known: "list[str] | tuple[str, ...]") -> None:
+        """Add the finding that a name is not known, with the near match or what there is."""
+        hint = near(name, known) or (
+            f"there are {', '.join(sorted(known)[:20])}" if known else f"there is no {what} yet"
+        )
+        self.report(place, f"unknown {what} {name!r}", hint)
+
+    def expression(self, place: str, text: str, scope: Scope, expected: Type | None = None) -> Expression | None:
+        """Check an expression; its problems become findings at `place:line:column`, and then there is none."""
+        try:
+            return check(text.removeprefix("="), scope, expected)
+        except ExpressionErrors as errors:
+            self.problems(place, text, errors)
+            return None
+
+    def problems(self, place: str, text: str, errors: ExpressionErrors) -> None:
+        """Add the problems of an expression; a leading `=` of the field counts as a column."""
+        shift = 1 if text.startswith("=") else 0
+        for problem in errors.problems:
+            column = problem.column + (shift if problem.line == 1 else 0)
+            self.report(f"{place}:{problem.line}:{column}", problem.message, problem.hint, problem.code)

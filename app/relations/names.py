@@ -1,0 +1,42 @@
+"""The names that every rule may use: who calls, when, and with what."""
+
+from collections.abc import Mapping
+
+from app.definitions.inputs import ListDef, ObjectDef, ParamDef
+from app.expressions.check import Scope
+from app.expressions.types import BOOL, STRING, TIMESTAMP, Enum, ListOf, MapOf, Record, Type
+from app.relations.schema import Table, value_type
+
+REQUEST = Record(
+    "request",
+    {
+        "method": STRING,
+        "path": STRING,
+        "ip": STRING,
+        "user_agent": STRING,
+        "id": STRING,
+        "headers": MapOf(STRING, STRING),
+    },
+)
+
+
+def base_scope(users: Table) -> Scope:
+    """Give the scope that holds everywhere: `auth` and `now`."""
+    user = Record("auth.user", {**users.record.fields, "roles": ListOf(STRING)})
+    kinds = Enum(("anonymous", "user", "key"))
+    auth = Record("auth", {"user": user, "signed_in": BOOL, "kind": kinds})
+    return Scope({"auth": auth, "now": TIMESTAMP})
+
+
+def declared(name: str, fields: Mapping[str, ParamDef | ObjectDef | ListDef], keys: Mapping[str, Type]) -> Record:
+    """Give the record that declared inputs or params make."""
+    return Record(name, {field: declared_type(f"{name}.{field}", said, keys) for field, said in fields.items()})
+
+
+def declared_type(name: str, said: ParamDef | ObjectDef | ListDef, keys: Mapping[str, Type]) -> Type:
+    """Give the type of one declared input."""
+    if isinstance(said, ObjectDef):
+        return declared(name, said.fields, keys)
+    if isinstance(said, ListDef):
+        return ListOf(declared_type(name, said.of, keys))
+    return value_type(said, keys)

@@ -1,0 +1,59 @@
+"""Reading statements of steps: one row, rows, a count, whether there is one."""
+
+from collections.abc import Callable
+from typing import Any
+
+from app.expressions.check import Expression
+from app.expressions.to_sql import Parameters
+from app.relations.source import ALIAS, OrderBy, Source, conditions_sql, order_sql, shown_sql
+from app.relations.statement import Statement, statement
+
+Count = Callable[[Any], Any]
+
+
+def select_row(source: Source, where: Expression, *, lock: bool) -> Statement:
+    """Read at most one row; `lock` holds it until the transaction ends."""
+    parameters = Parameters()
+    shown = shown_sql(source, parameters)
+    held = f" FOR UPDATE OF {ALIAS}" if lock else ""
+    sql = f"SELECT {shown} FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)} LIMIT 1{held}"
+    return statement(sql, parameters.evaluators)
+
+
+def select_rows(
+    source: Source,
+    where: Expression | None,
+    order: tuple[OrderBy, ...],
+    limit: Count,
+    offset: Count | None,
+    *,
+    lock: bool,
+) -> Statement:
+    """Read rows: at most `limit`, which the caller bounds."""
+    parameters = Parameters()
+    shown = shown_sql(source, parameters)
+    rows = f"SELECT {shown} FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)}"
+    rows += order_sql(order or source.order, source, parameters)
+    rows += f" LIMIT {parameters.add(limit, 'bigint')}"
+    if offset is not None:
+        rows += f" OFFSET {parameters.add(offset, 'bigint')}"
+    return statement(rows + (f" FOR UPDATE OF {ALIAS}" if lock else ""), parameters.evaluators)
+
+
+def count_rows(source: Source, where: Expression | None) -> Statement:
+    """Count the rows; the answer's only column is `value`."""
+    parameters = Parameters()
+    sql = f"SELECT count(*) AS value FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)}"
+    return statement(sql, parameters.evaluators)
+
+
+def any_row(source: Source, where: Expression | None) -> Statement:
+    """Tell whether there is a row; the answer's only column is `value`."""
+    parameters = Parameters()
+    inner = f"SELECT FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)}"
+    return statement(f"SELECT EXISTS ({inner}) AS value", parameters.evaluators)
+
+
+def _where(source: Source, where: Expression | None, parameters: Parameters) -> str:
+    conditions = conditions_sql(source, where, parameters)
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""

@@ -1,0 +1,119 @@
+"""The database side of one request: a connection taken at the first statement, one transaction, and the guard."""
+
+from types import TracebackType
+from typing import Any
+
+import asyncpg
+
+from app.database import Pool
+from app.errors import RowgateError
+from app.relations.faults import Stale, translated
+from app.relations.statement import CONFIRM, Environment, Statement
+
+Guard = tuple[int, str | None, int | None]
+_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
+class Session:
+    """Runs the statements of one request.
+
+    No connection is taken before the first statement. A transactional session opens its transaction there and ends it
+    as the block ends: by commit, or after any error by rollback. Another runs its one statement by itself. The first
+    statement confirms the guard: the revision, the caller's subject and authority version. Raises `Stale` where one of
+    them has changed.
+    """
+
+    __slots__ = ("_begin", "_connection", "_guard", "_in_transaction", "_pool", "confirmed")
+
+    def __init__(self, pool: Pool, guard: Guard, *, begin: str | None) -> None:
+        """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one."""
+        self._pool = pool
+        self._guard = guard
+        self._begin = begin
+        self._connection: Any = None
+        self._in_transaction = False
+        self.confirmed = False
+
+    async def __aenter__(self) -> "Session":
+        """Take nothing yet."""
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Commit; after any error roll back, and close the connection if it was cut off in a statement."""
+        if error is None:
+            await self.commit()
+        else:
+            await self.rollback(reusable=isinstance(error, RowgateError | Stale))
+
+    async def rows(self, statement: Statement, env: Environment, *more: Any) -> list[Any]:
+        """Run a statement and give its rows; `more` are parameters behind those that the statement evaluates."""
+        parameters = [*statement.bind(env), *more]
+        sql = statement.sql
+        if not self.confirmed:
+            sql = statement.guarded
+            parameters += self._guard
+        try:
+            connection = self._connection or await self._begun()
+            found: list[Any] = await connection.fetch(sql, *parameters)
+        except _FAULTS as error:
+            raise translated(error) from error
+        self.confirmed = True
+        return found
+
+    async def confirm(self) -> None:
+        """Confirm the guard where no statement has yet: a request without a database step does this alone."""
+        if self.confirmed:
+            return
+        try:
+            connection = self._connection or await self._begun()
+            await connection.fetch(CONFIRM, *self._guard)
+        except _FAULTS as error:
+            raise translated(error) from error
+        self.confirmed = True
+
+    async def connection(self) -> Any:
+        """Give the connection itself, inside the transaction and confirmed, to what runs statements of its own."""
+        await self.confirm()
+        return self._connection
+
+    async def _begun(self) -> Any:
+        self._connection = await self._pool.acquire()
+        if self._begin is not None:
+            await self._connection.execute(self._begin)
+            self._in_transaction = True
+        return self._connection
+
+    async def commit(self) -> None:
+        """Make what was written lasting, and give the connection back. A connection lost in COMMIT is 503."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        reusable = False
+        try:
+            if self._in_transaction:
+                await connection.execute("COMMIT")
+            reusable = True
+        except _FAULTS as error:
+            raise translated(error, committing=True) from error
+        finally:
+            self._pool.release(connection, reusable=reusable)
+
+    async def rollback(self, *, reusable: bool = True) -> None:
+        """Undo what was written, and give the connection back.
+
+        `reusable=False` has it closed instead, which undoes as well: for a request that was cut off in a statement.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        clean = False
+        try:
+            if reusable and self._in_transaction and not connection.is_closed():
+                await connection.execute("ROLLBACK")
+            clean = reusable
+        except _FAULTS:
+            clean = False
+        finally:
+            self._pool.release(connection, reusable=clean)

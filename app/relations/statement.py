@@ -1,0 +1,48 @@
+"""A compiled SQL statement, and the guard that lets a request's first statement confirm what the request rests on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Environment = Mapping[str, Any]
+Evaluator = Callable[[Environment], Any]
+
+# The revision and the caller's authority version, confirmed by two indexed look-ups in the statement's own round trip.
+# rowgate.stale() raises, and so undoes what a writing statement did.
+_GUARD = """(SELECT CASE WHEN l.revision = {revision}::bigint AND ({subject}::uuid IS NULL OR EXISTS (
+ SELECT FROM rowgate.authority a WHERE a.subject_id = {subject}::uuid AND a.version = {version}::bigint))
+ THEN true ELSE rowgate.stale() END FROM rowgate.live l)"""
+
+CONFIRM = "SELECT " + _GUARD.format(revision="$1", subject="$2", version="$3")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text that depends on definitions only, and the closures that give its parameters for a request.
+
+    `guarded` is the same statement under the guard, whose three parameters (revision, subject, version) come last.
+    """
+
+    sql: str
+    guarded: str
+    evaluators: tuple[Evaluator, ...]
+
+    def bind(self, env: Environment) -> list[Any]:
+        """Evaluate the parameters for one request."""
+        return [evaluate(env) for evaluate in self.evaluators]
+
+
+def statement(sql: str, evaluators: tuple[Evaluator, ...], extra: int = 0) -> Statement:
+    """Make a statement; `extra` counts parameters that the caller appends to those of the evaluators."""
+    return Statement(sql, guarded(sql, len(evaluators) + extra), evaluators)
+
+
+def guarded(sql: str, parameters: int) -> str:
+    """Put a statement under the guard.
+
+    A data-modifying body runs whole before the outer filter is asked, and the guard's error undoes it; a reading body
+    is planned as if it stood alone.
+    """
+    first = parameters + 1
+    guard = _GUARD.format(revision=f"${first}", subject=f"${first + 1}", version=f"${first + 2}")
+    return f"WITH rowgate_body AS ({sql}) SELECT * FROM rowgate_body WHERE {guard}"

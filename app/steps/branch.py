@@ -1,0 +1,49 @@
+"""`if`: runs one chain where a condition holds, and another where it doesn't or is unknown."""
+
+from pydantic import Field
+
+from app.definitions.names import Items
+from app.definitions.steps import StepDef
+from app.expressions.evaluate import compile_condition
+from app.expressions.types import DYN, Type
+from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.running import Call, run_chain
+
+
+class IfBody(StepBody):
+    """`when`, `then`, `else`."""
+
+    when: str
+    then: Items[StepDef] = Field(min_length=1)
+    else_: Items[StepDef] = Field(default=(), alias="else")
+
+
+def _compile(body: IfBody, context: Context) -> Step | None:
+    expression = context.condition("when", body.when)
+    then, known = context.compile_steps(body.then, context.at("then"))
+    otherwise, known_otherwise = context.compile_steps(body.else_, context.at("else"))
+    if expression is None:
+        return None
+    holds = compile_condition(expression)
+    runs, other_runs = [step.run for step in then], [step.run for step in otherwise]
+
+    async def branch(call: Call) -> None:
+        await run_chain(runs if holds(call.env) else other_runs, call)
+
+    both = (*then, *otherwise)
+    binds: dict[str, Type] = {}
+    for scope in (known.scope, known_otherwise.scope):
+        for name, kind in scope.names.items():
+            if name not in context.scope.names or context.scope.names[name] != kind:
+                binds[name] = kind if binds.get(name, kind) == kind else DYN
+    return Step(
+        branch,
+        binds,
+        statements=max(sum(step.statements for step in steps) for steps in (then, otherwise)),
+        writes=any(step.writes for step in both),
+        may_refuse=True,
+        undoes=True,
+    )
+
+
+IF = Kind(IfBody, _compile)

@@ -1,0 +1,51 @@
+"""`call`: runs a middleware's steps as a subroutine; what they bind stays theirs, or becomes one value by `as`."""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.definitions.names import BoundName, Name
+from app.expressions.types import Record
+from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.running import Call, run_chain
+
+
+class CallBody(StepBody):
+    """`use`, `with`, `as`."""
+
+    use: Name
+    arguments: dict[BoundName, Any] = Field(default_factory=dict, alias="with")
+    as_: BoundName | None = Field(default=None, alias="as")
+
+
+def _compile(body: CallBody, context: Context) -> Step | None:
+    steps, inner = context.compile_use(body.use, body.arguments, context)
+    runs = [step.run for step in steps]
+    bound = {
+        name: kind
+        for name, kind in inner.scope.names.items()
+        if name != "params" and context.scope.names.get(name) != kind
+    }
+    name = body.as_
+
+    async def subroutine(call: Call) -> None:
+        outer = call.env
+        call.env = dict(outer)
+        try:
+            await run_chain(runs, call)
+            found = {key: call.env.get(key) for key in bound}
+        finally:
+            call.env = outer
+        if name is not None:
+            outer[name] = found
+
+    return Step(
+        subroutine,
+        {name: Record(name, bound)} if name is not None else {},
+        statements=sum(step.statements for step in steps),
+        writes=any(step.writes for step in steps),
+        undoes=True,
+    )
+
+
+CALL = Kind(CallBody, _compile)

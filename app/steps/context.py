@@ -1,0 +1,155 @@
+"""What a step's kind is given when it is compiled, and what it gives back."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from app.definitions.middleware import MiddlewareDef
+from app.definitions.names import Definition
+from app.definitions.steps import StepDef
+from app.expressions.check import Expression, Scope
+from app.expressions.types import BOOL, Type
+from app.relations.conditions import id_is
+from app.relations.findings import Findings
+from app.relations.schema import Table
+from app.relations.source import Source
+from app.relations.values import Value, compile_field
+from app.relations.views import Schema, rule_expression
+from app.steps.running import Run
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
+
+    `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
+    after its own write.
+    """
+
+    run: Run
+    binds: Mapping[str, Type] = dataclasses.field(default_factory=dict)
+    statements: int = 0
+    writes: bool = False
+    may_refuse: bool = True
+    undoes: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Context:
+    """Where a step stands and what it may name; findings gather in the one list of the whole check.
+
+    `owner` names the endpoint or view that the chain belongs to, `later_writes` the tables that steps behind this one
+    write, `optional` the inputs that may not have been sent, `arguments` the literal arguments of the middleware.
+    """
+
+    schema: Schema
+    findings: Findings
+    middleware: Mapping[str, MiddlewareDef]
+    compile_steps: Callable[[Sequence[StepDef], "Context"], tuple[list[Step], "Context"]]
+    compile_use: Callable[[str, Mapping[str, Any], "Context"], tuple[list[Step], "Context"]]
+    owner: str
+    place: str
+    scope: Scope
+    later_writes: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    inside: tuple[str, ...] = ()
+
+    def at(self, key: str) -> "Context":
+        """Give the context of a part: its place is one key deeper."""
+        return dataclasses.replace(self, place=f"{self.place}.{key}")
+
+    def binding(self, names: Mapping[str, Type]) -> "Context":
+        """Give the context in which these names are known too."""
+        return dataclasses.replace(self, scope=self.scope.with_names(**names)) if names else self
+
+    def report(self, key: str, message: str, hint: str | None = None) -> None:
+        """Add a finding about a field of the step."""
+        self.findings.report(f"{self.place}.{key}", message, hint)
+
+    def expression(self, key: str, text: str, expected: Type | None = None) -> Expression | None:
+        """Check an expression field that is evaluated in process."""
+        return self.findings.expression(f"{self.place}.{key}", text, self.scope, expected)
+
+    def value(self, key: str, said: Any, expected: Type | None = None) -> Value | None:
+        """Compile a value field."""
+        return compile_field(said, f"{self.place}.{key}", self.scope, self.findings, expected)
+
+    def over_items(self, record: Type) -> Scope:
+        """Give the scope in which `item` is a row of what is read or written."""
+        return Scope({**self.scope.names, "item": record}, rows=frozenset({"item"}))
+
+    def where(self, key: str, text: str, record: Type) -> Expression | None:
+        """Check a condition over `item`, which Postgres decides."""
+        return rule_expression(f"{self.place}.{key}", text, self.over_items(record), self.findings)
+
+    def which(self, id_: str | None, where: str | None, source: Source) -> Expression | None:
+        """Check which rows a step speaks of: the one with this id, or those that a condition holds for."""
+        if id_ is None:
+            return self.where("where", where or "true", source.item)
+        given = self.expression("id", id_, source.table.columns["id"].type)
+        return None if given is None else id_is(source.table, given)
+
+    def table(self, name: str) -> Table | None:
+        """Find the table that a step writes."""
+        table = self.schema.tables.get(name)
+        if table is None:
+            known = list(self.schema.tables)
+            if name in self.schema.views:
+                self.report("table", f"{name!r} is a view: steps write tables", None)
+            else:
+                self.findings.unknown(f"{self.place}.table", "table", name, known)
+        return table
+
+    def source(self, name: str) -> Source | None:
+        """Find the table or view that a step reads."""
+        source = self.schema.source(name)
+        if source is None:
+            self.findings.unknown(f"{self.place}.from", "table or view", name, self.schema.source_names)
+        return source
+
+    def condition(self, key: str, text: str) -> Expression | None:
+        """Check a condition that is evaluated in process."""
+        return self.expression(key, text, BOOL)
+
+
+class StepBody(Definition):
+    """The base of the fields that a kind takes."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of step: the fields it takes, the check that also compiles it, and whether it writes its `table`."""
+
+    body: type[StepBody]
+    compile: Callable[[Any, Context], Step | None]
+    writes: bool = False
+
+
+class ReadsFrom(StepBody):
+    """A step that reads `from` a table or view."""
+
+    from_: str = Field(alias="from")
+
+
+def read_body(kind: Kind, step: StepDef, context: Context) -> Any:
+    """Read a step's fields as its kind's; None after findings."""
+    try:
+        return kind.body.model_validate(step.fields)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            _report(problem, kind, context)
+        return None
+
+
+def _report(problem: Any, kind: Kind, context: Context) -> None:
+    location = [str(part) for part in problem["loc"]]
+    known = [field.alias or name for name, field in kind.body.model_fields.items()]
+    if problem["type"] == "extra_forbidden":
+        context.findings.unknown(context.place, "field", location[-1], known)
+    elif problem["type"] == "missing":
+        context.report(location[-1], f"{location[-1]!r} is required")
+    else:
+        context.report(".".join(location) or "do", str(problem["msg"]).removeprefix("Value error, "))

@@ -1,0 +1,52 @@
+"""`delete`: the row with an id, or the rows that a condition holds for."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.definitions.names import BoundName, Name
+from app.relations.source import table_source
+from app.relations.write import delete_rows
+from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.running import Call
+from app.steps.written import binds_written, written
+
+
+class DeleteBody(StepBody):
+    """`table`, `id` or `where`, `expect`, `as`; `expect: one` makes none a 404 and is the default with `id`."""
+
+    table: Name
+    id: str | None = None
+    where: str | None = None
+    expect: Literal["one", "any"] | None = None
+    as_: BoundName | None = Field(default=None, alias="as")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.id is None) == (self.where is None):
+            msg = "say which rows: either by id or by where (`where: true` is all of them)"
+            raise ValueError(msg)
+        return self
+
+
+def _compile(body: DeleteBody, context: Context) -> Step | None:
+    table = context.table(body.table)
+    if table is None:
+        return None
+    condition = context.which(body.id, body.where, table_source(table))
+    if condition is None:
+        return None
+    statement = delete_rows(table, condition)
+    one = body.expect == "one" or (body.expect is None and body.id is not None)
+    name = body.as_
+
+    async def delete(call: Call) -> None:
+        rows = written(await call.db.rows(statement, call.env), one=one)
+        if name is not None:
+            call.env[name] = rows
+
+    binds = binds_written(name, table, one=one)
+    return Step(delete, binds, statements=1, writes=True, undoes=one and body.where is not None)
+
+
+DELETE = Kind(DeleteBody, _compile, writes=True)

@@ -1,0 +1,54 @@
+"""`fetch`: one row of a table or view, locked where the request writes its table later."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from app.definitions.names import BoundName
+from app.relations.select import select_row
+from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.refusals import RowNotFound
+from app.steps.running import Call
+
+
+class FetchBody(ReadsFrom):
+    """`from`, `id` or `where`, `as`, `lock`, `optional`."""
+
+    id: str | None = None
+    where: str | None = None
+    as_: BoundName = Field(alias="as")
+    lock: bool = False
+    optional: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.id is None) == (self.where is None):
+            msg = "say which row: either by id or by where"
+            raise ValueError(msg)
+        return self
+
+
+def _compile(body: FetchBody, context: Context) -> Step | None:
+    source = context.source(body.from_)
+    if source is None:
+        return None
+    condition = context.which(body.id, body.where, source)
+    if condition is None:
+        return None
+    lock = body.lock or source.table.name in context.later_writes
+    statement = select_row(source, condition, lock=lock)
+    name, optional = body.as_, body.optional
+
+    async def fetch(call: Call) -> None:
+        rows = await call.db.rows(statement, call.env)
+        if rows:
+            call.env[name] = dict(rows[0])
+        elif optional:
+            call.env[name] = None
+        else:
+            raise RowNotFound
+
+    return Step(fetch, {name: source.record}, statements=1)
+
+
+FETCH = Kind(FetchBody, _compile)

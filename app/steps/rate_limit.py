@@ -1,0 +1,90 @@
+"""`rate_limit`: so many requests in a time, counted by the user, else the address, or by what the admin says."""
+
+from functools import lru_cache
+from typing import Any
+
+from pydantic import Field
+
+from app.expressions.evaluate import compile_value
+from app.expressions.operations import EvaluationError
+from app.expressions.types import INT, STRING
+from app.rate_limits import BadLimit, limit_headers, parse_limit
+from app.relations.statement import Evaluator
+from app.relations.values import Value
+from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.refusals import RateLimited
+from app.steps.running import Call
+
+_read_limit = lru_cache(maxsize=1024)(parse_limit)
+
+
+class RateLimitBody(StepBody):
+    """`limit` such as 10/minute, `by`, `scope` (a name under which steps count together), `cost`, `message`."""
+
+    limit: Any
+    by: str | None = None
+    scope: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_.-]{0,62}$")
+    cost: Any = None
+    message: str = "Too many requests."
+
+
+def _compile(body: RateLimitBody, context: Context) -> Step | None:
+    limit = _limit(body, context)
+    cost = context.value("cost", 1 if body.cost is None else body.cost, INT)
+    by = None if body.by is None else context.expression("by", body.by)
+    if limit is None or cost is None or (body.by is not None and by is None):
+        return None
+    key_of = _caller if by is None else _key(compile_value(by))
+    scope = body.scope or context.place
+    message = body.message
+
+    async def rate_limit(call: Call) -> None:
+        if scope in call.counted:
+            return  # a request that is run again is one request
+        wanted = _read_limit(limit.evaluate(call.env))
+        outcome = await call.limiter.hit(wanted, scope, key_of(call), cost.evaluate(call.env) or 1)
+        call.counted[scope] = (scope, wanted, outcome)
+        if not outcome.allowed:
+            raise RateLimited(message, headers=limit_headers(list(call.counted.values())))
+
+    return Step(rate_limit)
+
+
+def _limit(body: RateLimitBody, context: Context) -> Value | None:
+    value = context.value("limit", body.limit, STRING)
+    if value is None:
+        return None
+    literal = value.literal if value.is_literal else _argument(body.limit, context)
+    if isinstance(literal, str):
+        try:
+            parse_limit(literal)
+        except BadLimit as error:
+            context.report("limit", f"{literal!r} is no rate limit", error.hint)
+            return None
+    return value
+
+
+def _argument(said: str, context: Context) -> Any:
+    """Give the literal that a middleware's parameter stands for here, so that it is checked when it is saved."""
+    root, _, name = said.removeprefix("=").strip().partition(".")
+    return context.arguments.get(name) if root == "params" else None
+
+
+def _caller(call: Call) -> str:
+    identity = call.identity
+    return identity.user_id or identity.key_id or call.address
+
+
+def _key(evaluate: Evaluator) -> Any:
+    def key(call: Call) -> str:
+        try:
+            value = evaluate(call.env)
+        except EvaluationError:
+            value = None
+        # Who has no key of the kind asked for is counted by address: a limit never ends by being unknown.
+        return _caller(call) if value is None else str(value)
+
+    return key
+
+
+RATE_LIMIT = Kind(RateLimitBody, _compile)

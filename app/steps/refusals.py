@@ -1,0 +1,94 @@
+"""The refusals that steps raise, and those that an admin makes with a status and a code of the own choice."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from app.errors import RowgateError
+from app.expressions.operations import EvaluationError
+from app.expressions.types import DYN
+from app.relations.values import Value
+from app.steps.context import Context
+
+RefusalStatus = Annotated[int, Field(ge=400, le=599)]
+RefusalCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=64)]
+
+
+class StepRefused(RowgateError):
+    """A rule of the admin's said no."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "chain.refused"
+
+
+class StepFailed(RowgateError):
+    """A `fail` step ended the request."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "chain.failed"
+
+
+class RowNotFound(RowgateError):
+    """There is no such row, or none that the caller may see."""
+
+    status: ClassVar[int] = 404
+    code: ClassVar[str] = "step.not_found"
+
+    def __init__(self) -> None:
+        """Say the one sentence that both cases have."""
+        super().__init__("There is no such record.")
+
+
+class TooManyRows(RowgateError):
+    """One row was expected and there are more."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "step.too_many"
+
+    def __init__(self) -> None:
+        """Say that nothing was changed."""
+        super().__init__("One record was expected, and there are more. Nothing was changed.")
+
+
+class RateLimited(RowgateError):
+    """More requests than a limit allows."""
+
+    status: ClassVar[int] = 429
+    code: ClassVar[str] = "chain.rate_limited"
+
+
+class OutsideWindow(RowgateError):
+    """The time is not one at which this is open."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "chain.outside_window"
+
+
+class InputRefused(RowgateError):
+    """Rules over the input failed; `errors` has all of them."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "input.invalid"
+
+
+def refusal_class(base: type[RowgateError], status: int | None, code: str | None) -> type[RowgateError]:
+    """Give the base class with another status or code, made once when the step is compiled."""
+    if status is None and code is None:
+        return base
+    return type(base.__name__, (base,), {"status": status or base.status, "code": code or base.code})
+
+
+def compile_message(said: Any, default: str, context: Context) -> Value | None:
+    """Compile a step's message: a text, or a value that is computed when it refuses."""
+    return context.value("message", default if said is None else said, DYN if said is not None else None)
+
+
+def message_of(value: Value | None, env: Any, default: str) -> str:
+    """Give the message's text; one that can't be computed is the default."""
+    if value is None:
+        return default
+    try:
+        text = value.evaluate(env)
+    except EvaluationError:
+        return default
+    return text if isinstance(text, str) else default

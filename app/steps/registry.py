@@ -1,0 +1,40 @@
+"""Every kind of step by the word that follows `do`."""
+
+from collections.abc import Mapping
+
+from app.steps.branch import IF
+from app.steps.call import CALL
+from app.steps.context import Kind
+from app.steps.count import COUNT
+from app.steps.delete import DELETE
+from app.steps.exists import EXISTS
+from app.steps.fail import FAIL
+from app.steps.fetch import FETCH
+from app.steps.insert import INSERT
+from app.steps.list import LIST
+from app.steps.rate_limit import RATE_LIMIT
+from app.steps.require import REQUIRE
+from app.steps.respond import RESPOND
+from app.steps.set import SET
+from app.steps.time_window import TIME_WINDOW
+from app.steps.update import UPDATE
+from app.steps.validate import VALIDATE
+
+KINDS: Mapping[str, Kind] = {
+    "call": CALL,
+    "count": COUNT,
+    "delete": DELETE,
+    "exists": EXISTS,
+    "fail": FAIL,
+    "fetch": FETCH,
+    "if": IF,
+    "insert": INSERT,
+    "list": LIST,
+    "rate_limit": RATE_LIMIT,
+    "require": REQUIRE,
+    "respond": RESPOND,
+    "set": SET,
+    "time_window": TIME_WINDOW,
+    "update": UPDATE,
+    "validate": VALIDATE,
+}

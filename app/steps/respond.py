@@ -1,0 +1,72 @@
+"""`respond`: answers and ends; whatever was written is committed."""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.expressions.types import BOOL, INT, STRING, UUID, Enum
+from app.json_answer import to_json
+from app.relations.statement import Evaluator
+from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.running import Answer, Call
+
+# What frames the answer, or is decided by the server itself, is not an admin's to set.
+_KEPT = frozenset({
+    "connection", "content-encoding", "content-length", "content-type", "date", "keep-alive", "server", "trailer",
+    "transfer-encoding", "upgrade", "x-request-id",
+})  # fmt: skip
+_BODILESS = frozenset({204, 205, 304})
+
+
+class RespondBody(StepBody):
+    """`status`, `body`, `headers`."""
+
+    status: int = Field(default=200, ge=200, le=599)
+    body: Any = None
+    headers: dict[str, Any] = Field(default_factory=dict)
+
+
+def _compile(body: RespondBody, context: Context) -> Step | None:
+    has_body = "body" in body.model_fields_set
+    if has_body and body.status in _BODILESS:
+        context.report("body", f"an answer with status {body.status} has no body")
+        return None
+    value = context.value("body", body.body)
+    headers = _headers(body, context)
+    if value is None or headers is None:
+        return None
+    status, evaluate = body.status, value.evaluate
+
+    def respond(call: Call) -> None:
+        content = to_json(evaluate(call.env)) if has_body else None
+        call.answer = Answer(status, content, tuple((name, _text(given(call.env))) for name, given in headers))
+
+    # A whole value that is bound already, or a literal, can't fail.
+    plain = value.is_literal or (value.expression is not None and value.expression.text.strip().isidentifier())
+    return Step(respond, may_refuse=bool(headers) or not (plain or not has_body))
+
+
+def _headers(body: RespondBody, context: Context) -> list[tuple[str, Evaluator]] | None:
+    compiled: list[tuple[str, Evaluator]] = []
+    for name, said in body.headers.items():
+        if not name.replace("-", "").isalnum() or not name.isascii() or name.lower() in _KEPT:
+            context.report(f"headers.{name}", "this header can't be set", "use a header of your own, such as X-Total")
+            return None
+        value = context.value(f"headers.{name}", said)
+        if value is None:
+            return None
+        if value.type not in (STRING, INT, BOOL, UUID) and not isinstance(value.type, Enum):
+            context.report(f"headers.{name}", "a header is a text, a whole number or a boolean", "use string(…)")
+            return None
+        compiled.append((name, value.evaluate))
+    return compiled
+
+
+def _text(value: Any) -> str:
+    """Write a header's value; what could end the header line, or is not printable ASCII, becomes a space or `?`."""
+    if isinstance(value, bool) or value is None:
+        return "" if value is None else str(value).lower()
+    return "".join(c if " " <= c <= "~" else " " if c.isspace() or c < " " else "?" for c in str(value)).strip()
+
+
+RESPOND = Kind(RespondBody, _compile)

@@ -1,0 +1,40 @@
+"""Rules over the input: all are tried, and those that fail are one 422 that names every field."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from app.definitions.inputs import RuleDef
+from app.errors import FieldError
+from app.expressions.check import Scope
+from app.expressions.evaluate import compile_condition
+from app.expressions.types import BOOL, Record
+from app.relations.findings import Findings
+from app.steps.refusals import InputRefused
+
+_DEFAULT = "This value is not allowed here."
+_SUMMARY = "The input doesn't hold to the rules."
+
+
+def compile_rules(
+    rules: Sequence[RuleDef], place: str, scope: Scope, findings: Findings
+) -> Callable[[Mapping[str, Any]], None] | None:
+    """Compile rules to one function that raises `InputRefused`; None after findings."""
+    compiled = []
+    fields = scope.names.get("input")
+    for index, rule in enumerate(rules):
+        if rule.field is not None and isinstance(fields, Record) and rule.field not in fields.fields:
+            findings.unknown(f"{place}/{index}.field", "input", rule.field, list(fields.fields))
+        expression = findings.expression(f"{place}/{index}.rule", rule.rule, scope, BOOL)
+        if expression is not None:
+            loc = ("input",) if rule.field is None else ("input", rule.field)
+            error = FieldError(loc, "input.rule", rule.message or _DEFAULT)
+            compiled.append((compile_condition(expression), error))
+    if len(compiled) < len(rules):
+        return None
+
+    def check(env: Mapping[str, Any]) -> None:
+        failed = [error for holds, error in compiled if not holds(env)]
+        if failed:
+            raise InputRefused(failed[0].message if len(failed) == 1 else _SUMMARY, errors=failed)
+
+    return check

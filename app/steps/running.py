@@ -1,0 +1,60 @@
+"""A chain as it runs: what its steps share in one request, and how they follow each other."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.auth.identity import Identity
+from app.rate_limits import Limit, Limiter, Outcome
+from app.relations.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered with; `body` None is an answer without one."""
+
+    status: int
+    body: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    media_type: str = "application/json"
+
+
+class Call:
+    """One run of one request through its chain.
+
+    `env` holds what expressions read. `counted` outlives a run that is repeated, so that one request is counted once by
+    each limit. `answer` ends the chain when a step sets it.
+    """
+
+    __slots__ = ("address", "answer", "counted", "db", "env", "identity", "limiter")
+
+    def __init__(
+        self,
+        env: dict[str, Any],
+        db: Session,
+        identity: Identity,
+        address: str,
+        limiter: Limiter,
+        counted: dict[str, tuple[str, Limit, Outcome]],
+    ) -> None:
+        """Begin with nothing answered."""
+        self.env = env
+        self.db = db
+        self.identity = identity
+        self.address = address
+        self.limiter = limiter
+        self.counted = counted
+        self.answer: Answer | None = None
+
+
+Run = Callable[[Call], Awaitable[None] | None]
+
+
+async def run_chain(runs: Sequence[Run], call: Call) -> None:
+    """Run steps in order until one answers; a refusal is raised."""
+    for run in runs:
+        pending = run(call)
+        if pending is not None:
+            await pending
+        if call.answer is not None:
+            return
