@@ -1,0 +1,182 @@
+"""Chains compiled: steps in order, each knowing the names that those before it bind."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from app.definitions.middleware import MiddlewareDef
+from app.definitions.steps import StepDef, UseDef
+from app.expressions.evaluate import compile_condition
+from app.expressions.types import DYN, MapOf, Record
+from app.relations.names import declared
+from app.relations.values import compile_field, is_missing, read_literal
+from app.steps.context import Context, Step, read_body
+from app.steps.registry import KINDS
+from app.steps.running import Call, Run
+
+_NESTED = ("then", "else", "steps")
+
+
+def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step], Context]:
+    """Compile steps; the second result is the context behind them, in which the names that they bind are known."""
+    compiled = []
+    known = context
+    for index, step in enumerate(said):
+        later = context.later_writes | written_tables(said[index + 1 :], context.middleware)
+        here = dataclasses.replace(known, place=f"{context.place}.steps/{step.name or index}", later_writes=later)
+        made = _step(step, here)
+        if made is not None:
+            compiled.append(made)
+            known = known.binding(made.binds)
+        else:
+            # Names that a refused step would have bound are taken as dynamic: one mistake is one finding.
+            known = known.binding(dict.fromkeys(_bound_names(step), DYN))
+    return compiled, known
+
+
+def _step(said: StepDef, context: Context) -> Step | None:
+    kind = KINDS.get(said.do)
+    if kind is None:
+        context.findings.unknown(context.place, "step", said.do, list(KINDS))
+        return None
+    body = read_body(kind, said, context)
+    when = None if said.when is None else context.condition("when", said.when)
+    made = None if body is None else kind.compile(body, context)
+    if made is None or (said.when is not None and when is None):
+        return None
+    if when is None:
+        return made
+    return dataclasses.replace(made, run=_conditional(compile_condition(when), made.run, tuple(made.binds)))
+
+
+def _conditional(holds: Any, run: Run, names: tuple[str, ...]) -> Run:
+    """Run a step only if its `when` is true; one that didn't run binds null."""
+
+    async def conditional(call: Call) -> None:
+        if not holds(call.env):
+            call.env.update(dict.fromkeys(names))
+            return
+        pending = run(call)
+        if pending is not None:
+            await pending
+
+    return conditional
+
+
+def _bound_names(said: StepDef) -> list[str]:
+    names = [said.fields.get("as")]
+    if said.do == "set" and isinstance(said.fields.get("values"), dict):
+        names += said.fields["values"]
+    return [name for name in names if isinstance(name, str)]
+
+
+def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tuple[list[Step], Context]:
+    """Compile one use of a middleware with its arguments; a cycle, an unknown name or a bad argument is a finding."""
+    definition = context.middleware.get(name)
+    if definition is None:
+        context.findings.unknown(context.place, "middleware", name, list(context.middleware))
+        return [], context
+    if name in context.inside:
+        way = " → ".join((*context.inside, name))
+        context.findings.report(context.place, f"a middleware calls itself: {way}", "take one of the calls out")
+        return [], context
+    values = _arguments(definition, arguments, context)
+    record = declared("params", definition.params, context.schema.keys)
+    literals = {key: said for key, (said, _) in values.items()}
+    inside = dataclasses.replace(
+        context,
+        place=f"{context.place}({name})",
+        scope=context.scope.with_names(params=record),
+        arguments=literals,
+        inside=(*context.inside, name),
+    )
+    steps, known = compile_steps(definition.steps, inside)
+    evaluators = tuple((key, evaluate) for key, (_, evaluate) in values.items())
+
+    def enter(call: Call) -> None:
+        call.env["params"] = {key: evaluate(call.env) for key, evaluate in evaluators}
+
+    if evaluators:
+        steps.insert(0, Step(enter))
+    behind = dataclasses.replace(context, scope=_without_params(known.scope.names, context))
+    return steps, behind
+
+
+def _without_params(names: Mapping[str, Any], context: Context) -> Any:
+    outer = context.scope.names.get("params")
+    kept = {name: kind for name, kind in names.items() if name != "params"}
+    return dataclasses.replace(context.scope, names={**kept, "params": outer} if outer is not None else kept)
+
+
+def _arguments(definition: MiddlewareDef, said: Mapping[str, Any], context: Context) -> dict[str, tuple[Any, Any]]:
+    place = f"{context.place}.with"
+    for name in said:
+        if name not in definition.params:
+            context.findings.unknown(place, "parameter", name, list(definition.params))
+    types = declared("params", definition.params, context.schema.keys).fields
+    values: dict[str, tuple[Any, Any]] = {}
+    for name, param in definition.params.items():
+        given = said.get(name, param.default)
+        if given is None and param.required:
+            context.findings.report(place, f"{definition.name} needs {name!r}", f"add with: {{{name}: …}}")
+        value = compile_field(given, f"{place}.{name}", context.scope, context.findings, types[name])
+        if value is not None:
+            values[name] = (value.literal if value.is_literal else None, value.evaluate)
+    return values
+
+
+def check_params(definition: MiddlewareDef, place: str, context: Context) -> None:
+    """Report defaults that don't fit their parameter."""
+    types = declared("params", definition.params, context.schema.keys).fields
+    for name, param in definition.params.items():
+        if is_missing(read_literal(param.default, types[name])):
+            context.findings.report(f"{place}.params/{name}.default", "the default doesn't fit the type")
+
+
+def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDef]) -> tuple[list[Step], Context]:
+    """Compile the middleware of an endpoint or view in order; `then` are the steps that follow all of it."""
+    compiled: list[Step] = []
+    listed = tuple(uses)
+    known = context
+    for index, use in enumerate(listed):
+        later = written_tables(then, context.middleware)
+        for behind in listed[index + 1 :]:
+            later |= _written_by(behind.use, context.middleware, frozenset())
+        here = dataclasses.replace(known, place=f"{context.place}.middleware/{use.use}", later_writes=later)
+        steps, after = compile_use(use.use, use.arguments, here)
+        compiled += steps
+        known = dataclasses.replace(known, scope=after.scope)
+    return compiled, known
+
+
+def written_tables(
+    steps: Iterable[Any], middleware: Mapping[str, MiddlewareDef], seen: frozenset[str] = frozenset()
+) -> frozenset[str]:
+    """Name the tables that steps write, those inside branches and called middleware among them."""
+    tables: frozenset[str] = frozenset()
+    for step in steps:
+        do, fields = (step.do, step.fields) if isinstance(step, StepDef) else _raw(step)
+        kind = KINDS.get(do)
+        if kind is not None and kind.writes and isinstance(fields.get("table"), str):
+            tables |= {fields["table"]}
+        if do == "call":
+            tables |= _written_by(str(fields.get("use")), middleware, seen)
+        for key in _NESTED:
+            nested = fields.get(key)
+            if isinstance(nested, list | tuple):
+                tables |= written_tables(nested, middleware, seen)
+    return tables
+
+
+def _raw(step: Any) -> tuple[str, Mapping[str, Any]]:
+    return (str(step.get("do")), step) if isinstance(step, Mapping) else ("", {})
+
+
+def _written_by(name: str, middleware: Mapping[str, MiddlewareDef], seen: frozenset[str]) -> frozenset[str]:
+    if name in seen or name not in middleware:
+        return frozenset()
+    return written_tables(middleware[name].steps, middleware, seen | {name})
+
+
+OPEN_INPUT = MapOf(DYN, DYN)
+NO_INPUT = Record("input", {})

@@ -1,0 +1,204 @@
+"""Project to Runtime: the check of everything that an admin said, and the compilation, in one go."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from app.compiler.chain import NO_INPUT, OPEN_INPUT, check_params, compile_steps, compile_use, compile_uses
+from app.compiler.inputs import compile_inputs
+from app.compiler.router import Router
+from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
+from app.definitions.access import Access, RolesAccess
+from app.definitions.endpoints import EndpointDef
+from app.definitions.middleware import MiddlewareDef
+from app.definitions.names import Definition
+from app.definitions.project import Project, dump_definition
+from app.definitions.steps import UseDef
+from app.definitions.validation import object_validator, validation_findings
+from app.definitions.views import ViewDef
+from app.errors import Finding
+from app.expressions.check import Scope
+from app.expressions.types import INT
+from app.relations.findings import Findings
+from app.relations.names import REQUEST, declared
+from app.relations.views import Schema, schema_of
+from app.steps.context import Context, Step
+from app.steps.rules import compile_rules
+
+
+def compile_project(project: Project, revision: int = 0) -> tuple[Runtime | None, list[Finding]]:
+    """Give the runtime, or every finding with its place and no runtime."""
+    findings = Findings()
+    schema = schema_of(project, findings)
+    _check_names(project, findings)
+    middleware = {definition.name: definition for definition in project.middleware}
+    broken = _check_middleware(project, schema, middleware, findings)
+    compiler = _Compiler(project, schema, middleware, broken, findings)
+    endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
+    views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
+    served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
+    routes = [(endpoint.definition.method, endpoint.definition.path, endpoint) for endpoint in served]
+    router: Router[CompiledEndpoint] = Router.build(routes)
+    for conflict in router.conflicts:
+        findings.report(f"endpoints/{conflict.target.name}.path", conflict.message, "give one of them another path")
+    if findings.found:
+        return None, findings.found
+    kept = {name: view for name, view in views.items() if view is not None}
+    by_name = {endpoint.name: endpoint for endpoint in served}
+    return Runtime(revision, project, schema, router, by_name, kept), []
+
+
+def _check_names(project: Project, findings: Findings) -> None:
+    """Check what names roles and middleware outside chains."""
+    roles = [role.name for role in project.roles]
+    guarded: Sequence[EndpointDef | ViewDef] = (*project.endpoints, *project.views)
+    for definition in guarded:
+        if isinstance(definition.access, RolesAccess):
+            place = f"{_place(definition)}.access.roles"
+            for role in definition.access.roles:
+                if role not in roles:
+                    findings.unknown(place, "role", role, roles)
+
+
+def _place(definition: Definition) -> str:
+    kinds = {EndpointDef: "endpoints", ViewDef: "views", MiddlewareDef: "middleware"}
+    return f"{kinds[type(definition)]}/{definition.name}"  # type: ignore[attr-defined]
+
+
+def _check_middleware(
+    project: Project, schema: Schema, middleware: dict[str, MiddlewareDef], findings: Findings
+) -> frozenset[str]:
+    """Check each middleware by itself, with an input that may hold anything; name those that have findings."""
+    broken = set()
+    for definition in project.middleware:
+        before = len(findings.found)
+        scope = schema.scope.with_names(
+            input=OPEN_INPUT, request=REQUEST, params=declared("params", definition.params, schema.keys)
+        )
+        place = f"middleware/{definition.name}"
+        context = Context(
+            schema, findings, middleware, compile_steps, compile_use, definition.name, place, scope,
+            inside=(definition.name,),
+        )  # fmt: skip
+        check_params(definition, place, context)
+        compile_steps(definition.steps, context)
+        if len(findings.found) > before:
+            broken.add(definition.name)
+    return frozenset(broken)
+
+
+class _Compiler:
+    """What compiling one definition needs of all the others."""
+
+    def __init__(
+        self,
+        project: Project,
+        schema: Schema,
+        middleware: dict[str, MiddlewareDef],
+        broken: frozenset[str],
+        findings: Findings,
+    ) -> None:
+        self.project = project
+        self.schema = schema
+        self.middleware = middleware
+        self.broken = broken
+        self.findings = findings
+        self.bigints = frozenset(name for name, kind in schema.keys.items() if kind == INT)
+
+    def endpoint(self, said: EndpointDef) -> CompiledEndpoint | None:
+        place = f"endpoints/{said.name}"
+        fields = said.input.all
+        self.findings.found += validation_findings(f"{place}.input", fields, self.bigints)
+        optional = frozenset(name for name, field in fields.items() if not _always_sent(field))
+        record = declared("input", fields, self.schema.keys)
+        scope = self.schema.scope.with_names(input=record, request=REQUEST)
+        rules = compile_rules(said.rules, f"{place}.rules", scope, self.findings)
+        context = self._context(said.name, place, scope, optional)
+        chain, known = self._uses((*self._project_uses(said.skip, place), *said.middleware), context, said.steps)
+        steps, _ = compile_steps(said.steps, known)
+        if rules is None:
+            return None
+        return CompiledEndpoint(
+            said.name,
+            said,
+            access_level(said.access),
+            compile_inputs(said, self.bigints, rules if said.rules else None),
+            tuple(step.run for step in chain),
+            tuple(step.run for step in steps),
+            _begin((*chain, *steps), said.isolation),
+            self._reads_request(said),
+        )
+
+    def view(self, said: ViewDef) -> CompiledView:
+        place = f"views/{said.name}"
+        self.findings.found += validation_findings(f"{place}.params", said.params, self.bigints)
+        scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
+        context = self._context(said.name, place, scope, frozenset())
+        chain, _ = self._uses((*self._project_uses((), place), *said.middleware), context, ())
+        reading = Step(lambda _call: None, statements=1, writes=set(said.allow) != {"select"}, undoes=True)
+        return CompiledView(
+            said.name,
+            said,
+            access_level(said.access),
+            object_validator(said.params, self.bigints, text=True),
+            self.schema.views[said.name],
+            tuple(step.run for step in chain),
+            _begin((*chain, reading), "read committed"),
+            self._reads_request(said),
+        )
+
+    def _context(self, owner: str, place: str, scope: Scope, optional: frozenset[str]) -> Context:
+        return Context(
+            self.schema, self.findings, self.middleware, compile_steps, compile_use, owner, place, scope,
+            optional=optional,
+        )  # fmt: skip
+
+    def _uses(self, uses: Sequence[UseDef], context: Context, then: Any) -> tuple[list[Step], Context]:
+        """Compile a chain; what is wrong with a middleware itself was found when it was checked by itself."""
+        before = list(self.findings.found)
+        chain, known = compile_uses(uses, context, then)
+        fresh = self.findings.found[len(before) :]
+        self.findings.found[:] = before + [
+            finding for finding in fresh if not any(f"({name})" in finding.place for name in self.broken)
+        ]
+        return chain, known
+
+    def _project_uses(self, skip: Sequence[str], place: str) -> list[UseDef]:
+        names = [use.use for use in self.project.project.middleware]
+        for name in skip:
+            if name not in names:
+                self.findings.unknown(f"{place}.skip", "project-wide middleware", name, names)
+        return [use for use in self.project.project.middleware if use.use not in skip]
+
+    def _reads_request(self, said: EndpointDef | ViewDef) -> bool:
+        """Say whether any rule may read `request`: its headers are then made into a map, else not."""
+        texts = [json.dumps(dump_definition(said), default=str)]
+        texts += [json.dumps(dump_definition(definition), default=str) for definition in self.middleware.values()]
+        return any("request" in text for text in texts)
+
+
+def _always_sent(field: Any) -> bool:
+    return bool(field.required) or getattr(field, "default", None) is not None
+
+
+def access_level(said: Access) -> AccessLevel:
+    """Give the access level as it is checked."""
+    if isinstance(said, RolesAccess):
+        return AccessLevel(public=False, roles=frozenset(said.roles))
+    return AccessLevel(public=said == "public", roles=frozenset())
+
+
+def _begin(steps: Sequence[Step], isolation: str) -> str | None:
+    """Give the statement that opens the transaction; None where one statement by itself is as good.
+
+    It is, where nothing is left that could refuse once the one statement has written.
+    """
+    if isolation == "serializable":
+        return "BEGIN ISOLATION LEVEL SERIALIZABLE"
+    statements = sum(step.statements for step in steps)
+    if statements > 1:
+        return "BEGIN"
+    for index, step in enumerate(steps):
+        if step.writes and (step.undoes or any(after.may_refuse for after in steps[index + 1 :])):
+            return "BEGIN"
+    return None

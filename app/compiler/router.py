@@ -1,0 +1,152 @@
+"""Which endpoint a method and a path mean, found by a trie: the cost doesn't grow with the number of endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from app.errors import RowgateError
+
+T = TypeVar("T")
+MAX_PATH = 8192
+MAX_SEGMENTS = 64
+
+
+class NotFound(RowgateError):
+    """There is nothing at this path."""
+
+    status: ClassVar[int] = 404
+    code: ClassVar[str] = "route.not_found"
+
+    def __init__(self) -> None:
+        """Say no more than that."""
+        super().__init__("There is nothing here.")
+
+
+class MethodNotAllowed(RowgateError):
+    """There is something at this path, for other methods; the header Allow names them."""
+
+    status: ClassVar[int] = 405
+    code: ClassVar[str] = "route.method_not_allowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        """Name the methods that are allowed."""
+        names = ", ".join(allowed)
+        super().__init__(f"This method isn't allowed here: {names} are.", headers={"Allow": names})
+
+
+class BadPath(RowgateError):
+    """A path that could be read in two ways: an encoded slash, a NUL, bytes that are no UTF-8."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "route.bad_path"
+
+    def __init__(self) -> None:
+        """Say what a path may hold."""
+        super().__init__("The path holds an encoded slash, a control character, or bytes that are no UTF-8 text.")
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Generic[T]):
+    """The target, and the parts of the path that it names."""
+
+    target: T
+    params: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict(Generic[T]):
+    """A route that means the same requests as one before it."""
+
+    target: T
+    message: str
+
+
+@dataclass(slots=True)
+class _Node(Generic[T]):
+    """The parts that may follow: literal ones by their text, or one that is a name."""
+
+    literal: dict[str, _Node[T]] = field(default_factory=dict)
+    named: _Node[T] | None = None
+    targets: dict[str, tuple[T, tuple[str, ...]]] = field(default_factory=dict)
+
+
+class Router(Generic[T]):
+    """All routes, built once."""
+
+    def __init__(self, root: _Node[T], conflicts: Sequence[Conflict[T]]) -> None:
+        """Take what `build` made."""
+        self._root = root
+        self.conflicts = tuple(conflicts)
+
+    @classmethod
+    def build(cls, routes: Iterable[tuple[str, str, T]]) -> Router[T]:
+        """Build from methods, paths with names in braces, and targets."""
+        root: _Node[T] = _Node()
+        conflicts = []
+        for method, path, target in routes:
+            node, names = root, []
+            for segment in path.removeprefix("/").split("/"):
+                if segment.startswith("{"):
+                    names.append(segment[1:-1])
+                    node.named = node.named or _Node()
+                    node = node.named
+                else:
+                    node = node.literal.setdefault(segment, _Node())
+            if method in node.targets:
+                conflicts.append(Conflict(target, f"another endpoint has {method} {path} already"))
+            else:
+                node.targets[method] = (target, tuple(names))
+        return cls(root, conflicts)
+
+    def match(self, method: str, path: bytes) -> Match[T]:
+        """Find the target of a raw path that begins with a slash; raises NotFound, MethodNotAllowed or BadPath.
+
+        A literal part wins over a name. HEAD is served by GET.
+        """
+        if len(path) > MAX_PATH or not path.startswith(b"/"):
+            raise NotFound
+        segments = [_decoded(segment) for segment in path[1:].split(b"/")]
+        if len(segments) > MAX_SEGMENTS or any(segment in {"", ".", ".."} for segment in segments):
+            raise NotFound
+        wanted = "GET" if method == "HEAD" else method
+        allowed: set[str] = set()
+        found = _walk(self._root, segments, 0, wanted, allowed)
+        if found is None:
+            if allowed:
+                raise MethodNotAllowed(sorted(allowed | ({"HEAD"} if "GET" in allowed else set()) | {"OPTIONS"}))
+            raise NotFound
+        target, names, values = found
+        return Match(target, dict(zip(names, values, strict=True)))
+
+
+def _walk(
+    node: _Node[T], segments: list[str], index: int, method: str, allowed: set[str]
+) -> tuple[T, tuple[str, ...], list[str]] | None:
+    """Walk the trie; at each part at most two ways, so at most the routes that share their literal parts are seen."""
+    if index == len(segments):
+        found = node.targets.get(method)
+        if found is None:
+            allowed.update(node.targets)
+            return None
+        return (*found, [])
+    segment = segments[index]
+    literal = node.literal.get(segment)
+    if literal is not None and (match := _walk(literal, segments, index + 1, method, allowed)) is not None:
+        return match
+    if node.named is None or (match := _walk(node.named, segments, index + 1, method, allowed)) is None:
+        return None
+    match[2].insert(0, segment)
+    return match
+
+
+def _decoded(segment: bytes) -> str:
+    raw = unquote_to_bytes(segment) if b"%" in segment else segment
+    if b"/" in raw or b"\\" in raw or any(byte < 32 or byte == 127 for byte in raw):
+        raise BadPath
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadPath from None

@@ -1,0 +1,62 @@
+"""The compiled project: immutable, and all that a request needs of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.compiler.inputs import BoundInputs
+from app.compiler.router import Router
+from app.definitions.endpoints import EndpointDef
+from app.definitions.project import Project
+from app.definitions.validation import Validator
+from app.definitions.views import ViewDef
+from app.relations.source import Source
+from app.relations.views import Schema
+from app.steps.running import Run
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLevel:
+    """Who may call: everybody, who is signed in, or who holds one of the roles."""
+
+    public: bool
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledEndpoint:
+    """An endpoint as run: `chain` is its middleware, `steps` its own, `begin` opens the transaction, if any."""
+
+    name: str
+    definition: EndpointDef
+    access: AccessLevel
+    inputs: BoundInputs
+    chain: tuple[Run, ...]
+    steps: tuple[Run, ...]
+    begin: str | None
+    reads_request: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledView:
+    """A view as run."""
+
+    name: str
+    definition: ViewDef
+    access: AccessLevel
+    params: Validator
+    source: Source
+    chain: tuple[Run, ...]
+    begin: str | None
+    reads_request: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything of one revision."""
+
+    revision: int
+    project: Project
+    schema: Schema
+    router: Router[CompiledEndpoint]
+    endpoints: Mapping[str, CompiledEndpoint]
+    views: Mapping[str, CompiledView]

@@ -1,0 +1,1 @@
+"""The request: accept, authenticate, authorize, bind, chain, execute, respond."""

@@ -1,0 +1,96 @@
+"""A request's body: bounded before its bytes are in memory, of the right content type, and within a time."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
+
+from app.errors import RowgateError
+
+BODY_SECONDS = 30.0
+
+
+class BodyTooLarge(RowgateError):
+    """The body has more bytes than the endpoint takes."""
+
+    status: ClassVar[int] = 413
+    code: ClassVar[str] = "input.too_large"
+
+
+class BodyTypeUnsupported(RowgateError):
+    """The body is of another content type than the endpoint takes, or compressed."""
+
+    status: ClassVar[int] = 415
+    code: ClassVar[str] = "input.media_type"
+
+
+class BodyIncomplete(RowgateError):
+    """The body didn't come whole."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "input.incomplete"
+
+
+class BodyTimeout(RowgateError):
+    """The body didn't come in time."""
+
+    status: ClassVar[int] = 408
+    code: ClassVar[str] = "input.timeout"
+
+
+async def read_body(
+    receive: Any, headers: Sequence[tuple[bytes, bytes]], *, limit: int, media_types: Collection[str]
+) -> bytes:
+    """Read a body of at most `limit` bytes; one without any bytes needs no content type."""
+    length = None
+    for name, value in headers:
+        if name == b"content-length":
+            length = int(value) if value.isdigit() and len(value) < 20 else limit + 1
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
+            raise BodyTypeUnsupported("A compressed body is not taken.")
+    if length is not None and length > limit:
+        raise _too_large(limit)
+    if length == 0:
+        return b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _received(receive, limit)
+    except TimeoutError:
+        raise BodyTimeout("The body didn't come in time.") from None
+    if body:
+        _check_type(headers, media_types)
+    return body
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    # The rest of the body is still on its way: the connection can't be used for another request.
+    return BodyTooLarge(f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
+
+
+async def _received(receive: Any, limit: int) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    chunks, size = [], 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise BodyIncomplete("The body didn't come whole.")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+        message = await receive()
+
+
+def _check_type(headers: Sequence[tuple[bytes, bytes]], media_types: Collection[str]) -> None:
+    given = [value for name, value in headers if name == b"content-type"]
+    kind, _, parameters = (given[0] if len(given) == 1 else b"").decode("latin-1").lower().partition(";")
+    charset = parameters.replace(" ", "").replace('"', "")
+    if kind.strip() not in media_types or ("charset=" in charset and "charset=utf-8" not in charset):
+        wanted = " or ".join(sorted(media_types))
+        raise BodyTypeUnsupported("The body is of a content type that is not taken here.", hint=f"Send {wanted}.")

@@ -1,0 +1,72 @@
+import time
+from decimal import Decimal
+
+import pytest
+
+from app.json_body import BadJson, BadText, parse_json
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"NaN",
+        b"[Infinity]",
+        b"[-Infinity]",
+        b'{"a": 1, "a": 2}',
+        b'{"a": {"b": 1, "b": 1}}',
+        b'\xef\xbb\xbf{"a": 1}',
+        '{"a": 1}'.encode("utf-16"),
+        b'{"a": "\xff"}',
+        b'{"a": 1} x',
+        b'{"a": 1 /* no */}',
+        b"{'a': 1}",
+        b'{"a": 01}',
+        b'{"a": "line\nbreak"}',
+        b"[" * 65 + b"]" * 65,
+        b"1" * 41,
+        b'{"a": 1.' + b"0" * 60 + b"}",
+    ],
+)
+def test_what_is_no_strict_json_is_refused(body: bytes) -> None:
+    with pytest.raises(BadJson) as raised:
+        parse_json(body)
+    assert raised.value.status == 400
+
+
+@pytest.mark.parametrize("body", [b'"\\u0000"', b'{"\\u0000": 1}', b'{"a": ["\\ud800"]}', b'{"a": "\\uDC00\\ud800"}'])
+def test_text_that_cannot_be_kept_is_refused(body: bytes) -> None:
+    with pytest.raises(BadText) as raised:
+        parse_json(body)
+    assert raised.value.code == "input.bad_text"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5_000, b'{"' + b"k" * 1_000_000, b'["' + b"\\" * 1_000_000],
+)
+def test_hostile_bodies_are_refused_within_a_bound(body: bytes) -> None:
+    begun = time.perf_counter()
+    with pytest.raises(BadJson):
+        parse_json(body)
+    assert time.perf_counter() - begun < 5  # linear, not quadratic: these bodies would take minutes
+
+
+def test_numbers_stay_exact() -> None:
+    assert parse_json(b"[0.10, 1e2, 12345678901234567890123, -0]") == [
+        Decimal("0.10"),
+        Decimal("1E+2"),
+        12345678901234567890123,
+        0,
+    ]
+    assert str(parse_json(b"[0.10]")[0]) == "0.10"
+
+
+def test_brackets_and_digits_inside_strings_do_not_count() -> None:
+    text = "[" * 200 + "1" * 200
+    assert parse_json(f'{{"a": "{text}"}}'.encode()) == {"a": text}
+
+
+def test_a_surrogate_pair_is_a_character() -> None:
+    assert parse_json(b'"\\ud83d\\ude00"') == "\U0001f600"
