@@ -48,7 +48,7 @@ class DatabaseOverloaded(RowgateError):
     code: ClassVar[str] = "db.overloaded"
 
 
-_REFUSALS: tuple[tuple[type[BaseException], str], ...] = (
+REFUSALS: tuple[tuple[type[BaseException], str], ...] = (
     (asyncpg.InvalidPasswordError, "The database refuses the name or password in ROWGATE_DATABASE_URL."),
     (asyncpg.InvalidAuthorizationSpecificationError, "The database refuses the role in ROWGATE_DATABASE_URL."),
     (asyncpg.InvalidCatalogNameError, "The database that ROWGATE_DATABASE_URL names does not exist."),
@@ -82,8 +82,8 @@ async def connect(url: str) -> Any:
             except BaseException:
                 connection.terminate()
                 raise
-    except tuple(kind for kind, _ in _REFUSALS) as error:
-        sentence = next(sentence for kind, sentence in _REFUSALS if isinstance(error, kind))
+    except tuple(kind for kind, _ in REFUSALS) as error:
+        sentence = next(sentence for kind, sentence in REFUSALS if isinstance(error, kind))
         raise DatabaseUnavailable(sentence) from None
     return connection
 

@@ -8,6 +8,7 @@ from app.definitions.views import ViewColumnDef, ViewDef
 from app.expressions.check import Expression, ExpressionErrors, Scope
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import BOOL, Record, Type
+from app.relations.constraints import check_enforceable
 from app.relations.findings import Findings
 from app.relations.names import base_scope, declared
 from app.relations.schema import Table, key_types, tables_of
@@ -58,6 +59,7 @@ def _check_references(project: Project, tables: Mapping[str, Table], findings: F
         for column in columns:
             if column.table is not None and column.table not in tables:
                 findings.unknown(f"{place}.columns/{column.name}.table", "table", column.table, list(tables))
+            check_enforceable(f"{place}.columns/{column.name}", column, findings)
 
 
 def _check_rules(project: Project, tables: Mapping[str, Table], findings: Findings) -> None:

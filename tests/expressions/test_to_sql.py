@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
@@ -44,7 +43,7 @@ INSERT INTO things VALUES
 
 
 @pytest.fixture(scope="module")
-def things_url(module_database_url: str) -> Iterator[str]:
+def things_url(module_database_url: str) -> str:
     async def make() -> None:
         connection = await asyncpg.connect(module_database_url)
         columns = ", ".join(f'"{name}" {pg}' for name, (_, pg) in COLUMNS.items())
@@ -52,7 +51,7 @@ def things_url(module_database_url: str) -> Iterator[str]:
         await connection.close()
 
     asyncio.run(make())
-    yield module_database_url
+    return module_database_url
 
 
 def to_sql(text: str) -> tuple[str, Parameters]:

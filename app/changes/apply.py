@@ -1,0 +1,195 @@
+"""One transaction for a change: definitions, DDL, revision and audit together, or nothing of it."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.changes import ddl
+from app.changes.change import Change
+from app.changes.diff import KINDS, diff, settled
+from app.changes.obstacles import LOCKED, destroyed, of_database, refuse_what_does_not_fit, sqlstate
+from app.compiler.check import check_project
+from app.definitions.project import Project, dump_definition
+from app.errors import FieldError, Finding, RowgateError
+from app.store.active import project_of
+from app.store.rows import AuditRow, DefinitionRow, LiveRow, RevisionRow
+
+LOCK_TIMEOUT = "2s"
+ATTEMPTS = 4
+CHANNEL = "rowgate"
+
+
+_DEFINITIONS: sa.Table = DefinitionRow.__table__  # type: ignore[attr-defined]
+_LIVE: sa.Table = LiveRow.__table__  # type: ignore[attr-defined]
+
+
+class DefinitionInvalid(RowgateError):
+    """The definitions have findings; `errors` and `findings` hold every one with its place."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "definition.invalid"
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        """Take them all."""
+        self.findings = tuple(findings)
+        errors = [FieldError((one.place,), one.code, _sentence(one)) for one in findings]
+        count = f"{len(errors)} problems" if len(errors) > 1 else "a problem"
+        super().__init__(f"The definitions have {count}, and nothing was changed.", errors=errors)
+
+
+def _sentence(finding: Finding) -> str:
+    return finding.message + (f" ({finding.hint})" if finding.hint else "")
+
+
+class RevisionChanged(RowgateError):
+    """Somebody else changed the definitions meanwhile."""
+
+    status: ClassVar[int] = 412
+    code: ClassVar[str] = "change.revision"
+
+
+class WouldDestroy(RowgateError):
+    """The change drops tables or columns that hold data, and wasn't told that it may."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "change.would_destroy"
+
+
+class TablesBusy(RowgateError):
+    """A lock on a table couldn't be had in time, because a request holds it."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "change.locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made."""
+
+    changes: tuple[Change, ...]
+    sql: tuple[str, ...]
+    destroys: tuple[str, ...]
+    revision: int | None
+
+
+async def apply_project(
+    engine: AsyncEngine,
+    project: Project,
+    *,
+    author: str,
+    destroy: Collection[str] = frozenset(),
+    dry_run: bool = False,
+    expected_revision: int | None = None,
+    comment: str | None = None,
+) -> Plan:
+    """Make the stored project into this one.
+
+    `destroy` names tables and `table.column`s that may lose their data. Raises DefinitionInvalid, RevisionChanged,
+    WouldDestroy, DataInTheWay or TablesBusy; then nothing has changed. A dry run changes nothing and gives the plan.
+    """
+    findings = check_project(project)
+    if findings:
+        raise DefinitionInvalid(findings)
+    order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run)
+    for attempt in range(ATTEMPTS):
+        try:
+            async with engine.connect() as connection, connection.begin() as transaction:
+                plan = await _carry_out(connection, order)
+                await (transaction.rollback() if dry_run else transaction.commit())
+                return plan
+        except DBAPIError as error:
+            if sqlstate(error) not in LOCKED:
+                raise of_database(error) from error
+            await asyncio.sleep(0.2 * 2**attempt)
+    raise TablesBusy("A table is in use by a long request: nothing was changed.", hint="Try again in a moment.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    project: Project
+    author: str
+    destroy: frozenset[str]
+    expected_revision: int | None
+    comment: str | None
+    dry_run: bool
+
+
+async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
+    # A lock that can't be had soon is given up, so that a long reader doesn't make every writer queue behind us.
+    await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    revision = (await connection.execute(sa.select(_LIVE.c.revision).with_for_update())).scalar_one()
+    if order.expected_revision not in (None, revision):
+        raise RevisionChanged(
+            f"The definitions are at revision {revision} and not at {order.expected_revision} any more.",
+            hint="Read them again, and send your change with the new ETag.",
+        )
+    rows = await _active(connection)
+    before = project_of([(row.kind, row.body) for row in rows])
+    changes = tuple(diff(before, order.project))
+    destroys = await destroyed(connection, changes)
+    plan = Plan(changes, ddl.written(changes), destroys, None)
+    if order.dry_run:
+        return plan
+    if forbidden := [name for name in destroys if name not in order.destroy]:
+        raise WouldDestroy(
+            f"This would destroy the data of {', '.join(forbidden)}. Nothing was changed.",
+            hint=f"If that is meant, say so: {' '.join(f'destroy={name}' for name in forbidden)}.",
+        )
+    if not changes:
+        return replace(plan, revision=revision)
+    for change in changes:
+        await refuse_what_does_not_fit(connection, change)
+        await connection.run_sync(ddl.run, change)
+    await _store(connection, order, rows, changes, revision + 1)
+    return replace(plan, revision=revision + 1)
+
+
+async def _active(connection: AsyncConnection) -> Sequence[Any]:
+    found = await connection.execute(
+        sa.select(_DEFINITIONS)
+        .where(_DEFINITIONS.c.valid_to.is_(None))
+        .order_by(_DEFINITIONS.c.kind, _DEFINITIONS.c.position)
+    )
+    return found.all()
+
+
+async def _store(
+    connection: AsyncConnection, order: _Order, rows: Sequence[Any], changes: Sequence[Change], number: int
+) -> None:
+    """Write the definitions that differ, the revision, the audit row, and what is live; tell everybody who listens."""
+    known = {(row.kind, row.name): row for row in rows}
+    wanted = _bodies(settled(order.project))
+    for key, row in known.items():
+        if key not in wanted or (row.position, row.body) != wanted[key]:
+            await connection.execute(sa.update(_DEFINITIONS).where(_DEFINITIONS.c.id == row.id).values(valid_to=number))
+    for (kind, name), (position, body) in wanted.items():
+        row = known.get((kind, name))
+        if row is None or (row.position, row.body) != (position, body):
+            values = {"kind": kind, "name": name, "position": position, "body": body, "valid_from": number}
+            await connection.execute(sa.insert(_DEFINITIONS).values(**values))
+    told = [str(change) for change in changes]
+    await connection.execute(
+        sa.insert(RevisionRow).values(number=number, author=order.author, comment=order.comment, changes=told)
+    )
+    detail = {"revision": number, "changes": told}
+    await connection.execute(
+        sa.insert(AuditRow).values(actor=order.author, action="definitions.change", target=None, detail=detail)
+    )
+    await connection.execute(sa.update(LiveRow).values(revision=number))
+    await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
+
+
+def _bodies(project: Project) -> dict[tuple[str, str], tuple[int, dict[str, Any]]]:
+    found: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
+    for section, kind in KINDS.items():
+        for position, definition in enumerate(getattr(project, section)):
+            found[kind, definition.name] = position, dump_definition(definition)
+    for kind in ("project", "users"):
+        if body := dump_definition(getattr(project, kind)):
+            found[kind, kind] = 0, body
+    return found

@@ -1,0 +1,200 @@
+"""Changes → Alembic operations: run in a transaction, or written down as the SQL that a plan shows."""
+
+from collections.abc import Callable, Sequence
+from io import StringIO
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from app.changes.change import (
+    AddColumn,
+    AddPart,
+    AddTimestamps,
+    AlterColumn,
+    Change,
+    CreateTable,
+    DropColumn,
+    DropPart,
+    DropTable,
+    RemoveDefinition,
+    RenameColumn,
+    RenameTable,
+    SetDefinition,
+)
+from app.definitions.columns import ColumnDef
+from app.definitions.validation import plain as plain_value
+from app.definitions.validation import reader
+from app.expressions.types import INT
+from app.relations.literals import literal
+from app.relations.schema import DATA_SCHEMA, quoted
+
+_TYPES: dict[str, Any] = {
+    "text": sa.Text(),
+    "integer": sa.Integer(),
+    "bigint": sa.BigInteger(),
+    "numeric": sa.Numeric(),
+    "double precision": sa.Double(),
+    "boolean": sa.Boolean(),
+    "date": sa.Date(),
+    "uuid": sa.Uuid(as_uuid=False),
+    "timestamptz": sa.DateTime(timezone=True),
+    "jsonb": JSONB(),
+}
+
+
+def sql_type(pg: str) -> Any:
+    """Give SQLAlchemy's type for a Postgres type as `pg_type_of` names it."""
+    if pg.endswith("[]"):
+        return ARRAY(sql_type(pg[:-2]))
+    if pg.startswith("numeric("):
+        precision, _, scale = pg[8:-1].partition(",")
+        return sa.Numeric(int(precision), int(scale))
+    return _TYPES[pg]
+
+
+def default_sql(said: ColumnDef, pg: str) -> Any:
+    """Give the server default of a column, or None."""
+    if said.default is None:
+        return None
+    bigints = (said.table or "",) if pg.startswith("bigint") else ()
+    value = said.default if said.type == "json" else reader(said, bigints)(plain_value(said.default))
+    return sa.text(literal(value, pg).replace(":", "\\:"))
+
+
+def _column(said: ColumnDef, pg: str) -> Any:
+    return sa.Column(said.name, sql_type(pg), nullable=not said.required, server_default=default_sql(said, pg))
+
+
+def _create_table(op: Operations, change: CreateTable) -> None:
+    said, table = change.said, change.table
+    key: sa.Column[Any]
+    if change.table.columns["id"].type == INT:
+        key = sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True)
+    else:
+        key = sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True, server_default=sa.text("rowgate.uuid7()"))
+    columns = [key, *(_column(column, table.columns[column.name].pg) for column in said.columns)]
+    if said.timestamps:
+        columns += _timestamps()
+    op.create_table(said.name, *columns, schema=DATA_SCHEMA)
+    if said.timestamps:
+        _touch(op, said.name)
+
+
+def _timestamps() -> list[Any]:
+    now = sa.text("now()")
+    return [
+        sa.Column(name, sa.DateTime(timezone=True), nullable=False, server_default=now)
+        for name in ("created_at", "updated_at")
+    ]
+
+
+def _touch(op: Operations, table: str) -> None:
+    op.execute(
+        f"CREATE TRIGGER rowgate_touch BEFORE UPDATE ON {_named(table)} FOR EACH ROW EXECUTE FUNCTION rowgate.touch()"
+    )
+
+
+def _named(table: str) -> str:
+    return f"{quoted(DATA_SCHEMA)}.{quoted(table)}"
+
+
+def _add_timestamps(op: Operations, change: AddTimestamps) -> None:
+    for column in _timestamps():
+        op.add_column(change.table, column, schema=DATA_SCHEMA)
+    _touch(op, change.table)
+
+
+def _drop_column(op: Operations, change: DropColumn) -> None:
+    if change.name == "updated_at":
+        op.execute(f"DROP TRIGGER IF EXISTS rowgate_touch ON {_named(change.table)}")
+    op.drop_column(change.table, change.name, schema=DATA_SCHEMA)
+
+
+def _alter_column(op: Operations, change: AlterColumn) -> None:
+    table, name = change.table, change.said.name
+    if change.pg_before != change.pg:
+        if change.before.default is not None:
+            op.alter_column(table, name, server_default=None, schema=DATA_SCHEMA)
+        op.alter_column(
+            table, name, type_=sql_type(change.pg), postgresql_using=f"{quoted(name)}::{change.pg}", schema=DATA_SCHEMA
+        )
+    default = default_sql(change.said, change.pg)
+    if change.pg_before != change.pg or change.before.default != change.said.default:
+        op.alter_column(table, name, server_default=default, schema=DATA_SCHEMA)
+    if change.before.required != change.said.required:
+        op.alter_column(table, name, nullable=not change.said.required, schema=DATA_SCHEMA)
+
+
+def _add_part(op: Operations, change: AddPart) -> None:
+    part, table = change.part, _named(change.table)
+    if part.kind == "index":
+        op.execute(_text(f"CREATE INDEX {quoted(part.name)} ON {table} {part.sql}"))
+    else:
+        op.execute(_text(f"ALTER TABLE {table} ADD CONSTRAINT {quoted(part.name)} {part.sql}"))
+
+
+def _drop_part(op: Operations, change: DropPart) -> None:
+    name = quoted(change.part.name)
+    if change.part.kind == "index":
+        op.execute(f"DROP INDEX IF EXISTS {quoted(DATA_SCHEMA)}.{name}")
+    else:
+        op.execute(f"ALTER TABLE {_named(change.table)} DROP CONSTRAINT IF EXISTS {name}")
+
+
+def _text(sql: str) -> Any:
+    """Keep colons what they are: SQLAlchemy would take `:name` for a parameter."""
+    return sa.text(sql.replace(":", "\\:"))
+
+
+def _set_definition(op: Operations, change: SetDefinition) -> None:
+    if change.kind == "role" and change.was is not None:
+        old, new = literal(change.was, "text"), literal(change.name, "text")
+        op.execute(_text(f"UPDATE rowgate.user_roles SET role = {new} WHERE role = {old}"))
+        op.execute(
+            _text(f"UPDATE rowgate.api_keys SET roles = array_replace(roles, {old}, {new}) WHERE {old} = ANY (roles)")
+        )
+
+
+def _remove_definition(op: Operations, change: RemoveDefinition) -> None:
+    """Take a role that is gone from those who held it, so that nobody has it when one of that name is made again."""
+    if change.kind == "role":
+        role = literal(change.name, "text")
+        op.execute(_text(f"DELETE FROM rowgate.user_roles WHERE role = {role}"))
+        op.execute(_text(f"UPDATE rowgate.api_keys SET roles = array_remove(roles, {role}) WHERE {role} = ANY (roles)"))
+
+
+_RENDER: dict[type, Callable[[Operations, Any], None]] = {
+    CreateTable: _create_table,
+    DropTable: lambda op, change: op.drop_table(change.name, schema=DATA_SCHEMA),
+    RenameTable: lambda op, change: op.rename_table(change.old, change.new, schema=DATA_SCHEMA),
+    AddColumn: lambda op, change: op.add_column(change.table, _column(change.said, change.pg), schema=DATA_SCHEMA),
+    DropColumn: _drop_column,
+    RenameColumn: lambda op, change: op.alter_column(
+        change.table, change.old, new_column_name=change.new, schema=DATA_SCHEMA
+    ),
+    AlterColumn: _alter_column,
+    AddTimestamps: _add_timestamps,
+    AddPart: _add_part,
+    DropPart: _drop_part,
+    SetDefinition: _set_definition,
+    RemoveDefinition: _remove_definition,
+}
+
+
+def run(connection: Any, change: Change) -> None:
+    """Make one change on a synchronous SQLAlchemy connection, inside its transaction."""
+    _RENDER[type(change)](Operations(MigrationContext.configure(connection)), change)
+
+
+def written(changes: Sequence[Change]) -> tuple[str, ...]:
+    """Give the SQL of changes without a database, one statement each."""
+    statements = []
+    for change in changes:
+        buffer = StringIO()
+        options = {"as_sql": True, "output_buffer": buffer, "literal_binds": True}
+        _RENDER[type(change)](Operations(MigrationContext.configure(dialect_name="postgresql", opts=options)), change)
+        statements += [text.strip() for text in buffer.getvalue().split(";\n\n") if text.strip()]
+    return tuple(statements)

@@ -1,0 +1,131 @@
+"""What stands in the way of a change: data that would go, and data that doesn't fit."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.changes.change import AddColumn, AddPart, AlterColumn, Change, DropColumn, DropTable, RenameTable
+from app.database import DatabaseUnavailable
+from app.errors import RowgateError
+from app.relations.schema import DATA_SCHEMA, quoted
+
+
+class DataInTheWay(RowgateError):
+    """Rows don't fit what a table or column is to become; nothing was changed."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "change.data_in_the_way"
+
+
+class ChangeFailed(RowgateError):
+    """Postgres refused a change for a reason that the check didn't foresee; nothing was changed."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "change.failed"
+
+
+def _table(name: str) -> str:
+    return f"{quoted(DATA_SCHEMA)}.{quoted(name)}"
+
+
+async def destroyed(connection: AsyncConnection, changes: Sequence[Change]) -> tuple[str, ...]:
+    """Name the tables, and columns as `table.column`, that the changes drop and that hold data now."""
+    old_names = {change.new: change.old for change in changes if isinstance(change, RenameTable)}
+    found = []
+    for change in changes:
+        if isinstance(change, DropTable):
+            if await _any(connection, f"SELECT EXISTS (SELECT FROM {_table(change.name)})"):
+                found.append(change.name)
+        elif isinstance(change, DropColumn):
+            table = _table(old_names.get(change.table, change.table))
+            if await _any(connection, f"SELECT EXISTS (SELECT FROM {table} WHERE {quoted(change.name)} IS NOT NULL)"):
+                found.append(f"{change.table}.{change.name}")
+    return tuple(found)
+
+
+async def _any(connection: AsyncConnection, sql: str) -> Any:
+    return (await connection.exec_driver_sql(sql)).scalar()
+
+
+async def refuse_what_does_not_fit(connection: AsyncConnection, change: Change) -> None:
+    """Raise DataInTheWay, with how many rows, right before a change that they would make fail or be cut by."""
+    find = _OBSTACLES.get(type(change))
+    for sql, message, hint in find(change) if find is not None else ():
+        count = await _any(connection, sql)
+        if count:
+            rows = "1 row" if count == 1 else f"{count} rows"
+            raise DataInTheWay(f"{message.replace('{rows}', rows)} Nothing was changed.", hint=hint)
+
+
+Obstacle = tuple[str, str, str]
+
+
+def _new_column(change: AddColumn) -> list[Obstacle]:
+    if not change.said.required or change.said.default is not None:
+        return []
+    name = f"{change.table}.{change.said.name}"
+    message = f"{name} is required, and {{rows}} of {change.table} would have no value for it."
+    hint = "give it a default, or add it without `required` and fill it in first"
+    return [(f"SELECT count(*) FROM {_table(change.table)}", message, hint)]
+
+
+def _altered_column(change: AlterColumn) -> list[Obstacle]:
+    found = []
+    table, column, name = _table(change.table), quoted(change.said.name), f"{change.table}.{change.said.name}"
+    if change.said.required and not change.before.required:
+        sql = f"SELECT count(*) FROM {table} WHERE {column} IS NULL"
+        found.append((sql, f"{name} becomes required, and {{rows}} have none.", "give those rows a value first"))
+    if change.pg != change.pg_before:
+        sql = (
+            f"SELECT count(*) FROM {table} WHERE ({column}::{change.pg})::{change.pg_before} IS DISTINCT FROM {column}"
+        )
+        found.append((sql, f"{{rows}} of {name} would lose part of their value as {change.pg}.", "change them first"))
+    return found
+
+
+def _part(change: AddPart) -> list[Obstacle]:
+    part, table = change.part, _table(change.table)
+    columns = ", ".join(quoted(column) for column in part.columns)
+    named = f"{change.table}.{'/'.join(part.columns)}"
+    if part.kind == "check":
+        rule = part.message or part.name
+        sql = f"SELECT count(*) FROM {table} WHERE NOT {part.sql.removeprefix('CHECK ')}"
+        return [(sql, f"{{rows}} of {change.table} don't hold to {rule!r}.", "change them first")]
+    filled = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in part.columns)
+    if part.kind == "unique":
+        groups = f"SELECT FROM {table} WHERE {filled} GROUP BY {columns} HAVING count(*) > 1"
+        sql = f"SELECT count(*) FROM ({groups}) AS repeated"
+        return [(sql, f"{named} becomes unique, and the values of {{rows}} stand twice.", "make them differ first")]
+    if part.kind == "foreign key":
+        target = part.sql.partition("REFERENCES ")[2].partition(" (id)")[0]
+        missing = f"NOT EXISTS (SELECT FROM {target} o WHERE o.id = t.{columns})"
+        sql = f"SELECT count(*) FROM {table} t WHERE {filled} AND {missing}"
+        return [(sql, f"{{rows}} of {named} refer to nothing.", "correct or empty them first")]
+    return []
+
+
+_OBSTACLES: dict[type, Callable[[Any], list[Obstacle]]] = {
+    AddColumn: _new_column,
+    AlterColumn: _altered_column,
+    AddPart: _part,
+}
+
+LOCKED = frozenset({"55P03", "40P01"})
+_OF_DATA = frozenset({"22", "23"})
+
+
+def sqlstate(error: Any) -> str | None:
+    """Give the state of an error that SQLAlchemy wrapped."""
+    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+
+
+def of_database(error: Any) -> RowgateError:
+    """Give the refusal for what Postgres raised during a change."""
+    state = sqlstate(error)
+    said = str(error.orig).partition("\n")[0].rpartition(">: ")[2] if error.orig is not None else ""
+    if state is None or state[:2] in {"08", "57"}:
+        return DatabaseUnavailable("The database is not available: nothing was changed.")
+    if state[:2] in _OF_DATA:
+        return DataInTheWay(f"Rows don't fit the change: {said}. Nothing was changed.", hint="change those rows first")
+    return ChangeFailed(f"Postgres refuses the change: {said}. Nothing was changed.")

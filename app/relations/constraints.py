@@ -1,0 +1,159 @@
+"""Every constraint and index of a table, by its name: what Postgres enforces, and what a violation means."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from app.definitions.columns import ColumnDef
+from app.definitions.project import Project
+from app.definitions.tables import CheckDef, TableDef
+from app.expressions.check import Scope, check
+from app.expressions.to_sql import compile_sql
+from app.expressions.types import BOOL
+from app.relations.findings import Findings
+from app.relations.literals import Literals, literal
+from app.relations.schema import Table, quoted
+
+LONGEST_NAME = 63  # bytes that Postgres keeps of a name
+
+_REGEXES = {
+    "email": r"^[^\s@]+@[^\s@]+$",
+    "url": r"^https?://[^\s/?#]+[^\s]*$",
+    "slug": r"^[a-z0-9]+(-[a-z0-9]+)*$",
+}
+# What RE2 and Postgres read alike. In Postgres \b is a backspace, and (?i), \p{…}, \z and \Q are not known as in RE2.
+_SHARED_REGEX = re.compile(r"(?:[^\\(]|\\[.\\/\[\](){}*+?|^$\-dDwWsSnrt]|\((?!\?)|\(\?:)*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One constraint or index; `sql` is what stands behind `CONSTRAINT <name>`, or behind `ON <table>` of an index."""
+
+    kind: Literal["check", "unique", "foreign key", "index"]
+    name: str
+    columns: tuple[str, ...]
+    sql: str
+    message: str | None = None
+
+
+def part_name(table: str, *words: str) -> str:
+    """Give a name of at most 63 bytes that differs for different words."""
+    name = "_".join((table, *words))
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: LONGEST_NAME - 9]}_{digest}"
+
+
+def parts_of(said: TableDef, table: Table) -> dict[str, Part]:
+    """Give every part of a table of the project by its name."""
+    parts = [part for column in said.columns for part in column_parts(said.name, column, table)]
+    parts += [_unique(said.name, group) for group in said.unique]
+    leading = {group[0] for group in (*said.unique, *said.indexes)}
+    parts += [_index(said.name, group) for group in said.indexes]
+    for column in said.columns:
+        if column.index or (column.type in {"user", "reference"} and not column.unique and column.name not in leading):
+            parts.append(_index(said.name, (column.name,)))
+    parts += [_rule(said.name, index, rule, table) for index, rule in enumerate(said.checks)]
+    return {part.name: part for part in parts}
+
+
+def column_parts(table_name: str, column: ColumnDef, table: Table) -> list[Part]:
+    """Give the parts that a column's own options make."""
+    name = quoted(column.name)
+    parts = []
+    for word, condition in _conditions(column, name, table.columns[column.name].pg):
+        sql = f"CHECK ({condition})"
+        parts.append(Part("check", part_name(table_name, column.name, word), (column.name,), sql))
+    if column.unique:
+        parts.append(_unique(table_name, (column.name,)))
+    if column.type in {"user", "reference"} and not column.array:
+        target = "users" if column.type == "user" else str(column.table)
+        action = {"cascade": "CASCADE", "set_null": "SET NULL"}.get(column.on_delete or "", "RESTRICT")
+        sql = f'FOREIGN KEY ({name}) REFERENCES "data".{quoted(target)} (id) ON DELETE {action}'
+        parts.append(Part("foreign key", part_name(table_name, column.name, "fkey"), (column.name,), sql))
+    return parts
+
+
+def _conditions(column: ColumnDef, name: str, pg: str) -> list[tuple[str, str]]:
+    """Give the conditions of a column's options; of an array they hold for each item."""
+    every = "ALL" if column.array else ""
+    base = pg.removesuffix("[]")
+    found: list[tuple[str, str]] = []
+    if column.array:
+        found.append(("items", f"array_position({name}, NULL) IS NULL"))
+    if column.min is not None:
+        found.append(("min", f"{literal(column.min, base)} <= {every}({name})"))
+    if column.max is not None:
+        found.append(("max", f"{literal(column.max, base)} >= {every}({name})"))
+    if column.type == "decimal":
+        found.append(("number", f"'NaN'::numeric <> {every}({name})"))
+    if column.values is not None:
+        values = literal(list(column.values), "text[]")
+        found.append(("values", f"{name} <@ {values}" if column.array else f"{name} = ANY ({values})"))
+    if not column.array:
+        found += _text_conditions(column, name)
+    return found
+
+
+def _text_conditions(column: ColumnDef, name: str) -> list[tuple[str, str]]:
+    found = []
+    if column.min_length is not None:
+        found.append(("min_length", f"char_length({name}) >= {column.min_length}"))
+    if column.max_length is not None:
+        found.append(("max_length", f"char_length({name}) <= {column.max_length}"))
+    if column.pattern is not None:
+        found.append(("pattern", f"{name} ~ {literal(f'^(?:{column.pattern})$', 'text')}"))
+    if column.format is not None:
+        found.append(("format", f"{name} ~ {literal(_REGEXES[column.format], 'text')}"))
+    return found
+
+
+def _unique(table: str, columns: tuple[str, ...]) -> Part:
+    return Part("unique", part_name(table, *columns, "key"), columns, f"UNIQUE ({_listed(columns)})")
+
+
+def _index(table: str, columns: tuple[str, ...]) -> Part:
+    return Part("index", part_name(table, *columns, "idx"), columns, f"({_listed(columns)})")
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    return ", ".join(quoted(column) for column in columns)
+
+
+def _rule(table_name: str, index: int, said: CheckDef, table: Table) -> Part:
+    """Compile a rule of the table; unknown refuses, as everywhere, so it has to be true."""
+    expression = check(said.rule.removeprefix("="), Scope({"row": table.record}, rows=frozenset({"row"})), BOOL)
+    condition = compile_sql(expression, lambda _root, column: quoted(column), Literals())
+    columns = tuple(path.partition(".")[2] for path in sorted(expression.paths) if path.startswith("row."))
+    name = part_name(table_name, "rule", str(index))
+    return Part("check", name, columns, f"CHECK (({condition}) IS TRUE)", said.message)
+
+
+def constraint_messages(project: Project, tables: Mapping[str, Table]) -> dict[str, tuple[tuple[str, ...], str | None]]:
+    """Give for each constraint's name the columns that it is about, and the message that an admin wrote for it."""
+    found: dict[str, tuple[tuple[str, ...], str | None]] = {"users_email": (("email",), None)}
+    for said in project.tables:
+        for part in parts_of(said, tables[said.name]).values():
+            found[part.name] = (part.columns, part.message)
+    for column in project.users.columns:
+        for part in column_parts("users", column, tables["users"]):
+            found[part.name] = (part.columns, part.message)
+    return found
+
+
+def check_enforceable(place: str, column: ColumnDef, findings: Findings) -> None:
+    """Report options that Postgres can't enforce."""
+    if column.pattern is not None and not _SHARED_REGEX.fullmatch(column.pattern):
+        hint = r"use literal text, [classes], \d \w \s, groups ( ) and (?: ), and the quantifiers * + ? {m,n}"
+        findings.report(f"{place}.pattern", "this pattern can't be enforced by the database", hint)
+    single = [
+        option for option in ("min_length", "max_length", "pattern", "format") if getattr(column, option) is not None
+    ]
+    if column.array and (single or column.type in {"user", "reference"}):
+        what = f"{', '.join(single)} of" if single else f"{column.type} references in"
+        findings.report(
+            place, f"{what} the items of an array can't be enforced by the database", "use a table of its own"
+        )

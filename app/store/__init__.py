@@ -1,0 +1,1 @@
+"""Where definitions live: the tables of schema rowgate, and what reads and writes them."""

@@ -1,0 +1,27 @@
+"""The SQLAlchemy engine of what changes definitions; requests don't go this way."""
+
+import json
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.database import REFUSALS, DatabaseUnavailable
+
+
+def make_engine(url: str) -> AsyncEngine:
+    """Make an engine that opens a connection for each transaction; `url` is one that asyncpg takes."""
+
+    async def connect() -> Any:
+        try:
+            return await asyncpg.connect(
+                url, timeout=5, server_settings={"application_name": "rowgate-changes", "TimeZone": "UTC"}
+            )
+        except tuple(kind for kind, _ in REFUSALS) as error:
+            sentence = next(sentence for kind, sentence in REFUSALS if isinstance(error, kind))
+            raise DatabaseUnavailable(sentence) from None
+
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, json_serializer=json.dumps
+    )

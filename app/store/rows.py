@@ -1,0 +1,71 @@
+"""The rows of definitions, revisions and the audit log."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, DateTime, Identity, Index, Integer, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+SCHEMA = "rowgate"
+
+
+class DefinitionRow(SQLModel, table=True):
+    """One definition as stored; it holds from `valid_from` until the revision before `valid_to`."""
+
+    __tablename__ = "definitions"
+    __table_args__ = (
+        Index("definitions_active", "kind", "name", unique=True, postgresql_where=text("valid_to IS NULL")),
+        {"schema": SCHEMA},
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    position: int = Field(sa_column=Column(Integer, nullable=False))
+    body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    valid_from: int = Field(sa_column=Column(BigInteger, nullable=False))
+    valid_to: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class RevisionRow(SQLModel, table=True):
+    """One revision: who made it, when, and the changes as data."""
+
+    __tablename__ = "revisions"
+    __table_args__ = {"schema": SCHEMA}
+
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    created_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
+    )
+    author: str = Field(sa_column=Column(Text, nullable=False))
+    comment: str | None = Field(default=None, sa_column=Column(Text))
+    changes: list[Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class LiveRow(SQLModel, table=True):
+    """The one row that says which revision is live."""
+
+    __tablename__ = "live"
+    __table_args__ = (CheckConstraint("single"), {"schema": SCHEMA})
+
+    single: bool = Field(default=True, sa_column=Column(Boolean, primary_key=True, server_default=text("true")))
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class AuditRow(SQLModel, table=True):
+    """One event of the audit log, written in the transaction of what it tells about."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("audit_at", "at"), {"schema": SCHEMA})
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
+    )
+    actor: str = Field(sa_column=Column(Text, nullable=False))
+    action: str = Field(sa_column=Column(Text, nullable=False))
+    target: str | None = Field(default=None, sa_column=Column(Text))
+    detail: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'"))
+    )

@@ -1,0 +1,85 @@
+import asyncio
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+from sqlmodel import SQLModel
+
+from app.database import connect
+from app.store import rows
+from app.store.active import load_active
+from app.store.engine import make_engine
+from app.store.migrate import DatabaseNewer, migrate
+
+
+async def test_migrators_at_once_wait_for_each_other_and_a_second_run_changes_nothing(fresh_database_url: str) -> None:
+    versions = await asyncio.gather(*(migrate(fresh_database_url) for _ in range(3)))
+    assert len(set(versions)) == 1
+    assert await migrate(fresh_database_url) == versions[0]
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(fresh_database_url: str) -> None:
+    await migrate(fresh_database_url)
+    engine = make_engine(fresh_database_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE rowgate.alembic_version SET version_num = '9999'"))
+    await engine.dispose()
+    with pytest.raises(DatabaseNewer):
+        await migrate(fresh_database_url)
+
+
+async def test_the_models_are_the_tables(fresh_database_url: str) -> None:
+    await migrate(fresh_database_url)
+    engine = make_engine(fresh_database_url)
+    mapped = {f"{table.schema}.{table.name}" for table in SQLModel.metadata.tables.values()}
+    assert f"{rows.SCHEMA}.definitions" in mapped
+
+    def included(_object: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
+        return kind != "table" or f"rowgate.{name}" in mapped
+
+    def compare(connection: Any) -> Any:
+        options = {"include_schemas": True, "include_object": included, "version_table_schema": "rowgate"}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), SQLModel.metadata)
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(compare) == []
+    await engine.dispose()
+
+
+async def test_ids_are_ordered_by_time_and_are_uuids_of_version_7(fresh_database_url: str) -> None:
+    await migrate(fresh_database_url)
+    connection = await connect(fresh_database_url)
+    first = await connection.fetchval("SELECT rowgate.uuid7()")
+    await asyncio.sleep(0.005)
+    second = await connection.fetchval("SELECT rowgate.uuid7()")
+    assert first < second
+    assert (first[14], first[19] in "89ab") == ("7", True)
+    assert await load_active(connection) != (1, None)
+    await connection.close()
+
+
+async def test_every_change_to_a_caller_raises_the_authority_version(fresh_database_url: str) -> None:
+    await migrate(fresh_database_url)
+    connection = await connect(fresh_database_url)
+    user = await connection.fetchval("INSERT INTO data.users (email) VALUES ('a@example.com') RETURNING id")
+    seen = 1
+    for statement in (
+        "UPDATE data.users SET email = 'b@example.com' WHERE id = $1",
+        "INSERT INTO rowgate.accounts (user_id) VALUES ($1)",
+        "UPDATE rowgate.accounts SET disabled_at = now() WHERE user_id = $1",
+        "INSERT INTO rowgate.user_roles VALUES ($1, 'support')",
+        "DELETE FROM rowgate.user_roles WHERE user_id = $1",
+        "INSERT INTO rowgate.sessions (user_id, expires_at) VALUES ($1, now())",
+        "UPDATE rowgate.sessions SET revoked_at = now() WHERE user_id = $1",
+        "DELETE FROM data.users WHERE id = $1",
+    ):
+        await connection.execute(statement, user)
+        version = await connection.fetchval("SELECT version FROM rowgate.authority WHERE subject_id = $1", user)
+        if statement.startswith("INSERT INTO rowgate.sessions"):
+            assert version == seen
+        else:
+            assert version > seen
+        seen = version
+    await connection.close()
