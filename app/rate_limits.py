@@ -344,6 +344,14 @@ class Limiter:
                 return await self._spare.hit(limit, scope, key, cost)
             raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
 
+    async def is_spent(self, limit: Limit, scope: str, key: str) -> bool:
+        """Say whether a hit would be refused now, without counting one; raises StoreUnavailable."""
+        item = RateLimitItemPerSecond(limit.amount, limit.period, namespace="limit")
+        try:
+            return not await self._strategy.test(item, _scope(scope), counted_key(key))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
+
     async def _hit(self, limit: Limit, scope: str, key: str, cost: int) -> Outcome:
         item = RateLimitItemPerSecond(limit.amount, limit.period, namespace="limit")
         names = _scope(scope), counted_key(key)

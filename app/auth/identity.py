@@ -14,12 +14,17 @@ def _no_columns() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
+def _nobody() -> Mapping[str, Any]:
+    return {"user": None, "signed_in": False, "kind": "anonymous"}
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The caller. Made by `ANONYMOUS`, `user_identity` or `key_identity`; never changed, so never half-changed.
 
     `columns` are the user's own columns as Python values, read-only, and kept out of the repr, which logs may print.
     `version` is the authority version that the first statement of the request confirms; None where nobody is there.
+    `env` is what rules read as `auth`; it is shared by every request of this identity, and nobody writes to it.
     """
 
     kind: Kind
@@ -29,6 +34,7 @@ class Identity:
     roles: frozenset[str] = frozenset()
     columns: Mapping[str, Any] = field(default_factory=_no_columns, repr=False, hash=False)
     version: int | None = None
+    env: Mapping[str, Any] = field(default_factory=_nobody, repr=False, hash=False, compare=False)
 
     def __post_init__(self) -> None:
         if (self.kind == "user") != (self.user_id is not None):
@@ -38,6 +44,11 @@ class Identity:
         extras = (self.session_id, self.version, self.roles, self.columns)
         if self.kind == "anonymous" and extras != (None, None, frozenset(), {}):
             raise ValueError("An anonymous caller has no session, roles, columns or version.")
+
+    @property
+    def subject_id(self) -> str | None:
+        """Give whose authority version is confirmed: the user's, or the key's."""
+        return self.user_id or self.key_id
 
     @property
     def is_anonymous(self) -> bool:
@@ -61,10 +72,13 @@ def user_identity(
     version: int,
 ) -> Identity:
     """Make the identity of a signed-in user; the columns are copied, so a later change to the source isn't seen."""
-    own = MappingProxyType(dict(columns or {}))
-    return Identity("user", user_id, session_id, None, frozenset(roles), own, version)
+    own = dict(columns or {})
+    held = sorted(roles)
+    env = {"user": {**own, "roles": held}, "signed_in": True, "kind": "user"}
+    return Identity("user", user_id, session_id, None, frozenset(held), MappingProxyType(own), version, env)
 
 
 def key_identity(key_id: str, *, roles: Iterable[str] = (), version: int) -> Identity:
     """Make the identity of an API key, which has roles and no user."""
-    return Identity("key", key_id=key_id, roles=frozenset(roles), version=version)
+    env = {"user": None, "signed_in": False, "kind": "key"}
+    return Identity("key", key_id=key_id, roles=frozenset(roles), version=version, env=env)

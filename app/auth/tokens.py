@@ -128,12 +128,14 @@ class AccessTokens:
         keyring: Keyring,
         issuer: str,
         *,
+        audience: str = AUDIENCE,
         lifetime: int = LIFETIME,
         max_cached: int = MAX_CACHED,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Take the keys, the `iss` that is set and demanded, the lifetime in seconds, and a clock of Unix seconds."""
+        """Take the keys, the `iss` and `aud` that are set and demanded, the lifetime (s), and a clock of Unix time."""
         self._issuer = issuer
+        self._audience = audience
         self._lifetime = lifetime
         self._max_cached = max_cached
         self._clock = clock
@@ -153,7 +155,7 @@ class AccessTokens:
         now = int(self._clock())
         expires_at = now + self._lifetime
         claims = {
-            "aud": AUDIENCE,
+            "aud": self._audience,
             "iss": self._issuer,
             "sub": user_id,
             "session_id": session_id,
@@ -198,7 +200,7 @@ class AccessTokens:
 
     def _read_claims(self, claims: dict[str, Any]) -> AccessClaims:
         fixed = (claims.get("aud"), claims.get("iss"), claims.get("role"))
-        if fixed != (AUDIENCE, self._issuer, ROLE):
+        if fixed != (self._audience, self._issuer, ROLE):
             raise TokenInvalid
         if not (_is_uuid(claims.get("sub")) and _is_uuid(claims.get("session_id"))):
             raise TokenInvalid

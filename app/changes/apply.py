@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.changes import ddl
 from app.changes.change import Change
-from app.changes.diff import KINDS, diff, settled
+from app.changes.diff import KINDS, diff, settled, written
 from app.changes.obstacles import LOCKED, destroyed, of_database, refuse_what_does_not_fit, sqlstate
 from app.compiler.check import check_project
 from app.definitions.project import Project, dump_definition
@@ -165,11 +165,11 @@ async def _store(
     known = {(row.kind, row.name): row for row in rows}
     wanted = _bodies(settled(order.project))
     for key, row in known.items():
-        if key not in wanted or (row.position, row.body) != wanted[key]:
+        if key not in wanted or not _same(row, wanted[key]):
             await connection.execute(sa.update(_DEFINITIONS).where(_DEFINITIONS.c.id == row.id).values(valid_to=number))
     for (kind, name), (position, body) in wanted.items():
         row = known.get((kind, name))
-        if row is None or (row.position, row.body) != (position, body):
+        if row is None or not _same(row, (position, body)):
             values = {"kind": kind, "name": name, "position": position, "body": body, "valid_from": number}
             await connection.execute(sa.insert(_DEFINITIONS).values(**values))
     told = [str(change) for change in changes]
@@ -182,6 +182,11 @@ async def _store(
     )
     await connection.execute(sa.update(LiveRow).values(revision=number))
     await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
+
+
+def _same(row: Any, wanted: tuple[int, dict[str, Any]]) -> bool:
+    """Say whether a row says the very same, in the same order."""
+    return bool(row.position == wanted[0] and written(row.body) == written(wanted[1]))
 
 
 def _bodies(project: Project) -> dict[tuple[str, str], tuple[int, dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """Project × Project → changes, in an order in which they can be made."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -65,6 +66,11 @@ def paired(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[tuple[Any, Any]
     return pairs, [definition for definition in old if definition.name not in used]
 
 
+def written(body: dict[str, Any]) -> str:
+    """Write a body so that two are the same only in the same order: the order of `set` decides what its values see."""
+    return json.dumps(body)
+
+
 def diff(old: Project, new: Project) -> list[Change]:
     """Give the changes that make `old` into `new`; both have been checked."""
     return [*_table_changes(old, new), *_definition_changes(old, new)]
@@ -78,12 +84,12 @@ def _definition_changes(old: Project, new: Project) -> list[Change]:
         changes += [RemoveDefinition(kind, definition.name) for definition in gone]
         for (before, _), after in zip(pairs, getattr(stored, section), strict=True):
             body = dump_definition(after)
-            if before is None or dump_definition(before) != body:
+            if before is None or written(dump_definition(before)) != written(body):
                 was = before.name if before is not None and before.name != after.name else None
                 changes.append(SetDefinition(kind, after.name, body, before is None, was))
     for kind in ("project", "users"):
         body = dump_definition(getattr(stored, kind))
-        if dump_definition(getattr(old, kind)) != body:
+        if written(dump_definition(getattr(old, kind))) != written(body):
             changes.append(SetDefinition(kind, kind, body, new=False))
     return changes
 

@@ -19,8 +19,10 @@ from app.definitions.views import ViewDef
 from app.errors import Finding
 from app.expressions.check import Scope
 from app.expressions.types import INT
+from app.relations.constraints import constraint_messages
 from app.relations.findings import Findings
 from app.relations.names import REQUEST, declared
+from app.relations.query_sql import Shapes
 from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
 from app.steps.rules import compile_rules
@@ -45,7 +47,8 @@ def compile_project(project: Project, revision: int = 0) -> tuple[Runtime | None
         return None, findings.found
     kept = {name: view for name, view in views.items() if view is not None}
     by_name = {endpoint.name: endpoint for endpoint in served}
-    return Runtime(revision, project, schema, router, by_name, kept), []
+    messages = constraint_messages(project, schema.tables)
+    return Runtime(revision, project, schema, router, by_name, kept, compiler.bigints, messages), []
 
 
 def _check_names(project: Project, findings: Findings) -> None:
@@ -142,6 +145,7 @@ class _Compiler:
             access_level(said.access),
             object_validator(said.params, self.bigints, text=True),
             self.schema.views[said.name],
+            Shapes(self.schema.views[said.name]),
             tuple(step.run for step in chain),
             _begin((*chain, reading), "read committed"),
             self._reads_request(said),

@@ -9,6 +9,7 @@ from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.validation import Validator
 from app.definitions.views import ViewDef
+from app.relations.query_sql import Shapes
 from app.relations.source import Source
 from app.relations.views import Schema
 from app.steps.running import Run
@@ -45,6 +46,7 @@ class CompiledView:
     access: AccessLevel
     params: Validator
     source: Source
+    shapes: Shapes
     chain: tuple[Run, ...]
     begin: str | None
     reads_request: bool
@@ -52,7 +54,10 @@ class CompiledView:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything of one revision."""
+    """Everything of one revision.
+
+    `bigints` names the tables whose id is a bigint; `constraints` gives the columns and the message of each constraint.
+    """
 
     revision: int
     project: Project
@@ -60,3 +65,5 @@ class Runtime:
     router: Router[CompiledEndpoint]
     endpoints: Mapping[str, CompiledEndpoint]
     views: Mapping[str, CompiledView]
+    bigints: frozenset[str]
+    constraints: Mapping[str, tuple[tuple[str, ...], str | None]]

@@ -36,6 +36,7 @@ def _compile(body: RateLimitBody, context: Context) -> Step | None:
         return None
     key_of = _caller if by is None else _key(compile_value(by))
     scope = body.scope or context.place
+    name = body.scope or (context.inside[-1] if context.inside else context.owner)
     message = body.message
 
     async def rate_limit(call: Call) -> None:
@@ -43,7 +44,7 @@ def _compile(body: RateLimitBody, context: Context) -> Step | None:
             return  # a request that is run again is one request
         wanted = _read_limit(limit.evaluate(call.env))
         outcome = await call.limiter.hit(wanted, scope, key_of(call), cost.evaluate(call.env) or 1)
-        call.counted[scope] = (scope, wanted, outcome)
+        call.counted[scope] = (name, wanted, outcome)
         if not outcome.allowed:
             raise RateLimited(message, headers=limit_headers(list(call.counted.values())))
 

@@ -7,6 +7,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# A body is json and not jsonb, which would forget the order in which an admin wrote the keys.
 _TABLES = """
 CREATE SCHEMA data;
 
@@ -15,7 +16,7 @@ CREATE TABLE rowgate.definitions (
     kind text NOT NULL,
     name text NOT NULL,
     position integer NOT NULL,
-    body jsonb NOT NULL,
+    body json NOT NULL,
     valid_from bigint NOT NULL,
     valid_to bigint
 );

@@ -79,11 +79,6 @@ _TABLES = (
         refresh_digest bytea NOT NULL UNIQUE
     )""",
     """
-    CREATE TABLE rowgate.setup_tokens (
-        digest bytea PRIMARY KEY,
-        created_at timestamptz NOT NULL DEFAULT now()
-    )""",
-    """
     CREATE TABLE rowgate.kept (
         name text PRIMARY KEY,
         value text NOT NULL
@@ -140,7 +135,7 @@ def downgrade() -> None:
     run = op.get_bind().exec_driver_sql
     run("DROP TRIGGER rowgate_authority ON data.users")
     run(
-        "DROP TABLE rowgate.kept, rowgate.setup_tokens, rowgate.admin_sessions, rowgate.admins, rowgate.api_keys,"
+        "DROP TABLE rowgate.kept, rowgate.admin_sessions, rowgate.admins, rowgate.api_keys,"
         " rowgate.refresh_tokens, rowgate.sessions, rowgate.user_roles, rowgate.accounts, rowgate.authority"
     )
     run("DROP FUNCTION rowgate.authority_by_id, rowgate.authority_by_user_id, rowgate.raise_authority(uuid)")

@@ -1,0 +1,95 @@
+"""Who may use the admin API: admins by their tokens, and API keys that have an admin role."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from fastapi import Depends, Request
+
+from app.auth.admins import ROLES, Role
+from app.auth.api_keys import PREFIX
+from app.auth.identify import AuthContext
+from app.errors import RowgateError
+
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rowgate-admin"'}
+_ADMIN = """
+SELECT a.id, a.email, a.role FROM rowgate.admin_sessions s JOIN rowgate.admins a ON a.id = s.admin_id
+WHERE s.id = $1 AND a.id = $2 AND s.revoked_at IS NULL AND s.expires_at > now() AND a.disabled_at IS NULL
+"""
+
+
+class AdminRequired(RowgateError):
+    """Nobody is signed in to the admin API, or not as an admin."""
+
+    status: ClassVar[int] = 401
+    code: ClassVar[str] = "admin.sign_in_required"
+
+    def __init__(self) -> None:
+        """Say how to sign in."""
+        super().__init__("Sign in as an admin.", hint="POST /admin/v1/sign-in.", headers=_CHALLENGE)
+
+
+class AdminRoleMissing(RowgateError):
+    """The admin's role doesn't reach so far."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "admin.role_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """Who configures: an admin, or an API key with an admin role; `actor` is what the audit log says."""
+
+    role: Role
+    actor: str
+    id: str | None = None
+    session_id: str | None = None
+
+
+async def _admin(request: Request) -> Admin:
+    context: AuthContext = request.app.state.auth
+    credential = _credential(request)
+    if credential.startswith(PREFIX):
+        state = await context.keys.load(context.keys.digest_of(credential))
+        if state.admin_role is None:
+            raise AdminRequired
+        return Admin(_role(state.admin_role), f"key:{state.name}")
+    claims = context.admin_tokens.verify(credential)
+    async with request.app.state.pool.lease() as connection:
+        row: Any = await connection.fetchrow(_ADMIN, claims.session_id, claims.user_id)
+    if row is None:
+        raise AdminRequired
+    return Admin(_role(row["role"]), f"admin:{row['email']}", row["id"], claims.session_id)
+
+
+def _credential(request: Request) -> str:
+    given = request.headers.getlist("authorization")
+    if len(given) > 1:
+        raise AdminRequired
+    if given:
+        scheme, _, token = given[0].partition(" ")
+        if scheme.lower() != "bearer" or not token.strip().isascii():
+            raise AdminRequired
+        return token.strip()
+    key = request.headers.get("apikey")
+    if key is None or not key.isascii():
+        raise AdminRequired
+    return key
+
+
+def _role(text: str) -> Role:
+    return next(role for role in ROLES if role == text)
+
+
+def _at_least(role: Role) -> Any:
+    async def check(admin: Annotated[Admin, Depends(_admin)]) -> Admin:
+        if ROLES.index(admin.role) < ROLES.index(role):
+            raise AdminRoleMissing(f"Only an admin who is at least {role} may do this.")
+        return admin
+
+    return Depends(check)
+
+
+VIEWER = _at_least("viewer")  # for routes that need not know who reads
+Viewer = Annotated[Admin, VIEWER]
+Editor = Annotated[Admin, _at_least("editor")]
+Owner = Annotated[Admin, _at_least("owner")]

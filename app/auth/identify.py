@@ -1,0 +1,104 @@
+"""From the Authorization and apikey headers to an identity."""
+
+import hmac
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from app.auth.api_keys import PREFIX, ApiKeyInvalid, ApiKeys
+from app.auth.identity import ANONYMOUS, Identity
+from app.auth.passwords import Passwords
+from app.auth.tokens import AccessTokens, TokenInvalid
+from app.auth.users import UserCache
+
+PUBLISHABLE_PREFIX = "rgp_"
+SCHEMES = ("Bearer",)
+
+
+@dataclass(slots=True)
+class AuthContext:
+    """What identifying needs, opened once for each process; `no_admin` says whether the first is to be made yet."""
+
+    users: UserCache
+    keys: ApiKeys
+    tokens: AccessTokens
+    admin_tokens: AccessTokens
+    passwords: Passwords
+    publishable_key: str
+    setup_token: str
+    no_admin: bool
+
+    async def reload(self, identity: Identity) -> None:
+        """Read the caller afresh, whose authority has changed or may have."""
+        if identity.user_id is not None:
+            await self.users.load(identity.user_id)
+        elif identity.key_id is not None:
+            self.keys.forget(identity.key_id)
+
+    def close(self) -> None:
+        """End the threads that hash passwords."""
+        self.passwords.close()
+
+
+def identify_now(
+    authorization: str | None, apikey: str | None, *, context: AuthContext, schemes: Collection[str] = SCHEMES
+) -> Identity | None:
+    """Give the identity if it is known without asking the database, else None.
+
+    Raises a 401 for a credential that is there but bad, also where none is needed (RFC 6750, 3.1).
+    """
+    if authorization is None and apikey is None:
+        return ANONYMOUS
+    credential = _credential(authorization, apikey, context, schemes)
+    if credential is None:
+        return ANONYMOUS
+    if credential.startswith(PREFIX):
+        state = context.keys.known(context.keys.digest_of(credential))
+        return None if state is None else state.identity
+    claims = context.tokens.verify(credential)
+    user = context.users.known(claims.user_id)
+    return None if user is None else user.identity(claims.session_id)
+
+
+async def identify(
+    authorization: str | None, apikey: str | None, *, context: AuthContext, schemes: Collection[str] = SCHEMES
+) -> Identity:
+    """Give the identity, read from the database: what is only remembered never refuses somebody."""
+    credential = _credential(authorization, apikey, context, schemes)
+    if credential is None:
+        return ANONYMOUS
+    if credential.startswith(PREFIX):
+        return (await context.keys.load(context.keys.digest_of(credential))).identity
+    claims = context.tokens.verify(credential)
+    user = await context.users.load(claims.user_id)
+    identity = None if user is None else user.identity(claims.session_id)
+    if identity is None:
+        raise TokenInvalid
+    return identity
+
+
+def _credential(
+    authorization: str | None, apikey: str | None, context: AuthContext, schemes: Collection[str]
+) -> str | None:
+    """Give the credential that counts: the bearer's, else the apikey header's; None for nobody."""
+    if apikey is not None and _is_publishable(apikey, context):
+        apikey = None
+    if apikey is not None and not apikey.startswith(PREFIX):
+        raise ApiKeyInvalid
+    if authorization is None:
+        return apikey
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip(" ")
+    if scheme.lower() not in {known.lower() for known in schemes} or not token or not token.isascii():
+        raise TokenInvalid
+    if apikey is not None:
+        context.keys.digest_of(apikey)
+    return apikey if _is_publishable(token, context) else token
+
+
+def _is_publishable(text: str, context: AuthContext) -> bool:
+    """Say whether it is the publishable key, which identifies nobody; raises for another one of that form."""
+    if not text.startswith(PUBLISHABLE_PREFIX):
+        return False
+    if not text.isascii() or not hmac.compare_digest(text, context.publishable_key):
+        raise ApiKeyInvalid
+    return True

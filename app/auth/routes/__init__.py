@@ -1,0 +1,1 @@
+"""The routes of /auth/v1, in the GoTrue dialect."""

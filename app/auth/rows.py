@@ -1,0 +1,155 @@
+"""The rows of accounts, sessions, keys and admins; the request path reads and writes them by its own statements."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, ForeignKey, Index, LargeBinary, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+_SCHEMA = {"schema": "rowgate"}
+_ADMIN_ROLES = "IN ('owner', 'editor', 'viewer')"
+
+
+def _id() -> "Column[str]":
+    return Column(Uuid(as_uuid=False), primary_key=True, server_default=text("rowgate.uuid7()"))
+
+
+def _refers(target: str, *, primary_key: bool = False) -> "Column[str]":
+    key = ForeignKey(f"{target}.id", ondelete="CASCADE")
+    return Column(Uuid(as_uuid=False), key, primary_key=primary_key, nullable=False)
+
+
+def _moment(*, now: bool = False) -> "Column[datetime]":
+    default = text("now()") if now else None
+    return Column(DateTime(timezone=True), nullable=not now, server_default=default)
+
+
+class UserRow(SQLModel, table=True):
+    """A person, as far as every backend knows one; admins' own columns come beside these."""
+
+    __tablename__ = "users"
+    __table_args__ = (Index("users_email", text("lower(email)"), unique=True), {"schema": "data"})
+
+    id: str | None = Field(default=None, sa_column=_id())
+    email: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+
+
+class AuthorityRow(SQLModel, table=True):
+    """The version of what a user or a key may do; every change to it raises the version by a trigger."""
+
+    __tablename__ = "authority"
+    __table_args__ = _SCHEMA
+
+    subject_id: str = Field(sa_column=Column(Uuid(as_uuid=False), primary_key=True))
+    version: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("1")))
+
+
+class AccountRow(SQLModel, table=True):
+    """How a person signs in."""
+
+    __tablename__ = "accounts"
+    __table_args__ = _SCHEMA
+
+    user_id: str = Field(sa_column=_refers("data.users", primary_key=True))
+    password_hash: str | None = Field(default=None, sa_column=Column(Text))
+    password_changed_at: datetime | None = Field(default=None, sa_column=_moment())
+    email_confirmed_at: datetime | None = Field(default=None, sa_column=_moment())
+    last_sign_in_at: datetime | None = Field(default=None, sa_column=_moment())
+    disabled_at: datetime | None = Field(default=None, sa_column=_moment())
+
+
+class UserRoleRow(SQLModel, table=True):
+    """A role that a person holds."""
+
+    __tablename__ = "user_roles"
+    __table_args__ = _SCHEMA
+
+    user_id: str = Field(sa_column=_refers("data.users", primary_key=True))
+    role: str = Field(sa_column=Column(Text, primary_key=True))
+
+
+class SessionRow(SQLModel, table=True):
+    """One sign-in of a person, until it is revoked or expires."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index("sessions_user", "user_id"), _SCHEMA)
+
+    id: str | None = Field(default=None, sa_column=_id())
+    user_id: str = Field(sa_column=_refers("data.users"))
+    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    refreshed_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    revoked_at: datetime | None = Field(default=None, sa_column=_moment())
+    user_agent: str | None = Field(default=None, sa_column=Column(Text))
+    ip: str | None = Field(default=None, sa_column=Column(Text))
+
+
+class RefreshTokenRow(SQLModel, table=True):
+    """A refresh token by its SHA-256."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (Index("refresh_tokens_session", "session_id"), _SCHEMA)
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    session_id: str = Field(sa_column=_refers("rowgate.sessions"))
+    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    used_at: datetime | None = Field(default=None, sa_column=_moment())
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """An API key by its SHA-256."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (CheckConstraint(f"admin_role {_ADMIN_ROLES}"), _SCHEMA)
+
+    id: str | None = Field(default=None, sa_column=_id())
+    name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    roles: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'")))
+    admin_role: str | None = Field(default=None, sa_column=Column(Text))
+    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    expires_at: datetime | None = Field(default=None, sa_column=_moment())
+    revoked_at: datetime | None = Field(default=None, sa_column=_moment())
+
+
+class AdminRow(SQLModel, table=True):
+    """Somebody who configures the backend."""
+
+    __tablename__ = "admins"
+    __table_args__ = (
+        Index("admins_email", text("lower(email)"), unique=True),
+        CheckConstraint(f"role {_ADMIN_ROLES}"),
+        _SCHEMA,
+    )
+
+    id: str | None = Field(default=None, sa_column=_id())
+    email: str = Field(sa_column=Column(Text, nullable=False))
+    role: str = Field(sa_column=Column(Text, nullable=False))
+    password_hash: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    disabled_at: datetime | None = Field(default=None, sa_column=_moment())
+
+
+class AdminSessionRow(SQLModel, table=True):
+    """One sign-in of an admin, and the SHA-256 of its refresh token."""
+
+    __tablename__ = "admin_sessions"
+    __table_args__ = _SCHEMA
+
+    id: str | None = Field(default=None, sa_column=_id())
+    admin_id: str = Field(sa_column=_refers("rowgate.admins"))
+    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    revoked_at: datetime | None = Field(default=None, sa_column=_moment())
+    refresh_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+
+
+class KeptRow(SQLModel, table=True):
+    """A value that the first start made and that all instances share."""
+
+    __tablename__ = "kept"
+    __table_args__ = _SCHEMA
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    value: str = Field(sa_column=Column(Text, nullable=False))

@@ -1,0 +1,70 @@
+"""Opens auth for a process: keys from the one secret, caches, and the first admin or the token that makes one."""
+
+import secrets
+from base64 import urlsafe_b64encode
+from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.auth.admins import AUDIENCE as ADMIN_AUDIENCE
+from app.auth.admins import create_admin, has_admin
+from app.auth.api_keys import ApiKeys
+from app.auth.identify import PUBLISHABLE_PREFIX, AuthContext
+from app.auth.passwords import Passwords
+from app.auth.tokens import AccessTokens, Keyring, SigningKey
+from app.auth.users import UserCache
+from app.database import Pool
+from app.settings import Settings
+
+ISSUER = "rowgate"
+_FIRST_START = 0x726F77616474  # one process at a time looks whether there is an admin
+
+
+def derived(secret: str, purpose: str) -> bytes:
+    """Give the 32 bytes that the one secret yields for one purpose (RFC 5869)."""
+    return HKDF(SHA256(), 32, salt=None, info=f"rowgate {purpose}".encode()).derive(secret.encode())
+
+
+async def open_auth(settings: Settings, pool: Pool) -> AuthContext:
+    """Open auth on a migrated database.
+
+    The setup token is the same for all instances and at every start; it makes the first admin, and nothing after that.
+    """
+    secret = settings.secret_key.get_secret_value()
+    issuer = settings.public_url or ISSUER
+    keyring = Keyring(SigningKey("k1", derived(secret, "access tokens")))
+    admin_keyring = Keyring(SigningKey("a1", derived(secret, "admin tokens")))
+    passwords = Passwords()
+    async with pool.lease() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _FIRST_START)
+        publishable = settings.publishable_key or await _kept(connection, "publishable_key")
+        no_admin = await _first_admin(settings, connection, passwords)
+    return AuthContext(
+        users=UserCache(pool),
+        keys=ApiKeys(pool, derived(secret, "api keys")),
+        tokens=AccessTokens(keyring, issuer),
+        admin_tokens=AccessTokens(admin_keyring, issuer, audience=ADMIN_AUDIENCE),
+        passwords=passwords,
+        publishable_key=publishable,
+        setup_token=urlsafe_b64encode(derived(secret, "setup token")).rstrip(b"=").decode(),
+        no_admin=no_admin,
+    )
+
+
+async def _kept(connection: Any, name: str) -> str:
+    """Give the value that all instances share, drawn at the first start."""
+    drawn = PUBLISHABLE_PREFIX + secrets.token_urlsafe(24)
+    await connection.execute("INSERT INTO rowgate.kept VALUES ($1, $2) ON CONFLICT DO NOTHING", name, drawn)
+    return str(await connection.fetchval("SELECT value FROM rowgate.kept WHERE name = $1", name))
+
+
+async def _first_admin(settings: Settings, connection: Any, passwords: Passwords) -> bool:
+    """Make the admin of the settings where there is none; gives whether there still is none."""
+    if await has_admin(connection):
+        return False
+    if settings.admin_email is None or settings.admin_password is None:
+        return True
+    password = settings.admin_password.get_secret_value()
+    await create_admin(connection, passwords, settings.admin_email, password, "owner", actor="settings")
+    return False

@@ -1,0 +1,61 @@
+"""What the commands `plan`, `apply`, `export` and `check` do; each gives its answer, and the exit code by refusing."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from app.changes.apply import DefinitionInvalid, Plan, apply_project
+from app.changes.files import dump_json, dump_yaml, load_file
+from app.compiler.check import check_project
+from app.database import connect
+from app.definitions.project import Project, parse_project
+from app.errors import Finding
+from app.store.active import load_active
+from app.store.engine import make_engine
+
+ACTOR = "command"
+
+
+def read_project(path: Path) -> Project:
+    """Read a document; raises DocumentUnreadable, or DefinitionInvalid with every finding."""
+    project, findings = parse_project(load_file(path))
+    if project is None:
+        raise DefinitionInvalid(findings)
+    return project
+
+
+def check_file(path: Path) -> list[Finding]:
+    """Give every finding about a document, without a database."""
+    project, findings = parse_project(load_file(path))
+    return findings if project is None else check_project(project)
+
+
+async def apply_file(url: str, path: Path, *, destroy: Collection[str] = (), dry_run: bool = False) -> Plan:
+    """Apply a document to a migrated database, or plan it."""
+    project = read_project(path)
+    engine = make_engine(url)
+    try:
+        return await apply_project(engine, project, author=ACTOR, destroy=destroy, dry_run=dry_run)
+    finally:
+        await engine.dispose()
+
+
+async def export(url: str, *, as_json: bool) -> str:
+    """Give the live project as a document."""
+    connection: Any = await connect(url)
+    try:
+        _, project = await load_active(connection)
+    finally:
+        await connection.close()
+    return dump_json(project) if as_json else dump_yaml(project)
+
+
+def told(plan: Plan) -> str:
+    """Say what a plan changes, and the SQL of it."""
+    if not plan.changes:
+        return "Nothing changes."
+    lines = [f"- {change}" for change in plan.changes]
+    if plan.destroys:
+        lines.append(f"This destroys the data of {', '.join(plan.destroys)}.")
+    lines += ["", *(f"{sql};" if not sql.endswith(";") else sql for sql in plan.sql)]
+    return "\n".join(lines)

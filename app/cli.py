@@ -1,0 +1,163 @@
+"""The command `rowgate`."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from app import serving
+from app.auth.admins import ROLES
+from app.changes import commands
+from app.changes.apply import DefinitionInvalid
+from app.errors import RowgateError
+from app.eval_command import eval_lines
+from app.log import start_log
+from app.settings import load_settings
+from app.store import migrate as migrations
+
+DONE, REFUSED, WRONG_CALL = 0, 1, 2
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+File = Annotated[Path, typer.Argument(help="The YAML or JSON document of the backend.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Destroy = Annotated[list[str], typer.Option("--destroy", help="A table, or table.column, that may lose its data.")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(help="Processes; more than one need ROWGATE_REDIS_URL.", min=1, max=64)] = 1,
+    config: Annotated[Path | None, typer.Option(help="A document to apply at the start.")] = None,
+) -> None:
+    """Serve the backend."""
+    settings = load_settings()
+    start_log(settings.log_format)
+    raise typer.Exit(serving.serve(settings, host=host, port=port, workers=workers, config=config))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to what this version needs."""
+    with serving.database(load_settings()) as url:
+        typer.echo(f"The database is at version {asyncio.run(migrations.migrate(url))}.")
+
+
+@app.command()
+def plan(file: File, *, as_json: AsJson = False) -> None:
+    """Show what applying a document would change, with its SQL and what it would destroy."""
+    _planned(file, [], dry_run=True, as_json=as_json)
+
+
+@app.command()
+def apply(file: File, destroy: Destroy = [], *, as_json: AsJson = False) -> None:  # noqa: B006 - typer copies it
+    """Make the backend what a document says."""
+    _planned(file, destroy, dry_run=False, as_json=as_json)
+
+
+def _planned(file: Path, destroy: list[str], *, dry_run: bool, as_json: bool) -> None:
+    async def run(url: str) -> Any:
+        await migrations.migrate(url)
+        return await commands.apply_file(url, file, destroy=destroy, dry_run=dry_run)
+
+    with serving.database(load_settings()) as url:
+        made = asyncio.run(run(url))
+    if as_json:
+        document = {"changes": [str(one) for one in made.changes], "sql": made.sql, "destroys": made.destroys}
+        typer.echo(json.dumps({**document, "revision": made.revision}, indent=2))
+    else:
+        typer.echo(commands.told(made))
+        if made.revision is not None:
+            typer.echo(f"The definitions are at revision {made.revision}.")
+
+
+@app.command()
+def export(*, as_json: AsJson = False) -> None:
+    """Print the whole backend as a document."""
+    with serving.database(load_settings()) as url:
+        typer.echo(asyncio.run(commands.export(url, as_json=as_json)))
+
+
+@app.command()
+def check(file: File, *, as_json: AsJson = False) -> None:
+    """Check a document without a database."""
+    findings = commands.check_file(file)
+    if as_json:
+        listed = [{"place": f.place, "code": f.code, "message": f.message, "hint": f.hint} for f in findings]
+        typer.echo(json.dumps({"valid": not findings, "findings": listed}, indent=2))
+    elif findings:
+        _say_findings(findings)
+    else:
+        typer.echo(f"{file} is sound.")
+    raise typer.Exit(REFUSED if findings else DONE)
+
+
+@app.command("eval")
+def evaluate() -> None:
+    """Evaluate JSON lines of expressions from standard input."""
+    eval_lines(sys.stdin, sys.stdout.write)
+
+
+@app.command()
+def create_admin(
+    email: Annotated[str, typer.Option(prompt=True, help="The admin's address.")],
+    role: Annotated[str, typer.Option(help="owner, editor or viewer.")] = "owner",
+    password: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="ROWGATE_NEW_PASSWORD")
+    ] = "",
+) -> None:
+    """Make an admin; the password is asked for, or read from ROWGATE_NEW_PASSWORD."""
+    if role not in ROLES:
+        typer.echo(f"The role is one of {', '.join(ROLES)}.", err=True)
+        raise typer.Exit(WRONG_CALL)
+    with serving.database(load_settings()) as url:
+        asyncio.run(serving.create_admin(url, email, password, role))
+    typer.echo(f"{email} is an admin: {role}.")
+
+
+@app.command()
+def create_key(
+    name: Annotated[str, typer.Option(help="The key's name.")],
+    admin_role: Annotated[str | None, typer.Option(help="owner, editor or viewer, for the admin API.")] = None,
+    role: Annotated[list[str], typer.Option(help="A role of the backend.")] = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Make an API key and print it this once."""
+    settings = load_settings()
+    with serving.database(settings) as url:
+        typer.echo(asyncio.run(serving.create_key(settings, url, name, role, admin_role)))
+
+
+@app.command()
+def openapi(
+    file: Annotated[Path | None, typer.Argument(help="A document; without it, the live backend.")] = None,
+) -> None:
+    """Print the OpenAPI document."""
+    if file is not None:
+        typer.echo(serving.openapi_of(commands.read_project(file)))
+        return
+    with serving.database(load_settings()) as url:
+        typer.echo(asyncio.run(serving.live_openapi(url)))
+
+
+def _say_findings(findings: Any) -> None:
+    for finding in findings:
+        typer.echo(f"{finding.place}: {finding.message}", err=True)
+        if finding.hint:
+            typer.echo(f"    {finding.hint}", err=True)
+
+
+def main() -> NoReturn:
+    """Run the command; a refusal is a sentence on standard error and the exit code 1."""
+    try:
+        app()
+    except RowgateError as error:
+        typer.echo(error.detail, err=True)
+        if isinstance(error, DefinitionInvalid):
+            _say_findings(error.findings)
+        if error.hint:
+            typer.echo(error.hint, err=True)
+        sys.exit(REFUSED)
+    sys.exit(DONE)

@@ -1,0 +1,99 @@
+"""The first admin, signing in and out."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.auth import admins
+from app.auth.accounts import SignInRefused
+from app.auth.admin_access import Viewer
+from app.auth.admins import AdminSession
+from app.auth.route_limits import RouteLimits
+from app.auth.routes.body import Body, read
+from app.auth.routes.router import Failures, answer
+
+
+class SetupBody(Body):
+    """The token that the server prints, and the account of the first admin."""
+
+    token: str
+    email: str
+    password: str
+
+
+class SignInBody(Body):
+    """An admin's address and password."""
+
+    email: str
+    password: str
+
+
+class RefreshBody(Body):
+    """An admin's refresh token."""
+
+    refresh_token: str
+
+
+def sign_in_router(limits: RouteLimits) -> APIRouter:
+    """Give the routes."""
+    router = APIRouter()
+    router.add_api_route("/setup", limits.at_most("20/minute")(setup), methods=["POST"], status_code=201)
+    router.add_api_route("/sign-in", limits.at_most("60/minute")(sign_in), methods=["POST"])
+    router.add_api_route("/refresh", limits.at_most("60/minute")(refresh), methods=["POST"])
+    router.add_api_route("/sign-out", sign_out, methods=["POST"], status_code=204)
+    return router
+
+
+async def setup(request: Request) -> Response:
+    """Make the first admin, with the token that the server prints; refused as soon as there is one."""
+    body = await read(request, SetupBody)
+    state = request.app.state
+    async with state.pool.lease() as connection, connection.transaction():
+        admin_id = await admins.set_up(
+            connection, state.passwords, body.token, state.auth.setup_token, body.email, body.password
+        )
+    state.auth.no_admin = False
+    return answer({"id": admin_id, "email": body.email, "role": "owner"}, 201)
+
+
+async def sign_in(request: Request) -> Response:
+    """Give tokens for an address and a password."""
+    body = await read(request, SignInBody)
+    state = request.app.state
+    failures = Failures(request, body.email)
+    await failures.refuse_if_spent()
+    try:
+        async with state.pool.lease() as connection, connection.transaction():
+            session = await admins.sign_in(connection, state.passwords, body.email, body.password)
+    except SignInRefused:
+        await failures.count()
+        raise
+    return answer(_tokens(state, session))
+
+
+async def refresh(request: Request) -> Response:
+    """Give new tokens for a refresh token, which ends with that."""
+    body = await read(request, RefreshBody)
+    async with request.app.state.pool.lease() as connection:
+        session = await admins.refresh(connection, body.refresh_token)
+    return answer(_tokens(request.app.state, session))
+
+
+async def sign_out(request: Request, admin: Viewer) -> Response:
+    """End this session."""
+    async with request.app.state.pool.lease() as connection:
+        await connection.execute(
+            "UPDATE rowgate.admin_sessions SET revoked_at = now() WHERE id = $1::uuid", admin.session_id
+        )
+    return Response(status_code=204)
+
+
+def _tokens(state: Any, session: AdminSession) -> dict[str, Any]:
+    issued = state.admin_tokens.issue(session.admin_id, session.id)
+    return {
+        "access_token": issued.token,
+        "token_type": "bearer",
+        "expires_in": 15 * 60,
+        "expires_at": issued.expires_at,
+        "refresh_token": session.refresh_token,
+    }

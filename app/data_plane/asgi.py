@@ -1,0 +1,75 @@
+"""The data plane as an ASGI application: from the socket's words to a request, and from an answer back to them."""
+
+import logging
+import re
+import secrets
+from typing import Any
+
+from app.client_address import Networks
+from app.data_plane.pipeline import Plane, serve
+from app.data_plane.request import Request
+from app.data_plane.rest import rest_problem
+from app.data_plane.stages.accept import REST
+from app.errors import RowgateError, render_problem
+from app.json_answer import to_json
+from app.steps.running import Answer
+
+_log = logging.getLogger("rowgate.requests")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
+_PROBLEM = "application/problem+json"
+FIXED_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+
+class Internal(RowgateError):
+    """A fault of ours; the log has it under the request's id."""
+
+
+class DataPlane:
+    """Serves `/api`, `/rest/v1` and `/functions/v1`."""
+
+    def __init__(self, plane: Plane, trusted: Networks) -> None:
+        """Take what requests share, and the proxies that are believed."""
+        self.plane = plane
+        self.trusted = trusted
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one HTTP request."""
+        request_id = request_id_of(scope["headers"])
+        request = Request(scope, receive, request_id, self.trusted)
+        try:
+            answer = await serve(self.plane, request)
+        except RowgateError as refusal:
+            answer = _refused(refusal, request)
+        except Exception:
+            _log.exception("request %s failed", request_id)
+            answer = _refused(Internal("The request failed."), request)
+        await _send(send, answer, request)
+
+
+def request_id_of(headers: Any) -> str:
+    """Give the caller's X-Request-Id if it is short and plain, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id":
+            return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else secrets.token_hex(16)
+    return secrets.token_hex(16)
+
+
+def _refused(refusal: RowgateError, request: Request) -> Answer:
+    if refusal.status >= 500 and refusal.status != 503:
+        _log.error("request %s: %s: %s", request.id, refusal.code, refusal.detail, exc_info=refusal)
+    rest = request.path.startswith(REST)
+    body = to_json(rest_problem(refusal, request.id)) if rest else render_problem(refusal, request.id)
+    return Answer(refusal.status, body, tuple(refusal.headers.items()), _PROBLEM)
+
+
+async def _send(send: Any, answer: Answer, request: Request) -> None:
+    headers = [*FIXED_HEADERS, (b"x-request-id", request.id.encode())]
+    body = answer.body
+    if body is not None:
+        headers.append((b"content-type", answer.media_type.encode()))
+        headers.append((b"content-length", str(len(body)).encode()))
+    elif answer.status not in {204, 304}:
+        headers.append((b"content-length", b"0"))
+    headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if body is None or request.method == "HEAD" else body})

@@ -1,0 +1,1 @@
+"""The PostgREST dialect: a query string → a Query; pure."""

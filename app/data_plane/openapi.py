@@ -1,0 +1,268 @@
+"""The OpenAPI 3.1 document of everything as it is now defined."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.compiler.inputs import header_name
+from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
+from app.definitions.columns import INTEGER_RANGES, ValueType
+from app.definitions.inputs import ListDef, ObjectDef
+from app.definitions.validation import plain
+from app.expressions.types import (
+    BOOL,
+    BYTES,
+    DATE,
+    DECIMAL,
+    DOUBLE,
+    DURATION,
+    INT,
+    STRING,
+    TIMESTAMP,
+    UUID,
+    Enum,
+    ListOf,
+    Type,
+)
+
+_PROBLEM = {"$ref": "#/components/responses/Problem"}
+_BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
+_TYPES: dict[str, dict[str, Any]] = {
+    "text": {"type": "string"},
+    "integer": {"type": "integer", "format": "int32"},
+    "bigint": {"type": "integer", "format": "int64"},
+    "decimal": {"type": ["number", "string"]},
+    "float": {"type": "number", "format": "double"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "uuid": {"type": "string", "format": "uuid"},
+    "timestamp": {"type": "string", "format": "date-time"},
+    "json": {},
+    "enum": {"type": "string"},
+    "user": {"type": "string", "format": "uuid"},
+    "reference": {"type": "string", "format": "uuid"},
+}
+_SHOWN: dict[Type, dict[str, Any]] = {
+    BOOL: {"type": "boolean"},
+    INT: {"type": "integer", "format": "int64"},
+    DOUBLE: {"type": "number", "format": "double"},
+    DECIMAL: {"type": "number"},
+    STRING: {"type": "string"},
+    BYTES: {"type": "string"},
+    TIMESTAMP: {"type": "string", "format": "date-time"},
+    DURATION: {"type": "string"},
+    DATE: {"type": "string", "format": "date"},
+    UUID: {"type": "string", "format": "uuid"},
+}
+_OPERATORS = "A test such as eq.5, gt.5, in.(a,b), is.null, like.a*; not. before it turns it around."
+
+
+def openapi_document(runtime: Runtime, *, server_url: str | None = None) -> dict[str, Any]:
+    """Give the document; the endpoints stand under /api, the views under /rest/v1."""
+    paths: dict[str, Any] = {}
+    for endpoint in runtime.endpoints.values():
+        said = endpoint.definition
+        paths.setdefault(f"/api{said.path}", {})[said.method.lower()] = _operation(endpoint, runtime)
+    for view in runtime.views.values():
+        paths[f"/rest/v1/{view.name}"] = {"get": _reading(view)}
+    paths |= _auth_paths()
+    schemas = {view.name: _row(view.source.shown) for view in runtime.views.values()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": runtime.project.project.name or "Rowgate", "version": str(runtime.revision)},
+        "servers": [{"url": server_url or "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": {"Problem": _PROBLEM_SCHEMA, **{f"view.{name}": row for name, row in schemas.items()}},
+            "responses": {"Problem": _problem_response()},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "oauth2",
+                    "flows": {"password": {"tokenUrl": "/auth/v1/token?grant_type=password", "scopes": {}}},
+                }
+            },
+        },
+    }
+
+
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "request_id": {"type": "string"},
+        "hint": {"type": ["string", "null"]},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"loc": {"type": "array"}, "code": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def _problem_response() -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": "A refusal (RFC 9457)", "content": {"application/problem+json": {"schema": schema}}}
+
+
+def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
+    said = endpoint.definition
+    made = [_parameter("path", name, field, runtime, required=True) for name, field in said.input.path.items()]
+    made += [_parameter("query", name, field, runtime) for name, field in said.input.query.items()]
+    for name, field in said.input.headers.items():
+        made.append(_parameter("header", header_name(name).decode().title(), field, runtime))
+    operation: dict[str, Any] = {
+        "operationId": said.name,
+        "summary": said.name.replace("_", " ").capitalize(),
+        "description": " ".join(filter(None, (said.description, _who(endpoint.access)))),
+        "tags": list(said.tags) or ["endpoints"],
+        "parameters": made,
+        "responses": {"default": _PROBLEM, **_responses(said.responses)},
+        "security": [] if endpoint.access.public else _BEARER,
+    }
+    if said.input.body:
+        schema = _object(said.input.body, runtime)
+        required = bool(schema.get("required"))
+        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _responses(said: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for status, response in said.items():
+        described = response if isinstance(response, dict) else {}
+        found[str(status)] = {"description": str(described.get("description", "An answer"))}
+        if "schema" in described:
+            found[str(status)]["content"] = {"application/json": {"schema": described["schema"]}}
+    return found or {"2XX": {"description": "An answer"}}
+
+
+def _who(access: AccessLevel) -> str:
+    if access.public:
+        return "Anybody may call this."
+    if access.roles:
+        return f"Needs one of the roles {', '.join(sorted(access.roles))}."
+    return "Needs somebody who is signed in."
+
+
+def _parameter(where: str, shown: str, said: ValueType, runtime: Runtime, *, required: bool = False) -> dict[str, Any]:
+    found = {"name": shown, "in": where, "required": required or said.required, "schema": _value(said, runtime)}
+    return {**found, "description": said.description} if said.description else found
+
+
+def _field(said: Any, runtime: Runtime) -> dict[str, Any]:
+    if isinstance(said, ObjectDef):
+        schema = _object(said.fields, runtime)
+    elif isinstance(said, ListDef):
+        schema = {"type": "array", "items": _field(said.of, runtime)}
+        lengths = {"minItems": said.min_length, "maxItems": said.max_length}
+        schema |= {key: value for key, value in lengths.items() if value is not None}
+    else:
+        schema = _value(said, runtime)
+    return schema if said.required else _nullable(schema)
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    if "type" not in schema:
+        return schema
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    listed = {**schema, "type": [*kinds, "null"]}
+    return {**listed, "enum": [*schema["enum"], None]} if "enum" in schema else listed
+
+
+def _object(fields: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
+    required = [name for name, field in fields.items() if field.required and getattr(field, "default", None) is None]
+    return {
+        "type": "object",
+        "properties": {name: _field(field, runtime) for name, field in fields.items()},
+        "additionalProperties": False,
+        **({"required": required} if required else {}),
+    }
+
+
+def _value(said: ValueType, runtime: Runtime) -> dict[str, Any]:
+    schema = dict(_TYPES["bigint" if said.type == "reference" and said.table in runtime.bigints else said.type])
+    low, high = INTEGER_RANGES.get(said.type, (None, None))
+    options: dict[str, Any] = {
+        "minimum": plain_number(said.min) if said.min is not None else low,
+        "maximum": plain_number(said.max) if said.max is not None else high,
+        "minLength": said.min_length,
+        "maxLength": said.max_length,
+        "pattern": None if said.pattern is None else f"^(?:{said.pattern})$",
+        "enum": None if said.values is None else list(said.values),
+    }
+    schema |= {key: value for key, value in options.items() if value is not None}
+    if said.format in {"email", "url"}:
+        schema["format"] = {"email": "email", "url": "uri"}[said.format]
+    if said.array:
+        schema = {"type": "array", "items": schema}
+    if said.default is not None:
+        schema["default"] = plain(said.default)
+    return schema
+
+
+def plain_number(bound: Any) -> Any:
+    """Give a bound as a whole number where it is one."""
+    return int(bound) if bound == bound.to_integral_value() else bound
+
+
+def _reading(view: CompiledView) -> dict[str, Any]:
+    shown = [*view.source.shown]
+    text = {"type": "string"}
+    made = [{"name": name, "in": "query", "schema": text, "description": _OPERATORS} for name in shown]
+    names = {"in": "query", "schema": text, "description": "Names of columns, with commas."}
+    numbers = {"in": "query", "schema": {"type": "integer", "minimum": 0}}
+    made += [{"name": name, **names} for name in ("select", "order")]
+    made += [{"name": name, **numbers} for name in ("limit", "offset")]
+    rows = {"type": "array", "items": {"$ref": f"#/components/schemas/view.{view.name}"}}
+    answer = {"description": "Rows", "content": {"application/json": {"schema": rows}}}
+    return {
+        "operationId": f"read_{view.name}",
+        "summary": f"Read {view.name.replace('_', ' ')}",
+        "description": " ".join(filter(None, (view.definition.description, _who(view.access)))),
+        "tags": list(view.definition.tags) or ["views"],
+        "parameters": made,
+        "responses": {"200": answer, "206": answer, "default": _PROBLEM},
+        "security": [] if view.access.public else _BEARER,
+    }
+
+
+def _row(shown: Mapping[str, Type]) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: _nullable(_shown(kind)) for name, kind in shown.items()}}
+
+
+def _shown(kind: Type) -> dict[str, Any]:
+    if isinstance(kind, Enum):
+        return {"type": "string", "enum": list(kind.values)}
+    if isinstance(kind, ListOf):
+        return {"type": "array", "items": _shown(kind.element)}
+    return dict(_SHOWN.get(kind, {}))
+
+
+def _auth_paths() -> dict[str, Any]:
+    credentials = {"email": {"type": "string", "format": "email"}, "password": {"type": "string"}}
+    body = {"type": "object", "required": ["email", "password"], "properties": credentials}
+    content = {"required": True, "content": {"application/json": {"schema": body}}}
+    oauth2 = {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}
+    form = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}, **oauth2}}
+    grant = {"name": "grant_type", "in": "query", "schema": {"type": "string", "enum": ["password", "refresh_token"]}}
+
+    def route(name: str, *, signed_in: bool = False, **more: Any) -> dict[str, Any]:
+        answers = {"200": {"description": "Done"}, "default": _PROBLEM}
+        security = _BEARER if signed_in else []
+        return {"operationId": name, "tags": ["auth"], "security": security, "responses": answers, **more}
+
+    return {
+        "/auth/v1/signup": {"post": route("sign_up", summary="Sign up", requestBody=content)},
+        "/auth/v1/token": {
+            "post": route("sign_in", summary="Sign in or refresh", requestBody=form, parameters=[grant])
+        },
+        "/auth/v1/user": {"get": route("get_user", signed_in=True, summary="The own account")},
+        "/auth/v1/logout": {"post": route("sign_out", signed_in=True, summary="Sign out")},
+    }

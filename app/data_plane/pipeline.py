@@ -1,0 +1,138 @@
+"""The whole request: one function, each stage once."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from app.auth.identify import AuthContext
+from app.auth.identity import ANONYMOUS, Identity
+from app.compiler.runtime import Runtime
+from app.data_plane.reload import Live
+from app.data_plane.request import Request
+from app.data_plane.stages.accept import Target, accept
+from app.data_plane.stages.authenticate import authenticate
+from app.data_plane.stages.authorize import authorize
+from app.data_plane.stages.bind import bind
+from app.data_plane.stages.chain import chain
+from app.data_plane.stages.execute import execute
+from app.database import Pool
+from app.errors import FieldError, RowgateError
+from app.rate_limits import Limit, Limiter, Outcome, limit_headers
+from app.relations.faults import ConstraintViolated, Retryable, Stale
+from app.relations.session import Session
+from app.steps.refusals import OutsideWindow
+from app.steps.running import Answer, Call
+
+ATTEMPTS = 3
+
+Counted = dict[str, tuple[str, Limit, Outcome]]
+
+
+class RequestTimeout(RowgateError):
+    """The request took longer than its endpoint allows; nothing was changed."""
+
+    status: ClassVar[int] = 504
+    code: ClassVar[str] = "request.timeout"
+
+
+class DefinitionsChanging(RowgateError):
+    """The definitions changed at every try to serve the request."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "definitions.changing"
+
+    def __init__(self) -> None:
+        """Ask for another try in a second."""
+        super().__init__("The definitions are changing: try again.", headers={"Retry-After": "1"})
+
+
+class Plane:
+    """What requests need and share: the live runtime, who may call, the pool, the limiter."""
+
+    def __init__(self, live: Live, auth: AuthContext, pool: Pool, limiter: Limiter) -> None:
+        """Take what main.py opened."""
+        self.live = live
+        self.auth = auth
+        self.pool = pool
+        self.limiter = limiter
+
+
+async def serve(plane: Plane, request: Request) -> Answer:
+    """Answer a request, or raise the refusal.
+
+    A run that finds its definitions or its caller's authority changed has done nothing yet: it starts again on the new
+    ones. A deadlock or a serialization failure is tried again too.
+    """
+    counted: Counted = {}
+    failure: RowgateError = DefinitionsChanging()
+    for _ in range(ATTEMPTS):
+        runtime = plane.live.runtime
+        identity = ANONYMOUS
+        try:
+            identity = await authenticate(request, plane.auth, runtime.project.project.auth_schemes)
+            return await _run(plane, runtime, identity, request, counted)
+        except Stale:
+            await asyncio.gather(plane.live.refresh(), plane.auth.reload(identity))
+        except Retryable as error:
+            failure = error
+    raise failure
+
+
+async def _run(plane: Plane, runtime: Runtime, identity: Identity, request: Request, counted: Counted) -> Answer:
+    """Take one run through the stages; leaving the session's block commits, any refusal or error rolls back."""
+    target = accept(runtime, request)
+    compiled = target.compiled
+    guard = (runtime.revision, identity.subject_id, identity.version)
+    async with Session(plane.pool, guard, begin=compiled.begin) as db:
+        try:
+            authorize(compiled.access, identity)
+            env = _environment(target, identity, request)
+            env["input"] = await bind(target, request, env)
+            call = Call(env, db, identity, request.address, plane.limiter, counted)
+            async with asyncio.timeout(target.timeout):
+                await chain(compiled.chain, call)
+                answer = await execute(target, request, call)
+                await db.confirm()
+        except ConstraintViolated as refusal:
+            raise _explained(refusal, runtime) from refusal
+        except RowgateError as refusal:
+            if _rests_on_cache(refusal, identity):
+                await db.confirm()
+            raise
+        except TimeoutError:
+            raise RequestTimeout("The request took too long, and nothing was changed.") from None
+    return _with_limits(answer, counted)
+
+
+def _explained(refusal: ConstraintViolated, runtime: Runtime) -> ConstraintViolated:
+    """Say which columns a constraint is about, and what the admin wrote to say; nothing of any row."""
+    columns, message = runtime.constraints.get(refusal.constraint or "", ((), None))
+    sentence = message or refusal.detail
+    errors = [FieldError((column,), refusal.code, sentence) for column in columns]
+    return type(refusal)(sentence, errors=errors or refusal.errors, headers=refusal.headers)
+
+
+def _environment(target: Target, identity: Identity, request: Request) -> dict[str, Any]:
+    env: dict[str, Any] = {"auth": identity.env, "now": datetime.now(UTC)}
+    if target.compiled.reads_request:
+        env["request"] = request.described()
+    return env
+
+
+def _rests_on_cache(refusal: RowgateError, identity: Identity) -> bool:
+    """Say whether the refusal may be due to roles or definitions that this process remembers and that have changed.
+
+    What is refused to a stranger, for its input, its rate or the time costs no connection.
+    """
+    return (
+        refusal.status == HTTPStatus.FORBIDDEN and not identity.is_anonymous and not isinstance(refusal, OutsideWindow)
+    )
+
+
+def _with_limits(answer: Answer, counted: Counted) -> Answer:
+    if not counted:
+        return answer
+    headers = limit_headers(list(counted.values()))
+    return replace(answer, headers=(*answer.headers, *headers.items()))

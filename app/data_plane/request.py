@@ -1,0 +1,59 @@
+"""One request as it came in, before anything of it is believed."""
+
+from typing import Any
+
+from app.client_address import Networks, client_address
+from app.read_body import read_body
+
+Header = tuple[bytes, bytes]
+
+
+class Request:
+    """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs."""
+
+    __slots__ = ("_body", "_receive", "address", "headers", "id", "method", "path", "query")
+
+    def __init__(self, scope: Any, receive: Any, request_id: str, trusted: Networks) -> None:
+        """Take what the server parsed; nothing of the body is read."""
+        self.method: str = scope["method"]
+        self.path: bytes = scope["raw_path"].partition(b"?")[0]
+        self.query: bytes = scope["query_string"]
+        self.headers: list[Header] = scope["headers"]
+        self.id = request_id
+        self.address = client_address(scope, trusted)
+        self._receive = receive
+        self._body: bytes | None = None
+
+    def header(self, name: bytes) -> str | None:
+        """Give a header's value, of several the first; names are lower-case."""
+        for key, value in self.headers:
+            if key == name:
+                return value.decode("latin-1")
+        return None
+
+    def header_count(self, name: bytes) -> int:
+        """Count the lines of a header."""
+        return sum(key == name for key, _ in self.headers)
+
+    async def body(self, limit: int, media_types: frozenset[str]) -> bytes:
+        """Read the body, at most `limit` bytes of one of these media types."""
+        if self._body is None:
+            self._body = await read_body(self._receive, self.headers, limit=limit, media_types=media_types)
+        return self._body
+
+    def described(self) -> dict[str, Any]:
+        """Give what rules see as `request`; credentials are not among the headers."""
+        headers = {
+            key.decode("latin-1"): value.decode("latin-1") for key, value in self.headers if key not in _CREDENTIALS
+        }
+        return {
+            "method": self.method,
+            "path": self.path.decode("latin-1"),
+            "ip": self.address,
+            "user_agent": headers.get("user-agent", ""),
+            "id": self.id,
+            "headers": headers,
+        }
+
+
+_CREDENTIALS = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"apikey"})

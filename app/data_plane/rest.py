@@ -1,0 +1,81 @@
+"""Views over HTTP, with the statuses, headers and error members that PostgREST's clients read."""
+
+from typing import Any
+
+from app.compiler.runtime import CompiledView
+from app.data_plane.dialect.parse import SINGLE, parse_query
+from app.data_plane.dialect.refusals import NotSingular, QueryRefused, ValueUnreadable
+from app.data_plane.request import Request
+from app.errors import FieldError, RowgateError, problem_document
+from app.query_string import query_pairs
+from app.relations.faults import OutOfRange
+from app.relations.query_sql import parameters_of
+from app.steps.refusals import InputRefused
+from app.steps.running import Answer, Call
+
+_READ = frozenset({b"prefer", b"range", b"range-unit", b"accept"})
+
+
+async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
+    """Answer a GET or HEAD: one statement, whose JSON is passed on as bytes."""
+    headers = {name: value.decode("latin-1") for name, value in request.headers if name in _READ}
+    pairs = query_pairs(request.query) if request.query else []
+    query, own = parse_query(pairs, headers, view.source.shown, view.params.names)
+    call.env["params"] = _params(view, own)
+    most = view.definition.max_rows
+    limit = most if query.limit is None else min(query.limit, most)
+    if query.single:
+        limit = min(limit, 2)
+    try:
+        rows = await call.db.rows(view.shapes.statement(query), call.env, *parameters_of(query, limit))
+    except OutOfRange as error:
+        raise ValueUnreadable("A value in the query is not of the type of its column.") from error
+    body, page, total = rows[0]["body"], rows[0]["page"], rows[0]["total"]
+    found = [("Content-Range", _content_range(query.offset, page, total))]
+    if query.single:
+        if page != 1:
+            sentence = (
+                "One row was asked for, and there are more." if page else "One row was asked for, and there is none."
+            )
+            raise NotSingular("Cannot coerce the result to a single JSON object", hint=sentence)
+        return Answer(200, body.strip()[1:-1].encode(), tuple(found), SINGLE)
+    partial = total is not None and page < total
+    return Answer(206 if partial else 200, body.encode(), tuple(found))
+
+
+def _params(view: CompiledView, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    found, errors = view.params.from_pairs(pairs)
+    if errors:
+        wrong = [FieldError(("query", *one.loc), one.code, one.message) for one in errors]
+        raise InputRefused("The view's parameters are not what is wanted.", errors=wrong)
+    return found
+
+
+def _content_range(offset: int, page: int, total: int | None) -> str:
+    rows = f"{offset}-{offset + page - 1}" if page else "*"
+    return f"{rows}/{'*' if total is None else total}"
+
+
+def rest_problem(error: RowgateError, request_id: str) -> dict[str, Any]:
+    """Give the problem's members, and PostgREST's beside them: its clients read `code` as PostgREST's."""
+    document: dict[str, Any] = problem_document(error, request_id)
+    document["rowgate_code"] = error.code
+    document["code"] = error.postgrest if isinstance(error, QueryRefused) else _CODES.get(error.code, error.code)
+    document["message"] = document["detail"]
+    document["details"] = None
+    document.setdefault("hint", None)
+    return document
+
+
+_CODES = {
+    "db.unique": "23505",
+    "db.reference": "23503",
+    "db.check": "23514",
+    "db.not_null": "23502",
+    "db.range": "22P02",
+    "route.not_found": "PGRST205",
+    "access.sign_in_required": "PGRST301",
+    "auth.token_invalid": "PGRST301",
+    "auth.token_expired": "PGRST303",
+    "access.role_missing": "42501",
+}

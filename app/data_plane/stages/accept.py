@@ -1,0 +1,84 @@
+"""accept: which endpoint or view the method and the path mean."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.compiler.router import MethodNotAllowed, NotFound
+from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
+from app.data_plane.request import Request
+from app.errors import RowgateError
+
+API, REST, RPC, FUNCTIONS = b"/api", b"/rest/v1/", b"/rest/v1/rpc/", b"/functions/v1/"
+VIEW_TIMEOUT = 10.0  # seconds
+_VIEW_ACTIONS = {
+    "GET": "select",
+    "HEAD": "select",
+    "POST": "insert",
+    "PATCH": "update",
+    "PUT": "insert",
+    "DELETE": "delete",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointTarget:
+    """An endpoint, and the parts of the path that it names."""
+
+    compiled: CompiledEndpoint
+    path: dict[str, str]
+
+    @property
+    def timeout(self) -> float:
+        """Give the seconds that the request may take."""
+        return self.compiled.definition.timeout
+
+
+@dataclass(frozen=True, slots=True)
+class ViewTarget:
+    """A view, and what is to be done through it."""
+
+    compiled: CompiledView
+    action: str
+    timeout: float = VIEW_TIMEOUT
+
+
+Target = EndpointTarget | ViewTarget
+
+
+class ViewNotFound(RowgateError):
+    """There is no such view."""
+
+    status: ClassVar[int] = 404
+    code: ClassVar[str] = "route.not_found"
+
+
+def accept(runtime: Runtime, request: Request) -> Target:
+    """Give the target; raises NotFound, or MethodNotAllowed with what is allowed."""
+    path = request.path
+    if path.startswith(REST):
+        return _named(runtime, request, path, RPC) if path.startswith(RPC) else _view(runtime, request)
+    if path.startswith(FUNCTIONS):
+        return _named(runtime, request, path, FUNCTIONS)
+    match = runtime.router.match(request.method, path[len(API) :])
+    return EndpointTarget(match.target, match.params)
+
+
+def _named(runtime: Runtime, request: Request, path: bytes, prefix: bytes) -> EndpointTarget:
+    """Find an endpoint by its name; one with path fields can't be called so."""
+    endpoint = runtime.endpoints.get(path[len(prefix) :].decode("latin-1"))
+    if endpoint is None or endpoint.definition.path_names:
+        raise NotFound
+    if request.method != "POST":
+        raise MethodNotAllowed(["POST"])
+    return EndpointTarget(endpoint, {})
+
+
+def _view(runtime: Runtime, request: Request) -> ViewTarget:
+    view = runtime.views.get(request.path[len(REST) :].decode("latin-1"))
+    if view is None:
+        raise ViewNotFound("There is no such view.")
+    action = _VIEW_ACTIONS.get(request.method)
+    if action is None or action not in view.definition.allow:
+        allowed = [method for method, needed in _VIEW_ACTIONS.items() if needed in view.definition.allow]
+        raise MethodNotAllowed([*allowed, "OPTIONS"])
+    return ViewTarget(view, action)

@@ -1,0 +1,31 @@
+"""authenticate: who is calling, from the Authorization and apikey headers."""
+
+from typing import ClassVar
+
+from app.auth.identify import AuthContext, identify, identify_now
+from app.auth.identity import Identity
+from app.data_plane.request import Request
+from app.errors import RowgateError
+
+
+class CredentialsRepeated(RowgateError):
+    """Two credentials of one kind: which of them counts is not for a server to guess."""
+
+    status: ClassVar[int] = 401
+    code: ClassVar[str] = "auth.credentials_repeated"
+
+
+async def authenticate(request: Request, auth: AuthContext, schemes: tuple[str, ...]) -> Identity:
+    """Give the identity; a credential that is there but bad is refused, also where none is needed."""
+    authorization = apikey = None
+    for name, value in request.headers:
+        if name == b"authorization":
+            if authorization is not None:
+                raise CredentialsRepeated("Send one Authorization header.")
+            authorization = value.decode("latin-1")
+        elif name == b"apikey":
+            if apikey is not None:
+                raise CredentialsRepeated("Send one apikey header.")
+            apikey = value.decode("latin-1")
+    known = identify_now(authorization, apikey, context=auth, schemes=schemes)
+    return known if known is not None else await identify(authorization, apikey, context=auth, schemes=schemes)

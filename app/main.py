@@ -1,0 +1,95 @@
+"""create_app(): opens the database, mounts both planes and auth."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.auth.route_limits import RouteLimits
+from app.auth.routes.router import auth_router
+from app.auth.start import open_auth
+from app.control_plane.router import admin_router
+from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
+from app.data_plane.pipeline import Plane
+from app.data_plane.reload import Live
+from app.data_plane.surface import router as surface_router
+from app.database import Pool
+from app.problems import install_problems
+from app.rate_limits import Limiter
+from app.settings import Settings
+from app.store.engine import make_engine
+
+_DATA_PATHS = ("/api/", "/rest/v1/", "/functions/v1/")
+
+
+class Rowgate:
+    """The ASGI application: data requests go straight to the data plane, all others to FastAPI."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        """Open nothing yet: the lifespan does."""
+        self.settings = settings
+        self.database_url = database_url
+        self.fastapi = FastAPI(
+            title="Rowgate", openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._lifespan
+        )
+        self.fastapi.state.settings = settings
+        limits = RouteLimits(settings)
+        for router in (surface_router, auth_router(limits), admin_router(limits)):
+            self.fastapi.include_router(router)
+        install_problems(self.fastapi)
+        self.data_plane: DataPlane | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one connection's request, or run the lifespan."""
+        if self.data_plane is not None and scope["type"] == "http" and scope["path"].startswith(_DATA_PATHS):
+            await self.data_plane(scope, receive, send)
+        else:
+            await self._fixed(scope, receive, send)
+
+    async def _fixed(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer on a fixed route, or run the lifespan."""
+        if scope["type"] != "http":
+            await self.fastapi(scope, receive, send)
+            return
+        request_id = request_id_of(scope["headers"])
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def named(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *FIXED_HEADERS, (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        await self.fastapi(scope, receive, named)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        settings = self.settings
+        async with AsyncExitStack() as stack:
+            pool = Pool(self.database_url, settings.pool_size)
+            stack.push_async_callback(pool.close)
+            await pool.open()
+            engine = make_engine(self.database_url)
+            stack.push_async_callback(engine.dispose)
+            redis = settings.redis_url
+            limiter = Limiter.in_memory() if redis is None else Limiter.in_redis(redis.get_secret_value())
+            stack.push_async_callback(limiter.close)
+            auth = await open_auth(settings, pool)
+            stack.callback(auth.close)
+            live = Live(pool, self.database_url)
+            await live.refresh()
+            live.start()
+            stack.push_async_callback(live.stop)
+            for name, value in {
+                "pool": pool, "engine": engine, "limiter": limiter, "auth": auth, "live": live,
+                "users": auth.users, "tokens": auth.tokens, "admin_tokens": auth.admin_tokens,
+                "passwords": auth.passwords,
+            }.items():  # fmt: skip
+                setattr(app.state, name, value)
+            self.data_plane = DataPlane(Plane(live, auth, pool, limiter), settings.trusted_proxies)
+            yield
+
+
+def create_app(settings: Settings, database_url: str) -> Rowgate:
+    """Make the application for a database that has been migrated."""
+    return Rowgate(settings, database_url)

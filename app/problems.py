@@ -1,0 +1,107 @@
+"""Refusals on FastAPI's routes, in the one form that all refusals have."""
+
+import logging
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+
+from app.auth.route_limits import RateLimitExceeded, retry_after
+from app.errors import FieldError, RowgateError, problem_document
+from app.json_answer import to_json
+from app.rate_limits import StoreUnavailable
+
+_log = logging.getLogger("rowgate.requests")
+
+
+class RouteNotFound(RowgateError):
+    """There is nothing at this path."""
+
+    status: ClassVar[int] = 404
+    code: ClassVar[str] = "route.not_found"
+
+
+class RouteMethodNotAllowed(RowgateError):
+    """There is something at this path, for other methods."""
+
+    status: ClassVar[int] = 405
+    code: ClassVar[str] = "route.method_not_allowed"
+
+
+class ParametersInvalid(RowgateError):
+    """A part of the path or the query is not what the route takes."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "input.invalid"
+
+
+class ServerFault(RowgateError):
+    """A fault of ours; the log has it under the request's id."""
+
+
+class RouteLimited(RowgateError):
+    """More requests to a fixed route than one address may send."""
+
+    status: ClassVar[int] = 429
+    code: ClassVar[str] = "auth.rate_limited"
+
+
+def problem(error: RowgateError, request: Request) -> Response:
+    """Render a refusal as RFC 9457 has it, and for /auth/v1 with what GoTrue's clients read."""
+    document = problem_document(error, request.state.request_id)
+    if request.url.path.startswith("/auth/v1"):
+        document |= {"msg": document["detail"], "error_code": _GOTRUE.get(error.code, error.code.rpartition(".")[2])}
+    return Response(to_json(document), error.status, error.headers, media_type="application/problem+json")
+
+
+_GOTRUE = {
+    "auth.email_taken": "user_already_exists",
+    "auth.credentials_invalid": "invalid_credentials",
+    "auth.password_refused": "weak_password",
+    "auth.email_not_confirmed": "email_not_confirmed",
+    "auth.account_disabled": "user_banned",
+    "auth.refresh_token_invalid": "refresh_token_not_found",
+    "auth.token_invalid": "bad_jwt",
+    "auth.token_expired": "bad_jwt",
+    "access.sign_in_required": "no_authorization",
+    "auth.rate_limited": "over_request_rate_limit",
+    "auth.too_many_failures": "over_request_rate_limit",
+    "input.invalid": "validation_failed",
+}
+
+
+def install_problems(app: FastAPI) -> None:
+    """Make every refusal and fault of these routes a problem document."""
+
+    def refused(request: Request, error: Exception) -> Response:
+        return problem(_as_refusal(error), request)
+
+    for kind in (RowgateError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, refused)
+
+
+def _as_refusal(error: Exception) -> RowgateError:
+    if isinstance(error, RowgateError):
+        return error
+    if isinstance(error, RequestValidationError):
+        errors = [FieldError(tuple(one["loc"]), "input.invalid", str(one["msg"])) for one in error.errors()]
+        return ParametersInvalid("A part of the request is not what this route takes.", errors=errors)
+    if isinstance(error, RateLimitExceeded):
+        wait = {"Retry-After": str(retry_after(error))}
+        return RouteLimited("Too many requests from this address.", headers=wait)
+    if isinstance(error, RedisError):
+        return StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"})
+    if isinstance(error, HTTPException):
+        return _of_http(error)
+    _log.error("a request failed", exc_info=error)
+    return ServerFault("The request failed.")
+
+
+def _of_http(error: Any) -> RowgateError:
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return RouteMethodNotAllowed("This method isn't allowed here.", headers=headers)
+    return RouteNotFound("There is nothing here.")

@@ -1,0 +1,161 @@
+"""A query and a view's source to one statement, whose one row is the whole answer: its JSON, its rows, the total."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.expressions.to_sql import Parameters
+from app.expressions.types import DOUBLE, DYN, STRING, Enum, ListOf, Type, pg_type
+from app.relations.query import Condition, Group, Query, Test
+from app.relations.schema import quoted
+from app.relations.source import ALIAS, Source, column_sql, conditions_sql, order_sql
+from app.relations.statement import Statement, statement
+
+MAX_SHAPES = 2_000
+_COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_LIKE = {"like": "LIKE", "ilike": "ILIKE"}
+_IS = {"null": "IS NULL", "true": "IS TRUE", "false": "IS FALSE", "unknown": "IS UNKNOWN", "not_null": "IS NOT NULL"}
+
+
+class Shapes:
+    """The statements of one view by the shapes of the queries that came: bounded, the least used go first."""
+
+    def __init__(self, source: Source) -> None:
+        """Begin with none."""
+        self.source = source
+        self._known: OrderedDict[Any, Statement] = OrderedDict()
+
+    def statement(self, query: Query) -> Statement:
+        """Give the statement of a query's shape; its values, limit and offset are the parameters behind the view's."""
+        key = shape_of(query)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = compile_query(self.source, query)
+            if len(self._known) > MAX_SHAPES:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        return found
+
+
+def shape_of(query: Query) -> Any:
+    """Give what of a query its statement depends on: everything but the values."""
+    conditions = tuple(_shape(condition) for condition in query.conditions)
+    return (query.shown, conditions, query.order, query.count, query.offset > 0)
+
+
+def _shape(condition: Condition) -> Any:
+    if isinstance(condition, Group):
+        return (condition.joined_by, condition.negated, tuple(_shape(part) for part in condition.parts))
+    if condition.operator == "is":
+        return condition
+    # A list is one array parameter: its length doesn't matter.
+    return replace(condition, values=())
+
+
+def parameters_of(query: Query, limit: int) -> list[Any]:
+    """Give the values that follow the view's own parameters."""
+    values: list[Any] = []
+    for condition in query.conditions:
+        _values(condition, values)
+    values.append(limit)
+    if query.offset > 0:
+        values.append(query.offset)
+    return values
+
+
+def _values(condition: Condition, values: list[Any]) -> None:
+    if isinstance(condition, Group):
+        for part in condition.parts:
+            _values(part, values)
+    elif condition.operator == "in":
+        values.append(list(condition.values))
+    elif condition.operator in _LIKE:
+        values.append(condition.values[0].replace("*", "%"))
+    elif condition.operator != "is":
+        values.append(condition.values[0])
+
+
+def compile_query(source: Source, query: Query) -> Statement:
+    """Write the statement: the page is read by index and order first, and only then made into JSON."""
+    parameters = Parameters()
+    column = column_sql(source, parameters)
+    listed = [(one.label, one.column) for one in query.shown or ()] or [(name, name) for name in source.shown]
+    # Every column is written before the client's values are numbered: a computed one may bring parameters of its own.
+    texts = {name: column("row", name) for name in source.shown}
+    select = ", ".join(f"{_output(source.shown[name], texts[name])} AS {quoted(label)}" for label, name in listed)
+    own = conditions_sql(source, None, parameters)
+    order = _order(source, query, texts, parameters)
+    asked = _Asked(source, texts, len(parameters.evaluators))
+    conditions = [*own, *(asked.sql(condition) for condition in query.conditions)]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    page = f"SELECT {select} FROM {source.table.sql} {ALIAS}{where}{order} LIMIT {asked.next('bigint')}"
+    if query.offset > 0:
+        page += f" OFFSET {asked.next('bigint')}"
+    total = "NULL::bigint"
+    if query.count == "exact":
+        total = f"(SELECT count(*) FROM {source.table.sql} {ALIAS}{where})"
+    body = "coalesce(json_agg(rowgate_page), '[]')::text"
+    sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM ({page}) rowgate_page"
+    return statement(sql, parameters.evaluators, asked.count)
+
+
+def _output(kind: Type, text: str) -> str:
+    return f"({text})::text" if pg_type(kind) == "interval" else text
+
+
+def _order(source: Source, query: Query, texts: Mapping[str, str], parameters: Parameters) -> str:
+    if not query.order:
+        return order_sql(source.order, source, parameters)
+    terms = []
+    for term in query.order:
+        nulls = "" if term.nulls_first is None else " NULLS FIRST" if term.nulls_first else " NULLS LAST"
+        terms.append(f"{texts[term.column]}{' DESC' if term.descending else ''}{nulls}")
+    return f" ORDER BY {', '.join(terms)}"
+
+
+class _Asked:
+    """The conditions that a client asks for; their values are bound as text and read as the column's type."""
+
+    def __init__(self, source: Source, texts: Mapping[str, str], before: int) -> None:
+        self.source = source
+        self.texts = texts
+        self.before = before
+        self.count = 0
+
+    def next(self, pg: str) -> str:
+        self.count += 1
+        return f"${self.before + self.count}::{pg}"
+
+    def sql(self, condition: Condition) -> str:
+        if isinstance(condition, Group):
+            joined = f" {condition.joined_by.upper()} ".join(self.sql(part) for part in condition.parts)
+            return f"NOT ({joined})" if condition.negated else f"({joined})"
+        test = self._test(condition)
+        return f"NOT ({test})" if condition.negated else f"({test})"
+
+    def _test(self, test: Test) -> str:
+        kind = self.source.shown[test.column]
+        text = self.texts[test.column]
+        if test.operator == "is":
+            return f"{text} {_IS[test.values[0]]}"
+        if test.operator in _LIKE:
+            subject = text if kind == STRING or isinstance(kind, Enum) else f"({text})::text"
+            return f"{subject} {_LIKE[test.operator]} {self.next('text')}"
+        pg = pg_type(kind)
+        if test.operator == "in":
+            return f"{text} = ANY ({self.next('text[]')}::{pg}[])"
+        return f"{text} {_COMPARISONS[test.operator]} {self.next('text')}::{pg}"
+
+
+COMPARABLE = frozenset(_COMPARISONS)
+
+
+def testable(kind: Type, operator: str, value: str) -> bool:
+    """Say whether a column of a type can be tested so."""
+    if operator == "is":
+        return value in {"null", "not_null"} or pg_type(kind) == "boolean"
+    if operator == "in":
+        return kind != DYN and not isinstance(kind, ListOf)
+    return operator in _LIKE or operator in {"eq", "neq"} or kind not in (DYN,) or kind == DOUBLE

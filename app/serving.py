@@ -1,0 +1,202 @@
+"""Running the server: its database, its first definitions, its processes, and what it says when it is up."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from pydantic import SecretStr
+from uvicorn.supervisors import Multiprocess
+
+from app.auth import admins
+from app.auth.admins import ROLES
+from app.auth.passwords import Passwords
+from app.auth.start import open_auth
+from app.changes.apply import DefinitionInvalid
+from app.changes.commands import apply_file
+from app.compiler.compile import compile_project
+from app.data_plane.openapi import openapi_document
+from app.database import Pool, connect
+from app.definitions.project import Project
+from app.embedded import start_embedded
+from app.errors import RowgateError
+from app.http_protocol import BoundedHttpProtocol
+from app.json_answer import to_json
+from app.main import create_app
+from app.settings import Settings, load_settings
+from app.store.active import load_active
+from app.store.migrate import migrate
+
+DRAIN_SECONDS = 30
+
+
+class WorkersNeedRedis(RowgateError):
+    """Several processes can't count rate limits each for itself."""
+
+    code = "serve.workers"
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Give the URL of the database: the one that is set, or the embedded one, started for as long as the block runs."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    server = start_embedded(settings.data_dir)
+    try:
+        yield server.url()
+    finally:
+        server.stop()
+
+
+def serve(settings: Settings, *, host: str, port: int, workers: int, config: Path | None) -> int:
+    """Serve until a signal ends it; gives the exit code."""
+    if workers > 1 and settings.redis_url is None:
+        raise WorkersNeedRedis(
+            "Several workers count rate limits together in Redis or Valkey, and none is set.",
+            hint="Set ROWGATE_REDIS_URL, or serve with --workers 1.",
+        )
+    with database(settings) as url:
+        asyncio.run(_prepare(url, config))
+        if workers > 1:
+            return _serve_processes(settings, url, host, port, workers)
+        server = _Server(_config(create_app(settings, url), host, port))
+        server.run()
+        return 0 if server.started else 1
+
+
+async def _prepare(url: str, config: Path | None) -> None:
+    await migrate(url)
+    if config is not None:
+        await apply_file(url, config)
+
+
+def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=BoundedHttpProtocol,
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        log_config=None,
+        log_level=logging.WARNING,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        **more,
+    )
+
+
+class _Server(uvicorn.Server):
+    """A server that says, once it listens, where, and what to do first."""
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(greeting(self.config.app, self.config.host, _port(self)), flush=True)
+
+
+def _port(server: uvicorn.Server) -> int:
+    """Give the port that was bound, which the system chose where 0 was asked for."""
+    for one in server.servers:
+        for socket in one.sockets:
+            return int(socket.getsockname()[1])
+    return server.config.port
+
+
+def greeting(app: Any, host: str, port: int) -> str:
+    """Say where the server listens, how the first admin is made, and a first request."""
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
+    url = f"http://{shown}:{port}"
+    lines = [f"Rowgate listens on {url}", ""]
+    auth = app.fastapi.state.auth
+    if auth.no_admin:
+        body = f'{{"token": "{auth.setup_token}", "email": "you@example.com", "password": "a long password of yours"}}'
+        lines += [
+            "Make the first admin (the token works once):",
+            f"  curl -X POST {url}/admin/v1/setup -H 'Content-Type: application/json' -d '{body}'",
+            "",
+        ]
+    lines += ["A first request, and everything that there is:", f"  curl {url}/readyz", f"  {url}/docs"]
+    return "\n".join(lines)
+
+
+async def create_admin(url: str, email: str, password: str, role: str) -> None:
+    """Make an admin on the command line."""
+    await migrate(url)
+    connection: Any = await connect(url)
+    passwords = Passwords()
+    try:
+        async with connection.transaction():
+            chosen = next(one for one in ROLES if one == role)
+            await admins.create_admin(connection, passwords, email, password, chosen, actor="command")
+    finally:
+        passwords.close()
+        await connection.close()
+
+
+async def create_key(settings: Settings, url: str, name: str, roles: list[str], admin_role: str | None) -> str:
+    """Make an API key on the command line."""
+    await migrate(url)
+    pool = Pool(url, 1)
+    try:
+        auth = await open_auth(settings, pool)
+        made = auth.keys.new()
+        async with pool.lease() as connection:
+            await connection.execute(
+                "INSERT INTO rowgate.api_keys (name, digest, roles, admin_role) VALUES ($1, $2, $3, $4)",
+                name, made.digest, roles, admin_role,
+            )  # fmt: skip
+        auth.close()
+    finally:
+        await pool.close()
+    return made.key
+
+
+def openapi_of(project: Project) -> str:
+    """Give the OpenAPI document of a project; raises DefinitionInvalid."""
+    runtime, findings = compile_project(project)
+    if runtime is None:
+        raise DefinitionInvalid(findings)
+    return to_json(openapi_document(runtime)).decode()
+
+
+async def live_openapi(url: str) -> str:
+    """Give the OpenAPI document of the live project."""
+    connection: Any = await connect(url)
+    try:
+        _, project = await load_active(connection)
+    finally:
+        await connection.close()
+    return openapi_of(project)
+
+
+def _serve_processes(settings: Settings, url: str, host: str, port: int, workers: int) -> int:
+    """Serve with several processes, which read their settings from the environment."""
+    secret: SecretStr = settings.secret_key
+    os.environ |= {
+        "ROWGATE_DATABASE_URL": url,
+        "ROWGATE_SECRET_KEY": secret.get_secret_value(),
+        "ROWGATE_ENV": settings.env,
+    }
+    config = _config("app.serving:worker_app", host, port, workers=workers, factory=True)
+    listener = config.bind_socket()
+    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", flush=True)
+    Multiprocess(config, sockets=[listener]).run()
+    return 0
+
+
+def worker_app() -> Any:
+    """Make the application in a worker process."""
+    settings = load_settings()
+    if settings.database_url is None:
+        raise WorkersNeedRedis("A worker process needs ROWGATE_DATABASE_URL.")
+    return create_app(settings, settings.database_url.get_secret_value())
