@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from app.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
+from app.store.migrate import migrate
 
 
 def run_sql(server: EmbeddedPostgres, statement: str) -> None:
@@ -55,9 +56,23 @@ def module_database_url(embedded_server: EmbeddedPostgres, database_url: str) ->
     yield from cloned(embedded_server)
 
 
-def cloned(server: EmbeddedPostgres) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def migrated_template(embedded_server: EmbeddedPostgres, database_url: str) -> str:
+    """The name of a database with all system tables, from which others are cloned."""
+    run_sql(embedded_server, "CREATE DATABASE migrated TEMPLATE rowgate OWNER rowgate")
+    asyncio.run(migrate(embedded_server.url(database="migrated")))
+    return "migrated"
+
+
+@pytest.fixture
+def migrated_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    yield from cloned(embedded_server, migrated_template)
+
+
+def cloned(server: EmbeddedPostgres, template: str = "rowgate") -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
-    run_sql(server, f"CREATE DATABASE {name} TEMPLATE rowgate OWNER rowgate")
+    run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template} OWNER rowgate")
     try:
         yield server.url(database=name)
     finally:

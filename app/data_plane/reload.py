@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import asyncpg
+
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.database import DatabaseUnavailable, Pool, connect
@@ -134,9 +136,14 @@ class Live:
 
 async def _listen(url: str, woken: asyncio.Event) -> Any:
     """Open the connection that listens; without one, looking each second is what is left."""
+    listener: Any = None
     try:
         listener = await connect(url)
         await listener.add_listener(CHANNEL, lambda *_: woken.set())
-    except (DatabaseUnavailable, OSError):
+    except (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return None
+    except BaseException:
+        if listener is not None:
+            listener.terminate()
+        raise
     return listener

@@ -1,0 +1,100 @@
+"""A whole Rowgate in the test's process, on a database of its own, and people who call it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.changes.apply import apply_project
+from app.changes.files import load_file
+from app.database import connect
+from app.definitions.project import parse_project
+from app.main import Rowgate, create_app
+from app.settings import load_settings
+from app.store.engine import make_engine
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PASSWORD = "correct horse battery"
+ADMIN_PASSWORD = "a much longer horse battery"
+
+
+@dataclass
+class Person:
+    """Somebody who signed up."""
+
+    client: httpx.AsyncClient
+    id: str
+    session: dict[str, Any]
+
+    async def call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.session['access_token']}", **more.pop("headers", {})}
+        return await self.client.request(method, path, headers=headers, **more)
+
+    async def get(self, path: str, **more: Any) -> httpx.Response:
+        return await self.call("GET", path, **more)
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        return await self.call("POST", path, json=body, **more) if body is not None else await self.call("POST", path)
+
+
+@dataclass
+class Backend:
+    """The application, a client without credentials, and the database."""
+
+    app: Rowgate
+    client: httpx.AsyncClient
+    url: str
+    people: dict[str, Person] = field(default_factory=dict)
+
+    async def sign_up(self, name: str, **data: Any) -> Person:
+        body = {"email": f"{name}@example.com", "password": PASSWORD, **({"data": data} if data else {})}
+        answer = await self.client.post("/auth/v1/signup", json=body)
+        assert answer.status_code == 200, answer.text
+        session = answer.json()
+        return Person(self.client, session["user"]["id"], session)
+
+    async def sql(self, statement: str, *parameters: Any) -> list[Any]:
+        """Run a statement by hand, behind the server's back."""
+        connection = await connect(self.url)
+        try:
+            rows: list[Any] = await connection.fetch(statement, *parameters)
+        finally:
+            await connection.close()
+        return rows
+
+    async def apply(self, document: Any, **more: Any) -> None:
+        """Change the definitions as another instance would, without telling this one."""
+        await apply(self.url, document, **more)
+
+    async def admin(self) -> dict[str, str]:
+        """Make the first admin and give the header of its token."""
+        body = {"email": "root@example.com", "password": ADMIN_PASSWORD}
+        token = self.app.fastapi.state.auth.setup_token
+        await self.client.post("/admin/v1/setup", json={"token": token, **body})
+        answer = await self.client.post("/admin/v1/sign-in", json=body)
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+async def apply(url: str, document: Any, **more: Any) -> None:
+    project, findings = parse_project(document)
+    assert project is not None, findings
+    engine = make_engine(url)
+    await apply_project(engine, project, author="test", **more)
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Backend]:
+    """Serve a document, given as data or as the name of an example."""
+    if isinstance(document, str):
+        document = load_file(EXAMPLES / document)
+    await apply(url, document)
+    given = {"database_url": url, "secret_key": "s" * 40, "env": "development", "confirm_email": False, **settings}
+    app = create_app(load_settings(**given), url)
+    async with app.fastapi.router.lifespan_context(app.fastapi):
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("127.0.0.1", 5000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            yield Backend(app, client, url)
