@@ -77,6 +77,7 @@ class Rowgate:
             auth = await open_auth(settings, pool)
             stack.callback(auth.close)
             live = Live(pool, self.database_url)
+            live.on_change.append(lambda runtime: auth.users.follow(runtime.revision, runtime.project.users))
             await live.refresh()
             live.start()
             stack.push_async_callback(live.stop)

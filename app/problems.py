@@ -4,16 +4,20 @@ import logging
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import asyncpg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from app.auth.route_limits import RateLimitExceeded, retry_after
+from app.auth.routes.shapes import error_members
 from app.errors import FieldError, RowgateError, problem_document
 from app.json_answer import to_json
 from app.rate_limits import StoreUnavailable
+from app.relations.faults import translated
 
+_DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 _log = logging.getLogger("rowgate.requests")
 
 
@@ -53,24 +57,8 @@ def problem(error: RowgateError, request: Request) -> Response:
     """Render a refusal as RFC 9457 has it, and for /auth/v1 with what GoTrue's clients read."""
     document = problem_document(error, request.state.request_id)
     if request.url.path.startswith("/auth/v1"):
-        document |= {"msg": document["detail"], "error_code": _GOTRUE.get(error.code, error.code.rpartition(".")[2])}
+        document |= error_members(error, request.url.path) | {"msg": document["detail"]}
     return Response(to_json(document), error.status, error.headers, media_type="application/problem+json")
-
-
-_GOTRUE = {
-    "auth.email_taken": "user_already_exists",
-    "auth.credentials_invalid": "invalid_credentials",
-    "auth.password_refused": "weak_password",
-    "auth.email_not_confirmed": "email_not_confirmed",
-    "auth.account_disabled": "user_banned",
-    "auth.refresh_token_invalid": "refresh_token_not_found",
-    "auth.token_invalid": "bad_jwt",
-    "auth.token_expired": "bad_jwt",
-    "access.sign_in_required": "no_authorization",
-    "auth.rate_limited": "over_request_rate_limit",
-    "auth.too_many_failures": "over_request_rate_limit",
-    "input.invalid": "validation_failed",
-}
 
 
 def install_problems(app: FastAPI) -> None:
@@ -79,7 +67,8 @@ def install_problems(app: FastAPI) -> None:
     def refused(request: Request, error: Exception) -> Response:
         return problem(_as_refusal(error), request)
 
-    for kind in (RowgateError, HTTPException, RequestValidationError, Exception):
+    # Those of the database are named, since what is handled as an Exception is raised again once it is answered.
+    for kind in (RowgateError, HTTPException, RequestValidationError, RedisError, *_DATABASE, Exception):
         app.add_exception_handler(kind, refused)
 
 
@@ -96,8 +85,10 @@ def _as_refusal(error: Exception) -> RowgateError:
         return StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"})
     if isinstance(error, HTTPException):
         return _of_http(error)
-    _log.error("a request failed", exc_info=error)
-    return ServerFault("The request failed.")
+    found = translated(error) if isinstance(error, _DATABASE) else error
+    if not isinstance(found, RowgateError) or found.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("a request failed", exc_info=error)
+    return found if isinstance(found, RowgateError) else ServerFault("The request failed.")
 
 
 def _of_http(error: Any) -> RowgateError:

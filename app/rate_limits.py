@@ -352,6 +352,14 @@ class Limiter:
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
 
+    async def forget(self, limit: Limit, scope: str, key: str) -> None:
+        """Forget what was counted for one key; raises StoreUnavailable."""
+        item = RateLimitItemPerSecond(limit.amount, limit.period, namespace="limit")
+        try:
+            await self._strategy.clear(item, _scope(scope), counted_key(key))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
+
     async def _hit(self, limit: Limit, scope: str, key: str, cost: int) -> Outcome:
         item = RateLimitItemPerSecond(limit.amount, limit.period, namespace="limit")
         names = _scope(scope), counted_key(key)

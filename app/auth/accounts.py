@@ -1,18 +1,19 @@
-"""Accounts: signing up, signing in, changing one's own, each on a connection and so in its transaction."""
+"""Accounts: making, reading and changing them, each on a connection and so in its transaction."""
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
 import asyncpg
 from email_validator import EmailNotValidError, validate_email
 
-from app.auth.audit import audit
 from app.auth.passwords import Passwords, check_new_password
+from app.auth.sessions import end_sessions
 from app.errors import FieldError, RowgateError
 
+MAX_EMAIL = 320  # characters
 _ACCOUNT = """
 SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_confirmed,
     a.last_sign_in_at AS rowgate_signed_in, a.disabled_at AS rowgate_disabled,
@@ -40,36 +41,15 @@ class EmailInvalid(RowgateError):
         super().__init__(sentence, errors=[FieldError(("body", "email"), self.code, sentence)])
 
 
-class SignInRefused(RowgateError):
-    """The address or the password is wrong: which of them, nobody is told."""
-
-    status: ClassVar[int] = 401
-    code: ClassVar[str] = "auth.credentials_invalid"
-
-    def __init__(self) -> None:
-        """Say one sentence for every cause."""
-        super().__init__("The email address or the password is wrong.")
-
-
-class EmailNotConfirmed(RowgateError):
-    """The right password, and an address that nobody has confirmed."""
-
-    status: ClassVar[int] = 403
-    code: ClassVar[str] = "auth.email_not_confirmed"
-
-
-class AccountDisabled(RowgateError):
-    """The right password of an account that was disabled."""
-
-    status: ClassVar[int] = 403
-    code: ClassVar[str] = "auth.account_disabled"
-
-
 class PasswordWrong(RowgateError):
     """The current password, which a change of the password asks for, is missing or wrong."""
 
     status: ClassVar[int] = 403
     code: ClassVar[str] = "auth.password_wrong"
+
+    def __init__(self) -> None:
+        """Say how it is sent."""
+        super().__init__("The current password is wrong.", hint="Send it as current_password.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +68,13 @@ class Account:
 
 def normal_email(text: str) -> str:
     """Give the one form of an address: trimmed, compatibility forms resolved, small letters; raises EmailInvalid."""
-    plain = unicodedata.normalize("NFKC", text).strip().lower()
+    plain = unicodedata.normalize("NFKC", text).strip().lower() if len(text) <= MAX_EMAIL else ""
     try:
-        validate_email(plain, check_deliverability=False)
+        # The domain `test` is there to be used in tests (RFC 2606); no mail can ever go there.
+        found = validate_email(plain, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         raise EmailInvalid from None
-    return plain
+    return str(found.normalized).lower()
 
 
 def _account(row: Any) -> Account:
@@ -112,7 +93,7 @@ def _account(row: Any) -> Account:
 
 async def account(connection: Any, user_id: str) -> Account | None:
     """Read one account."""
-    row = await connection.fetchrow(f"{_ACCOUNT} WHERE u.id = $1", user_id)
+    row = await _row(connection, f"{_ACCOUNT} WHERE u.id = $1", user_id)
     return None if row is None else _account(row)
 
 
@@ -123,10 +104,15 @@ async def sign_up(
 
     Raises EmailInvalid, EmailTaken or PasswordRefused. The work is the same whether or not the address is taken.
     """
+    address, digest = await new_credentials(passwords, email, password)
+    return await create_user(connection, address, digest, columns, confirmed=confirmed)
+
+
+async def new_credentials(passwords: Passwords, email: str, password: str) -> tuple[str, str]:
+    """Give the normal address and the password's hash; no connection is held while it is made."""
     address = normal_email(email)
     check_new_password(password, about=[address])
-    digest = await passwords.hash(password)
-    return await create_user(connection, address, digest, columns, confirmed=confirmed)
+    return address, await passwords.hash(password)
 
 
 async def create_user(
@@ -140,9 +126,7 @@ async def create_user(
             f"INSERT INTO data.users ({names}) VALUES ({holders}) RETURNING id", email, *columns.values()
         )
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name != "users_email":
-            raise
-        raise EmailTaken("There is an account with this address.", hint="Sign in instead.") from None
+        raise _taken(error) from None
     await connection.execute(
         "INSERT INTO rowgate.accounts (user_id, password_hash, password_changed_at, email_confirmed_at)"
         " VALUES ($1, $2, now(), CASE WHEN $3 THEN now() END)",
@@ -153,46 +137,48 @@ async def create_user(
     return str(user_id)
 
 
-async def check_password(connection: Any, passwords: Passwords, email: str, password: str) -> Account:
-    """Give the account that an address and a password open.
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """A password that may replace the one whose hash was `before`."""
 
-    Raises SignInRefused (after the same work for an unknown address as for a wrong password), and only for the right
-    password AccountDisabled or EmailNotConfirmed. A hash of less than today's cost is renewed.
-    """
-    try:
-        address = normal_email(email)
-    except EmailInvalid:
-        address = ""
-    row = await connection.fetchrow(f"{_ACCOUNT} WHERE lower(u.email) = $1", address)
-    checked = await passwords.verify(password, None if row is None else row["rowgate_hash"])
-    if row is None or not checked.matches:
-        await audit(connection, "anonymous", "sign_in.refused", None)
-        raise SignInRefused
-    if row["rowgate_disabled"] is not None:
-        raise AccountDisabled("This account is disabled.")
-    if row["rowgate_confirmed"] is None:
-        raise EmailNotConfirmed("The email address has not been confirmed.")
-    if checked.needs_rehash:
-        digest = await passwords.hash(password)
-        await connection.execute(
-            "UPDATE rowgate.accounts SET password_hash = $2 WHERE user_id = $1 AND password_hash = $3",
-            row["id"],
-            digest,
-            row["rowgate_hash"],
-        )
-    return _account(row)
+    digest: str = field(repr=False)
+    before: str | None = field(repr=False)
 
 
-async def change_password(
-    connection: Any, passwords: Passwords, user_id: str, session_id: str, current: str | None, new: str
-) -> None:
-    """Set another password and end every other session; raises PasswordWrong or PasswordRefused."""
-    row = await connection.fetchrow(f"{_ACCOUNT} WHERE u.id = $1", user_id)
-    checked = await passwords.verify(current or "", row["rowgate_hash"])
+async def new_password(
+    passwords: Passwords, email: str, before: str | None, current: str | None, new: str
+) -> NewPassword:
+    """Check the current password against its hash and hash the new one; raises PasswordWrong or PasswordRefused."""
+    checked = await passwords.verify(current or "", before)
     if current is None or not checked.matches:
-        raise PasswordWrong("The current password is wrong.", hint="Send it as current_password.")
-    check_new_password(new, about=[row["email"]])
-    await set_password(connection, user_id, await passwords.hash(new), keep=session_id)
+        raise PasswordWrong
+    check_new_password(new, about=[email])
+    return NewPassword(await passwords.hash(new), before)
+
+
+async def password_hash(connection: Any, user_id: str) -> str | None:
+    """Read the hash of a password; None where there is none."""
+    found: str | None = await connection.fetchval(
+        "SELECT password_hash FROM rowgate.accounts WHERE user_id = $1", user_id
+    )
+    return found
+
+
+async def replace_password(connection: Any, user_id: str, new: NewPassword, *, keep: str | None) -> None:
+    """Store another password and end every session but one, inside a transaction.
+
+    Raises PasswordWrong where the password isn't the one of before any more: of two changes at once, one counts.
+    """
+    found = await connection.fetchval(
+        "UPDATE rowgate.accounts SET password_hash = $2, password_changed_at = now()"
+        " WHERE user_id = $1 AND password_hash IS NOT DISTINCT FROM $3 RETURNING user_id",
+        user_id,
+        new.digest,
+        new.before,
+    )
+    if found is None:
+        raise PasswordWrong
+    await end_sessions(connection, user_id=user_id, but=keep)
 
 
 async def set_password(connection: Any, user_id: str, digest: str, *, keep: str | None = None) -> None:
@@ -203,16 +189,34 @@ async def set_password(connection: Any, user_id: str, digest: str, *, keep: str 
         user_id,
         digest,
     )
-    await connection.execute(
-        "UPDATE rowgate.sessions SET revoked_at = now()"
-        " WHERE user_id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR id <> $2)",
-        user_id,
-        keep,
-    )
+    await end_sessions(connection, user_id=user_id, but=keep)
 
 
 async def set_columns(connection: Any, user_id: str, columns: Mapping[str, Any]) -> None:
-    """Write columns of a person; they have been checked, and their names come from the definitions."""
-    if columns:
-        settings = ", ".join(f'"{name}" = ${index + 2}' for index, name in enumerate(columns))
+    """Write columns of a person; they have been checked, and their names come from the definitions.
+
+    Raises EmailTaken where `email` is among them.
+    """
+    if not columns:
+        return
+    settings = ", ".join(f'"{name}" = ${index + 2}' for index, name in enumerate(columns))
+    try:
         await connection.execute(f"UPDATE data.users SET {settings} WHERE id = $1", user_id, *columns.values())
+    except asyncpg.UniqueViolationError as error:
+        raise _taken(error) from None
+
+
+def _taken(error: Exception) -> Exception:
+    """Give the refusal for an address that is taken, or the error as it is where another column is."""
+    if getattr(error, "constraint_name", None) == "users_email":
+        return EmailTaken("There is an account with this address.", hint="Sign in instead.")
+    return error
+
+
+async def _row(connection: Any, sql: str, *parameters: Any) -> Any:
+    """Read one row of a statement whose columns are those of `users`, which may have changed since it was prepared."""
+    try:
+        async with connection.transaction():  # inside another one a savepoint, to which a failure goes back
+            return await connection.fetchrow(sql, *parameters)
+    except asyncpg.InvalidCachedStatementError:
+        return await connection.fetchrow(sql, *parameters)

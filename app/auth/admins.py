@@ -6,10 +6,11 @@ from typing import Any, ClassVar, Literal
 
 import asyncpg
 
-from app.auth.accounts import SignInRefused, normal_email
+from app.auth.accounts import EmailInvalid, normal_email
 from app.auth.audit import audit
 from app.auth.passwords import Passwords, check_new_password
-from app.auth.sessions import RefreshTokenInvalid, new_refresh_token, refresh_token_digest
+from app.auth.sessions import GRACE_SECONDS, RefreshTokenInvalid, new_refresh_token, refresh_token_digest
+from app.auth.sign_in import SignInRefused
 from app.errors import RowgateError
 
 AUDIENCE = "rowgate-admin"
@@ -30,6 +31,13 @@ class SetupTokenInvalid(RowgateError):
 
     status: ClassVar[int] = 401
     code: ClassVar[str] = "admin.setup_token_invalid"
+
+    def __init__(self) -> None:
+        """Say where the right one is."""
+        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate-admin"'}
+        super().__init__(
+            "The setup token is not valid.", hint="The server prints it when it starts.", headers=challenge
+        )
 
 
 class LastOwner(RowgateError):
@@ -75,47 +83,102 @@ async def has_admin(connection: Any) -> bool:
 
 async def set_up(connection: Any, passwords: Passwords, given: str, expected: str, email: str, password: str) -> str:
     """Make the first admin, an owner, inside a transaction; raises AdminExists or SetupTokenInvalid."""
+    if await has_admin(connection):
+        raise AdminExists("The first admin has been made.", hint="Sign in at /admin/v1/sign-in.")
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
+        raise SetupTokenInvalid
     # The lock orders two set-ups at once, so that the second finds the first's admin.
     await connection.execute("LOCK TABLE rowgate.admins IN SHARE ROW EXCLUSIVE MODE")
     if await has_admin(connection):
         raise AdminExists("The first admin has been made.", hint="Sign in at /admin/v1/sign-in.")
-    if not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
-        raise SetupTokenInvalid("The setup token is not valid.", hint="The server prints it when it starts.")
     return await create_admin(connection, passwords, email, password, "owner", actor="setup")
 
 
-async def sign_in(connection: Any, passwords: Passwords, email: str, password: str) -> AdminSession:
-    """Begin a session, inside a transaction; raises SignInRefused for every cause alike."""
+@dataclass(frozen=True, slots=True)
+class StoredAdmin:
+    """What is known of an admin who wants to sign in."""
+
+    id: str
+    email: str
+    password_hash: str = field(repr=False)
+    disabled: bool
+
+
+async def stored_admin(connection: Any, email: str) -> StoredAdmin | None:
+    """Find the admin of an address; None for an unknown one, and for what is no address."""
+    try:
+        address = normal_email(email)
+    except EmailInvalid:
+        address = ""
     row = await connection.fetchrow(
-        "SELECT id, password_hash, disabled_at FROM rowgate.admins WHERE lower(email) = lower($1)", email.strip()
+        "SELECT id, email, password_hash, disabled_at IS NOT NULL AS disabled"
+        " FROM rowgate.admins WHERE lower(email) = lower($1)",
+        address,
     )
-    checked = await passwords.verify(password, None if row is None else row["password_hash"], "admin")
-    if row is None or not checked.matches or row["disabled_at"] is not None:
+    return None if row is None else StoredAdmin(row["id"], row["email"], row["password_hash"], row["disabled"])
+
+
+async def verify(passwords: Passwords, stored: StoredAdmin | None, password: str) -> StoredAdmin:
+    """Check a password, holding no connection; raises SignInRefused for every cause alike."""
+    checked = await passwords.verify(password, None if stored is None else stored.password_hash, "admin")
+    if stored is None or not checked.matches or stored.disabled:
+        raise SignInRefused
+    return stored
+
+
+async def begin(connection: Any, stored: StoredAdmin, ip: str) -> AdminSession:
+    """Open a session, inside a transaction; raises SignInRefused where the account was changed meanwhile."""
+    held = await connection.fetchval(
+        "SELECT id FROM rowgate.admins WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL FOR NO KEY UPDATE",
+        stored.id,
+        stored.password_hash,
+    )
+    if held is None:
         raise SignInRefused
     made = new_refresh_token()
     session_id = await connection.fetchval(
-        "INSERT INTO rowgate.admin_sessions (admin_id, expires_at, refresh_digest)"
-        f" VALUES ($1, now() + interval '{SESSION_DAYS} days', $2) RETURNING id",
-        row["id"],
+        "INSERT INTO rowgate.admin_sessions (admin_id, expires_at, refresh_digest, ip)"
+        f" VALUES ($1, now() + interval '{SESSION_DAYS} days', $2, $3) RETURNING id",
+        stored.id,
         made.digest,
+        ip,
     )
-    await audit(connection, f"admin:{email.strip().lower()}", "admin.sign_in", None)
-    return AdminSession(session_id, row["id"], made.token)
+    await audit(connection, f"admin:{stored.email}", "admin.sign_in", None)
+    return AdminSession(session_id, stored.id, made.token)
 
 
-async def refresh(connection: Any, token: str) -> AdminSession:
-    """Rotate an admin's refresh token; raises RefreshTokenInvalid."""
-    made = new_refresh_token()
+async def refresh(connection: Any, token: str) -> AdminSession | None:
+    """Rotate an admin's refresh token, inside a transaction of its own; raises RefreshTokenInvalid.
+
+    Gives None where the token is the one before and is not sent again by a client that just lost the answer: somebody
+    else has it. Then the session has been revoked, and the caller commits that and refuses.
+    """
+    digest, made = refresh_token_digest(token), new_refresh_token()
     row = await connection.fetchrow(
-        "UPDATE rowgate.admin_sessions s SET refresh_digest = $2 FROM rowgate.admins a"
-        " WHERE s.refresh_digest = $1 AND s.revoked_at IS NULL AND s.expires_at > now()"
+        "UPDATE rowgate.admin_sessions s SET refresh_digest = $2, previous_digest = $1, refreshed_at = now()"
+        " FROM rowgate.admins a WHERE s.refresh_digest = $1 AND s.revoked_at IS NULL AND s.expires_at > now()"
         " AND a.id = s.admin_id AND a.disabled_at IS NULL RETURNING s.id, s.admin_id",
-        refresh_token_digest(token),
+        digest,
         made.digest,
     )
-    if row is None:
+    if row is not None:
+        return AdminSession(row["id"], row["admin_id"], made.token)
+    reused = await connection.fetchval(
+        "UPDATE rowgate.admin_sessions SET revoked_at = now() WHERE previous_digest = $1 AND revoked_at IS NULL"
+        f" AND refreshed_at < now() - interval '{GRACE_SECONDS} seconds' RETURNING id",
+        digest,
+    )
+    if reused is None:
         raise RefreshTokenInvalid
-    return AdminSession(row["id"], row["admin_id"], made.token)
+    await audit(connection, "anonymous", "admin.refresh_token_reuse", str(reused))
+    return None
+
+
+async def end_session(connection: Any, session_id: str) -> None:
+    """End one session."""
+    await connection.execute(
+        "UPDATE rowgate.admin_sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", session_id
+    )
 
 
 async def keep_an_owner(connection: Any) -> None:

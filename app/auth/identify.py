@@ -1,5 +1,6 @@
 """From the Authorization and apikey headers to an identity."""
 
+import functools
 import hmac
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class AuthContext:
     async def reload(self, identity: Identity) -> None:
         """Read the caller afresh, whose authority has changed or may have."""
         if identity.user_id is not None:
-            await self.users.load(identity.user_id)
+            await self.users.reload(identity.user_id)
         elif identity.key_id is not None:
             self.keys.forget(identity.key_id)
 
@@ -69,7 +70,7 @@ async def identify(
     if credential.startswith(PREFIX):
         return (await context.keys.load(context.keys.digest_of(credential))).identity
     claims = context.tokens.verify(credential)
-    user = await context.users.load(claims.user_id)
+    user = await context.users.reload(claims.user_id)
     identity = None if user is None else user.identity(claims.session_id)
     if identity is None:
         raise TokenInvalid
@@ -88,11 +89,16 @@ def _credential(
         return apikey
     scheme, _, token = authorization.partition(" ")
     token = token.strip(" ")
-    if scheme.lower() not in {known.lower() for known in schemes} or not token or not token.isascii():
+    if scheme.lower() not in _lowered(tuple(schemes)) or not token or not token.isascii():
         raise TokenInvalid
     if apikey is not None:
         context.keys.digest_of(apikey)
     return apikey if _is_publishable(token, context) else token
+
+
+@functools.cache
+def _lowered(schemes: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(scheme.lower() for scheme in schemes)
 
 
 def _is_publishable(text: str, context: AuthContext) -> bool:

@@ -132,7 +132,7 @@ class AdminRow(SQLModel, table=True):
 
 
 class AdminSessionRow(SQLModel, table=True):
-    """One sign-in of an admin, and the SHA-256 of its refresh token."""
+    """One sign-in of an admin, and the SHA-256 of its refresh token and of the one before."""
 
     __tablename__ = "admin_sessions"
     __table_args__ = _SCHEMA
@@ -140,9 +140,12 @@ class AdminSessionRow(SQLModel, table=True):
     id: str | None = Field(default=None, sa_column=_id())
     admin_id: str = Field(sa_column=_refers("rowgate.admins"))
     created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    refreshed_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
     expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     revoked_at: datetime | None = Field(default=None, sa_column=_moment())
     refresh_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    previous_digest: bytes | None = Field(default=None, sa_column=Column(LargeBinary, unique=True))
+    ip: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class KeptRow(SQLModel, table=True):

@@ -95,11 +95,18 @@ async def _add_token(connection: Any, session_id: str) -> str:
     return made.token
 
 
-async def refresh_session(connection: Any, token: str) -> OpenedSession | None:
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """A refresh token came that had been used before: somebody else has it, and the whole session was revoked."""
+
+    session_id: str
+
+
+async def refresh_session(connection: Any, token: str) -> OpenedSession | Reused:
     """Rotate a refresh token, inside a transaction of its own.
 
-    Gives None where the token was used before and its grace is over (RFC 9700, 4.14.2): then the whole session has
-    been revoked, and the caller commits that and refuses. Raises RefreshTokenInvalid for any other that doesn't count.
+    Gives Reused where the token was used before and its grace is over (RFC 9700, 4.14.2): the caller commits and
+    refuses. Raises RefreshTokenInvalid for any other that doesn't count.
     """
     digest = refresh_token_digest(token)
     # One statement takes the token: of two at once, the second finds it used.
@@ -117,7 +124,7 @@ async def refresh_session(connection: Any, token: str) -> OpenedSession | None:
             raise RefreshTokenInvalid
         if not row["fresh"]:
             await end_sessions(connection, session_id=row["session_id"])
-            return None
+            return Reused(row["session_id"])
         taken = row["session_id"]
     user_id = await connection.fetchval(
         "UPDATE rowgate.sessions s SET refreshed_at = now() WHERE s.id = $1 AND s.revoked_at IS NULL"

@@ -10,12 +10,13 @@ from app.auth.identity import Identity, user_identity
 from app.database import Pool
 
 MAX_USERS = 20_000
-_OWN = frozenset({"rowgate_roles", "rowgate_version", "rowgate_disabled", "rowgate_sessions", "rowgate_ends"})
+_OWN = "rowgate_"  # no column of an admin's begins so
 
 _LOAD = """
 SELECT u.*, a.disabled_at IS NOT NULL AS rowgate_disabled,
     ARRAY(SELECT r.role FROM rowgate.user_roles r WHERE r.user_id = u.id ORDER BY r.role) AS rowgate_roles,
     (SELECT v.version FROM rowgate.authority v WHERE v.subject_id = u.id) AS rowgate_version,
+    (SELECT l.revision FROM rowgate.live l) AS rowgate_revision,
     ARRAY(SELECT s.id::text FROM rowgate.sessions s
         WHERE s.user_id = u.id AND s.revoked_at IS NULL AND s.expires_at > now() ORDER BY s.id) AS rowgate_sessions,
     ARRAY(SELECT s.expires_at FROM rowgate.sessions s
@@ -52,24 +53,48 @@ class UserCache:
         self._pool = pool
         self._size = size
         self._states: OrderedDict[str, UserState] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[UserState | None]] = {}
+        self._reading: dict[str, asyncio.Task[UserState | None]] = {}
+        self._waiting: dict[str, asyncio.Task[UserState | None]] = {}
+        self._definition: object = None
+        self._revision = 0
 
     def known(self, user_id: str) -> UserState | None:
         """Give what is remembered of a user."""
         return self._states.get(user_id)
 
-    async def load(self, user_id: str) -> UserState | None:
-        """Read a user afresh, once for all who ask at the same time; None if there is none."""
-        task = self._loading.get(user_id)
+    async def get(self, user_id: str) -> UserState | None:
+        """Give what is remembered of a user, else read it; None if there is none."""
+        return self._states.get(user_id) or await self.reload(user_id)
+
+    async def reload(self, user_id: str) -> UserState | None:
+        """Read a user afresh; None if there is none.
+
+        Who asks while a read is under way shares the next one, which begins after the asking and so can't be stale.
+        """
+        task = self._waiting.get(user_id)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._load(user_id))
-            self._loading[user_id] = task
-            task.add_done_callback(lambda _: self._loading.pop(user_id, None))
+            task = asyncio.get_running_loop().create_task(self._read_in_turn(user_id))
+            self._waiting[user_id] = task
+            # Nobody may be left to hear of a failure: those who waited may have hung up.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
 
-    async def _load(self, user_id: str) -> UserState | None:
+    async def _read_in_turn(self, user_id: str) -> UserState | None:
+        while (before := self._reading.get(user_id)) is not None:
+            await asyncio.wait([before])
+        task = self._reading[user_id] = self._waiting.pop(user_id)
+        try:
+            return await self._read(user_id)
+        finally:
+            if self._reading.get(user_id) is task:
+                del self._reading[user_id]
+
+    async def _read(self, user_id: str) -> UserState | None:
         async with self._pool.lease() as connection:
             row = await connection.fetchrow(_LOAD, user_id)
+            if row is not None and row["rowgate_revision"] < self._revision:
+                # The columns of users were changed between this read and its arrival here.
+                row = await connection.fetchrow(_LOAD, user_id)
         if row is None:
             self._states.pop(user_id, None)
             return None
@@ -84,10 +109,17 @@ class UserCache:
         """Forget a user, so that the next request reads it."""
         self._states.pop(user_id, None)
 
+    def follow(self, revision: int, definition: object) -> None:
+        """Forget everybody where the definition of `users` has changed: what was read has the columns of before."""
+        if definition != self._definition:
+            self._states.clear()
+            self._definition = definition
+            self._revision = revision
+
 
 def state_of(row: Any) -> UserState:
     """Make the state of a row of `_LOAD`."""
-    columns = {name: value for name, value in row.items() if name not in _OWN}
+    columns = {name: value for name, value in row.items() if not name.startswith(_OWN)}
     version = row["rowgate_version"] or 0
     roles = tuple(row["rowgate_roles"])
     sessions = {

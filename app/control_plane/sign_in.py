@@ -5,12 +5,17 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.auth import admins
-from app.auth.accounts import SignInRefused
 from app.auth.admin_access import Viewer
 from app.auth.admins import AdminSession
+from app.auth.audit import audit
+from app.auth.failures import attempt
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.body import Body, read
-from app.auth.routes.router import Failures, answer
+from app.auth.routes.router import answer
+from app.auth.sessions import RefreshTokenInvalid
+from app.auth.sign_in import SignInRefused
+from app.auth.tokens import LIFETIME
+from app.client_address import client_address
 
 
 class SetupBody(Body):
@@ -60,31 +65,40 @@ async def sign_in(request: Request) -> Response:
     """Give tokens for an address and a password."""
     body = await read(request, SignInBody)
     state = request.app.state
-    failures = Failures(request, body.email)
-    await failures.refuse_if_spent()
+    address = client_address(request.scope, state.settings.trusted_proxies)
+    tried = attempt(state.limiter, "admin", body.email, address)
+    await tried.begin(state.pool)
+    async with state.pool.lease() as connection:
+        stored = await admins.stored_admin(connection, body.email)
     try:
-        async with state.pool.lease() as connection, connection.transaction():
-            session = await admins.sign_in(connection, state.passwords, body.email, body.password)
+        verified = await admins.verify(state.passwords, stored, body.password)
     except SignInRefused:
-        await failures.count()
+        async with state.pool.lease() as connection:
+            await audit(connection, "anonymous", "admin.sign_in_refused", None, {"ip": address})
+        await tried.failed()
         raise
+    await tried.succeeded()
+    async with state.pool.lease() as connection, connection.transaction():
+        session = await admins.begin(connection, verified, address)
     return answer(_tokens(state, session))
 
 
 async def refresh(request: Request) -> Response:
     """Give new tokens for a refresh token, which ends with that."""
     body = await read(request, RefreshBody)
-    async with request.app.state.pool.lease() as connection:
+    async with request.app.state.pool.lease() as connection, connection.transaction():
         session = await admins.refresh(connection, body.refresh_token)
+    if session is None:
+        raise RefreshTokenInvalid
     return answer(_tokens(request.app.state, session))
 
 
 async def sign_out(request: Request, admin: Viewer) -> Response:
-    """End this session."""
-    async with request.app.state.pool.lease() as connection:
-        await connection.execute(
-            "UPDATE rowgate.admin_sessions SET revoked_at = now() WHERE id = $1::uuid", admin.session_id
-        )
+    """End this session; an API key has none and goes on."""
+    if admin.session_id is not None:
+        async with request.app.state.pool.lease() as connection, connection.transaction():
+            await admins.end_session(connection, admin.session_id)
+            await audit(connection, admin.actor, "admin.sign_out", None)
     return Response(status_code=204)
 
 
@@ -93,7 +107,7 @@ def _tokens(state: Any, session: AdminSession) -> dict[str, Any]:
     return {
         "access_token": issued.token,
         "token_type": "bearer",
-        "expires_in": 15 * 60,
+        "expires_in": LIFETIME,
         "expires_at": issued.expires_at,
         "refresh_token": session.refresh_token,
     }

@@ -74,9 +74,12 @@ _TABLES = (
         id uuid PRIMARY KEY DEFAULT rowgate.uuid7(),
         admin_id uuid NOT NULL REFERENCES rowgate.admins ON DELETE CASCADE,
         created_at timestamptz NOT NULL DEFAULT now(),
+        refreshed_at timestamptz NOT NULL DEFAULT now(),
         expires_at timestamptz NOT NULL,
         revoked_at timestamptz,
-        refresh_digest bytea NOT NULL UNIQUE
+        refresh_digest bytea NOT NULL UNIQUE,
+        previous_digest bytea UNIQUE,
+        ip text
     )""",
     """
     CREATE TABLE rowgate.kept (
@@ -106,9 +109,22 @@ BEGIN
 END $$
 """
 
+# TRUNCATE tells no trigger which rows it takes: everybody is read afresh.
+_TRUNCATED = """
+CREATE FUNCTION rowgate.authority_of_all() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE rowgate.authority SET version = version + 1;
+    RETURN NULL;
+END $$
+"""
+
 _WATCHED = (
     ("data.users", "id", "INSERT OR UPDATE OR DELETE"),
-    ("rowgate.accounts", "user_id", "INSERT OR UPDATE OF password_hash, email_confirmed_at, disabled_at OR DELETE"),
+    (
+        "rowgate.accounts",
+        "user_id",
+        "INSERT OR UPDATE OF user_id, password_hash, email_confirmed_at, disabled_at OR DELETE",
+    ),
     ("rowgate.user_roles", "user_id", "INSERT OR UPDATE OR DELETE"),
     ("rowgate.sessions", "user_id", "UPDATE OF revoked_at, user_id, expires_at OR DELETE"),
     ("rowgate.api_keys", "id", "INSERT OR UPDATE OR DELETE"),
@@ -123,10 +139,15 @@ def upgrade() -> None:
     run(_RAISE)
     for column in ("id", "user_id"):
         run(_TRIGGER.format(column=column))
+    run(_TRUNCATED)
     for table, column, events in _WATCHED:
         run(
             f"CREATE TRIGGER rowgate_authority AFTER {events} ON {table}"
             f" FOR EACH ROW EXECUTE FUNCTION rowgate.authority_by_{column}()"
+        )
+        run(
+            f"CREATE TRIGGER rowgate_authority_of_all AFTER TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION rowgate.authority_of_all()"
         )
 
 
@@ -134,8 +155,12 @@ def downgrade() -> None:
     """Drop everything, the accounts included."""
     run = op.get_bind().exec_driver_sql
     run("DROP TRIGGER rowgate_authority ON data.users")
+    run("DROP TRIGGER rowgate_authority_of_all ON data.users")
     run(
         "DROP TABLE rowgate.kept, rowgate.admin_sessions, rowgate.admins, rowgate.api_keys,"
         " rowgate.refresh_tokens, rowgate.sessions, rowgate.user_roles, rowgate.accounts, rowgate.authority"
     )
-    run("DROP FUNCTION rowgate.authority_by_id, rowgate.authority_by_user_id, rowgate.raise_authority(uuid)")
+    run(
+        "DROP FUNCTION rowgate.authority_by_id, rowgate.authority_by_user_id, rowgate.authority_of_all,"
+        " rowgate.raise_authority(uuid)"
+    )

@@ -1,36 +1,47 @@
 """Sign-up, sign-in, refresh, the own account and sign-out."""
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from app.auth.accounts import (
     Account,
-    SignInRefused,
+    EmailTaken,
     account,
-    change_password,
-    check_password,
+    create_user,
+    new_credentials,
+    new_password,
     normal_email,
+    password_hash,
+    replace_password,
     set_columns,
-    sign_up,
 )
+from app.auth.api_keys import ApiKeyInvalid
 from app.auth.audit import audit
-from app.auth.identify import AuthContext, identify
+from app.auth.failures import attempt
+from app.auth.identify import AuthContext, identify, identify_now
 from app.auth.identity import Identity
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.body import Body, BodyInvalid, checked, read, read_json
-from app.auth.routes.shapes import session_object, user_object
-from app.auth.sessions import OpenedSession, RefreshTokenInvalid, end_sessions, open_session, refresh_session
+from app.auth.routes.shapes import new_id, session_object, user_object
+from app.auth.sessions import (
+    OpenedSession,
+    RefreshTokenInvalid,
+    Reused,
+    end_sessions,
+    open_session,
+    refresh_session,
+)
+from app.auth.sign_in import SignInRefused, begin, stored_account, verify
 from app.client_address import client_address
 from app.definitions.validation import object_validator
 from app.errors import FieldError, RowgateError
 from app.json_answer import to_json
-from app.rate_limits import Limiter, parse_limit
+from app.json_body import check_texts
 from app.read_body import read_body
 
-ACCOUNT_FAILURES = parse_limit("5/15 minutes")
-ADDRESS_FAILURES = parse_limit("20/minute")
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -52,11 +63,11 @@ class GrantUnsupported(RowgateError):
     code: ClassVar[str] = "auth.grant_unsupported"
 
 
-class TooManyFailures(RowgateError):
-    """Too many wrong passwords for one account from one address."""
+class EmailChangeRefused(RowgateError):
+    """The address is one that was confirmed, and another one would have to be."""
 
-    status: ClassVar[int] = 429
-    code: ClassVar[str] = "auth.too_many_failures"
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "auth.email_change_refused"
 
 
 class SignUpBody(Body):
@@ -87,6 +98,7 @@ class RefreshBody(Body):
 class UserBody(Body):
     """What auth-js sends to change the own account; `current_password` goes with a new password."""
 
+    email: str | None = None
     data: dict[str, Any] | None = None
     password: str | None = None
     current_password: str | None = None
@@ -95,13 +107,13 @@ class UserBody(Body):
 
 
 def answer(value: Any, status: int = 200) -> Response:
-    """Answer with JSON that nobody caches."""
-    return Response(to_json(value), status, {"Cache-Control": "no-store"}, media_type="application/json")
+    """Answer with JSON."""
+    return Response(to_json(value), status, media_type="application/json")
 
 
 def auth_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of /auth/v1."""
-    router = APIRouter(prefix="/auth/v1", include_in_schema=False)
+    router = APIRouter(prefix="/auth/v1", include_in_schema=False, dependencies=[Depends(_check_apikey)])
     router.add_api_route("/signup", limits.at_most("300/minute")(signup), methods=["POST"])
     router.add_api_route("/token", limits.at_most("600/minute")(token), methods=["POST"])
     router.add_api_route("/user", get_user, methods=["GET"])
@@ -109,23 +121,53 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     router.add_api_route("/logout", logout, methods=["POST"])
     router.add_api_route("/settings", get_settings, methods=["GET"])
     router.add_api_route("/health", health, methods=["GET"])
+    router.add_api_route("/.well-known/jwks.json", jwks, methods=["GET"])
     return router
 
 
+async def _check_apikey(request: Request) -> None:
+    """Refuse an apikey header that is there but bad, also where none is needed; asks the database nothing."""
+    given = request.headers.getlist("apikey")
+    if len(given) > 1:
+        raise ApiKeyInvalid
+    if given:
+        identify_now(None, given[0], context=request.app.state.auth)
+
+
 async def signup(request: Request) -> Response:
-    """Make an account; answers with a session where no confirmation of the address is asked for."""
+    """Make an account; answers with a session where no confirmation of the address is asked for.
+
+    Where it is, the answer for an address that is taken is the same as for a new one, so that nobody learns who has an
+    account here.
+    """
     body = await read(request, SignUpBody)
     state = request.app.state
-    columns = own_columns(state, body.data or {})
+    columns = own_columns(state, body.data or {}, new=True)
     confirmed = not state.settings.confirm_email
-    async with state.pool.lease() as connection, connection.transaction():
-        user_id = await sign_up(connection, state.passwords, body.email, body.password, columns, confirmed=confirmed)
-        await audit(connection, f"user:{user_id}", "sign_up", user_id)
-        found = await _found(connection, user_id)
-        if not confirmed:
-            return answer(user_object(found))
-        opened = await open_session(connection, user_id, *_client(request))
-    return answer(_session(state.auth, found, opened))
+    email, digest = await new_credentials(state.passwords, body.email, body.password)
+    try:
+        async with state.pool.lease() as connection, connection.transaction():
+            user_id = await create_user(connection, email, digest, columns, confirmed=confirmed)
+            await audit(connection, f"user:{user_id}", "sign_up", user_id)
+            opened = await open_session(connection, user_id, *_client(request)) if confirmed else None
+            found = await _found(connection, user_id)
+    except EmailTaken:
+        # Written for both, so that both take the same time.
+        async with state.pool.lease() as connection:
+            await audit(connection, "anonymous", "sign_up.email_taken", None)
+        if confirmed:
+            raise
+        return answer(user_object(_lookalike(state, email, columns)))
+    return answer(user_object(found) if opened is None else _session(state.auth, found, opened))
+
+
+def _lookalike(state: Any, email: str, columns: dict[str, Any]) -> Account:
+    """Give what an account made just now would look like."""
+    users = state.live.runtime.project.users
+    fields = {one.name: one for one in users.columns}
+    defaults, _ = object_validator(fields, state.live.runtime.bigints).read({})
+    metadata = {name: columns.get(name, defaults.get(name)) for name in fields}
+    return Account(new_id(), email, metadata, (), datetime.now(UTC), None, None, disabled=False)
 
 
 async def token(request: Request) -> Response:
@@ -151,6 +193,7 @@ async def _grant(request: Request) -> tuple[str | None, dict[str, Any]]:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
     except (ValueError, UnicodeDecodeError):
         raise BodyInvalid("The body is no form.") from None
+    check_texts([value for _, value in pairs])
     form = dict(pairs)
     if len(form) != len(pairs):
         raise BodyInvalid("A field stands twice.")
@@ -162,52 +205,25 @@ async def _grant(request: Request) -> tuple[str | None, dict[str, Any]]:
 
 async def _by_password(request: Request, body: PasswordBody) -> Response:
     state = request.app.state
-    failures = Failures(request, body.email)
-    await failures.refuse_if_spent()
+    user_agent, address = _client(request)
+    tried = attempt(state.limiter, "user", body.email, address)
+    await tried.begin(state.pool)
     async with state.pool.lease() as connection:
-        # Outside a transaction: what a refusal writes to the audit log stays.
-        try:
-            found = await check_password(connection, state.passwords, body.email, body.password)
-        except SignInRefused:
-            await failures.count()
-            raise
-        async with connection.transaction():
-            opened = await open_session(connection, found.id, *_client(request))
-            await audit(connection, f"user:{found.id}", "sign_in", None)
+        stored = await stored_account(connection, body.email)
+    try:
+        # No connection is held while a password is hashed: a flood of sign-ins must not starve the other requests.
+        verified = await verify(state.passwords, stored, body.password)
+    except SignInRefused:
+        async with state.pool.lease() as connection:
+            await audit(connection, "anonymous", "sign_in.refused", None, {"ip": address})
+        await tried.failed()
+        raise
+    await tried.succeeded()
+    async with state.pool.lease() as connection, connection.transaction():
+        opened = await begin(connection, verified, user_agent, address)
+        await audit(connection, f"user:{opened.user_id}", "sign_in", None)
+        found = await _found(connection, opened.user_id)
     return answer(_session(state.auth, found, opened))
-
-
-class Failures:
-    """Wrong passwords, counted for an account together with an address, and for the address.
-
-    A stranger's failures so never lock an account's owner out.
-    """
-
-    def __init__(self, request: Request, email: str) -> None:
-        """Take who tries, and for which account."""
-        state = request.app.state
-        try:
-            account_key = normal_email(email)
-        except RowgateError:
-            account_key = "?"
-        address = client_address(request.scope, state.settings.trusted_proxies)
-        self._limiter: Limiter = state.limiter
-        self._counted = (
-            (ACCOUNT_FAILURES, "sign_in.account", f"{account_key}|{address}"),
-            (ADDRESS_FAILURES, "sign_in.address", address),
-        )
-
-    async def refuse_if_spent(self) -> None:
-        """Raise TooManyFailures where there were too many; raises StoreUnavailable rather than not to know."""
-        for limit, scope, key in self._counted:
-            if await self._limiter.is_spent(limit, scope, key):
-                headers = {"Retry-After": str(limit.period)}
-                raise TooManyFailures("Too many wrong passwords.", hint="Wait, then try again.", headers=headers)
-
-    async def count(self) -> None:
-        """Count one."""
-        for limit, scope, key in self._counted:
-            await self._limiter.hit(limit, scope, key)
 
 
 async def _by_refresh_token(request: Request, body: RefreshBody) -> Response:
@@ -215,9 +231,9 @@ async def _by_refresh_token(request: Request, body: RefreshBody) -> Response:
     async with state.pool.lease() as connection:
         async with connection.transaction():
             opened = await refresh_session(connection, body.refresh_token)
-            if opened is None:
-                await audit(connection, "anonymous", "refresh_token.reuse", None)
-        if opened is None:
+            if isinstance(opened, Reused):
+                await audit(connection, "anonymous", "refresh_token.reuse", opened.session_id)
+        if isinstance(opened, Reused):
             raise RefreshTokenInvalid
         found = await _found(connection, opened.user_id)
     return answer(_session(state.auth, found, opened))
@@ -231,21 +247,36 @@ async def get_user(request: Request) -> Response:
 
 
 async def put_user(request: Request) -> Response:
-    """Change the columns that one may change oneself, or the password."""
+    """Change the columns that one may change oneself, the password, or the address."""
     identity = await _signed_in(request)
     body = await read(request, UserBody)
     state = request.app.state
     user_id = str(identity.user_id)
-    columns = own_columns(state, body.data or {})
+    columns = own_columns(state, body.data or {}, new=False)
+    if body.email is not None:
+        columns["email"] = _changed_email(state, identity, body.email)
+    new = None
+    if body.password is not None:
+        async with state.pool.lease() as connection:
+            before = await password_hash(connection, user_id)
+        email = str(identity.columns["email"])
+        new = await new_password(state.passwords, email, before, body.current_password, body.password)
     async with state.pool.lease() as connection, connection.transaction():
         await set_columns(connection, user_id, columns)
-        if body.password is not None:
-            await change_password(
-                connection, state.passwords, user_id, str(identity.session_id), body.current_password, body.password
-            )
-            await audit(connection, f"user:{user_id}", "password.change", None)
+        if new is not None:
+            await replace_password(connection, user_id, new, keep=identity.session_id)
+        done = [*sorted(columns), *(["password"] if new is not None else [])]
+        await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})
         found = await _found(connection, user_id)
     return answer(user_object(found))
+
+
+def _changed_email(state: Any, identity: Identity, text: str) -> str:
+    email = normal_email(text)
+    if state.settings.confirm_email and email != identity.columns["email"]:
+        sentence = "The address can't be changed here, since a new one has to be confirmed."
+        raise EmailChangeRefused(sentence, hint="Ask an admin.")
+    return email
 
 
 async def logout(request: Request) -> Response:
@@ -266,8 +297,20 @@ async def logout(request: Request) -> Response:
 
 async def get_settings(request: Request) -> Response:
     """Say what sign-in offers."""
-    confirms = request.app.state.settings.confirm_email
-    return answer({"external": {"email": True}, "disable_signup": False, "mailer_autoconfirm": not confirms})
+    offered = {
+        "external": {"email": True, "phone": False, "anonymous_users": False},
+        "disable_signup": False,
+        "mailer_autoconfirm": not request.app.state.settings.confirm_email,
+        "phone_autoconfirm": False,
+        "sms_provider": "",
+        "saml_enabled": False,
+    }
+    return answer(offered)
+
+
+async def jwks() -> Response:
+    """Publish the public keys that tokens are verified with: none, since they are signed with a shared secret."""
+    return answer({"keys": []})
 
 
 async def health() -> Response:
@@ -289,15 +332,18 @@ async def _signed_in(request: Request) -> Identity:
     return identity
 
 
-def own_columns(state: Any, data: dict[str, Any]) -> dict[str, Any]:
-    """Check columns that people may set themselves; raises BodyInvalid with every one that isn't or doesn't fit."""
+def own_columns(state: Any, data: dict[str, Any], *, new: bool) -> dict[str, Any]:
+    """Check columns that people may set themselves; raises BodyInvalid with every one that isn't or doesn't fit.
+
+    `new` asks for the required ones too.
+    """
     runtime = state.live.runtime
     fields = {one.name: one for one in runtime.project.users.columns if one.self_editable}
-    found, errors = object_validator(fields, runtime.bigints).read({**data})
+    found, errors = object_validator(fields, runtime.bigints).read(data)
     wrong = [
         FieldError(("body", "data", *one.loc), one.code, one.message)
         for one in errors
-        if one.code != "input.required" or one.loc[0] in data
+        if new or one.code != "input.required" or one.loc[0] in data
     ]
     if wrong:
         raise BodyInvalid("The data is not what a person may set.", errors=wrong)
