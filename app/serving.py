@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,9 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
         if workers > 1:
             return _serve_processes(settings, url, host, port, workers)
         server = _Server(_config(create_app(settings, url), host, port))
+        # uvicorn raises a signal again when it has drained: that must not end us before the database is stopped.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         server.run()
         return 0 if server.started else 1
 

@@ -1,0 +1,41 @@
+.DEFAULT_GOAL := help
+RUN := .venv/bin/uv run -q --frozen
+
+.PHONY: help setup serve test check fix bench bench-smoke migrate test-docker
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
+
+setup: ## Make .venv with everything that is needed
+	python3 -m venv .venv
+	.venv/bin/pip install -q uv
+	.venv/bin/uv sync -q --frozen
+
+serve: ## Serve the example on http://127.0.0.1:8000
+	$(RUN) rowgate serve --config examples/documents.yaml
+
+test: ## Run all tests
+	$(RUN) pytest -q -n auto
+
+check: ## Lint, format, types, import contracts and the quick tests; under half a minute
+	$(RUN) ruff check app tests migrations benchmarks
+	$(RUN) ruff format --check app tests migrations benchmarks
+	$(RUN) mypy
+	$(RUN) lint-imports
+	$(RUN) pytest -q -n auto tests/expressions/test_parse.py tests/expressions/test_check.py tests/definitions tests/http tests/docs -k "not story"
+
+fix: ## Repair what the linter and the formatter can
+	$(RUN) ruff check --fix app tests migrations benchmarks
+	$(RUN) ruff format app tests migrations benchmarks
+
+migrate: ## Bring the database to what this version needs
+	$(RUN) rowgate migrate
+
+bench: ## Measure S1 to S5 beside hand-written servers and the raw ceiling
+	$(RUN) python -m benchmarks.run
+
+bench-smoke: ## The same in a minute, for watching
+	$(RUN) python -m benchmarks.run --seconds 2 --rounds 1
+
+test-docker: ## Build the image, bring the compose file up, and run README's story against it
+	tests/deploy/run

@@ -1,0 +1,1 @@
+"""Measures Rowgate beside servers written by hand and the raw ceiling."""

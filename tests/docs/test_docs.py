@@ -1,0 +1,113 @@
+"""The docs say what the code has: every code, step, setting and command."""
+
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import app
+from app.cli import app as command_line
+from app.compiler.check import check_project
+from app.definitions.project import parse_project
+from app.errors import RowgateError
+from app.expressions.check import Scope, check
+from app.expressions.evaluate import compile_value
+from app.expressions.functions import TABLE
+from app.settings import PREFIX, Settings
+from app.steps.registry import KINDS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def headings(name: str) -> list[str]:
+    return re.findall(r"^## (.+)$", (DOCS / name).read_text(), re.MULTILINE)
+
+
+def refusals(base: type[RowgateError] = RowgateError) -> Iterator[type[RowgateError]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from refusals(kind)
+
+
+def test_every_error_code_has_its_line() -> None:
+    for module in pkgutil.walk_packages(app.__path__, "app."):
+        importlib.import_module(module.name)
+    codes = {kind.code for kind in refusals() if kind.__module__.startswith("app.")}
+    listed = re.findall(r"^\| `([a-z_.0-9]+)` \| \d{3} \|", (DOCS / "errors.md").read_text(), re.MULTILINE)
+    assert sorted(codes) == listed
+
+
+def test_every_kind_of_step_has_its_heading() -> None:
+    assert sorted(headings("steps.md")) == sorted(KINDS)
+
+
+def test_every_setting_has_its_heading() -> None:
+    assert sorted(headings("settings.md")) == sorted(f"{PREFIX}{name.upper()}" for name in Settings.model_fields)
+
+
+def test_every_command_has_its_heading() -> None:
+    names = [
+        one.name or getattr(one.callback, "__name__", "").replace("_", "-") for one in command_line.registered_commands
+    ]
+    assert sorted(headings("commands.md")) == sorted(f"rowgate {name}" for name in names)
+
+
+@pytest.mark.parametrize("step", re.findall(r"^```yaml\n(.*?)^```", (DOCS / "steps.md").read_text(), re.M | re.S))
+def test_every_example_of_a_step_is_sound(step: str) -> None:
+    said: dict[str, Any] = yaml.safe_load(step)
+    fetch: dict[str, Any] = {"do": "fetch", "from": "documents", "id": "input.record_id", "as": "document"}
+    project, findings = parse_project({
+        "rowgate": 1,
+        "users": {"columns": [{"name": "plan", "type": "enum", "values": ["free", "pro"]}]},
+        "tables": [
+            {
+                "name": "documents",
+                "columns": [
+                    {"name": "owner_user_id", "type": "user"},
+                    {"name": "title", "type": "text"},
+                    {"name": "amount", "type": "decimal"},
+                ],
+            }
+        ],
+        "middleware": [
+            {
+                "name": "at_most",
+                "params": {"limit": {"type": "text", "default": "1/minute"}},
+                "steps": [{"do": "rate_limit", "limit": "=params.limit"}],
+            }
+        ],
+        "endpoints": [
+            {
+                "name": "one",
+                "method": "POST",
+                "path": "/one/{record_id}",
+                "access": "authenticated",
+                "input": {
+                    "path": {"record_id": {"type": "uuid"}},
+                    "body": {"title": {"type": "text"}, "count": {"type": "integer"}},
+                },
+                "steps": [fetch, said],
+            }
+        ],
+    })  # fmt: skip
+    assert project is not None, findings
+    assert check_project(project) == []
+
+
+EXAMPLES = re.findall(r"^\| `(\w+)` \| `(.+)` \| `(.+)` \|$", (DOCS / "language.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("function", "example", "answer"), EXAMPLES)
+def test_every_example_of_a_function_answers_as_it_says(function: str, example: str, answer: str) -> None:
+    assert function in example
+    assert compile_value(check(example, Scope({})))({}) == json.loads(answer)
+
+
+def test_every_function_has_its_example() -> None:
+    assert sorted(TABLE) == sorted(function for function, _, _ in EXAMPLES)
