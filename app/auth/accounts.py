@@ -97,6 +97,23 @@ async def account(connection: Any, user_id: str) -> Account | None:
     return None if row is None else _account(row)
 
 
+async def accounts(connection: Any, email: str | None, limit: int, offset: int) -> list[Account]:
+    """Read accounts, the newest first; with an address the one that has it."""
+    where, parameters = ("WHERE lower(u.email) = lower($3)", [email]) if email is not None else ("", [])
+    rows = await connection.fetch(
+        f"{_ACCOUNT} {where} ORDER BY u.id DESC LIMIT $1 OFFSET $2", limit, offset, *parameters
+    )
+    return [_account(row) for row in rows]
+
+
+async def authority_version(connection: Any, user_id: str) -> int:
+    """Read the version that every change to a person raises; 0 where there never was one."""
+    found: int | None = await connection.fetchval(
+        "SELECT version FROM rowgate.authority WHERE subject_id = $1", user_id
+    )
+    return found or 0
+
+
 async def sign_up(
     connection: Any, passwords: Passwords, email: str, password: str, columns: Mapping[str, Any], *, confirmed: bool
 ) -> str:

@@ -101,10 +101,14 @@ class ApiKeyRow(SQLModel, table=True):
     """An API key by its SHA-256."""
 
     __tablename__ = "api_keys"
-    __table_args__ = (CheckConstraint(f"admin_role {_ADMIN_ROLES}"), _SCHEMA)
+    __table_args__ = (
+        Index("api_keys_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
+        CheckConstraint(f"admin_role {_ADMIN_ROLES}"),
+        _SCHEMA,
+    )
 
     id: str | None = Field(default=None, sa_column=_id())
-    name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    name: str = Field(sa_column=Column(Text, nullable=False))
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
     roles: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'")))
     admin_role: str | None = Field(default=None, sa_column=Column(Text))

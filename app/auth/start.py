@@ -11,11 +11,11 @@ from app.auth.admins import AUDIENCE as ADMIN_AUDIENCE
 from app.auth.admins import create_admin, has_admin
 from app.auth.api_keys import ApiKeys
 from app.auth.identify import PUBLISHABLE_PREFIX, AuthContext
-from app.auth.passwords import Passwords
+from app.auth.passwords import PasswordRefused, Passwords
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
 from app.auth.users import UserCache
 from app.database import Pool
-from app.settings import Settings
+from app.settings import Settings, SettingsInvalid
 
 ISSUER = "rowgate"
 _FIRST_START = 0x726F77616474  # one process at a time looks whether there is an admin
@@ -36,10 +36,14 @@ async def open_auth(settings: Settings, pool: Pool) -> AuthContext:
     keyring = Keyring(SigningKey("k1", derived(secret, "access tokens")))
     admin_keyring = Keyring(SigningKey("a1", derived(secret, "admin tokens")))
     passwords = Passwords()
-    async with pool.lease() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _FIRST_START)
-        publishable = settings.publishable_key or await _kept(connection, "publishable_key")
-        no_admin = await _first_admin(settings, connection, passwords)
+    try:
+        async with pool.lease() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _FIRST_START)
+            publishable = settings.publishable_key or await _kept(connection, "publishable_key")
+            no_admin = await _first_admin(settings, connection, passwords)
+    except BaseException:
+        passwords.close()
+        raise
     return AuthContext(
         users=UserCache(pool),
         keys=ApiKeys(pool, derived(secret, "api keys")),
@@ -66,5 +70,8 @@ async def _first_admin(settings: Settings, connection: Any, passwords: Passwords
     if settings.admin_email is None or settings.admin_password is None:
         return True
     password = settings.admin_password.get_secret_value()
-    await create_admin(connection, passwords, settings.admin_email, password, "owner", actor="settings")
+    try:
+        await create_admin(connection, passwords, settings.admin_email, password, "owner", actor="settings")
+    except PasswordRefused as refusal:
+        raise SettingsInvalid(f"ROWGATE_ADMIN_PASSWORD can't be used: {refusal.detail}") from None
     return False

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from fastapi import APIRouter, Request, Response
+from pydantic import Field
 
 from app.auth.admin_access import VIEWER, AdminRoleMissing, Editor
 from app.auth.admins import ROLES
@@ -29,7 +30,7 @@ class KeyExists(RowgateError):
 class KeyBody(Body):
     """An API key: roles of the backend, or a role of admins, and when it ends."""
 
-    name: str
+    name: str = Field(min_length=1, max_length=100)
     roles: tuple[str, ...] = ()
     admin_role: Literal["owner", "editor", "viewer"] | None = None
     expires_at: str | None = None
@@ -45,6 +46,18 @@ async def list_keys(request: Request) -> Response:
         return answer([dict(row) for row in await connection.fetch(f"{_KEYS} ORDER BY name")])
 
 
+@router.get("/api-keys/{name}", dependencies=[VIEWER])
+async def get_key(request: Request, name: str) -> Response:
+    """Give what is known of a key that holds, or of the last one of this name."""
+    async with request.app.state.pool.lease() as connection:
+        row = await connection.fetchrow(
+            f"{_KEYS} WHERE name = $1 ORDER BY revoked_at DESC NULLS FIRST, id DESC LIMIT 1", name
+        )
+    if row is None:
+        raise NotThere("key")
+    return answer(dict(row))
+
+
 @router.post("/api-keys", status_code=201)
 async def create_key(request: Request, admin: Editor) -> Response:
     """Make an API key, and show it this once; nobody makes one that may do more than they may."""
@@ -58,7 +71,8 @@ async def create_key(request: Request, admin: Editor) -> Response:
     async with state.pool.lease() as connection, connection.transaction():
         row = await connection.fetchrow(
             "INSERT INTO rowgate.api_keys (name, digest, roles, admin_role, expires_at) VALUES ($1, $2, $3, $4, $5)"
-            " ON CONFLICT (name) DO NOTHING RETURNING id, name, roles, admin_role, created_at, expires_at",
+            " ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING"
+            " RETURNING id, name, roles, admin_role, created_at, expires_at",
             body.name, made.digest, roles, body.admin_role, expires_at,
         )  # fmt: skip
         if row is None:

@@ -1,11 +1,19 @@
 """Users, as admins manage them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.auth.accounts import create_user, normal_email, set_columns
+from app.auth.accounts import (
+    Account,
+    account,
+    accounts,
+    authority_version,
+    create_user,
+    normal_email,
+    set_columns,
+)
 from app.auth.admin_access import VIEWER, Editor
 from app.auth.audit import audit
 from app.auth.passwords import check_new_password
@@ -14,16 +22,26 @@ from app.auth.routes.router import answer
 from app.auth.sessions import end_sessions
 from app.control_plane.named import NotThere, identifier, known_roles
 from app.definitions.validation import object_validator
-from app.errors import FieldError
+from app.errors import FieldError, RowgateError
 
 router = APIRouter()
 
-_USERS = """
-SELECT u.*, a.disabled_at IS NOT NULL AS disabled, a.email_confirmed_at AS confirmed_at,
-    a.last_sign_in_at AS last_sign_in_at,
-    ARRAY(SELECT r.role FROM rowgate.user_roles r WHERE r.user_id = u.id ORDER BY r.role) AS roles
-FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id
-"""
+
+class UserChanged(RowgateError):
+    """The person was changed since the ETag was given."""
+
+    status: ClassVar[int] = 412
+    code: ClassVar[str] = "admin.user_changed"
+
+
+def _shown(found: Account) -> dict[str, Any]:
+    """Give a person as admins see one; a column of the backend's own goes before a fact of the same name."""
+    facts = {
+        "disabled": found.disabled,
+        "confirmed_at": found.confirmed_at,
+        "last_sign_in_at": found.signed_in_at,
+    }
+    return {**facts, **found.columns, "roles": list(found.roles)}
 
 
 def _columns(request: Request, given: dict[str, Any], *, new: bool) -> dict[str, Any]:
@@ -42,11 +60,11 @@ async def list_users(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    email: Annotated[str | None, Query(max_length=320)] = None,
 ) -> Response:
-    """List users, the newest first."""
+    """List users, the newest first, or the one with an address."""
     async with request.app.state.pool.lease() as connection:
-        rows = await connection.fetch(f"{_USERS} ORDER BY u.id DESC LIMIT $1 OFFSET $2", limit, offset)
-    return answer([dict(row) for row in rows])
+        return answer([_shown(found) for found in await accounts(connection, email, limit, offset)])
 
 
 class NewUserBody(Body):
@@ -71,22 +89,35 @@ async def create(request: Request, admin: Editor) -> Response:
         user_id = await create_user(connection, email, digest, columns, confirmed=True)
         await _set_roles(connection, user_id, roles)
         await audit(connection, admin.actor, "user.create", user_id, {"roles": roles})
-        row = await connection.fetchrow(f"{_USERS} WHERE u.id = $1", user_id)
-    return answer(dict(row), 201)
+        return await _answer(connection, user_id, 201)
 
 
 @router.get("/users/{user_id}", dependencies=[VIEWER])
 async def get_user(request: Request, user_id: str) -> Response:
-    """Give one person."""
+    """Give one person, with an ETag that every change to the person changes."""
     async with request.app.state.pool.lease() as connection:
-        return answer(await _user(connection, identifier(user_id, "user")))
+        return await _answer(connection, identifier(user_id, "user"))
 
 
-async def _user(connection: Any, user_id: str) -> dict[str, Any]:
-    row = await connection.fetchrow(f"{_USERS} WHERE u.id = $1", user_id)
-    if row is None:
+async def _answer(connection: Any, user_id: str, status: int = 200) -> Response:
+    found = await account(connection, user_id)
+    if found is None:
         raise NotThere("user")
-    return dict(row)
+    response = answer(_shown(found), status)
+    response.headers["ETag"] = f'"{await authority_version(connection, user_id)}"'
+    return response
+
+
+async def _hold(request: Request, connection: Any, user_id: str) -> None:
+    """Lock a person until the transaction ends; raises NotThere, or UserChanged where If-Match names another version.
+
+    A lock that leaves the key alone: a sign-in, which refers to the row, needs not wait, and so can't be waited for.
+    """
+    if await connection.fetchval("SELECT id FROM data.users WHERE id = $1 FOR NO KEY UPDATE", user_id) is None:
+        raise NotThere("user")
+    wanted = request.headers.get("if-match", "*").strip().removeprefix("W/").strip('"')
+    if wanted not in {"*", str(await authority_version(connection, user_id))}:
+        raise UserChanged("Somebody has changed this person meanwhile.", hint="Read it again, and send its new ETag.")
 
 
 @router.patch("/users/{user_id}")
@@ -101,9 +132,10 @@ async def change_user(request: Request, admin: Editor, user_id: str) -> Response
         columns["email"] = normal_email(str(email))
     user = identifier(user_id, "user")
     async with request.app.state.pool.lease() as connection, connection.transaction():
+        await _hold(request, connection, user)
         await set_columns(connection, user, columns)
         await audit(connection, admin.actor, "user.change", user, {"columns": sorted(columns)})
-        return answer(await _user(connection, user))
+        return await _answer(connection, user)
 
 
 @router.delete("/users/{user_id}", status_code=204)
@@ -111,7 +143,7 @@ async def delete_user(request: Request, admin: Editor, user_id: str) -> Response
     """Delete a person, with what goes along by the definitions of the tables."""
     user = identifier(user_id, "user")
     async with request.app.state.pool.lease() as connection, connection.transaction():
-        await _user(connection, user)
+        await _hold(request, connection, user)
         await connection.execute("DELETE FROM data.users WHERE id = $1", user)
         await audit(connection, admin.actor, "user.delete", user)
     return Response(status_code=204)
@@ -129,7 +161,7 @@ async def put_roles(request: Request, admin: Editor, user_id: str) -> Response:
     body = await read(request, RolesBody)
     roles, user = known_roles(request, body.roles), identifier(user_id, "user")
     async with request.app.state.pool.lease() as connection, connection.transaction():
-        await _user(connection, user)
+        await _hold(request, connection, user)
         await _set_roles(connection, user, roles)
         await audit(connection, admin.actor, "user.roles", user, {"roles": roles})
     return answer({"roles": roles})
@@ -154,7 +186,7 @@ async def act_on_user(
         "confirm": "email_confirmed_at = coalesce(rowgate.accounts.email_confirmed_at, now())",
     }
     async with request.app.state.pool.lease() as connection, connection.transaction():
-        await _user(connection, user)
+        await _hold(request, connection, user)
         if action in settings:
             await connection.execute("INSERT INTO rowgate.accounts (user_id) VALUES ($1) ON CONFLICT DO NOTHING", user)
             await connection.execute(f"UPDATE rowgate.accounts SET {settings[action]} WHERE user_id = $1", user)

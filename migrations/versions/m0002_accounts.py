@@ -51,7 +51,7 @@ _TABLES = (
     """
     CREATE TABLE rowgate.api_keys (
         id uuid PRIMARY KEY DEFAULT rowgate.uuid7(),
-        name text NOT NULL UNIQUE,
+        name text NOT NULL,
         digest bytea NOT NULL UNIQUE,
         roles text[] NOT NULL DEFAULT '{}',
         admin_role text CHECK (admin_role IN ('owner', 'editor', 'viewer')),
@@ -59,6 +59,7 @@ _TABLES = (
         expires_at timestamptz,
         revoked_at timestamptz
     )""",
+    "CREATE UNIQUE INDEX api_keys_name ON rowgate.api_keys (name) WHERE revoked_at IS NULL",
     """
     CREATE TABLE rowgate.admins (
         id uuid PRIMARY KEY DEFAULT rowgate.uuid7(),

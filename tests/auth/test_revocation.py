@@ -1,0 +1,226 @@
+"""What ends a session or takes a right away holds at the very next request, on every instance."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.auth.conftest import DOCUMENT, bearer, refresh, sign_in
+from tests.backend import PASSWORD, Backend, Person, serving
+
+ALICE = "alice@example.com"
+NEW_PASSWORD = "another horse battery"
+
+
+@pytest.fixture
+async def elsewhere(backend: Backend) -> AsyncIterator[Backend]:
+    """A second instance on the same database."""
+    async with serving(backend.url, DOCUMENT) as other:
+        yield other
+
+
+async def at(instance: Backend, person: Person, path: str = "/api/me") -> int:
+    answer = await instance.client.get(path, headers=bearer(person.session["access_token"]))
+    return answer.status_code
+
+
+@pytest.mark.parametrize("scope", ["", "?scope=global", "?scope=local"])
+async def test_signing_out_holds_at_once_everywhere(backend: Backend, elsewhere: Backend, scope: str) -> None:
+    alice = await backend.sign_up("alice")
+    assert (await at(backend, alice), await at(elsewhere, alice)) == (200, 200)
+    assert (await alice.post(f"/auth/v1/logout{scope}")).status_code == 204
+    assert (await at(elsewhere, alice), await at(backend, alice)) == (401, 401)
+    assert (await alice.get("/auth/v1/user")).status_code == 401
+    for instance in (backend, elsewhere):
+        assert (await refresh(instance, alice.session["refresh_token"])).status_code == 401
+
+
+async def test_signing_out_elsewhere_keeps_this_session_and_local_keeps_the_others(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    phone = Person(backend.client, alice.id, (await sign_in(backend, ALICE, PASSWORD)).json())
+    assert (await phone.post("/auth/v1/logout?scope=others")).status_code == 204
+    assert (await at(backend, alice), await at(backend, phone)) == (401, 200)
+    third = Person(backend.client, alice.id, (await sign_in(backend, ALICE, PASSWORD)).json())
+    assert (await phone.post("/auth/v1/logout?scope=local")).status_code == 204
+    assert (await at(backend, phone), await at(backend, third)) == (401, 200)
+    assert (await third.post("/auth/v1/logout?scope=all")).status_code == 422
+    assert await at(backend, third) == 200
+
+
+async def test_a_role_given_or_taken_holds_at_once_everywhere(backend: Backend, elsewhere: Backend) -> None:
+    alice, admin = await backend.sign_up("alice"), await backend.admin()
+    assert (await at(backend, alice, "/api/desk"), await at(elsewhere, alice, "/api/desk")) == (403, 403)
+    path = f"/admin/v1/users/{alice.id}/roles"
+    given = await backend.client.put(path, json={"roles": ["support", "billing"]}, headers=admin)
+    assert given.json() == {"roles": ["billing", "support"]}
+    assert (await at(elsewhere, alice, "/api/desk"), await at(backend, alice, "/api/desk")) == (200, 200)
+    await backend.client.put(path, json={"roles": ["billing"]}, headers=admin)
+    assert (await at(elsewhere, alice, "/api/desk"), await at(backend, alice, "/api/desk")) == (403, 403)
+
+
+@pytest.mark.parametrize("table", ["rowgate.user_roles", "rowgate.sessions CASCADE", "data.users CASCADE"])
+async def test_truncating_by_hand_counts_too(backend: Backend, table: str) -> None:
+    alice = await backend.sign_up("alice")
+    await backend.sql("INSERT INTO rowgate.user_roles VALUES ($1, 'support')", alice.id)
+    assert await at(backend, alice, "/api/desk") == 200
+    await backend.sql(f"TRUNCATE {table}")
+    assert await at(backend, alice, "/api/desk") in {401, 403}
+
+
+async def test_who_is_disabled_can_do_nothing_until_enabled(backend: Backend, elsewhere: Backend) -> None:
+    alice, admin = await backend.sign_up("alice"), await backend.admin()
+    assert await at(elsewhere, alice) == 200
+    path = f"/admin/v1/users/{alice.id}"
+    assert (await backend.client.post(f"{path}/disable", headers=admin)).status_code == 204
+    assert (await at(elsewhere, alice), await at(backend, alice)) == (401, 401)
+    assert (await refresh(elsewhere, alice.session["refresh_token"])).status_code == 401
+    assert (await alice.get("/auth/v1/user")).status_code == 401
+    refused = await sign_in(backend, ALICE, PASSWORD)
+    assert (refused.status_code, refused.json()["error_code"]) == (403, "user_banned")
+    assert (await sign_in(backend, ALICE, "wrong")).status_code == 401
+    assert (await backend.client.post(f"{path}/enable", headers=admin)).status_code == 204
+    assert await at(backend, alice) == 401
+    assert (await sign_in(elsewhere, ALICE, PASSWORD)).status_code == 200
+
+
+async def test_the_token_of_a_deleted_person_never_acts_as_another(backend: Backend, elsewhere: Backend) -> None:
+    alice, admin = await backend.sign_up("alice"), await backend.admin()
+    assert await at(elsewhere, alice) == 200
+    assert (await backend.client.delete(f"/admin/v1/users/{alice.id}", headers=admin)).status_code == 204
+    await backend.sql("INSERT INTO data.users (id, email) VALUES ($1, 'eve@example.com')", alice.id)
+    assert (await at(elsewhere, alice), await at(backend, alice)) == (401, 401)
+
+
+async def test_a_change_of_the_password_needs_the_current_one(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    before = await backend.sql("SELECT password_hash FROM rowgate.accounts")
+    for more in ({}, {"current_password": "wrong"}, {"current_password": ""}, {"current_password": NEW_PASSWORD}):
+        answer = await alice.call("PUT", "/auth/v1/user", json={"password": NEW_PASSWORD, **more})
+        assert (answer.status_code, answer.json()["code"]) == (403, "auth.password_wrong")
+    weak = {"password": "password123", "current_password": PASSWORD}
+    assert (await alice.call("PUT", "/auth/v1/user", json=weak)).status_code == 422
+    assert await backend.sql("SELECT password_hash FROM rowgate.accounts") == before
+
+
+async def test_a_changed_password_ends_every_other_session(backend: Backend, elsewhere: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    phone = Person(backend.client, alice.id, (await sign_in(backend, ALICE, PASSWORD)).json())
+    assert (await at(elsewhere, alice), await at(elsewhere, phone)) == (200, 200)
+    body = {"password": NEW_PASSWORD, "current_password": PASSWORD}
+    assert (await phone.call("PUT", "/auth/v1/user", json=body)).status_code == 200
+    assert (await at(elsewhere, alice), await at(elsewhere, phone)) == (401, 200)
+    assert (await refresh(backend, alice.session["refresh_token"])).status_code == 401
+    assert (await sign_in(backend, ALICE, PASSWORD)).status_code == 401
+    assert (await sign_in(backend, ALICE, NEW_PASSWORD)).status_code == 200
+
+
+async def test_of_two_changes_of_the_password_at_once_one_counts(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    bodies = [{"password": f"{NEW_PASSWORD} {n}", "current_password": PASSWORD} for n in range(3)]
+    answers = await asyncio.gather(*(alice.call("PUT", "/auth/v1/user", json=body) for body in bodies))
+    assert sorted(one.status_code for one in answers) == [200, 403, 403]
+
+
+async def test_a_person_changes_only_what_is_the_persons_own(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    await backend.sign_up("bob")
+    for body in ({"data": {"plan": "pro"}}, {"data": {"id": alice.id}}, {"plan": "pro"}, {"data": {"display_name": 1}}):
+        assert (await alice.call("PUT", "/auth/v1/user", json=body)).status_code == 422
+    taken = await alice.call("PUT", "/auth/v1/user", json={"email": "Bob@example.com"})
+    assert taken.json()["error_code"] == "user_already_exists"
+    assert (await backend.client.put("/auth/v1/user", json={"data": {}})).status_code == 401
+    body = {"data": {"display_name": "Al"}, "email": "Al@example.com"}
+    answer = await alice.call("PUT", "/auth/v1/user", json=body)
+    assert (answer.json()["email"], answer.json()["user_metadata"]["display_name"]) == ("al@example.com", "Al")
+    assert (await sign_in(backend, "al@example.com", PASSWORD)).status_code == 200
+
+
+async def test_where_addresses_are_confirmed_nobody_takes_another_by_oneself(migrated_url: str) -> None:
+    async with serving(migrated_url, DOCUMENT) as backend:
+        alice = await backend.sign_up("alice")
+    async with serving(migrated_url, DOCUMENT, confirm_email=True) as backend:
+        path, headers = "/auth/v1/user", bearer(alice.session["access_token"])
+        answer = await backend.client.put(path, json={"email": "eve@example.com"}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "auth.email_change_refused")
+
+
+async def test_a_refresh_token_counts_once_and_again_only_for_a_lost_answer(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    first = alice.session["refresh_token"]
+    second = (await refresh(backend, first)).json()["refresh_token"]
+    retried = await refresh(backend, first)
+    assert retried.status_code == 200
+    assert len({first, second, retried.json()["refresh_token"]}) == 3
+    await backend.sql("UPDATE rowgate.refresh_tokens SET used_at = used_at - interval '11 seconds'")
+    reused = await refresh(backend, first)
+    assert (reused.status_code, reused.json()["code"]) == (401, "auth.refresh_token_invalid")
+    for token in (second, retried.json()["refresh_token"]):
+        assert (await refresh(backend, token)).status_code == 401
+    assert await at(backend, alice) == 401
+    rows = await backend.sql("SELECT count(*) FROM rowgate.audit WHERE action = 'refresh_token.reuse'")
+    assert rows[0][0] == 1
+
+
+async def test_many_refreshes_with_one_token_at_once_are_one_family(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    answers = await asyncio.gather(*(refresh(backend, alice.session["refresh_token"]) for _ in range(6)))
+    assert {one.status_code for one in answers} == {200}
+    assert len({one.json()["refresh_token"] for one in answers}) == 6
+    assert (await backend.sql("SELECT count(*) FROM rowgate.sessions"))[0][0] == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["UPDATE rowgate.sessions SET refreshed_at = now() - interval '8 days'",
+     "UPDATE rowgate.sessions SET expires_at = now()"],
+)  # fmt: skip
+async def test_a_session_ends_when_idle_for_long_and_at_its_last_day(backend: Backend, sql: str) -> None:
+    alice = await backend.sign_up("alice")
+    await backend.sql(sql)
+    assert (await refresh(backend, alice.session["refresh_token"])).status_code == 401
+
+
+async def test_a_refreshed_session_has_the_same_person_and_works(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    answer = await refresh(backend, alice.session["refresh_token"])
+    assert answer.json()["user"]["id"] == alice.id
+    assert await at(backend, Person(backend.client, alice.id, answer.json())) == 200
+
+
+@pytest.mark.parametrize("token", ["", "x", "x" * 43, "x" * 5000, "é" * 43])
+async def test_what_is_no_refresh_token_is_refused(backend: Backend, token: str) -> None:
+    assert (await refresh(backend, token)).status_code == 401
+
+
+async def test_tokens_of_one_kind_are_not_taken_for_another(backend: Backend) -> None:
+    alice, admin = await backend.sign_up("alice"), await backend.admin()
+    kinds = {
+        "refresh": bearer(alice.session["refresh_token"]),
+        "admin": admin,
+        "setup": bearer(backend.app.fastapi.state.auth.setup_token),
+    }
+    for headers in kinds.values():
+        assert (await backend.client.get("/api/me", headers=headers)).status_code == 401
+        assert (await backend.client.get("/auth/v1/user", headers=headers)).status_code == 401
+    user = bearer(alice.session["access_token"])
+    assert (await backend.client.get("/admin/v1/users", headers=user)).status_code == 401
+    assert (await refresh(backend, alice.session["access_token"])).status_code == 401
+
+
+async def test_a_column_added_to_users_is_there_for_who_was_known_before(backend: Backend) -> None:
+    alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
+    assert (await at(backend, alice), await at(backend, bob)) == (200, 200)
+    columns = [*DOCUMENT["users"]["columns"], {"name": "city", "type": "text", "default": "Bern"}]
+    body = {"city": "=auth.user.city"}
+    endpoint = {"name": "city", "method": "GET", "path": "/city", "access": "authenticated"}
+    endpoints = [*DOCUMENT["endpoints"], {**endpoint, "steps": [{"do": "respond", "body": body}]}]
+    await backend.apply({**DOCUMENT, "users": {"columns": columns}, "endpoints": endpoints})
+    await backend.app.fastapi.state.live.refresh()
+    for person in (alice, bob):
+        answer: Any = await person.get("/api/city")
+        assert (answer.status_code, answer.json()) == (200, {"city": "Bern"})
+        account = await person.get("/auth/v1/user")
+        assert account.json()["user_metadata"]["city"] == "Bern"
+    changed = await alice.call("PUT", "/auth/v1/user", json={"data": {"display_name": "Al"}})
+    assert changed.json()["user_metadata"] == {"city": "Bern", "display_name": "Al", "plan": "free"}
