@@ -11,6 +11,7 @@ from app.auth.routes.router import auth_router
 from app.auth.start import open_auth
 from app.control_plane.router import admin_router
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
+from app.data_plane.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
 from app.data_plane.pipeline import Plane
 from app.data_plane.reload import Live
 from app.data_plane.surface import router as surface_router
@@ -41,26 +42,34 @@ class Rowgate:
         self.data_plane: DataPlane | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one connection's request, or run the lifespan."""
-        if self.data_plane is not None and scope["type"] == "http" and scope["path"].startswith(_DATA_PATHS):
+        """Answer one request, or run the lifespan."""
+        if scope["type"] != "http":
+            await self.fastapi(scope, receive, send)
+            return
+        origin = header(scope, b"origin")
+        if origin is not None:
+            if is_preflight(scope):
+                await answer_preflight(scope, send, self._origins())
+                return
+            send = with_headers(send, allowed_headers(origin, self._origins()))
+        if self.data_plane is not None and scope["path"].startswith(_DATA_PATHS):
             await self.data_plane(scope, receive, send)
         else:
             await self._fixed(scope, receive, send)
 
+    def _origins(self) -> set[str]:
+        """Give the origins whose pages may call: those of the settings and of the project."""
+        origins = set(self.settings.cors_origins)
+        if self.data_plane is not None and self.data_plane.plane.live.ready:
+            origins |= set(self.data_plane.plane.live.runtime.project.project.cors_origins)
+        return origins
+
     async def _fixed(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer on a fixed route, or run the lifespan."""
-        if scope["type"] != "http":
-            await self.fastapi(scope, receive, send)
-            return
+        """Answer on a fixed route."""
         request_id = request_id_of(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id
-
-        async def named(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *FIXED_HEADERS, (b"x-request-id", request_id.encode())]
-            await send(message)
-
-        await self.fastapi(scope, receive, named)
+        fixed = [*FIXED_HEADERS, (b"x-request-id", request_id.encode())]
+        await self.fastapi(scope, receive, with_headers(send, fixed))
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:

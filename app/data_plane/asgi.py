@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from app.client_address import Networks
+from app.compiler.router import MethodNotAllowed
 from app.data_plane.pipeline import Plane, serve
 from app.data_plane.request import Request
 from app.data_plane.rest import rest_problem
@@ -38,6 +39,10 @@ class DataPlane:
         request = Request(scope, receive, request_id, self.trusted)
         try:
             answer = await serve(self.plane, request)
+        except MethodNotAllowed as refusal:
+            # A plain OPTIONS asks just for what this refusal names.
+            options = Answer(204, None, tuple(refusal.headers.items()))
+            answer = options if request.method == "OPTIONS" else _refused(refusal, request)
         except RowgateError as refusal:
             answer = _refused(refusal, request)
         except Exception:
