@@ -24,6 +24,15 @@ ACQUIRE_SECONDS = 1.0
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 
+# Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
+# what one statement, one wait for a lock, or a transaction that does nothing may take.
+SESSION_SETTINGS = {
+    "search_path": "pg_catalog",
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+
 _CODECS = {
     "uuid": (str, str),
     "json": (encode_json, decode_json),
@@ -74,7 +83,12 @@ async def connect(url: str) -> Any:
             connection = await asyncpg.connect(
                 url,
                 timeout=CONNECT_SECONDS,
-                server_settings={"application_name": "rowgate", "TimeZone": "UTC", "DateStyle": "ISO"},
+                server_settings={
+                    "application_name": "rowgate",
+                    "TimeZone": "UTC",
+                    "DateStyle": "ISO",
+                    **SESSION_SETTINGS,
+                },
             )
             try:
                 for name, (encoder, decoder) in _CODECS.items():

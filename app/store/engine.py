@@ -16,7 +16,9 @@ def make_engine(url: str) -> AsyncEngine:
     async def connect() -> Any:
         try:
             return await asyncpg.connect(
-                url, timeout=5, server_settings={"application_name": "rowgate-changes", "TimeZone": "UTC"}
+                url,
+                timeout=5,
+                server_settings={"application_name": "rowgate-changes", "TimeZone": "UTC", "search_path": "pg_catalog"},
             )
         except tuple(kind for kind, _ in REFUSALS) as error:
             sentence = next(sentence for kind, sentence in REFUSALS if isinstance(error, kind))

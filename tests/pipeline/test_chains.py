@@ -159,7 +159,9 @@ ENDPOINTS = [
         ],
     ),
     endpoint(
-        "timed", [{"do": "update", "table": "seats", "where": 'item.event == "held"', "set": {"left": 1}}], timeout=0.5
+        "timed",
+        [{"do": "update", "table": "seats", "where": 'item.event == "held"', "set": {"left": 1}}],
+        timeout=1.2,
     ),
     endpoint(
         "removes",
