@@ -31,7 +31,7 @@ class KeyBody(Body):
     """An API key: roles of the backend, or a role of admins, and when it ends."""
 
     name: str = Field(min_length=1, max_length=100)
-    roles: tuple[str, ...] = ()
+    roles: list[str] = Field(default_factory=list, max_length=100)
     admin_role: Literal["owner", "editor", "viewer"] | None = None
     expires_at: str | None = None
 

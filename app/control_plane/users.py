@@ -72,7 +72,7 @@ class NewUserBody(Body):
 
     email: str
     password: str | None = None
-    roles: tuple[str, ...] = ()
+    roles: list[str] = Field(default_factory=list, max_length=100)
     columns: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -125,13 +125,19 @@ async def test_of_two_changes_of_the_password_at_once_one_counts(backend: Backen
 async def test_a_person_changes_only_what_is_the_persons_own(backend: Backend) -> None:
     alice = await backend.sign_up("alice")
     await backend.sign_up("bob")
-    for body in ({"data": {"plan": "pro"}}, {"data": {"id": alice.id}}, {"plan": "pro"}, {"data": {"display_name": 1}}):
+    refused: list[dict[str, Any]] = [
+        {"data": {"plan": "pro"}},
+        {"data": {"id": alice.id}},
+        {"plan": "pro"},
+        {"data": {"display_name": 1}},
+    ]
+    for body in refused:
         assert (await alice.call("PUT", "/auth/v1/user", json=body)).status_code == 422
     taken = await alice.call("PUT", "/auth/v1/user", json={"email": "Bob@example.com"})
     assert taken.json()["error_code"] == "user_already_exists"
     assert (await backend.client.put("/auth/v1/user", json={"data": {}})).status_code == 401
-    body = {"data": {"display_name": "Al"}, "email": "Al@example.com"}
-    answer = await alice.call("PUT", "/auth/v1/user", json=body)
+    allowed = {"data": {"display_name": "Al"}, "email": "Al@example.com"}
+    answer = await alice.call("PUT", "/auth/v1/user", json=allowed)
     assert (answer.json()["email"], answer.json()["user_metadata"]["display_name"]) == ("al@example.com", "Al")
     assert (await sign_in(backend, "al@example.com", PASSWORD)).status_code == 200
 
