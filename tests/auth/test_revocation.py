@@ -230,3 +230,12 @@ async def test_a_column_added_to_users_is_there_for_who_was_known_before(backend
         assert account.json()["user_metadata"]["city"] == "Bern"
     changed = await alice.call("PUT", "/auth/v1/user", json={"data": {"display_name": "Al"}})
     assert changed.json()["user_metadata"] == {"city": "Bern", "display_name": "Al", "plan": "free"}
+
+
+async def test_a_sign_in_right_after_the_columns_of_users_changed_doesnt_fail(backend: Backend) -> None:
+    await backend.sign_up("alice")
+    columns = [*DOCUMENT["users"]["columns"], {"name": "city", "type": "text", "default": "Bern"}]
+    await backend.apply({**DOCUMENT, "users": {"columns": columns}})
+    answer = await sign_in(backend, ALICE, PASSWORD)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["user"]["user_metadata"] == {"city": "Bern", "display_name": None, "plan": "free"}
