@@ -24,11 +24,12 @@ ACQUIRE_SECONDS = 1.0
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 
+STATEMENT_SECONDS = 5
 # Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
 # what one statement, one wait for a lock, or a transaction that does nothing may take.
 SESSION_SETTINGS = {
     "search_path": "pg_catalog",
-    "statement_timeout": "5s",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",
 }

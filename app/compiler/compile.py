@@ -8,6 +8,7 @@ from app.compiler.chain import NO_INPUT, OPEN_INPUT, check_params, compile_steps
 from app.compiler.inputs import compile_inputs
 from app.compiler.router import Router
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
+from app.database import STATEMENT_SECONDS
 from app.definitions.access import Access, RolesAccess
 from app.definitions.endpoints import EndpointDef
 from app.definitions.middleware import MiddlewareDef
@@ -26,6 +27,8 @@ from app.relations.query_sql import Shapes
 from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
 from app.steps.rules import compile_rules
+
+VIEW_TIMEOUT = 10.0  # seconds
 
 
 def compile_project(project: Project, revision: int = 0) -> tuple[Runtime | None, list[Finding]]:
@@ -128,7 +131,7 @@ class _Compiler:
             compile_inputs(said, self.bigints, rules if said.rules else None),
             tuple(step.run for step in chain),
             tuple(step.run for step in steps),
-            _begin((*chain, *steps), said.isolation),
+            _begin((*chain, *steps), said.isolation, said.timeout),
             self._reads_request(said),
         )
 
@@ -147,7 +150,7 @@ class _Compiler:
             self.schema.views[said.name],
             Shapes(self.schema.views[said.name]),
             tuple(step.run for step in chain),
-            _begin((*chain, reading), "read committed"),
+            _begin((*chain, reading), "read committed", VIEW_TIMEOUT),
             self._reads_request(said),
         )
 
@@ -192,15 +195,18 @@ def access_level(said: Access) -> AccessLevel:
     return AccessLevel(public=said == "public", roles=frozenset())
 
 
-def _begin(steps: Sequence[Step], isolation: str) -> str | None:
+def _begin(steps: Sequence[Step], isolation: str, timeout: float) -> str | None:
     """Give the statement that opens the transaction; None where one statement by itself is as good.
 
-    It is, where nothing is left that could refuse once the one statement has written.
+    It is, where nothing is left that could refuse once the one statement has written, and where Postgres' own timeout
+    ends that statement before the endpoint's does: what we cut off ourselves, only a rollback surely undoes.
     """
     if isolation == "serializable":
         return "BEGIN ISOLATION LEVEL SERIALIZABLE"
     statements = sum(step.statements for step in steps)
     if statements > 1:
+        return "BEGIN"
+    if timeout < STATEMENT_SECONDS + 1 and any(step.writes for step in steps):
         return "BEGIN"
     for index, step in enumerate(steps):
         if step.writes and (step.undoes or any(after.may_refuse for after in steps[index + 1 :])):

@@ -20,7 +20,7 @@ from app.data_plane.stages.execute import execute
 from app.database import Pool
 from app.errors import FieldError, RowgateError
 from app.rate_limits import Limit, Limiter, Outcome, limit_headers
-from app.relations.faults import ConstraintViolated, Retryable, Stale
+from app.relations.faults import CommitUnknown, ConstraintViolated, Retryable, Stale
 from app.relations.session import Session
 from app.steps.refusals import OutsideWindow
 from app.steps.running import Answer, Call
@@ -102,8 +102,14 @@ async def _run(plane: Plane, runtime: Runtime, identity: Identity, request: Requ
                 await db.confirm()
             raise
         except TimeoutError:
-            raise RequestTimeout("The request took too long, and nothing was changed.") from None
+            raise _too_long(db) from None
     return _with_limits(answer, counted)
+
+
+def _too_long(db: Session) -> RowgateError:
+    if db.in_doubt:
+        return CommitUnknown("The request took too long, and whether it was carried out is not known here.")
+    return RequestTimeout("The request took too long, and nothing was changed.")
 
 
 def _explained(refusal: ConstraintViolated, runtime: Runtime) -> ConstraintViolated:

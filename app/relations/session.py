@@ -23,7 +23,7 @@ class Session:
     them has changed.
     """
 
-    __slots__ = ("_begin", "_connection", "_guard", "_in_transaction", "_pool", "confirmed")
+    __slots__ = ("_begin", "_connection", "_guard", "_in_transaction", "_pool", "confirmed", "in_doubt")
 
     def __init__(self, pool: Pool, guard: Guard, *, begin: str | None) -> None:
         """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one."""
@@ -33,6 +33,8 @@ class Session:
         self._connection: Any = None
         self._in_transaction = False
         self.confirmed = False
+        # Set while a writing statement runs by itself: cut off in it, nobody knows here whether it was carried out.
+        self.in_doubt = False
 
     async def __aenter__(self) -> "Session":
         """Take nothing yet."""
@@ -56,7 +58,9 @@ class Session:
             parameters += self._guard
         try:
             connection = self._connection or await self._begun()
+            self.in_doubt = statement.writes and not self._in_transaction
             found: list[Any] = await connection.fetch(sql, *parameters)
+            self.in_doubt = False
         except _FAULTS as error:
             raise translated(error) from error
         self.confirmed = True

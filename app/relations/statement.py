@@ -26,6 +26,7 @@ class Statement:
     sql: str
     guarded: str
     evaluators: tuple[Evaluator, ...]
+    writes: bool = False
 
     def bind(self, env: Environment) -> list[Any]:
         """Evaluate the parameters for one request."""
@@ -34,7 +35,7 @@ class Statement:
 
 def statement(sql: str, evaluators: tuple[Evaluator, ...], extra: int = 0) -> Statement:
     """Make a statement; `extra` counts parameters that the caller appends to those of the evaluators."""
-    return Statement(sql, guarded(sql, len(evaluators) + extra), evaluators)
+    return Statement(sql, guarded(sql, len(evaluators) + extra), evaluators, not sql.startswith("SELECT"))
 
 
 def guarded(sql: str, parameters: int) -> str:

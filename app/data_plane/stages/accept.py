@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from app.compiler.compile import VIEW_TIMEOUT
 from app.compiler.router import MethodNotAllowed, NotFound
 from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
 from app.data_plane.request import Request
 from app.errors import RowgateError
 
 API, REST, RPC, FUNCTIONS = b"/api", b"/rest/v1/", b"/rest/v1/rpc/", b"/functions/v1/"
-VIEW_TIMEOUT = 10.0  # seconds
 _VIEW_ACTIONS = {
     "GET": "select",
     "HEAD": "select",
