@@ -306,5 +306,5 @@ async def test_a_request_that_takes_too_long_is_cut_off_and_leaves_no_connection
     assert await seats(backend) == {"held": 20}
     assert (await call(backend, "timed")).status_code == 204
     async with asyncio.timeout(5):
-        while pool._leased:  # the look for a new revision takes one for a moment each second
+        while pool._leased:  # noqa: ASYNC110 - the look for a new revision takes one for a moment each second
             await asyncio.sleep(0.01)
