@@ -14,13 +14,15 @@ import uvicorn
 from pydantic import SecretStr
 from uvicorn.supervisors import Multiprocess
 
-from app.auth import admins
+from app.auth import admins, api_keys
 from app.auth.admins import ROLES
+from app.auth.api_keys import KeyGrant
 from app.auth.passwords import Passwords
 from app.auth.start import open_auth
 from app.changes.apply import DefinitionInvalid
 from app.changes.commands import apply_file
 from app.compiler.compile import compile_project
+from app.control_plane.named import check_roles
 from app.data_plane.openapi import openapi_document
 from app.database import Pool, connect
 from app.definitions.project import Project
@@ -153,16 +155,16 @@ async def create_key(settings: Settings, url: str, name: str, roles: list[str], 
     pool = Pool(url, 1)
     try:
         auth = await open_auth(settings, pool)
-        made = auth.keys.new()
-        async with pool.lease() as connection:
-            await connection.execute(
-                "INSERT INTO rowgate.api_keys (name, digest, roles, admin_role) VALUES ($1, $2, $3, $4)",
-                name, made.digest, roles, admin_role,
-            )  # fmt: skip
         auth.close()
+        async with pool.lease() as connection:
+            _, project = await load_active(connection)
+        check_roles(project, roles)
+        async with pool.lease() as connection, connection.transaction():
+            grant = KeyGrant(name, tuple(roles), admin_role)
+            key, _ = await api_keys.create_key(connection, auth.keys, grant, actor="command")
     finally:
         await pool.close()
-    return made.key
+    return key
 
 
 def openapi_of(project: Project) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from app.auth.audit import audit
 from app.auth.identity import Identity, key_identity
 from app.database import Pool
 from app.errors import RowgateError
@@ -22,6 +23,13 @@ SELECT k.id, k.roles, k.admin_role, k.name, k.expires_at, v.version
 FROM rowgate.api_keys k JOIN rowgate.authority v ON v.subject_id = k.id
 WHERE k.digest = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 """
+
+
+class KeyExists(RowgateError):
+    """There is a key of this name."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "admin.key_exists"
 
 
 class ApiKeyInvalid(RowgateError):
@@ -49,6 +57,16 @@ class KeyState:
     def holds(self) -> bool:
         """Say whether its time isn't over."""
         return self.expires_at is None or self.expires_at > datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyGrant:
+    """What a new key may do, and until when; the roles have been checked."""
+
+    name: str
+    roles: tuple[str, ...] = ()
+    admin_role: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +125,26 @@ class ApiKeys:
         for digest, state in list(self._states.items()):
             if state.identity.key_id == key_id:
                 del self._states[digest]
+
+
+async def create_key(connection: Any, keys: ApiKeys, grant: KeyGrant, *, actor: str) -> tuple[str, dict[str, Any]]:
+    """Make a key, inside a transaction: gives the key, which is shown this once, and its row; raises KeyExists."""
+    made = keys.new()
+    row = await connection.fetchrow(
+        "INSERT INTO rowgate.api_keys (name, digest, roles, admin_role, expires_at) VALUES ($1, $2, $3, $4, $5)"
+        " ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING"
+        " RETURNING id, name, roles, admin_role, created_at, expires_at",
+        grant.name,
+        made.digest,
+        list(grant.roles),
+        grant.admin_role,
+        grant.expires_at,
+    )
+    if row is None:
+        raise KeyExists("There is a key of this name.", hint="Revoke it, or choose another name.")
+    detail = {"roles": list(grant.roles), "admin": grant.admin_role}
+    await audit(connection, actor, "api_key.create", grant.name, detail)
+    return made.key, dict(row)
 
 
 def _state_of(row: Any) -> KeyState:

@@ -1,13 +1,14 @@
 """API keys."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from app.auth.admin_access import VIEWER, AdminRoleMissing, Editor
 from app.auth.admins import ROLES
+from app.auth.api_keys import KeyGrant, create_key
 from app.auth.audit import audit
 from app.auth.routes.body import Body, BodyInvalid, read
 from app.auth.routes.router import answer
@@ -15,16 +16,9 @@ from app.control_plane.named import NotThere, known_roles
 from app.definitions.inputs import ParamDef
 from app.definitions.validation import Wrong
 from app.definitions.validation import reader as value_reader
-from app.errors import FieldError, RowgateError
+from app.errors import FieldError
 
 router = APIRouter()
-
-
-class KeyExists(RowgateError):
-    """There is a key of this name."""
-
-    status: ClassVar[int] = 409
-    code: ClassVar[str] = "admin.key_exists"
 
 
 class KeyBody(Body):
@@ -59,26 +53,17 @@ async def get_key(request: Request, name: str) -> Response:
 
 
 @router.post("/api-keys", status_code=201)
-async def create_key(request: Request, admin: Editor) -> Response:
+async def post_key(request: Request, admin: Editor) -> Response:
     """Make an API key, and show it this once; nobody makes one that may do more than they may."""
     body = await read(request, KeyBody)
     roles = known_roles(request, body.roles)
     if body.admin_role is not None and ROLES.index(body.admin_role) > ROLES.index(admin.role):
         raise AdminRoleMissing("A key can't have a higher role than yours.")
-    expires_at = _moment(body.expires_at)
+    grant = KeyGrant(body.name, tuple(roles), body.admin_role, _moment(body.expires_at))
     state = request.app.state
-    made = state.auth.keys.new()
     async with state.pool.lease() as connection, connection.transaction():
-        row = await connection.fetchrow(
-            "INSERT INTO rowgate.api_keys (name, digest, roles, admin_role, expires_at) VALUES ($1, $2, $3, $4, $5)"
-            " ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING"
-            " RETURNING id, name, roles, admin_role, created_at, expires_at",
-            body.name, made.digest, roles, body.admin_role, expires_at,
-        )  # fmt: skip
-        if row is None:
-            raise KeyExists("There is a key of this name.")
-        await audit(connection, admin.actor, "api_key.create", body.name, {"roles": roles, "admin": body.admin_role})
-    return answer({**dict(row), "key": made.key}, 201)
+        key, row = await create_key(connection, state.auth.keys, grant, actor=admin.actor)
+    return answer({**row, "key": key}, 201)
 
 
 def _moment(text: str | None) -> datetime | None:

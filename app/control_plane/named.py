@@ -6,6 +6,7 @@ from typing import ClassVar
 from fastapi import Request
 
 from app.definitions.inputs import ParamDef
+from app.definitions.project import Project
 from app.definitions.validation import Wrong
 from app.definitions.validation import reader as value_reader
 from app.errors import RowgateError
@@ -41,8 +42,13 @@ def identifier(text: str, what: str) -> str:
 
 def known_roles(request: Request, roles: Iterable[str]) -> list[str]:
     """Give the roles, each once; raises RolesUnknown."""
+    return check_roles(request.app.state.live.runtime.project, roles)
+
+
+def check_roles(project: Project, roles: Iterable[str]) -> list[str]:
+    """Give the roles, each once; raises RolesUnknown for what the project doesn't define."""
     given = set(roles)
-    known = {role.name for role in request.app.state.live.runtime.project.roles}
+    known = {role.name for role in project.roles}
     if unknown := sorted(given - known):
         hint = f"There are {', '.join(sorted(known))}." if known else "The backend defines no roles."
         raise RolesUnknown(f"Unknown roles: {', '.join(repr(role) for role in unknown)}.", hint=hint)
