@@ -167,6 +167,14 @@ async def test_a_password_changed_while_one_signs_in_with_the_old_one_ends_that(
     assert (await sign_in(backend, ALICE, PASSWORD)).status_code == 401
 
 
+async def test_what_clients_of_gotrue_send_along_is_taken_and_changes_nothing(backend: Backend) -> None:
+    await backend.sign_up("alice")
+    along = {"data": {"plan": "pro"}, "gotrue_meta_security": {"captcha_token": None}}
+    body = {"email": ALICE, "password": PASSWORD, **along}
+    answer = await backend.client.post("/auth/v1/token?grant_type=password", json=body)
+    assert (answer.status_code, answer.json()["user"]["user_metadata"]["plan"]) == (200, "free")
+
+
 async def test_the_form_of_oauth2_is_taken(backend: Backend) -> None:
     await backend.sign_up("alice")
     form = {

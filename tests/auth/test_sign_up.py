@@ -40,6 +40,7 @@ async def test_a_weak_or_endless_password_makes_no_account(backend: Backend, pas
         "weak_password",
     )
     assert problem["errors"] == [{"loc": ["body", "password"], "code": code, "message": problem["detail"]}]
+    assert problem["weak_password"]["reasons"] == ["pwned" if code.endswith(("common", "personal")) else "length"]
     assert password not in answer.text
     assert await people(backend) == 0
 

@@ -82,10 +82,11 @@ class SignUpBody(Body):
 
 
 class PasswordBody(Body):
-    """What auth-js sends to sign in."""
+    """What GoTrue's clients send to sign in; `data`, which the Python client sends along, changes nothing."""
 
     email: str
     password: str
+    data: dict[str, Any] | None = None
     gotrue_meta_security: dict[str, Any] | None = None
 
 

@@ -46,10 +46,13 @@ def session_object(account: Account, issued: IssuedToken, refresh_token: str) ->
     }
 
 
-def error_members(error: RowgateError, path: str) -> dict[str, str]:
+def error_members(error: RowgateError, path: str) -> dict[str, Any]:
     """Give the members of an error that GoTrue's clients read, and on the token route those of RFC 6749, 5.2."""
     code = _ERROR_CODES.get(error.code, error.code.rpartition(".")[2])
-    members = {"error_code": code, "msg": error.detail}
+    members: dict[str, Any] = {"error_code": code, "msg": error.detail}
+    if code == "weak_password":
+        reasons = [_WEAK_BECAUSE.get(one.code, "characters") for one in error.errors]
+        members["weak_password"] = {"reasons": reasons}
     if path.endswith("/token"):
         members |= {"error": _OAUTH2.get(error.code, "invalid_request"), "error_description": error.detail}
     return members
@@ -73,6 +76,13 @@ _ERROR_CODES = {
     "auth.too_many_failures": "over_request_rate_limit",
     "input.bad_json": "bad_json",
     "input.invalid": "validation_failed",
+}
+
+_WEAK_BECAUSE = {
+    "password.too_short": "length",
+    "password.too_long": "length",
+    "password.common": "pwned",
+    "password.personal": "pwned",
 }
 
 _OAUTH2 = {
