@@ -103,6 +103,17 @@ async def connect(url: str) -> Any:
     return connection
 
 
+# That the server has ended a connection can show as an error of its statement, or even of asyncpg's own state, before
+# the connection knows that it is closed.
+_LOST = (
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+_CUT_OFF = (asyncio.CancelledError, GeneratorExit, OSError, asyncpg.InterfaceError, *_LOST)
+
+
 class Lease:
     """`async with pool.lease() as connection`: a connection for the length of a block."""
 
@@ -121,9 +132,16 @@ class Lease:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it back, or have it closed when the block was cut off while it may have been in use."""
-        cut_off = isinstance(error, asyncio.CancelledError | OSError | asyncpg.InterfaceError)
-        self._pool.release(self._connection, reusable=not cut_off and not isinstance(error, GeneratorExit))
+        """Give it back, or have it closed when the block was cut off while it may have been in use.
+
+        Raises `DatabaseUnavailable` in the place of what a lost connection raised.
+        """
+        lost = isinstance(error, _LOST) or (
+            isinstance(error, asyncpg.InterfaceError) and bool(self._connection.is_closed())
+        )
+        self._pool.release(self._connection, reusable=not isinstance(error, _CUT_OFF))
+        if lost:
+            raise DatabaseUnavailable("The database is not available.", headers={"Retry-After": "1"}) from error
 
 
 class Pool:

@@ -17,7 +17,7 @@ from app.json_answer import to_json
 from app.rate_limits import StoreUnavailable
 from app.relations.faults import translated
 
-_DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _log = logging.getLogger("rowgate.requests")
 
 

@@ -11,7 +11,7 @@ from app.relations.faults import Stale, translated
 from app.relations.statement import CONFIRM, Environment, Statement
 
 Guard = tuple[int, str | None, int | None]
-_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 class Session:
