@@ -76,11 +76,11 @@ class Passwords:
     """The threads that hash: as many at once as there are cores, a bounded queue, and a refusal behind that."""
 
     def __init__(self, *, workers: int | None = None, queue: int = QUEUE) -> None:
-        """Start no thread yet; make the two hashes that unknown accounts are checked against (about 0.1 s)."""
+        """Start no thread yet; make the hashes that unknown accounts are checked against (0.1 s, once a process)."""
         workers = workers or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
         self._free = threading.BoundedSemaphore(workers + queue)
-        self._dummies: dict[Strength, str] = {"user": _random_hash("user"), "admin": _random_hash("admin")}
+        self._dummies: dict[Strength, str] = {"user": _dummy_hash("user"), "admin": _dummy_hash("admin")}
 
     async def hash(self, password: str, strength: Strength = "user") -> str:
         """Give the Argon2id hash in PHC form; raise PasswordRefused (too long, not text) or PasswordsBusy."""
@@ -170,7 +170,8 @@ def _verify(text: str, stored: str | None, dummy: str, strength: Strength) -> Pa
     return PasswordCheck(True, bool(_CONTEXT.needs_update(stored, category=strength)))
 
 
-def _random_hash(strength: Strength) -> str:
+@functools.cache
+def _dummy_hash(strength: Strength) -> str:
     return _hash(secrets.token_urlsafe(32), strength)
 
 

@@ -1,9 +1,12 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from app.embedded import EmbeddedPostgres
 from tests.backend import Backend, serving
+from tests.conftest import cloned
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -36,6 +39,25 @@ DOCUMENT: dict[str, Any] = {
 async def backend(migrated_url: str) -> AsyncIterator[Backend]:
     async with serving(migrated_url, DOCUMENT) as backend:
         yield backend
+
+
+@pytest.fixture(scope="module")
+def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
+    yield from cloned(embedded_server, migrated_template)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def refusing(shared_url: str) -> AsyncIterator[Backend]:
+    """A backend with alice and bob, which the refusals of a module share, since none of them changes anything."""
+    async with serving(shared_url, DOCUMENT) as backend:
+        backend.people = {name: await backend.sign_up(name) for name in ("alice", "bob")}
+        yield backend
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def owner(refusing: Backend) -> dict[str, str]:
+    """The header of an admin of the shared backend."""
+    return await refusing.admin()
 
 
 async def sign_in(backend: Backend, email: str, password: str, **headers: str) -> Any:

@@ -103,9 +103,10 @@ async def test_an_admin_is_nobody_in_the_backend(backend: Backend) -> None:
     assert (await backend.client.get("/api/open", headers=admin)).status_code == 401
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer x", "Basic YTpi", "Bearer é"])
-async def test_what_is_no_admins_credential_is_refused(backend: Backend, header: str) -> None:
-    answer = await backend.client.get("/admin/v1/users", headers=[(b"authorization", header.encode("latin-1"))])
+async def test_what_is_no_admins_credential_is_refused(refusing: Backend, header: str) -> None:
+    answer = await refusing.client.get("/admin/v1/users", headers=[(b"authorization", header.encode("latin-1"))])
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer realm=")
 

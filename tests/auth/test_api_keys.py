@@ -16,16 +16,18 @@ async def made(backend: Backend, admin: dict[str, str], **body: Any) -> str:
     return str(answer.json()["key"])
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("body", "status"),
     [({}, 422), ({"name": ""}, 422), ({"name": "x" * 101}, 422), ({"name": "a", "roles": ["nothing"]}, 422),
      ({"name": "a", "admin_role": "god"}, 422), ({"name": "a", "expires_at": "soon"}, 422),
      ({"name": "a", "digest": "x"}, 422)],
 )  # fmt: skip
-async def test_a_key_that_makes_no_sense_is_not_made(backend: Backend, body: dict[str, Any], status: int) -> None:
-    admin = await backend.admin()
-    assert (await backend.client.post("/admin/v1/api-keys", json=body, headers=admin)).status_code == status
-    assert await backend.sql("SELECT 1 FROM rowgate.api_keys") == []
+async def test_a_key_that_makes_no_sense_is_not_made(
+    refusing: Backend, owner: dict[str, str], body: dict[str, Any], status: int
+) -> None:
+    assert (await refusing.client.post("/admin/v1/api-keys", json=body, headers=owner)).status_code == status
+    assert await refusing.sql("SELECT 1 FROM rowgate.api_keys") == []
 
 
 async def test_a_key_has_its_roles_and_is_no_person(backend: Backend) -> None:
@@ -121,10 +123,11 @@ async def test_a_key_with_an_admin_role_reaches_as_far_as_that_role(backend: Bac
 BAD = ["", "x", "rgk_", "rgk_" + "a" * 54, "rgp_" + "a" * 32, "é"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("key", BAD)
-async def test_a_bad_key_is_refused_on_every_route_and_asks_the_database_nothing(backend: Backend, key: str) -> None:
+async def test_a_bad_key_is_refused_on_every_route_and_asks_the_database_nothing(refusing: Backend, key: str) -> None:
     raw = key.encode("latin-1")
-    pool = backend.app.fastapi.state.pool
+    pool = refusing.app.fastapi.state.pool
     before = pool.acquire
 
     async def counted() -> Any:
@@ -133,9 +136,9 @@ async def test_a_bad_key_is_refused_on_every_route_and_asks_the_database_nothing
     pool.acquire = counted
     try:
         for path in ("/api/open", "/auth/v1/settings"):
-            answer = await backend.client.get(path, headers=[(b"apikey", raw)])
+            answer = await refusing.client.get(path, headers=[(b"apikey", raw)])
             assert (answer.status_code, answer.json()["code"]) == (401, "auth.api_key_invalid")
-        answer = await backend.client.get("/api/open", headers=[(b"authorization", b"Bearer " + raw)])
+        answer = await refusing.client.get("/api/open", headers=[(b"authorization", b"Bearer " + raw)])
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == 'Bearer realm="rowgate", error="invalid_token"'
     finally:

@@ -194,9 +194,10 @@ async def test_a_refreshed_session_has_the_same_person_and_works(backend: Backen
     assert await at(backend, Person(backend.client, alice.id, answer.json())) == 200
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("token", ["", "x", "x" * 43, "x" * 5000, "é" * 43])
-async def test_what_is_no_refresh_token_is_refused(backend: Backend, token: str) -> None:
-    assert (await refresh(backend, token)).status_code == 401
+async def test_what_is_no_refresh_token_is_refused(refusing: Backend, token: str) -> None:
+    assert (await refresh(refusing, token)).status_code == 401
 
 
 async def test_tokens_of_one_kind_are_not_taken_for_another(backend: Backend) -> None:

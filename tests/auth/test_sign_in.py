@@ -47,20 +47,22 @@ async def test_an_endless_password_is_refused_before_it_is_hashed(backend: Backe
     assert (answer.status_code, answer.json()["code"]) == (422, "auth.password_refused")
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "body",
     [{}, {"email": ALICE}, {"email": ALICE, "password": None}, {"email": ALICE, "password": {"$ne": ""}},
      {"email": [ALICE], "password": "x"}, {"email": ALICE, "password": "x", "role": "support"}, [], "x", None],
     ids=str,
 )  # fmt: skip
-async def test_a_body_of_another_shape_is_refused(backend: Backend, body: Any) -> None:
-    answer = await backend.client.post("/auth/v1/token?grant_type=password", json=body)
+async def test_a_body_of_another_shape_is_refused(refusing: Backend, body: Any) -> None:
+    answer = await refusing.client.post("/auth/v1/token?grant_type=password", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "input.invalid")
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("query", ["", "?grant_type=", "?grant_type=id_token", "?grant_type=authorization_code"])
-async def test_another_grant_is_refused(backend: Backend, query: str) -> None:
-    answer = await backend.client.post(f"/auth/v1/token{query}", json={"email": ALICE, "password": "x"})
+async def test_another_grant_is_refused(refusing: Backend, query: str) -> None:
+    answer = await refusing.client.post(f"/auth/v1/token{query}", json={"email": ALICE, "password": "x"})
     assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
 
 
@@ -191,6 +193,7 @@ async def test_the_form_of_oauth2_is_taken(backend: Backend) -> None:
     assert (await backend.client.post("/auth/v1/token", data=again)).status_code == 200
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "form",
     [
@@ -200,9 +203,9 @@ async def test_the_form_of_oauth2_is_taken(backend: Backend) -> None:
         b"&".join([b"a=1"] * 30),
     ],
 )
-async def test_a_form_that_is_unclear_is_refused(backend: Backend, form: bytes) -> None:
+async def test_a_form_that_is_unclear_is_refused(refusing: Backend, form: bytes) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = await backend.client.post("/auth/v1/token", content=form, headers=headers)
+    answer = await refusing.client.post("/auth/v1/token", content=form, headers=headers)
     assert answer.status_code in {400, 422}
 
 

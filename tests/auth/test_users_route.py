@@ -16,17 +16,18 @@ async def call(
     return await backend.client.request(method, f"/admin/v1/users{path}", json=body, headers={**admin, **headers})
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("user", [NOBODY, "x", "1", "018f0000-0000-7000-8000-00000000000a'--"])
-async def test_who_isnt_there_is_a_404(backend: Backend, user: str) -> None:
-    admin = await backend.admin()
+async def test_who_isnt_there_is_a_404(refusing: Backend, owner: dict[str, str], user: str) -> None:
     for method, path, body in (
         ("GET", "", None), ("PATCH", "", {}), ("DELETE", "", None), ("PUT", "/roles", {"roles": []}),
         ("POST", "/disable", None), ("POST", "/enable", None), ("POST", "/sign-out", None),
     ):  # fmt: skip
-        answer = await call(backend, admin, method, f"/{user}{path}", body)
+        answer = await call(refusing, owner, method, f"/{user}{path}", body)
         assert (answer.status_code, answer.json()["code"]) == (404, "admin.not_found"), (method, path)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "body",
     [{}, {"email": 1}, {"email": "x"}, {"email": "a@example.com", "roles": ["nothing"]},
@@ -34,23 +35,25 @@ async def test_who_isnt_there_is_a_404(backend: Backend, user: str) -> None:
      {"email": "a@example.com", "columns": {"id": NOBODY}}, {"email": "a@example.com", "password": "short"}],
     ids=str,
 )  # fmt: skip
-async def test_a_person_that_makes_no_sense_is_not_made(backend: Backend, body: Any) -> None:
-    answer = await call(backend, await backend.admin(), "POST", "", body)
+async def test_a_person_that_makes_no_sense_is_not_made(refusing: Backend, owner: dict[str, str], body: Any) -> None:
+    answer = await call(refusing, owner, "POST", "", body)
     assert answer.status_code == 422
-    assert await backend.sql("SELECT 1 FROM data.users") == []
+    assert len(await refusing.sql("SELECT 1 FROM data.users")) == 2
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("body", "status"),
     [([], 422), ({"id": NOBODY}, 422), ({"created_at": None}, 422), ({"roles": ["support"]}, 422),
      ({"plan": "gold"}, 422), ({"email": "Bob@example.com"}, 422), ({"email": {}}, 422), ({"password": "x"}, 422)],
 )  # fmt: skip
-async def test_a_change_that_makes_no_sense_changes_nothing(backend: Backend, body: Any, status: int) -> None:
-    admin, alice = await backend.admin(), await backend.sign_up("alice")
-    await backend.sign_up("bob")
-    before = await backend.sql("SELECT * FROM data.users")
-    assert (await call(backend, admin, "PATCH", f"/{alice.id}", body)).status_code == status
-    assert await backend.sql("SELECT * FROM data.users") == before
+async def test_a_change_that_makes_no_sense_changes_nothing(
+    refusing: Backend, owner: dict[str, str], body: Any, status: int
+) -> None:
+    alice = refusing.people["alice"]
+    before = await refusing.sql("SELECT * FROM data.users")
+    assert (await call(refusing, owner, "PATCH", f"/{alice.id}", body)).status_code == status
+    assert await refusing.sql("SELECT * FROM data.users") == before
 
 
 async def test_unknown_roles_are_refused_and_named(backend: Backend) -> None:
