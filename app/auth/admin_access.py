@@ -34,6 +34,11 @@ class AdminRoleMissing(RowgateError):
     status: ClassVar[int] = 403
     code: ClassVar[str] = "admin.role_missing"
 
+    def __init__(self, detail: str) -> None:
+        """Add the challenge of RFC 6750."""
+        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate-admin", error="insufficient_scope"'}
+        super().__init__(detail, headers=challenge)
+
 
 @dataclass(frozen=True, slots=True)
 class Admin:

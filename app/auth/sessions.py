@@ -56,6 +56,7 @@ def _sha256(token: str) -> bytes:
 
 IDLE_DAYS = 7
 ABSOLUTE_DAYS = 30
+KEPT_DAYS = 90  # after a session's last day
 GRACE_SECONDS = 10
 MAX_SESSIONS = 100
 
@@ -70,7 +71,11 @@ class OpenedSession:
 
 
 async def open_session(connection: Any, user_id: str, user_agent: str | None, ip: str) -> OpenedSession:
-    """Begin a session; beyond 100 of them, the person's oldest ends."""
+    """Begin a session; beyond 100 of them, the person's oldest ends.
+
+    What is left of the person's ended ones goes: their tokens now, they themselves after a time in which it still
+    counts from where somebody signed in.
+    """
     session_id = await connection.fetchval(
         "INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip)"
         f" VALUES ($1, now() + interval '{ABSOLUTE_DAYS} days', $2, $3) RETURNING id",
@@ -83,6 +88,14 @@ async def open_session(connection: Any, user_id: str, user_agent: str | None, ip
         "UPDATE rowgate.sessions SET revoked_at = now() WHERE id IN (SELECT id FROM rowgate.sessions"
         f" WHERE user_id = $1 AND revoked_at IS NULL ORDER BY created_at DESC, id DESC OFFSET {MAX_SESSIONS})",
         user_id,
+    )
+    await connection.execute(
+        "DELETE FROM rowgate.refresh_tokens t USING rowgate.sessions s WHERE s.id = t.session_id AND s.user_id = $1"
+        " AND (s.revoked_at IS NOT NULL OR s.expires_at < now())",
+        user_id,
+    )
+    await connection.execute(
+        f"DELETE FROM rowgate.sessions WHERE user_id = $1 AND expires_at < now() - interval '{KEPT_DAYS} days'", user_id
     )
     return OpenedSession(session_id, user_id, await _add_token(connection, session_id))
 
@@ -135,9 +148,6 @@ async def refresh_session(connection: Any, token: str) -> OpenedSession | Reused
     )
     if user_id is None:
         raise RefreshTokenInvalid
-    await connection.execute(
-        "DELETE FROM rowgate.refresh_tokens WHERE session_id = $1 AND used_at < now() - interval '1 day'", taken
-    )
     return OpenedSession(taken, user_id, await _add_token(connection, taken))
 
 

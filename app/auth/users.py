@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,21 +29,27 @@ WHERE u.id = $1
 
 @dataclass(frozen=True, slots=True)
 class UserState:
-    """A user at one authority version; `sessions` maps each living session to its identity and its end."""
+    """A user at one authority version; `sessions` maps each living session to its end."""
 
     id: str
     version: int
     disabled: bool
-    columns: dict[str, Any]
+    columns: Mapping[str, Any]
     roles: tuple[str, ...]
-    sessions: dict[str, tuple[Identity, datetime]]
+    sessions: Mapping[str, datetime]
+    anyone: Identity
+    """The identity of whatever session; what it holds of columns and roles is shared by those of all sessions."""
+    _identities: dict[str, Identity] = field(default_factory=dict, repr=False, compare=False)
 
     def identity(self, session_id: str) -> Identity | None:
         """Give the identity of a session, or None if it doesn't live."""
-        found = self.sessions.get(session_id)
-        if found is None or self.disabled or found[1] <= datetime.now(UTC):
+        ends = self.sessions.get(session_id)
+        if ends is None or self.disabled or ends <= datetime.now(UTC):
             return None
-        return found[0]
+        known = self._identities.get(session_id)
+        if known is None:
+            known = self._identities[session_id] = replace(self.anyone, session_id=session_id)
+        return known
 
 
 class UserCache:
@@ -122,8 +129,6 @@ def state_of(row: Any) -> UserState:
     columns = {name: value for name, value in row.items() if not name.startswith(_OWN)}
     version = row["rowgate_version"] or 0
     roles = tuple(row["rowgate_roles"])
-    sessions = {
-        session: (user_identity(row["id"], session_id=session, roles=roles, columns=columns, version=version), ends)
-        for session, ends in zip(row["rowgate_sessions"], row["rowgate_ends"], strict=True)
-    }
-    return UserState(row["id"], version, row["rowgate_disabled"], columns, roles, sessions)
+    sessions = dict(zip(row["rowgate_sessions"], row["rowgate_ends"], strict=True))
+    anyone = user_identity(row["id"], session_id=None, roles=roles, columns=columns, version=version)
+    return UserState(row["id"], version, row["rowgate_disabled"], anyone.columns, roles, sessions, anyone)

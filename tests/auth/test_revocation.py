@@ -168,6 +168,30 @@ async def test_a_refresh_token_counts_once_and_again_only_for_a_lost_answer(back
     assert rows[0][0] == 1
 
 
+async def test_a_token_that_was_used_long_ago_still_betrays_its_thief(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    first = alice.session["refresh_token"]
+    second = (await refresh(backend, first)).json()["refresh_token"]
+    await backend.sql(
+        "UPDATE rowgate.refresh_tokens SET used_at = used_at - interval '6 days' WHERE used_at IS NOT NULL"
+    )
+    third = (await refresh(backend, second)).json()["refresh_token"]
+    assert (await refresh(backend, first)).status_code == 401
+    assert (await refresh(backend, third)).status_code == 401
+
+
+async def test_what_is_left_of_ended_sessions_goes_at_the_next_sign_in(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    await alice.post("/auth/v1/logout")
+    await backend.sql(
+        "INSERT INTO rowgate.sessions (user_id, expires_at) VALUES ($1, now() - interval '91 days')", alice.id
+    )
+    assert (await sign_in(backend, ALICE, PASSWORD)).status_code == 200
+    kept = await backend.sql("SELECT revoked_at IS NULL AS lives FROM rowgate.sessions ORDER BY created_at")
+    assert [row["lives"] for row in kept] == [False, True]
+    assert (await backend.sql("SELECT count(*) FROM rowgate.refresh_tokens"))[0][0] == 1
+
+
 async def test_many_refreshes_with_one_token_at_once_are_one_family(backend: Backend) -> None:
     alice = await backend.sign_up("alice")
     answers = await asyncio.gather(*(refresh(backend, alice.session["refresh_token"]) for _ in range(6)))

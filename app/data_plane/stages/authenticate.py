@@ -14,6 +14,10 @@ class CredentialsRepeated(RowgateError):
     status: ClassVar[int] = 401
     code: ClassVar[str] = "auth.credentials_repeated"
 
+    def __init__(self, detail: str) -> None:
+        """Add the challenge of RFC 6750."""
+        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="rowgate", error="invalid_request"'})
+
 
 async def authenticate(request: Request, auth: AuthContext, schemes: tuple[str, ...]) -> Identity:
     """Give the identity; a credential that is there but bad is refused, also where none is needed."""
