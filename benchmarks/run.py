@@ -1,0 +1,245 @@
+"""Measures S1 to S5: the contestants one beside the other, in interleaved rounds, with `wrk`."""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from app.auth.start import derived
+from app.auth.tokens import AccessTokens, Keyring, SigningKey
+from app.changes.commands import apply_file
+from app.database import connect
+from app.embedded import start_embedded
+from app.store.migrate import migrate
+
+HERE = Path(__file__).parent
+SECRET = "b" * 48
+USERS, ROWS = 1_000, 100_000
+CONNECTIONS = 16
+CONTESTANTS = ("rowgate", "sqlmodel", "asyncpg", "ceiling")
+PORTS = {name: 8_600 + index for index, name in enumerate(CONTESTANTS)}
+MODULES = {"sqlmodel": "by_hand_sqlmodel", "asyncpg": "by_hand_asyncpg", "ceiling": "ceiling"}
+
+# The paths of a work for Rowgate and for the others; `%s` is a document's id, and the caller owns it.
+WORKS: dict[str, tuple[str, str, str]] = {
+    "S1 my 20 newest rows": ("GET", "/rest/v1/my_documents?limit=20", "/my_documents"),
+    "S2 one row, owner checked": ("GET", "/api/documents/%s", "/documents/%s"),
+    "S3 validated insert": ("POST", "/api/documents", "/documents"),
+    "S4 fetch, compare, update": ("POST", "/api/documents/%s/submit", "/documents/%s/submit"),
+    "S5 refused: no token": ("GET", "/rest/v1/my_documents?limit=20", "/my_documents"),
+}
+
+_LUA = """
+local calls, index = {}, 0
+for line in io.lines("%(calls)s") do
+  local path, token = line:match("^(%%S+) (%%S*)$")
+  local headers = {["Host"] = "127.0.0.1", ["Content-Type"] = "application/json"}
+  if token ~= "" then headers["Authorization"] = "Bearer " .. token end
+  calls[#calls + 1] = wrk.format("%(method)s", path, headers, %(body)s)
+end
+index = math.random(#calls)
+request = function()
+  index = index %% #calls + 1
+  return calls[index]
+end
+"""
+
+
+async def build(url: str) -> list[tuple[str, str, str]]:
+    """Make the database, and give callers: a user, a token, a document of theirs."""
+    await migrate(url)
+    await apply_file(url, HERE / "backend.yaml")
+    connection: Any = await connect(url)
+    await connection.execute(
+        "INSERT INTO data.users (email) SELECT 'user' || n || '@example.com' FROM pg_catalog.generate_series(1, $1) n",
+        USERS,
+    )
+    await connection.execute(
+        "INSERT INTO data.documents (owner_user_id, title, amount, created_at)"
+        " SELECT u.id, 'Document ' || n, n, now() - n * interval '1 minute'"
+        " FROM data.users u, pg_catalog.generate_series(1, $1) n",
+        ROWS // USERS,
+    )
+    await connection.execute(
+        "INSERT INTO rowgate.sessions (user_id, expires_at) SELECT id, now() + interval '1 day' FROM data.users"
+    )
+    await connection.execute("VACUUM ANALYZE")
+    rows = await connection.fetch(
+        "SELECT s.user_id, s.id,"
+        " (SELECT d.id FROM data.documents d WHERE d.owner_user_id = s.user_id LIMIT 1) AS document"
+        " FROM rowgate.sessions s"
+    )
+    await connection.close()
+    keyring = Keyring(SigningKey("k1", derived(SECRET, "access tokens")))
+    tokens = AccessTokens(keyring, "rowgate", lifetime=3_600)
+    return [(row["user_id"], tokens.issue(row["user_id"], row["id"]).token, row["document"]) for row in rows]
+
+
+@contextmanager
+def contestant(name: str, url: str) -> Iterator[int]:
+    """Run one server, one process of it."""
+    port = PORTS[name]
+    environment = {**os.environ, "BENCH_URL": url, "BENCH_SECRET": derived(SECRET, "access tokens").hex()}
+    programs = Path(sys.executable).parent
+    if name == "rowgate":
+        environment |= {
+            "ROWGATE_DATABASE_URL": url,
+            "ROWGATE_SECRET_KEY": SECRET,
+            "ROWGATE_LOG_FORMAT": "json",
+            "PYTHONPATH": str(HERE.parent),
+        }
+        command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", str(port)]
+    else:
+        module = f"benchmarks.{MODULES[name]}:app"
+        command = [str(programs / "uvicorn"), module, "--port", str(port), "--no-access-log", "--log-level", "warning"]
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+    process = subprocess.Popen(command, cwd=HERE.parent, env=environment, stdout=log, stderr=log)
+    try:
+        _wait(port, process)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(40)
+        log.close()
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1)
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            if process.poll() is not None:
+                sys.exit(f"the server on port {port} ended")
+            time.sleep(0.1)
+        else:
+            return
+    sys.exit(f"the server on port {port} doesn't answer")
+
+
+def measure(name: str, work: str, callers: list[tuple[str, str, str]], seconds: int, pid: int) -> dict[str, float]:
+    """Run one round of one work; gives requests a second, milliseconds, and CPU of the server for each request."""
+    method, own, others = WORKS[work]
+    path = own if name == "rowgate" else others
+    signed_in = not work.startswith("S5")
+    with tempfile.TemporaryDirectory() as folder:
+        calls = Path(folder) / "calls"
+        calls.write_text(
+            "".join(
+                f"{path % document if '%s' in path else path} {token if signed_in else ''}\n"
+                for _, token, document in callers
+            )
+        )
+        body = '\'{"title": "A new document", "amount": 12.5}\'' if method == "POST" else "nil"
+        status = 401 if not signed_in else 201 if work.startswith("S3") else 200
+        script = Path(folder) / "script.lua"
+        script.write_text(_LUA % {"calls": calls, "method": method, "body": body})
+        _check(name, method, callers[0], path, status, signed_in=signed_in)
+        before = _cpu(pid)
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)]
+        done = subprocess.run([*command, f"http://127.0.0.1:{PORTS[name]}"], capture_output=True, text=True, check=True)
+    said = done.stdout
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
+    total = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    if signed_in and refused:
+        sys.exit(f"{name} refused {refused[1]} requests of {work}")
+    return {
+        "rps": rate,
+        "p50": _milliseconds(said, "50%"),
+        "p99": _milliseconds(said, "99%"),
+        "cpu": (_cpu(pid) - before) / max(1, total) * 1e6,
+    }
+
+
+def _check(name: str, method: str, caller: tuple[str, str, str], path: str, status: int, *, signed_in: bool) -> None:
+    """Make one call and look at its answer, so that nobody wins by answering something else."""
+    user, token, document = caller
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if signed_in else {})}
+    data = b'{"title": "A new document", "amount": 12.5}' if method == "POST" else None
+    url = f"http://127.0.0.1:{PORTS[name]}{path % document if '%s' in path else path}"
+    request = urllib.request.Request(url, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            found, value = answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        found, value = error.code, None
+    rows_fit = not isinstance(value, list) or len(value) == 20
+    if found != status or not rows_fit:
+        sys.exit(f"{name} answers {found} to {method} {path}: {str(value)[:300]} ({user})")
+
+
+def _milliseconds(said: str, mark: str) -> float:
+    found = re.search(rf"{mark}\s+([\d.]+)(us|ms|s)", said)
+    if found is None:
+        return float("nan")
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    """Measure, and print a table and JSON."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--seconds", type=int, default=5)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--only", nargs="*", default=list(CONTESTANTS))
+    arguments.add_argument("--works", nargs="*", default=["S1", "S2", "S3", "S4", "S5"])
+    asked = arguments.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("The load generator wrk is needed: apt-get install wrk")
+    folder = Path(tempfile.mkdtemp(prefix="rowgate-bench-", dir="/tmp"))
+    server = start_embedded(folder)
+    try:
+        _measure_all(server.url(), asked)
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+def _measure_all(url: str, asked: Any) -> None:
+    callers = asyncio.run(build(url))
+    found: dict[str, dict[str, list[dict[str, float]]]] = {}
+    works = [work for work in WORKS if work[:2] in asked.works]
+    with ExitStack() as stack:
+        pids = {name: stack.enter_context(contestant(name, url)) for name in CONTESTANTS if name in asked.only}
+        for _ in range(asked.rounds):
+            for work in works:
+                for name, pid in pids.items():
+                    round_ = measure(name, work, callers, asked.seconds, pid)
+                    found.setdefault(work, {}).setdefault(name, []).append(round_)
+    medians = {
+        work: {
+            name: {key: statistics.median(r[key] for r in rounds) for key in rounds[0]} for name, rounds in by.items()
+        }
+        for work, by in found.items()
+    }
+    for work, by in medians.items():
+        print(f"\n{work}")
+        for name, one in by.items():
+            ratio = by["rowgate"]["rps"] / one["rps"] if "rowgate" in by else float("nan")
+            print(
+                f"  {name:10} {one['rps']:9.0f} rps  p50 {one['p50']:7.2f} ms  p99 {one['p99']:7.2f} ms"
+                f"  cpu {one['cpu']:6.0f} us  Rowgate is {ratio:5.2f} times as fast"
+            )
+    print(json.dumps(medians))
+
+
+if __name__ == "__main__":
+    main()
