@@ -7,7 +7,7 @@ from typing import Any
 
 from app.expressions.to_sql import Parameters
 from app.expressions.types import DOUBLE, DYN, STRING, Enum, ListOf, Type, pg_type
-from app.relations.query import Condition, Group, Query, Test
+from app.relations.query import Condition, Group, Query, Test, columns_named
 from app.relations.schema import quoted
 from app.relations.source import ALIAS, Source, column_sql, conditions_sql, order_sql
 from app.relations.statement import Statement, statement
@@ -82,8 +82,8 @@ def compile_query(source: Source, query: Query) -> Statement:
     parameters = Parameters()
     column = column_sql(source, parameters)
     listed = [(one.label, one.column) for one in query.shown or ()] or [(name, name) for name in source.shown]
-    # Every column is written before the client's values are numbered: a computed one may bring parameters of its own.
-    texts = {name: column("row", name) for name in source.shown}
+    # Columns are written before the client's values are numbered: a computed one may bring parameters of its own.
+    texts = {name: column("row", name) for name in _named(query, listed)}
     select = ", ".join(f"{_output(source.shown[name], texts[name])} AS {quoted(label)}" for label, name in listed)
     own = conditions_sql(source, None, parameters)
     order = _order(source, query, texts, parameters)
@@ -99,6 +99,13 @@ def compile_query(source: Source, query: Query) -> Statement:
     body = "coalesce(json_agg(rowgate_page), '[]')::text"
     sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM ({page}) rowgate_page"
     return statement(sql, parameters.evaluators, asked.count)
+
+
+def _named(query: Query, listed: list[tuple[str, str]]) -> dict[str, None]:
+    """Name the columns that a query speaks of, each once: a parameter that isn't used would have no type."""
+    names = [name for _, name in listed] + [term.column for term in query.order]
+    names += [name for condition in query.conditions for name in columns_named(condition)]
+    return dict.fromkeys(names)
 
 
 def _output(kind: Type, text: str) -> str:
