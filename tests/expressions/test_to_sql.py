@@ -33,7 +33,7 @@ SCOPE = Scope(
 )
 ALICE = "018f0000-0000-7000-8000-00000000000a"
 VALUES = """
-INSERT INTO things VALUES
+INSERT INTO public.things VALUES
  (1, 9223372036854775807, true, 'Straße', '018f0000-0000-7000-8000-00000000000a', 12.50, 0.5, '2026-01-01T00:00:00Z',
   'a', '{x,y}', '{"size": 3, "none": null, "word": "x"}'),
  (2, -9223372036854775808, false, '50%', '018f0000-0000-7000-8000-00000000000b', 0, 'NaN', '2026-06-01T00:00:00Z',
@@ -47,7 +47,7 @@ def things_url(module_database_url: str) -> str:
     async def make() -> None:
         connection = await asyncpg.connect(module_database_url)
         columns = ", ".join(f'"{name}" {pg}' for name, (_, pg) in COLUMNS.items())
-        await connection.execute(f"CREATE TABLE things ({columns}); {VALUES}")
+        await connection.execute(f"CREATE TABLE public.things ({columns}); {VALUES}")
         await connection.close()
 
     asyncio.run(make())
@@ -67,9 +67,9 @@ async def answers(url: str, text: str, env: dict[str, Any]) -> tuple[list[Any], 
     sql, parameters = to_sql(text)
     connection = await connect(url)
     try:
-        rows = await connection.fetch("SELECT * FROM things ORDER BY id")
+        rows = await connection.fetch("SELECT * FROM public.things ORDER BY id")
         values = [evaluate(env) for evaluate in parameters.evaluators]
-        in_sql = [r["v"] for r in await connection.fetch(f"SELECT {sql} AS v FROM things t ORDER BY id", *values)]
+        in_sql = [r["v"] for r in await connection.fetch(f"SELECT {sql} AS v FROM public.things t ORDER BY id", *values)]
     finally:
         await connection.close()
     compute = compile_value(check(text, SCOPE))
