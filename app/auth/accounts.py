@@ -198,17 +198,6 @@ async def replace_password(connection: Any, user_id: str, new: NewPassword, *, k
     await end_sessions(connection, user_id=user_id, but=keep)
 
 
-async def set_password(connection: Any, user_id: str, digest: str, *, keep: str | None = None) -> None:
-    """Store a password's hash and end the sessions, all but one."""
-    await connection.execute(
-        "INSERT INTO rowgate.accounts (user_id, password_hash, password_changed_at) VALUES ($1, $2, now())"
-        " ON CONFLICT (user_id) DO UPDATE SET password_hash = $2, password_changed_at = now()",
-        user_id,
-        digest,
-    )
-    await end_sessions(connection, user_id=user_id, but=keep)
-
-
 async def set_columns(connection: Any, user_id: str, columns: Mapping[str, Any]) -> None:
     """Write columns of a person; they have been checked, and their names come from the definitions.
 

@@ -97,6 +97,33 @@ async def test_after_five_wrong_passwords_an_admin_waits(backend: Backend) -> No
     assert (await admin_sign_in(backend, " Root@Example.com", ADMIN_PASSWORD)).status_code == 429
 
 
+async def test_an_admin_disabled_while_signing_in_is_not_let_in(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await backend.admin()
+    passwords = backend.app.fastapi.state.passwords
+    verify = passwords.verify
+
+    async def slow(*parts: Any) -> Any:
+        checked = await verify(*parts)
+        await backend.sql("UPDATE rowgate.admins SET disabled_at = now()")
+        return checked
+
+    monkeypatch.setattr(passwords, "verify", slow)
+    assert (await admin_sign_in(backend, ROOT, ADMIN_PASSWORD)).status_code == 401
+
+
+async def test_an_admin_or_a_key_that_isnt_there_is_a_404(backend: Backend) -> None:
+    owner = await backend.admin()
+    nobody = "/admin/v1/admins/018f0000-0000-7000-8000-00000000000a"
+    for method, path, body in (
+        ("PATCH", nobody, {"role": "viewer"}), ("DELETE", nobody, None), ("DELETE", "/admin/v1/admins/x", None),
+        ("GET", "/admin/v1/api-keys/x", None), ("DELETE", "/admin/v1/api-keys/x", None),
+    ):  # fmt: skip
+        answer = await backend.client.request(method, path, json=body, headers=owner)
+        assert (answer.status_code, answer.json()["code"]) == (404, "admin.not_found"), (method, path)
+
+
 async def test_an_admin_is_nobody_in_the_backend(backend: Backend) -> None:
     admin = await backend.admin()
     assert (await backend.client.get("/api/me", headers=admin)).status_code == 401

@@ -84,6 +84,24 @@ async def test_guessing_all_at_once_gains_nothing(backend: Backend) -> None:
     assert sum(one.status_code == 401 for one in answers) == 5
 
 
+async def test_a_right_guess_sent_along_with_too_many_wrong_ones_is_not_told(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await backend.sign_up("alice")
+    passwords = backend.app.fastapi.state.passwords
+    verify = passwords.verify
+
+    async def slow(password: str, *parts: Any) -> Any:
+        if password == PASSWORD:
+            for n in range(5):
+                await sign_in(backend, ALICE, f"guess {n}")
+        return await verify(password, *parts)
+
+    monkeypatch.setattr(passwords, "verify", slow)
+    answer = await sign_in(backend, ALICE, PASSWORD)
+    assert (answer.status_code, answer.json()["code"]) == (429, "auth.too_many_failures")
+
+
 async def test_many_sign_ins_of_one_person_at_once_all_succeed(backend: Backend) -> None:
     await backend.sign_up("alice")
     answers = await asyncio.gather(*(sign_in(backend, ALICE, PASSWORD) for _ in range(12)))
