@@ -69,7 +69,8 @@ async def answers(url: str, text: str, env: dict[str, Any]) -> tuple[list[Any], 
     try:
         rows = await connection.fetch("SELECT * FROM public.things ORDER BY id")
         values = [evaluate(env) for evaluate in parameters.evaluators]
-        in_sql = [r["v"] for r in await connection.fetch(f"SELECT {sql} AS v FROM public.things t ORDER BY id", *values)]
+        found = await connection.fetch(f"SELECT {sql} AS v FROM public.things t ORDER BY id", *values)
+        in_sql = [row["v"] for row in found]
     finally:
         await connection.close()
     compute = compile_value(check(text, SCOPE))
