@@ -348,9 +348,11 @@ class Limiter:
         """Say whether a hit would be refused now, without counting one; raises StoreUnavailable."""
         item = RateLimitItemPerSecond(limit.amount, limit.period, namespace="limit")
         try:
-            return not await self._strategy.test(item, _scope(scope), counted_key(key))
+            room = await self._strategy.test(item, _scope(scope), counted_key(key))
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
+        # What a full store had no room for was counted in the spare.
+        return not room or (self._spare is not None and await self._spare.is_spent(limit, scope, key))
 
     async def forget(self, limit: Limit, scope: str, key: str) -> None:
         """Forget what was counted for one key; raises StoreUnavailable."""
@@ -359,6 +361,8 @@ class Limiter:
             await self._strategy.clear(item, _scope(scope), counted_key(key))
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
+        if self._spare is not None:
+            await self._spare.forget(limit, scope, key)
 
     async def _hit(self, limit: Limit, scope: str, key: str, cost: int) -> Outcome:
         item = RateLimitItemPerSecond(limit.amount, limit.period, namespace="limit")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from passlib.hash import argon2
 
-from app.rate_limits import Limit, Limiter, StoreUnavailable
-from tests.auth.conftest import refresh, sign_in
-from tests.backend import PASSWORD, Backend
+from app.rate_limits import Limit
+from tests.auth.conftest import DOCUMENT, refresh, sign_in
+from tests.backend import PASSWORD, Backend, serving
 
 ALICE = "alice@example.com"
 _LOOPBACK = (ip_network("127.0.0.1"),)
@@ -144,15 +144,17 @@ async def test_an_address_that_tries_many_accounts_is_stopped(backend: Backend) 
     assert [one.status_code for one in answers] == [401] * 20 + [429]
 
 
-async def test_where_nothing_can_be_counted_nobody_signs_in(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    await backend.sign_up("alice")
-
-    async def down(*_: object) -> bool:
-        raise StoreUnavailable("Requests can't be counted at the moment.")
-
-    monkeypatch.setattr(Limiter, "is_spent", down)
-    answer = await sign_in(backend, ALICE, PASSWORD)
-    assert (answer.status_code, answer.json()["code"]) == (503, "limit.store_unavailable")
+async def test_where_nothing_can_be_counted_nobody_signs_in(migrated_url: str) -> None:
+    async with serving(migrated_url, DOCUMENT, redis_url="redis://127.0.0.1:1") as backend:
+        alice = await backend.sign_up("alice")
+        answer = await sign_in(backend, ALICE, PASSWORD)
+        assert (answer.status_code, answer.json()["code"]) == (503, "limit.store_unavailable")
+        assert answer.headers["retry-after"] == "1"
+        body = {"email": "root@example.com", "password": PASSWORD}
+        assert (await backend.client.post("/admin/v1/sign-in", json=body)).status_code == 503
+        # Who is signed in stays so.
+        assert (await alice.get("/api/me")).status_code == 200
+        assert (await refresh(backend, alice.session["refresh_token"])).status_code == 200
 
 
 async def test_a_forged_header_doesnt_change_the_address_that_is_counted(backend: Backend) -> None:

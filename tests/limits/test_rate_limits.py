@@ -253,3 +253,26 @@ def test_only_one_file_knows_the_library(request: pytest.FixtureRequest) -> None
     files: Callable[[str], object] = request.config.rootpath.joinpath("app").rglob
     knowing = [path.name for path in files("*.py") if re.search(r"^(from|import) limits\b", path.read_text(), re.M)]  # type: ignore[attr-defined]
     assert knowing == ["rate_limits.py"]
+
+
+async def test_asking_whether_a_limit_is_spent_counts_nothing(limiter: Limiter, clock: Clock) -> None:
+    limit = Limit(2, 60)
+    for _ in range(5):
+        assert not await limiter.is_spent(limit, "s", "a")
+    for _ in range(2):
+        await limiter.hit(limit, "s", "a")
+    assert await limiter.is_spent(limit, "s", "a")
+    assert not await limiter.is_spent(limit, "s", "b")
+    assert not await limiter.is_spent(limit, "other", "a")
+    clock.now += 61
+    assert not await limiter.is_spent(limit, "s", "a")
+
+
+async def test_what_is_forgotten_is_one_key_of_one_scope(limiter: Limiter) -> None:
+    limit = Limit(1, 60)
+    for scope, key in (("s", "a"), ("s", "b"), ("other", "a")):
+        await limiter.hit(limit, scope, key)
+    await limiter.forget(limit, "s", "a")
+    await limiter.forget(limit, "s", "nobody")
+    spent = [await limiter.is_spent(limit, scope, key) for scope, key in (("s", "a"), ("s", "b"), ("other", "a"))]
+    assert spent == [False, True, True]

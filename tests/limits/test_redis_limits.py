@@ -157,3 +157,37 @@ async def test_a_store_that_comes_back_counts_again(tmp_path: Path) -> None:
         await limiter.close()
         process.kill()
         process.wait(10)
+
+
+async def test_a_store_that_is_not_there_neither_tells_nor_forgets() -> None:
+    limiter = Limiter.in_redis(f"redis://127.0.0.1:{free_port()}")
+    with pytest.raises(StoreUnavailable):
+        await limiter.is_spent(Limit(1, 60), "s", "a")
+    with pytest.raises(StoreUnavailable):
+        await limiter.forget(Limit(1, 60), "s", "a")
+    await limiter.close()
+
+
+@needs_redis
+async def test_what_one_process_counts_or_forgets_holds_for_the_other(limiter: Limiter, server: redis.Redis) -> None:
+    other, limit = Limiter.in_redis(address(server)), Limit(2, 60)
+    for _ in range(2):
+        assert not await other.is_spent(limit, "s", "2001:db8::1")
+        await limiter.hit(limit, "s", "2001:db8::1")
+    assert await other.is_spent(limit, "s", "2001:db8::2")
+    await other.forget(limit, "s", "2001:db8::3")
+    assert not await limiter.is_spent(limit, "s", "2001:db8::1")
+    await other.close()
+
+
+@needs_redis
+async def test_what_a_full_store_had_no_room_for_is_still_spent(limiter: Limiter, server: redis.Redis) -> None:
+    limit = Limit(2, 60)
+    server.config_set("maxmemory-policy", "noeviction")
+    server.config_set("maxmemory", 1)
+    for _ in range(2):
+        assert (await limiter.hit(limit, "s", "a")).allowed
+    assert await limiter.is_spent(limit, "s", "a")
+    server.config_set("maxmemory", 0)
+    await limiter.forget(limit, "s", "a")
+    assert not await limiter.is_spent(limit, "s", "a")
