@@ -127,13 +127,15 @@ def _pick(value: Any, position: Any) -> Any:
 
 def _has(state: State, node: syntax.Has) -> Closure:
     inner, name = state.compile(node.operand), node.name
+    # A column or an input is there if it holds something: has(row.approved_at) must not be true of a null.
+    filled = isinstance(node.operand.type, Record)
 
     def has(env: Environment) -> bool:
         try:
             value = inner(env)
         except Unknown:
             return False
-        return isinstance(value, Mapping) and name in value
+        return isinstance(value, Mapping) and name in value and not (filled and value[name] is None)
 
     return has
 

@@ -53,7 +53,7 @@ class Index(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Has(Node):
-    """`has(operand.name)`: the key is there, even if it holds null."""
+    """`has(operand.name)`: a map's key is there, even if it holds null; a record's field is there and not null."""
 
     operand: Node
     name: str

@@ -14,6 +14,8 @@ from app.expressions.sql_functions import SQL_FUNCTIONS
 from app.expressions.sql_operators import arithmetic, comparison, from_json
 from app.expressions.types import BOOL, DECIMAL, DOUBLE, DYN, INT, Enum, ListOf, Record, Type, pg_type
 
+MAX_SQL = 20_000  # characters
+
 Evaluate = Callable[[Environment], Any]
 Column = Callable[[str, str], str]
 
@@ -77,7 +79,19 @@ class _Writer:
         """Write a node; `top` says that NULL and false are the same to whoever asks."""
         if not self.touches(node):
             return self.bound(node)
-        return _WRITERS[type(node)](self, node, top)
+        text = _WRITERS[type(node)](self, node, top)
+        if len(text) <= MAX_SQL:
+            return text
+        # Operations that must never raise name their operands more than once, so nested ones grow by their depth.
+        problem = Problem(
+            node.line,
+            node.column,
+            "this is too deep for SQL",
+            "compute a part of it outside the row",
+            "expression.bounds",
+        )
+        self.problems.append(problem)
+        return "NULL"
 
     def bound(self, node: syntax.Node) -> str:
         """Bind what touches no row as one parameter."""
@@ -132,9 +146,11 @@ def _field(writer: _Writer, node: syntax.Field, _top: bool) -> str:
 
 
 def _has(writer: _Writer, node: syntax.Has, top: bool) -> str:
+    if not isinstance(node.operand.type, Record):
+        operand, key = writer.write(node.operand), writer.parameters.constant(node.name, "text")
+        return f"coalesce(jsonb_typeof({operand}) = 'object' AND {operand} ? {key}, false)"
     field = syntax.Field(line=node.line, column=node.column, operand=node.operand, name=node.name)
-    if isinstance(node.operand.type, Record):
-        field = dataclasses.replace(field, type=node.operand.type.fields[node.name])
+    field = dataclasses.replace(field, type=node.operand.type.fields[node.name])
     return f"({writer.write(field, top=top)} IS NOT NULL)"
 
 

@@ -157,3 +157,12 @@ def test_what_sql_cannot_say_is_refused_with_its_place(text: str) -> None:
         to_sql(text)
     assert raised.value.problems[0].code == "expression.no_sql"
     assert raised.value.problems[0].line == 1
+
+
+def test_a_rule_whose_sql_would_grow_without_end_is_refused() -> None:
+    deep = "row.big"
+    for _ in range(60):
+        deep = f"({deep} + 1)"
+    with pytest.raises(ExpressionErrors) as raised:
+        to_sql(f"{deep} > 0")
+    assert {problem.code for problem in raised.value.problems} == {"expression.bounds"}
