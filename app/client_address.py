@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -70,6 +71,7 @@ def _hops(scope: Mapping[str, Any]) -> Iterable[str]:
             rest = before if comma else None
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str) -> Address | None:
     """Read an address as a proxy may write it: plain, with a port, in brackets, with a zone, or IPv4 inside IPv6."""
     if len(text) > 64:

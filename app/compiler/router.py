@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
@@ -12,6 +13,7 @@ from app.errors import RowgateError
 T = TypeVar("T")
 MAX_PATH = 8192
 MAX_SEGMENTS = 64
+_UNCLEAR = re.compile(rb"[\x00-\x1f\x7f/\\]")
 
 
 class NotFound(RowgateError):
@@ -144,7 +146,7 @@ def _walk(
 
 def _decoded(segment: bytes) -> str:
     raw = unquote_to_bytes(segment) if b"%" in segment else segment
-    if b"/" in raw or b"\\" in raw or any(byte < 32 or byte == 127 for byte in raw):
+    if _UNCLEAR.search(raw):
         raise BadPath
     try:
         return raw.decode("utf-8")

@@ -19,7 +19,8 @@ from app.data_plane.stages.chain import chain
 from app.data_plane.stages.execute import execute
 from app.database import Pool
 from app.errors import FieldError, RowgateError
-from app.rate_limits import Limit, Limiter, Outcome, limit_headers
+from app.rate_limit_headers import limit_headers
+from app.rate_limits import Limit, Limiter, Outcome
 from app.relations.faults import CommitUnknown, ConstraintViolated, Retryable, Stale
 from app.relations.session import Session
 from app.steps.refusals import OutsideWindow

@@ -226,6 +226,8 @@ def _as_json(writer: _Writer, node: syntax.Node) -> str | None:
 
 def _membership(writer: _Writer, node: syntax.Binary, top: bool) -> str:
     left, right = node.left, node.right
+    if isinstance(right, syntax.ListLiteral) and not right.items:
+        return f"(CASE WHEN {writer.write(left)} IS NOT NULL THEN false END)"
     if not isinstance(right.type, ListOf) or DYN in (left.type, right.type.element) or not _flat(right.type.element):
         return writer.refuse(node, "in of this container")
     if isinstance(right, syntax.ListLiteral) and writer.touches(right):

@@ -8,7 +8,8 @@ from pydantic import Field
 from app.expressions.evaluate import compile_value
 from app.expressions.operations import EvaluationError
 from app.expressions.types import INT, STRING
-from app.rate_limits import BadLimit, limit_headers, parse_limit
+from app.rate_limit_headers import limit_headers
+from app.rate_limits import BadLimit, parse_limit
 from app.relations.statement import Evaluator
 from app.relations.values import Value
 from app.steps.context import Context, Kind, Step, StepBody

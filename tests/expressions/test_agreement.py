@@ -79,7 +79,7 @@ def text_literal(word: str) -> str:
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-ints = st.deferred(
+ints: st.SearchStrategy[str] = st.deferred(
     lambda: st.one_of(
         st.sampled_from(("row.small", "row.big", "n", "0", "1", "-1", "3", "9223372036854775807")),
         st.builds("({} {} {})".format, ints, st.sampled_from("+-*/%"), ints),
@@ -89,14 +89,14 @@ ints = st.deferred(
         st.builds("({} ? {} : {})".format, bools, ints, ints),
     )
 )
-decimals = st.deferred(
+decimals: st.SearchStrategy[str] = st.deferred(
     lambda: st.one_of(
         st.sampled_from(("row.price", 'decimal("0.5")', 'decimal("-3")', "decimal(n)")),
         st.builds("({} {} {})".format, decimals, st.sampled_from("+-*"), decimals),
         st.builds("({} + {})".format, decimals, st.sampled_from(("row.big", "row.small", "n"))),
     )
 )
-texts = st.deferred(
+texts: st.SearchStrategy[str] = st.deferred(
     lambda: st.one_of(
         st.sampled_from(("row.name", "word")),
         st.sampled_from(WORDS).map(text_literal),
@@ -105,7 +105,7 @@ texts = st.deferred(
         st.builds("({} ? {} : {})".format, bools, texts, texts),
     )
 )
-times = st.deferred(
+times: st.SearchStrategy[str] = st.deferred(
     lambda: st.one_of(
         st.sampled_from(("row.at", 'timestamp("2026-03-29T01:30:00Z")')),
         st.builds(
@@ -114,7 +114,7 @@ times = st.deferred(
     )
 )
 compared = st.sampled_from(("==", "!=", "<", "<=", ">", ">="))
-bools = st.deferred(
+bools: st.SearchStrategy[str] = st.deferred(
     lambda: st.one_of(
         st.sampled_from(("row.flag", "true", "false")),
         *(st.builds("({} {} {})".format, kind, compared, kind) for kind in (ints, decimals, texts, times)),

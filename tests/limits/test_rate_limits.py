@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.rate_limit_headers import limit_headers
 from app.rate_limits import (
     BadLimit,
     Limit,
@@ -16,7 +17,6 @@ from app.rate_limits import (
     MemoryStore,
     Outcome,
     counted_key,
-    limit_headers,
     parse_limit,
 )
 
