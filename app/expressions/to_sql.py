@@ -163,7 +163,7 @@ def _unary(writer: _Writer, node: syntax.Unary, _top: bool) -> str:
         return f"(NOT {writer.truth(node.operand)})"
     operand = writer.write(node.operand)
     if node.operand.type == INT:
-        return f"(CASE WHEN {operand} > -9223372036854775808 THEN -({operand}) END)"
+        return f"(CASE WHEN {operand} > -9223372036854775808 THEN -({operand}::bigint) END)"
     return writer.refuse(node, "a negated dynamic value") if node.operand.type == DYN else f"(-({operand}))"
 
 

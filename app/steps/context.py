@@ -152,4 +152,5 @@ def _report(problem: Any, kind: Kind, context: Context) -> None:
     elif problem["type"] == "missing":
         context.report(location[-1], f"{location[-1]!r} is required")
     else:
-        context.report(".".join(location) or "do", str(problem["msg"]).removeprefix("Value error, "))
+        place = ".".join((context.place, *location))
+        context.findings.report(place, str(problem["msg"]).removeprefix("Value error, "))

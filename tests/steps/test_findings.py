@@ -1,0 +1,166 @@
+"""What is wrong with a chain is found when it is saved, all of it, each with its place."""
+
+from typing import Any
+
+import pytest
+
+from app.compiler.check import check_project
+from app.definitions.project import parse_project
+
+TABLE = {
+    "name": "documents",
+    "columns": [
+        {"name": "owner", "type": "user", "required": True},
+        {"name": "title", "type": "text"},
+        {"name": "status", "type": "enum", "values": ["draft", "done"]},
+    ],
+}
+FETCH = {"do": "fetch", "from": "documents", "id": "input.record_id", "as": "document"}
+
+
+def found(steps: list[Any], **more: Any) -> list[tuple[str, str, str | None]]:
+    """The findings about one endpoint with these steps."""
+    endpoint = {
+        "name": "one",
+        "method": "POST",
+        "path": "/one/{record_id}",
+        "access": "authenticated",
+        "input": {
+            "path": {"record_id": {"type": "uuid"}},
+            "body": {"title": {"type": "text"}, "n": {"type": "integer"}},
+        },
+        "steps": steps,
+        **more.pop("endpoint", {}),
+    }
+    project, findings = parse_project({"rowgate": 1, "tables": [TABLE], "endpoints": [endpoint], **more})
+    if project is not None:
+        findings = check_project(project)
+    return [(finding.place, finding.message, finding.hint) for finding in findings]
+
+
+def places(steps: list[Any], **more: Any) -> list[str]:
+    return [place for place, _, _ in found(steps, **more)]
+
+
+@pytest.mark.parametrize(
+    ("step", "place", "says"),
+    [
+        ({"do": "fetsch"}, "endpoints/one.steps/0", "unknown step 'fetsch'"),
+        ({"do": "quota"}, "endpoints/one.steps/0", "the step 'quota' is not part of this version"),
+        ({**FETCH, "form": "x"}, "endpoints/one.steps/0", "unknown field 'form'"),
+        ({"do": "fetch", "from": "documents", "id": "input.record_id"}, "endpoints/one.steps/0.as", "required"),
+        ({**FETCH, "from": "document"}, "endpoints/one.steps/0.from", "unknown table or view 'document'"),
+        ({**FETCH, "id": "input.recordid"}, "endpoints/one.steps/0.id:1:7", "no field 'recordid'"),
+        ({**FETCH, "id": "input.n"}, "endpoints/one.steps/0.id:1:7", "uuid is wanted"),
+        ({**FETCH, "where": "true"}, "endpoints/one.steps/0", "either by id or by where"),
+        ({**FETCH, "as": "auth"}, "endpoints/one.steps/0.as", "reserved"),
+        ({"do": "require", "that": "auth.user.id"}, "endpoints/one.steps/0.that:1:11", "bool is wanted"),
+        ({"do": "require", "that": "usr.id == 1"}, "endpoints/one.steps/0.that:1:1", "there is no 'usr' here"),
+        (
+            {"do": "require", "that": "true", "status": 200},
+            "endpoints/one.steps/0.status",
+            "greater than or equal to 400",
+        ),
+        ({"do": "require", "that": "1 +"}, "endpoints/one.steps/0.that:1:3", "ends too early"),
+        (
+            {"do": "list", "from": "documents", "where": 'item.title.matches("a")', "as": "x"},
+            "endpoints/one.steps/0.where:1:12",
+            "can't be said in SQL",
+        ),
+        (
+            {"do": "list", "from": "documents", "order": ["titel"], "as": "x"},
+            "endpoints/one.steps/0.order",
+            "unknown column",
+        ),
+        ({"do": "insert", "table": "documents", "set": {"title": "x"}}, "endpoints/one.steps/0.set", "needs owner"),
+        (
+            {"do": "insert", "table": "documents", "set": {"owner": "=auth.user.id", "id": "x"}},
+            "endpoints/one.steps/0.set.id",
+            "kept by the database",
+        ),
+        (
+            {"do": "insert", "table": "documents", "set": {"owner": "=auth.user.id", "status": "open"}},
+            "endpoints/one.steps/0.set.status",
+            "one of draft, done",
+        ),
+        ({"do": "insert", "table": "users", "set": {}}, "endpoints/one.steps/0.table", "by signing up"),
+        (
+            {"do": "update", "table": "documents", "id": "input.record_id", "set": {"title": "=input.n"}},
+            "endpoints/one.steps/0.set.title:1:8",
+            "string is wanted",
+        ),
+        ({"do": "rate_limit", "limit": "5 a minute"}, "endpoints/one.steps/0.limit", "no rate limit"),
+        ({"do": "time_window", "timezone": "Mars/Base", "weekdays": ["mon"]}, "endpoints/one.steps/0.timezone", "zone"),
+        ({"do": "respond", "status": 204, "body": 1}, "endpoints/one.steps/0.body", "has no body"),
+        (
+            {"do": "respond", "headers": {"Content-Length": "1"}},
+            "endpoints/one.steps/0.headers.Content-Length",
+            "can't be set",
+        ),
+        ({"do": "call", "use": "nothing"}, "endpoints/one.steps/0", "unknown middleware 'nothing'"),
+        ({"do": "if", "then": [{"do": "respond"}]}, "endpoints/one.steps/0.when", "required"),
+        (
+            {"do": "if", "when": "true", "then": [{"do": "fail"}]},
+            "endpoints/one.steps/0.then.steps/0.status",
+            "required",
+        ),
+    ],
+)
+def test_a_mistake_is_found_with_its_place(step: dict[str, Any], place: str, says: str) -> None:
+    findings = found([step, {"do": "respond", "body": 1}])
+    assert [where for where, _, _ in findings] == [place], findings
+    assert says in findings[0][1]
+
+
+def test_all_mistakes_are_found_at_once_and_none_twice() -> None:
+    steps = [FETCH, {"do": "require", "that": "document.ownr == auth.user.id"}, {"do": "respond", "body": "=documnt"}]
+    assert [hint for _, _, hint in found(steps)] == ["did you mean owner?", "did you mean document?"]
+
+
+def test_a_middleware_that_needs_an_input_is_refused_where_it_is_used() -> None:
+    middleware = [{"name": "owned", "steps": [{**FETCH, "id": "input.document_id"}]}]
+    findings = found(
+        [{"do": "respond", "body": "=document"}], middleware=middleware, endpoint={"middleware": ["owned"]}
+    )
+    assert [place for place, _, _ in findings] == ["endpoints/one.middleware/owned(owned).steps/0.id:1:7"]
+
+
+def test_a_mistake_inside_a_middleware_is_found_once_however_often_it_is_used() -> None:
+    middleware = [{"name": "owned", "steps": [{"do": "require", "that": "nonsense"}]}]
+    use = {"middleware": ["owned", "owned"]}
+    assert places([{"do": "respond"}], middleware=middleware, endpoint=use) == ["middleware/owned.steps/0.that:1:1"]
+
+
+def test_middleware_that_calls_itself_is_refused() -> None:
+    middleware = [
+        {"name": "a", "steps": [{"do": "call", "use": "b"}]},
+        {"name": "b", "steps": [{"do": "call", "use": "a"}]},
+    ]
+    findings = found([{"do": "respond"}], middleware=middleware)
+    assert findings
+    assert all("calls itself" in message for _, message, _ in findings)
+
+
+def test_arguments_of_a_middleware_are_checked() -> None:
+    middleware = [
+        {
+            "name": "at_most",
+            "params": {"limit": {"type": "text", "required": True}},
+            "steps": [{"do": "rate_limit", "limit": "=params.limit"}],
+        }
+    ]
+    for use, place in (
+        ("at_most", "endpoints/one.middleware/at_most.with"),
+        ({"use": "at_most", "with": {"limit": 5}}, "endpoints/one.middleware/at_most.with.limit"),
+        ({"use": "at_most", "with": {"limit": "5/minute", "x": 1}}, "endpoints/one.middleware/at_most.with"),
+        ({"use": "at_most", "with": {"limit": "often"}}, "endpoints/one.middleware/at_most(at_most).steps/0.limit"),
+    ):
+        assert places([{"do": "respond"}], middleware=middleware, endpoint={"middleware": [use]})[:1] == [place]
+
+
+def test_a_name_bound_in_middleware_is_typed_in_the_endpoint() -> None:
+    middleware = [{"name": "owned", "steps": [FETCH]}]
+    steps = [{"do": "require", "that": "document.title == 3"}]
+    assert places(steps, middleware=middleware, endpoint={"middleware": ["owned"]}) == [
+        "endpoints/one.steps/0.that:1:1"
+    ]
