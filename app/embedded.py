@@ -194,7 +194,7 @@ def _locked(path: Path) -> IO[bytes]:
         lock.close()
         raise EmbeddedPostgresBusy(
             f"The data directory {path.parent} is in use by another Rowgate process ({holder or 'just starting'}).",
-            hint="Stop it, talk to it with --url and --key, or set ROWGATE_DATA_DIR to another directory.",
+            hint="Stop it, change it through its admin API, or set ROWGATE_DATA_DIR to another directory.",
         ) from None
     lock.truncate(0)
     lock.write(f"process {os.getpid()}\n".encode())
