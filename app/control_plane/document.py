@@ -19,6 +19,7 @@ from app.store.active import load_active, load_revision
 
 router = APIRouter()
 LIMIT = 8 * 1024 * 1024
+_KEYS = LIMIT  # no bound of its own: tens of thousands of endpoints in one document are plausible
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 _DOCUMENT = _YAML | {"application/json"}
 
@@ -78,7 +79,7 @@ async def read_document(request: Request) -> Any:
     """Read the body as JSON or YAML, by its content type."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     raw = await read_body(request.receive, request.scope["headers"], limit=LIMIT, media_types=_DOCUMENT)
-    return load_text(raw) if kind in _YAML else plain_numbers(parse_json(raw or b"null"))
+    return load_text(raw) if kind in _YAML else plain_numbers(parse_json(raw or b"null", keys=_KEYS))
 
 
 def plain_numbers(value: Any) -> Any:
