@@ -9,11 +9,15 @@ from app.errors import RowgateError
 
 MAX_DEPTH = 64
 MAX_DIGITS = 40
-MAX_KEYS = 10_000
+MAX_EXPONENT = 350  # more than any float has; written out, 1e131071 would be 131,072 digits
+MAX_KEYS = 50_000
 
-# Everything that could make Python's parser and ours disagree, or that we refuse, begins with one of these.
 _NUMBER = re.compile(rb"[0-9][0-9.eE+-]{%d}" % MAX_DIGITS)
+_LONG_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
 _ESCAPED_NUL_OR_SURROGATE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+# A text that doesn't end is taken to the body's end: the search is linear in whatever it is given.
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 class BadJson(RowgateError):
@@ -30,27 +34,37 @@ class BadText(RowgateError):
     code: ClassVar[str] = "input.bad_text"
 
 
-def parse_json(body: bytes, *, depth: int = MAX_DEPTH) -> Any:
+def parse_json(body: bytes, *, depth: int = MAX_DEPTH, keys: int = MAX_KEYS) -> Any:
     """Read JSON. A number with a point or an exponent is a Decimal, every other one an int.
 
     Raises BadJson or BadText; neither repeats anything of the body. The work is linear in the body's length.
     """
-    _check_depth(body, depth)
-    if _NUMBER.search(body) and _has_long_number(body):
+    if body.count(b":") > keys and _without_texts(body).count(b":") > keys:
+        raise BadJson(f"The body has more than {keys} keys.")
+    value = _decoded(body)
+    if body.count(b"[") + body.count(b"{") > depth:
+        _check_depth(body, depth)
+    if _NUMBER.search(body) and _NUMBER.search(_without_texts(body)):
         raise BadJson(f"A number in the body has more than {MAX_DIGITS} digits.")
+    if _ESCAPED_NUL_OR_SURROGATE.search(body):
+        check_texts(value)
+    return value
+
+
+def _decoded(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise BadJson("The body is not UTF-8 text.") from None
+    decoder = _WARY_DECODER if _LONG_EXPONENT.search(body) else _DECODER
     try:
-        value = _DECODER.decode(text)
+        return decoder.decode(text)
     except _Duplicate:
         raise BadJson("A key stands twice in an object of the body.") from None
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise BadJson("The body is nested too deep.") from None
+    except ValueError:
         raise BadJson("The body is not JSON.") from None
-    if _ESCAPED_NUL_OR_SURROGATE.search(body) or b"\x00" in body:
-        check_texts(value)
-    return value
 
 
 def check_texts(value: Any) -> None:
@@ -93,30 +107,26 @@ def _refuse_constant(_text: str) -> NoReturn:
     raise ValueError("NaN and infinity are no JSON")
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=Decimal, parse_constant=_refuse_constant, strict=True
-)
+def _number(text: str) -> Decimal:
+    mantissa, _, exponent = text.lower().partition("e")
+    if abs(int(exponent or 0)) > MAX_EXPONENT:
+        raise BadJson("A number in the body is out of range.")
+    return Decimal(f"{mantissa}e{exponent or 0}")
 
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{\]}]', re.DOTALL)
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=Decimal, parse_constant=_refuse_constant)
+_WARY_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, parse_constant=_refuse_constant)
+
+
+def _without_texts(body: bytes) -> bytes:
+    return _STRINGS.sub(b'""', body)
 
 
 def _check_depth(body: bytes, depth: int) -> None:
-    """Refuse before a parser recurses: where there are few brackets there is nothing to count."""
-    if body.count(b"[") + body.count(b"{") <= depth:
-        return
-    open_now = 0
-    for match in _BRACKETS.finditer(body):
-        mark = match[0]
-        if mark in (b"[", b"{"):
-            open_now += 1
-            if open_now > depth:
-                raise BadJson(f"The body is nested more than {depth} deep.")
-        elif mark in (b"]", b"}"):
-            open_now -= 1
-
-
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-
-
-def _has_long_number(body: bytes) -> bool:
-    return _NUMBER.search(_STRINGS.sub(b'""', body)) is not None
+    """Take the innermost pairs of brackets away, depth times: of JSON that isn't nested deeper nothing is left."""
+    brackets = _without_texts(body).translate(None, _NO_BRACKETS)
+    for _ in range(depth):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not brackets:
+            return
+    raise BadJson(f"The body is nested more than {depth} deep.")
