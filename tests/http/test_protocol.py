@@ -1,6 +1,7 @@
 """The head of a request on a real socket: too large, too slow or unclear, it is refused and the connection closed."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,17 +12,26 @@ from app import http_protocol
 from app.http_protocol import BoundedHttpProtocol
 
 
-async def hello(scope: Any, _receive: Any, send: Any) -> None:
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the method, the path, the names of the headers and the length of the body, if it is to be read."""
+    if scope["type"] != "http":
+        return
+    length, more = 0, scope["path"] != "/unread"
+    while more:
+        message = await receive()
+        length, more = length + len(message.get("body", b"")), message.get("more_body", False)
+    body = f"{scope['method']} {scope['path']} {length} {[name.decode() for name, _ in scope['headers']]}".encode()
+    headers = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     config = uvicorn.Config(
-        hello, port=0, http=BoundedHttpProtocol, ws="none", lifespan="off", log_config=None, access_log=False
-    )
+        hello, port=0, http=BoundedHttpProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
+        timeout_keep_alive=1,
+    )  # fmt: skip
     server = uvicorn.Server(config)
     config.load()
     server.lifespan = config.lifespan_class(config)
@@ -30,7 +40,7 @@ async def port() -> AsyncIterator[int]:
     await server.shutdown()
 
 
-async def answered(port: int, sent: bytes, *, then: bytes = b"") -> bytes:
+async def answered(port: int, sent: bytes, *, then: bytes = b"", patience: float = 5) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(sent)
@@ -38,8 +48,8 @@ async def answered(port: int, sent: bytes, *, then: bytes = b"") -> bytes:
         if then:
             await asyncio.sleep(0.05)
             writer.write(then)
-        async with asyncio.timeout(5):
-            return await reader.read(65536)
+        async with asyncio.timeout(patience):
+            return await reader.read()
     except ConnectionResetError:
         return b""
     finally:
@@ -59,6 +69,23 @@ HOST = b"Host: x\r\n"
         (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n" + HOST + b"X : y\r\n\r\n", 400),
+        (b"GET / HTTP/1.0\r\n\r\n", 400),
+        (b"GET /\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 400),
+        (b"GET * HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+        (b"CONNECT x:80 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+        (b"get / HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+        (b"A" * 8192 + b" / HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: x\n\n", 400),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\r\n b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\x00b\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n", 400),
+        (b"\r\n" * 20000, 431),
+        (b"GET / HTTP/1.1\r\n\r\nGET /second HTTP/1.1\r\n" + HOST + b"\r\n", 400),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
         (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"y" * 20000 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\n" + HOST + b"X: y\r\n" * 101 + b"\r\n", 431),
@@ -69,6 +96,7 @@ async def test_a_head_past_a_bound_is_refused(port: int, head: bytes, status: in
     answer = await answered(port, head)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert b"connection: close" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
 
 
 async def test_a_head_that_does_not_come_in_time_is_refused(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +105,124 @@ async def test_a_head_that_does_not_come_in_time_is_refused(port: int, monkeypat
         assert (await answered(port, sent)).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize("sent", [b"", b"\r\n", b"GET /"])
+async def test_a_connection_after_an_answer_has_the_same_time(
+    port: int, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
+    begun = asyncio.get_running_loop().time()
+    answer = await answered(port, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", then=sent, patience=4)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert asyncio.get_running_loop().time() - begun < 3
+
+
+async def test_line_ends_forever_do_not_hold_a_connection(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+    async with asyncio.timeout(5):
+        while not reader.at_eof():
+            writer.write(b"\r\n")
+            await asyncio.sleep(0.05)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await reader.read(65536)
+    writer.close()
+
+
+async def test_a_second_head_that_is_refused_is_never_the_answer_to_the_first(port: int) -> None:
+    answer = await answered(port, b"GET /first HTTP/1.1\r\n" + HOST + b"\r\nGET /second HTTP/1.1\r\n\r\n")
+    assert b" 400 " not in answer
+    assert b"second" not in answer
+
+
+async def test_what_stands_behind_the_body_is_no_header_and_bounded(port: int) -> None:
+    head = b"POST / HTTP/1.1\r\n" + HOST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+    answer = await answered(port, head + b"Authorization: Bearer x\r\n\r\n")
+    assert answer.endswith(b"POST / 3 ['host', 'connection', 'transfer-encoding']")
+    assert (await answered(port, head + b"X: y\r\n" * 101 + b"\r\n")).startswith(b"HTTP/1.1 431 ")
+    assert (await answered(port, head + b"X: ", then=b"y" * 200_000)).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("size", [0, 3, 20_000, 30_000, 300_000])
+@pytest.mark.parametrize("split", [1, 30, 60])
+async def test_a_body_of_any_size_is_taken_however_it_is_cut(port: int, size: int, split: int) -> None:
+    sent = b"POST / HTTP/1.1\r\n" + HOST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size
+    answer = await answered(port, sent[:split], then=sent[split:])
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\n\r\nPOST / %d [" % size in answer
+
+
+async def test_many_requests_in_one_piece_are_all_answered(port: int) -> None:
+    one = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3000\r\n\r\n" + b"a" * 3000
+    last = b"GET /last HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+    answer = await answered(port, one * 20 + last[:10], then=last[10:])
+    assert answer.count(b"HTTP/1.1 200 ") == 21
+    assert b"GET /last 0" in answer
+
+
+async def trickled(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"a")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
+async def test_a_body_that_nobody_reads_does_not_hold_the_connection(
+    port: int, monkeypatch: pytest.MonkeyPatch, more: bytes
+) -> None:
+    monkeypatch.setattr(http_protocol, "LINGER_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /unread HTTP/1.1\r\n" + HOST + more + b"Content-Length: 1000000000\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert (await reader.read(65536)).startswith(b"HTTP/1.1 200 ")
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            await trickled(writer)
+    writer.close()
+
+
+async def test_a_flood_behind_an_answer_ends_the_connection(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /unread HTTP/1.1\r\n" + HOST + b"Content-Length: 1000000000\r\n\r\n")
+    async with asyncio.timeout(1.5):
+        await reader.read(65536)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            await flooded(writer)
+    writer.close()
+
+
+async def flooded(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"a" * 65536)
+        await writer.drain()
+        await asyncio.sleep(0)
+
+
+async def test_an_early_answer_reaches_a_client_that_still_sends(port: int) -> None:
+    body = b"a" * 500_000
+    head = b"POST /unread HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+    answer = await answered(port, head + body[:100_000], then=body[100_000:])
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"POST /unread 0" in answer
+
+
+async def test_a_connection_goes_on_once_an_unread_body_has_come(port: int) -> None:
+    head = b"POST /unread HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\n"
+    last = b"GET /last HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+    answer = await answered(port, head, then=b"aaaaa" + last)
+    assert b"GET /last 0" in answer
+
+
+@pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
+async def test_an_upgrade_is_ignored_and_what_follows_it_is_not_read(port: int, upgrade: bytes) -> None:
+    sent = b"GET / HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n\r\n"
+    answer = await answered(port, sent + b"GET /second HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"second" not in answer
+
+
 async def test_a_plain_request_in_two_pieces_is_answered(port: int) -> None:
     answer = await answered(port, b"GET / HTTP/1.1\r\n", then=HOST + b"Connection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
-    assert answer.endswith(b"ok")
+    assert answer.endswith(b"GET / 0 ['host', 'connection']")
