@@ -13,7 +13,7 @@ from app.auth.admins import ROLES
 from app.changes import commands
 from app.changes.apply import DefinitionInvalid
 from app.errors import RowgateError
-from app.eval_command import eval_lines
+from app.eval_command import Names, converse, eval_lines
 from app.log import start_log
 from app.settings import load_settings
 from app.store import migrate as migrations
@@ -96,9 +96,19 @@ def check(file: File, *, as_json: AsJson = False) -> None:
 
 
 @app.command("eval")
-def evaluate() -> None:
-    """Evaluate JSON lines of expressions from standard input."""
-    eval_lines(sys.stdin, sys.stdout.write)
+def evaluate(
+    config: Annotated[Path | None, typer.Option(help="A document whose names the expressions may use.")] = None,
+    as_user: Annotated[Path | None, typer.Option("--as", help="A JSON file with the caller's row of users.")] = None,
+) -> None:
+    """Evaluate JSON lines of expressions from standard input; on a terminal, what is typed."""
+    if as_user is not None and config is None:
+        typer.echo("--as needs --config, which says what columns a user has.", err=True)
+        raise typer.Exit(WRONG_CALL)
+    names = Names() if config is None else commands.caller_names(config, as_user)
+    if sys.stdin.isatty():
+        converse(input, sys.stdout.write, names)
+    else:
+        eval_lines(sys.stdin, sys.stdout.write, names)
 
 
 @app.command()
@@ -145,6 +155,8 @@ def openapi(
 def _say_findings(findings: Any) -> None:
     for finding in findings:
         typer.echo(f"{finding.place}: {finding.message}", err=True)
+        for line in (finding.excerpt or "").splitlines():
+            typer.echo(f"    {line}", err=True)
         if finding.hint:
             typer.echo(f"    {finding.hint}", err=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -20,12 +20,16 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem of a definition: its place (`views/mine.filter:1:5`), what is wrong, and what to do about it."""
+    """One problem of a definition: its place (`views/mine.filter:1:5`), what is wrong, and what to do about it.
+
+    `excerpt` is the line of an expression with a caret under the column, where the finding is about one.
+    """
 
     place: str
     message: str
     hint: str | None = None
     code: str = "definition.invalid"
+    excerpt: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """Print the finding on one line, the hint behind it."""

@@ -3,31 +3,75 @@
 import base64
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from app.errors import RowgateError
-from app.expressions.check import Scope, check
+from app.expressions.check import Scope, caret, check
 from app.expressions.evaluate import compile_value
-from app.expressions.functions import duration_of_text, timestamp_of_text
+from app.expressions.library.conversions import duration_of_text, timestamp_of_text
 from app.expressions.operations import EvaluationError
 from app.expressions.problems import ExpressionErrors
-from app.expressions.types import DYN
+from app.expressions.types import DYN, Type, TypeName, describe
 from app.json_body import BadJson, parse_json
 
 MAX_LINE = 4 * 1024 * 1024
+_BINDING = re.compile(r"\s*([A-Za-z_]\w*)\s*=(?!=)\s*(.+)", re.DOTALL)
 
 
-def eval_lines(lines: Iterable[str], write: Callable[[str], Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What expressions may name besides the variables of their line: types, and a value for each."""
+
+    scope: Scope = field(default_factory=lambda: Scope({}))
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def binding(self, name: str, kind: Type, value: Any) -> "Names":
+        """Give these names and one more."""
+        return Names(self.scope.with_names(**{name: kind}), {**self.values, name: value})
+
+
+def eval_lines(lines: Iterable[str], write: Callable[[str], Any], names: Names | None = None) -> None:
     """Answer each line `{"expr": …, "vars": {…}}` by `{"value": …}` or `{"error": …}`; nothing is kept between them."""
     for line in lines:
         if line.strip():
-            write(json.dumps(_answer(line), ensure_ascii=False, allow_nan=False) + "\n")
+            write(json.dumps(_answer(line, names or Names()), ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _answer(line: str) -> dict[str, Any]:
+def converse(read: Callable[[str], str], write: Callable[[str], Any], names: Names) -> None:
+    """Answer expressions one by one until `read` raises EOFError; `name = expression` keeps a value under a name."""
+    write("An expression, or name = expression. Known: " + ", ".join(sorted(names.scope.names)) + "\n")
+    while True:
+        try:
+            line = read("> ")
+        except EOFError:
+            return
+        if line.strip():
+            names = _turn(line, write, names)
+
+
+def _turn(line: str, write: Callable[[str], Any], names: Names) -> Names:
+    bound = _BINDING.fullmatch(line)
+    text = bound.group(2) if bound else line
+    try:
+        expression = check(text, names.scope)
+        value = compile_value(expression)({**names.values})
+    except ExpressionErrors as errors:
+        for problem in errors.problems:
+            write(f"{caret(text, problem)}\n")
+    except EvaluationError as error:
+        write(f"No answer: {error.detail}, at {error.line}:{error.column}. Where a rule asks, it refuses.\n")
+    else:
+        write(f"{json.dumps(shown_value(value), ensure_ascii=False)}  {describe(expression.type)}\n")
+        return names.binding(bound.group(1), expression.type, value) if bound else names
+    return names
+
+
+def _answer(line: str, names: Names) -> dict[str, Any]:
     try:
         said = parse_json(line[: MAX_LINE + 1].encode("utf-8", "surrogatepass"))
         if not isinstance(said, dict) or not isinstance(said.get("expr"), str):
@@ -36,8 +80,8 @@ def _answer(line: str) -> dict[str, Any]:
         if not isinstance(given, dict):
             return _error("input.invalid", "vars is an object")
         variables = {name: read_value(value) for name, value in given.items()}
-        expression = check(said["expr"], Scope(dict.fromkeys(variables, DYN)))
-        return {"value": shown_value(compile_value(expression)(variables))}
+        expression = check(said["expr"], names.scope.with_names(**dict.fromkeys(variables, DYN)))
+        return {"value": shown_value(compile_value(expression)({**names.values, **variables}))}
     except ExpressionErrors as errors:
         first = errors.problems[0]
         return _error(first.code, first.message, first.line, first.column)
@@ -115,4 +159,5 @@ _SHOWN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (timedelta, _duration),
     (bytes, lambda value: {"bytes": base64.b64encode(value).decode()}),
     (Decimal, lambda value: {"decimal": str(value)}),
+    (TypeName, lambda value: {"type": value.name}),
 )

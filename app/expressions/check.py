@@ -4,7 +4,11 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.expressions import functions, syntax
+from app.expressions import syntax
+from app.expressions.library import text as texts
+from app.expressions.library import time as times
+from app.expressions.library.conversions import FROM_TEXT
+from app.expressions.library.table import NAMESPACES, TABLE
 from app.expressions.operands import common, compared, converted, operate
 from app.expressions.operations import EvaluationError
 from app.expressions.parse import MACROS, parse
@@ -18,12 +22,14 @@ from app.expressions.types import (
     NUMBERS,
     SECRET,
     STRING,
+    TYPE,
+    TYPE_NAMES,
+    WELL_KNOWN_TYPES,
     ListOf,
     MapOf,
     Record,
     Scalar,
     Type,
-    assignable,
     describe,
     holds_secret,
 )
@@ -132,6 +138,8 @@ def _literal(_checker: _Checker, node: syntax.Literal) -> syntax.Node:
 def _name(checker: _Checker, node: syntax.Name) -> syntax.Node:
     if node.name in checker.variables:
         return dataclasses.replace(node, type=checker.variables[node.name])
+    if node.name not in checker.scope.names and node.name in TYPE_NAMES:
+        return syntax.Literal(line=node.line, column=node.column, type=TYPE, value=TYPE_NAMES[node.name])
     if node.name not in checker.scope.names:
         known = (*checker.scope.names, *checker.variables)
         checker.report(node, f"there is no {node.name[:64]!r} here", near(node.name, known), "unknown_name")
@@ -178,7 +186,19 @@ def _operand(checker: _Checker, node: syntax.Node) -> syntax.Node:
     return typed
 
 
+def _dotted(node: syntax.Node) -> str:
+    match node:
+        case syntax.Name(name=name):
+            return name
+        case syntax.Field(operand=operand, name=name):
+            return f"{_dotted(operand)}.{name}"
+    return ""
+
+
 def _field(checker: _Checker, node: syntax.Field) -> syntax.Node:
+    known = WELL_KNOWN_TYPES.get(_dotted(node)) if "google" not in checker.scope.names else None
+    if known is not None:
+        return syntax.Literal(line=node.line, column=node.column, type=TYPE, value=known)
     operand = _operand(checker, node.operand)
     return dataclasses.replace(node, operand=operand, type=_member(checker, operand, node, node.name))
 
@@ -205,7 +225,7 @@ def _index(checker: _Checker, node: syntax.Index) -> syntax.Node:
             wanted = result = DYN
             if kind not in (DYN, NULL):
                 checker.report(node, f"{describe(kind)} can't be indexed")
-    fitted = converted(index, wanted)
+    fitted = index if index.type == DYN else converted(index, wanted)
     if fitted is None:
         checker.report(node, f"{describe(wanted)} is wanted as index, and this is {_called(index)}")
     return dataclasses.replace(node, operand=operand, index=fitted or index, type=result)
@@ -293,11 +313,12 @@ def _map(checker: _Checker, node: syntax.MapLiteral) -> syntax.Node:
 
 
 def _call(checker: _Checker, node: syntax.Call) -> syntax.Node:
+    node = _qualified(checker, node)
     arguments = tuple(checker.node(argument) for argument in node.arguments)
     node = dataclasses.replace(node, arguments=arguments)
-    function = functions.TABLE.get(node.function)
+    function = TABLE.get(node.function)
     if function is None:
-        known = (*functions.TABLE, *MACROS, "has")
+        known = (*TABLE, *MACROS, "has")
         message = f"there is no function {node.function[:64]!r}"
         checker.report(node, message, near(node.function, known), "unknown_function")
         return node
@@ -306,34 +327,40 @@ def _call(checker: _Checker, node: syntax.Call) -> syntax.Node:
         checker.report(node, f"{node.function} is written {way}", None, "unknown_function")
         return node
     kinds = tuple(argument.type for argument in arguments)
-    overloads = tuple(overload for overload in function.overloads if _takes(overload, kinds))
-    if not overloads:
+    fitting = [(overload, result) for overload in function.overloads if (result := overload.fits(kinds)) is not None]
+    if not fitting:
         given = ", ".join(describe(kind) for kind in kinds)
         checker.report(node, f"{node.function} doesn't take ({given})", function.doc)
         return node
     _check_literals(checker, node)
     if all(kind != DYN for kind in kinds):
-        overloads = overloads[:1]
-    results = {overload.result for overload in overloads}
+        fitting = fitting[:1]
+    results = {result for _, result in fitting}
+    overloads = tuple(overload for overload, _ in fitting)
     return dataclasses.replace(node, overloads=overloads, type=results.pop() if len(results) == 1 else DYN)
 
 
-def _takes(overload: functions.Overload, kinds: tuple[Type, ...]) -> bool:
-    if len(kinds) != len(overload.parameters):
-        return False
-    pairs = zip(kinds, overload.parameters, strict=True)
-    return all(assignable(kind, want) and (kind == want or kind not in NUMBERS) for kind, want in pairs)
+def _qualified(checker: _Checker, node: syntax.Call) -> syntax.Call:
+    """Read `math.abs(x)` as a call of the function `math.abs`, unless something here is called `math`."""
+    match node:
+        case syntax.Call(method=True, arguments=(syntax.Name(name=space), *rest)) if space in NAMESPACES:
+            if space in checker.scope.names or space in checker.variables:
+                return node
+            return dataclasses.replace(node, function=f"{space}.{node.function}", arguments=tuple(rest), method=False)
+    return node
 
 
 def _check_literals(checker: _Checker, node: syntax.Call) -> None:
-    """Run now what depends on one literal alone: a pattern, or the text of a date, a UUID, a duration."""
+    """Run now what depends on one literal alone: a pattern, a time zone, or the text of a date, a UUID, a duration."""
     last = node.arguments[-1]
     if not (isinstance(last, syntax.Literal) and last.type == STRING):
         return
     try:
         if node.function == "matches":
-            functions.pattern(last.value)
-        elif (read := functions.FROM_TEXT.get(Scalar(node.function))) is not None:
+            texts.pattern(last.value)
+        elif node.function in times.GETTERS and len(node.arguments) > 1:
+            times.zone(last.value)
+        elif (read := FROM_TEXT.get(Scalar(node.function))) is not None:
             read(last.value)
     except (EvaluationError, ValueError, OverflowError) as error:
         detail = error.detail if isinstance(error, EvaluationError) else f"this string is no {node.function}"

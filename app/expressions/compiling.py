@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.expressions import syntax
-from app.expressions.operations import BoundsExceeded, Unknown, guarded
+from app.expressions.operations import MAX_BUILT, BoundsExceeded, Unknown, guarded
 from app.expressions.types import DYN, Enum, Scalar, Type
 
 MAX_ITERATIONS = 10_000
-MAX_BUILT = 1_048_576
+_COMPARED_AN_ITERATION = 10
 BUDGET = "#budget"
 
 Environment = Mapping[str, Any]
@@ -31,6 +31,10 @@ class Budget:
         self.iterations -= count
         if self.iterations < 0:
             raise BoundsExceeded(f"the expression needs more than {MAX_ITERATIONS:,} loop iterations")
+
+    def compare(self, size: int) -> None:
+        """Take the iterations that a comparison of two lists or maps is worth; raises BoundsExceeded."""
+        self.iterate(1 + size // _COMPARED_AN_ITERATION)
 
     def build(self, size: int) -> None:
         """Take room for a string or list in the making; raises BoundsExceeded when there is none left."""

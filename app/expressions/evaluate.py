@@ -7,6 +7,7 @@ from app.expressions import syntax
 from app.expressions.check import Expression
 from app.expressions.compiling import BUDGET, Budget, Closure, Environment, State, flat, placed, unknown
 from app.expressions.conversion import to_type
+from app.expressions.library.table import TABLE
 from app.expressions.loops import compile_call, compile_comprehension, compile_membership
 from app.expressions.operations import (
     ARITHMETIC,
@@ -28,7 +29,7 @@ __all__ = ["BUDGET", "BoundsExceeded", "Budget", "EvaluationError", "Unknown", "
 def compile_value(expression: Expression) -> Closure:
     """Give the closure that computes the value; where there is no answer it raises EvaluationError with the place."""
     state = State(_COMPILERS)
-    closure = state.compile(expression.tree)
+    closure = state.compile(folded(expression.tree))
     if not state.budgeted:
         return closure
 
@@ -36,6 +37,44 @@ def compile_value(expression: Expression) -> Closure:
         return closure(env if BUDGET in env else {**env, BUDGET: Budget()})
 
     return value
+
+
+def folded(node: syntax.Node) -> syntax.Node:
+    """Give the tree with its constant parts computed; one that has no answer stays as it is."""
+    if isinstance(node, syntax.Literal | syntax.Name):
+        return node
+    if _constant(node, frozenset()):
+        state = State(_COMPILERS)
+        try:
+            value = state.compile(node)({BUDGET: Budget()})
+        except EvaluationError:
+            return node
+        return syntax.Literal(line=node.line, column=node.column, type=node.type, value=value)
+    node = syntax.rebuilt(node, folded)
+    match node:
+        case syntax.Logic(operator=operator, items=items) if any(_decides(operator, item) for item in items):
+            return syntax.Literal(line=node.line, column=node.column, type=BOOL, value=operator == "||")
+        case syntax.Conditional(condition=syntax.Literal(value=bool() as chosen)):
+            return node.then if chosen else node.otherwise
+    return node
+
+
+def _decides(operator: str, item: syntax.Node) -> bool:
+    return isinstance(item, syntax.Literal) and item.value is (operator == "||")
+
+
+def _constant(node: syntax.Node, variables: frozenset[str]) -> bool:
+    """Say whether a node reads nothing but these variables, and always gives the same."""
+    match node:
+        case syntax.Name(name=name):
+            return name in variables
+        case syntax.Call(function=name) if not TABLE[name].pure:
+            return False
+        case syntax.Comprehension(operand=operand, variable=variable, body=body, condition=condition):
+            inner = variables | {variable}
+            parts = [body] if condition is None else [body, condition]
+            return _constant(operand, variables) and all(_constant(part, inner) for part in parts)
+    return all(_constant(part, variables) for part in syntax.parts(node))
 
 
 def compile_condition(expression: Expression) -> Callable[[Environment], bool]:
@@ -114,6 +153,8 @@ def _index(state: State, node: syntax.Index) -> Closure:
 
 
 def _pick(value: Any, position: Any) -> Any:
+    if isinstance(position, float) and position.is_integer():
+        position = int(position)
     if isinstance(value, dict):
         if position not in value or kind_of(position) not in (STRING, INT, BOOL):
             raise Unknown("there is no such key")
@@ -250,12 +291,13 @@ def _equality(state: State, node: syntax.Binary) -> Closure:
     wanted = node.operator == "=="
     if not (flat(node.left.type) and flat(node.right.type)):
         same = placed(node, equals)
+        state.budgeted = True
 
         def equality(env: Environment) -> bool:
             first, second = left(env), right(env)
             if first is None or second is None:
                 raise unknown(node)
-            return bool(same(first, second)) is wanted
+            return bool(same(first, second, env[BUDGET].compare)) is wanted
 
         return equality
 

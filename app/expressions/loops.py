@@ -5,10 +5,14 @@ from typing import Any
 
 from app.expressions import syntax
 from app.expressions.compiling import BUDGET, Budget, Closure, Environment, State, flat, placed, unknown
-from app.expressions.operations import Unknown, equals, holds, kind_of
+from app.expressions.library.table import TABLE
+from app.expressions.operations import Unknown, equals, kind_of
 from app.expressions.types import BOOL, BYTES, DYN, INT, STRING, ListOf
 
 _TEXT_AN_ITERATION = 1_000
+_NODES_AN_ITERATION = 4
+_PARTS_AN_ITERATION = 20
+_MOST_NODES = 100_000
 _ELEMENTS_AN_ITERATION = 10
 
 
@@ -16,21 +20,38 @@ def compile_call(state: State, node: syntax.Call) -> Closure:
     """Compile a function or method: null in, unknown out."""
     arguments = tuple(state.compile(argument) for argument in node.arguments)
     run = placed(node, _dispatch(node))
-    charged, grows = state.looping, any(overload.result in (STRING, BYTES) for overload in node.overloads)
-    state.budgeted = state.budgeted or grows
+    charged, walks = state.looping, TABLE[node.function].walks
+    nulls = all(overload.nulls for overload in node.overloads)
+    grows = node.type in (STRING, BYTES, DYN) or isinstance(node.type, ListOf)
+    state.budgeted = state.budgeted or grows or walks
 
     def call(env: Environment) -> Any:
         values = [argument(env) for argument in arguments]
-        if None in values:
+        if not nulls and any(value is None for value in values):
             raise unknown(node)
         if charged:
             env[BUDGET].iterate(sum(len(v) for v in values if isinstance(v, (str, bytes))) // _TEXT_AN_ITERATION)
+        if walks:
+            env[BUDGET].iterate(_nodes(values) // _NODES_AN_ITERATION)
         result = run(*values)
-        if grows and isinstance(result, (str, bytes)):
+        if grows and isinstance(result, (str, bytes, list)):
             env[BUDGET].build(len(result))
         return result
 
     return call
+
+
+def _nodes(value: Any) -> int:
+    """Count the values in a value, as far as anybody may walk."""
+    count, left = 0, [value]
+    while left and count <= _MOST_NODES:
+        found = left.pop()
+        count += 1
+        if isinstance(found, list):
+            left += found
+        elif isinstance(found, dict):
+            left += found.values()
+    return count
 
 
 def _dispatch(node: syntax.Call) -> Callable[..., Any]:
@@ -39,8 +60,9 @@ def _dispatch(node: syntax.Call) -> Callable[..., Any]:
         return overloads[0].python
 
     def dispatch(*values: Any) -> Any:
+        kinds = tuple(kind_of(value) for value in values)
         for overload in overloads:
-            if all(holds(value, kind) for value, kind in zip(values, overload.parameters, strict=True)):
+            if overload.fits(kinds) is not None:
                 return overload.python(*values)
         raise Unknown(f"{node.function} doesn't take these values")
 
@@ -51,9 +73,9 @@ def compile_membership(state: State, node: syntax.Binary) -> Closure:
     """Compile `in`: a null in the list makes a miss unknown."""
     left, right = state.compile(node.left), state.compile(node.right)
     plain = isinstance(node.right.type, ListOf) and flat(node.right.type.element) and flat(node.left.type)
-    look = _in_flat if plain else _in_any
     charged = state.looping
-    contains = placed(node, look)
+    state.budgeted = state.budgeted or not plain
+    contains = placed(node, _in_flat if plain else _in_any)
 
     def membership(env: Environment) -> bool:
         value, container = left(env), right(env)
@@ -61,7 +83,7 @@ def compile_membership(state: State, node: syntax.Binary) -> Closure:
             raise unknown(node)
         if charged and isinstance(container, list):
             env[BUDGET].iterate(len(container) // _ELEMENTS_AN_ITERATION)
-        return bool(contains(value, container))
+        return bool(contains(value, container) if plain else contains(value, container, env[BUDGET].compare))
 
     return membership
 
@@ -74,12 +96,12 @@ def _in_flat(value: Any, container: list[Any]) -> bool:
     return False
 
 
-def _in_any(value: Any, container: Any) -> bool:
+def _in_any(value: Any, container: Any, spend: Callable[[int], None]) -> bool:
     if isinstance(container, dict):
         return kind_of(value) in (STRING, INT, BOOL) and value in container
     if not isinstance(container, list):
         raise Unknown("this value is neither a list nor a map")
-    if any(item is not None and equals(value, item) for item in container):
+    if any(item is not None and equals(value, item, spend) for item in container):
         return True
     if None in container:
         raise Unknown("the list holds a null")
@@ -94,6 +116,7 @@ def compile_comprehension(state: State, node: syntax.Comprehension) -> Closure:
     condition = state.compile(node.condition) if node.condition else None
     state.looping = outer
     variable, fold = node.variable, _FOLDS[node.macro]
+    weight = 1 + sum(1 for _ in syntax.walk(node.body)) // _PARTS_AN_ITERATION
 
     def comprehension(env: Environment) -> Any:
         values = source(env)
@@ -108,7 +131,7 @@ def compile_comprehension(state: State, node: syntax.Comprehension) -> Closure:
 
         def steps() -> Any:
             for value in values:
-                budget.iterate()
+                budget.iterate(weight)
                 yield value
 
         return fold(node, steps(), at, body, condition)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.expressions import syntax
-from app.expressions.functions import FROM_TEXT
+from app.expressions.library.conversions import FROM_TEXT
 from app.expressions.operations import ARITHMETIC, ORDERED, WIDEN, EvaluationError
 from app.expressions.problems import near
 from app.expressions.types import (

@@ -16,7 +16,6 @@ from app.expressions.types import (
     DECIMAL,
     DOUBLE,
     DURATION,
-    DYN,
     INT,
     LIST,
     MAP,
@@ -24,11 +23,17 @@ from app.expressions.types import (
     NUMBERS,
     STRING,
     TIMESTAMP,
+    TYPE,
+    TYPE_NAMES,
+    Scalar,
     Type,
+    TypeName,
     wider,
 )
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+MAX_BUILT = 1_048_576  # characters, bytes or elements that an expression builds
+MAX_SPAN = timedelta(microseconds=(2**63 - 1) // 1_000)  # CEL counts nanoseconds in 64 bits
 _DEEPEST_VALUE = 200
 
 # Exact or an error: Inexact traps, so a sum or product never loses a digit. The bounds are those of Postgres' numeric.
@@ -37,13 +42,6 @@ EXACT = decimal.Context(
     Emax=131_071,
     Emin=-16_383,
     traps=[decimal.Overflow, decimal.InvalidOperation, decimal.DivisionByZero, decimal.Inexact],
-)
-_QUOTIENT = decimal.Context(
-    prec=38,
-    rounding=decimal.ROUND_HALF_UP,
-    Emax=131_071,
-    Emin=-16_383,
-    traps=[decimal.Overflow, decimal.InvalidOperation, decimal.DivisionByZero],
 )
 
 
@@ -90,11 +88,45 @@ _KINDS: tuple[tuple[type, Type], ...] = (
     (date, DATE),
     (timedelta, DURATION),
     (bytes, BYTES),
+    (TypeName, TYPE),
 )
 
 
+_TYPE_NAMES: Mapping[Type, TypeName] = {
+    **{kind: TYPE_NAMES[kind.name] for _, kind in _KINDS if isinstance(kind, Scalar)},
+    NULL: TYPE_NAMES["null_type"],
+    LIST: TYPE_NAMES["list"],
+    MAP: TYPE_NAMES["map"],
+}
+
+
+def type_name(value: Any) -> str:
+    """Give the name of a value's type as `type(x)` gives it."""
+    return _TYPE_NAMES[kind_of(value)].name
+
+
+def bounded_span(span: timedelta) -> timedelta:
+    """Give the duration; one of more than 292 years is an error, as in CEL."""
+    if not -MAX_SPAN <= span <= MAX_SPAN:
+        raise Unknown("a duration is longer than 292 years")
+    return span
+
+
+_WIDEST_DOUBLE = 308  # digits before the point
+
+
+def is_nan(value: Any) -> bool:
+    """Say whether a value of any kind is NaN."""
+    return isinstance(value, float) and math.isnan(value)
+
+
 def to_double(value: int | float | Decimal) -> float:
-    """Widen a number to a double; one past its range is an error."""
+    """Widen a number to a double; one past 1e308 is an error, and one below 1e-307 is zero."""
+    if isinstance(value, Decimal) and value:
+        if value.adjusted() >= _WIDEST_DOUBLE:
+            raise Unknown("a number does not fit in a double")
+        if value.adjusted() < 1 - _WIDEST_DOUBLE:
+            return 0.0
     result = float(value)
     if math.isinf(result) and not isinstance(value, float):
         raise Unknown("a number does not fit in a double")
@@ -130,14 +162,33 @@ def _remainder(left: int, right: int) -> int:
     return left - right * _truncated(left, right)
 
 
-def _finite(apply: Callable[[float, float], float]) -> Callable[[float, float], float]:
-    def double(left: float, right: float) -> float:
-        result = apply(left, right)
-        if math.isinf(result) and not (math.isinf(left) or math.isinf(right)):
-            raise Unknown("a double went past its range")
-        return result
+def _divide(left: float, right: float) -> float:
+    """Divide as IEEE 754 has it: by zero comes an infinity, or NaN."""
+    if right != 0:
+        return left / right
+    if left == 0 or math.isnan(left):
+        return math.nan
+    return math.copysign(math.inf, left) * math.copysign(1.0, right)
 
-    return double
+
+_DIGITS = 38  # after the point, of a quotient
+_WIDEST, _NARROWEST = 1_000, 900  # digits before the point of a dividend, after it of a divisor
+
+
+def _quotient(left: Decimal, right: Decimal) -> Decimal:
+    """Divide to 38 digits after the point, a tie away from zero, without zeros at the end."""
+    if not right:
+        raise Unknown("division by zero")
+    if left.adjusted() >= _WIDEST or right.adjusted() < -_NARROWEST:
+        raise Unknown("a number is too large or too small to be divided")
+    cut = EXACT.divide_int(EXACT.scaleb(left, _DIGITS + 1), right)
+    rounded = EXACT.scaleb(cut, -1).to_integral_value(decimal.ROUND_HALF_UP, EXACT)
+    shown = EXACT.scaleb(rounded, -_DIGITS).normalize(EXACT)
+    return EXACT.quantize(shown, Decimal(1)) if shown == shown.to_integral_value(context=EXACT) else shown
+
+
+def _spans(apply: Callable[[Any, Any], timedelta]) -> Callable[[Any, Any], timedelta]:
+    return lambda left, right: bounded_span(apply(left, right))
 
 
 Operation = Callable[[Any, Any], Any]
@@ -148,23 +199,23 @@ ARITHMETIC: Mapping[tuple[str, Type, Type], tuple[Operation, Type]] = {
     ("*", INT, INT): (lambda a, b: _int64(a * b), INT),
     ("/", INT, INT): (_truncated, INT),
     ("%", INT, INT): (_remainder, INT),
-    ("+", DOUBLE, DOUBLE): (_finite(operator.add), DOUBLE),
-    ("-", DOUBLE, DOUBLE): (_finite(operator.sub), DOUBLE),
-    ("*", DOUBLE, DOUBLE): (_finite(operator.mul), DOUBLE),
-    ("/", DOUBLE, DOUBLE): (_finite(operator.truediv), DOUBLE),
+    ("+", DOUBLE, DOUBLE): (operator.add, DOUBLE),
+    ("-", DOUBLE, DOUBLE): (operator.sub, DOUBLE),
+    ("*", DOUBLE, DOUBLE): (operator.mul, DOUBLE),
+    ("/", DOUBLE, DOUBLE): (_divide, DOUBLE),
     ("+", DECIMAL, DECIMAL): (EXACT.add, DECIMAL),
     ("-", DECIMAL, DECIMAL): (EXACT.subtract, DECIMAL),
     ("*", DECIMAL, DECIMAL): (EXACT.multiply, DECIMAL),
-    ("/", DECIMAL, DECIMAL): (_QUOTIENT.divide, DECIMAL),
+    ("/", DECIMAL, DECIMAL): (_quotient, DECIMAL),
     ("%", DECIMAL, DECIMAL): (EXACT.remainder, DECIMAL),
     ("+", STRING, STRING): (operator.add, STRING),
     ("+", BYTES, BYTES): (operator.add, BYTES),
     ("+", TIMESTAMP, DURATION): (operator.add, TIMESTAMP),
     ("+", DURATION, TIMESTAMP): (operator.add, TIMESTAMP),
-    ("+", DURATION, DURATION): (operator.add, DURATION),
-    ("-", TIMESTAMP, TIMESTAMP): (operator.sub, DURATION),
+    ("+", DURATION, DURATION): (_spans(operator.add), DURATION),
+    ("-", TIMESTAMP, TIMESTAMP): (_spans(operator.sub), DURATION),
     ("-", TIMESTAMP, DURATION): (operator.sub, TIMESTAMP),
-    ("-", DURATION, DURATION): (operator.sub, DURATION),
+    ("-", DURATION, DURATION): (_spans(operator.sub), DURATION),
     ("+", LIST, LIST): (operator.add, LIST),
 }
 ORDERED = (*NUMBERS, STRING, BYTES, BOOL, TIMESTAMP, DURATION, DATE)
@@ -236,20 +287,20 @@ def _widened(left: Any, right: Any) -> tuple[Any, Any, Type, Type]:
     return (left if kind == common else widen(left)), (right if other == common else widen(right)), common, common
 
 
-def equals(left: Any, right: Any, depth: int = 0) -> bool:
-    """Say whether two values of any kind are equal; of two kinds they are not, save numbers. Inner nulls are equal."""
+def equals(left: Any, right: Any, spend: Callable[[int], None], depth: int = 0) -> bool:
+    """Say whether two values of any kind are equal; of two kinds they are not, save numbers. Inner nulls are equal.
+
+    `spend` is told the size of each list and map that is compared.
+    """
     if depth > _DEEPEST_VALUE:
         raise Unknown("a value is nested too deep to be compared")
     left, right, kind, other = _widened(left, right)
     if kind != other:
         return False
+    if kind not in (LIST, MAP):
+        return bool(left == right)
+    spend(len(left))
     if kind == LIST:
-        return len(left) == len(right) and all(equals(a, b, depth + 1) for a, b in zip(left, right, strict=True))
-    if kind == MAP:
-        return left.keys() == right.keys() and all(equals(left[key], right[key], depth + 1) for key in left)
-    return bool(left == right)
-
-
-def holds(value: Any, kind: Type) -> bool:
-    """Say whether a value met at run time is of a scalar type, any list, or any map."""
-    return kind == DYN or kind_of(value) == kind
+        pairs = zip(left, right, strict=False)
+        return len(left) == len(right) and all(equals(a, b, spend, depth + 1) for a, b in pairs)
+    return left.keys() == right.keys() and all(equals(left[key], right[key], spend, depth + 1) for key in left)

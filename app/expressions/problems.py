@@ -45,9 +45,14 @@ def near(name: str, known: Iterable[str]) -> str | None:
     return f"did you mean {found[0]}?" if found else None
 
 
-def caret(text: str, problem: Problem) -> str:
-    """Show the line of the problem, a caret under its column, and the sentence."""
+def excerpt(text: str, problem: Problem) -> str:
+    """Show the line of the problem, and a caret under its column."""
     lines = text.split("\n")
     line = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
     before = "".join("\t" if character == "\t" else " " for character in line[: problem.column - 1])
-    return f"{line}\n{before}^\n{problem}"
+    return f"{line}\n{before}^"
+
+
+def caret(text: str, problem: Problem) -> str:
+    """Show the line of the problem, a caret under its column, and the sentence."""
+    return f"{excerpt(text, problem)}\n{problem}"

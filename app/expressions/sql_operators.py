@@ -1,5 +1,6 @@
 """What the operators do in SQL: the same answers as in process, and NULL where those have none."""
 
+from app.expressions.library.conversions import double_of_decimal
 from app.expressions.types import (
     BOOL,
     DECIMAL,
@@ -16,8 +17,8 @@ _LEAST, _MOST = "-9223372036854775808", "9223372036854775807"
 _TEXT_OPERATORS = {"==": "=", "!=": "<>"}
 # Python's instants end at the years 1 and 9999; Postgres' go on, and an infinite one has no difference.
 _INSTANTS = "timestamptz '0001-01-01 00:00:00+00' AND timestamptz '9999-12-31 23:59:59.999999+00'"
-_SPANS = "interval '-3652059 days' AND interval '3652059 days'"
-_LARGEST_DECIMAL = "1e1000"
+_SPANS = "interval '-9223372036.854775 s' AND interval '9223372036.854775 s'"
+_LARGEST_DECIMAL, _SMALLEST_DIVISOR = "1e1000", "1e-900"
 
 
 def comparison(operator: str, kind: Type, left: str, right: str) -> str:
@@ -45,7 +46,9 @@ def arithmetic(operator: str, kind: Type, other: Type, left: str, right: str) ->
     if kind == other == STRING and operator == "+":
         return f"({left} || {right})"
     if kind == other == DURATION and operator in {"+", "-"}:
-        return f"({left} {operator} {right})"
+        return _bounded_span(f"{left} {operator} {right}")
+    if kind == other == DOUBLE and operator in {"+", "-"}:
+        return _doubles(operator, left, right)
     return _instants(operator, kind, other, left, right)
 
 
@@ -60,15 +63,35 @@ def _integers(operator: str, left: str, right: str) -> str:
 
 
 def _decimals(operator: str, left: str, right: str) -> str | None:
-    if operator not in {"+", "-", "*"}:
+    if operator == "%":
         return None
+    if operator == "/":
+        fits = f"abs({left}) < {_LARGEST_DECIMAL} AND abs({right}) >= {_SMALLEST_DIVISOR}"
+        return f"(CASE WHEN {fits} THEN trim_scale(round(div({left} * 1e39, {right}) * 1e-39, 38)) END)"
     small = f"abs({left}) < {_LARGEST_DECIMAL} AND abs({right}) < {_LARGEST_DECIMAL}"
     return f"(CASE WHEN {small} THEN {left} {operator} {right} END)"
 
 
+def _bounded_span(text: str) -> str:
+    return f"(CASE WHEN {text} BETWEEN {_SPANS} THEN {text} END)"
+
+
+def _doubles(operator: str, left: str, right: str) -> str:
+    """Add or subtract as IEEE 754 has it: Postgres raises where a sum of finite numbers is infinite."""
+    exact = f"{left} {operator} {right}"
+    # Past 8e307 both are halved to compare, which costs no digit there; what is below 1e290 tips no sum over.
+    small = f"least(abs({left}), abs({right})) < 1e290 OR greatest(abs({left}), abs({right})) < 8e307"
+    endless = f"greatest(abs({left}), abs({right})) > 1.7976931348623157e308"
+    half = f"({left} * 0.5 {operator} {right} * 0.5)"
+    infinite = f"sign{half} * 'Infinity'::double precision"
+    sums = f"CASE WHEN abs{half} >= 8.98846567431158e307 THEN {infinite} ELSE {exact} END"
+    known = f"{left} IS NOT NULL AND {right} IS NOT NULL"
+    return f"(CASE WHEN {known} THEN CASE WHEN {small} OR {endless} THEN {exact} ELSE {sums} END END)"
+
+
 def _instants(operator: str, kind: Type, other: Type, left: str, right: str) -> str | None:
     if operator == "-" and kind == other == TIMESTAMP:
-        return f"(CASE WHEN isfinite({left}) AND isfinite({right}) THEN {left} - {right} END)"
+        return f"(CASE WHEN isfinite({left}) AND isfinite({right}) THEN {_bounded_span(f'{left} - {right}')} END)"
     if {kind, other} == {TIMESTAMP, DURATION} and (kind == TIMESTAMP or operator == "+") and operator in {"+", "-"}:
         instant, span = (left, right) if kind == TIMESTAMP else (right, left)
         moved = f"{instant} {operator} {span}"
@@ -93,6 +116,5 @@ def from_json(text: str, kind: Type) -> str | None:
     if kind == DECIMAL:
         return f"(CASE WHEN {number} THEN {plain}::numeric END)"
     if kind == DOUBLE:
-        fits = f"CASE WHEN abs({plain}::numeric) < 1e308 THEN {plain}::double precision END"
-        return f"(CASE WHEN {number} THEN {fits} END)"
+        return f"(CASE WHEN {number} THEN {double_of_decimal(f'{plain}::numeric')} END)"
     return None

@@ -3,13 +3,14 @@
 `line` and `column` count from 1. A field or call stands where its own name stands, everything else where it begins.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from app.expressions.types import DYN, Type
 
 if TYPE_CHECKING:
-    from app.expressions.functions import Overload
+    from app.expressions.library.signature import Overload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,3 +142,40 @@ class Convert(Node):
     """`operand` as a value of `type`: a number widened, or a dynamic value checked when it runs. Null stays null."""
 
     operand: Node
+
+
+def parts(node: Node) -> list[Node]:
+    """Give the nodes that a node is made of."""
+    found: list[Node] = []
+    for entry in fields(node):
+        _gather(getattr(node, entry.name), found)
+    return found
+
+
+def _gather(value: Any, found: list[Node]) -> None:
+    if isinstance(value, Node):
+        found.append(value)
+    elif isinstance(value, tuple):
+        for item in value:
+            _gather(item, found)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a node and all nodes below it."""
+    yield node
+    for part in parts(node):
+        yield from walk(part)
+
+
+def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Give the node with each node it is made of changed."""
+    changes = {entry.name: _changed(getattr(node, entry.name), change) for entry in fields(node)}
+    return replace(node, **changes)
+
+
+def _changed(value: Any, change: Callable[[Node], Node]) -> Any:
+    if isinstance(value, Node):
+        return change(value)
+    if isinstance(value, tuple):
+        return tuple(_changed(item, change) for item in value)
+    return value

@@ -7,12 +7,14 @@ from typing import Any
 from app.expressions import syntax
 from app.expressions.check import Expression
 from app.expressions.compiling import Environment
-from app.expressions.evaluate import compile_value
+from app.expressions.evaluate import compile_value, folded
+from app.expressions.library.conversions import double_of_decimal
+from app.expressions.library.signature import sql_position
+from app.expressions.library.table import TABLE
 from app.expressions.operations import Unknown
 from app.expressions.problems import ExpressionErrors, Problem
-from app.expressions.sql_functions import SQL_FUNCTIONS
 from app.expressions.sql_operators import arithmetic, comparison, from_json
-from app.expressions.types import BOOL, DECIMAL, DOUBLE, DYN, INT, Enum, ListOf, Record, Type, pg_type
+from app.expressions.types import BOOL, DECIMAL, DOUBLE, DYN, INT, STRING, Enum, ListOf, Record, Type, pg_type
 
 MAX_SQL = 20_000  # characters
 
@@ -49,7 +51,7 @@ def compile_sql(expression: Expression, column: Column, parameters: Parameters) 
     ExpressionErrors (`expression.no_sql`, with the place) for what SQL can't say.
     """
     writer = _Writer(expression, column, parameters)
-    text = writer.write(expression.tree, top=True)
+    text = writer.write(folded(expression.tree), top=True)
     if writer.problems:
         raise ExpressionErrors(writer.problems)
     return text
@@ -63,6 +65,7 @@ class _Writer:
         self.column = column
         self.parameters = parameters
         self.problems: list[Problem] = []
+        self.variables: dict[str, str] = {}
 
     def refuse(self, node: syntax.Node, what: str, hint: str | None = None) -> str:
         message = f"{what} can't be said in SQL, and this reads the row"
@@ -72,8 +75,8 @@ class _Writer:
     def touches(self, node: syntax.Node) -> bool:
         """Say whether a node reads a row."""
         if isinstance(node, syntax.Name):
-            return node.name in self.expression.rows
-        return any(self.touches(part) for part in parts(node))
+            return node.name in self.variables or node.name in self.expression.rows
+        return any(self.touches(part) for part in syntax.parts(node))
 
     def write(self, node: syntax.Node, *, top: bool = False) -> str:
         """Write a node; `top` says that NULL and false are the same to whoever asks."""
@@ -105,6 +108,10 @@ class _Writer:
                 return None
 
         if isinstance(node, syntax.Literal):
+            if isinstance(node.value, bool):
+                return "true" if node.value else "false"
+            if isinstance(node.value, dict | list) and pg_type(node.type) == "jsonb":
+                return self.refuse(node, "a list or map of mixed values")
             return self.parameters.constant(node.value, pg_type(node.type))
         return self.parameters.add(evaluate, pg_type(node.type))
 
@@ -114,23 +121,9 @@ class _Writer:
         return from_json(text, BOOL) or text if node.type == DYN else text
 
 
-def parts(node: syntax.Node) -> list[syntax.Node]:
-    """Give the nodes that a node is made of."""
-    found: list[syntax.Node] = []
-    for field in dataclasses.fields(node):
-        _gather(getattr(node, field.name), found)
-    return found
-
-
-def _gather(value: Any, found: list[syntax.Node]) -> None:
-    if isinstance(value, syntax.Node):
-        found.append(value)
-    elif isinstance(value, tuple):
-        for item in value:
-            _gather(item, found)
-
-
 def _name(writer: _Writer, node: syntax.Name, _top: bool) -> str:
+    if node.name in writer.variables:
+        return writer.variables[node.name]
     return writer.refuse(node, f"the whole of {node.name}", f"name one of its columns: {node.name}.id")
 
 
@@ -191,26 +184,23 @@ def _binary(writer: _Writer, node: syntax.Binary, top: bool) -> str:
 
 
 def _dynamic(writer: _Writer, node: syntax.Binary) -> str:
-    """Compare or compute with a JSON value: of what the other side is."""
+    """Compare with a JSON value: of what the other side is."""
     other = node.right.type if node.left.type == DYN else node.left.type
     if node.operator in ("==", "!="):
         sides = [_as_json(writer, side) for side in (node.left, node.right)]
         if None in sides:
             return writer.refuse(node, "a JSON value beside a value of this type")
         return f"({sides[0]} {'=' if node.operator == '==' else '<>'} {sides[1]})"
-    if other == DYN:
-        return writer.refuse(node, f"{node.operator} of JSON values", "say of which type one is: double(row.data.size)")
+    if node.operator not in ("<", "<=", ">", ">=") or other == DYN:
+        return writer.refuse(node, f"{node.operator} of a JSON value", "say of which type it is: int(row.data.size)")
+    kind = DECIMAL if other == INT else other
     typed = [
-        from_json(writer.write(side), other) if side.type == DYN else writer.write(side)
+        from_json(writer.write(side), kind) if side.type == DYN else writer.write(side)
         for side in (node.left, node.right)
     ]
     if None in typed:
         return writer.refuse(node, f"{node.operator} of a JSON value beside this type")
-    fitted = syntax.Literal(line=node.line, column=node.column, type=other, value=None)
-    left, right = str(typed[0]), str(typed[1])
-    if node.operator in ("<", "<=", ">", ">="):
-        return comparison(node.operator, fitted.type, left, right)
-    return arithmetic(node.operator, other, other, left, right) or writer.refuse(node, node.operator)
+    return comparison(node.operator, kind, str(typed[0]), str(typed[1]))
 
 
 _JSON_LIKE = (BOOL, INT, DECIMAL)
@@ -226,7 +216,7 @@ def _as_json(writer: _Writer, node: syntax.Node) -> str | None:
 
 def _membership(writer: _Writer, node: syntax.Binary, top: bool) -> str:
     left, right = node.left, node.right
-    if isinstance(right, syntax.ListLiteral) and not right.items:
+    if isinstance(right, syntax.Literal) and right.value == []:
         return f"(CASE WHEN {writer.write(left)} IS NOT NULL THEN false END)"
     if not isinstance(right.type, ListOf) or DYN in (left.type, right.type.element) or not _flat(right.type.element):
         return writer.refuse(node, "in of this container")
@@ -251,13 +241,68 @@ def _list(writer: _Writer, node: syntax.ListLiteral, _top: bool) -> str:
 
 
 def _call(writer: _Writer, node: syntax.Call, _top: bool) -> str:
-    kinds = tuple(argument.type for argument in node.arguments)
-    write = SQL_FUNCTIONS.get(node.function)
+    write = node.overloads[0].sql if len(node.overloads) == 1 else None
     text = None
-    if write is not None and DYN not in kinds:
-        text = write(kinds, [writer.write(argument) for argument in node.arguments])
+    if write is not None and all(argument.type != DYN for argument in node.arguments):
+        text = write([writer.write(argument) for argument in node.arguments], node.arguments)
+    if len(node.arguments) == 1 and node.arguments[0].type == DYN:
+        text = _json_as(node.function, writer.write(node.arguments[0]))
     hint = "compute it outside the row, or keep it in a column"
     return text or writer.refuse(node, f"{node.function}()", hint)
+
+
+def _json_as(function: str, text: str) -> str | None:
+    """Read a JSON value by a conversion: as what it is when it runs, a number or a text."""
+    if function not in ("int", "double", "decimal", "string", "bool"):
+        return None
+    plain = f"({text} #>> '{{}}')"
+    if function == "string":
+        return f"(CASE WHEN jsonb_typeof({text}) IN ('string', 'number', 'boolean') THEN {plain} END)"
+    numbers = _converted(function, DECIMAL, f"{plain}::numeric") or "NULL"
+    texts = _converted(function, STRING, plain) or "NULL"
+    same = f" WHEN 'boolean' THEN {plain}::boolean" if function == "bool" else ""
+    return f"(CASE jsonb_typeof({text}) WHEN 'number' THEN {numbers} WHEN 'string' THEN {texts}{same} END)"
+
+
+def _converted(function: str, kind: Type, text: str) -> str | None:
+    overload = next((found for found in TABLE[function].overloads if found.fits((kind,)) is not None), None)
+    return overload.sql([text], []) if overload is not None and overload.sql is not None else None
+
+
+def _index(writer: _Writer, node: syntax.Index, _top: bool) -> str:
+    kind, index = node.operand.type, node.index
+    operand = writer.write(node.operand)
+    if isinstance(kind, ListOf) and _flat(kind.element) and kind.element != DYN:
+        position = writer.write(index)
+        return f"(CASE WHEN {position} BETWEEN 0 AND 2147483646 THEN ({operand})[{sql_position(position)} + 1] END)"
+    if kind == DYN and index.type == STRING:
+        return f"NULLIF(({operand} -> {writer.write(index)}), 'null'::jsonb)"
+    if kind == DYN and index.type == INT:
+        position = writer.write(index)
+        inside = f"jsonb_typeof({operand}) = 'array' AND {position} BETWEEN 0 AND 2147483646"
+        return f"(CASE WHEN {inside} THEN NULLIF(({operand} -> {sql_position(position)}), 'null'::jsonb) END)"
+    return writer.refuse(node, "an index of this value")
+
+
+_ANSWERS = {
+    "exists": "CASE WHEN bool_or(b) THEN true WHEN count(*) = count(b) THEN false END",
+    "all": "CASE WHEN NOT bool_and(b) THEN false WHEN count(*) = count(b) THEN true END",
+    "exists_one": "CASE WHEN count(*) = count(b) THEN count(*) FILTER (WHERE b) = 1 END",
+}
+
+
+def _comprehension(writer: _Writer, node: syntax.Comprehension, _top: bool) -> str:
+    answer, kind = _ANSWERS.get(node.macro), node.operand.type
+    if answer is None or not (isinstance(kind, ListOf) and _flat(kind.element) and kind.element != DYN):
+        return writer.refuse(node, f"{node.macro}() of this value", "exists, all and exists_one of arrays can be said")
+    operand = writer.write(node.operand)
+    outer, name = writer.variables, f"v{len(writer.variables)}"
+    writer.variables = {**outer, node.variable: f"{name}.e"}
+    body = writer.truth(node.body)
+    writer.variables = outer
+    # Of a null in the list nothing is known but what the body says of it.
+    folded = f"(SELECT {answer} FROM (SELECT {body} AS b FROM unnest({operand}) AS {name} (e)) AS {name}b)"
+    return f"(CASE WHEN {operand} IS NOT NULL THEN {folded} END)"
 
 
 def _convert(writer: _Writer, node: syntax.Convert, _top: bool) -> str:
@@ -270,7 +315,7 @@ def _convert(writer: _Writer, node: syntax.Convert, _top: bool) -> str:
     if node.type == DOUBLE and kind == INT:
         return f"({operand})::double precision"
     if node.type == DOUBLE:
-        return f"(CASE WHEN abs({operand}) < 1e308 THEN ({operand})::double precision END)"
+        return double_of_decimal(operand)
     return operand if pg_type(kind) == pg_type(node.type) else writer.refuse(node, "this conversion")
 
 
@@ -290,7 +335,7 @@ _WRITERS: dict[type, Callable[[_Writer, Any, bool], str]] = {
     syntax.ListLiteral: _list,
     syntax.Call: _call,
     syntax.Convert: _convert,
-    syntax.Index: _unsupported("an index"),
+    syntax.Index: _index,
     syntax.MapLiteral: _unsupported("a map"),
-    syntax.Comprehension: _unsupported("a loop"),
+    syntax.Comprehension: _comprehension,
 }

@@ -50,6 +50,13 @@ class Record(Type):
         return hash((self.name, frozenset(self.fields)))
 
 
+@dataclass(frozen=True, slots=True)
+class TypeName:
+    """A type as a value, which `type(x)` gives."""
+
+    name: str
+
+
 BOOL = Scalar("bool")
 INT = Scalar("int")
 DOUBLE = Scalar("double")
@@ -63,10 +70,24 @@ UUID = Scalar("uuid")
 NULL = Scalar("null")
 DYN = Scalar("dynamic")
 SECRET = Scalar("secret")
+TYPE = Scalar("type")
 
 NUMBERS = (INT, DECIMAL, DOUBLE)
 LIST = ListOf(DYN)
 MAP = MapOf(DYN, DYN)
+
+TYPE_NAMES: Mapping[str, TypeName] = {
+    **{
+        name: TypeName(name)
+        for name in (
+            *("bool", "int", "double", "string", "bytes", "list", "map", "null_type", "type"),
+            *("decimal", "date", "uuid"),
+        )
+    },
+    "timestamp": TypeName("google.protobuf.Timestamp"),
+    "duration": TypeName("google.protobuf.Duration"),
+}
+WELL_KNOWN_TYPES = {name.name: name for name in TYPE_NAMES.values() if "." in name.name}
 
 _PG = {
     BOOL: "boolean",
@@ -82,6 +103,7 @@ _PG = {
     NULL: "text",
     DYN: "jsonb",
     SECRET: "text",
+    TYPE: "text",
 }
 
 

@@ -2,7 +2,7 @@
 
 from app.errors import Finding
 from app.expressions.check import Expression, ExpressionErrors, Scope, check
-from app.expressions.problems import near
+from app.expressions.problems import excerpt, near
 from app.expressions.types import Type
 
 
@@ -13,9 +13,16 @@ class Findings:
         """Begin with none."""
         self.found: list[Finding] = []
 
-    def report(self, place: str, message: str, hint: str | None = None, code: str = "definition.invalid") -> None:
+    def report(
+        self,
+        place: str,
+        message: str,
+        hint: str | None = None,
+        code: str = "definition.invalid",
+        excerpt: str | None = None,
+    ) -> None:
         """Add a finding."""
-        self.found.append(Finding(place, message, hint, code))
+        self.found.append(Finding(place, message, hint, code, excerpt))
 
     def unknown(self, place: str, what: str, name: str, known: "list[str] | tuple[str, ...]") -> None:
         """Add the finding that a name is not known, with the near match or what there is."""
@@ -37,4 +44,5 @@ class Findings:
         shift = 1 if text.startswith("=") else 0
         for problem in errors.problems:
             column = problem.column + (shift if problem.line == 1 else 0)
-            self.report(f"{place}:{problem.line}:{column}", problem.message, problem.hint, problem.code)
+            shown = excerpt(text.removeprefix("="), problem)
+            self.report(f"{place}:{problem.line}:{column}", problem.message, problem.hint, problem.code, shown)

@@ -18,7 +18,7 @@ from app.definitions.project import parse_project
 from app.errors import RowgateError
 from app.expressions.check import Scope, check
 from app.expressions.evaluate import compile_value
-from app.expressions.functions import TABLE
+from app.expressions.library.table import TABLE
 from app.settings import PREFIX, Settings
 from app.steps.registry import KINDS
 
@@ -100,14 +100,19 @@ def test_every_example_of_a_step_is_sound(step: str) -> None:
     assert check_project(project) == []
 
 
-EXAMPLES = re.findall(r"^\| `(\w+)` \| `(.+)` \| `(.+)` \|$", (DOCS / "language.md").read_text(), re.MULTILINE)
+FUNCTION_ROW = re.compile(r"^\| `([\w.]+)` \| (.+) \| `(.+)` \| `(.+)` \| (yes|no) \|$", re.MULTILINE)
+EXAMPLES = FUNCTION_ROW.findall((DOCS / "language.md").read_text())
 
 
-@pytest.mark.parametrize(("function", "example", "answer"), EXAMPLES)
-def test_every_example_of_a_function_answers_as_it_says(function: str, example: str, answer: str) -> None:
+@pytest.mark.parametrize(("function", "doc", "example", "answer", "sql"), EXAMPLES)
+def test_every_example_of_a_function_answers_as_it_says(
+    function: str, doc: str, example: str, answer: str, sql: str
+) -> None:
     assert function in example
+    assert doc == TABLE[function].doc
+    assert sql == ("yes" if any(overload.sql for overload in TABLE[function].overloads) else "no")
     assert compile_value(check(example, Scope({})))({}) == json.loads(answer)
 
 
 def test_every_function_has_its_example() -> None:
-    assert sorted(TABLE) == sorted(function for function, _, _ in EXAMPLES)
+    assert sorted(TABLE) == sorted(function for function, *_ in EXAMPLES)

@@ -165,9 +165,7 @@ def test_an_input_that_was_not_sent_is_null_and_not_had() -> None:
         "-9223372036854775808 % -1",
         "1 / 0",
         "1 % 0",
-        "1.0 / 0.0",
         "decimal(1) / decimal(0)",
-        "1e308 * 10.0",
         "int(1e19)",
         "int('9223372036854775808')",
         "int('1_0')",
@@ -194,7 +192,7 @@ def test_an_input_that_was_not_sent_is_null_and_not_had() -> None:
         "{'a': 1}['b']",
         "[1][1]",
         "decimal('1e131000') + decimal(1)",
-        "input.when + duration('2562047788h')",
+        "timestamp('9999-12-31T00:00:00Z') + duration('48h')",
         "data.f + 'x'",
         "-data.a",
         "[1].map(x, x / 0)",
@@ -329,7 +327,7 @@ def test_work_past_a_bound_is_an_error_that_nothing_absorbs(text: str) -> None:
     with pytest.raises(BoundsExceeded):
         value(f"true && ({text}) == null" if "== null" not in text else text, env)
     assert time.perf_counter() - started < 0.5
-    assert condition(f"({text}) == null || true")(env) is False
+    assert condition(f"({text}) == null || auth.signed_in")(env) is False
 
 
 def test_ten_thousand_iterations_are_allowed_and_one_more_is_not() -> None:

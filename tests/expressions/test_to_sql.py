@@ -151,7 +151,17 @@ def test_what_touches_no_row_is_one_parameter() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["row.name.matches('a+')", "row.tags.map(x, x)", "row.price / 3.0 > 1.0", "row.tags[0] == 'x'", "row == row"],
+    [
+        "row.name.matches('a+')",
+        "row.tags.map(x, x)",
+        "row.at.getHours('US/Central') == 1",
+        "row.at.getHours(row.name) == 1",
+        "lower(row.name) == 'x'",
+        "row.data.exists(x, x == 1)",
+        "row.tags.filter(t, t == 'x').size() == 1",
+        'row.name.replace(row.name, "x") == "x"',
+        "row == row",
+    ],
 )
 def test_what_sql_cannot_say_is_refused_with_its_place(text: str) -> None:
     with pytest.raises(ExpressionErrors) as raised:

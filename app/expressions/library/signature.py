@@ -1,0 +1,84 @@
+"""What a function is: how it is written, which types it takes, and its two halves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from app.expressions.types import NUMBERS, Type, assignable
+
+if TYPE_CHECKING:
+    from app.expressions.syntax import Node
+
+Kinds = Sequence[Type]
+Sql = Callable[[Sequence[str], "Sequence[Node]"], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """One signature: its result for the types it takes (of a method the target first), and its two halves.
+
+    `fits` gives None for types that it doesn't take. `sql` gets the texts of the arguments and their nodes; None, as
+    value or as answer, says that SQL has no such function that agrees. `nulls` lets nulls in, which are else unknown.
+    """
+
+    fits: Callable[[Kinds], Type | None]
+    python: Callable[..., Any]
+    sql: Sql | None = None
+    nulls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the language: how it is written (`f(x)`, `x.f()`, or both), its signatures, and what it does.
+
+    `pure` says that equal arguments give equal answers; `walks` that the work grows with the lists it is given.
+    """
+
+    name: str
+    function: bool
+    method: bool
+    overloads: tuple[Overload, ...]
+    doc: str
+    pure: bool = True
+    walks: bool = False
+
+
+def plain(
+    parameters: tuple[Type, ...],
+    result: Type,
+    python: Callable[..., Any],
+    sql: str | Sql | None = None,
+    *,
+    nulls: bool = False,
+) -> Overload:
+    """Give the signature of fixed types; an `sql` text has `{0}`, `{1}` where the arguments go."""
+
+    def fits(kinds: Kinds) -> Type | None:
+        pairs = zip(kinds, parameters, strict=False)
+        taken = len(kinds) == len(parameters) and all(_takes(kind, want) for kind, want in pairs)
+        return result if taken else None
+
+    half = (lambda texts, _nodes, sql=sql: sql.format(*texts)) if isinstance(sql, str) else sql
+    return Overload(fits, python, half, nulls)
+
+
+def sql_position(text: str) -> str:
+    """Give a bigint as an integer that is right where it counts characters or elements.
+
+    Postgres computes what is constant before it looks at the CASE around it, so the cast itself must not fail.
+    """
+    return f"least(greatest({text}, -1), 2147483646)::integer"
+
+
+def _takes(kind: Type, wanted: Type) -> bool:
+    return assignable(kind, wanted) and (kind == wanted or kind not in NUMBERS)
+
+
+def function(name: str, doc: str, *overloads: Overload, pure: bool = True, walks: bool = False) -> Function:
+    """Give a function that is written `f(x)`."""
+    return Function(name, True, False, overloads, doc, pure, walks)
+
+
+def method(name: str, doc: str, *overloads: Overload, walks: bool = False) -> Function:
+    """Give a function that is written `x.f()`."""
+    return Function(name, False, True, overloads, doc, walks=walks)

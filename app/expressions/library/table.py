@@ -1,0 +1,13 @@
+"""Every function of the language by its name."""
+
+from collections.abc import Mapping
+
+from app.expressions.library import conversions, digests, lists, numbers, text, time
+from app.expressions.library.signature import Function
+
+TABLE: Mapping[str, Function] = {
+    function.name: function
+    for library in (text, conversions, time, numbers, lists, digests)
+    for function in library.FUNCTIONS
+}
+NAMESPACES = frozenset(name.partition(".")[0] for name in TABLE if "." in name)
