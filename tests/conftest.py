@@ -12,6 +12,7 @@ import pytest
 
 from app.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
 from app.store.migrate import migrate
+from tests.statements import captured
 
 
 def run_sql(server: EmbeddedPostgres, statement: str) -> None:
@@ -23,6 +24,14 @@ def run_sql(server: EmbeddedPostgres, statement: str) -> None:
             await connection.close()
 
     asyncio.run(run())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_statement_of_a_caller() -> Iterator[None]:
+    """Hold every statement of the session against Rowgate's own source."""
+    with captured() as statements:
+        yield
+    assert "\n".join(statements.foreign()) == ""
 
 
 @pytest.fixture(scope="session")

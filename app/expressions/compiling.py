@@ -9,7 +9,7 @@ from app.expressions.operations import MAX_BUILT, BoundsExceeded, Unknown, guard
 from app.expressions.types import DYN, Enum, Scalar, Type
 
 MAX_ITERATIONS = 10_000
-_COMPARED_AN_ITERATION = 10
+_COMPARED_AN_ITERATION = 3
 BUDGET = "#budget"
 
 Environment = Mapping[str, Any]

@@ -7,11 +7,12 @@ from app.expressions import syntax
 from app.expressions.compiling import BUDGET, Budget, Closure, Environment, State, flat, placed, unknown
 from app.expressions.library.table import TABLE
 from app.expressions.operations import Unknown, equals, kind_of
-from app.expressions.types import BOOL, BYTES, DYN, INT, STRING, ListOf
+from app.expressions.types import BOOL, BYTES, DECIMAL, DYN, INT, STRING, ListOf
 
 _TEXT_AN_ITERATION = 1_000
 _NODES_AN_ITERATION = 4
-_PARTS_AN_ITERATION = 20
+_PARTS_AN_ITERATION = 8
+_CALL, _SLOW = 6, 3  # parts that a call is worth, and an operator of decimals or of values that are typed late
 _MOST_NODES = 100_000
 _ELEMENTS_AN_ITERATION = 10
 
@@ -59,12 +60,17 @@ def _dispatch(node: syntax.Call) -> Callable[..., Any]:
     if all(argument.type != DYN for argument in node.arguments):
         return overloads[0].python
 
+    chosen: dict[tuple[type, ...], Callable[..., Any] | None] = {}
+
     def dispatch(*values: Any) -> Any:
-        kinds = tuple(kind_of(value) for value in values)
-        for overload in overloads:
-            if overload.fits(kinds) is not None:
-                return overload.python(*values)
-        raise Unknown(f"{node.function} doesn't take these values")
+        types = tuple(map(type, values))
+        if types not in chosen:
+            kinds = [kind_of(value) for value in values]
+            chosen[types] = next((found.python for found in overloads if found.fits(kinds) is not None), None)
+        run = chosen[types]
+        if run is None:
+            raise Unknown(f"{node.function} doesn't take these values")
+        return run(*values)
 
     return dispatch
 
@@ -81,9 +87,13 @@ def compile_membership(state: State, node: syntax.Binary) -> Closure:
         value, container = left(env), right(env)
         if value is None or container is None:
             raise unknown(node)
-        if charged and isinstance(container, list):
-            env[BUDGET].iterate(len(container) // _ELEMENTS_AN_ITERATION)
-        return bool(contains(value, container) if plain else contains(value, container, env[BUDGET].compare))
+        if plain:
+            if charged:
+                env[BUDGET].iterate(len(container) // _ELEMENTS_AN_ITERATION)
+            return bool(contains(value, container))
+        if isinstance(container, list):
+            env[BUDGET].compare(len(container))
+        return bool(contains(value, container, env[BUDGET].compare))
 
     return membership
 
@@ -108,6 +118,15 @@ def _in_any(value: Any, container: Any, spend: Callable[[int], None]) -> bool:
     return False
 
 
+def _parts(node: syntax.Node) -> int:
+    match node:
+        case syntax.Call():
+            return 1 + _CALL
+        case syntax.Binary(left=left) if left.type in (DECIMAL, DYN):
+            return 1 + _SLOW
+    return 1
+
+
 def compile_comprehension(state: State, node: syntax.Comprehension) -> Closure:
     """Compile all, exists, exists_one, filter and map; each element takes an iteration."""
     source = state.compile(node.operand)
@@ -116,7 +135,7 @@ def compile_comprehension(state: State, node: syntax.Comprehension) -> Closure:
     condition = state.compile(node.condition) if node.condition else None
     state.looping = outer
     variable, fold = node.variable, _FOLDS[node.macro]
-    weight = 1 + sum(1 for _ in syntax.walk(node.body)) // _PARTS_AN_ITERATION
+    weight = 1 + sum(map(_parts, syntax.walk(node.body))) // _PARTS_AN_ITERATION
 
     def comprehension(env: Environment) -> Any:
         values = source(env)

@@ -1,8 +1,11 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from app.changes.commands import check_file
 from app.changes.files import DocumentUnreadable, load_file, load_text
+from app.cli import app
 
 
 @pytest.mark.parametrize(
@@ -39,3 +42,18 @@ def test_words_stay_words_and_json_is_a_document_too() -> None:
         "i": 1.5, "j": -3,
     }  # fmt: skip
     assert load_text('{"a": [1, null, "x"]}') == {"a": [1, None, "x"]}
+
+
+def test_a_finding_in_an_expression_shows_it_with_a_caret(tmp_path: Path) -> None:
+    document = tmp_path / "backend.yaml"
+    rule = "row.ownr_user_id == auth.user.id"
+    table = "{name: notes, columns: [{name: owner_user_id, type: user}]}"
+    view = f"{{name: mine, table: notes, columns: [id], filter: {rule}}}"
+    document.write_text(f"rowgate: 1\ntables: [{table}]\nviews: [{view}]\n")
+    (finding,) = check_file(document)
+    assert finding.place == "views/mine.filter:1:5"
+    assert finding.excerpt == f"{rule}\n    ^"
+    assert "did you mean owner_user_id?" in str(finding.hint)
+    said = CliRunner().invoke(app, ["check", str(document)])
+    assert said.exit_code == 1
+    assert f"    {rule}\n        ^\n" in said.output

@@ -9,10 +9,10 @@ from typing import Any
 from app.expressions.library.signature import Function, Kinds, Overload, function
 from app.expressions.operations import (
     ORDERED,
+    WIDEN,
     BoundsExceeded,
     Unknown,
     dynamic_arithmetic,
-    dynamic_order,
     is_nan,
     kind_of,
 )
@@ -66,8 +66,10 @@ def _sorted(values: list[Any]) -> list[Any]:
     kinds = {kind_of(value) for value in values}
     if len(kinds) <= 1 and kinds <= set(ORDERED):
         return sorted(values)
-    less = dynamic_order("<")
-    return sorted(values, key=functools.cmp_to_key(lambda left, right: -1 if less(left, right) else less(right, left)))
+    if not kinds <= set(NUMBERS):
+        raise Unknown("values of two kinds have no order")
+    widest = max(kinds, key=NUMBERS.index)
+    return sorted(values, key=lambda value: value if kind_of(value) == widest else WIDEN[widest](value))
 
 
 def _sum(nothing: Any) -> Callable[[list[Any]], Any]:

@@ -1,0 +1,104 @@
+"""Every statement that Rowgate sends while the tests run, and the proof that none of it was written by a caller.
+
+What is no name and no parameter must stand in Rowgate's own source: a text between quotes, and a number.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from asyncpg.connection import Connection
+
+from app.expressions.library.signature import Sql
+from app.expressions.library.table import TABLE
+from app.expressions.syntax import Literal
+from app.expressions.types import STRING
+
+APP = Path(__file__).parents[1] / "app"
+# DDL holds defaults and bounds of columns as literals, since Postgres takes no parameters there.
+OTHERS = ("changes", "embedded.py", "store")
+SPAN = re.compile(r"'[0-9]+ (?:seconds|minutes|hours|days)'")
+LITERAL = re.compile(r"U?&?'(?:[^']|'')*'")
+IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"')
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
+NUMBER = re.compile(r"(?<![\w$.\"])[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?(?![\w\"])")
+
+
+def own_texts() -> Iterator[str]:
+    """Yield every string that stands in the source or is put together when it is loaded, and the functions' SQL."""
+    for path in APP.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float):
+                yield str(node.value)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("app."):
+            yield from (value for value in vars(module).values() if isinstance(value, str))
+    yield from filter(None, (half(overload.sql) for function in TABLE.values() for overload in function.overloads))
+
+
+def half(write: Sql | None) -> str | None:
+    """Give the SQL half of a function for as many texts as it wants."""
+    word = Literal(line=1, column=1, type=STRING, value="UTC")
+    for count in (3, 2, 1):
+        with suppress(IndexError, ValueError, TypeError):
+            return write(["x"] * count, [word] * count) if write is not None else None
+    return None
+
+
+class Statements:
+    """What was sent, by the file of `app` that sent it."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, str] = {}
+
+    def note(self, statement: str) -> None:
+        frame: Any = sys._getframe(2)
+        while frame is not None:
+            path = frame.f_code.co_filename
+            if "/tests/" in path or "/migrations/" in path:
+                return
+            if path.startswith(str(APP)):
+                sender = path[len(str(APP)) + 1 :]
+                if not sender.startswith(OTHERS):
+                    self.seen.setdefault(statement, sender)
+                return
+            frame = frame.f_back
+
+    def foreign(self) -> list[str]:
+        """Give what stands in statements and not in the source."""
+        texts = list(own_texts())
+        literals = {found for text in texts for found in LITERAL.findall(text)}
+        numbers = {found for text in texts for found in re.findall(r"[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?", text)}
+        found = []
+        for statement, sender in self.seen.items():
+            bare = LITERAL.sub("", SPAN.sub(lambda span: span[0].strip("'"), statement))
+            strangers = [text for text in LITERAL.findall(SPAN.sub("", statement)) if text not in literals]
+            strangers += [name for name in IDENTIFIER.findall(bare) if not NAME.fullmatch(name)]
+            strangers += [text for text in NUMBER.findall(IDENTIFIER.sub("", bare)) if text not in numbers]
+            found += [f"{sender}: {text} in {statement[:300]}" for text in strangers]
+        return found
+
+
+@contextmanager
+def captured() -> Iterator[Statements]:
+    """Note every statement that asyncpg is asked to run."""
+    statements = Statements()
+    get_statement, execute = Connection._get_statement, Connection.execute
+
+    async def noting_get(self: Any, query: str, *more: Any, **named: Any) -> Any:
+        statements.note(query)
+        return await get_statement(self, query, *more, **named)
+
+    async def noting_execute(self: Any, query: str, *more: Any, **named: Any) -> Any:
+        statements.note(query)
+        return await execute(self, query, *more, **named)
+
+    Connection._get_statement, Connection.execute = noting_get, noting_execute
+    try:
+        yield statements
+    finally:
+        Connection._get_statement, Connection.execute = get_statement, execute
