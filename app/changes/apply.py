@@ -92,7 +92,8 @@ async def apply_project(
     `destroy` names tables and `table.column`s that may lose their data. Raises DefinitionInvalid, RevisionChanged,
     WouldDestroy, DataInTheWay or TablesBusy; then nothing has changed. A dry run changes nothing and gives the plan.
     """
-    findings = check_project(project)
+    # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
+    findings = await asyncio.to_thread(check_project, project)
     if findings:
         raise DefinitionInvalid(findings)
     order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run)

@@ -1,5 +1,6 @@
 """The whole backend as one document, its revisions, and the audit log."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -165,7 +166,7 @@ async def plan_config(request: Request) -> Response:
 async def check(request: Request) -> Response:
     """Check a document without saving it."""
     project, findings = parse_project(await read_document(request))
-    found: list[Finding] = findings if project is None else check_project(project)
+    found: list[Finding] = findings if project is None else await asyncio.to_thread(check_project, project)
     listed = [{"place": one.place, "code": one.code, "message": one.message, "hint": one.hint} for one in found]
     return answer({"valid": not listed, "findings": listed})
 
