@@ -141,6 +141,20 @@ def create_key(
 
 
 @app.command()
+def rotate_secrets(
+    old_key: Annotated[
+        str,
+        typer.Option(prompt=True, hide_input=True, envvar="ROWGATE_OLD_SECRET_KEY", help="The key before this one."),
+    ],
+) -> None:
+    """Carry the secrets over from an old ROWGATE_SECRET_KEY to the one that is set; stop the server first."""
+    settings = load_settings()
+    with serving.database(settings) as url:
+        count = asyncio.run(serving.rotate_secrets(settings, url, old_key))
+    typer.echo(f"{count} carried over to the key that is set.")
+
+
+@app.command()
 def openapi(
     file: Annotated[Path | None, typer.Argument(help="A document; without it, the live backend.")] = None,
 ) -> None:

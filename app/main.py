@@ -16,6 +16,8 @@ from app.data_plane.pipeline import Plane
 from app.data_plane.reload import Live
 from app.data_plane.surface import router as surface_router
 from app.database import Pool
+from app.outward.sealing import SealingKey
+from app.outward.secrets import check_key
 from app.problems import install_problems
 from app.rate_limits import Limiter
 from app.settings import Settings
@@ -83,6 +85,9 @@ class Rowgate:
             redis = settings.redis_url
             limiter = Limiter.in_memory() if redis is None else Limiter.in_redis(redis.get_secret_value())
             stack.push_async_callback(limiter.close)
+            sealing_key = SealingKey.of(settings.secret_key.get_secret_value())
+            async with pool.lease() as connection:
+                await check_key(connection, sealing_key)
             auth = await open_auth(settings, pool)
             stack.callback(auth.close)
             live = Live(pool, self.database_url)
@@ -93,7 +98,7 @@ class Rowgate:
             for name, value in {
                 "pool": pool, "engine": engine, "limiter": limiter, "auth": auth, "live": live,
                 "users": auth.users, "tokens": auth.tokens, "admin_tokens": auth.admin_tokens,
-                "passwords": auth.passwords,
+                "passwords": auth.passwords, "sealing_key": sealing_key,
             }.items():  # fmt: skip
                 setattr(app.state, name, value)
             self.data_plane = DataPlane(Plane(live, auth, pool, limiter), settings.trusted_proxies)

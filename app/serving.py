@@ -31,6 +31,9 @@ from app.errors import RowgateError
 from app.http_protocol import BoundedHttpProtocol
 from app.json_answer import to_json
 from app.main import create_app
+from app.outward.rotation import rotate
+from app.outward.sealing import SealingKey
+from app.outward.secrets import check_key
 from app.settings import Settings, load_settings
 from app.store.active import load_active
 from app.store.migrate import migrate
@@ -65,7 +68,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
             hint="Set ROWGATE_REDIS_URL, or serve with --workers 1.",
         )
     with database(settings) as url:
-        asyncio.run(_prepare(url, config))
+        asyncio.run(_prepare(settings, url, config))
         if workers > 1:
             return _serve_processes(settings, url, host, port, workers)
         server = _Server(_config(create_app(settings, url), host, port))
@@ -76,8 +79,13 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
         return 0 if server.started else 1
 
 
-async def _prepare(url: str, config: Path | None) -> None:
+async def _prepare(settings: Settings, url: str, config: Path | None) -> None:
     await migrate(url)
+    connection: Any = await connect(url)
+    try:
+        await check_key(connection, SealingKey.of(settings.secret_key.get_secret_value()))
+    finally:
+        await connection.close()
     if config is not None:
         await apply_file(url, config)
 
@@ -165,6 +173,16 @@ async def create_key(settings: Settings, url: str, name: str, roles: list[str], 
     finally:
         await pool.close()
     return key
+
+
+async def rotate_secrets(settings: Settings, url: str, old_key: str) -> int:
+    """Carry all that is sealed by an old ROWGATE_SECRET_KEY over to the one that is set; gives how many there were."""
+    await migrate(url)
+    connection: Any = await connect(url)
+    try:
+        return await rotate(connection, SealingKey.of(old_key), SealingKey.of(settings.secret_key.get_secret_value()))
+    finally:
+        await connection.close()
 
 
 def openapi_of(project: Project) -> str:

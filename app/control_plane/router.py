@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from app.auth.route_limits import RouteLimits
-from app.control_plane import admins, api_keys, document, users
+from app.control_plane import admins, api_keys, document, secrets, users
 from app.control_plane.definitions import definitions_router
 from app.control_plane.sign_in import sign_in_router
 
@@ -11,7 +11,9 @@ from app.control_plane.sign_in import sign_in_router
 def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix="/admin/v1", include_in_schema=False)
-    for part in (sign_in_router(limits), users.router, api_keys.router, admins.router, document.router):
+    for part in (
+        sign_in_router(limits), users.router, api_keys.router, admins.router, secrets.router, document.router,
+    ):  # fmt: skip
         router.include_router(part)
     router.include_router(definitions_router())
     return router

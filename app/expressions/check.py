@@ -205,7 +205,8 @@ def _field(checker: _Checker, node: syntax.Field) -> syntax.Node:
 
 def _has(checker: _Checker, node: syntax.Has) -> syntax.Node:
     operand = _operand(checker, node.operand)
-    _member(checker, operand, node, node.name)
+    if holds_secret(_member(checker, operand, node, node.name)):
+        checker.report(node, "whether there is a secret can't be asked", None, "secret")
     return dataclasses.replace(node, operand=operand, type=BOOL)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from app.definitions.inputs import ListDef, ObjectDef, ParamDef
 from app.expressions.check import Scope
-from app.expressions.types import BOOL, STRING, TIMESTAMP, Enum, ListOf, MapOf, Record, Type
+from app.expressions.types import BOOL, SECRET, STRING, TIMESTAMP, Enum, ListOf, MapOf, Record, Type
 from app.relations.schema import Table, value_type
 
 REQUEST = Record(
@@ -21,11 +21,11 @@ REQUEST = Record(
 
 
 def base_scope(users: Table) -> Scope:
-    """Give the scope that holds everywhere: `auth` and `now`."""
+    """Give the scope that holds everywhere: `auth`, `now`, and `secrets`, which only the parts of a call may read."""
     user = Record("auth.user", {**users.record.fields, "roles": ListOf(STRING)})
     kinds = Enum(("anonymous", "user", "key"))
     auth = Record("auth", {"user": user, "signed_in": BOOL, "kind": kinds})
-    return Scope({"auth": auth, "now": TIMESTAMP})
+    return Scope({"auth": auth, "now": TIMESTAMP, "secrets": MapOf(STRING, SECRET)})
 
 
 def declared(name: str, fields: Mapping[str, ParamDef | ObjectDef | ListDef], keys: Mapping[str, Type]) -> Record:
