@@ -7,7 +7,7 @@ from typing import Any
 from app.compiler.chain import NO_INPUT, OPEN_INPUT, check_params, compile_steps, compile_use, compile_uses
 from app.compiler.inputs import compile_inputs
 from app.compiler.router import Router
-from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
+from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime, ViewWriting
 from app.database import STATEMENT_SECONDS
 from app.definitions.access import Access, RolesAccess
 from app.definitions.endpoints import EndpointDef
@@ -24,6 +24,7 @@ from app.relations.constraints import constraint_messages
 from app.relations.findings import Findings
 from app.relations.names import REQUEST, declared
 from app.relations.query_sql import Shapes
+from app.relations.view_writes import WriteShapes, writable_of
 from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
 from app.steps.rules import compile_rules
@@ -141,7 +142,7 @@ class _Compiler:
         scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
         context = self._context(said.name, place, scope, frozenset())
         chain, _ = self._uses((*self._project_uses((), place), *said.middleware), context, ())
-        reading = Step(lambda _call: None, statements=1, writes=set(said.allow) != {"select"}, undoes=True)
+        reading = Step(lambda _call: None, statements=1)
         return CompiledView(
             said.name,
             said,
@@ -149,10 +150,19 @@ class _Compiler:
             object_validator(said.params, self.bigints, text=True),
             self.schema.views[said.name],
             Shapes(self.schema.views[said.name]),
+            self._writing(said),
             tuple(step.run for step in chain),
             _begin((*chain, reading), "read committed", VIEW_TIMEOUT),
             self._reads_request(said),
         )
+
+    def _writing(self, said: ViewDef) -> ViewWriting | None:
+        source = self.schema.views[said.name]
+        scope = self.schema.scope.with_names(params=self.schema.params[said.name])
+        writable = writable_of(said, source, scope, self.findings)
+        if writable is None:
+            return None
+        return ViewWriting(writable, object_validator(writable.columns, self.bigints), WriteShapes(source, writable))
 
     def _context(self, owner: str, place: str, scope: Scope, optional: frozenset[str]) -> Context:
         return Context(

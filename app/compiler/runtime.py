@@ -11,6 +11,7 @@ from app.definitions.validation import Validator
 from app.definitions.views import ViewDef
 from app.relations.query_sql import Shapes
 from app.relations.source import Source
+from app.relations.view_writes import Writable, WriteShapes
 from app.relations.views import Schema
 from app.steps.running import Run
 
@@ -38,8 +39,17 @@ class CompiledEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewWriting:
+    """How a view is written: what may be set, how rows are read, and the statements."""
+
+    writable: Writable
+    validator: Validator
+    shapes: WriteShapes
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledView:
-    """A view as run."""
+    """A view as run; `begin` is that of reading, a write always has its transaction."""
 
     name: str
     definition: ViewDef
@@ -47,6 +57,7 @@ class CompiledView:
     params: Validator
     source: Source
     shapes: Shapes
+    writing: ViewWriting | None
     chain: tuple[Run, ...]
     begin: str | None
     reads_request: bool

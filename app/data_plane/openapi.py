@@ -63,7 +63,7 @@ def openapi_document(runtime: Runtime, *, server_url: str | None = None) -> dict
         said = endpoint.definition
         paths.setdefault(f"/api{said.path}", {})[said.method.lower()] = _operation(endpoint, runtime)
     for view in runtime.views.values():
-        paths[f"/rest/v1/{view.name}"] = {"get": _reading(view)}
+        paths[f"/rest/v1/{view.name}"] = _of_view(view, runtime)
     paths |= _auth_paths()
     schemas = {view.name: _row(view.source.shown) for view in runtime.views.values()}
     return {
@@ -212,23 +212,50 @@ def plain_number(bound: Any) -> Any:
     return int(bound) if bound == bound.to_integral_value() else bound
 
 
+def _of_view(view: CompiledView, runtime: Runtime) -> dict[str, Any]:
+    """Give the operations that a view offers, by method."""
+    allowed = view.definition.allow
+    found = {"get": _reading(view)} if "select" in allowed else {}
+    if view.writing is None:
+        return found
+    row = {"type": "object", "properties": {n: _value(f, runtime) for n, f in view.writing.writable.columns.items()}}
+    rows = {"oneOf": [row, {"type": "array", "items": row}]}
+    for method, action, verb, schema in (
+        ("post", "insert", "Insert into", rows),
+        ("patch", "update", "Update", row),
+        ("delete", "delete", "Delete from", None),
+    ):
+        if action in allowed:
+            found[method] = _view_operation(view, verb, action, _tests(view) if method != "post" else [])
+            if schema is not None:
+                found[method]["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return found
+
+
 def _reading(view: CompiledView) -> dict[str, Any]:
-    shown = [*view.source.shown]
-    text = {"type": "string"}
-    made = [{"name": name, "in": "query", "schema": text, "description": _OPERATORS} for name in shown]
-    names = {"in": "query", "schema": text, "description": "Names of columns, with commas."}
+    names = {"in": "query", "schema": {"type": "string"}, "description": "Names of columns, with commas."}
     numbers = {"in": "query", "schema": {"type": "integer", "minimum": 0}}
-    made += [{"name": name, **names} for name in ("select", "order")]
+    made = [*_tests(view), *({"name": name, **names} for name in ("select", "order"))]
     made += [{"name": name, **numbers} for name in ("limit", "offset")]
+    return _view_operation(view, "Read", "read", made)
+
+
+def _tests(view: CompiledView) -> list[dict[str, Any]]:
+    text = {"type": "string"}
+    return [{"name": name, "in": "query", "schema": text, "description": _OPERATORS} for name in view.source.shown]
+
+
+def _view_operation(view: CompiledView, verb: str, action: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     rows = {"type": "array", "items": {"$ref": f"#/components/schemas/view.{view.name}"}}
     answer = {"description": "Rows", "content": {"application/json": {"schema": rows}}}
+    statuses = {"read": ("200", "206"), "insert": ("201",)}.get(action, ("200", "204"))
     return {
-        "operationId": f"read_{view.name}",
-        "summary": f"Read {view.name.replace('_', ' ')}",
+        "operationId": f"{action}_{view.name}",
+        "summary": f"{verb} {view.name.replace('_', ' ')}",
         "description": " ".join(filter(None, (view.definition.description, _who(view.access)))),
         "tags": list(view.definition.tags) or ["views"],
-        "parameters": made,
-        "responses": {"200": answer, "206": answer, "default": _PROBLEM},
+        "parameters": parameters,
+        "responses": {**dict.fromkeys(statuses, answer), "default": _PROBLEM},
         "security": [] if view.access.public else _BEARER,
     }
 

@@ -86,7 +86,7 @@ async def _run(plane: Plane, runtime: Runtime, identity: Identity, request: Requ
     target = accept(runtime, request)
     compiled = target.compiled
     guard = (runtime.revision, identity.subject_id, identity.version)
-    async with Session(plane.pool, guard, begin=compiled.begin) as db:
+    async with Session(plane.pool, guard, begin=target.begin) as db:
         try:
             authorize(compiled.access, identity)
             env = _environment(target, identity, request)

@@ -21,7 +21,7 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     headers = {name: value.decode("latin-1") for name, value in request.headers if name in _READ}
     pairs = query_pairs(request.query) if request.query else []
     query, own = parse_query(pairs, headers, view.source.shown, view.params.names)
-    call.env["params"] = _params(view, own)
+    call.env["params"] = view_params(view, own)
     most = view.definition.max_rows
     limit = most if query.limit is None else min(query.limit, most)
     if query.single:
@@ -43,7 +43,8 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     return Answer(206 if partial else 200, body.encode(), tuple(found))
 
 
-def _params(view: CompiledView, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+def view_params(view: CompiledView, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Read the view's own parameters; raises InputRefused with every one that is wrong."""
     found, errors = view.params.from_pairs(pairs)
     if errors:
         wrong = [FieldError(("query", *one.loc), one.code, one.message) for one in errors]

@@ -118,6 +118,12 @@ class Validator:
                 errors.append(FieldError((name,), "input.required", "This field is required."))
         return found, errors
 
+    def read_partial(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
+        """Give the values of the fields that were sent and nothing else, and every error with its place."""
+        found, errors = self.read(given)
+        kept = {name: value for name, value in found.items() if name in given}
+        return kept, [error for error in errors if error.code != "input.required"]
+
     def from_pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], list[FieldError]]:
         """Read fields that came as texts, such as a query's; a name that repeats is an array's, else an error."""
         given: dict[str, Any] = {}

@@ -189,11 +189,18 @@ def _fits(precision: int, scale: int) -> Read:
     def check(value: Any) -> Any:
         if value and value.adjusted() + 1 > precision - scale:
             raise Wrong("range", "The number is out of range.")
-        if value != round(value, scale):
+        if _places(value) > scale:
             raise Wrong("scale", f"A number of at most {scale} decimal places is wanted.")
         return value
 
     return check
+
+
+def _places(value: Decimal) -> int:
+    """Count the decimal places, zeros at the end aside; exact for any number of digits."""
+    _, digits, exponent = value.as_tuple()
+    zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+    return max(0, -(int(exponent) + zeros)) if value else 0
 
 
 def bounded_length(low: int | None, high: int | None, what: str) -> Read:

@@ -56,12 +56,18 @@ def _shape(condition: Condition) -> Any:
 
 def parameters_of(query: Query, limit: int) -> list[Any]:
     """Give the values that follow the view's own parameters."""
-    values: list[Any] = []
-    for condition in query.conditions:
-        _values(condition, values)
+    values = tested_values(query)
     values.append(limit)
     if query.offset > 0:
         values.append(query.offset)
+    return values
+
+
+def tested_values(query: Query) -> list[Any]:
+    """Give the values of the tests, in the order in which their SQL takes them."""
+    values: list[Any] = []
+    for condition in query.conditions:
+        _values(condition, values)
     return values
 
 
@@ -81,13 +87,13 @@ def compile_query(source: Source, query: Query) -> Statement:
     """Write the statement: the page is read by index and order first, and only then made into JSON."""
     parameters = Parameters()
     column = column_sql(source, parameters)
-    listed = [(one.label, one.column) for one in query.shown or ()] or [(name, name) for name in source.shown]
+    listed = listed_columns(source, query)
     # Columns are written before the client's values are numbered: a computed one may bring parameters of its own.
     texts = {name: column("row", name) for name in _named(query, listed)}
-    select = ", ".join(f"{_output(source.shown[name], texts[name])} AS {quoted(label)}" for label, name in listed)
+    select = ", ".join(f"{output(source.shown[name], texts[name])} AS {quoted(label)}" for label, name in listed)
     own = conditions_sql(source, None, parameters)
     order = _order(source, query, texts, parameters)
-    asked = _Asked(source, texts, len(parameters.evaluators))
+    asked = Asked(source, texts, len(parameters.evaluators))
     conditions = [*own, *(asked.sql(condition) for condition in query.conditions)]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     page = f"SELECT {select} FROM {source.table.sql} {ALIAS}{where}{order} LIMIT {asked.next('bigint')}"
@@ -101,6 +107,11 @@ def compile_query(source: Source, query: Query) -> Statement:
     return statement(sql, parameters.evaluators, asked.count)
 
 
+def listed_columns(source: Source, query: Query) -> list[tuple[str, str]]:
+    """Give the columns that come out: each one's name in the answer, and the view's column."""
+    return [(one.label, one.column) for one in query.shown or ()] or [(name, name) for name in source.shown]
+
+
 def _named(query: Query, listed: list[tuple[str, str]]) -> dict[str, None]:
     """Name the columns that a query speaks of, each once: a parameter that isn't used would have no type."""
     names = [name for _, name in listed] + [term.column for term in query.order]
@@ -108,7 +119,8 @@ def _named(query: Query, listed: list[tuple[str, str]]) -> dict[str, None]:
     return dict.fromkeys(names)
 
 
-def _output(kind: Type, text: str) -> str:
+def output(kind: Type, text: str) -> str:
+    """Write a column as the answer shows it."""
     return f"({text})::text" if pg_type(kind) == "interval" else text
 
 
@@ -122,20 +134,23 @@ def _order(source: Source, query: Query, texts: Mapping[str, str], parameters: P
     return f" ORDER BY {', '.join(terms)}"
 
 
-class _Asked:
+class Asked:
     """The conditions that a client asks for; their values are bound as text and read as the column's type."""
 
     def __init__(self, source: Source, texts: Mapping[str, str], before: int) -> None:
+        """Take the texts of the columns, and how many parameters stand before the client's."""
         self.source = source
         self.texts = texts
         self.before = before
         self.count = 0
 
     def next(self, pg: str) -> str:
+        """Give the parameter of the next value."""
         self.count += 1
         return f"${self.before + self.count}::{pg}"
 
     def sql(self, condition: Condition) -> str:
+        """Write a condition."""
         if isinstance(condition, Group):
             joined = f" {condition.joined_by.upper()} ".join(self.sql(part) for part in condition.parts)
             return f"NOT ({joined})" if condition.negated else f"({joined})"

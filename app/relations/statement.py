@@ -38,12 +38,21 @@ def statement(sql: str, evaluators: tuple[Evaluator, ...], extra: int = 0) -> St
     return Statement(sql, guarded(sql, len(evaluators) + extra), evaluators, not sql.startswith("SELECT"))
 
 
+def writing_statement(cte: str, answer: str, evaluators: tuple[Evaluator, ...], extra: int) -> Statement:
+    """Make a statement of a CTE that writes, which Postgres wants at the top, and the SELECT over what it gave."""
+    held = f"{cte} SELECT * FROM ({answer}) rowgate_answer WHERE {_guard(len(evaluators) + extra)}"
+    return Statement(f"{cte} {answer}", held, evaluators, writes=True)
+
+
 def guarded(sql: str, parameters: int) -> str:
     """Put a statement under the guard.
 
     A data-modifying body runs whole before the outer filter is asked, and the guard's error undoes it; a reading body
     is planned as if it stood alone.
     """
+    return f"WITH rowgate_body AS ({sql}) SELECT * FROM rowgate_body WHERE {_guard(parameters)}"
+
+
+def _guard(parameters: int) -> str:
     first = parameters + 1
-    guard = _GUARD.format(revision=f"${first}", subject=f"${first + 1}", version=f"${first + 2}")
-    return f"WITH rowgate_body AS ({sql}) SELECT * FROM rowgate_body WHERE {guard}"
+    return _GUARD.format(revision=f"${first}", subject=f"${first + 1}", version=f"${first + 2}")

@@ -87,9 +87,6 @@ def has_sql(place: str, expression: Expression, findings: Findings) -> bool:
 
 def _view(view: ViewDef, table: Table, scope: Scope, findings: Findings) -> Source:
     place = f"views/{view.name}"
-    if set(view.allow) - {"select"} or view.writable is not None or view.presets:
-        hint = "leave out allow, writable and presets, and write by endpoints"
-        findings.report(f"{place}.allow", "writing through a view is not supported", hint)
     over_row = Scope({**scope.names, "row": table.record}, rows=frozenset({"row"}))
     shown: dict[str, Type] = {}
     computed: dict[str, Expression] = {}

@@ -138,3 +138,11 @@ def test_a_bad_pattern_and_a_default_that_does_not_fit_are_found_when_saved() ->
     }
     places = [finding.place for finding in validation_findings("endpoints/e.input", fields)]
     assert places == ["endpoints/e.input.a.pattern", "endpoints/e.input.b.default"]
+
+
+def test_a_decimal_of_forty_digits_is_read_exactly_and_its_places_are_counted() -> None:
+    said = {"type": "decimal", "precision": 40, "scale": 10}
+    long = Decimal("123456789012345678901234567890.0123456789")
+    assert read(said, long) == (long, [])
+    assert read(said, Decimal("1.50000000000000")) == (Decimal("1.5"), [])
+    assert read(said, Decimal("123456789012345678901234567890.01234567891"))[1] == ["x: input.scale"]

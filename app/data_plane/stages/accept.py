@@ -32,6 +32,11 @@ class EndpointTarget:
         """Give the seconds that the request may take."""
         return self.compiled.definition.timeout
 
+    @property
+    def begin(self) -> str | None:
+        """Give the statement that opens the transaction, if there is one."""
+        return self.compiled.begin
+
 
 @dataclass(frozen=True, slots=True)
 class ViewTarget:
@@ -40,6 +45,11 @@ class ViewTarget:
     compiled: CompiledView
     action: str
     timeout: float = VIEW_TIMEOUT
+
+    @property
+    def begin(self) -> str | None:
+        """Give the statement that opens the transaction; a write has one, since a row outside the filter undoes it."""
+        return self.compiled.begin if self.action == "select" else "BEGIN"
 
 
 Target = EndpointTarget | ViewTarget

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.data_plane.request import Request
+from app.data_plane.rest_write import BODY_LIMIT, JSON
 from app.data_plane.stages.accept import Target, ViewTarget
 from app.query_string import query_pairs
 
@@ -12,6 +13,8 @@ _JSON = frozenset({"application/json"})
 async def bind(target: Target, request: Request, env: dict[str, Any]) -> dict[str, Any]:
     """Give the input by name. Raises 400, 413 or 415 for a body that can't be read, 422 with every field that fails."""
     if isinstance(target, ViewTarget):
+        if target.action in ("insert", "update"):
+            await request.body(BODY_LIMIT, JSON)
         return {}
     inputs = target.compiled.inputs
     body = b""

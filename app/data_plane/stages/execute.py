@@ -2,6 +2,7 @@
 
 from app.data_plane.request import Request
 from app.data_plane.rest import read_view
+from app.data_plane.rest_write import write_view
 from app.data_plane.stages.accept import EndpointTarget, ViewTarget
 from app.steps.running import Answer, Call, run_chain
 
@@ -13,6 +14,8 @@ async def execute(target: EndpointTarget | ViewTarget, request: Request, call: C
     if call.answer is not None:
         return call.answer
     if isinstance(target, ViewTarget):
-        return await read_view(target.compiled, request, call)
+        if target.action == "select":
+            return await read_view(target.compiled, request, call)
+        return await write_view(target.compiled, target.action, request, call)
     await run_chain(target.compiled.steps, call)
     return call.answer or NO_CONTENT

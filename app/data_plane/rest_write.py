@@ -1,0 +1,254 @@
+"""Writing through a view over HTTP: POST, PATCH and DELETE with PostgREST's preferences, statuses and headers."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from app.compiler.runtime import CompiledView, ViewWriting
+from app.data_plane.dialect.parse import SINGLE, parse_query
+from app.data_plane.dialect.refusals import ColumnUnknown, NotSingular, QueryRefused, QueryUnsupported, ValueUnreadable
+from app.data_plane.request import Request
+from app.data_plane.rest import view_params
+from app.errors import FieldError
+from app.expressions.problems import near
+from app.json_body import parse_json
+from app.query_string import query_pairs
+from app.relations.faults import OutOfRange, UniqueViolated
+from app.relations.query import Query
+from app.relations.query_sql import tested_values
+from app.relations.view_writes import Upsert, rows_json
+from app.steps.refusals import InputRefused
+from app.steps.running import Answer, Call
+
+MAX_ROWS = 10_000
+BODY_LIMIT = 1024 * 1024
+JSON = frozenset({"application/json", SINGLE})
+_READ = frozenset({b"prefer", b"accept"})
+_WRITE_KEYS = frozenset({"columns", "on_conflict"})
+_RESOLUTIONS = {"merge-duplicates": "merge", "ignore-duplicates": "ignore"}
+_PREFERENCES = frozenset({"return", "resolution", "missing", "count", "max-affected", "handling", "tx"})
+
+
+class RowOutside(QueryRefused):
+    """A row that was written would be outside the view's filter: nothing was changed."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "access.row_outside"
+    postgrest: ClassVar[str] = "42501"
+
+
+class TooManyAffected(QueryRefused):
+    """More rows than the caller meant to change: nothing was changed."""
+
+    code: ClassVar[str] = "query.max_affected"
+    postgrest: ClassVar[str] = "PGRST124"
+
+
+class KeysDiffer(QueryRefused):
+    """The objects of a bulk insert don't have the same keys."""
+
+    code: ClassVar[str] = "query.keys_differ"
+    postgrest: ClassVar[str] = "PGRST102"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a write asks for besides its rows."""
+
+    query: Query
+    prefer: Mapping[str, str]
+    columns: tuple[str, ...] | None
+    on_conflict: tuple[str, ...] | None
+
+    @property
+    def representation(self) -> bool:
+        """Say whether the rows are wanted back."""
+        return self.prefer.get("return") == "representation"
+
+
+async def write_view(view: CompiledView, action: str, request: Request, call: Call) -> Answer:
+    """Carry out a write: one statement, undone as a whole where a row is outside the filter."""
+    writing = view.writing
+    if writing is None:
+        raise QueryUnsupported("This view is only read.")
+    wanted = _wanted(view, request, call)
+    if wanted.representation and "select" not in view.definition.allow:
+        raise QueryUnsupported("This view shows no rows: leave out return=representation.")
+    if request.method == "PUT":
+        raise QueryUnsupported(
+            "PUT is not served, since ids are given by the database.", hint="Use PATCH, or an upsert."
+        )
+    sent = None if action == "delete" else parse_json(await request.body(BODY_LIMIT, JSON))
+    try:
+        match action:
+            case "insert":
+                body, page = await _insert(view, writing, wanted, sent, call)
+            case "update":
+                body, page = await _update(writing, wanted, sent, call)
+            case _:
+                body, page = await _run(writing.shapes.delete(wanted.query), wanted, tested_values(wanted.query), call)
+    except OutOfRange as error:
+        raise ValueUnreadable("A value is not of the type of its column.") from error
+    return _answer(view, action, wanted, body, page)
+
+
+def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
+    headers = {name: value.decode("latin-1") for name, value in request.headers if name in _READ}
+    pairs = query_pairs(request.query) if request.query else []
+    prefer = _preferences(headers.get(b"prefer", ""))
+    for_writes = dict(pair for pair in pairs if pair[0] in _WRITE_KEYS)
+    query, own = parse_query(
+        [p for p in pairs if p[0] not in _WRITE_KEYS], headers, view.source.shown, view.params.names
+    )
+    if query.limit is not None or query.offset or query.order:
+        raise QueryUnsupported(
+            "limit, offset and order don't go with writes.", hint="Say by tests which rows are meant."
+        )
+    if query.conditions and request.method == "POST":
+        raise QueryUnsupported("Tests don't go with an insert.")
+    call.env["params"] = view_params(view, own)
+    columns, target = (_names(for_writes.get(key), view) for key in ("columns", "on_conflict"))
+    return Wanted(query, prefer, columns, target)
+
+
+def _preferences(text: str) -> dict[str, str]:
+    """Read Prefer; what isn't known is ignored, as RFC 7240 has it, unless handling=strict."""
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in re.split(r"[,;]", text))):
+        name, _, value = part.partition("=")
+        found.setdefault(name.strip(), value.strip().strip('"'))
+    unknown = sorted(set(found) - _PREFERENCES)
+    if found.get("handling") == "strict" and unknown:
+        raise QueryUnsupported(
+            "handling=strict, and a preference is not known.", hint=f"Known: {', '.join(_PREFERENCES)}"
+        )
+    return found
+
+
+def _names(text: str | None, view: CompiledView) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip().strip('"') for part in text.split(",")))
+    for name in names:
+        if name not in view.source.shown:
+            raise ColumnUnknown("The view has no such column.", hint=near(name[:64], view.source.shown))
+    return names
+
+
+async def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> tuple[str, int]:
+    rows, keys = _rows(sent, wanted)
+    upsert = _upsert(view, writing, wanted, keys)
+    if not rows:
+        return "[]", 0
+    statement = writing.shapes.insert(wanted.query, upsert)
+    found = await _run(statement, wanted, [rows_json(_validated(writing, rows))], call)
+    if upsert is not None and upsert.resolution == "merge" and found[1] < len(rows):
+        # The row that stands in the way is outside the filter. That there is one can't be hidden; nothing else is told.
+        raise UniqueViolated("A value that has to be unique is taken.")
+    return found
+
+
+def _rows(sent: Any, wanted: Wanted) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Give the rows, each with the same keys, and the keys."""
+    rows = sent if isinstance(sent, list) else [sent]
+    if len(rows) > MAX_ROWS or not all(isinstance(row, dict) for row in rows):
+        error = FieldError(("body",), "input.type", f"An object, or a list of at most {MAX_ROWS:,} objects, is wanted.")
+        raise InputRefused("The body has to be a row or a list of rows.", errors=[error])
+    if wanted.columns is None:
+        keys = tuple(rows[0]) if rows else ()
+        if any(row.keys() != rows[0].keys() for row in rows):
+            raise KeysDiffer(
+                "All object keys must match", hint="Send the same columns in each row, or name them by columns=."
+            )
+        return rows, keys
+    columns = wanted.columns
+    if wanted.prefer.get("missing") == "default":
+        return [{name: row[name] for name in columns if name in row} for row in rows], columns
+    return [{name: row.get(name) for name in columns} for row in rows], columns
+
+
+def _validated(writing: ViewWriting, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    checked, errors = [], []
+    for index, row in enumerate(rows):
+        values, wrong = writing.validator.read(row)
+        checked.append(values)
+        place: tuple[Any, ...] = ("body",) if len(rows) == 1 else ("body", index)
+        errors += [FieldError((*place, *one.loc), one.code, one.message) for one in wrong]
+    if errors:
+        raise InputRefused("The row is not what the view takes.", errors=errors[:100])
+    return checked
+
+
+def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tuple[str, ...]) -> Upsert | None:
+    resolution = _RESOLUTIONS.get(wanted.prefer.get("resolution", ""))
+    if resolution is None:
+        return None
+    target = wanted.on_conflict
+    if target is None:
+        hint = "Name the unique columns: on_conflict=email"
+        raise QueryUnsupported("An upsert needs on_conflict, since ids are given by the database.", hint=hint)
+    if frozenset(target) not in view.source.table.unique:
+        raise QueryUnsupported("The columns of on_conflict are not unique together in this view.")
+    if resolution == "ignore":
+        return Upsert(target, "ignore")
+    if "update" not in view.definition.allow:
+        raise QueryUnsupported("Rows are not updated through this view.", hint="Use resolution=ignore-duplicates.")
+    updated = tuple(name for name in writing.writable.columns if name in keys and name not in target)
+    return Upsert(target, "merge", updated)
+
+
+async def _update(writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> tuple[str, int]:
+    if not isinstance(sent, dict):
+        error = FieldError(("body",), "input.type", "An object is wanted.")
+        raise InputRefused("The body has to be an object with the columns to set.", errors=[error])
+    if wanted.columns is not None:
+        sent = {name: value for name, value in sent.items() if name in wanted.columns}
+    values, wrong = writing.validator.read_partial(sent)
+    if wrong:
+        errors = [FieldError(("body", *one.loc), one.code, one.message) for one in wrong]
+        raise InputRefused("The row is not what the view takes.", errors=errors)
+    if not values:
+        return "[]", 0
+    statement = writing.shapes.update(wanted.query, sorted(values))
+    return await _run(statement, wanted, [*tested_values(wanted.query), rows_json([values])], call)
+
+
+async def _run(statement: Any, wanted: Wanted, more: list[Any], call: Call) -> tuple[str, int]:
+    (row,) = await call.db.rows(statement, call.env, *more)
+    body, page = row["body"], row["page"]
+    if not row["inside"]:
+        raise RowOutside("A row would be outside of what this view lets you write: nothing was changed.")
+    most = wanted.prefer.get("max-affected", "")
+    if most.isdigit() and page > int(most):
+        raise TooManyAffected("Query result exceeds max-affected preference constraint", hint="Nothing was changed.")
+    if wanted.query.single and wanted.representation and page != 1:
+        raise NotSingular("Cannot coerce the result to a single JSON object", hint="Nothing was changed.")
+    return body, page
+
+
+def _answer(view: CompiledView, action: str, wanted: Wanted, body: str, page: int) -> Answer:
+    headers = [("Content-Range", _content_range(action, wanted, page))]
+    applied = [f"{name}={value}" for name, value in wanted.prefer.items() if name in _PREFERENCES - {"handling", "tx"}]
+    if applied:
+        headers.append(("Preference-Applied", ", ".join(applied)))
+    status = 201 if action == "insert" else 200 if wanted.representation else 204
+    if not wanted.representation:
+        if wanted.prefer.get("return") == "headers-only" and page == 1 and (id_ := _id_of(body)) is not None:
+            headers.append(("Location", f"/rest/v1/{view.name}?id=eq.{quote(id_)}"))
+        return Answer(status, None, tuple(headers))
+    if wanted.query.single:
+        return Answer(status, body.strip()[1:-1].encode(), tuple(headers), SINGLE)
+    return Answer(status, body.encode(), tuple(headers))
+
+
+def _id_of(body: str) -> str | None:
+    row = parse_json(body.encode())[0]
+    return None if row.get("id") is None else str(row["id"])
+
+
+def _content_range(action: str, wanted: Wanted, page: int) -> str:
+    total = page if wanted.query.count == "exact" else "*"
+    rows = "*" if action == "insert" or not page else f"0-{page - 1}"
+    return f"{rows}/{total}"

@@ -1,0 +1,229 @@
+"""Writing through a view: what may be set, and the statements that hold every row against the view's filter."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from app.definitions.columns import ColumnDef
+from app.definitions.views import ViewDef
+from app.expressions.check import Scope
+from app.expressions.to_sql import Parameters
+from app.expressions.types import pg_type
+from app.relations.findings import Findings
+from app.relations.query import Query, columns_named
+from app.relations.query_sql import MAX_SHAPES, Asked, listed_columns, output, shape_of
+from app.relations.schema import Table, quoted
+from app.relations.source import ALIAS, Source, column_sql, conditions_sql
+from app.relations.statement import Statement, writing_statement
+from app.relations.values import Value, compile_field
+from app.relations.write import unwritable
+
+Resolution = Literal["merge", "ignore"] | None
+_WRITTEN, _GIVEN = "rowgate_written", "rowgate_given"
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """What an insert does with a row whose `columns` are taken: `updated` are set where `resolution` is merge."""
+
+    columns: tuple[str, ...]
+    resolution: Resolution
+    updated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Writable:
+    """What clients may set through a view, by column, and what the view sets itself in new rows."""
+
+    columns: Mapping[str, ColumnDef]
+    presets: Mapping[str, Value]
+
+
+def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings) -> Writable | None:
+    """Check `allow`, `writable` and `presets`; None for a view that is only read, or after a finding."""
+    place = f"views/{view.name}"
+    if set(view.allow) <= {"select"}:
+        if view.writable is not None or view.presets:
+            hint = "allow: [select, insert, update, delete] lets clients write"
+            findings.report(f"{place}.allow", "writable and presets say something only where rows are written", hint)
+        return None
+    if source.table.name == "users":
+        hint = "people sign up, and change their own row by PUT /auth/v1/user"
+        findings.report(f"{place}.allow", "users can't be written through a view", hint)
+        return None
+    before = len(findings.found)
+    writable = Writable(_columns(view, source, findings), _presets(view, source.table, scope, findings))
+    _check_settable(view, source.table, writable, findings)
+    return writable if len(findings.found) == before else None
+
+
+def _columns(view: ViewDef, source: Source, findings: Findings) -> dict[str, ColumnDef]:
+    """Give the plain columns that the view shows and clients may set."""
+    plain = [source.table.columns[name] for name in source.shown if name in source.table.columns]
+    columns = {
+        column.name: column.definition
+        for column in plain
+        if column.definition is not None and column.name not in view.presets
+    }
+    for name in view.writable or ():
+        if name not in columns:
+            findings.unknown(f"views/{view.name}.writable", "column that can be written", name, list(columns))
+    return columns if view.writable is None else {n: column for n, column in columns.items() if n in view.writable}
+
+
+def _check_settable(view: ViewDef, table: Table, writable: Writable, findings: Findings) -> None:
+    place, set_by_somebody = f"views/{view.name}.allow", {*writable.columns, *view.presets}
+    if "update" in view.allow and not writable.columns:
+        findings.report(place, "no column of this view can be updated", "show one that may be set")
+    if "insert" not in view.allow:
+        return
+    if not set_by_somebody:
+        findings.report(place, "no column of this view can be set", "show one that may be set")
+    if missing := [name for name, column in table.columns.items() if column.required and name not in set_by_somebody]:
+        hint = "show and let write them, set them by presets, or give them a default"
+        findings.report(place, f"a new row of {table.name} needs {', '.join(missing)}", hint)
+
+
+def _presets(view: ViewDef, table: Table, scope: Scope, findings: Findings) -> dict[str, Value]:
+    presets = {}
+    kept = unwritable(table, list(view.presets))
+    for name, said in view.presets.items():
+        place = f"views/{view.name}.presets.{name}"
+        if name not in table.columns:
+            findings.unknown(place, "column", name, list(table.columns))
+        elif name in kept:
+            findings.report(place, f"{name!r} is kept by the database", "leave it out")
+        elif (value := compile_field(said, place, scope, findings, table.columns[name].type)) is not None:
+            presets[name] = value.always()
+    return presets
+
+
+class WriteShapes:
+    """The writing statements of one view by the shapes of the requests that came: bounded, the least used go first.
+
+    The client's values follow those that a statement evaluates: first the tests of its query, then the rows as JSON.
+    Each statement gives one row: `body`, the JSON of what was written, `page`, how many rows that are, and `inside`,
+    whether all of them are inside the view's filter.
+    """
+
+    def __init__(self, source: Source, writable: Writable) -> None:
+        """Begin with none."""
+        self.source = source
+        self.writable = writable
+        self._known: OrderedDict[Any, Statement] = OrderedDict()
+
+    def insert(self, query: Query, upsert: Upsert | None) -> Statement:
+        """Insert the rows; each has every column that may be written."""
+        return self._kept(("insert", shape_of(query), upsert), lambda: self._insert(query, upsert))
+
+    def update(self, query: Query, columns: Sequence[str]) -> Statement:
+        """Set these columns in the rows that the query's tests and the filter hold for."""
+        return self._kept(("update", shape_of(query), tuple(columns)), lambda: self._update(query, columns))
+
+    def delete(self, query: Query) -> Statement:
+        """Delete the rows that the query's tests and the filter hold for."""
+        return self._kept(("delete", shape_of(query)), lambda: self._delete(query))
+
+    def _kept(self, key: Any, make: Callable[[], Statement]) -> Statement:
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]
+        self._known[key] = made = make()
+        if len(self._known) > MAX_SHAPES:
+            self._known.popitem(last=False)
+        return made
+
+    def _insert(self, query: Query, upsert: Upsert | None) -> Statement:
+        parts = _Parts(self.source, query)
+        names = [*self.writable.columns, *self.writable.presets]
+        table = self.source.table
+        values = [f"{_GIVEN}.{quoted(name)}" for name in self.writable.columns]
+        for name, value in self.writable.presets.items():
+            values.append(parts.parameters.add(value.evaluate, pg_type(table.columns[name].type)))
+        conflict = "" if upsert is None else _conflict(upsert, parts.filter)
+        given = self._given(parts.asked, self.writable.columns)
+        listed = ", ".join(map(quoted, names))
+        rows = f"SELECT {', '.join(values)} FROM {given}"
+        return parts.statement(f"INSERT INTO {table.sql} AS {ALIAS} ({listed}) {rows}{conflict}")
+
+    def _update(self, query: Query, columns: Sequence[str]) -> Statement:
+        parts = _Parts(self.source, query)
+        where = parts.where()
+        settings = ", ".join(f"{quoted(name)} = {_GIVEN}.{quoted(name)}" for name in columns)
+        given = self._given(parts.asked, columns)
+        return parts.statement(f"UPDATE {self.source.table.sql} AS {ALIAS} SET {settings} FROM {given}{where}")
+
+    def _delete(self, query: Query) -> Statement:
+        parts = _Parts(self.source, query)
+        return parts.statement(f"DELETE FROM {self.source.table.sql} AS {ALIAS}{parts.where()}", removes=True)
+
+    def _given(self, asked: Asked, columns: Any) -> str:
+        table = self.source.table
+        typed = ", ".join(f"{quoted(name)} {table.columns[name].pg}" for name in columns) or "nothing text"
+        return f"jsonb_to_recordset({asked.next('jsonb')}) AS {_GIVEN} ({typed})"
+
+
+def _conflict(upsert: Upsert, condition: str) -> str:
+    target = ", ".join(map(quoted, upsert.columns))
+    if upsert.resolution == "ignore":
+        return f" ON CONFLICT ({target}) DO NOTHING"
+    # Where nothing else was sent, an update of the target itself still gives the row back.
+    settings = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in upsert.updated or upsert.columns)
+    # A row that the caller can't see is not touched, and then is missing among those that come back.
+    return f" ON CONFLICT ({target}) DO UPDATE SET {settings} WHERE {condition}"
+
+
+class _Parts:
+    """The pieces that every writing statement of a view is made of."""
+
+    def __init__(self, source: Source, query: Query) -> None:
+        self.parameters = Parameters()
+        self.source = source
+        self.query = query
+        column = column_sql(source, self.parameters)
+        listed = listed_columns(source, query)
+        shown = {name: column("row", name) for name in dict.fromkeys(name for _, name in listed)}
+        named = [name for condition in query.conditions for name in columns_named(condition) if name not in shown]
+        texts = {**shown, **{name: column("row", name) for name in dict.fromkeys(named)}}
+        columns = ((label, output(source.shown[name], texts[name])) for label, name in listed)
+        self.select = ", ".join(f"{text} AS {quoted(label)}" for label, text in columns)
+        own = conditions_sql(source, None, self.parameters)
+        self.filter = " AND ".join(own) or "true"
+        self._texts = texts
+        self._asked: Asked | None = None
+
+    @property
+    def asked(self) -> Asked:
+        """Give what numbers the client's values: first asked for when all of the view's own parameters are there."""
+        if self._asked is None:
+            self._asked = Asked(self.source, self._texts, len(self.parameters.evaluators))
+        return self._asked
+
+    def where(self) -> str:
+        """Give the WHERE of the filter and the client's tests."""
+        asked = self.asked
+        return f" WHERE {' AND '.join([self.filter, *(asked.sql(condition) for condition in self.query.conditions)])}"
+
+    def statement(self, write: str, *, removes: bool = False) -> Statement:
+        """Put the write under the answer that is read from the rows it gives."""
+        held = f"(SELECT coalesce(bool_and(coalesce({self.filter}, false)), true) FROM {_WRITTEN} {ALIAS})"
+        inside = "true" if removes else held
+        answer = (
+            f"SELECT coalesce(json_agg(rowgate_page), '[]')::text AS body, count(*) AS page, {inside} AS inside"
+            f" FROM (SELECT {self.select} FROM {_WRITTEN} {ALIAS}) rowgate_page"
+        )
+        cte = f"WITH {_WRITTEN} AS ({write} RETURNING {ALIAS}.*)"
+        return writing_statement(cte, answer, self.parameters.evaluators, self.asked.count)
+
+
+def rows_json(rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Give validated rows as the JSON that Postgres reads: decimals exact, moments and dates as texts."""
+    return [{name: _json_value(value) for name, value in row.items()} for row in rows]
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return [_json_value(item) for item in value] if isinstance(value, list) else value
