@@ -21,6 +21,7 @@ from app.expressions.types import (
     UUID,
     Enum,
     ListOf,
+    Record,
     Type,
 )
 
@@ -269,6 +270,8 @@ def _shown(kind: Type) -> dict[str, Any]:
         return {"type": "string", "enum": list(kind.values)}
     if isinstance(kind, ListOf):
         return {"type": "array", "items": _shown(kind.element)}
+    if isinstance(kind, Record):
+        return _row(kind.fields)
     return dict(_SHOWN.get(kind, {}))
 
 

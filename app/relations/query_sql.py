@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.expressions.to_sql import Parameters
-from app.expressions.types import DOUBLE, DYN, STRING, Enum, ListOf, Type, pg_type
+from app.expressions.types import DOUBLE, DYN, STRING, Enum, ListOf, Record, Type, pg_type
 from app.relations.query import Condition, Group, Query, Test, columns_named
 from app.relations.schema import quoted
 from app.relations.source import ALIAS, Source, column_sql, conditions_sql, order_sql
@@ -176,6 +176,8 @@ COMPARABLE = frozenset(_COMPARISONS)
 
 def testable(kind: Type, operator: str, value: str) -> bool:
     """Say whether a column of a type can be tested so."""
+    if isinstance(kind, Record) or (isinstance(kind, ListOf) and isinstance(kind.element, Record)):
+        return operator == "is" and value in {"null", "not_null"}
     if operator == "is":
         return value in {"null", "not_null"} or pg_type(kind) == "boolean"
     if operator == "in":

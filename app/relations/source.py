@@ -9,20 +9,38 @@ from app.expressions.types import Record, Type
 from app.relations.schema import Table, quoted
 
 ALIAS = "t"
+Columns = Callable[[str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A column that is computed from the rows of another table or view.
+
+    `kind` is one of `count exists sum min max avg one list`; `value` is what is taken of each row, None for all columns
+    that the other side shows. Conditions and values may name `row`, this side, and `item`, the other.
+    """
+
+    kind: str
+    source: "Source"
+    type: Type
+    where: Expression | None = None
+    value: Expression | None = None
+    order: tuple["OrderBy", ...] = ()
+    limit: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """`shown` are the columns that come out; `item` is what conditions may compare: the whole row, computed ones too.
 
-    `computed` are the columns of a view that are formulas over `row`.
+    `computed` are the columns of a view that are formulas over `row`, or come from rows of another table or view.
     """
 
     name: str
     table: Table
     shown: Mapping[str, Type]
     item: Record
-    computed: Mapping[str, Expression] = field(default_factory=dict)
+    computed: Mapping[str, Expression | Related] = field(default_factory=dict)
     filter: Expression | None = None
     order: tuple["OrderBy", ...] = ()
     max_rows: int | None = None
@@ -47,36 +65,79 @@ def table_source(table: Table) -> Source:
     return Source(table.name, table, table.record.fields, table.record)
 
 
-def column_sql(source: Source, parameters: Parameters) -> Callable[[str, str], str]:
-    """Give the function that names a column of the row in SQL, be it plain or computed."""
+def _plain(alias: str) -> Columns:
+    return lambda _root, name: f"{alias}.{quoted(name)}"
 
-    def column(_root: str, name: str) -> str:
+
+def column_sql(source: Source, parameters: Parameters, alias: str = ALIAS) -> Columns:
+    """Give the function that names a column of the row in SQL, be it plain or computed."""
+    plain = _plain(alias)
+
+    def column(root: str, name: str) -> str:
         formula = source.computed.get(name)
-        if formula is not None:
-            return f"({compile_sql(formula, column, parameters)})"
-        return f"{ALIAS}.{quoted(name)}"
+        if formula is None:
+            return plain(root, name)
+        if isinstance(formula, Related):
+            return _related_sql(formula, plain, parameters, f"{alias}_")
+        # A formula reads the table's own columns, also where the view has a computed one of the same name.
+        return f"({compile_sql(formula, plain, parameters)})"
 
     return column
 
 
+def _related_sql(related: Related, outer: Columns, parameters: Parameters, alias: str) -> str:
+    """Write the subquery of a related column; the other view's filter holds in it."""
+    source = related.source
+    inner = column_sql(source, parameters, alias)
+
+    def column(root: str, name: str) -> str:
+        return outer(root, name) if root == "row" else inner(root, name)
+
+    conditions = _filter_sql(source, parameters, alias)
+    if related.where is not None:
+        conditions.append(f"({compile_sql(related.where, column, parameters)})")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = f"FROM {source.table.sql} {alias}{where}"
+    if related.kind == "count":
+        return f"(SELECT count(*) {rows})"
+    if related.kind == "exists":
+        return f"EXISTS (SELECT {rows})"
+    value = None if related.value is None else compile_sql(related.value, column, parameters)
+    if related.kind in ("sum", "avg", "min", "max"):
+        total = f"{related.kind}({value})"
+        return f"(SELECT {f'coalesce({total}, 0)' if related.kind == 'sum' else total} {rows})"
+    rows += order_sql(related.order or source.order, source, parameters, alias)
+    shown = value or shown_sql(source, parameters, alias)
+    found = f"SELECT {shown} {rows} LIMIT {parameters.constant(related.limit, 'bigint')}"
+    if value is not None:
+        return f"ARRAY({found})" if related.kind == "list" else f"({found})"
+    one = f"to_json({alias}r)" if related.kind == "one" else f"coalesce(json_agg({alias}r), '[]'::json)"
+    return f"(SELECT {one} FROM ({found}) {alias}r)"
+
+
+def _filter_sql(source: Source, parameters: Parameters, alias: str) -> list[str]:
+    return [] if source.filter is None else [f"({compile_sql(source.filter, _plain(alias), parameters)})"]
+
+
 def conditions_sql(source: Source, where: Expression | None, parameters: Parameters) -> list[str]:
     """Give the conditions of the view's filter and of `where`, to be joined by AND."""
-    column = column_sql(source, parameters)
-    wanted = (source.filter, where)
-    return [f"({compile_sql(condition, column, parameters)})" for condition in wanted if condition is not None]
+    conditions = _filter_sql(source, parameters, ALIAS)
+    if where is not None:
+        conditions.append(f"({compile_sql(where, column_sql(source, parameters), parameters)})")
+    return conditions
 
 
-def shown_sql(source: Source, parameters: Parameters) -> str:
+def shown_sql(source: Source, parameters: Parameters, alias: str = ALIAS) -> str:
     """Give the list of columns that come out, each under its own name."""
-    column = column_sql(source, parameters)
+    column = column_sql(source, parameters, alias)
     return ", ".join(f"{column('row', name)} AS {quoted(name)}" for name in source.shown)
 
 
-def order_sql(order: tuple[OrderBy, ...], source: Source, parameters: Parameters) -> str:
+def order_sql(order: tuple[OrderBy, ...], source: Source, parameters: Parameters, alias: str = ALIAS) -> str:
     """Give the ORDER BY clause, or nothing."""
     if not order:
         return ""
-    column = column_sql(source, parameters)
+    column = column_sql(source, parameters, alias)
     terms = []
     for term in order:
         nulls = "" if term.nulls_first is None else " NULLS FIRST" if term.nulls_first else " NULLS LAST"

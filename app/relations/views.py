@@ -1,18 +1,23 @@
 """Views, checked: which columns come out, which rows, and what their parts mean in SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from app.definitions.access import Access, RolesAccess
 from app.definitions.project import Project
 from app.definitions.views import ViewColumnDef, ViewDef
-from app.expressions.check import Expression, ExpressionErrors, Scope
-from app.expressions.to_sql import Parameters, compile_sql
-from app.expressions.types import BOOL, Record, Type
+from app.expressions.check import Expression, Scope
+from app.expressions.types import Record, Type
 from app.relations.constraints import check_enforceable
 from app.relations.findings import Findings
 from app.relations.names import base_scope, declared
-from app.relations.schema import Table, key_types, tables_of
-from app.relations.source import OrderBy, Source, parse_order, table_source
+from app.relations.related import related_column
+from app.relations.rules import has_sql, order_by, rule_expression
+from app.relations.schema import Column, Table, key_types, tables_of
+from app.relations.source import Related, Source, table_source
+
+FindRelated = Callable[[ViewDef, str, str], Source | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,77 @@ def schema_of(project: Project, findings: Findings) -> Schema:
     scope = base_scope(tables["users"])
     _check_rules(project, tables, findings)
     params = {view.name: declared("params", view.params, keys) for view in project.views}
-    views = {}
-    for view in project.views:
-        if view.table not in tables:
-            findings.unknown(f"views/{view.name}.table", "table", view.table, list(tables))
-            continue
-        views[view.name] = _view(view, tables[view.table], scope.with_names(params=params[view.name]), findings)
+    views = _Views(project, tables, scope, params, findings).all()
     return Schema(tables, views, keys, scope, params)
+
+
+class _Views:
+    """Checks views, each behind those that its columns read; a circle of them is refused."""
+
+    def __init__(
+        self,
+        project: Project,
+        tables: Mapping[str, Table],
+        scope: Scope,
+        params: Mapping[str, Record],
+        findings: Findings,
+    ) -> None:
+        self.definitions = {view.name: view for view in project.views}
+        self.tables, self.scope, self.params, self.findings = tables, scope, params, findings
+        self.done: dict[str, Source] = {}
+        self.under_way: list[str] = []
+
+    def all(self) -> dict[str, Source]:
+        """Give every view that is sound enough to be read, in the order of the project."""
+        for name in self.definitions:
+            self.view(name)
+        return {name: self.done[name] for name in self.definitions if name in self.done}
+
+    def view(self, name: str) -> Source | None:
+        """Give a view, checked when it is first asked for."""
+        if name in self.done:
+            return self.done[name]
+        said = self.definitions[name]
+        if said.table not in self.tables:
+            if not self.under_way:
+                self.findings.unknown(f"views/{name}.table", "table", said.table, list(self.tables))
+            return None
+        self.under_way.append(name)
+        scope = self.scope.with_names(params=self.params[name])
+        self.done[name] = _view(said, self.tables[said.table], scope, self.findings, self.related)
+        self.under_way.pop()
+        return self.done[name]
+
+    def related(self, said: ViewDef, place: str, name: str) -> Source | None:
+        """Give the other side of a column: a table, or a view that everybody who may call this one may call."""
+        if name not in self.definitions:
+            if name not in self.tables:
+                self.findings.unknown(place, "table or view", name, [*self.tables, *self.definitions])
+                return None
+            return table_source(self.tables[name])
+        other = self.definitions[name]
+        if name in self.under_way:
+            circle = " > ".join((*self.under_way[self.under_way.index(name) :], name))
+            self.findings.report(place, f"the views read each other in a circle: {circle}")
+            return None
+        if other.middleware or other.params or "select" not in other.allow:
+            what = "middleware" if other.middleware else "params" if other.params else "no select in allow"
+            self.findings.report(place, f"the view {name} has {what}, so it can't be read inside another", None)
+            return None
+        if not covers(other.access, said.access):
+            hint = "give the two the same access, or read the table with a where of its own"
+            self.findings.report(place, f"the view {name} is not for everybody who may read {said.name}", hint)
+            return None
+        return self.view(name)
+
+
+def covers(wide: Access, narrow: Access) -> bool:
+    """Say whether everybody whom `narrow` lets in is let in by `wide` too."""
+    if wide in ("public", narrow):
+        return True
+    if wide == "authenticated":
+        return narrow != "public"
+    return isinstance(narrow, RolesAccess) and isinstance(wide, RolesAccess) and set(narrow.roles) <= set(wide.roles)
 
 
 def _check_references(project: Project, tables: Mapping[str, Table], findings: Findings) -> None:
@@ -69,32 +138,22 @@ def _check_rules(project: Project, tables: Mapping[str, Table], findings: Findin
             rule_expression(f"tables/{table.name}.checks/{index}.rule", check.rule, scope, findings)
 
 
-def rule_expression(place: str, text: str, scope: Scope, findings: Findings) -> Expression | None:
-    """Check a condition that Postgres will decide: boolean, and with an SQL half for all that touches a row."""
-    expression = findings.expression(place, text, scope, BOOL)
-    return expression if expression is not None and has_sql(place, expression, findings) else None
-
-
-def has_sql(place: str, expression: Expression, findings: Findings) -> bool:
-    """Report what of the expression can't be said in SQL."""
-    try:
-        compile_sql(expression, lambda root, name: f"{root}.{name}", Parameters())
-    except ExpressionErrors as errors:
-        findings.problems(place, expression.text, errors)
-        return False
-    return True
-
-
-def _view(view: ViewDef, table: Table, scope: Scope, findings: Findings) -> Source:
+def _view(view: ViewDef, table: Table, scope: Scope, findings: Findings, related: FindRelated) -> Source:
     place = f"views/{view.name}"
     over_row = Scope({**scope.names, "row": table.record}, rows=frozenset({"row"}))
     shown: dict[str, Type] = {}
-    computed: dict[str, Expression] = {}
+    computed: dict[str, Expression | Related] = {}
     if view.columns == "all":
         shown = dict(table.record.fields)
     else:
         for column in view.columns:
-            _column(place, column, table, over_row, (shown, computed), findings)
+            at = f"{place}.columns/{column.name}"
+            found = _column(at, column, table, over_row, findings, partial(related, view, at))
+            if found is None:
+                continue
+            shown[column.name] = found.type
+            if not isinstance(found, Column):
+                computed[column.name] = found
     condition = None
     if view.filter is not None:
         condition = rule_expression(f"{place}.filter", view.filter, over_row, findings)
@@ -104,39 +163,20 @@ def _view(view: ViewDef, table: Table, scope: Scope, findings: Findings) -> Sour
 
 
 def _column(
-    place: str,
+    at: str,
     column: ViewColumnDef,
     table: Table,
     scope: Scope,
-    into: tuple[dict[str, Type], dict[str, Expression]],
     findings: Findings,
-) -> None:
-    shown, computed = into
-    at = f"{place}.columns/{column.name}"
+    related: Callable[[str], Source | None],
+) -> Column | Expression | Related | None:
     if column.source is None:
-        if column.name in table.columns:
-            shown[column.name] = table.columns[column.name].type
-        else:
+        if column.name not in table.columns:
             findings.unknown(at, "column", column.name, list(table.columns))
-        return
+            return None
+        return table.columns[column.name]
     if column.source != "value":
-        findings.report(at, f"a column by {column.source} is not supported", "compute it in an endpoint's steps")
-        return
+        other = related(str(column.relation))
+        return None if other is None else related_column(at, column, other, scope, findings)
     formula = findings.expression(f"{at}.value", column.value or "", scope)
-    if formula is not None and has_sql(f"{at}.value", formula, findings):
-        shown[column.name] = formula.type
-        computed[column.name] = formula
-
-
-def order_by(place: str, said: tuple[str, ...], item: Record, findings: Findings) -> tuple[OrderBy, ...]:
-    """Read and check an order."""
-    terms = []
-    for text in said:
-        term = parse_order(text)
-        if term is None:
-            findings.report(place, f"{text!r} is no order", "write column, column desc or column desc nullslast")
-        elif term.column not in item.fields:
-            findings.unknown(place, "column", term.column, list(item.fields))
-        else:
-            terms.append(term)
-    return tuple(terms)
+    return formula if formula is not None and has_sql(f"{at}.value", formula, findings) else None

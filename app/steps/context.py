@@ -13,10 +13,11 @@ from app.expressions.check import Expression, Scope
 from app.expressions.types import BOOL, Type
 from app.relations.conditions import id_is
 from app.relations.findings import Findings
+from app.relations.rules import rule_expression
 from app.relations.schema import Table
 from app.relations.source import Source
 from app.relations.values import Value, compile_field
-from app.relations.views import Schema, rule_expression
+from app.relations.views import Schema
 from app.steps.running import Run
 
 

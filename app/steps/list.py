@@ -6,10 +6,10 @@ from pydantic import Field
 
 from app.definitions.names import BoundName, Items
 from app.expressions.types import INT, ListOf
+from app.relations.rules import order_by
 from app.relations.select import select_rows
 from app.relations.source import Source
 from app.relations.statement import Evaluator
-from app.relations.views import order_by
 from app.steps.context import Context, Kind, ReadsFrom, Step
 from app.steps.running import Call
 

@@ -1,0 +1,37 @@
+"""Rules and orders over rows, checked: what Postgres will decide has to have an SQL half."""
+
+from app.expressions.check import Expression, ExpressionErrors, Scope
+from app.expressions.to_sql import Parameters, compile_sql
+from app.expressions.types import BOOL, Record
+from app.relations.findings import Findings
+from app.relations.source import OrderBy, parse_order
+
+
+def rule_expression(place: str, text: str, scope: Scope, findings: Findings) -> Expression | None:
+    """Check a condition that Postgres will decide: boolean, and with an SQL half for all that touches a row."""
+    expression = findings.expression(place, text, scope, BOOL)
+    return expression if expression is not None and has_sql(place, expression, findings) else None
+
+
+def has_sql(place: str, expression: Expression, findings: Findings) -> bool:
+    """Report what of the expression can't be said in SQL."""
+    try:
+        compile_sql(expression, lambda root, name: f"{root}.{name}", Parameters())
+    except ExpressionErrors as errors:
+        findings.problems(place, expression.text, errors)
+        return False
+    return True
+
+
+def order_by(place: str, said: tuple[str, ...], item: Record, findings: Findings) -> tuple[OrderBy, ...]:
+    """Read and check an order."""
+    terms = []
+    for text in said:
+        term = parse_order(text)
+        if term is None:
+            findings.report(place, f"{text!r} is no order", "write column, column desc or column desc nullslast")
+        elif term.column not in item.fields:
+            findings.unknown(place, "column", term.column, list(item.fields))
+        else:
+            terms.append(term)
+    return tuple(terms)
