@@ -16,6 +16,7 @@ from app.data_plane.pipeline import Plane
 from app.data_plane.reload import Live
 from app.data_plane.surface import router as surface_router
 from app.database import Pool
+from app.outward.client import Outward
 from app.outward.sealing import SealingKey
 from app.outward.secrets import check_key
 from app.problems import install_problems
@@ -88,6 +89,8 @@ class Rowgate:
             sealing_key = SealingKey.of(settings.secret_key.get_secret_value())
             async with pool.lease() as connection:
                 await check_key(connection, sealing_key)
+            outward = Outward(sealing_key)
+            stack.push_async_callback(outward.close)
             auth = await open_auth(settings, pool)
             stack.callback(auth.close)
             live = Live(pool, self.database_url)
@@ -101,7 +104,7 @@ class Rowgate:
                 "passwords": auth.passwords, "sealing_key": sealing_key,
             }.items():  # fmt: skip
                 setattr(app.state, name, value)
-            self.data_plane = DataPlane(Plane(live, auth, pool, limiter), settings.trusted_proxies)
+            self.data_plane = DataPlane(Plane(live, auth, pool, limiter, outward), settings.trusted_proxies)
             yield
 
 

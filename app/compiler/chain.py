@@ -16,7 +16,7 @@ from app.steps.running import Call, Run
 
 # Words that the design knows and that are refused by name until their steps exist.
 _PLANNED = frozenset({
-    "aggregate", "for_each", "http", "issue_session", "quota", "sign_in", "sign_up", "update_user",
+    "aggregate", "for_each", "issue_session", "quota", "sign_in", "sign_up", "update_user",
 })  # fmt: skip
 _NESTED = ("then", "else", "steps")
 
@@ -31,7 +31,7 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
         made = _step(step, here)
         if made is not None:
             compiled.append(made)
-            known = known.binding(made.binds)
+            known = dataclasses.replace(known.binding(made.binds), before=known.before.then(made))
         else:
             # Names that a refused step would have bound are taken as dynamic: one mistake is one finding.
             known = known.binding(dict.fromkeys(_bound_names(step), DYN))
@@ -107,7 +107,7 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
 
     if evaluators:
         steps.insert(0, Step(enter))
-    behind = dataclasses.replace(context, scope=_without_params(known.scope.names, context))
+    behind = dataclasses.replace(context, scope=_without_params(known.scope.names, context), before=known.before)
     return steps, behind
 
 
@@ -154,7 +154,7 @@ def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDe
         here = dataclasses.replace(known, place=f"{context.place}.middleware/{use.use}", later_writes=later)
         steps, after = compile_use(use.use, use.arguments, here)
         compiled += steps
-        known = dataclasses.replace(known, scope=after.scope)
+        known = dataclasses.replace(known, scope=after.scope, before=after.before)
     return compiled, known
 
 

@@ -123,6 +123,9 @@ class _Compiler:
         context = self._context(said.name, place, scope, optional)
         chain, known = self._uses((*self._project_uses(said.skip, place), *said.middleware), context, said.steps)
         steps, _ = compile_steps(said.steps, known)
+        if said.isolation == "serializable" and any(step.calls_out for step in (*chain, *steps)):
+            hint = "call out in another endpoint, or say after: commit"
+            self.findings.report(f"{place}.isolation", "a transaction that calls out can't be serializable", hint)
         if rules is None:
             return None
         return CompiledEndpoint(
@@ -167,7 +170,7 @@ class _Compiler:
     def _context(self, owner: str, place: str, scope: Scope, optional: frozenset[str]) -> Context:
         return Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, owner, place, scope,
-            optional=optional,
+            optional=optional, http_allow=self.project.project.http_allow,
         )  # fmt: skip
 
     def _uses(self, uses: Sequence[UseDef], context: Context, then: Any) -> tuple[list[Step], Context]:

@@ -19,6 +19,7 @@ from app.data_plane.stages.chain import chain
 from app.data_plane.stages.execute import execute
 from app.database import Pool
 from app.errors import FieldError, RowgateError
+from app.outward.client import Outward
 from app.rate_limit_headers import limit_headers
 from app.rate_limits import Limit, Limiter, Outcome
 from app.relations.faults import CommitUnknown, ConstraintViolated, Retryable, Stale
@@ -38,6 +39,17 @@ class RequestTimeout(RowgateError):
     code: ClassVar[str] = "request.timeout"
 
 
+class ChangedMeanwhile(RowgateError):
+    """The definitions or the caller changed while the request waited for another service; nothing was written."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "request.changed"
+
+    def __init__(self) -> None:
+        """Say that a call was made, and so the request isn't run again."""
+        super().__init__("The backend was changed while it waited for another service: try again.")
+
+
 class DefinitionsChanging(RowgateError):
     """The definitions changed at every try to serve the request."""
 
@@ -50,14 +62,15 @@ class DefinitionsChanging(RowgateError):
 
 
 class Plane:
-    """What requests need and share: the live runtime, who may call, the pool, the limiter."""
+    """What requests need and share: the live runtime, who may call, the pool, the limiter, the way out."""
 
-    def __init__(self, live: Live, auth: AuthContext, pool: Pool, limiter: Limiter) -> None:
+    def __init__(self, live: Live, auth: AuthContext, pool: Pool, limiter: Limiter, outward: Outward) -> None:
         """Take what main.py opened."""
         self.live = live
         self.auth = auth
         self.pool = pool
         self.limiter = limiter
+        self.outward = outward
 
 
 async def serve(plane: Plane, request: Request) -> Answer:
@@ -67,21 +80,28 @@ async def serve(plane: Plane, request: Request) -> Answer:
     ones. A deadlock or a serialization failure is tried again too.
     """
     counted: Counted = {}
+    outside: set[str] = set()
     failure: RowgateError = DefinitionsChanging()
     for _ in range(ATTEMPTS):
         runtime = plane.live.runtime
         identity = ANONYMOUS
         try:
             identity = await authenticate(request, plane.auth, runtime.project.project.auth_schemes)
-            return await _run(plane, runtime, identity, request, counted)
+            return await _run(plane, runtime, identity, request, counted, outside)
         except Stale:
+            if outside:
+                raise ChangedMeanwhile from None
             await asyncio.gather(plane.live.refresh(), plane.auth.reload(identity))
         except Retryable as error:
+            if outside:
+                raise
             failure = error
     raise failure
 
 
-async def _run(plane: Plane, runtime: Runtime, identity: Identity, request: Request, counted: Counted) -> Answer:
+async def _run(
+    plane: Plane, runtime: Runtime, identity: Identity, request: Request, counted: Counted, outside: set[str]
+) -> Answer:
     """Take one run through the stages; leaving the session's block commits, any refusal or error rolls back."""
     target = accept(runtime, request)
     compiled = target.compiled
@@ -91,7 +111,9 @@ async def _run(plane: Plane, runtime: Runtime, identity: Identity, request: Requ
             authorize(compiled.access, identity)
             env = _environment(target, identity, request)
             env["input"] = await bind(target, request, env)
-            call = Call(env, db, identity, request.address, plane.limiter, counted)
+            call = Call(
+                env, db, identity, request.address, plane.limiter, counted, outward=plane.outward, outside=outside
+            )
             async with asyncio.timeout(target.timeout):
                 await chain(compiled.chain, call)
                 answer = await execute(target, request, call)

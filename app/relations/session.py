@@ -1,7 +1,8 @@
 """The database side of one request: a connection taken at the first statement, one transaction, and the guard."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import asyncpg
 
@@ -14,6 +15,16 @@ Guard = tuple[int, str | None, int | None]
 _FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
+T = TypeVar("T")
+
+
+class RowsChanged(RowgateError):
+    """A row that the request had read was changed while it waited for another service; nothing was written."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "step.changed"
+
+
 class Session:
     """Runs the statements of one request.
 
@@ -23,7 +34,10 @@ class Session:
     them has changed.
     """
 
-    __slots__ = ("_begin", "_connection", "_guard", "_in_transaction", "_pool", "confirmed", "in_doubt")
+    __slots__ = (
+        "_begin", "_connection", "_fresh", "_guard", "_held", "_in_transaction", "_pool", "_wrote", "confirmed",
+        "in_doubt",
+    )  # fmt: skip
 
     def __init__(self, pool: Pool, guard: Guard, *, begin: str | None) -> None:
         """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one."""
@@ -33,6 +47,10 @@ class Session:
         self._connection: Any = None
         self._in_transaction = False
         self.confirmed = False
+        # Whether this transaction has confirmed the guard, what it has to find again after a pause, whether it wrote.
+        self._fresh = False
+        self._held: list[tuple[Statement, Sequence[Any], list[Any]]] = []
+        self._wrote = False
         # Set while a writing statement runs by itself: cut off in it, nobody knows here whether it was carried out.
         self.in_doubt = False
 
@@ -51,11 +69,32 @@ class Session:
 
     async def rows(self, statement: Statement, env: Environment, *more: Any) -> list[Any]:
         """Run a statement and give its rows; `more` are parameters behind those that the statement evaluates."""
-        parameters = [*statement.bind(env), *more]
+        if self._connection is None:
+            await self._find_again()
+        self._wrote = self._wrote or statement.writes
+        return await self._run(statement, [*statement.bind(env), *more])
+
+    async def held_rows(self, statement: Statement, env: Environment) -> list[Any]:
+        """Run a statement that locks its rows; after a pause they are read and locked again before anything else is."""
+        if self._connection is None:
+            await self._find_again()
+        parameters = statement.bind(env)
+        found = await self._run(statement, parameters)
+        self._held.append((statement, parameters, found))
+        return found
+
+    async def _find_again(self) -> None:
+        """Read and lock again, after a pause, what was held before it; raises RowsChanged if it isn't the same."""
+        for statement, parameters, before in self._held:
+            found = await self._run(statement, parameters)
+            if [dict(row) for row in found] != [dict(row) for row in before]:
+                raise RowsChanged("Somebody has changed this meanwhile: read it again, and try again.")
+
+    async def _run(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
         sql = statement.sql
-        if not self.confirmed:
+        if not self._fresh:
             sql = statement.guarded
-            parameters += self._guard
+            parameters = [*parameters, *self._guard]
         try:
             connection = self._connection or await self._begun()
             self.in_doubt = statement.writes and not self._in_transaction
@@ -63,7 +102,7 @@ class Session:
             self.in_doubt = False
         except _FAULTS as error:
             raise translated(error) from error
-        self.confirmed = True
+        self.confirmed = self._fresh = True
         return found
 
     async def confirm(self) -> None:
@@ -75,12 +114,31 @@ class Session:
             await connection.fetch(CONFIRM, *self._guard)
         except _FAULTS as error:
             raise translated(error) from error
-        self.confirmed = True
+        self.confirmed = self._fresh = True
 
     async def connection(self) -> Any:
         """Give the connection itself, inside the transaction and confirmed, to what runs statements of its own."""
         await self.confirm()
         return self._connection
+
+    async def use(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Let `work` run statements of its own on the connection, confirmed and inside the transaction."""
+        await self.confirm()
+        try:
+            connection = self._connection or await self._begun()
+            return await work(connection)
+        except _FAULTS as error:
+            raise translated(error) from error
+
+    async def pause(self) -> None:
+        """End the transaction, which has read only, and give the connection back while the request waits elsewhere.
+
+        The next statement begins another one: it confirms the guard again, and finds what was held as it was.
+        """
+        if self._wrote:
+            raise AssertionError("a transaction that has written can't pause")
+        await self.rollback()
+        self._fresh = False
 
     async def _begun(self) -> Any:
         self._connection = await self._pool.acquire()

@@ -1,6 +1,6 @@
 """Value fields: a literal, or `=` and an expression, however deep, compiled to one closure with its type."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -35,6 +35,7 @@ class Value:
     """A compiled value field. `expression` is set where the whole field is one; `literal` where nothing is computed.
 
     `sent` is the name of an optional input where that input is the whole value: an entry that was not sent is left out.
+    `reads` are the dotted paths that its expressions read.
     """
 
     type: Type
@@ -42,6 +43,7 @@ class Value:
     expression: Expression | None = None
     literal: Any = _MISSING
     sent: str | None = None
+    reads: frozenset[str] = frozenset()
 
     def always(self) -> "Value":
         """Give the value of an entry that is never left out."""
@@ -85,7 +87,13 @@ def _expression(said: str, place: str, scope: Scope, findings: Findings, expecte
     if expression.rows:
         # It reads the row in the statement: only SQL can evaluate it.
         return Value(expression.type, _no_row, expression)
-    return Value(expression.type, compile_value(expression), expression, sent=_whole_input(expression.text))
+    return Value(
+        expression.type,
+        compile_value(expression),
+        expression,
+        sent=_whole_input(expression.text),
+        reads=expression.paths,
+    )
 
 
 def _no_row(_env: Any) -> Any:
@@ -120,7 +128,7 @@ def _object(said: Mapping[str, Any], place: str, scope: Scope, findings: Finding
     if all(part.is_literal for part in known.values()):
         return literal_value({key: part.literal for key, part in known.items()}, kind)
     closures = tuple((key, part.evaluate) for key, part in known.items())
-    return Value(kind, lambda env: {key: evaluate(env) for key, evaluate in closures})
+    return Value(kind, lambda env: {key: evaluate(env) for key, evaluate in closures}, reads=_reads(known.values()))
 
 
 def _list(said: "list[Any] | tuple[Any, ...]", place: str, scope: Scope, findings: Findings) -> Value | None:
@@ -133,7 +141,11 @@ def _list(said: "list[Any] | tuple[Any, ...]", place: str, scope: Scope, finding
     if all(part.is_literal for part in known):
         return literal_value([part.literal for part in known], kind)
     closures = tuple(part.evaluate for part in known)
-    return Value(kind, lambda env: [evaluate(env) for evaluate in closures])
+    return Value(kind, lambda env: [evaluate(env) for evaluate in closures], reads=_reads(known))
+
+
+def _reads(parts: Iterable[Value]) -> frozenset[str]:
+    return frozenset().union(*(part.reads for part in parts))
 
 
 def type_of_literal(value: Any) -> Type:

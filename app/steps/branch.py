@@ -43,6 +43,8 @@ def _compile(body: IfBody, context: Context) -> Step | None:
         writes=any(step.writes for step in both),
         may_refuse=True,
         undoes=True,
+        locks=any(step.locks for step in both),
+        calls_out=any(step.calls_out for step in both),
     )
 
 

@@ -45,6 +45,8 @@ def _compile(body: CallBody, context: Context) -> Step | None:
         statements=sum(step.statements for step in steps),
         writes=any(step.writes for step in steps),
         undoes=True,
+        locks=any(step.locks for step in steps),
+        calls_out=any(step.calls_out for step in steps),
     )
 
 

@@ -26,7 +26,7 @@ class Step:
     """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
 
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
-    after its own write.
+    after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it.
     """
 
     run: Run
@@ -35,6 +35,20 @@ class Step:
     writes: bool = False
     may_refuse: bool = True
     undoes: bool = False
+    locks: bool = False
+    calls_out: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Before:
+    """What steps before this one may have done: written a row, or locked one by `lock: true`."""
+
+    wrote: bool = False
+    locked: bool = False
+
+    def then(self, step: Step) -> "Before":
+        """Give what holds behind a step."""
+        return Before(self.wrote or step.writes, self.locked or step.locks)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,7 +56,8 @@ class Context:
     """Where a step stands and what it may name; findings gather in the one list of the whole check.
 
     `owner` names the endpoint or view that the chain belongs to, `later_writes` the tables that steps behind this one
-    write, `optional` the inputs that may not have been sent, `arguments` the literal arguments of the middleware.
+    write, `optional` the inputs that may not have been sent, `arguments` the literal arguments of the middleware,
+    `http_allow` what may be called beside the public internet, `before` what the steps before this one did.
     """
 
     schema: Schema
@@ -57,6 +72,8 @@ class Context:
     optional: frozenset[str] = frozenset()
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     inside: tuple[str, ...] = ()
+    http_allow: tuple[str, ...] = ()
+    before: "Before" = Before()
 
     def at(self, key: str) -> "Context":
         """Give the context of a part: its place is one key deeper."""

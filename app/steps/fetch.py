@@ -40,7 +40,7 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
     name, optional = body.as_, body.optional
 
     async def fetch(call: Call) -> None:
-        rows = await call.db.rows(statement, call.env)
+        rows = await (call.db.held_rows if lock else call.db.rows)(statement, call.env)
         if rows:
             call.env[name] = dict(rows[0])
         elif optional:
@@ -48,7 +48,7 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
         else:
             raise RowNotFound
 
-    return Step(fetch, {name: source.record}, statements=1)
+    return Step(fetch, {name: source.record}, statements=1, locks=body.lock)
 
 
 FETCH = Kind(FetchBody, _compile)

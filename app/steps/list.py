@@ -40,8 +40,11 @@ def _compile(body: ListBody, context: Context) -> Step | None:
     statement = select_rows(source, condition, order, limit, offset, lock=lock)
     name = body.as_
 
+    def read(call: Call) -> Any:
+        return call.db.held_rows if lock else call.db.rows
+
     async def list_rows(call: Call) -> None:
-        call.env[name] = [dict(row) for row in await call.db.rows(statement, call.env)]
+        call.env[name] = [dict(row) for row in await read(call)(statement, call.env)]
 
     return Step(list_rows, {name: ListOf(source.record)}, statements=1)
 

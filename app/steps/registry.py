@@ -10,6 +10,7 @@ from app.steps.delete import DELETE
 from app.steps.exists import EXISTS
 from app.steps.fail import FAIL
 from app.steps.fetch import FETCH
+from app.steps.http import HTTP
 from app.steps.insert import INSERT
 from app.steps.list import LIST
 from app.steps.rate_limit import RATE_LIMIT
@@ -27,6 +28,7 @@ KINDS: Mapping[str, Kind] = {
     "exists": EXISTS,
     "fail": FAIL,
     "fetch": FETCH,
+    "http": HTTP,
     "if": IF,
     "insert": INSERT,
     "list": LIST,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.auth.identity import Identity
+from app.outward.client import Outward
 from app.rate_limits import Limit, Limiter, Outcome
 from app.relations.session import Session
 
@@ -23,10 +24,10 @@ class Call:
     """One run of one request through its chain.
 
     `env` holds what expressions read. `counted` outlives a run that is repeated, so that one request is counted once by
-    each limit. `answer` ends the chain when a step sets it.
+    each limit; `outside` too, and names the steps that have called out. `answer` ends the chain when a step sets it.
     """
 
-    __slots__ = ("address", "answer", "counted", "db", "env", "identity", "limiter")
+    __slots__ = ("address", "answer", "counted", "db", "env", "identity", "limiter", "outside", "outward")
 
     def __init__(
         self,
@@ -36,6 +37,9 @@ class Call:
         address: str,
         limiter: Limiter,
         counted: dict[str, tuple[str, Limit, Outcome]],
+        *,
+        outward: Outward,
+        outside: set[str],
     ) -> None:
         """Begin with nothing answered."""
         self.env = env
@@ -44,6 +48,8 @@ class Call:
         self.address = address
         self.limiter = limiter
         self.counted = counted
+        self.outward = outward
+        self.outside = outside
         self.answer: Answer | None = None
 
 
