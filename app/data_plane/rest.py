@@ -1,15 +1,17 @@
 """Views over HTTP, with the statuses, headers and error members that PostgREST's clients read."""
 
+from dataclasses import replace
 from typing import Any
 
 from app.compiler.runtime import CompiledView
-from app.data_plane.dialect.parse import SINGLE, parse_query
+from app.data_plane.dialect.parse import CSV, SINGLE, parse_query
 from app.data_plane.dialect.refusals import NotSingular, QueryRefused, ValueUnreadable
 from app.data_plane.request import Request
 from app.errors import FieldError, RowgateError, problem_document
 from app.query_string import query_pairs
-from app.relations.faults import OutOfRange
-from app.relations.query_sql import parameters_of
+from app.relations.faults import DatabaseFailed, OutOfRange
+from app.relations.query import Query
+from app.relations.query_sql import listed_columns, parameters_of, planned_rows, searches, tested_values
 from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
 
@@ -27,10 +29,16 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     if query.single:
         limit = min(limit, 2)
     try:
+        query, planned = await _planned(view, query, call)
         rows = await call.db.rows(view.shapes.statement(query), call.env, *parameters_of(query, limit))
     except OutOfRange as error:
         raise ValueUnreadable("A value in the query is not of the type of its column.") from error
-    body, page, total = rows[0]["body"], rows[0]["page"], rows[0]["total"]
+    except DatabaseFailed as error:
+        if searches(query):
+            raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
+        raise
+    body, page = rows[0]["body"], rows[0]["page"]
+    total = rows[0]["total"] if planned is None else max(planned, query.offset + page)
     found = [("Content-Range", _content_range(query.offset, page, total))]
     if query.single:
         if page != 1:
@@ -40,7 +48,23 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
             raise NotSingular("Cannot coerce the result to a single JSON object", hint=sentence)
         return Answer(200, body.strip()[1:-1].encode(), tuple(found), SINGLE)
     partial = total is not None and page < total
+    if query.csv:
+        header = ",".join(label for label, _ in listed_columns(view.source, query))
+        text = f"{header}\n{body}" if body else header
+        return Answer(206 if partial else 200, text.encode(), tuple(found), f"{CSV}; charset=utf-8")
     return Answer(206 if partial else 200, body.encode(), tuple(found))
+
+
+async def _planned(view: CompiledView, query: Query, call: Call) -> tuple[Query, int | None]:
+    """Ask the planner for the total where that is enough; an estimate below a page is counted instead."""
+    if query.count not in ("planned", "estimated"):
+        return query, None
+    await call.db.confirm()
+    (row,) = await call.db.rows(planned_rows(view.source, query), call.env, *tested_values(query))
+    expected = int(row[0][0]["Plan"]["Plan Rows"])
+    if query.count == "estimated" and expected <= view.definition.max_rows:
+        return replace(query, count="exact"), None
+    return query, expected
 
 
 def view_params(view: CompiledView, pairs: list[tuple[str, str]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Count = Literal["exact"] | None
+Count = Literal["exact", "planned", "estimated"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +16,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """`column operator values`; the values are texts as they came, and stay parameters."""
+    """`column operator values`; the values are texts as they came, and stay parameters.
+
+    `quantifier` is `any` or `all` where one value is a list of which one or each has to pass.
+    """
 
     column: str
     operator: str
     values: tuple[str, ...]
     negated: bool = False
+    quantifier: Literal["any", "all"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Query:
     offset: int
     count: Count
     single: bool
+    csv: bool = False
 
 
 def columns_named(condition: Condition) -> list[str]:

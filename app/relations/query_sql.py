@@ -15,6 +15,9 @@ from app.relations.statement import Statement, statement
 MAX_SHAPES = 2_000
 _COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _LIKE = {"like": "LIKE", "ilike": "ILIKE"}
+_MATCH = {"match": "~", "imatch": "~*"}
+_SETS = {"cs": "@>", "cd": "<@", "ov": "&&"}
+_SEARCH = {"fts": "to_tsquery", "plfts": "plainto_tsquery", "phfts": "phraseto_tsquery", "wfts": "websearch_to_tsquery"}
 _IS = {"null": "IS NULL", "true": "IS TRUE", "false": "IS FALSE", "unknown": "IS UNKNOWN", "not_null": "IS NOT NULL"}
 
 
@@ -42,7 +45,7 @@ class Shapes:
 def shape_of(query: Query) -> Any:
     """Give what of a query its statement depends on: everything but the values."""
     conditions = tuple(_shape(condition) for condition in query.conditions)
-    return (query.shown, conditions, query.order, query.count, query.offset > 0)
+    return (query.shown, conditions, query.order, query.count, query.offset > 0, query.csv)
 
 
 def _shape(condition: Condition) -> Any:
@@ -50,8 +53,8 @@ def _shape(condition: Condition) -> Any:
         return (condition.joined_by, condition.negated, tuple(_shape(part) for part in condition.parts))
     if condition.operator == "is":
         return condition
-    # A list is one array parameter: its length doesn't matter.
-    return replace(condition, values=())
+    # A list is one array parameter: its length doesn't matter; a search may say its language.
+    return replace(condition, values=("",) * len(condition.values) if condition.operator in _SEARCH else ())
 
 
 def parameters_of(query: Query, limit: int) -> list[Any]:
@@ -79,6 +82,8 @@ def _values(condition: Condition, values: list[Any]) -> None:
         values.append(list(condition.values))
     elif condition.operator in _LIKE:
         values.append(condition.values[0].replace("*", "%"))
+    elif condition.operator in _SEARCH:
+        values += condition.values
     elif condition.operator != "is":
         values.append(condition.values[0])
 
@@ -102,9 +107,27 @@ def compile_query(source: Source, query: Query) -> Statement:
     total = "NULL::bigint"
     if query.count == "exact":
         total = f"(SELECT count(*) FROM {source.table.sql} {ALIAS}{where})"
-    body = "coalesce(json_agg(rowgate_page), '[]')::text"
+    body = _CSV if query.csv else "coalesce(json_agg(rowgate_page), '[]')::text"
     sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM ({page}) rowgate_page"
     return statement(sql, parameters.evaluators, asked.count)
+
+
+# A row's own text, without its parentheses, is quoted as CSV is.
+_CSV = r"coalesce(string_agg(substr(rowgate_page::text, 2, length(rowgate_page::text) - 2), E'\n'), '')"
+
+
+def planned_rows(source: Source, query: Query) -> Statement:
+    """Ask the planner how many rows it expects; the parameters are those of the tests alone."""
+    parameters = Parameters()
+    column = column_sql(source, parameters)
+    names = dict.fromkeys(name for condition in query.conditions for name in columns_named(condition))
+    texts = {name: column("row", name) for name in names}
+    own = conditions_sql(source, None, parameters)
+    asked = Asked(source, texts, len(parameters.evaluators))
+    conditions = [*own, *(asked.sql(condition) for condition in query.conditions)]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    sql = f"EXPLAIN (FORMAT JSON) SELECT FROM {source.table.sql} {ALIAS}{where}"
+    return Statement(sql, sql, parameters.evaluators)
 
 
 def listed_columns(source: Source, query: Query) -> list[tuple[str, str]]:
@@ -162,16 +185,61 @@ class Asked:
         text = self.texts[test.column]
         if test.operator == "is":
             return f"{text} {_IS[test.values[0]]}"
-        if test.operator in _LIKE:
+        if test.operator in _LIKE or test.operator in _MATCH:
             subject = text if kind == STRING or isinstance(kind, Enum) else f"({text})::text"
-            return f"{subject} {_LIKE[test.operator]} {self.next('text')}"
+            return f"{subject} {(_LIKE | _MATCH)[test.operator]} {self._value(test, 'text')}"
+        if test.operator in _SEARCH:
+            language = f"{self.next('text')}::regconfig, " if len(test.values) > 1 else ""
+            # The language is the first parameter of both: it may be named twice, the words are named once.
+            return f"to_tsvector({language}{text}) @@ {_SEARCH[test.operator]}({language}{self.next('text')})"
         pg = pg_type(kind)
+        if test.operator in _SETS:
+            return f"{text} {_SETS[test.operator]} {self.next('text')}::{pg}"
+        if test.operator == "isdistinct":
+            return f"{text} IS DISTINCT FROM {self.next('text')}::{pg}"
         if test.operator == "in":
             return f"{text} = ANY ({self.next('text[]')}::{pg}[])"
-        return f"{text} {_COMPARISONS[test.operator]} {self.next('text')}::{pg}"
+        return f"{text} {_COMPARISONS[test.operator]} {self._value(test, pg)}"
+
+    def _value(self, test: Test, pg: str) -> str:
+        if test.quantifier is None:
+            return f"{self.next('text')}::{pg}"
+        return f"{test.quantifier.upper()} ({self.next('text')}::{pg}[])"
 
 
 COMPARABLE = frozenset(_COMPARISONS)
+QUANTIFIED = frozenset({*_COMPARISONS, *_LIKE, *_MATCH})
+SEARCHES = frozenset(_SEARCH)
+OPERATORS = frozenset({*QUANTIFIED, *SEARCHES, *_SETS, "in", "is", "isdistinct"})
+LANGUAGES = frozenset(
+    {
+        *("arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german"),
+        *("greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian"),
+        *(
+            "portuguese",
+            "romanian",
+            "russian",
+            "serbian",
+            "simple",
+            "spanish",
+            "swedish",
+            "tamil",
+            "turkish",
+            "yiddish",
+        ),
+    }
+)
+
+
+def searches(query: Query) -> bool:
+    """Say whether a query holds a text search, whose words Postgres parses."""
+    return any(_any_search(condition) for condition in query.conditions)
+
+
+def _any_search(condition: Condition) -> bool:
+    if isinstance(condition, Group):
+        return any(_any_search(part) for part in condition.parts)
+    return condition.operator in _SEARCH
 
 
 def testable(kind: Type, operator: str, value: str) -> bool:
@@ -180,6 +248,10 @@ def testable(kind: Type, operator: str, value: str) -> bool:
         return operator == "is" and value in {"null", "not_null"}
     if operator == "is":
         return value in {"null", "not_null"} or pg_type(kind) == "boolean"
+    if operator in _SETS:
+        return isinstance(kind, ListOf) or (kind == DYN and operator != "ov")
+    if operator in _SEARCH or operator in _MATCH:
+        return kind == STRING or isinstance(kind, Enum)
     if operator == "in":
         return kind != DYN and not isinstance(kind, ListOf)
     return operator in _LIKE or operator in {"eq", "neq"} or kind not in (DYN,) or kind == DOUBLE

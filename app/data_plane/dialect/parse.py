@@ -2,21 +2,25 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 from app.data_plane.dialect.refusals import ColumnUnknown, QueryRefused, QueryUnsupported, RangeInvalid
 from app.expressions.problems import near
 from app.expressions.types import Type
 from app.relations.query import Condition, Count, Group, Ordered, Query, Shown, Test
-from app.relations.query_sql import COMPARABLE, testable
+from app.relations.query_sql import LANGUAGES, OPERATORS, QUANTIFIED, SEARCHES, testable
 
 MAX_TERMS = 100
 MAX_DEPTH = 5
 MAX_LIST = 1_000
 MAX_OFFSET = 10**9
 SINGLE = "application/vnd.pgrst.object+json"
-OPERATORS = COMPARABLE | {"in", "is", "like", "ilike"}
+CSV = "text/csv"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_TEST = re.compile(r"(not\.)?([a-z]+)(?:\(([a-z]+)\))?\.(.*)", re.DOTALL)
+# A quoted text, an array behind an operator, or a character; a quote by itself has no end.
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\.\{[^}]*\}|.', re.DOTALL)
 _COUNT = re.compile(r"(?:^|[,\s])count=(\w+)")
 _ONCE = frozenset({"select", "order", "limit", "offset"})
 _GROUPS = frozenset({"and", "or", "not.and", "not.or"})
@@ -47,7 +51,8 @@ def parse_query(
         limit,
         offset,
         _count(headers.get(b"prefer", "")),
-        _is_single(headers),
+        SINGLE in headers.get(b"accept", ""),
+        CSV in headers.get(b"accept", ""),
     )
     return query, own
 
@@ -79,17 +84,14 @@ def _from_range(headers: Mapping[bytes, str], limit: int | None, offset: int) ->
     return (None if last is None else last - first + 1), first
 
 
+_COUNTS: dict[str, Count] = {"exact": "exact", "planned": "planned", "estimated": "estimated"}
+
+
 def _count(prefer: str) -> Count:
     found = _COUNT.search(prefer)
     if found is None:
         return None
-    if found[1] != "exact":
-        raise QueryUnsupported(f"count={found[1][:20]} is not served.", hint="Use count=exact.")
-    return "exact"
-
-
-def _is_single(headers: Mapping[bytes, str]) -> bool:
-    return SINGLE in headers.get(b"accept", "")
+    return _COUNTS.get(found[1])
 
 
 class _Reader:
@@ -160,42 +162,46 @@ class _Reader:
         if self.terms > MAX_TERMS:
             raise QueryRefused(f"A query has at most {MAX_TERMS} tests.")
         column = self.known(name)
-        negated = text.startswith("not.")
-        operator, dot, value = text.removeprefix("not.").partition(".")
-        if not dot or operator not in OPERATORS:
+        found = _TEST.fullmatch(text)
+        if found is None or found[2] not in OPERATORS:
             hint = "A test is column=operator.value, such as status=eq.draft."
             raise QueryUnsupported("This operator is not served.", hint=hint)
+        negated, operator, modifier, value = bool(found[1]), found[2], found[3], found[4]
         values = _listed(value) if operator == "in" else (value,)
+        quantifier = _quantifier(operator, modifier)
+        if operator in SEARCHES and modifier is not None:
+            values = (modifier, value)
         if operator == "is" and value.lower() not in {"null", "not_null", "true", "false", "unknown"}:
             raise QueryRefused("is takes null, not_null, true, false or unknown.")
         if operator == "is":
             values = (value.lower(),)
         if not testable(self.columns[column], operator, values[0] if values else ""):
             raise QueryRefused("A column of this type can't be tested so.")
-        return Test(column, operator, values, negated)
+        return Test(column, operator, values, negated, quantifier)
+
+
+def _quantifier(operator: str, modifier: str | None) -> Literal["any", "all"] | None:
+    if modifier is None:
+        return None
+    if operator in SEARCHES and modifier in LANGUAGES:
+        return None
+    if operator in QUANTIFIED and modifier in ("any", "all"):
+        return "any" if modifier == "any" else "all"
+    raise QueryUnsupported("This operator doesn't take what stands in its parentheses.")
 
 
 def _split(text: str) -> list[str]:
-    """Split at commas that stand outside of parentheses and quotes."""
-    parts, depth, quoted, start = [], 0, False, 0
-    index = 0
-    while index < len(text):
-        letter = text[index]
-        if quoted:
-            index += letter == "\\"
-            quoted = letter != '"'
-        elif letter == '"':
-            quoted = True
-        elif letter == "(":
-            depth += 1
-        elif letter == ")":
-            depth -= 1
-        elif letter == "," and depth == 0:
-            parts.append(text[start:index].strip())
-            start = index + 1
-        index += 1
+    """Split at commas that stand outside of parentheses, quotes and arrays."""
+    parts, depth, start, whole = [], 0, 0, True
+    for match in _PIECE.finditer(text):
+        piece = match[0]
+        whole = whole and piece != '"'
+        depth += (piece == "(") - (piece == ")")
+        if piece == "," and depth == 0:
+            parts.append(text[start : match.start()].strip())
+            start = match.end()
     parts.append(text[start:].strip())
-    if depth or quoted or "" in parts:
+    if depth or not whole or "" in parts:
         raise QueryRefused("A list has an empty part, or parentheses or quotes that don't close.")
     return parts
 

@@ -1,0 +1,104 @@
+"""Operators, counts and forms of answers that PostgREST's clients ask for."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.backend import Backend, Person, serving
+from tests.views.test_reading import DOCUMENT, ROWS
+
+
+@pytest.fixture
+async def backend(migrated_url: str) -> AsyncIterator[Backend]:
+    async with serving(migrated_url, DOCUMENT) as served:
+        yield served
+
+
+@pytest.fixture
+async def alice(backend: Backend) -> Person:
+    person = await backend.sign_up("alice")
+    await backend.sql(ROWS, person.id)
+    return person
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("title=match.^a.*e$", ["apple"]),
+        ("title=imatch.^B", ["Banana"]),
+        ("title=not.match.a", ['50% "quoted", (odd)']),
+        ("title=like(any).{a*,*nan*}", ["Banana", "apple"]),
+        ("title=ilike(all).{*a*,*e*}", ["apple"]),
+        ("title=eq(any).{apple,Banana}", ["Banana", "apple"]),
+        ("size=gt(all).{1,2}", ["apple"]),
+        ("kind=eq(any).{b}", ["Banana"]),
+        ("size=isdistinct.2", ['50% "quoted", (odd)', "apple"]),
+        ("size=not.isdistinct.2", ["Banana"]),
+        ("tags=cs.{r}", ["apple"]),
+        ("tags=cd.{r,s,t}", ["Banana", "apple"]),
+        ("tags=ov.{s,x}", ["apple"]),
+        ('extra=cs.{"a":1}', ["apple"]),
+        ("title=fts.apple", ["apple"]),
+        ("title=fts(english).apples", ["apple"]),
+        ("title=plfts(simple).apples", []),
+        ("title=phfts.quoted odd", ['50% "quoted", (odd)']),
+        ("title=wfts.apple or banana", ["Banana", "apple"]),
+        ("or=(title.match.^a,tags.cs.{r})", ["apple"]),
+        ("and=(title.like(any).{a*,B*},size.gt.2)", ["apple"]),
+    ],
+)
+async def test_an_operator_finds_its_rows(alice: Person, query: str, titles: list[str]) -> None:
+    name, _, value = query.partition("=")
+    answer = await alice.get("/rest/v1/my_notes", params={"select": "title", "order": "title", name: value})
+    assert answer.status_code == 200, answer.text
+    assert sorted(row["title"] for row in answer.json()) == sorted(titles)
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("title=match.(", "22P02"),
+        ("title=fts.a b c & |", "22P02"),
+        ("title=fts(klingon).a", "PGRST100"),
+        ("title=eq(some).{a}", "PGRST100"),
+        ("title=in(any).(a)", "PGRST100"),
+        ("title=cs.{a}", "PGRST100"),
+        ("size=match.1", "PGRST100"),
+        ("size=fts.1", "PGRST100"),
+        ("extra=ov.{}", "PGRST100"),
+        ("tags=cs.r", "22P02"),
+        ("extra=cs.{", "22P02"),
+        ("size=eq(any).{a}", "22P02"),
+    ],
+)
+async def test_what_an_operator_does_not_take_is_refused(alice: Person, query: str, code: str) -> None:
+    name, _, value = query.partition("=")
+    answer = await alice.get("/rest/v1/my_notes", params={name: value})
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+async def test_the_planner_counts_where_that_is_enough(backend: Backend, alice: Person) -> None:
+    insert = "INSERT INTO data.notes (owner, title) SELECT $1, 'n' || i FROM generate_series(1, 500) i"
+    await backend.sql(insert, alice.id)
+    await backend.sql("ANALYZE data.notes")
+    planned = await alice.get("/rest/v1/my_notes?limit=2", headers={"Prefer": "count=planned"})
+    first, total = planned.headers["content-range"].split("/")
+    assert (planned.status_code, first) == (206, "0-1")
+    assert 250 < int(total) < 1_000
+    few = await alice.get("/rest/v1/my_notes?title=eq.n7", headers={"Prefer": "count=estimated"})
+    assert few.headers["content-range"] == "0-0/1"
+    many = await alice.get("/rest/v1/my_notes?limit=2", headers={"Prefer": "count=estimated"})
+    assert int(many.headers["content-range"].split("/")[1]) > 250
+
+
+async def test_rows_as_csv(alice: Person) -> None:
+    answer = await alice.get("/rest/v1/my_notes?select=name:title,size,done,tags", headers={"Accept": "text/csv"})
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.text.split("\n") == [
+        "name,size,done,tags",
+        'apple,9007199254740993,t,"{r,s}"',
+        "Banana,2,f,{}",
+        '"50% ""quoted"", (odd)",,,',
+    ]
+    nothing = await alice.get("/rest/v1/my_notes?select=title&title=eq.x", headers={"Accept": "text/csv"})
+    assert nothing.text == "title"
