@@ -17,6 +17,7 @@ from app.data_plane.reload import Live
 from app.data_plane.surface import router as surface_router
 from app.database import Pool
 from app.outward.client import Outward
+from app.outward.delivery import Delivery
 from app.outward.sealing import SealingKey
 from app.outward.secrets import check_key
 from app.problems import install_problems
@@ -98,6 +99,9 @@ class Rowgate:
             await live.refresh()
             live.start()
             stack.push_async_callback(live.stop)
+            delivery = Delivery(pool, outward, lambda: live.runtime.project.project.http_allow)
+            delivery.start()
+            stack.push_async_callback(delivery.stop)
             for name, value in {
                 "pool": pool, "engine": engine, "limiter": limiter, "auth": auth, "live": live,
                 "users": auth.users, "tokens": auth.tokens, "admin_tokens": auth.admin_tokens,

@@ -11,6 +11,10 @@ from app.outward.sealing import Sealed, SealingKey, SecretUnreadable
 
 SHOWN = "name, hosts, description, version, created_at, updated_at"
 _SEALED = "name, hosts, key_id, nonce, ciphertext"
+_FOREIGN = """
+SELECT (SELECT count(*) FROM rowgate.secrets WHERE key_id <> $1)
+    + (SELECT count(*) FROM rowgate.outbox WHERE key_id <> $1)
+"""
 _log = logging.getLogger("rowgate.secrets")
 
 
@@ -54,10 +58,10 @@ class SecretSaid:
 
 async def check_key(connection: Any, key: SealingKey) -> None:
     """Raise SecretsKeyWrong if anything was sealed by another key; nothing is written."""
-    foreign = await connection.fetchval("SELECT count(*) FROM rowgate.secrets WHERE key_id <> $1", key.id)
+    foreign = await connection.fetchval(_FOREIGN, key.id)
     if foreign:
         raise SecretsKeyWrong(
-            f"{foreign} secrets in the database were sealed by another ROWGATE_SECRET_KEY.",
+            f"{foreign} secrets or waiting calls in the database were sealed by another ROWGATE_SECRET_KEY.",
             hint="Set the key that sealed them, or carry them over with `rowgate rotate-secrets`.",
         )
 

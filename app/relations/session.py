@@ -107,8 +107,10 @@ class Session:
 
     async def confirm(self) -> None:
         """Confirm the guard where no statement has yet: a request without a database step does this alone."""
-        if self.confirmed:
-            return
+        if not self.confirmed:
+            await self._confirm_now()
+
+    async def _confirm_now(self) -> None:
         try:
             connection = self._connection or await self._begun()
             await connection.fetch(CONFIRM, *self._guard)
@@ -118,12 +120,20 @@ class Session:
 
     async def connection(self) -> Any:
         """Give the connection itself, inside the transaction and confirmed, to what runs statements of its own."""
-        await self.confirm()
+        if self._connection is None:
+            await self._find_again()
+        if not self._fresh:
+            await self._confirm_now()
+        self._wrote = True  # what it runs is not known here
         return self._connection
 
-    async def use(self, work: Callable[[Any], Awaitable[T]]) -> T:
+    async def use(self, work: Callable[[Any], Awaitable[T]], *, writes: bool = False) -> T:
         """Let `work` run statements of its own on the connection, confirmed and inside the transaction."""
-        await self.confirm()
+        if self._connection is None:
+            await self._find_again()
+        if not self._fresh:
+            await self._confirm_now()
+        self._wrote = self._wrote or writes
         try:
             connection = self._connection or await self._begun()
             return await work(connection)

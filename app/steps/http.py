@@ -13,6 +13,7 @@ from app.definitions.names import BoundName
 from app.expressions.types import DYN, INT, STRING, MapOf, Record
 from app.json_answer import to_json
 from app.outward.client import OutwardAnswer, OutwardCall, bound_hosts, refuse_bad_status
+from app.outward.outbox import Letter, add
 from app.outward.refusals import CallFailed
 from app.outward.secrets import Secret, load_secrets
 from app.relations.values import Value
@@ -32,7 +33,7 @@ _KEPT = frozenset({
 
 
 class HttpBody(StepBody):
-    """`method`, `url`, `headers`, `json` or `form`, `timeout`, `retries`, `on_error`, `as`."""
+    """`method`, `url`, `headers`, `json` or `form`, `timeout`, `retries`, `on_error`, `as`, `after: commit`, `sign`."""
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
     url: Any
@@ -43,6 +44,8 @@ class HttpBody(StepBody):
     retries: int = Field(default=0, ge=0, le=5)
     on_error: Literal["fail", "bind"] = "fail"
     as_: BoundName | None = Field(default=None, alias="as")
+    after: Literal["commit"] | None = None
+    sign: str | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -55,6 +58,12 @@ class HttpBody(StepBody):
             raise ValueError(msg)
         if self.retries and self.method not in _REPEATABLE:
             msg = f"{self.method} isn't safe to repeat: leave retries out"
+            raise ValueError(msg)
+        if self.after is not None and (self.as_ is not None or self.on_error == "bind" or self.retries):
+            msg = "a call after the commit has no result here: leave as, on_error and retries out"
+            raise ValueError(msg)
+        if self.sign is not None and self.after is None:
+            msg = "sign goes with after: commit"
             raise ValueError(msg)
         return self
 
@@ -117,6 +126,8 @@ def _text(value: Any) -> str:
 
 def _compile(body: HttpBody, context: Context) -> Step | None:
     said = _said(body, context)
+    if body.after is not None:
+        return None if said is None else _after_commit(said, context.place)
     placed = _may_stand_here(context)
     if said is None or not placed:
         return None
@@ -142,6 +153,25 @@ def _compile(body: HttpBody, context: Context) -> Step | None:
             call.env[name] = _bound(answer, error)
 
     return Step(http, {name: ANSWER} if name is not None else {}, calls_out=True)
+
+
+def _after_commit(said: _Said, place: str) -> Step:
+    """Write the call into the outbox, in the request's transaction."""
+    sign = said.body.sign
+    needed = said.secrets | ({sign} if sign is not None else set())
+
+    async def later(call: Call) -> None:
+        key = call.outward.key
+
+        async def keep(connection: Any) -> None:
+            secrets = await load_secrets(connection, key, needed) if needed else {}
+            sent = {name: secret for name, secret in secrets.items() if name in said.secrets}
+            letter = Letter(said.made(call.env, sent), secrets[sign].value if sign is not None else None)
+            await add(connection, key, place, letter)
+
+        await call.db.use(keep, writes=True)
+
+    return Step(later, statements=2, writes=True)
 
 
 def _bound(answer: OutwardAnswer | None, error: str | None) -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""Makes the calls of the outbox: at least once each, after their commit, on whichever instance takes them first."""
+
+import asyncio
+import hmac
+import logging
+import random
+import time
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import asyncpg
+
+from app.database import Pool
+from app.errors import RowgateError
+from app.outward.client import Outward, OutwardCall
+from app.outward.outbox import Claimed, Letter, claim, delivered, failed, opened, postponed
+from app.outward.refusals import AnswerRefused, CircuitOpen
+
+AT_ONCE = 5
+POLL_SECONDS = 0.5
+LONGEST_WAIT = 3600.0
+_FIRST_WAIT = 2.0
+_log = logging.getLogger("rowgate.outbox")
+
+
+class Delivery:
+    """The background task that empties the outbox."""
+
+    def __init__(self, pool: Pool, outward: Outward, allow: Callable[[], Sequence[str]]) -> None:
+        """Start nothing yet; `allow` gives what the live project lets be called."""
+        self._pool = pool
+        self._outward = outward
+        self._allow = allow
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Deliver from here on."""
+        self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def stop(self) -> None:
+        """Deliver no longer; a call that is cut off is made again once its lease has ended."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _work(self) -> None:
+        """Deliver what is due, and look again; nothing that happens here ends it."""
+        while True:
+            found = 0
+            try:
+                found = await self.deliver_due()
+            except (RowgateError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                _log.warning("the outbox can't be read: %s", type(error).__name__)
+            except Exception:
+                _log.exception("delivering failed")
+            if not found:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def deliver_due(self) -> int:
+        """Make the calls that are due, some at once; gives how many there were. No connection is held meanwhile."""
+        async with self._pool.lease() as connection:
+            letters = await claim(connection, AT_ONCE)
+        await asyncio.gather(*(self._deliver(one) for one in letters))
+        return len(letters)
+
+    async def _deliver(self, claimed: Claimed) -> None:
+        try:
+            answer = await self._outward.send(_signed(claimed, opened(claimed, self._outward.key, self._allow())))
+            if not 200 <= answer.status < 300:
+                raise AnswerRefused
+        except CircuitOpen:
+            async with self._pool.lease() as connection:
+                await postponed(connection, claimed, random.uniform(10, 15))  # noqa: S311 - jitter
+        except RowgateError as error:
+            _log.warning("call %s failed, attempt %d: %s", claimed.id, claimed.attempts, error.code)
+            async with self._pool.lease() as connection:
+                await failed(connection, claimed, error.code, _wait(claimed.attempts))
+        else:
+            async with self._pool.lease() as connection:
+                await delivered(connection, claimed)
+
+
+def _wait(attempts: int) -> float:
+    return min(LONGEST_WAIT, _FIRST_WAIT * 2.0**attempts) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+
+
+def _signed(claimed: Claimed, letter: Letter) -> OutwardCall:
+    """Give the call with the headers of Standard Webhooks; the id is the same at every attempt."""
+    call, moment = letter.call, str(int(time.time()))
+    told = {"Idempotency-Key": claimed.id, "webhook-id": claimed.id, "webhook-timestamp": moment}
+    headers = [*call.headers, *told.items()]
+    if letter.sign is not None:
+        content = f"{claimed.id}.{moment}.".encode() + (call.body or b"")
+        digest = hmac.digest(letter.sign.encode(), content, "sha256")
+        headers.append(("webhook-signature", f"v1,{b64encode(digest).decode()}"))
+    return replace(call, headers=tuple(headers))
