@@ -16,7 +16,7 @@ from app.steps.running import Call, Run
 
 # Words that the design knows and that are refused by name until their steps exist.
 _PLANNED = frozenset({
-    "aggregate", "for_each", "issue_session", "quota", "sign_in", "sign_up", "update_user",
+    "issue_session", "sign_in", "sign_up", "update_user",
 })  # fmt: skip
 _NESTED = ("then", "else", "steps")
 
@@ -26,7 +26,8 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
     compiled = []
     known = context
     for index, step in enumerate(said):
-        later = context.later_writes | written_tables(said[index + 1 :], context.middleware)
+        following = said[index if _repeats(step) else index + 1 :]
+        later = context.later_writes | written_tables(following, context.middleware)
         here = dataclasses.replace(known, place=f"{context.place}.steps/{step.name or index}", later_writes=later)
         made = _step(step, here)
         if made is not None:
@@ -56,6 +57,12 @@ def _step(said: StepDef, context: Context) -> Step | None:
     if when is None:
         return made
     return dataclasses.replace(made, run=_conditional(compile_condition(when), made.run, tuple(made.binds)))
+
+
+def _repeats(said: StepDef) -> bool:
+    """Say whether the step's own writes come before its reads, in its next round."""
+    kind = KINDS.get(said.do)
+    return kind is not None and kind.repeats
 
 
 def _conditional(holds: Any, run: Run, names: tuple[str, ...]) -> Run:

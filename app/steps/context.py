@@ -41,7 +41,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Before:
-    """What steps before this one may have done: written a row, or locked one by `lock: true`."""
+    """What steps before this one may have done: written a row, or taken a lock that has to last."""
 
     wrote: bool = False
     locked: bool = False
@@ -139,11 +139,15 @@ class StepBody(Definition):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of step: the fields it takes, the check that also compiles it, and whether it writes its `table`."""
+    """A kind of step: the fields it takes and the check that also compiles it.
+
+    `writes` says whether it writes its `table`, `repeats` whether it runs its nested steps more than once.
+    """
 
     body: type[StepBody]
     compile: Callable[[Any, Context], Step | None]
     writes: bool = False
+    repeats: bool = False
 
 
 class ReadsFrom(StepBody):

@@ -207,7 +207,9 @@ def _may_stand_here(context: Context) -> bool:
         context.findings.report(context.place, "a call can't come after a step that writes", hint)
     elif context.before.locked:
         hint = "fetch without lock before the call; what a later step writes is checked again behind it"
-        context.findings.report(context.place, "a call can't come after lock: true, which it would end", hint)
+        context.findings.report(
+            context.place, "a call can't come after lock: true or a quota, whose lock it would end", hint
+        )
     else:
         return True
     return False

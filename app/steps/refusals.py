@@ -50,6 +50,24 @@ class TooManyRows(RowgateError):
         super().__init__("One record was expected, and there are more. Nothing was changed.")
 
 
+class OverQuota(RowgateError):
+    """There are as many rows as a quota allows, or it isn't known how many."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "chain.over_quota"
+
+
+class TooManyItems(RowgateError):
+    """A list has more items than its loop or its insert takes."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "step.too_many_items"
+
+    def __init__(self, limit: int) -> None:
+        """Say how many there may be."""
+        super().__init__(f"There are more than {limit:,} items. Nothing was changed.")
+
+
 class RateLimited(RowgateError):
     """More requests than a limit allows."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from app.steps.aggregate import AGGREGATE
 from app.steps.branch import IF
 from app.steps.call import CALL
 from app.steps.context import Kind
@@ -10,9 +11,11 @@ from app.steps.delete import DELETE
 from app.steps.exists import EXISTS
 from app.steps.fail import FAIL
 from app.steps.fetch import FETCH
+from app.steps.for_each import FOR_EACH
 from app.steps.http import HTTP
 from app.steps.insert import INSERT
 from app.steps.list import LIST
+from app.steps.quota import QUOTA
 from app.steps.rate_limit import RATE_LIMIT
 from app.steps.require import REQUIRE
 from app.steps.respond import RESPOND
@@ -22,16 +25,19 @@ from app.steps.update import UPDATE
 from app.steps.validate import VALIDATE
 
 KINDS: Mapping[str, Kind] = {
+    "aggregate": AGGREGATE,
     "call": CALL,
     "count": COUNT,
     "delete": DELETE,
     "exists": EXISTS,
     "fail": FAIL,
     "fetch": FETCH,
+    "for_each": FOR_EACH,
     "http": HTTP,
     "if": IF,
     "insert": INSERT,
     "list": LIST,
+    "quota": QUOTA,
     "rate_limit": RATE_LIMIT,
     "require": REQUIRE,
     "respond": RESPOND,

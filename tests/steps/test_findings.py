@@ -46,7 +46,7 @@ def places(steps: list[Any], **more: Any) -> list[str]:
     ("step", "place", "says"),
     [
         ({"do": "fetsch"}, "endpoints/one.steps/0", "unknown step 'fetsch'"),
-        ({"do": "quota"}, "endpoints/one.steps/0", "the step 'quota' is not part of this version"),
+        ({"do": "sign_up"}, "endpoints/one.steps/0", "the step 'sign_up' is not part of this version"),
         ({**FETCH, "form": "x"}, "endpoints/one.steps/0", "unknown field 'form'"),
         ({"do": "fetch", "from": "documents", "id": "input.record_id"}, "endpoints/one.steps/0.as", "required"),
         ({**FETCH, "from": "document"}, "endpoints/one.steps/0.from", "unknown table or view 'document'"),
@@ -96,6 +96,41 @@ def places(steps: list[Any], **more: Any) -> list[str]:
             {"do": "respond", "headers": {"Content-Length": "1"}},
             "endpoints/one.steps/0.headers.Content-Length",
             "can't be set",
+        ),
+        (
+            {"do": "quota", "max": "five", "from": "documents", "where": "true"},
+            "endpoints/one.steps/0.max",
+            "type int",
+        ),
+        (
+            {"do": "aggregate", "from": "documents", "values": {"n": {"sum": "item.title"}}, "as": "x"},
+            "endpoints/one.steps/0.values.n.sum",
+            "sum takes numbers, and this is string",
+        ),
+        (
+            {"do": "aggregate", "from": "documents", "values": {"n": {"sum": "1", "avg": "1"}}, "as": "x"},
+            "endpoints/one.steps/0.values.n",
+            "say one of",
+        ),
+        (
+            {"do": "aggregate", "from": "documents", "group_by": ["x"], "values": {"n": {"count": "1"}}, "as": "x"},
+            "endpoints/one.steps/0.group_by",
+            "unknown column 'x'",
+        ),
+        (
+            {"do": "aggregate", "from": "documents", "group_by": ["id"], "values": {"id": {"count": "1"}}, "as": "x"},
+            "endpoints/one.steps/0.values.id",
+            "a column of group_by too",
+        ),
+        (
+            {"do": "for_each", "each": "input.n", "as": "x", "steps": [{"do": "respond"}]},
+            "endpoints/one.steps/0.each:1:7",
+            "list of dynamic is wanted",
+        ),
+        (
+            {"do": "for_each", "each": "[1]", "as": "x", "limit": 1001, "steps": [{"do": "respond"}]},
+            "endpoints/one.steps/0.limit",
+            "less than or equal to 1000",
         ),
         ({"do": "call", "use": "nothing"}, "endpoints/one.steps/0", "unknown middleware 'nothing'"),
         ({"do": "if", "then": [{"do": "respond"}]}, "endpoints/one.steps/0.when", "required"),
@@ -164,3 +199,27 @@ def test_a_name_bound_in_middleware_is_typed_in_the_endpoint() -> None:
     assert places(steps, middleware=middleware, endpoint={"middleware": ["owned"]}) == [
         "endpoints/one.steps/0.that:1:1"
     ]
+
+
+def test_a_loop_keeps_the_names_and_types_of_before_it() -> None:
+    before = {"do": "set", "values": {"total": 0}}
+    loop = {"do": "for_each", "each": "[1]", "as": "x"}
+    text = {**loop, "steps": [{"do": "set", "values": {"total": "nothing"}}]}
+    assert found([before, text])[0][:2] == ("endpoints/one.steps/1.steps", "'total' changes its type inside the loop")
+    taken = {**loop, "as": "total", "steps": [{"do": "respond"}]}
+    assert places([before, taken]) == ["endpoints/one.steps/1.as"]
+    leaves = {**loop, "steps": [{"do": "set", "values": {"inner": "=x"}}]}
+    assert places([leaves, {"do": "respond", "body": "=inner"}]) == ["endpoints/one.steps/1.body:1:2"]
+
+
+HTTP = {"do": "http", "method": "GET", "url": "https://example.com/"}
+QUOTA = {"do": "quota", "max": 5, "from": "documents", "where": "true"}
+
+
+def test_a_call_can_t_end_the_lock_of_a_quota_nor_the_writes_of_a_loops_round_before() -> None:
+    assert places([QUOTA, HTTP]) == ["endpoints/one.steps/1"]
+    write = {"do": "insert", "table": "documents", "set": {"owner": "=auth.user.id"}}
+    for behind in (write, QUOTA):
+        loop = {"do": "for_each", "each": "[1]", "as": "x", "steps": [HTTP, behind]}
+        assert places([loop]) == ["endpoints/one.steps/0.steps"]
+    assert places([{"do": "for_each", "each": "[1]", "as": "x", "steps": [HTTP]}, write]) == []

@@ -1,0 +1,91 @@
+"""`aggregate`: sums, counts and the like over rows, of all of them or by group."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.definitions.names import BoundName, Definition, Items, Name
+from app.expressions.types import ListOf, Record, Type, describe
+from app.relations.aggregate import Aggregated, aggregate_rows, aggregated_type
+from app.relations.rules import has_sql
+from app.relations.source import Source
+from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.running import Call
+
+MOST_GROUPS = 1000
+_TAKES = {"sum": "numbers", "avg": "numbers", "min": "numbers, texts and times", "max": "numbers, texts and times"}
+
+
+class AggregateValue(Definition):
+    """One of `sum`, `count`, `min`, `max` and `avg`, with an expression over `item`."""
+
+    sum: str | None = None
+    count: str | None = None
+    min: str | None = None
+    max: str | None = None
+    avg: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.model_fields_set) != 1 or None in self.said:
+            msg = "say one of sum, count, min, max and avg"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def said(self) -> tuple[Literal["sum", "count", "min", "max", "avg"], str]:
+        """Give the function and its expression."""
+        (function,) = self.model_fields_set
+        return function, getattr(self, function)  # type: ignore[return-value]
+
+
+class AggregateBody(ReadsFrom):
+    """`from`, `where`, `group_by`, `values`, `as`."""
+
+    where: str | None = None
+    group_by: Items[Name] = ()
+    values: dict[BoundName, AggregateValue] = Field(min_length=1)
+    as_: BoundName = Field(alias="as")
+
+
+def _compile(body: AggregateBody, context: Context) -> Step | None:
+    source = context.source(body.from_)
+    if source is None:
+        return None
+    before = len(context.findings.found)
+    condition = None if body.where is None else context.where("where", body.where, source.item)
+    for column in body.group_by:
+        if column not in source.item.fields:
+            context.findings.unknown(f"{context.place}.group_by", "column", column, list(source.item.fields))
+    values = {name: _value(name, said, source, context) for name, said in body.values.items()}
+    if repeated := [name for name in body.group_by if name in body.values]:
+        context.report(f"values.{repeated[0]}", f"{repeated[0]!r} is a column of group_by too", "give one another name")
+    if len(context.findings.found) > before:
+        return None
+    found = {name: value for name, value in values.items() if value is not None}
+    statement = aggregate_rows(source, condition, body.group_by, found, MOST_GROUPS)
+    name, grouped = body.as_, bool(body.group_by)
+
+    async def aggregate(call: Call) -> None:
+        rows = [dict(row) for row in await call.db.rows(statement, call.env)]
+        call.env[name] = rows if grouped else rows[0]
+
+    columns: dict[str, Type] = {column: source.item.fields[column] for column in body.group_by}
+    record = Record(name, columns | {key: value.type for key, value in found.items()})
+    return Step(aggregate, {name: ListOf(record) if grouped else record}, statements=1)
+
+
+def _value(name: str, value: AggregateValue, source: Source, context: Context) -> Aggregated | None:
+    function, text = value.said
+    place = f"{context.place}.values.{name}.{function}"
+    expression = context.findings.expression(place, text, context.over_items(source.item))
+    if expression is None or not has_sql(place, expression, context.findings):
+        return None
+    kind = aggregated_type(function, expression.type)
+    if kind is None:
+        context.findings.report(place, f"{function} takes {_TAKES[function]}, and this is {describe(expression.type)}")
+        return None
+    return Aggregated(function, expression, kind)
+
+
+AGGREGATE = Kind(AggregateBody, _compile)

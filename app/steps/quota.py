@@ -1,0 +1,50 @@
+"""`quota`: at most so many rows, counted under a lock that requests for the same rows wait for."""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.expressions.types import INT
+from app.relations.locks import LOCK, lock_key
+from app.relations.select import count_rows
+from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.refusals import OverQuota, RefusalCode, RefusalStatus, compile_message, message_of, refusal_class
+from app.steps.running import Call
+
+_DEFAULT = "There are as many of these as may be."
+
+
+class QuotaBody(ReadsFrom):
+    """`max`, `from`, `where`, `status`, `code`, `message`."""
+
+    max_: Any = Field(alias="max")
+    where: str
+    status: RefusalStatus | None = None
+    code: RefusalCode | None = None
+    message: Any = None
+
+
+def _compile(body: QuotaBody, context: Context) -> Step | None:
+    source = context.source(body.from_)
+    most = context.value("max", body.max_, INT)
+    message = compile_message(body.message, _DEFAULT, context)
+    condition = None if source is None else context.where("where", body.where, source.item)
+    if source is None or most is None or message is None or condition is None:
+        return None
+    statement = count_rows(source, condition)
+    refusal = refusal_class(OverQuota, body.status, body.code)
+
+    async def quota(call: Call) -> None:
+        allowed = most.evaluate(call.env)
+        bound = statement.bind(call.env)
+        if allowed is None or None in bound:
+            # Rows that are compared with nothing can't be counted: no quota is known to have room.
+            raise refusal(message_of(message, call.env, _DEFAULT))
+        await call.db.rows(LOCK, call.env, lock_key(statement.sql, bound))
+        if (await call.db.rows(statement, call.env))[0]["value"] >= allowed:
+            raise refusal(message_of(message, call.env, _DEFAULT))
+
+    return Step(quota, statements=2, locks=True)
+
+
+QUOTA = Kind(QuotaBody, _compile)

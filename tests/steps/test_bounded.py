@@ -1,0 +1,230 @@
+"""Quotas, loops and sums on a backend of their own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.backend import Backend, serving
+
+MINE = "item.owner == auth.user.id"
+
+
+def endpoint(name: str, steps: list[Any], **fields: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "method": "POST",
+        "path": f"/{name}",
+        "access": "public",
+        "input": {"body": fields},
+        "steps": steps,
+    }
+
+
+def note(**more: Any) -> dict[str, Any]:
+    return {"do": "insert", "table": "notes", "set": {"owner": "=auth.user.id", "title": "note", **more}}
+
+
+DOCUMENT: dict[str, Any] = {
+    "rowgate": 1,
+    "tables": [
+        {
+            "name": "notes",
+            "columns": [
+                {"name": "owner", "type": "user"},
+                {"name": "title", "type": "text", "required": True, "max_length": 10},
+                {"name": "size", "type": "integer"},
+                {"name": "price", "type": "decimal"},
+            ],
+        }
+    ],
+    "endpoints": [
+        endpoint("five", [{"do": "quota", "max": 5, "from": "notes", "where": MINE}, note()]),
+        endpoint(
+            "five_a_day",
+            [
+                {
+                    "do": "quota",
+                    "max": 5,
+                    "from": "notes",
+                    "where": f'{MINE} && item.created_at > now - duration("24h")',
+                    "status": 402,
+                    "message": "Five a day.",
+                },
+                note(),
+            ],
+        ),
+        endpoint(
+            "as_many",
+            [{"do": "quota", "max": "=input.n", "from": "notes", "where": "true"}, note()],
+            n={"type": "integer"},
+        ),
+        endpoint(
+            "each",
+            [
+                {"do": "set", "values": {"total": 0}},
+                {
+                    "do": "for_each",
+                    "each": "input.titles",
+                    "as": "title",
+                    "limit": 3,
+                    "steps": [
+                        {"do": "respond", "status": 202, "body": "=title", "when": 'title == "stop"'},
+                        note(title="=title"),
+                        {"do": "set", "values": {"total": "=total + size(title)"}},
+                    ],
+                },
+                {"do": "respond", "body": "=total"},
+            ],
+            titles={"type": "text", "array": True},
+        ),
+        {
+            **endpoint(
+                "loop_locks",
+                [
+                    {
+                        "do": "for_each",
+                        "each": "[1]",
+                        "as": "round",
+                        "steps": [
+                            {"when": "round == 2", **note()},
+                            {"do": "fetch", "from": "notes", "where": 'item.title == "held"', "as": "held"},
+                        ],
+                    }
+                ],
+            ),
+            "timeout": 1,
+        },
+        endpoint(
+            "any_list",
+            [{"do": "for_each", "each": "input.data", "as": "x", "steps": [note(size="=int(x)")]}],
+            data={"type": "json"},
+        ),
+        endpoint(
+            "sums",
+            [
+                {
+                    "do": "aggregate",
+                    "from": "notes",
+                    "where": 'item.title != "left out"',
+                    "values": {
+                        "sizes": {"sum": "item.size"},
+                        "twice": {"sum": "item.price * 2"},
+                        "mean": {"avg": "item.price"},
+                        "last": {"max": "item.title"},
+                        "least": {"min": "item.size"},
+                        "rows": {"count": "true"},
+                        "sized": {"count": "item.size"},
+                        "large": {"count": "item.size > 1"},
+                    },
+                    "as": "all",
+                },
+                {
+                    "do": "aggregate",
+                    "from": "notes",
+                    "group_by": ["title"],
+                    "values": {"sizes": {"sum": "item.size"}},
+                    "as": "by_title",
+                },
+                {"do": "respond", "body": {"all": "=all", "titles": "=by_title"}},
+            ],
+        ),
+    ],
+}
+
+
+@pytest.fixture
+async def backend(migrated_url: str) -> AsyncIterator[Backend]:
+    async with serving(migrated_url, DOCUMENT) as backend:
+        yield backend
+
+
+async def call(backend: Backend, name: str, **given: Any) -> Any:
+    return await backend.client.post(f"/api/{name}", json=given)
+
+
+async def titles(backend: Backend) -> list[str]:
+    return [row["title"] for row in await backend.sql("SELECT title FROM data.notes ORDER BY ctid")]
+
+
+@pytest.mark.parametrize(("name", "status"), [("five", 403), ("five_a_day", 402)])
+async def test_of_many_inserts_at_once_exactly_as_many_pass_as_the_quota_allows(
+    backend: Backend, name: str, status: int
+) -> None:
+    alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
+    both = await asyncio.gather(*(person.post(f"/api/{name}", {}) for person in (alice, bob) for _ in range(50)))
+    for answers in (both[:50], both[50:]):
+        assert sorted(answer.status_code for answer in answers) == [204] * 5 + [status] * 45
+    assert {answer.json()["code"] for answer in both if answer.status_code == status} == {"chain.over_quota"}
+    assert len(await titles(backend)) == 10
+
+
+async def test_a_quota_of_what_is_not_known_refuses(backend: Backend) -> None:
+    nobody = await call(backend, "five")
+    assert (nobody.status_code, nobody.json()["code"]) == (403, "chain.over_quota")
+    assert (await call(backend, "as_many")).status_code == 403
+    assert (await call(backend, "as_many", n=1)).status_code == 204
+    assert (await call(backend, "as_many", n=1)).status_code == 403
+    assert await titles(backend) == ["note"]
+
+
+async def test_a_loop_runs_its_steps_for_each_item_in_order(backend: Backend) -> None:
+    assert (await call(backend, "each", titles=["b", "aa", "c"])).json() == 4
+    assert await titles(backend) == ["b", "aa", "c"]
+    assert (await call(backend, "each", titles=[])).json() == 0
+    assert (await call(backend, "each")).json() == 0
+
+
+async def test_a_respond_inside_a_loop_ends_it(backend: Backend) -> None:
+    stopped = await call(backend, "each", titles=["a", "stop", "b"])
+    assert (stopped.status_code, stopped.json()) == (202, "stop")
+    assert await titles(backend) == ["a"]
+
+
+async def test_a_loop_is_bounded_and_one_that_fails_leaves_nothing(backend: Backend) -> None:
+    refused = await call(backend, "each", titles=["a", "b", "c", "d"])
+    assert (refused.status_code, refused.json()["code"]) == (422, "step.too_many_items")
+    for failing in range(3):
+        given = ["a", "b", "c"]
+        given[failing] = "much too long a title"
+        assert (await call(backend, "each", titles=given)).status_code == 422
+    assert await titles(backend) == []
+
+
+async def test_a_loop_over_what_is_no_list_writes_nothing(backend: Backend) -> None:
+    assert (await call(backend, "any_list", data=[1, 2])).status_code == 204
+    for data in ("text", {"a": 1}, 7):
+        failed = await call(backend, "any_list", data=data)
+        assert (failed.status_code, failed.json()["code"]) == (500, "expression.failed")
+    assert len(await titles(backend)) == 2
+
+
+async def test_what_a_loop_reads_is_locked_where_its_next_round_writes(backend: Backend) -> None:
+    await backend.sql("INSERT INTO data.notes (title) VALUES ('held')")
+    assert (await call(backend, "loop_locks")).status_code == 204
+    pool = backend.app.fastapi.state.pool
+    async with pool.lease() as connection, connection.transaction():
+        await connection.execute("SELECT FROM data.notes FOR UPDATE")
+        assert (await call(backend, "loop_locks")).status_code == 504
+
+
+async def test_sums_of_no_rows_and_of_some(backend: Backend) -> None:
+    none = (await call(backend, "sums")).json()
+    assert none["titles"] == []
+    assert none["all"] == {
+        "sizes": 0, "twice": 0, "mean": None, "last": None, "least": None, "rows": 0, "sized": 0, "large": 0,
+    }  # fmt: skip
+    await backend.sql(
+        "INSERT INTO data.notes (title, size, price) VALUES"
+        " ('b', 2, 1.10), ('a', 1, 2.20), ('a', NULL, NULL), ('left out', 9, 9)"
+    )
+    some = (await call(backend, "sums")).json()
+    assert some["titles"] == [
+        {"title": "a", "sizes": 1},
+        {"title": "b", "sizes": 2},
+        {"title": "left out", "sizes": 9},
+    ]
+    assert some["all"] == {
+        "sizes": 3, "twice": 6.6, "mean": 1.65, "last": "b", "least": 1, "rows": 3, "sized": 2, "large": 1,
+    }  # fmt: skip
