@@ -108,7 +108,8 @@ class Rowgate:
                 "passwords": auth.passwords, "sealing_key": sealing_key,
             }.items():  # fmt: skip
                 setattr(app.state, name, value)
-            self.data_plane = DataPlane(Plane(live, auth, pool, limiter, outward), settings.trusted_proxies)
+            app.state.plane = Plane(live, auth, pool, limiter, outward)
+            self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies)
             yield
 
 

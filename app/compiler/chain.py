@@ -13,6 +13,7 @@ from app.relations.values import compile_field, is_missing, read_literal
 from app.steps.context import Context, Step, read_body
 from app.steps.registry import KINDS
 from app.steps.running import Call, Run
+from app.steps.trace import RuleInfo, StepInfo
 
 # Words that the design knows and that are refused by name until their steps exist.
 _PLANNED = frozenset({
@@ -49,14 +50,36 @@ def _step(said: StepDef, context: Context) -> Step | None:
     if kind is None:
         context.findings.unknown(context.place, "step", said.do, list(KINDS))
         return None
+    before = len(context.findings.checked)
     body = read_body(kind, said, context)
     when = None if said.when is None else context.condition("when", said.when)
     made = None if body is None else kind.compile(body, context)
     if made is None or (said.when is not None and when is None):
         return None
-    if when is None:
-        return made
-    return dataclasses.replace(made, run=_conditional(compile_condition(when), made.run, tuple(made.binds)))
+    binds = tuple(made.binds)
+    run = made.run if when is None else _conditional(compile_condition(when), made.run, binds)
+    rules = _rules(context, before)
+    return dataclasses.replace(made, run=_seen(run, StepInfo(context.place, said.do, said.name, rules, binds)))
+
+
+def _rules(context: Context, before: int) -> tuple[RuleInfo, ...]:
+    """Give the step's own rules, of all that were checked since; those of steps inside it are theirs."""
+    own = f"{context.place}."
+    return tuple(
+        RuleInfo(place.removeprefix(own), expression.text, tuple(expression.paths))
+        for place, expression in context.findings.checked[before:]
+        if place.startswith(own) and ".steps/" not in place.removeprefix(own)
+    )
+
+
+def _seen(run: Run, info: StepInfo) -> Run:
+    """Note which step has begun, and hand it to the trace where there is one."""
+
+    def step(call: Call) -> Any:
+        call.at = info
+        return run(call) if call.trace is None else call.trace.step(info, run, call)
+
+    return step
 
 
 def _repeats(said: StepDef) -> bool:
@@ -71,6 +94,8 @@ def _conditional(holds: Any, run: Run, names: tuple[str, ...]) -> Run:
     async def conditional(call: Call) -> None:
         if not holds(call.env):
             call.env.update(dict.fromkeys(names))
+            if call.trace is not None:
+                call.trace.skip()
             return
         pending = run(call)
         if pending is not None:

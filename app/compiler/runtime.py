@@ -23,6 +23,11 @@ class AccessLevel:
     public: bool
     roles: frozenset[str]
 
+    @property
+    def described(self) -> str | list[str]:
+        """Give it as a definition says it; roles as a list."""
+        return "public" if self.public else sorted(self.roles) or "authenticated"
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledEndpoint:

@@ -8,6 +8,7 @@ from typing import Any
 from app.client_address import Networks
 from app.compiler.router import MethodNotAllowed
 from app.data_plane.pipeline import Plane, serve
+from app.data_plane.rehearsal import Rehearsal
 from app.data_plane.request import Request
 from app.data_plane.rest import rest_problem
 from app.data_plane.stages.accept import REST
@@ -37,18 +38,27 @@ class DataPlane:
         """Answer one HTTP request."""
         request_id = request_id_of(scope["headers"])
         request = Request(scope, receive, request_id, self.trusted)
-        try:
-            answer = await serve(self.plane, request)
-        except MethodNotAllowed as refusal:
-            # A plain OPTIONS asks just for what this refusal names.
-            options = Answer(204, None, tuple(refusal.headers.items()))
-            answer = options if request.method == "OPTIONS" else _refused(refusal, request)
-        except RowgateError as refusal:
-            answer = _refused(refusal, request)
-        except Exception:
-            _log.exception("request %s failed", request_id)
-            answer = _refused(Internal("The request failed."), request)
+        answer, _ = await answered(self.plane, request)
         await _send(send, answer, request)
+
+
+async def answered(
+    plane: Plane, request: Request, rehearsal: Rehearsal | None = None
+) -> tuple[Answer, RowgateError | None]:
+    """Serve a request and give its answer, whatever happens, and the refusal if it is one."""
+    try:
+        return await serve(plane, request, rehearsal), None
+    except MethodNotAllowed as refusal:
+        # A plain OPTIONS asks just for what this refusal names.
+        if request.method == "OPTIONS":
+            return Answer(204, None, tuple(refusal.headers.items())), None
+        return _refused(refusal, request), refusal
+    except RowgateError as refusal:
+        return _refused(refusal, request), refusal
+    except Exception:
+        _log.exception("request %s failed", request.id)
+        fault = Internal("The request failed.")
+        return _refused(fault, request), fault
 
 
 def request_id_of(headers: Any) -> str:

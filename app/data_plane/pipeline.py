@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from app.auth.identify import AuthContext
 from app.auth.identity import ANONYMOUS, Identity
 from app.compiler.runtime import Runtime
+from app.data_plane.rehearsal import Rehearsal
 from app.data_plane.reload import Live
 from app.data_plane.request import Request
 from app.data_plane.stages.accept import Target, accept
@@ -23,7 +24,7 @@ from app.outward.client import Outward
 from app.rate_limit_headers import limit_headers
 from app.rate_limits import Limit, Limiter, Outcome
 from app.relations.faults import CommitUnknown, ConstraintViolated, Retryable, Stale
-from app.relations.session import Session
+from app.relations.session import Guard, Session
 from app.steps.refusals import OutsideWindow
 from app.steps.running import Answer, Call
 
@@ -73,21 +74,24 @@ class Plane:
         self.outward = outward
 
 
-async def serve(plane: Plane, request: Request) -> Answer:
+async def serve(plane: Plane, request: Request, rehearsal: Rehearsal | None = None) -> Answer:
     """Answer a request, or raise the refusal.
 
     A run that finds its definitions or its caller's authority changed has done nothing yet: it starts again on the new
-    ones. A deadlock or a serialization failure is tried again too.
+    ones. A deadlock or a serialization failure is tried again too. A rehearsal is recorded, and rolled back at the end.
     """
     counted: Counted = {}
     outside: set[str] = set()
     failure: RowgateError = DefinitionsChanging()
     for _ in range(ATTEMPTS):
-        runtime = plane.live.runtime
+        runtime = plane.live.runtime if rehearsal is None else rehearsal.draft or plane.live.runtime
         identity = ANONYMOUS
         try:
-            identity = await authenticate(request, plane.auth, runtime.project.project.auth_schemes)
-            return await _run(plane, runtime, identity, request, counted, outside)
+            if rehearsal is None:
+                identity = await authenticate(request, plane.auth, runtime.project.project.auth_schemes)
+            else:
+                identity = rehearsal.begin()
+            return await _run(plane, runtime, identity, request, counted, outside, rehearsal=rehearsal)
         except Stale:
             if outside:
                 raise ChangedMeanwhile from None
@@ -100,22 +104,37 @@ async def serve(plane: Plane, request: Request) -> Answer:
 
 
 async def _run(
-    plane: Plane, runtime: Runtime, identity: Identity, request: Request, counted: Counted, outside: set[str]
+    plane: Plane,
+    runtime: Runtime,
+    identity: Identity,
+    request: Request,
+    counted: Counted,
+    outside: set[str],
+    *,
+    rehearsal: Rehearsal | None,
 ) -> Answer:
     """Take one run through the stages; leaving the session's block commits, any refusal or error rolls back."""
+    entered = _unseen if rehearsal is None else rehearsal.trace.enter
+    entered("accept")
     target = accept(runtime, request)
     compiled = target.compiled
     guard = (runtime.revision, identity.subject_id, identity.version)
-    async with Session(plane.pool, guard, begin=target.begin) as db:
+    async with _session(plane, guard, target, rehearsal) as db:
         try:
+            entered("authorize", access=compiled.access.described, to=compiled.name)
             authorize(compiled.access, identity)
             env = _environment(target, identity, request)
+            entered("bind")
             env["input"] = await bind(target, request, env)
             call = Call(
-                env, db, identity, request.address, plane.limiter, counted, outward=plane.outward, outside=outside
-            )
+                env, db, identity, request.address, plane.limiter, counted, outward=plane.outward, outside=outside,
+            )  # fmt: skip
+            call.trace = None if rehearsal is None else rehearsal.trace
+            request.call = call
             async with asyncio.timeout(target.timeout):
+                entered("chain")
                 await chain(compiled.chain, call)
+                entered("execute")
                 answer = await execute(target, request, call)
                 await db.confirm()
         except ConstraintViolated as refusal:
@@ -127,6 +146,17 @@ async def _run(
         except TimeoutError:
             raise _too_long(db) from None
     return _with_limits(answer, counted)
+
+
+def _unseen(_stage: str, **_more: Any) -> None:
+    """Note nothing: nobody asked to see this run."""
+
+
+def _session(plane: Plane, guard: Guard, target: Target, rehearsal: Rehearsal | None) -> Session:
+    if rehearsal is None:
+        return Session(plane.pool, guard, begin=target.begin)
+    begin, watch = rehearsal.opening(target.begin), rehearsal.trace.statement
+    return Session(plane.pool, rehearsal.guard(guard), begin=begin, watch=watch, lasting=False)
 
 
 def _too_long(db: Session) -> RowgateError:

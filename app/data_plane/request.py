@@ -4,14 +4,18 @@ from typing import Any
 
 from app.client_address import Networks, client_address
 from app.read_body import read_body
+from app.steps.running import Call
 
 Header = tuple[bytes, bytes]
 
 
 class Request:
-    """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs."""
+    """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs.
 
-    __slots__ = ("_body", "_receive", "address", "headers", "id", "method", "path", "query")
+    `call` is its last run through a chain, from which can be told afterwards where it stood.
+    """
+
+    __slots__ = ("_body", "_receive", "address", "call", "headers", "id", "method", "path", "query")
 
     def __init__(self, scope: Any, receive: Any, request_id: str, trusted: Networks) -> None:
         """Take what the server parsed; nothing of the body is read."""
@@ -23,6 +27,7 @@ class Request:
         self.address = client_address(scope, trusted)
         self._receive = receive
         self._body: bytes | None = None
+        self.call: Call | None = None
 
     def header(self, name: bytes) -> str | None:
         """Give a header's value, of several the first; names are lower-case."""

@@ -11,9 +11,10 @@ from app.errors import FieldError, RowgateError, problem_document
 from app.query_string import query_pairs
 from app.relations.faults import DatabaseFailed, OutOfRange
 from app.relations.query import Query
-from app.relations.query_sql import listed_columns, parameters_of, planned_rows, searches, tested_values
+from app.relations.query_sql import Shapes, listed_columns, parameters_of, planned_rows, searches, tested_values
 from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
+from app.steps.trace import RuleInfo, rules_seen
 
 _READ = frozenset({b"prefer", b"range", b"range-unit", b"accept"})
 
@@ -24,10 +25,7 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     pairs = query_pairs(request.query) if request.query else []
     query, own = parse_query(pairs, headers, view.source.shown, view.params.names)
     call.env["params"] = view_params(view, own)
-    most = view.definition.max_rows
-    limit = most if query.limit is None else min(query.limit, most)
-    if query.single:
-        limit = min(limit, 2)
+    limit = _limit(view, query)
     try:
         query, planned = await _planned(view, query, call)
         rows = await call.db.rows(view.shapes.statement(query), call.env, *parameters_of(query, limit))
@@ -37,6 +35,8 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
         if searches(query):
             raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
         raise
+    if call.trace is not None:
+        await _compared(view, query, limit, call, rows[0]["page"])
     body, page = rows[0]["body"], rows[0]["page"]
     total = rows[0]["total"] if planned is None else max(planned, query.offset + page)
     found = [("Content-Range", _content_range(query.offset, page, total))]
@@ -55,6 +55,13 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     return Answer(206 if partial else 200, body.encode(), tuple(found))
 
 
+def _limit(view: CompiledView, query: Query) -> int:
+    """Give how many rows are read: of the one that is asked for, two at most, which tells whether there are more."""
+    most = view.definition.max_rows
+    limit = most if query.limit is None else min(query.limit, most)
+    return min(limit, 2) if query.single else limit
+
+
 async def _planned(view: CompiledView, query: Query, call: Call) -> tuple[Query, int | None]:
     """Ask the planner for the total where that is enough; an estimate below a page is counted instead."""
     if query.count not in ("planned", "estimated"):
@@ -65,6 +72,17 @@ async def _planned(view: CompiledView, query: Query, call: Call) -> tuple[Query,
     if query.count == "estimated" and expected <= view.definition.max_rows:
         return replace(query, count="exact"), None
     return query, expected
+
+
+async def _compared(view: CompiledView, query: Query, limit: int, call: Call, page: int) -> None:
+    """Tell the trace what the view's filter saw, and how many rows there were before it and after it."""
+    said = view.source.filter
+    if call.trace is None or said is None:
+        return
+    open_shapes = Shapes(replace(view.source, filter=None))
+    rows = await call.db.rows(open_shapes.statement(query), call.env, *parameters_of(query, limit))
+    rule = RuleInfo("filter", said.text, tuple(said.paths))
+    call.trace.note(rules=rules_seen((rule,), call.env), rows_before_filter=rows[0]["page"], rows_after_filter=page)
 
 
 def view_params(view: CompiledView, pairs: list[tuple[str, str]]) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from app.expressions.types import Type
 
 
 class Findings:
-    """The list that one check fills."""
+    """The list that one check fills; `checked` are the expressions that were sound, with their places."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self.found: list[Finding] = []
+        self.checked: list[tuple[str, Expression]] = []
 
     def report(
         self,
@@ -34,10 +35,12 @@ class Findings:
     def expression(self, place: str, text: str, scope: Scope, expected: Type | None = None) -> Expression | None:
         """Check an expression; its problems become findings at `place:line:column`, and then there is none."""
         try:
-            return check(text.removeprefix("="), scope, expected)
+            checked = check(text.removeprefix("="), scope, expected)
         except ExpressionErrors as errors:
             self.problems(place, text, errors)
             return None
+        self.checked.append((place, checked))
+        return checked
 
     def problems(self, place: str, text: str, errors: ExpressionErrors) -> None:
         """Add the problems of an expression; a leading `=` of the field counts as a column."""

@@ -25,6 +25,11 @@ class RowsChanged(RowgateError):
     code: ClassVar[str] = "step.changed"
 
 
+Watch = Callable[[str, Sequence[Any], Awaitable[list[Any]]], Awaitable[list[Any]]]
+# What COMMIT would have refused is refused all the same.
+_UNDO = "SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK"
+
+
 class Session:
     """Runs the statements of one request.
 
@@ -35,15 +40,32 @@ class Session:
     """
 
     __slots__ = (
-        "_begin", "_connection", "_fresh", "_guard", "_held", "_in_transaction", "_pool", "_wrote", "confirmed",
+        "_begin",
+        "_connection",
+        "_fresh",
+        "_guard",
+        "_held",
+        "_in_transaction",
+        "_lasting",
+        "_pool",
+        "_watch",
+        "_wrote",
+        "confirmed",
         "in_doubt",
     )  # fmt: skip
 
-    def __init__(self, pool: Pool, guard: Guard, *, begin: str | None) -> None:
-        """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one."""
+    def __init__(
+        self, pool: Pool, guard: Guard, *, begin: str | None, watch: Watch | None = None, lasting: bool = True
+    ) -> None:
+        """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one.
+
+        `watch` is told of every statement. A session that isn't `lasting` has a transaction and always rolls it back.
+        """
         self._pool = pool
         self._guard = guard
-        self._begin = begin
+        self._begin = begin if lasting else begin or "BEGIN"
+        self._watch = watch
+        self._lasting = lasting
         self._connection: Any = None
         self._in_transaction = False
         self.confirmed = False
@@ -91,14 +113,17 @@ class Session:
                 raise RowsChanged("Somebody has changed this meanwhile: read it again, and try again.")
 
     async def _run(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
-        sql = statement.sql
+        sql, guards = statement.sql, 0
         if not self._fresh:
-            sql = statement.guarded
+            sql, guards = statement.guarded, len(self._guard)
             parameters = [*parameters, *self._guard]
         try:
             connection = self._connection or await self._begun()
             self.in_doubt = statement.writes and not self._in_transaction
-            found: list[Any] = await connection.fetch(sql, *parameters)
+            fetched = connection.fetch(sql, *parameters)
+            if self._watch is not None:
+                fetched = self._watch(statement.sql, parameters[: len(parameters) - guards], fetched)
+            found: list[Any] = await fetched
             self.in_doubt = False
         except _FAULTS as error:
             raise translated(error) from error
@@ -165,7 +190,7 @@ class Session:
         reusable = False
         try:
             if self._in_transaction:
-                await connection.execute("COMMIT")
+                await connection.execute("COMMIT" if self._lasting else _UNDO)
             reusable = True
         except _FAULTS as error:
             raise translated(error, committing=True) from error

@@ -8,6 +8,7 @@ from app.auth.identity import Identity
 from app.outward.client import Outward
 from app.rate_limits import Limit, Limiter, Outcome
 from app.relations.session import Session
+from app.steps.trace import StepInfo, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,12 @@ class Call:
 
     `env` holds what expressions read. `counted` outlives a run that is repeated, so that one request is counted once by
     each limit; `outside` too, and names the steps that have called out. `answer` ends the chain when a step sets it.
+    `at` is the step that began last; `trace` records the run where somebody asked to see it.
     """
 
-    __slots__ = ("address", "answer", "counted", "db", "env", "identity", "limiter", "outside", "outward")
+    __slots__ = (
+        "address", "answer", "at", "counted", "db", "env", "identity", "limiter", "outside", "outward", "trace",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -50,6 +54,8 @@ class Call:
         self.counted = counted
         self.outward = outward
         self.outside = outside
+        self.trace: Trace | None = None
+        self.at: StepInfo | None = None
         self.answer: Answer | None = None
 
 

@@ -1,0 +1,174 @@
+"""Simulate: a request as anyone, through the very function that serves, rolled back and told step by step."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from app.auth.admin_access import Editor
+from app.auth.identity import ANONYMOUS, Identity
+from app.auth.routes.body import Body, checked, read_json
+from app.auth.routes.router import answer
+from app.changes.apply import DefinitionInvalid, apply_project
+from app.compiler.compile import compile_project
+from app.control_plane.document import LIMIT, parsed, plain_numbers
+from app.control_plane.named import NotThere, identifier, known_roles
+from app.data_plane.asgi import answered
+from app.data_plane.pipeline import Plane
+from app.data_plane.rehearsal import LookingLimiter, Rehearsal
+from app.data_plane.request import Request as DataRequest
+from app.errors import RowgateError
+from app.expressions.conversion import to_type
+from app.expressions.operations import EvaluationError
+from app.expressions.types import Record
+from app.json_answer import to_json
+from app.json_body import BadJson, parse_json
+
+router = APIRouter()
+_PREFIXES = ("/api/", "/rest/v1/", "/functions/v1/")
+_NOBODYS = "00000000-0000-0000-0000-000000000000"
+_USER = "SELECT id::text AS id FROM data.users WHERE lower(email) = lower($1)"
+
+
+class SimulationInvalid(RowgateError):
+    """What is to be simulated is not a request that this server could get, or its caller is described wrongly."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "simulate.invalid"
+
+
+class Pretended(Body):
+    """A caller: one there is, by id or email, or one who is made up of roles and columns."""
+
+    user: str | None = None
+    email: str | None = None
+    roles: list[str] | None = None
+    columns: dict[str, Any] | None = None
+
+
+class Simulation(Body):
+    """What is to be simulated."""
+
+    as_: str | Pretended = Field(default="anonymous", alias="as")
+    method: str = Field(default="GET", pattern=r"^[A-Z]{1,16}$")
+    path: str = Field(max_length=8192)
+    query: str | dict[str, Any] = ""
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: Any = None
+    draft: Any = None
+
+
+@router.post("/simulate")
+async def simulate(request: Request, _admin: Editor) -> Response:
+    """Run a request as anyone; the answer has its status and body, and the trace of each stage and step."""
+    said = checked(await read_json(request, LIMIT), Simulation)
+    if not said.path.startswith(_PREFIXES) or "?" in said.path:
+        raise SimulationInvalid("The path begins with /api/, /rest/v1/ or /functions/v1/, and has no query in it.")
+    identity, pretended = await _caller(request, said.as_)
+    rehearsal = Rehearsal(identity, pretended)
+    if said.draft is not None:
+        rehearsal = Rehearsal(identity, pretended, *await _draft(request, said.draft))
+    made = _request(said)
+    plane: Plane = request.app.state.plane
+    rehearsed = Plane(plane.live, plane.auth, plane.pool, LookingLimiter(plane.limiter), plane.outward)
+    given, refusal = await answered(rehearsed, made, rehearsal)
+    rehearsal.trace.leave(refusal)
+    return answer({
+        "status": given.status,
+        "headers": dict(given.headers),
+        "body": _shown(given.body),
+        "trace": rehearsal.trace.shown(),
+    })  # fmt: skip
+
+
+def _shown(body: bytes | None) -> Any:
+    if not body:
+        return None
+    try:
+        return parse_json(body)
+    except BadJson:
+        return body.decode("utf-8", "replace")
+
+
+def _request(said: Simulation) -> DataRequest:
+    headers = [(name.lower().encode("latin-1", "replace"), _line(text)) for name, text in said.headers.items()]
+    body = b"" if said.body is None else to_json(said.body)
+    if body:
+        if not any(name == b"content-type" for name, _ in headers):
+            headers.append((b"content-type", b"application/json"))
+        headers = [(name, text) for name, text in headers if name != b"content-length"]
+        headers.append((b"content-length", str(len(body)).encode()))
+    query = said.query if isinstance(said.query, str) else urlencode(said.query, doseq=True)
+    scope = {
+        "method": said.method,
+        "raw_path": quote(said.path, safe="/%:@!$&'()*+,;=~-._").encode(),
+        "query_string": query.encode("latin-1", "replace"),
+        "headers": headers,
+        "client": ("127.0.0.1", 0),
+    }
+    sent = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Mapping[str, Any]:
+        return next(sent, {"type": "http.disconnect"})
+
+    return DataRequest(scope, receive, f"simulated-{uuid4().hex}", ())
+
+
+def _line(text: str) -> bytes:
+    return text.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace")
+
+
+async def _caller(request: Request, said: str | Pretended) -> tuple[Identity, bool]:
+    """Give who the request is run as, and whether it is somebody made up; raises NotThere."""
+    if isinstance(said, str):
+        if said == "anonymous":
+            return ANONYMOUS, False
+        said = Pretended(email=said) if "@" in said else Pretended(user=said)
+    named = [one for one in (said.user, said.email) if one is not None]
+    made_up = said.roles is not None or said.columns is not None
+    if len(named) + made_up != 1:
+        raise SimulationInvalid("Say who by one of: anonymous, user, email, or roles and columns.")
+    return (_made_up(request, said), True) if made_up else (await _user(request, said), False)
+
+
+async def _user(request: Request, said: Pretended) -> Identity:
+    id_ = None
+    if said.email is not None:
+        async with request.app.state.pool.lease() as connection:
+            id_ = await connection.fetchval(_USER, said.email)
+    elif said.user is not None:
+        id_ = identifier(said.user, "user")
+    state = None if id_ is None else await request.app.state.auth.users.reload(id_)
+    if state is None:
+        raise NotThere("user")
+    found: Identity = state.anyone
+    return found
+
+
+def _made_up(request: Request, said: Pretended) -> Identity:
+    roles = known_roles(request, said.roles or [])
+    record = Record("auth.user", request.app.state.live.runtime.schema.tables["users"].record.fields)
+    given = {"id": _NOBODYS, **(said.columns or {})}
+    if unknown := sorted(set(given) - set(record.fields)):
+        raise SimulationInvalid(f"A user has no such columns: {', '.join(unknown)}.")
+    try:
+        columns = {**dict.fromkeys(record.fields), **to_type(given, record)}
+    except EvaluationError as error:
+        raise SimulationInvalid(f"The caller's columns are not what users have: {error}") from None
+    env = {"user": {**columns, "roles": roles}, "signed_in": True, "kind": "user"}
+    return Identity("user", str(columns["id"]), roles=frozenset(roles), columns=columns, version=0, env=env)
+
+
+async def _draft(request: Request, document: Any) -> tuple[Any, tuple[str, ...]]:
+    """Compile a draft, and give the DDL that its tables need; raises DefinitionInvalid with every finding."""
+    project = parsed(plain_numbers(document))
+    live = request.app.state.live.runtime
+    runtime, findings = await asyncio.to_thread(compile_project, project, live.revision)
+    if runtime is None:
+        raise DefinitionInvalid(findings)
+    plan = await apply_project(request.app.state.engine, project, author="simulate", dry_run=True)
+    return runtime, plan.sql

@@ -1,0 +1,168 @@
+"""What is seen of a chain: each step's place and rules, and the record of a run that somebody asked to see."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import RowgateError
+from app.steps.redaction import redacted
+
+# Kinds that reach beyond the transaction, which no rollback undoes: a rehearsal leaves them out.
+BEYOND = frozenset({"http", "sign_up", "sign_in", "issue_session", "update_user"})
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """A rule as said: the field that holds it, its text, and the dotted paths that it reads."""
+
+    field: str
+    text: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepInfo:
+    """What a step is called in a trace; `binds` are the names it gives."""
+
+    place: str
+    kind: str
+    name: str | None
+    rules: tuple[RuleInfo, ...]
+    binds: tuple[str, ...]
+
+
+def rules_seen(rules: Iterable[RuleInfo], env: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give each rule with the values that it reads; what only Postgres knows (`row`, `item`) has none here."""
+    return [{"field": rule.field, "text": rule.text, "saw": _values(rule.paths, env)} for rule in rules]
+
+
+def _values(paths: Iterable[str], env: Mapping[str, Any]) -> dict[str, Any]:
+    found = {path: _value(path, env) for path in sorted(paths)}
+    return {path: redacted(value, path) for path, value in found.items() if value is not _MISSING}
+
+
+def _value(path: str, env: Mapping[str, Any]) -> Any:
+    value: Any = env
+    for name in path.split("."):
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or name not in value:
+            return _MISSING
+        value = value[name]
+    return value
+
+
+@dataclass(slots=True)
+class Entry:
+    """A stage or a step as it ran; `decision` is passed, answered, skipped, stubbed or refused."""
+
+    what: dict[str, Any]
+    decision: str = "passed"
+    refusal: dict[str, Any] | None = None
+    bound: dict[str, Any] = field(default_factory=dict)
+    statements: list[dict[str, Any]] = field(default_factory=list)
+    steps: list["Entry"] = field(default_factory=list)
+    microseconds: int = 0
+
+    def shown(self) -> dict[str, Any]:
+        """Give the members of an answer; those that are empty are left out."""
+        found = {**self.what, "decision": self.decision, "microseconds": self.microseconds}
+        more = {"refusal": self.refusal, "bound": self.bound, "statements": self.statements}
+        found |= {name: value for name, value in more.items() if value}
+        return found | ({"steps": [step.shown() for step in self.steps]} if self.steps else {})
+
+
+class Trace:
+    """The record of one run: stages, the steps in them, the statements in those."""
+
+    def __init__(self) -> None:
+        """Begin with nothing recorded."""
+        self._stages: list[Entry] = []
+        self._open: Entry | None = None
+        self._entered = 0
+
+    def restart(self) -> None:
+        """Forget what a run did that is run again."""
+        self._stages.clear()
+        self._open = None
+
+    def enter(self, stage: str, **more: Any) -> None:
+        """End the stage before and begin this one."""
+        self.leave()
+        self._open = Entry({"stage": stage, **more})
+        self._stages.append(self._open)
+        self._entered = time.perf_counter_ns()
+
+    def leave(self, refusal: RowgateError | None = None) -> None:
+        """End the stage that is open, by a refusal if there is one."""
+        if not self._stages:
+            return
+        stage = self._stages[-1]
+        if self._open is not None:
+            stage.microseconds = _since(self._entered)
+        if refusal is not None:
+            _refuse(stage, refusal)
+        self._open = None
+
+    def note(self, **more: Any) -> None:
+        """Add what the open stage or step saw."""
+        if self._open is not None:
+            self._open.what.update(more)
+
+    def skip(self) -> None:
+        """Say that the open step's `when` didn't hold."""
+        if self._open is not None:
+            self._open.decision = "skipped"
+
+    async def step(self, info: StepInfo, run: Callable[[Any], Awaitable[None] | None], call: Any) -> None:
+        """Run a step and record it; one that reaches beyond the transaction is not run and binds null."""
+        parent = self._open
+        rules = rules_seen(info.rules, call.env)
+        entry = Entry({"step": info.kind, "name": info.name, "place": info.place, "rules": rules})
+        if parent is not None:
+            parent.steps.append(entry)
+        self._open = entry
+        began = time.perf_counter_ns()
+        try:
+            if info.kind in BEYOND:
+                entry.decision = "stubbed"
+                call.env.update(dict.fromkeys(info.binds))
+            elif (pending := run(call)) is not None:
+                await pending
+            if call.answer is not None:
+                entry.decision = "answered"
+            entry.bound = {name: redacted(call.env[name], name) for name in info.binds if name in call.env}
+        except RowgateError as refusal:
+            _refuse(entry, refusal)
+            raise
+        finally:
+            entry.microseconds = _since(began)
+            self._open = parent
+
+    async def statement(self, sql: str, parameters: Sequence[Any], fetched: Awaitable[list[Any]]) -> list[Any]:
+        """Wait for a statement's rows and record it."""
+        seen: dict[str, Any] = {"sql": sql, "parameters": [redacted(value) for value in parameters], "rows": None}
+        if self._open is not None:
+            self._open.statements.append(seen)
+        began = time.perf_counter_ns()
+        try:
+            rows = await fetched
+            seen["rows"] = len(rows)
+        finally:
+            seen["microseconds"] = _since(began)
+        return rows
+
+    def shown(self) -> list[dict[str, Any]]:
+        """Give the stages as an answer shows them."""
+        return [stage.shown() for stage in self._stages]
+
+
+def _refuse(entry: Entry, refusal: RowgateError) -> None:
+    entry.decision = "refused"
+    entry.refusal = {"status": refusal.status, "code": refusal.code, "detail": refusal.detail}
+
+
+def _since(began: int) -> int:
+    return (time.perf_counter_ns() - began) // 1000
