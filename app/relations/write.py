@@ -1,7 +1,8 @@
 """Writing statements: insert, update and delete, each giving back the rows it wrote."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
@@ -23,19 +24,46 @@ class OnConflict:
 def insert_row(table: Table, values: Mapping[str, Value], conflict: OnConflict | None = None) -> Statement:
     """Insert one row; an entry that is an input which wasn't sent takes the column's default."""
     parameters = Parameters()
-    source = table_source(table)
     names = ", ".join(quoted(name) for name in values)
     given = ", ".join(_given(table.columns[name], value, parameters) for name, value in values.items())
     body = f"({names}) VALUES ({given})" if values else "DEFAULT VALUES"
+    return _inserting(table, body, list(values), conflict, parameters, 0)
+
+
+def insert_rows(table: Table, rows: Sequence[Mapping[str, Value]], conflict: OnConflict | None = None) -> Statement:
+    """Insert rows that the definition lists; a column that one of them leaves out takes its default."""
+    parameters = Parameters()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    given = ", ".join(
+        "("
+        + ", ".join(_given(table.columns[name], row[name], parameters) if name in row else "DEFAULT" for name in names)
+        + ")"
+        for row in rows
+    )
+    body = f"({', '.join(map(quoted, names))}) VALUES {given}"
+    return _inserting(table, body, names, conflict, parameters, 0)
+
+
+def insert_given(table: Table, names: Sequence[str], conflict: OnConflict | None = None) -> Statement:
+    """Insert the rows of a JSON list, the one parameter, whose objects have exactly these columns."""
+    listed = ", ".join(map(quoted, names))
+    typed = ", ".join(f"{quoted(name)} {table.columns[name].pg}" for name in names)
+    body = f"({listed}) SELECT {listed} FROM jsonb_to_recordset($1::jsonb) AS rowgate_given ({typed})"
+    return _inserting(table, body, names, conflict, Parameters(), 1)
+
+
+def _inserting(
+    table: Table, body: str, names: Sequence[str], conflict: OnConflict | None, parameters: Parameters, extra: int
+) -> Statement:
     if conflict is not None:
-        body += _on_conflict(conflict, values)
-    sql = f"INSERT INTO {table.sql} AS {ALIAS} {body} RETURNING {shown_sql(source, parameters)}"
-    return statement(sql, parameters.evaluators)
+        body += _on_conflict(conflict, names)
+    shown = shown_sql(table_source(table), parameters)
+    return statement(f"INSERT INTO {table.sql} AS {ALIAS} {body} RETURNING {shown}", parameters.evaluators, extra)
 
 
-def _on_conflict(conflict: OnConflict, values: Mapping[str, Value]) -> str:
+def _on_conflict(conflict: OnConflict, names: Iterable[str]) -> str:
     target = ", ".join(quoted(name) for name in conflict.columns)
-    others = [quoted(name) for name in values if name not in conflict.columns]
+    others = [quoted(name) for name in names if name not in conflict.columns]
     if not conflict.update:
         return f" ON CONFLICT ({target}) DO NOTHING"
     # Where nothing else is set, an update of the target itself still gives the row back.
@@ -49,8 +77,13 @@ def _given(column: Column, value: Value, parameters: Parameters) -> str:
     sent, evaluate = value.sent, value.evaluate
     if sent is None:
         return parameters.add(evaluate, pg_type(column.type))
-    default = None if column.definition is None else read_literal(column.definition.default, column.type)
+    default = default_of(column)
     return parameters.add(lambda env: evaluate(env) if sent in env["input"] else default, pg_type(column.type))
+
+
+def default_of(column: Column) -> Any:
+    """Give what a column is where nothing is given for it."""
+    return None if column.definition is None else read_literal(column.definition.default, column.type)
 
 
 def update_rows(table: Table, where: Expression, values: Mapping[str, Value]) -> Statement:

@@ -9,13 +9,15 @@ from app.relations.write import unwritable
 from app.steps.context import Context
 
 
-def compile_settings(said: Mapping[str, Any], table: Table, context: Context, *, over_row: bool) -> dict[str, Value]:
-    """Compile the entries of `set`; `over_row` lets them read the row before the update as `item`."""
+def compile_settings(
+    said: Mapping[str, Any], table: Table, context: Context, *, over_row: bool, key: str = "set"
+) -> dict[str, Value]:
+    """Compile the entries of `set`, or of the field `key`; `over_row` lets them read the row before as `item`."""
     scope = context.over_items(table.record) if over_row else context.scope
     kept = unwritable(table, list(said))
     values = {}
     for name, item in said.items():
-        place = f"{context.place}.set.{name}"
+        place = f"{context.place}.{key}.{name}"
         column = table.columns.get(name)
         if column is None:
             context.findings.unknown(place, "column", name, list(table.columns))

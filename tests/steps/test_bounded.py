@@ -36,6 +36,8 @@ DOCUMENT: dict[str, Any] = {
                 {"name": "title", "type": "text", "required": True, "max_length": 10},
                 {"name": "size", "type": "integer"},
                 {"name": "price", "type": "decimal"},
+                {"name": "kind", "type": "text", "default": "plain"},
+                {"name": "due", "type": "timestamp"},
             ],
         }
     ],
@@ -100,6 +102,39 @@ DOCUMENT: dict[str, Any] = {
             "any_list",
             [{"do": "for_each", "each": "input.data", "as": "x", "steps": [note(size="=int(x)")]}],
             data={"type": "json"},
+        ),
+        endpoint(
+            "mapped",
+            [
+                {
+                    "do": "insert",
+                    "table": "notes",
+                    "rows": '=input.titles.map(t, {"title": t, "size": size(t), "price": decimal(1)})',
+                    "as": "made",
+                },
+                {"do": "respond", "body": "=made.map(m, [m.title, m.size])"},
+            ],
+            titles={"type": "text", "array": True},
+        ),
+        endpoint(
+            "given",
+            [{"do": "insert", "table": "notes", "rows": "=input.notes"}],
+            notes={
+                "type": "list",
+                "of": {
+                    "type": "object",
+                    "fields": {
+                        "title": {"type": "text", "required": True},
+                        "price": {"type": "decimal"},
+                        "kind": {"type": "text"},
+                        "due": {"type": "timestamp"},
+                    },
+                },
+            },
+        ),
+        endpoint(
+            "listed",
+            [{"do": "insert", "table": "notes", "rows": [{"title": "a", "size": 1}, {"title": '="b"', "price": 2}]}],
         ),
         endpoint(
             "sums",
@@ -228,3 +263,31 @@ async def test_sums_of_no_rows_and_of_some(backend: Backend) -> None:
     assert some["all"] == {
         "sizes": 3, "twice": 6.6, "mean": 1.65, "last": "b", "least": 1, "rows": 3, "sized": 2, "large": 1,
     }  # fmt: skip
+
+
+async def test_many_rows_are_inserted_at_once_or_none(backend: Backend) -> None:
+    made = await call(backend, "mapped", titles=["a", "bbb"])
+    assert (made.status_code, made.json()) == (200, [["a", 1], ["bbb", 3]])
+    assert (await call(backend, "mapped", titles=["c", "much too long a title"])).status_code == 422
+    assert (await call(backend, "mapped", titles=[])).json() == []
+    assert (await call(backend, "mapped")).status_code == 500
+    too_many = await call(backend, "mapped", titles=["x"] * 1001)
+    assert (too_many.status_code, too_many.json()["code"]) == (422, "step.too_many_items")
+    assert await titles(backend) == ["a", "bbb"]
+
+
+async def test_rows_of_an_input_keep_their_values_exact_and_take_defaults(backend: Backend) -> None:
+    content = '{"notes": [{"title": "a", "price": 0.10, "due": "2027-01-31T18:00:00Z"}, {"title": "b", "kind": "x"}]}'
+    headers = {"Content-Type": "application/json"}
+    answer = await backend.client.post("/api/given", content=content, headers=headers)
+    assert answer.status_code == 204, answer.text
+    rows = await backend.sql("SELECT title, price::text, kind, due FROM data.notes ORDER BY title")
+    assert [tuple(row)[:3] for row in rows] == [("a", "0.10", "plain"), ("b", None, "x")]
+    assert rows[0]["due"].isoformat() == "2027-01-31T18:00:00+00:00"
+    assert (await call(backend, "given", notes=[{"title": "c", "owner": "x"}])).status_code == 422
+
+
+async def test_rows_that_the_definition_lists(backend: Backend) -> None:
+    assert (await call(backend, "listed")).status_code == 204
+    rows = await backend.sql("SELECT title, size, price::text, kind FROM data.notes ORDER BY title")
+    assert [tuple(row) for row in rows] == [("a", 1, None, "plain"), ("b", None, "2", "plain")]

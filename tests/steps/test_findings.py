@@ -132,6 +132,39 @@ def places(steps: list[Any], **more: Any) -> list[str]:
             "endpoints/one.steps/0.limit",
             "less than or equal to 1000",
         ),
+        ({"do": "insert", "table": "documents"}, "endpoints/one.steps/0", "either set for one row, or rows"),
+        (
+            {
+                "do": "insert",
+                "table": "documents",
+                "rows": "=[{}]",
+                "on_conflict": {"columns": ["id"], "do": "update"},
+            },
+            "endpoints/one.steps/0",
+            "can't update on a conflict",
+        ),
+        ({"do": "insert", "table": "documents", "rows": "input.n"}, "endpoints/one.steps/0.rows", "begins with ="),
+        ({"do": "insert", "table": "documents", "rows": []}, "endpoints/one.steps/0", "a list of 1 to 1,000"),
+        (
+            {"do": "insert", "table": "documents", "rows": [{"owner": "=auth.user.id"}, {"title": "x"}]},
+            "endpoints/one.steps/0.rows/1",
+            "needs owner",
+        ),
+        (
+            {"do": "insert", "table": "documents", "rows": '=[1].map(x, {"owner": auth.user.id, "title": x})'},
+            "endpoints/one.steps/0.rows",
+            "title is int, and string is wanted",
+        ),
+        (
+            {"do": "insert", "table": "documents", "rows": '=[1].map(x, {"owner": auth.user.id, "id": auth.user.id})'},
+            "endpoints/one.steps/0.rows",
+            "kept by the database",
+        ),
+        (
+            {"do": "insert", "table": "documents", "rows": "=[1].map(x, {auth.user.email: x})"},
+            "endpoints/one.steps/0.rows",
+            "isn't known which columns",
+        ),
         ({"do": "call", "use": "nothing"}, "endpoints/one.steps/0", "unknown middleware 'nothing'"),
         ({"do": "if", "then": [{"do": "respond"}]}, "endpoints/one.steps/0.when", "required"),
         (
