@@ -1,0 +1,207 @@
+"""The official JavaScript clients, unmodified, against a listening server; what they read is what SQL reads."""
+
+import asyncio
+import fcntl
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from app.http_protocol import BoundedHttpProtocol
+from tests.backend import PASSWORD, Backend, serving
+
+HERE = Path(__file__).parent
+NODE = shutil.which("node")
+pytestmark = pytest.mark.skipif(NODE is None or shutil.which("npm") is None, reason="node and npm are not installed")
+
+DOCUMENT: dict[str, Any] = {
+    "rowgate": 1,
+    "tables": [
+        {
+            "name": "notes",
+            "columns": [
+                {"name": "owner_user_id", "type": "user", "required": True, "on_delete": "cascade"},
+                {"name": "title", "type": "text", "required": True, "max_length": 40},
+                {"name": "slug", "type": "text", "unique": True},
+                {"name": "size", "type": "integer", "default": 1},
+                {"name": "done", "type": "boolean", "default": False},
+                {"name": "tags", "type": "text", "array": True},
+                {"name": "data", "type": "json"},
+            ],
+        }
+    ],
+    "views": [
+        {
+            "name": "my_notes",
+            "table": "notes",
+            "columns": ["id", "title", "slug", "size", "done", "tags", "data"],
+            "filter": "row.owner_user_id == auth.user.id",
+            "allow": ["select", "insert", "update", "delete"],
+            "presets": {"owner_user_id": "=auth.user.id"},
+        }
+    ],
+    "endpoints": [
+        {
+            "name": "add",
+            "method": "POST",
+            "path": "/add",
+            "access": "authenticated",
+            "input": {"body": {"a": {"type": "integer", "required": True}, "b": {"type": "integer", "default": 1}}},
+            "steps": [{"do": "respond", "body": {"sum": "=input.a + input.b"}}],
+        }
+    ],
+}
+SEED = """
+INSERT INTO data.notes (owner_user_id, title, slug, size, done, tags, data)
+SELECT $1::uuid, 'note ' || n, 'n' || n, CASE WHEN n % 5 = 0 THEN NULL ELSE n END, n % 2 = 0,
+  ARRAY['t' || n % 3, 'all'], jsonb_build_object('n', n) FROM generate_series(1, 20) n
+UNION ALL SELECT $2::uuid, 'hidden', 'hidden', 1, true, '{all}', '{}'
+"""
+# A call of the query builder, and what of the caller's rows it reads, in SQL.
+READS = [
+    (".select()", "true"),
+    (".select('*').eq('title', 'note 3')", "title = 'note 3'"),
+    (".select('title, size').neq('size', 3)", "size <> 3"),
+    (".select().gt('size', 15)", "size > 15"),
+    (".select().gte('size', 15)", "size >= 15"),
+    (".select().lt('size', 4)", "size < 4"),
+    (".select().lte('size', 4)", "size <= 4"),
+    (".select().like('title', '%1%')", "title LIKE '%1%'"),
+    (".select().ilike('title', 'NOTE 1%')", "title ILIKE 'NOTE 1%'"),
+    (".select().likeAnyOf('title', ['%1', '%2'])", "title LIKE ANY ('{%1,%2}')"),
+    (".select().likeAllOf('title', ['%1%', '%2%'])", "title LIKE ALL ('{%1%,%2%}')"),
+    (".select().ilikeAnyOf('title', ['NOTE 1', 'NOTE 2'])", "title ILIKE ANY ('{NOTE 1,NOTE 2}')"),
+    (".select().is('size', null)", "size IS NULL"),
+    (".select().is('done', true)", "done"),
+    (".select().in('title', ['note 1', 'note, \"2\"', 'note 3'])", "title IN ('note 1', 'note 3')"),
+    (".select().in('size', [])", "false"),
+    (".select().contains('tags', ['t1', 'all'])", "tags @> '{t1,all}'"),
+    (".select().containedBy('tags', ['t1', 'all', 'x'])", "tags <@ '{t1,all,x}'"),
+    (".select().overlaps('tags', ['t0', 't2'])", "tags && '{t0,t2}'"),
+    (".select().contains('data', {n: 4})", "data @> '{\"n\":4}'"),
+    (".select().textSearch('title', 'note & 7')", "title = 'note 7'"),
+    (".select().textSearch('title', 'notes', {type: 'plain', config: 'english'})", "true"),
+    (".select().textSearch('title', 'note 8', {type: 'phrase'})", "title = 'note 8'"),
+    (".select().textSearch('title', 'note -9', {type: 'websearch'})", "title <> 'note 9'"),
+    (".select().match({title: 'note 4', done: true})", "title = 'note 4'"),
+    (".select().not('size', 'is', null)", "size IS NOT NULL"),
+    (".select().not('title', 'in', '(\"note 1\",\"note 2\")')", "title NOT IN ('note 1', 'note 2')"),
+    (".select().or('size.lt.3,title.eq.note 20')", "size < 3 OR title = 'note 20'"),
+    (".select().or('size.gt.17,and(done.is.true,size.lt.3)')", "size > 17 OR (done AND size < 3)"),
+    (".select().filter('size', 'eq', 7)", "size = 7"),
+    (".select().regexMatch('title', '^note 1.$')", "title ~ '^note 1.$'"),
+    (".select().regexIMatch('title', '^NOTE 2$')", "title ~* '^NOTE 2$'"),
+    (".select().isDistinct('size', 3)", "size IS DISTINCT FROM 3"),
+    (".select().eq('title', 'hidden')", "false"),
+    (".select().eq('slug', 'hidden').maybeSingle().then(r => ({...r, data: r.data ? [r.data] : []}))", "false"),
+    (".select().eq('slug', 'n3').single().then(r => ({...r, data: [r.data]}))", "slug = 'n3'"),
+    (".select().order('size', {ascending: false, nullsFirst: false}).limit(3)", "size > 16 AND size < 20"),
+    (".select().order('title').range(5, 9)", "title IN (SELECT title FROM mine ORDER BY title OFFSET 5 LIMIT 5)"),
+]  # fmt: skip
+# A call, and the status, the code or the value that it gives.
+ANSWERS: list[tuple[str, dict[str, Any]]] = [
+    ("from('my_notes').select('*', {count: 'exact', head: true})", {"count": 20, "data": None}),
+    ("from('my_notes').select('title', {count: 'exact'}).limit(2)", {"count": 20, "status": 206}),
+    ("from('my_notes').select('label:title').eq('slug', 'n1')", {"data": [{"label": "note 1"}]}),
+    ("from('my_notes').select('title').eq('slug', 'n1').csv()", {"data": 'title\n"note 1"'}),
+    ("from('my_notes').select().single()", {"status": 406, "code": "PGRST116"}),
+    ("from('my_notes').select('secret')", {"status": 400, "code": "42703"}),
+    ("from('nothing').select()", {"status": 404, "code": "PGRST205"}),
+    ("from('my_notes').select().eq('size', 'x')", {"status": 400, "code": "22P02"}),
+    ("client.rpc('add', {a: 2, b: 3})", {"data": {"sum": 5}}),
+    ("client.rpc('add', {})", {"status": 422}),
+    ("client.functions.invoke('add', {body: {a: 2}})", {"data": {"sum": 3}}),
+    ("from('my_notes').insert({title: 'new', slug: 'new'})", {"status": 201, "data": None}),
+    ("from('my_notes').insert({title: 'again', slug: 'new'})", {"status": 409, "code": "23505"}),
+    ("from('my_notes').insert([{title: 'm1', size: 5}, {title: 'm2'}], {defaultToNull: false}).select('title,size')",
+     {"data": [{"title": "m1", "size": 5}, {"title": "m2", "size": 1}]}),
+    ("from('my_notes').insert({title: 'one'}).select('title').single()", {"data": {"title": "one"}, "status": 201}),
+    ("from('my_notes').insert({title: 'x', owner_user_id: '018f0000-0000-7000-8000-00000000000a'})", {"status": 422}),
+    ("from('my_notes').upsert({title: 'newer', slug: 'new'}, {onConflict: 'slug'}).select('title,slug')",
+     {"data": [{"title": "newer", "slug": "new"}]}),
+    ("from('my_notes').upsert({title: 'ignored', slug: 'new'}, {onConflict: 'slug', ignoreDuplicates: true}).select()",
+     {"data": []}),
+    ("from('my_notes').upsert({title: 'stolen', slug: 'hidden'}, {onConflict: 'slug'})", {"status": 409}),
+    ("from('my_notes').update({size: 99}).eq('slug', 'new').select('size')", {"data": [{"size": 99}]}),
+    ("from('my_notes').update({size: 100}).eq('slug', 'hidden').select()", {"data": []}),
+    ("from('my_notes').update({size: 98}, {count: 'exact'}).eq('slug', 'new')", {"count": 1, "status": 204}),
+    ("from('my_notes').update({size: 1}).gt('size', 0).maxAffected(2)", {"status": 400, "code": "PGRST124"}),
+    ("from('my_notes').delete().eq('slug', 'new').select('title')", {"data": [{"title": "newer"}]}),
+    ("from('my_notes').delete({count: 'exact'}).in('title', ['m1', 'm2', 'one', 'hidden'])", {"count": 3}),
+    ("rest.from('my_notes').select('title').eq('slug', 'n2')", {"data": [{"title": "note 2"}]}),
+    ("auth.getUser().then(r => ({data: r.data.user.email}))", {"data": "alice@example.com"}),
+    ("auth.refreshSession().then(r => ({data: r.data.session !== null}))", {"data": True}),
+    ("auth.signOut().then(r => ({data: r.error}))", {"data": None}),
+    ("from('my_notes').select()", {"status": 401}),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def clients() -> Path:
+    """The packages of the lock file, as they come from their registry."""
+    with (HERE / "package.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several test processes one installs
+        if not (HERE / "node_modules" / ".package-lock.json").exists():
+            command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
+            subprocess.run(command, cwd=HERE, check=True, timeout=300)
+    return HERE
+
+
+@asynccontextmanager
+async def listening(backend: Backend) -> AsyncIterator[str]:
+    config = uvicorn.Config(
+        backend.app, port=0, http=BoundedHttpProtocol, lifespan="off", ws="none", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    serve = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serve
+
+
+async def called(url: str, key: str, calls: list[str], folder: Path) -> list[dict[str, Any]]:
+    """Run the calls in node, signed in as alice."""
+    said = {"url": url, "key": key, "email": "alice@example.com", "password": PASSWORD, "calls": calls}
+    node = await asyncio.create_subprocess_exec(
+        str(NODE), "calls.mjs", cwd=folder, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await asyncio.wait_for(node.communicate(json.dumps(said).encode()), timeout=60)
+    results: list[dict[str, Any]] = json.loads(output)
+    return results
+
+
+async def test_what_the_query_builder_reads_is_what_sql_reads(migrated_url: str, clients: Path) -> None:
+    async with serving(migrated_url, DOCUMENT) as backend, listening(backend) as url:
+        alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
+        await backend.sql(SEED, alice.id, bob.id)
+        key = backend.app.fastapi.state.auth.publishable_key
+        results = await called(url, key, [f"from('my_notes'){call}" for call, _ in READS], clients)
+        for (call, where), result in zip(READS, results, strict=True):
+            sql = (
+                f"WITH mine AS (SELECT * FROM data.notes WHERE owner_user_id = $1) SELECT title FROM mine WHERE {where}"
+            )
+            expected = [row[0] for row in await backend.sql(sql, alice.id)]
+            assert result.get("error") is None, (call, result)
+            assert sorted(row["title"] for row in result["data"]) == sorted(expected), call
+
+
+async def test_writes_functions_and_sessions_answer_as_the_clients_expect(migrated_url: str, clients: Path) -> None:
+    async with serving(migrated_url, DOCUMENT) as backend, listening(backend) as url:
+        alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
+        await backend.sql(SEED, alice.id, bob.id)
+        key = backend.app.fastapi.state.auth.publishable_key
+        results = await called(url, key, [call for call, _ in ANSWERS], clients)
+        for (call, expected), result in zip(ANSWERS, results, strict=True):
+            found = {**result, "code": (result.get("error") or {}).get("code")}
+            assert {name: found.get(name) for name in expected} == expected, (call, result)
+        assert [tuple(row) for row in await backend.sql("SELECT count(*), max(size) FROM data.notes")] == [(21, 19)]
