@@ -298,6 +298,7 @@ async def test_what_is_written_after_a_call_is_rolled_back_and_the_call_was_made
 
 
 CALL = {**GET, "url": "https://example.com/"}
+QUOTA = {"do": "quota", "max": 5, "from": "notes", "where": "item.n == 1"}
 INSERT = {"do": "insert", "table": "notes", "set": {"body": "a"}}
 
 
@@ -309,6 +310,8 @@ INSERT = {"do": "insert", "table": "notes", "set": {"body": "a"}}
         ([{"do": "if", "when": "true", "then": [INSERT, CALL]}], "steps/0.then.steps/1", "after a step that writes"),
         ([{"do": "call", "use": "writes"}, CALL], "steps/1", "after a step that writes"),
         ([{**FETCH, "lock": True}, CALL], "steps/1", "after lock: true"),
+        ([QUOTA, CALL], "steps/1", "after lock: true or a quota"),
+        ([{"do": "for_each", "each": "[1]", "as": "i", "steps": [CALL, INSERT]}], "steps/0.steps", "both call out and"),
         ([{**CALL, "method": "POST", "retries": 1}], "steps/0", "isn't safe to repeat"),
         ([{**CALL, "json": 1}], "steps/0", "GET sends no body"),
         ([{**CALL, "headers": {"Host": "a"}}], "steps/0.headers.Host", "can't be set"),
