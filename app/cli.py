@@ -17,6 +17,7 @@ from app.eval_command import Names, converse, eval_lines
 from app.log import start_log
 from app.settings import load_settings
 from app.store import migrate as migrations
+from app.why_command import ask, told
 
 DONE, REFUSED, WRONG_CALL = 0, 1, 2
 
@@ -93,6 +94,19 @@ def check(file: File, *, as_json: AsJson = False) -> None:
     else:
         typer.echo(f"{file} is sound.")
     raise typer.Exit(REFUSED if findings else DONE)
+
+
+@app.command()
+def why(
+    request_id: Annotated[str, typer.Argument(help="The X-Request-Id of an answer.")],
+    url: Annotated[str, typer.Option(envvar="ROWGATE_URL", help="The running server.")],
+    key: Annotated[str, typer.Option(envvar="ROWGATE_KEY", help="An API key with an admin role.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a request was refused: by which step and rule, and what the rule saw."""
+    found = ask(url, key, request_id)
+    typer.echo(json.dumps(found, indent=2) if as_json else told(found))
 
 
 @app.command("eval")

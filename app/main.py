@@ -13,6 +13,7 @@ from app.control_plane.router import admin_router
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
 from app.data_plane.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
 from app.data_plane.pipeline import Plane
+from app.data_plane.recent import Recent
 from app.data_plane.reload import Live
 from app.data_plane.surface import router as surface_router
 from app.database import Pool
@@ -108,8 +109,9 @@ class Rowgate:
                 "passwords": auth.passwords, "sealing_key": sealing_key,
             }.items():  # fmt: skip
                 setattr(app.state, name, value)
+            app.state.recent = Recent()
             app.state.plane = Plane(live, auth, pool, limiter, outward)
-            self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies)
+            self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies, app.state.recent)
             yield
 
 

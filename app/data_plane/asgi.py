@@ -8,6 +8,7 @@ from typing import Any
 from app.client_address import Networks
 from app.compiler.router import MethodNotAllowed
 from app.data_plane.pipeline import Plane, serve
+from app.data_plane.recent import Recent
 from app.data_plane.rehearsal import Rehearsal
 from app.data_plane.request import Request
 from app.data_plane.rest import rest_problem
@@ -29,8 +30,9 @@ class Internal(RowgateError):
 class DataPlane:
     """Serves `/api`, `/rest/v1` and `/functions/v1`."""
 
-    def __init__(self, plane: Plane, trusted: Networks) -> None:
-        """Take what requests share, and the proxies that are believed."""
+    def __init__(self, plane: Plane, trusted: Networks, recent: Recent) -> None:
+        """Take what requests share, the proxies that are believed, and where refusals are kept."""
+        self.recent = recent
         self.plane = plane
         self.trusted = trusted
 
@@ -38,7 +40,8 @@ class DataPlane:
         """Answer one HTTP request."""
         request_id = request_id_of(scope["headers"])
         request = Request(scope, receive, request_id, self.trusted)
-        answer, _ = await answered(self.plane, request)
+        answer, refusal = await answered(self.plane, request)
+        self.recent.note(request, answer.status, refusal)
         await _send(send, answer, request)
 
 

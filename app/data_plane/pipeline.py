@@ -91,6 +91,7 @@ async def serve(plane: Plane, request: Request, rehearsal: Rehearsal | None = No
                 identity = await authenticate(request, plane.auth, runtime.project.project.auth_schemes)
             else:
                 identity = rehearsal.begin()
+            request.caller = identity
             return await _run(plane, runtime, identity, request, counted, outside, rehearsal=rehearsal)
         except Stale:
             if outside:

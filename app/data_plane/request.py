@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.auth.identity import Identity
 from app.client_address import Networks, client_address
 from app.read_body import read_body
 from app.steps.running import Call
@@ -12,10 +13,11 @@ Header = tuple[bytes, bytes]
 class Request:
     """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs.
 
-    `call` is its last run through a chain, from which can be told afterwards where it stood.
+    `caller` is who it turned out to be, `call` its last run
+    through a chain, from which can be told afterwards where it stood.
     """
 
-    __slots__ = ("_body", "_receive", "address", "call", "headers", "id", "method", "path", "query")
+    __slots__ = ("_body", "_receive", "address", "call", "caller", "headers", "id", "method", "path", "query")
 
     def __init__(self, scope: Any, receive: Any, request_id: str, trusted: Networks) -> None:
         """Take what the server parsed; nothing of the body is read."""
@@ -28,6 +30,7 @@ class Request:
         self._receive = receive
         self._body: bytes | None = None
         self.call: Call | None = None
+        self.caller: Identity | None = None
 
     def header(self, name: bytes) -> str | None:
         """Give a header's value, of several the first; names are lower-case."""

@@ -10,6 +10,7 @@ from app.expressions.types import DYN
 from app.relations.values import Value
 from app.steps.context import Context
 
+_OF_DEFINITIONS = "definitions"  # where classes come from that no file of ours holds
 RefusalStatus = Annotated[int, Field(ge=400, le=599)]
 RefusalCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=64)]
 
@@ -93,7 +94,8 @@ def refusal_class(base: type[RowgateError], status: int | None, code: str | None
     """Give the base class with another status or code, made once when the step is compiled."""
     if status is None and code is None:
         return base
-    return type(base.__name__, (base,), {"status": status or base.status, "code": code or base.code})
+    said = {"status": status or base.status, "code": code or base.code, "__module__": _OF_DEFINITIONS}
+    return type(base.__name__, (base,), said)
 
 
 def compile_message(said: Any, default: str, context: Context) -> Value | None:

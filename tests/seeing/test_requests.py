@@ -1,0 +1,101 @@
+"""Recent requests tell why somebody was refused, and show no credential."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from app import cli
+from app.cli import app as command_line
+from app.data_plane.recent import OTHERS, REFUSALS, Recent
+from app.data_plane.request import Request
+from app.errors import RowgateError
+from app.why_command import WhyRefused, ask, told
+from tests.backend import Backend, serving
+
+
+@pytest.fixture
+async def backend(migrated_url: str) -> AsyncIterator[Backend]:
+    async with serving(migrated_url, "documents.yaml") as backend:
+        yield backend
+
+
+async def test_a_refusal_is_found_by_its_id_with_the_rule_and_what_it_saw(backend: Backend) -> None:
+    admin = await backend.admin()
+    alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
+    document = (await alice.post("/api/documents", {"title": "Plan"})).json()
+    refused = await bob.get(f"/api/documents/{document['id']}?token=very-secret", headers={"X-Request-Id": "why-1"})
+    assert refused.status_code in {403, 422}
+    refused = await bob.get(f"/api/documents/{document['id']}", headers={"X-Request-Id": "why-2"})
+    assert refused.status_code == 403
+    found = (await backend.client.get("/admin/v1/requests/why-2", headers=admin)).json()
+    assert (found["status"], found["caller"]["id"], found["step"]["step"]) == (403, bob.id, "require")
+    assert found["step"]["rules"][0]["saw"]["document.owner_user_id"] == alice.id
+    lines = told(found)
+    assert f'document.owner_user_id = "{alice.id}"' in lines
+    assert "This document belongs to somebody else." in lines
+    listed = await backend.client.get("/admin/v1/requests", headers=admin)
+    assert [one["request_id"] for one in listed.json()][:2] == ["why-2", "why-1"]
+    assert "very-secret" not in listed.text
+    assert bob.session["access_token"] not in listed.text
+
+
+async def test_who_is_refused_for_the_role_is_named_and_who_has_no_token_is_not(backend: Backend) -> None:
+    admin = await backend.admin()
+    await backend.client.get("/rest/v1/my_documents", headers={"X-Request-Id": "stranger"})
+    await backend.client.get("/api/nothing-here", headers={"X-Request-Id": "nowhere"})
+    stranger = (await backend.client.get("/admin/v1/requests/stranger", headers=admin)).json()
+    assert (stranger["code"], stranger["caller"]["kind"]) == ("access.sign_in_required", "anonymous")
+    assert "step" not in stranger
+    nowhere = (await backend.client.get("/admin/v1/requests/nowhere", headers=admin)).json()
+    assert nowhere["code"] == "route.not_found"
+
+
+async def test_what_is_not_remembered_is_a_404_and_a_stranger_reads_nothing(backend: Backend) -> None:
+    answer = await backend.client.get("/admin/v1/requests/never", headers=await backend.admin())
+    assert (answer.status_code, answer.json()["code"]) == (404, "requests.not_found")
+    assert (await backend.client.get("/admin/v1/requests")).status_code == 401
+    assert (await backend.client.get("/admin/v1/requests/never")).status_code == 401
+
+
+def request(number: int) -> Request:
+    async def receive() -> Any:
+        return {}
+
+    scope = {"method": "GET", "raw_path": b"/api/x", "query_string": b"password=hunter2&q=a", "headers": []}
+    return Request(scope, receive, f"r{number}", ())
+
+
+def test_the_ring_is_bounded_keeps_refusals_and_samples_the_rest() -> None:
+    recent = Recent()
+    recent.note(request(-1), 403, RowgateError("no"))
+    for number in range(100 * (OTHERS + 50)):
+        recent.note(request(number), 200, None)
+    assert len(recent.listed()) == OTHERS + 1
+    assert recent.find("r-1") is not None
+    for number in range(REFUSALS + 50):
+        recent.note(request(number), 403, RowgateError("no"))
+    assert len(recent.listed()) == REFUSALS + OTHERS
+    assert recent.listed()[0]["query"] == {"password": "[redacted]", "q": "a"}
+
+
+def test_why_prints_what_the_server_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {
+        "method": "GET", "path": "/api/x", "at": "now", "status": 403, "code": "chain.refused", "detail": "No.",
+        "caller": {"kind": "user", "id": "1", "roles": ["staff"]}, "errors": [],
+        "step": {"step": "require", "place": "endpoints/x", "rules": [{"field": "that", "text": "a", "saw": {"a": 1}}]},
+    }  # fmt: skip
+    monkeypatch.setattr(cli, "ask", lambda url, key, request_id: found | {"request_id": request_id})
+    monkeypatch.setenv("ROWGATE_URL", "http://localhost")
+    monkeypatch.setenv("ROWGATE_KEY", "rgk_x")
+    result = CliRunner().invoke(command_line, ["why", "r1"])
+    assert result.exit_code == 0
+    assert "step:   require at endpoints/x" in result.output
+    assert "a = 1" in result.output
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x", "http://127.0.0.1:1"])
+def test_why_asks_only_servers_and_says_when_there_is_none(url: str) -> None:
+    with pytest.raises(WhyRefused):
+        ask(url, "key", "r1")
