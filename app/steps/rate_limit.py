@@ -1,7 +1,7 @@
 """`rate_limit`: so many requests in a time, counted by the user, else the address, or by what the admin says."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ from app.expressions.evaluate import compile_value
 from app.expressions.operations import EvaluationError
 from app.expressions.types import INT, STRING
 from app.rate_limit_headers import limit_headers
-from app.rate_limits import BadLimit, parse_limit
+from app.rate_limits import BadLimit, StoreUnavailable, parse_limit
 from app.relations.statement import Evaluator
 from app.relations.values import Value
 from app.steps.context import Context, Kind, Step, StepBody
@@ -20,13 +20,18 @@ _read_limit = lru_cache(maxsize=1024)(parse_limit)
 
 
 class RateLimitBody(StepBody):
-    """`limit` such as 10/minute, `by`, `scope` (a name under which steps count together), `cost`, `message`."""
+    """`limit` such as 10/minute, `by`, `scope` (a name under which steps count together), `cost`, `message`.
+
+    `dry_run` counts and never refuses; `on_store_failure` says what happens where nothing can be counted.
+    """
 
     limit: Any
     by: str | None = None
     scope: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_.-]{0,62}$")
     cost: Any = None
     message: str = "Too many requests."
+    dry_run: bool = False
+    on_store_failure: Literal["refuse", "allow"] = "refuse"
 
 
 def _compile(body: RateLimitBody, context: Context) -> Step | None:
@@ -38,15 +43,20 @@ def _compile(body: RateLimitBody, context: Context) -> Step | None:
     key_of = _caller if by is None else _key(compile_value(by))
     scope = body.scope or context.place
     name = body.scope or (context.inside[-1] if context.inside else context.owner)
-    message = body.message
+    message, dry_run, lenient = body.message, body.dry_run, body.on_store_failure == "allow"
 
     async def rate_limit(call: Call) -> None:
         if scope in call.counted:
             return  # a request that is run again is one request
         wanted = _read_limit(limit.evaluate(call.env))
-        outcome = await call.limiter.hit(wanted, scope, key_of(call), cost.evaluate(call.env) or 1)
+        try:
+            outcome = await call.limiter.hit(wanted, scope, key_of(call), cost.evaluate(call.env) or 1)
+        except StoreUnavailable:
+            if lenient or dry_run:
+                return
+            raise
         call.counted[scope] = (name, wanted, outcome)
-        if not outcome.allowed:
+        if not outcome.allowed and not dry_run:
             raise RateLimited(message, headers=limit_headers(list(call.counted.values())))
 
     return Step(rate_limit)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.rate_limits import StoreUnavailable
 from tests.backend import Backend, serving
 
 MINE = "item.owner == auth.user.id"
@@ -103,6 +104,9 @@ DOCUMENT: dict[str, Any] = {
             [{"do": "for_each", "each": "input.data", "as": "x", "steps": [note(size="=int(x)")]}],
             data={"type": "json"},
         ),
+        endpoint("limited", [{"do": "rate_limit", "limit": "1/minute"}]),
+        endpoint("lenient", [{"do": "rate_limit", "limit": "1/minute", "on_store_failure": "allow"}]),
+        endpoint("rehearsed", [{"do": "rate_limit", "limit": "1/minute", "dry_run": True}]),
         endpoint(
             "mapped",
             [
@@ -291,3 +295,23 @@ async def test_rows_that_the_definition_lists(backend: Backend) -> None:
     assert (await call(backend, "listed")).status_code == 204
     rows = await backend.sql("SELECT title, size, price::text, kind FROM data.notes ORDER BY title")
     assert [tuple(row) for row in rows] == [("a", 1, None, "plain"), ("b", None, "2", "plain")]
+
+
+async def test_a_dry_run_counts_and_never_refuses(backend: Backend) -> None:
+    answers = [await call(backend, "rehearsed") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [204] * 3
+    assert "r=0" in answers[2].headers["RateLimit"]
+    assert [(await call(backend, "limited")).status_code for _ in range(2)] == [204, 429]
+
+
+async def test_a_limit_that_nothing_can_count_refuses_unless_it_says_otherwise(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: Any) -> None:
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(type(backend.app.fastapi.state.limiter), "hit", down)
+    refused = await call(backend, "limited")
+    assert (refused.status_code, refused.json()["code"]) == (503, "limit.store_unavailable")
+    assert (await call(backend, "lenient")).status_code == 204
+    assert (await call(backend, "rehearsed")).status_code == 204
