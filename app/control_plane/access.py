@@ -1,0 +1,17 @@
+"""The access matrix, for the admin who asks who gets in where."""
+
+from fastapi import APIRouter, Request, Response
+
+from app.auth.admin_access import VIEWER
+from app.auth.routes.router import answer
+from app.compiler.access import access_matrix
+from app.control_plane.document import active
+
+router = APIRouter()
+
+
+@router.get("/access", dependencies=[VIEWER])
+async def get_access(request: Request) -> Response:
+    """Give each endpoint and view with who gets in and through what, and the findings about them."""
+    _, project = await active(request)
+    return answer(access_matrix(project))
