@@ -116,6 +116,7 @@ _CODES = {
     "db.check": "23514",
     "db.not_null": "23502",
     "db.range": "22P02",
+    "db.row_twice": "21000",
     "route.not_found": "PGRST205",
     "access.sign_in_required": "PGRST301",
     "auth.token_invalid": "PGRST301",

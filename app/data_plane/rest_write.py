@@ -28,7 +28,15 @@ JSON = frozenset({"application/json", SINGLE})
 _READ = frozenset({b"prefer", b"accept"})
 _WRITE_KEYS = frozenset({"columns", "on_conflict"})
 _RESOLUTIONS = {"merge-duplicates": "merge", "ignore-duplicates": "ignore"}
-_PREFERENCES = frozenset({"return", "resolution", "missing", "count", "max-affected", "handling", "tx"})
+_PREFERENCES = {
+    "return": re.compile("minimal|headers-only|representation"),
+    "resolution": re.compile("merge-duplicates|ignore-duplicates"),
+    "missing": re.compile("default|null"),
+    "count": re.compile("exact|planned|estimated"),
+    "max-affected": re.compile("[0-9]{1,18}"),
+    "handling": re.compile("strict|lenient"),
+    "tx": re.compile("commit"),
+}
 
 
 class RowOutside(QueryRefused):
@@ -91,14 +99,23 @@ async def write_view(view: CompiledView, action: str, request: Request, call: Ca
                 body, page = await _run(writing.shapes.delete(wanted.query), wanted, tested_values(wanted.query), call)
     except OutOfRange as error:
         raise ValueUnreadable("A value is not of the type of its column.") from error
+    if wanted.query.single and wanted.representation and page != 1:
+        raise NotSingular("Cannot coerce the result to a single JSON object", hint="Nothing was changed.")
     return _answer(view, action, wanted, body, page)
 
 
 def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
-    headers = {name: value.decode("latin-1") for name, value in request.headers if name in _READ}
+    headers: dict[bytes, str] = {}
+    for name, value in request.headers:
+        if name in _READ:
+            # A header that stands twice is one list: no part of what a client prefers is dropped.
+            headers[name] = ", ".join(filter(None, (headers.get(name), value.decode("latin-1"))))
     pairs = query_pairs(request.query) if request.query else []
     prefer = _preferences(headers.get(b"prefer", ""))
-    for_writes = dict(pair for pair in pairs if pair[0] in _WRITE_KEYS)
+    listed = [pair for pair in pairs if pair[0] in _WRITE_KEYS]
+    for_writes = dict(listed)
+    if len(for_writes) != len(listed):
+        raise QueryRefused("columns and on_conflict stand once in a query.")
     query, own = parse_query(
         [p for p in pairs if p[0] not in _WRITE_KEYS], headers, view.source.shown, view.params.names
     )
@@ -116,14 +133,17 @@ def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
 def _preferences(text: str) -> dict[str, str]:
     """Read Prefer; what isn't known is ignored, as RFC 7240 has it, unless handling=strict."""
     found: dict[str, str] = {}
+    unknown = []
     for part in filter(None, (part.strip() for part in re.split(r"[,;]", text))):
         name, _, value = part.partition("=")
-        found.setdefault(name.strip(), value.strip().strip('"'))
-    unknown = sorted(set(found) - _PREFERENCES)
+        name, value = name.strip(), value.strip().strip('"')
+        if name in _PREFERENCES and _PREFERENCES[name].fullmatch(value):
+            found.setdefault(name, value)
+        else:
+            unknown.append(name)
     if found.get("handling") == "strict" and unknown:
-        raise QueryUnsupported(
-            "handling=strict, and a preference is not known.", hint=f"Known: {', '.join(_PREFERENCES)}"
-        )
+        hint = f"Known: {', '.join(_PREFERENCES)}"
+        raise QueryUnsupported("handling=strict, and a preference is not known, or not its value.", hint=hint)
     return found
 
 
@@ -220,17 +240,15 @@ async def _run(statement: Any, wanted: Wanted, more: list[Any], call: Call) -> t
     body, page = row["body"], row["page"]
     if not row["inside"]:
         raise RowOutside("A row would be outside of what this view lets you write: nothing was changed.")
-    most = wanted.prefer.get("max-affected", "")
-    if most.isdigit() and page > int(most):
+    most = wanted.prefer.get("max-affected")
+    if most is not None and page > int(most):
         raise TooManyAffected("Query result exceeds max-affected preference constraint", hint="Nothing was changed.")
-    if wanted.query.single and wanted.representation and page != 1:
-        raise NotSingular("Cannot coerce the result to a single JSON object", hint="Nothing was changed.")
     return body, page
 
 
 def _answer(view: CompiledView, action: str, wanted: Wanted, body: str, page: int) -> Answer:
     headers = [("Content-Range", _content_range(action, wanted, page))]
-    applied = [f"{name}={value}" for name, value in wanted.prefer.items() if name in _PREFERENCES - {"handling", "tx"}]
+    applied = [f"{name}={value}" for name, value in wanted.prefer.items() if name not in ("handling", "tx")]
     if applied:
         headers.append(("Preference-Applied", ", ".join(applied)))
     status = 201 if action == "insert" else 200 if wanted.representation else 204

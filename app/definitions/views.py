@@ -11,6 +11,15 @@ from app.definitions.steps import UseDef
 
 AGGREGATES = ("count", "exists", "sum", "min", "max", "avg")
 SOURCES = ("value", *AGGREGATES, "one", "list")
+# What each kind of column takes beside its name and the table or view it reads.
+_TAKEN: dict[str | None, frozenset[str]] = {
+    None: frozenset(),
+    "value": frozenset({"value"}),
+    **dict.fromkeys(("count", "exists"), frozenset({"where"})),
+    **dict.fromkeys(("sum", "min", "max", "avg"), frozenset({"where", "of"})),
+    "one": frozenset({"where", "value", "order"}),
+    "list": frozenset({"where", "value", "order", "limit"}),
+}
 Action = Literal["select", "insert", "update", "delete"]
 
 
@@ -50,11 +59,14 @@ class ViewColumnDef(Definition):
         given = [key for key in SOURCES if getattr(self, "list_" if key == "list" else key) is not None]
         # `value` beside `list` or `one` says which value of the other row is taken.
         others = [key for key in given if key != "value"]
-        if len(others) > 1 or (given and not others and (self.of or self.where or self.order)):
+        if len(others) > 1:
             msg = f"a computed column has exactly one of {', '.join(SOURCES)}"
             raise ValueError(msg)
-        if others and "value" in given and others[0] not in {"list", "one"}:
-            msg = f"{others[0]} takes `of`, not `value`"
+        keys = ("value", "of", "where", "order", "limit")
+        said = [key for key in keys if getattr(self, key) not in (None, ())]
+        if extra := [key for key in said if key not in _TAKEN[self.source]]:
+            takes = ", ".join(key for key in keys if key in _TAKEN[self.source]) or "nothing more"
+            msg = f"{f'a column by {self.source}' if self.source else 'a plain column'} takes {takes}, not {extra[0]}"
             raise ValueError(msg)
         if others and others[0] in {"sum", "min", "max", "avg"} and self.of is None:
             msg = f"{others[0]} needs `of`: the value of each item, such as item.amount"

@@ -67,6 +67,13 @@ class OutOfRange(RowgateError):
     code: ClassVar[str] = "db.range"
 
 
+class RowTwice(RowgateError):
+    """Two rows of one upsert mean the same row: which of them counts is not for a server to guess."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "db.row_twice"
+
+
 class LockTimeout(RowgateError):
     """Another request holds the row for longer than this one may wait."""
 
@@ -104,6 +111,7 @@ _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "23001": (ReferenceViolated, "This row is still referred to."),
     "23514": (CheckViolated, "A value doesn't fit the rules of its table."),
     "23502": (NullViolated, "A required value is missing."),
+    "21000": (RowTwice, "Two of the rows that were sent mean the same row."),
     "22001": (OutOfRange, "A text is too long."),
     "22003": (OutOfRange, "A number is out of range."),
     "22008": (OutOfRange, "A time is out of range."),

@@ -226,3 +226,21 @@ def test_a_view_for_all_can_stand_inside_one_for_few_and_not_the_other_way_round
     for inner, outer in (("public", "authenticated"), ("authenticated", {"roles": ["r"]}), ("public", "public")):
         assert findings_of({"count": "w"}, {**LIKES, "access": inner}, access=outer) == []
     assert findings_of({"count": "w"}, {**LIKES, "access": "authenticated"}, access="public") != []
+
+
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        ({"count": "likes", "of": "item.weight"}, "a column by count takes where, not of"),
+        ({"exists": "likes", "order": ["weight"]}, "a column by exists takes where, not order"),
+        ({"sum": "likes", "of": "item.weight", "value": "item.weight"}, "takes of, where, not value"),
+        ({"max": "likes", "of": "item.weight", "limit": 1}, "takes of, where, not limit"),
+        ({"one": "profiles", "limit": 1}, "takes value, where, order, not limit"),
+        ({"list": "likes", "of": "item.weight"}, "takes value, where, order, limit, not of"),
+        ({"value": "row.title", "where": "row.published"}, "a column by value takes value, not where"),
+        ({"where": "row.published"}, "a plain column takes nothing more, not where"),
+    ],
+)
+def test_a_key_that_a_column_does_not_take_is_refused_and_never_ignored(column: dict[str, Any], says: str) -> None:
+    found = findings_of(column)
+    assert any(says in message for _, message in found), found

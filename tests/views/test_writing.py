@@ -384,3 +384,44 @@ def test_a_view_that_can_not_be_written_as_it_says_is_refused_when_saved(
 ) -> None:
     found = findings_of(view)
     assert any(at == place and says in message for at, message in found), found
+
+
+async def test_two_rows_of_one_upsert_that_mean_the_same_row_are_refused(backend: Backend, alice: Person) -> None:
+    rows = [{"title": "A", "slug": "a"}, {"title": "B", "slug": "a"}]
+    merge = {"Prefer": "resolution=merge-duplicates"}
+    answer = await alice.post("/rest/v1/my_notes?on_conflict=slug", rows, headers=merge)
+    assert (answer.status_code, answer.json()["code"], answer.json()["rowgate_code"]) == (422, "21000", "db.row_twice")
+    assert await rows_of(backend) == []
+
+
+@pytest.mark.parametrize("most", ["\u00b2", "9" * 5_000, "-1", "1e3", ""])
+async def test_a_preference_whose_value_is_none_of_its_own_is_not_applied(alice: Person, most: str) -> None:
+    prefer = f"max-affected={most}, return=everything, count=exact".encode("latin-1")
+    answer = await alice.post("/rest/v1/my_notes", {"title": "A"}, headers={"Prefer": prefer})
+    assert (answer.status_code, answer.headers["preference-applied"]) == (201, "count=exact")
+    strict = await alice.post("/rest/v1/my_notes", {"title": "A"}, headers={"Prefer": b"handling=strict, " + prefer})
+    assert strict.status_code == 400
+
+
+async def test_preferences_in_two_headers_both_count(backend: Backend, alice: Person) -> None:
+    await note(alice)
+    await note(alice)
+    token = ("Authorization", f"Bearer {alice.session['access_token']}")
+    headers = [token, ("Prefer", "max-affected=1"), ("Prefer", "return=minimal")]
+    answer = await backend.client.request("DELETE", "/rest/v1/my_notes?title=eq.A", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "PGRST124")
+    assert await rows_of(backend) == ["A", "A"]
+
+
+@pytest.mark.parametrize("query", ["columns=title&columns=slug", "on_conflict=slug&on_conflict=title"])
+async def test_what_stands_twice_is_refused(backend: Backend, alice: Person, query: str) -> None:
+    answer = await alice.post(f"/rest/v1/my_notes?{query}", {"title": "A"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "PGRST100")
+    assert await rows_of(backend) == []
+
+
+@pytest.mark.parametrize(("method", "body"), [("POST", []), ("PATCH", {})])
+async def test_a_write_of_nothing_is_not_one_row(alice: Person, method: str, body: Any) -> None:
+    single = {**BACK, "Accept": "application/vnd.pgrst.object+json"}
+    answer = await alice.call(method, "/rest/v1/my_notes", json=body, headers=single)
+    assert (answer.status_code, answer.json()["code"]) == (406, "PGRST116")
