@@ -45,7 +45,7 @@ def document(up: Upstream) -> dict[str, Any]:
         "endpoints": [
             endpoint("any", {**GET, "url": "=input.url"}, SHOW),
             endpoint("any_bound", {**GET, "url": "=input.url", "on_error": "bind"}, SHOW),
-            endpoint("quick", {**GET, "url": "=input.url", "timeout": 0.3}, SHOW),
+            endpoint("quick", {**GET, "url": "=input.url", "timeout": 2}, SHOW),
             endpoint("again", {**GET, "url": "=input.url", "retries": 2}, SHOW),
             endpoint("post", {**post, "json": {"a": ["=input.url"], "b": 1.5}}, SHOW),
             endpoint("form", {**post, "form": {"a": "=input.url", "b": [1, True], "c": None}}, SHOW),
