@@ -13,7 +13,7 @@ from typing import Any
 from app.errors import RowgateError
 from app.expressions.check import Scope, caret, check
 from app.expressions.evaluate import compile_value
-from app.expressions.library.conversions import duration_of_text, timestamp_of_text
+from app.expressions.library.conversions import double_text, duration_of_text, duration_text, timestamp_of_text
 from app.expressions.operations import EvaluationError
 from app.expressions.problems import ExpressionErrors
 from app.expressions.types import DYN, Type, TypeName, describe
@@ -59,7 +59,7 @@ def _turn(line: str, write: Callable[[str], Any], names: Names) -> Names:
     text = bound.group(2) if bound else line
     try:
         expression = check(text, names.scope)
-        value = compile_value(expression)({**names.values})
+        value = compile_value(expression)(names.values)
     except ExpressionErrors as errors:
         for problem in errors.problems:
             write(f"{caret(text, problem)}\n")
@@ -132,31 +132,21 @@ def shown_value(value: Any) -> Any:
     if isinstance(value, list):
         return [shown_value(item) for item in value]
     if isinstance(value, float):
-        return value if math.isfinite(value) else {"double": _UNFINITE[repr(value)]}
+        return value if math.isfinite(value) else {"double": double_text(value)}
     for kind, show in _SHOWN:
         if isinstance(value, kind):
             return show(value)
     return value
 
 
-_UNFINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
-
-
 def _timestamp(value: datetime) -> dict[str, str]:
     return {"timestamp": value.astimezone(UTC).isoformat().replace("+00:00", "Z")}
-
-
-def _duration(value: timedelta) -> dict[str, str]:
-    micros = value // timedelta(microseconds=1)
-    whole, rest = divmod(abs(micros), 1_000_000)
-    fraction = f".{rest:06d}".rstrip("0") if rest else ""
-    return {"duration": f"{'-' if micros < 0 else ''}{whole}{fraction}s"}
 
 
 _SHOWN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (datetime, _timestamp),
     (date, lambda value: {"date": value.isoformat()}),
-    (timedelta, _duration),
+    (timedelta, lambda value: {"duration": duration_text(value)}),
     (bytes, lambda value: {"bytes": base64.b64encode(value).decode()}),
     (Decimal, lambda value: {"decimal": str(value)}),
     (TypeName, lambda value: {"type": value.name}),

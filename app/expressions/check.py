@@ -5,9 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.expressions import syntax
-from app.expressions.library import text as texts
-from app.expressions.library import time as times
-from app.expressions.library.conversions import FROM_TEXT
 from app.expressions.library.table import NAMESPACES, TABLE
 from app.expressions.operands import common, compared, converted, operate
 from app.expressions.operations import EvaluationError
@@ -28,7 +25,6 @@ from app.expressions.types import (
     ListOf,
     MapOf,
     Record,
-    Scalar,
     Type,
     describe,
     holds_secret,
@@ -333,7 +329,7 @@ def _call(checker: _Checker, node: syntax.Call) -> syntax.Node:
         given = ", ".join(describe(kind) for kind in kinds)
         checker.report(node, f"{node.function} doesn't take ({given})", function.doc)
         return node
-    _check_literals(checker, node)
+    _check_literal(checker, node, function.literal)
     if all(kind != DYN for kind in kinds):
         fitting = fitting[:1]
     results = {result for _, result in fitting}
@@ -351,18 +347,13 @@ def _qualified(checker: _Checker, node: syntax.Call) -> syntax.Call:
     return node
 
 
-def _check_literals(checker: _Checker, node: syntax.Call) -> None:
-    """Run now what depends on one literal alone: a pattern, a time zone, or the text of a date, a UUID, a duration."""
+def _check_literal(checker: _Checker, node: syntax.Call, read: Callable[[str], Any] | None) -> None:
+    """Read now what depends on one literal alone: a pattern, a time zone, or the text of a date, a UUID, a duration."""
     last = node.arguments[-1]
-    if not (isinstance(last, syntax.Literal) and last.type == STRING):
+    if read is None or not isinstance(last, syntax.Literal) or last.type != STRING:
         return
     try:
-        if node.function == "matches":
-            texts.pattern(last.value)
-        elif node.function in times.GETTERS and len(node.arguments) > 1:
-            times.zone(last.value)
-        elif (read := FROM_TEXT.get(Scalar(node.function))) is not None:
-            read(last.value)
+        read(last.value)
     except (EvaluationError, ValueError, OverflowError) as error:
         detail = error.detail if isinstance(error, EvaluationError) else f"this string is no {node.function}"
         checker.report(last, detail)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.expressions import syntax
-from app.expressions.operations import MAX_BUILT, BoundsExceeded, Unknown, guarded
+from app.expressions.operations import MAX_BUILT, BoundsExceeded, Unknown, check_built, guarded
 from app.expressions.types import DYN, Enum, Scalar, Type
 
 MAX_ITERATIONS = 10_000
@@ -39,8 +39,7 @@ class Budget:
     def build(self, size: int) -> None:
         """Take room for a string or list in the making; raises BoundsExceeded when there is none left."""
         self.built -= size
-        if self.built < 0:
-            raise BoundsExceeded("the expression builds strings and lists of more than 1 MiB")
+        check_built(MAX_BUILT - self.built)
 
 
 class State:

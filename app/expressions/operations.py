@@ -68,6 +68,12 @@ class BoundsExceeded(EvaluationError):
     code = "expression.bounds"
 
 
+def check_built(size: int) -> None:
+    """Raise BoundsExceeded for a string or list of more characters, bytes or elements than may be built."""
+    if size > MAX_BUILT:
+        raise BoundsExceeded("the expression builds strings and lists of more than 1 MiB")
+
+
 def kind_of(value: Any) -> Type:
     """Give the type of a value as it stands at run time; lists and maps are of dynamic values."""
     for python, kind in _KINDS:

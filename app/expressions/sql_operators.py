@@ -1,6 +1,7 @@
 """What the operators do in SQL: the same answers as in process, and NULL where those have none."""
 
 from app.expressions.library.conversions import double_of_decimal
+from app.expressions.operations import INT_MAX, INT_MIN
 from app.expressions.types import (
     BOOL,
     DECIMAL,
@@ -13,7 +14,6 @@ from app.expressions.types import (
     Type,
 )
 
-_LEAST, _MOST = "-9223372036854775808", "9223372036854775807"
 _TEXT_OPERATORS = {"==": "=", "!=": "<>"}
 # Python's instants end at the years 1 and 9999; Postgres' go on, and an infinite one has no difference.
 _INSTANTS = "timestamptz '0001-01-01 00:00:00+00' AND timestamptz '9999-12-31 23:59:59.999999+00'"
@@ -54,12 +54,12 @@ def arithmetic(operator: str, kind: Type, other: Type, left: str, right: str) ->
 
 def _integers(operator: str, left: str, right: str) -> str:
     if operator == "%":
-        return f"(CASE WHEN {right} = 0 OR ({right} = -1 AND {left} = {_LEAST}) THEN NULL ELSE {left} % {right} END)"
+        return f"(CASE WHEN {right} = 0 OR ({right} = -1 AND {left} = {INT_MIN}) THEN NULL ELSE {left} % {right} END)"
     if operator == "/":
         exact = f"div({left}::numeric, NULLIF({right}, 0)::numeric)"
     else:
         exact = f"({left}::numeric {operator} {right}::numeric)"
-    return f"(CASE WHEN {exact} BETWEEN {_LEAST} AND {_MOST} THEN {exact}::bigint END)"
+    return f"(CASE WHEN {exact} BETWEEN {INT_MIN} AND {INT_MAX} THEN {exact}::bigint END)"
 
 
 def _decimals(operator: str, left: str, right: str) -> str | None:
@@ -111,7 +111,7 @@ def from_json(text: str, kind: Type) -> str | None:
         return f"(CASE WHEN jsonb_typeof({text}) = 'string' THEN {plain} END)"
     number = f"jsonb_typeof({text}) = 'number'"
     if kind == INT:
-        fits = f"CASE WHEN {plain}::numeric BETWEEN {_LEAST} AND {_MOST} THEN {plain}::bigint END"
+        fits = f"CASE WHEN {plain}::numeric BETWEEN {INT_MIN} AND {INT_MAX} THEN {plain}::bigint END"
         return f"(CASE WHEN {number} AND {plain} ~ '^-?[0-9]{{1,19}}$' THEN {fits} END)"
     if kind == DECIMAL:
         return f"(CASE WHEN {number} THEN {plain}::numeric END)"

@@ -11,7 +11,7 @@ from app.expressions.evaluate import compile_value, folded
 from app.expressions.library.conversions import double_of_decimal
 from app.expressions.library.signature import sql_position
 from app.expressions.library.table import TABLE
-from app.expressions.operations import Unknown
+from app.expressions.operations import INT_MIN, Unknown
 from app.expressions.problems import ExpressionErrors, Problem
 from app.expressions.sql_operators import arithmetic, comparison, from_json
 from app.expressions.types import BOOL, DECIMAL, DOUBLE, DYN, INT, STRING, Enum, ListOf, Record, Type, pg_type
@@ -98,6 +98,8 @@ class _Writer:
 
     def bound(self, node: syntax.Node) -> str:
         """Bind what touches no row as one parameter."""
+        if isinstance(node, syntax.Literal):
+            return self.literal(node)
         whole = Expression(self.expression.text, node, node.type, self.expression.paths, frozenset(), constant=False)
         compute = compile_value(whole)
 
@@ -107,13 +109,15 @@ class _Writer:
             except Unknown:
                 return None
 
-        if isinstance(node, syntax.Literal):
-            if isinstance(node.value, bool):
-                return "true" if node.value else "false"
-            if isinstance(node.value, dict | list) and pg_type(node.type) == "jsonb":
-                return self.refuse(node, "a list or map of mixed values")
-            return self.parameters.constant(node.value, pg_type(node.type))
         return self.parameters.add(evaluate, pg_type(node.type))
+
+    def literal(self, node: syntax.Literal) -> str:
+        """Bind what never changes; of two words Postgres can plan by what they are."""
+        if isinstance(node.value, bool):
+            return "true" if node.value else "false"
+        if isinstance(node.value, dict | list) and pg_type(node.type) == "jsonb":
+            return self.refuse(node, "a list or map of mixed values")
+        return self.parameters.constant(node.value, pg_type(node.type))
 
     def truth(self, node: syntax.Node, *, top: bool = False) -> str:
         """Write a condition; a dynamic value counts where it is a boolean."""
@@ -156,7 +160,7 @@ def _unary(writer: _Writer, node: syntax.Unary, _top: bool) -> str:
         return f"(NOT {writer.truth(node.operand)})"
     operand = writer.write(node.operand)
     if node.operand.type == INT:
-        return f"(CASE WHEN {operand} > -9223372036854775808 THEN -({operand}::bigint) END)"
+        return f"(CASE WHEN {operand} > {INT_MIN} THEN -({operand}::bigint) END)"
     return writer.refuse(node, "a negated dynamic value") if node.operand.type == DYN else f"(-({operand}))"
 
 

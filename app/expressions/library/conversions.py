@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from app.expressions.library.signature import Function, Kinds, Overload, Sql, function, plain
+from app.expressions.library.signature import Function, Kinds, Overload, function, plain
 from app.expressions.operations import EXACT, INT_MAX, INT_MIN, Unknown, bounded_span, to_decimal, to_double, type_name
 from app.expressions.types import (
     BOOL,
@@ -168,7 +168,8 @@ def duration_text(span: timedelta) -> str:
     return f"{'-' if micro < 0 else ''}{whole}{fraction}s"
 
 
-def _decimal_text(value: Decimal) -> str:
+def decimal_text(value: Decimal) -> str:
+    """Write a decimal with all its digits and no exponent."""
     return format(value, "f")
 
 
@@ -179,7 +180,8 @@ def _bytes_text(value: bytes) -> str:
     return text
 
 
-def _bool_text(value: bool) -> str:
+def bool_text(value: bool) -> str:
+    """Write `true` or `false`."""
     return "true" if value else "false"
 
 
@@ -204,38 +206,32 @@ def _dynamic(kinds: Kinds) -> Type | None:
     return DYN if len(kinds) == 1 else None
 
 
-_SMALLEST, _LARGEST = str(INT_MIN), str(INT_MAX)
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 _TRUE_SQL, _FALSE_SQL = (", ".join(f"'{word}'" for word in sorted(words)) for words in (_TRUE, _FALSE))
 _DATES = "date '0001-01-01' AND date '9999-12-31'"
-
-
-def _when(condition: str, then: str) -> Sql:
-    """Give the SQL of a value that is there under a condition; `x` stands for the argument."""
-
-    def write(texts: Any, _nodes: Any) -> str:
-        return f"(CASE WHEN {condition} THEN {then} END)".replace("\x01", texts[0])
-
-    return write
-
-
-_X = "\x01"
+_INT64 = f"BETWEEN {INT_MIN} AND {INT_MAX}"
+_IS_INT = "{0} ~ '^-?[0-9]{{1,19}}$'"
 _IS_NUMBER = (
-    f"char_length({_X}) <= {_LONGEST_NUMBER} AND {_X} ~ '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{{1,3}})?$'"
+    f"char_length({{0}}) <= {_LONGEST_NUMBER} AND "
+    "{0} ~ '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{{1,3}})?$'"
 )
+
+
+def _when(condition: str, then: str) -> str:
+    """Give the SQL of a value that is there under a condition, and else null."""
+    return f"(CASE WHEN {condition} THEN {then} END)"
 
 
 def double_of_decimal(text: str) -> str:
     """Give the SQL of a decimal as a double: past 1e308 there is none, below 1e-307 it is zero."""
     small = f"CASE WHEN abs({text}) >= 1e-307 THEN ({text})::double precision ELSE 0 END"
-    return f"(CASE WHEN abs({text}) < 1e308 THEN {small} END)"
+    return _when(f"abs({text}) < 1e308", small)
 
 
-def _sql_double_of_text(texts: Any, _nodes: Any) -> str:
-    number = double_of_decimal(f"({texts[0]})::numeric")
-    named = f"{texts[0]} IN ('NaN', 'Infinity', '-Infinity')"
-    written = f"WHEN {_IS_NUMBER} THEN {number}".replace(_X, texts[0])
-    return f"(CASE WHEN {named} THEN ({texts[0]})::double precision {written} END)"
+_DOUBLE_OF_TEXT = (
+    "(CASE WHEN {0} IN ('NaN', 'Infinity', '-Infinity') THEN ({0})::double precision"
+    f" WHEN {_IS_NUMBER} THEN {double_of_decimal('({0})::numeric')} END)"
+)
 
 
 FUNCTIONS: tuple[Function, ...] = (
@@ -247,28 +243,28 @@ FUNCTIONS: tuple[Function, ...] = (
             (DECIMAL,),
             INT,
             _int_of_decimal,
-            _when(f"trunc({_X}) BETWEEN {_SMALLEST} AND {_LARGEST}", f"trunc({_X})::bigint"),
+            _when(f"trunc({{0}}) {_INT64}", "trunc({0})::bigint"),
         ),
         plain(
             (DOUBLE,),
             INT,
             _int_of_double,
-            _when(f"{_X} > {_SMALLEST} AND {_X} < {_LARGEST}", f"trunc({_X})::bigint"),
+            _when(f"{{0}} > {INT_MIN} AND {{0}} < {INT_MAX}", "trunc({0})::bigint"),
         ),
         plain(
             (STRING,),
             INT,
             int_of_text,
             _when(
-                f"{_X} ~ '^-?[0-9]{{1,19}}$'",
-                f"CASE WHEN ({_X})::numeric BETWEEN {_SMALLEST} AND {_LARGEST} THEN ({_X})::bigint END",
+                _IS_INT,
+                f"CASE WHEN ({{0}})::numeric {_INT64} THEN ({{0}})::bigint END",
             ),
         ),
         plain(
             (TIMESTAMP,),
             INT,
             _seconds_of_timestamp,
-            _when(f"isfinite({_X})", f"floor(extract(epoch FROM {_X}))::bigint"),
+            _when("isfinite({0})", "floor(extract(epoch FROM {0}))::bigint"),
         ),
     ),
     function(
@@ -276,8 +272,8 @@ FUNCTIONS: tuple[Function, ...] = (
         "A double of a number or a text.",
         plain((DOUBLE,), DOUBLE, _same, "{0}"),
         plain((INT,), DOUBLE, to_double, "({0})::double precision"),
-        plain((DECIMAL,), DOUBLE, to_double, lambda texts, _nodes: double_of_decimal(texts[0])),
-        plain((STRING,), DOUBLE, _double_of_text, _sql_double_of_text),
+        plain((DECIMAL,), DOUBLE, to_double, double_of_decimal("{0}")),
+        plain((STRING,), DOUBLE, _double_of_text, _DOUBLE_OF_TEXT),
     ),
     function(
         "decimal",
@@ -285,20 +281,20 @@ FUNCTIONS: tuple[Function, ...] = (
         plain((DECIMAL,), DECIMAL, _same, "{0}"),
         plain((INT,), DECIMAL, to_decimal, "({0})::numeric"),
         plain((DOUBLE,), DECIMAL, _decimal_of_double),
-        plain((STRING,), DECIMAL, decimal_of_text, _when(_IS_NUMBER, f"({_X})::numeric")),
+        plain((STRING,), DECIMAL, decimal_of_text, _when(_IS_NUMBER, "({0})::numeric")),
     ),
     function(
         "string",
         "The value written out; bytes are read as UTF-8.",
         plain((STRING,), STRING, _same, "{0}"),
-        plain((BOOL,), STRING, _bool_text, "({0})::text"),
+        plain((BOOL,), STRING, bool_text, "({0})::text"),
         plain((INT,), STRING, str, "({0})::text"),
-        plain((DECIMAL,), STRING, _decimal_text),
+        plain((DECIMAL,), STRING, decimal_text),
         plain((DOUBLE,), STRING, double_text),
         plain((BYTES,), STRING, _bytes_text),
         plain((TIMESTAMP,), STRING, timestamp_text),
         plain((DURATION,), STRING, duration_text),
-        plain((DATE,), STRING, date_text, _when(f"{_X} BETWEEN {_DATES}", f"to_char({_X}, 'YYYY-MM-DD')")),
+        plain((DATE,), STRING, date_text, _when(f"{{0}} BETWEEN {_DATES}", "to_char({0}, 'YYYY-MM-DD')")),
         plain((UUID,), STRING, _same, "({0})::text"),
     ),
     function(
@@ -327,23 +323,25 @@ FUNCTIONS: tuple[Function, ...] = (
             (DATE,),
             TIMESTAMP,
             _timestamp_of_date,
-            _when(f"{_X} BETWEEN {_DATES}", f"(({_X})::timestamp AT TIME ZONE 'UTC')"),
+            _when(f"{{0}} BETWEEN {_DATES}", "(({0})::timestamp AT TIME ZONE 'UTC')"),
         ),
         plain(
             (INT,),
             TIMESTAMP,
             _timestamp_of_seconds,
             _when(
-                f"{_X} BETWEEN {_FIRST_SECOND} AND {_LAST_SECOND}",
-                f"timestamptz 'epoch' + ({_X}) * interval '1 second'",
+                f"{{0}} BETWEEN {_FIRST_SECOND} AND {_LAST_SECOND}",
+                "timestamptz 'epoch' + ({0}) * interval '1 second'",
             ),
         ),
+        literal=timestamp_of_text,
     ),
     function(
         "duration",
         "A span of time, written as 1h30m or 1.5s.",
         plain((DURATION,), DURATION, _same, "{0}"),
         plain((STRING,), DURATION, duration_of_text),
+        literal=duration_of_text,
     ),
     function(
         "date",
@@ -354,14 +352,16 @@ FUNCTIONS: tuple[Function, ...] = (
             (TIMESTAMP,),
             DATE,
             lambda moment: moment.astimezone(UTC).date(),
-            _when(f"isfinite({_X})", f"({_X} AT TIME ZONE 'UTC')::date"),
+            _when("isfinite({0})", "({0} AT TIME ZONE 'UTC')::date"),
         ),
+        literal=date_of_text,
     ),
     function(
         "uuid",
         "A UUID of its 8-4-4-4-12 form.",
         plain((UUID,), UUID, _same, "{0}"),
         plain((STRING,), UUID, uuid_of_text),
+        literal=uuid_of_text,
     ),
     function(
         "dyn", "The value, with a type that is only looked at when it runs.", Overload(_dynamic, _same, nulls=True)

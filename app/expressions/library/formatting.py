@@ -6,8 +6,15 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from app.expressions.library.conversions import date_text, double_text, duration_text, timestamp_text
-from app.expressions.operations import MAX_BUILT, BoundsExceeded, Unknown
+from app.expressions.library.conversions import (
+    bool_text,
+    date_text,
+    decimal_text,
+    double_text,
+    duration_text,
+    timestamp_text,
+)
+from app.expressions.operations import BoundsExceeded, Unknown, check_built
 from app.expressions.types import TypeName
 
 _CLAUSE = re.compile(r"%(?:(%)|(?:\.([0-9]{1,3}))?([a-zA-Z])?)")
@@ -31,8 +38,7 @@ def formatted(text: str, values: list[Any]) -> str:
             parts.append(_clause(clause, int(digits) if digits else 6, values[taken]))
             taken += 1
         size += sum(map(len, parts))
-        if size > MAX_BUILT:
-            raise BoundsExceeded("the expression builds strings and lists of more than 1 MiB")
+        check_built(size)
         written += parts
     return "".join((*written, text[position:]))
 
@@ -45,23 +51,22 @@ def _clause(clause: str | None, digits: int, value: Any) -> str:
 
 
 def _string(value: Any, _digits: int) -> str:
-    room = [MAX_BUILT]
-    return _shown(value, room, 0)
+    return _shown(value, [0], 0)
 
 
-def _shown(value: Any, room: list[int], depth: int) -> str:
+def _shown(value: Any, written: list[int], depth: int) -> str:
+    """Write a value; `written` counts the characters of all its parts, so that the whole is bounded."""
     if depth > _DEEPEST:
         raise BoundsExceeded("a value is nested too deep to be written")
     if isinstance(value, list):
-        text = f"[{', '.join(_shown(item, room, depth + 1) for item in value)}]"
+        text = f"[{', '.join(_shown(item, written, depth + 1) for item in value)}]"
     elif isinstance(value, dict):
-        pairs = {_shown(key, room, depth + 1): _shown(item, room, depth + 1) for key, item in value.items()}
+        pairs = {_shown(key, written, depth + 1): _shown(item, written, depth + 1) for key, item in value.items()}
         text = "{" + ", ".join(f"{key}: {pairs[key]}" for key in sorted(pairs)) + "}"
     else:
         text = _scalar(value)
-    room[0] -= len(text) + 1
-    if room[0] < 0:
-        raise BoundsExceeded("the expression builds strings and lists of more than 1 MiB")
+    written[0] += len(text) + 1
+    check_built(written[0])
     return text
 
 
@@ -74,10 +79,10 @@ def _scalar(value: Any) -> str:
 
 _WRITERS: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (str, str),
-    (bool, lambda value: "true" if value else "false"),
+    (bool, bool_text),
     (int, str),
     (float, double_text),
-    (Decimal, lambda value: format(value, "f")),
+    (Decimal, decimal_text),
     (type(None), lambda _value: "null"),
     (datetime, timestamp_text),
     (date, date_text),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from app.expressions.library.signature import Function, Kinds, Overload, function, plain
+from app.expressions.library.signature import Function, Kinds, Overload, Sql, function, plain
 from app.expressions.operations import EXACT, INT_MIN, WIDEN, Unknown, dynamic_order, is_nan, kind_of
 from app.expressions.types import DECIMAL, DOUBLE, DYN, INT, NUMBERS, ListOf, Type, pg_type, wider
 
@@ -36,7 +36,7 @@ def _extreme(symbol: str) -> Callable[..., Any]:
     return choose
 
 
-def _extreme_sql(name: str) -> Callable[[Sequence[str], "Sequence[Node]"], str | None]:
+def _extreme_sql(name: str) -> Sql:
     def write(texts: Sequence[str], nodes: "Sequence[Node]") -> str | None:
         kind = _numbers([node.type for node in nodes])
         if kind not in (INT, DECIMAL):

@@ -32,6 +32,7 @@ class Function:
     """A function of the language: how it is written (`f(x)`, `x.f()`, or both), its signatures, and what it does.
 
     `pure` says that equal arguments give equal answers; `walks` that the work grows with the lists it is given.
+    `literal` reads a text written out as the last argument, so that what is none is refused when it is saved.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Function:
     doc: str
     pure: bool = True
     walks: bool = False
+    literal: Callable[[str], Any] | None = None
 
 
 def plain(
@@ -48,8 +50,6 @@ def plain(
     result: Type,
     python: Callable[..., Any],
     sql: str | Sql | None = None,
-    *,
-    nulls: bool = False,
 ) -> Overload:
     """Give the signature of fixed types; an `sql` text has `{0}`, `{1}` where the arguments go."""
 
@@ -59,7 +59,7 @@ def plain(
         return result if taken else None
 
     half = (lambda texts, _nodes, sql=sql: sql.format(*texts)) if isinstance(sql, str) else sql
-    return Overload(fits, python, half, nulls)
+    return Overload(fits, python, half)
 
 
 def sql_position(text: str) -> str:
@@ -74,11 +74,11 @@ def _takes(kind: Type, wanted: Type) -> bool:
     return assignable(kind, wanted) and (kind == wanted or kind not in NUMBERS)
 
 
-def function(name: str, doc: str, *overloads: Overload, pure: bool = True, walks: bool = False) -> Function:
-    """Give a function that is written `f(x)`."""
-    return Function(name, True, False, overloads, doc, pure, walks)
+def function(name: str, doc: str, *overloads: Overload, **more: Any) -> Function:
+    """Give a function that is written `f(x)`; `more` are the last members of Function."""
+    return Function(name, True, False, overloads, doc, **more)
 
 
-def method(name: str, doc: str, *overloads: Overload, walks: bool = False) -> Function:
-    """Give a function that is written `x.f()`."""
-    return Function(name, False, True, overloads, doc, walks=walks)
+def method(name: str, doc: str, *overloads: Overload, **more: Any) -> Function:
+    """Give a function that is written `x.f()`; `more` are the last members of Function."""
+    return Function(name, False, True, overloads, doc, **more)

@@ -10,7 +10,7 @@ import re2
 
 from app.expressions.library.formatting import formatted
 from app.expressions.library.signature import Function, function, method, plain, sql_position
-from app.expressions.operations import MAX_BUILT, BoundsExceeded, Unknown
+from app.expressions.operations import Unknown, check_built
 from app.expressions.types import BOOL, BYTES, DYN, INT, LIST, MAP, STRING, ListOf, Scalar
 
 if TYPE_CHECKING:
@@ -46,11 +46,6 @@ def _matches(text: str, written: str) -> bool:
     return pattern(written).search(text) is not None
 
 
-def _bounded(size: int) -> None:
-    if size > MAX_BUILT:
-        raise BoundsExceeded("the expression builds strings and lists of more than 1 MiB")
-
-
 def _inside(text: str, position: int) -> None:
     if not 0 <= position <= len(text):
         raise Unknown("the position is outside the text")
@@ -77,7 +72,7 @@ def _substring(text: str, start: int, end: int | None = None) -> str:
 
 def _replace(text: str, old: str, new: str, limit: int = -1) -> str:
     count = text.count(old) if limit < 0 else min(limit, text.count(old))
-    _bounded(len(text) + count * (len(new) - len(old)))
+    check_built(len(text) + count * (len(new) - len(old)))
     return text.replace(old, new, count)
 
 
@@ -93,7 +88,7 @@ def _split(text: str, separator: str, limit: int = -1) -> list[str]:
 def _join(texts: list[str], separator: str = "") -> str:
     if not all(isinstance(text, str) for text in texts):
         raise Unknown("only texts can be joined")
-    _bounded(sum(map(len, texts)) + len(separator) * len(texts))
+    check_built(sum(map(len, texts)) + len(separator) * len(texts))
     return separator.join(texts)
 
 
@@ -153,7 +148,12 @@ FUNCTIONS: tuple[Function, ...] = (
         plain((STRING, STRING), BOOL, str.__contains__, "(strpos({0}, {1}) > 0)"),
     ),
     Function(
-        "matches", True, True, (plain((STRING, STRING), BOOL, _matches),), "Whether an RE2 pattern matches a part."
+        "matches",
+        True,
+        True,
+        (plain((STRING, STRING), BOOL, _matches),),
+        "Whether an RE2 pattern matches a part.",
+        literal=pattern,
     ),
     method(
         "lowerAscii",

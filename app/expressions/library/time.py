@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from app.expressions.library.signature import Function, Overload, method, plain
+from app.expressions.library.signature import Function, Overload, Sql, method, plain
 from app.expressions.operations import Unknown
 from app.expressions.types import DATE, DURATION, INT, STRING, TIMESTAMP
 
@@ -56,7 +56,7 @@ def _of_date(part: Callable[[datetime], int]) -> Callable[[date], int]:
     return lambda day: part(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
-def _sql(field: str) -> Callable[[Sequence[str], "Sequence[Node]"], str | None]:
+def _sql(field: str) -> Sql:
     def write(texts: Sequence[str], nodes: "Sequence[Node]") -> str | None:
         moment = texts[0]
         place: str | None = "'UTC'"
@@ -85,7 +85,8 @@ def _date_sql(field: str) -> str:
 
 def _getter(name: str, doc: str, part: Callable[[datetime], int], field: str, *more: Overload) -> Function:
     read, write = _in_zone(part), _sql(field)
-    return method(name, doc, plain((TIMESTAMP,), INT, read, write), plain((TIMESTAMP, STRING), INT, read, write), *more)
+    zoned = plain((TIMESTAMP, STRING), INT, read, write)
+    return method(name, doc, plain((TIMESTAMP,), INT, read, write), zoned, *more, literal=zone)
 
 
 def _on_dates(part: Callable[[datetime], int], field: str) -> Overload:
@@ -157,4 +158,3 @@ FUNCTIONS: tuple[Function, ...] = (
         ),
     ),
 )
-GETTERS = frozenset(getter.name for getter in FUNCTIONS)
