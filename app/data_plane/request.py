@@ -1,5 +1,6 @@
 """One request as it came in, before anything of it is believed."""
 
+from collections.abc import Collection
 from typing import Any
 
 from app.auth.identity import Identity
@@ -38,6 +39,15 @@ class Request:
             if key == name:
                 return value.decode("latin-1")
         return None
+
+    def joined(self, names: Collection[bytes]) -> dict[bytes, str]:
+        """Give these headers' values; one that stands twice is one list (RFC 9110, 5.3), and nothing is dropped."""
+        found: dict[bytes, str] = {}
+        for name, value in self.headers:
+            if name in names:
+                text = value.decode("latin-1")
+                found[name] = f"{found[name]}, {text}" if name in found else text
+        return found
 
     def header_count(self, name: bytes) -> int:
         """Count the lines of a header."""

@@ -21,7 +21,7 @@ _READ = frozenset({b"prefer", b"range", b"range-unit", b"accept"})
 
 async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     """Answer a GET or HEAD: one statement, whose JSON is passed on as bytes."""
-    headers = {name: value.decode("latin-1") for name, value in request.headers if name in _READ}
+    headers = request.joined(_READ)
     pairs = query_pairs(request.query) if request.query else []
     query, own = parse_query(pairs, headers, view.source.shown, view.params.names)
     call.env["params"] = view_params(view, own)
@@ -35,8 +35,7 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
         if searches(query):
             raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
         raise
-    if call.trace is not None:
-        await _compared(view, query, limit, call, rows[0]["page"])
+    await _compared(view, query, limit, call, rows[0]["page"])
     body, page = rows[0]["body"], rows[0]["page"]
     total = rows[0]["total"] if planned is None else max(planned, query.offset + page)
     found = [("Content-Range", _content_range(query.offset, page, total))]

@@ -3,12 +3,21 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 from app.compiler.runtime import CompiledView, ViewWriting
 from app.data_plane.dialect.parse import SINGLE, parse_query
-from app.data_plane.dialect.refusals import ColumnUnknown, NotSingular, QueryRefused, QueryUnsupported, ValueUnreadable
+from app.data_plane.dialect.refusals import (
+    ColumnUnknown,
+    KeysDiffer,
+    NotSingular,
+    QueryRefused,
+    QueryUnsupported,
+    RowOutside,
+    TooManyAffected,
+    ValueUnreadable,
+)
 from app.data_plane.request import Request
 from app.data_plane.rest import view_params
 from app.errors import FieldError
@@ -18,7 +27,8 @@ from app.query_string import query_pairs
 from app.relations.faults import OutOfRange, UniqueViolated
 from app.relations.query import Query
 from app.relations.query_sql import tested_values
-from app.relations.view_writes import Upsert, rows_json
+from app.relations.view_writes import Upsert
+from app.relations.write import rows_json
 from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
 
@@ -27,7 +37,6 @@ BODY_LIMIT = 1024 * 1024
 JSON = frozenset({"application/json", SINGLE})
 _READ = frozenset({b"prefer", b"accept"})
 _WRITE_KEYS = frozenset({"columns", "on_conflict"})
-_RESOLUTIONS = {"merge-duplicates": "merge", "ignore-duplicates": "ignore"}
 _PREFERENCES = {
     "return": re.compile("minimal|headers-only|representation"),
     "resolution": re.compile("merge-duplicates|ignore-duplicates"),
@@ -37,28 +46,6 @@ _PREFERENCES = {
     "handling": re.compile("strict|lenient"),
     "tx": re.compile("commit"),
 }
-
-
-class RowOutside(QueryRefused):
-    """A row that was written would be outside the view's filter: nothing was changed."""
-
-    status: ClassVar[int] = 403
-    code: ClassVar[str] = "access.row_outside"
-    postgrest: ClassVar[str] = "42501"
-
-
-class TooManyAffected(QueryRefused):
-    """More rows than the caller meant to change: nothing was changed."""
-
-    code: ClassVar[str] = "query.max_affected"
-    postgrest: ClassVar[str] = "PGRST124"
-
-
-class KeysDiffer(QueryRefused):
-    """The objects of a bulk insert don't have the same keys."""
-
-    code: ClassVar[str] = "query.keys_differ"
-    postgrest: ClassVar[str] = "PGRST102"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +92,7 @@ async def write_view(view: CompiledView, action: str, request: Request, call: Ca
 
 
 def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
-    headers: dict[bytes, str] = {}
-    for name, value in request.headers:
-        if name in _READ:
-            # A header that stands twice is one list: no part of what a client prefers is dropped.
-            headers[name] = ", ".join(filter(None, (headers.get(name), value.decode("latin-1"))))
+    headers = request.joined(_READ)
     pairs = query_pairs(request.query) if request.query else []
     prefer = _preferences(headers.get(b"prefer", ""))
     listed = [pair for pair in pairs if pair[0] in _WRITE_KEYS]
@@ -164,7 +147,7 @@ async def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent
         return "[]", 0
     statement = writing.shapes.insert(wanted.query, upsert)
     found = await _run(statement, wanted, [rows_json(_validated(writing, rows))], call)
-    if upsert is not None and upsert.resolution == "merge" and found[1] < len(rows):
+    if upsert is not None and upsert.merges and found[1] < len(rows):
         # The row that stands in the way is outside the filter. That there is one can't be hidden; nothing else is told.
         raise UniqueViolated("A value that has to be unique is taken.")
     return found
@@ -202,7 +185,7 @@ def _validated(writing: ViewWriting, rows: Sequence[Mapping[str, Any]]) -> list[
 
 
 def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tuple[str, ...]) -> Upsert | None:
-    resolution = _RESOLUTIONS.get(wanted.prefer.get("resolution", ""))
+    resolution = wanted.prefer.get("resolution")
     if resolution is None:
         return None
     target = wanted.on_conflict
@@ -211,12 +194,11 @@ def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tupl
         raise QueryUnsupported("An upsert needs on_conflict, since ids are given by the database.", hint=hint)
     if frozenset(target) not in view.source.table.unique:
         raise QueryUnsupported("The columns of on_conflict are not unique together in this view.")
-    if resolution == "ignore":
-        return Upsert(target, "ignore")
+    if resolution == "ignore-duplicates":
+        return Upsert(target, None)
     if "update" not in view.definition.allow:
         raise QueryUnsupported("Rows are not updated through this view.", hint="Use resolution=ignore-duplicates.")
-    updated = tuple(name for name in writing.writable.columns if name in keys and name not in target)
-    return Upsert(target, "merge", updated)
+    return Upsert(target, tuple(name for name in writing.writable.columns if name in keys and name not in target))
 
 
 async def _update(writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> tuple[str, int]:

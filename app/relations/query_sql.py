@@ -1,7 +1,7 @@
 """A query and a view's source to one statement, whose one row is the whole answer: its JSON, its rows, the total."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,30 +16,42 @@ MAX_SHAPES = 2_000
 _COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _LIKE = {"like": "LIKE", "ilike": "ILIKE"}
 _MATCH = {"match": "~", "imatch": "~*"}
+_PATTERNS = _LIKE | _MATCH
 _SETS = {"cs": "@>", "cd": "<@", "ov": "&&"}
 _SEARCH = {"fts": "to_tsquery", "plfts": "plainto_tsquery", "phfts": "phraseto_tsquery", "wfts": "websearch_to_tsquery"}
 _IS = {"null": "IS NULL", "true": "IS TRUE", "false": "IS FALSE", "unknown": "IS UNKNOWN", "not_null": "IS NOT NULL"}
 
 
-class Shapes:
-    """The statements of one view by the shapes of the queries that came: bounded, the least used go first."""
+class Statements:
+    """Statements by the shapes of the requests that came: bounded, the least used go first."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self) -> None:
         """Begin with none."""
-        self.source = source
         self._known: OrderedDict[Any, Statement] = OrderedDict()
 
-    def statement(self, query: Query) -> Statement:
-        """Give the statement of a query's shape; its values, limit and offset are the parameters behind the view's."""
-        key = shape_of(query)
-        found = self._known.get(key)
+    def kept(self, shape: Any, make: Callable[[], Statement]) -> Statement:
+        """Give the statement of a shape, made when the shape first comes."""
+        found = self._known.get(shape)
         if found is None:
-            found = self._known[key] = compile_query(self.source, query)
+            found = self._known[shape] = make()
             if len(self._known) > MAX_SHAPES:
                 self._known.popitem(last=False)
         else:
-            self._known.move_to_end(key)
+            self._known.move_to_end(shape)
         return found
+
+
+class Shapes(Statements):
+    """The reading statements of one view."""
+
+    def __init__(self, source: Source) -> None:
+        """Begin with none."""
+        super().__init__()
+        self.source = source
+
+    def statement(self, query: Query) -> Statement:
+        """Give the statement of a query's shape; its values, limit and offset are the parameters behind the view's."""
+        return self.kept(shape_of(query), lambda: compile_query(self.source, query))
 
 
 def shape_of(query: Query) -> Any:
@@ -94,13 +106,12 @@ def compile_query(source: Source, query: Query) -> Statement:
     column = column_sql(source, parameters)
     listed = listed_columns(source, query)
     # Columns are written before the client's values are numbered: a computed one may bring parameters of its own.
-    texts = {name: column("row", name) for name in _named(query, listed)}
-    select = ", ".join(f"{output(source.shown[name], texts[name])} AS {quoted(label)}" for label, name in listed)
+    texts = {name: column("row", name) for name in named_columns(query, listed)}
+    select = select_list(source, listed, texts)
     own = conditions_sql(source, None, parameters)
     order = _order(source, query, texts, parameters)
     asked = Asked(source, texts, len(parameters.evaluators))
-    conditions = [*own, *(asked.sql(condition) for condition in query.conditions)]
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    where = asked.where(own, query)
     page = f"SELECT {select} FROM {source.table.sql} {ALIAS}{where}{order} LIMIT {asked.next('bigint')}"
     if query.offset > 0:
         page += f" OFFSET {asked.next('bigint')}"
@@ -120,12 +131,10 @@ def planned_rows(source: Source, query: Query) -> Statement:
     """Ask the planner how many rows it expects; the parameters are those of the tests alone."""
     parameters = Parameters()
     column = column_sql(source, parameters)
-    names = dict.fromkeys(name for condition in query.conditions for name in columns_named(condition))
-    texts = {name: column("row", name) for name in names}
+    texts = {name: column("row", name) for name in named_columns(replace(query, order=()), [])}
     own = conditions_sql(source, None, parameters)
     asked = Asked(source, texts, len(parameters.evaluators))
-    conditions = [*own, *(asked.sql(condition) for condition in query.conditions)]
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    where = asked.where(own, query)
     sql = f"EXPLAIN (FORMAT JSON) SELECT FROM {source.table.sql} {ALIAS}{where}"
     return Statement(sql, sql, parameters.evaluators)
 
@@ -135,16 +144,20 @@ def listed_columns(source: Source, query: Query) -> list[tuple[str, str]]:
     return [(one.label, one.column) for one in query.shown or ()] or [(name, name) for name in source.shown]
 
 
-def _named(query: Query, listed: list[tuple[str, str]]) -> dict[str, None]:
+def named_columns(query: Query, listed: list[tuple[str, str]]) -> dict[str, None]:
     """Name the columns that a query speaks of, each once: a parameter that isn't used would have no type."""
     names = [name for _, name in listed] + [term.column for term in query.order]
     names += [name for condition in query.conditions for name in columns_named(condition)]
     return dict.fromkeys(names)
 
 
-def output(kind: Type, text: str) -> str:
-    """Write a column as the answer shows it."""
-    return f"({text})::text" if pg_type(kind) == "interval" else text
+def select_list(source: Source, listed: list[tuple[str, str]], texts: Mapping[str, str]) -> str:
+    """Write the columns that come out, each as the answer shows it."""
+
+    def shown(name: str) -> str:
+        return f"({texts[name]})::text" if pg_type(source.shown[name]) == "interval" else texts[name]
+
+    return ", ".join(f"{shown(name)} AS {quoted(label)}" for label, name in listed)
 
 
 def _order(source: Source, query: Query, texts: Mapping[str, str], parameters: Parameters) -> str:
@@ -172,6 +185,11 @@ class Asked:
         self.count += 1
         return f"${self.before + self.count}::{pg}"
 
+    def where(self, own: Sequence[str], query: Query) -> str:
+        """Write the WHERE of the view's own conditions and the client's, or nothing."""
+        conditions = [*own, *(self.sql(condition) for condition in query.conditions)]
+        return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
     def sql(self, condition: Condition) -> str:
         """Write a condition."""
         if isinstance(condition, Group):
@@ -185,9 +203,9 @@ class Asked:
         text = self.texts[test.column]
         if test.operator == "is":
             return f"{text} {_IS[test.values[0]]}"
-        if test.operator in _LIKE or test.operator in _MATCH:
+        if test.operator in _PATTERNS:
             subject = text if kind == STRING or isinstance(kind, Enum) else f"({text})::text"
-            return f"{subject} {(_LIKE | _MATCH)[test.operator]} {self._value(test, 'text')}"
+            return f"{subject} {_PATTERNS[test.operator]} {self._value(test, 'text')}"
         if test.operator in _SEARCH:
             language = f"{self.next('text')}::regconfig, " if len(test.values) > 1 else ""
             # The language is the first parameter of both: it may be named twice, the words are named once.
@@ -207,28 +225,14 @@ class Asked:
         return f"{test.quantifier.upper()} ({self.next('text')}::{pg}[])"
 
 
-COMPARABLE = frozenset(_COMPARISONS)
-QUANTIFIED = frozenset({*_COMPARISONS, *_LIKE, *_MATCH})
+QUANTIFIED = frozenset({*_COMPARISONS, *_PATTERNS})
 SEARCHES = frozenset(_SEARCH)
 OPERATORS = frozenset({*QUANTIFIED, *SEARCHES, *_SETS, "in", "is", "isdistinct"})
-LANGUAGES = frozenset(
-    {
-        *("arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german"),
-        *("greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian"),
-        *(
-            "portuguese",
-            "romanian",
-            "russian",
-            "serbian",
-            "simple",
-            "spanish",
-            "swedish",
-            "tamil",
-            "turkish",
-            "yiddish",
-        ),
-    }
-)
+LANGUAGES = frozenset({
+    "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german", "greek",
+    "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian", "portuguese",
+    "romanian", "russian", "serbian", "simple", "spanish", "swedish", "tamil", "turkish", "yiddish",
+})  # fmt: skip
 
 
 def searches(query: Query) -> bool:

@@ -1,10 +1,7 @@
 """Writing through a view: what may be set, and the statements that hold every row against the view's filter."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Literal
 
 from app.definitions.columns import ColumnDef
 from app.definitions.views import ViewDef
@@ -12,25 +9,28 @@ from app.expressions.check import Scope
 from app.expressions.to_sql import Parameters
 from app.expressions.types import pg_type
 from app.relations.findings import Findings
-from app.relations.query import Query, columns_named
-from app.relations.query_sql import MAX_SHAPES, Asked, listed_columns, output, shape_of
+from app.relations.query import Query
+from app.relations.query_sql import Asked, Statements, listed_columns, named_columns, select_list, shape_of
 from app.relations.schema import Table, quoted
 from app.relations.source import ALIAS, Source, column_sql, conditions_sql
 from app.relations.statement import Statement, writing_statement
 from app.relations.values import Value, compile_field
-from app.relations.write import unwritable
+from app.relations.write import GIVEN, given_rows, on_conflict_sql, unwritable
 
-Resolution = Literal["merge", "ignore"] | None
-_WRITTEN, _GIVEN = "rowgate_written", "rowgate_given"
+_WRITTEN = "rowgate_written"
 
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """What an insert does with a row whose `columns` are taken: `updated` are set where `resolution` is merge."""
+    """What an insert does with a row whose `columns` are taken: `updated` are set in it; of None it is left alone."""
 
     columns: tuple[str, ...]
-    resolution: Resolution
-    updated: tuple[str, ...] = ()
+    updated: tuple[str, ...] | None
+
+    @property
+    def merges(self) -> bool:
+        """Say whether the row that is there is updated."""
+        return self.updated is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ def _presets(view: ViewDef, table: Table, scope: Scope, findings: Findings) -> d
     return presets
 
 
-class WriteShapes:
-    """The writing statements of one view by the shapes of the requests that came: bounded, the least used go first.
+class WriteShapes(Statements):
+    """The writing statements of one view.
 
     The client's values follow those that a statement evaluates: first the tests of its query, then the rows as JSON.
     Each statement gives one row: `body`, the JSON of what was written, `page`, how many rows that are, and `inside`,
@@ -110,40 +110,34 @@ class WriteShapes:
 
     def __init__(self, source: Source, writable: Writable) -> None:
         """Begin with none."""
+        super().__init__()
         self.source = source
         self.writable = writable
-        self._known: OrderedDict[Any, Statement] = OrderedDict()
 
     def insert(self, query: Query, upsert: Upsert | None) -> Statement:
         """Insert the rows; each has every column that may be written."""
-        return self._kept(("insert", shape_of(query), upsert), lambda: self._insert(query, upsert))
+        return self.kept(("insert", shape_of(query), upsert), lambda: self._insert(query, upsert))
 
     def update(self, query: Query, columns: Sequence[str]) -> Statement:
         """Set these columns in the rows that the query's tests and the filter hold for."""
-        return self._kept(("update", shape_of(query), tuple(columns)), lambda: self._update(query, columns))
+        return self.kept(("update", shape_of(query), tuple(columns)), lambda: self._update(query, columns))
 
     def delete(self, query: Query) -> Statement:
         """Delete the rows that the query's tests and the filter hold for."""
-        return self._kept(("delete", shape_of(query)), lambda: self._delete(query))
-
-    def _kept(self, key: Any, make: Callable[[], Statement]) -> Statement:
-        if key in self._known:
-            self._known.move_to_end(key)
-            return self._known[key]
-        self._known[key] = made = make()
-        if len(self._known) > MAX_SHAPES:
-            self._known.popitem(last=False)
-        return made
+        return self.kept(("delete", shape_of(query)), lambda: self._delete(query))
 
     def _insert(self, query: Query, upsert: Upsert | None) -> Statement:
         parts = _Parts(self.source, query)
         names = [*self.writable.columns, *self.writable.presets]
         table = self.source.table
-        values = [f"{_GIVEN}.{quoted(name)}" for name in self.writable.columns]
+        values = [f"{GIVEN}.{quoted(name)}" for name in self.writable.columns]
         for name, value in self.writable.presets.items():
             values.append(parts.parameters.add(value.evaluate, pg_type(table.columns[name].type)))
-        conflict = "" if upsert is None else _conflict(upsert, parts.filter)
-        given = self._given(parts.asked, self.writable.columns)
+        conflict = "" if upsert is None else on_conflict_sql(upsert.columns, upsert.updated)
+        if upsert is not None and upsert.merges:
+            # A row that the caller can't see is not touched, and then is missing among those that come back.
+            conflict += f" WHERE {parts.filter}"
+        given = given_rows(table, self.writable.columns, parts.asked.next("jsonb"))
         listed = ", ".join(map(quoted, names))
         rows = f"SELECT {', '.join(values)} FROM {given}"
         return parts.statement(f"INSERT INTO {table.sql} AS {ALIAS} ({listed}) {rows}{conflict}")
@@ -151,28 +145,13 @@ class WriteShapes:
     def _update(self, query: Query, columns: Sequence[str]) -> Statement:
         parts = _Parts(self.source, query)
         where = parts.where()
-        settings = ", ".join(f"{quoted(name)} = {_GIVEN}.{quoted(name)}" for name in columns)
-        given = self._given(parts.asked, columns)
+        settings = ", ".join(f"{quoted(name)} = {GIVEN}.{quoted(name)}" for name in columns)
+        given = given_rows(self.source.table, columns, parts.asked.next("jsonb"))
         return parts.statement(f"UPDATE {self.source.table.sql} AS {ALIAS} SET {settings} FROM {given}{where}")
 
     def _delete(self, query: Query) -> Statement:
         parts = _Parts(self.source, query)
         return parts.statement(f"DELETE FROM {self.source.table.sql} AS {ALIAS}{parts.where()}", removes=True)
-
-    def _given(self, asked: Asked, columns: Any) -> str:
-        table = self.source.table
-        typed = ", ".join(f"{quoted(name)} {table.columns[name].pg}" for name in columns) or "nothing text"
-        return f"jsonb_to_recordset({asked.next('jsonb')}) AS {_GIVEN} ({typed})"
-
-
-def _conflict(upsert: Upsert, condition: str) -> str:
-    target = ", ".join(map(quoted, upsert.columns))
-    if upsert.resolution == "ignore":
-        return f" ON CONFLICT ({target}) DO NOTHING"
-    # Where nothing else was sent, an update of the target itself still gives the row back.
-    settings = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in upsert.updated or upsert.columns)
-    # A row that the caller can't see is not touched, and then is missing among those that come back.
-    return f" ON CONFLICT ({target}) DO UPDATE SET {settings} WHERE {condition}"
 
 
 class _Parts:
@@ -184,13 +163,10 @@ class _Parts:
         self.query = query
         column = column_sql(source, self.parameters)
         listed = listed_columns(source, query)
-        shown = {name: column("row", name) for name in dict.fromkeys(name for _, name in listed)}
-        named = [name for condition in query.conditions for name in columns_named(condition) if name not in shown]
-        texts = {**shown, **{name: column("row", name) for name in dict.fromkeys(named)}}
-        columns = ((label, output(source.shown[name], texts[name])) for label, name in listed)
-        self.select = ", ".join(f"{text} AS {quoted(label)}" for label, text in columns)
-        own = conditions_sql(source, None, self.parameters)
-        self.filter = " AND ".join(own) or "true"
+        texts = {name: column("row", name) for name in named_columns(query, listed)}
+        self.select = select_list(source, listed, texts)
+        self._own = conditions_sql(source, None, self.parameters)
+        self.filter = " AND ".join(self._own) or "true"
         self._texts = texts
         self._asked: Asked | None = None
 
@@ -203,8 +179,7 @@ class _Parts:
 
     def where(self) -> str:
         """Give the WHERE of the filter and the client's tests."""
-        asked = self.asked
-        return f" WHERE {' AND '.join([self.filter, *(asked.sql(condition) for condition in self.query.conditions)])}"
+        return self.asked.where(self._own, self.query)
 
     def statement(self, write: str, *, removes: bool = False) -> Statement:
         """Put the write under the answer that is read from the rows it gives."""
@@ -216,14 +191,3 @@ class _Parts:
         )
         cte = f"WITH {_WRITTEN} AS ({write} RETURNING {ALIAS}.*)"
         return writing_statement(cte, answer, self.parameters.evaluators, self.asked.count)
-
-
-def rows_json(rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Give validated rows as the JSON that Postgres reads: decimals exact, moments and dates as texts."""
-    return [{name: _json_value(value) for name, value in row.items()} for row in rows]
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    return [_json_value(item) for item in value] if isinstance(value, list) else value

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from app.expressions.check import Expression
@@ -11,6 +12,8 @@ from app.relations.schema import Column, Table, quoted
 from app.relations.source import ALIAS, column_sql, conditions_sql, shown_sql, table_source
 from app.relations.statement import Statement, statement
 from app.relations.values import Value, read_literal
+
+GIVEN = "rowgate_given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,7 @@ def insert_rows(table: Table, rows: Sequence[Mapping[str, Value]], conflict: OnC
 def insert_given(table: Table, names: Sequence[str], conflict: OnConflict | None = None) -> Statement:
     """Insert the rows of a JSON list, the one parameter, whose objects have exactly these columns."""
     listed = ", ".join(map(quoted, names))
-    typed = ", ".join(f"{quoted(name)} {table.columns[name].pg}" for name in names)
-    body = f"({listed}) SELECT {listed} FROM jsonb_to_recordset($1::jsonb) AS rowgate_given ({typed})"
+    body = f"({listed}) SELECT {listed} FROM {given_rows(table, names, '$1::jsonb')}"
     return _inserting(table, body, names, conflict, Parameters(), 1)
 
 
@@ -56,19 +58,37 @@ def _inserting(
     table: Table, body: str, names: Sequence[str], conflict: OnConflict | None, parameters: Parameters, extra: int
 ) -> Statement:
     if conflict is not None:
-        body += _on_conflict(conflict, names)
+        others = [name for name in names if name not in conflict.columns]
+        body += on_conflict_sql(conflict.columns, others if conflict.update else None)
     shown = shown_sql(table_source(table), parameters)
     return statement(f"INSERT INTO {table.sql} AS {ALIAS} {body} RETURNING {shown}", parameters.evaluators, extra)
 
 
-def _on_conflict(conflict: OnConflict, names: Iterable[str]) -> str:
-    target = ", ".join(quoted(name) for name in conflict.columns)
-    others = [quoted(name) for name in names if name not in conflict.columns]
-    if not conflict.update:
+def given_rows(table: Table, names: Iterable[str], parameter: str) -> str:
+    """Read the rows of a JSON list as columns of a table, under the name `rowgate_given`."""
+    typed = ", ".join(f"{quoted(name)} {table.columns[name].pg}" for name in names) or "nothing text"
+    return f"jsonb_to_recordset({parameter}) AS {GIVEN} ({typed})"
+
+
+def on_conflict_sql(columns: Sequence[str], updated: Sequence[str] | None) -> str:
+    """Say what happens where these unique columns are taken: others are updated by what was given, or nothing is."""
+    target = ", ".join(map(quoted, columns))
+    if updated is None:
         return f" ON CONFLICT ({target}) DO NOTHING"
     # Where nothing else is set, an update of the target itself still gives the row back.
-    settings = ", ".join(f"{name} = EXCLUDED.{name}" for name in others or map(quoted, conflict.columns))
+    settings = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in updated or columns)
     return f" ON CONFLICT ({target}) DO UPDATE SET {settings}"
+
+
+def rows_json(rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Give validated rows as the JSON that Postgres reads: decimals exact, moments and dates as texts."""
+    return [{name: _json_value(value) for name, value in row.items()} for row in rows]
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return [_json_value(item) for item in value] if isinstance(value, list) else value
 
 
 def _given(column: Column, value: Value, parameters: Parameters) -> str:

@@ -13,8 +13,7 @@ from app.expressions.syntax import Literal as Constant
 from app.expressions.types import ListOf, Record, Type, assignable, describe
 from app.relations.schema import Table
 from app.relations.statement import Statement
-from app.relations.view_writes import rows_json
-from app.relations.write import OnConflict, default_of, insert_given, insert_row, insert_rows, unwritable
+from app.relations.write import OnConflict, default_of, insert_given, insert_row, insert_rows, rows_json, unwritable
 from app.steps.context import Context, Kind, Step, StepBody
 from app.steps.refusals import TooManyItems
 from app.steps.running import Call

@@ -102,3 +102,12 @@ async def test_rows_as_csv(alice: Person) -> None:
     ]
     nothing = await alice.get("/rest/v1/my_notes?select=title&title=eq.x", headers={"Accept": "text/csv"})
     assert nothing.text == "title"
+
+
+async def test_preferences_in_two_headers_are_all_heard(alice: Person) -> None:
+    headers = [("Prefer", "count=exact"), ("Prefer", "handling=lenient")]
+    token = alice.session["access_token"]
+    answer = await alice.client.get(
+        "/rest/v1/my_notes?limit=1", headers=[*headers, ("Authorization", f"Bearer {token}")]
+    )
+    assert answer.headers["content-range"] == "0-0/3"

@@ -47,3 +47,25 @@ class NotSingular(QueryRefused):
     status: ClassVar[int] = 406
     code: ClassVar[str] = "query.not_singular"
     postgrest: ClassVar[str] = "PGRST116"
+
+
+class RowOutside(QueryRefused):
+    """A row that was written would be outside the view's filter: nothing was changed."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "access.row_outside"
+    postgrest: ClassVar[str] = "42501"
+
+
+class TooManyAffected(QueryRefused):
+    """More rows than the caller meant to change: nothing was changed."""
+
+    code: ClassVar[str] = "query.max_affected"
+    postgrest: ClassVar[str] = "PGRST124"
+
+
+class KeysDiffer(QueryRefused):
+    """The objects of a bulk insert don't have the same keys."""
+
+    code: ClassVar[str] = "query.keys_differ"
+    postgrest: ClassVar[str] = "PGRST102"
