@@ -87,7 +87,7 @@ def check(file: File, *, as_json: AsJson = False) -> None:
     """Check a document without a database."""
     findings = commands.check_file(file)
     if as_json:
-        listed = [{"place": f.place, "code": f.code, "message": f.message, "hint": f.hint} for f in findings]
+        listed = [finding.shown() for finding in findings]
         typer.echo(json.dumps({"valid": not findings, "findings": listed}, indent=2))
     elif findings:
         _say_findings(findings)

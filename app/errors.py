@@ -31,6 +31,10 @@ class Finding:
     code: str = "definition.invalid"
     excerpt: str | None = field(default=None, compare=False)
 
+    def shown(self) -> dict[str, str | None]:
+        """Give the members of the finding in a JSON answer."""
+        return {"place": self.place, "code": self.code, "message": self.message, "hint": self.hint}
+
     def __str__(self) -> str:
         """Print the finding on one line, the hint behind it."""
         return f"{self.place}: {self.message}" + (f" ({self.hint})" if self.hint else "")

@@ -18,12 +18,9 @@ from app.errors import Finding
 
 def access_matrix(project: Project) -> dict[str, Any]:
     """Give `surface`, a row for each endpoint and view, and `findings`, each with a place, a code and a hint."""
-    listed = doubts(project)
     return {
         "surface": [*(_endpoint(project, one) for one in project.endpoints), *map(_view_of(project), project.views)],
-        "findings": [
-            {"place": one.place, "code": one.code, "message": one.message, "hint": one.hint} for one in listed
-        ],
+        "findings": [one.shown() for one in doubts(project)],
     }
 
 

@@ -167,7 +167,7 @@ async def check(request: Request) -> Response:
     """Check a document without saving it."""
     project, findings = parse_project(await read_document(request))
     found: list[Finding] = findings if project is None else await asyncio.to_thread(check_project, project)
-    listed = [{"place": one.place, "code": one.code, "message": one.message, "hint": one.hint} for one in found]
+    listed = [one.shown() for one in found]
     return answer({"valid": not listed, "findings": listed})
 
 

@@ -20,7 +20,7 @@ from app.data_plane.stages.chain import chain
 from app.data_plane.stages.execute import execute
 from app.database import Pool
 from app.errors import FieldError, RowgateError
-from app.outward.client import Outward, Rehearsed
+from app.outward.client import Outward
 from app.rate_limit_headers import limit_headers
 from app.rate_limits import Limit, Limiter, Outcome
 from app.relations.faults import CommitUnknown, ConstraintViolated, Retryable, Stale
@@ -127,9 +127,8 @@ async def _run(
             env = _environment(target, identity, request)
             entered("bind")
             env["input"] = await bind(target, request, env)
-            outward = plane.outward if rehearsal is None else Rehearsed(plane.outward.key)
             call = Call(
-                env, db, identity, request.address, plane.limiter, counted, outward=outward, outside=outside,
+                env, db, identity, request.address, plane.limiter, counted, outward=plane.outward, outside=outside,
             )  # fmt: skip
             call.trace = None if rehearsal is None else rehearsal.trace
             request.call = call

@@ -147,19 +147,6 @@ class Outward:
             raise Denied from None
 
 
-class Rehearsed(Outward):
-    """The way out of a rehearsal: what may be called is checked, and nothing is sent."""
-
-    def __init__(self, key: SealingKey) -> None:
-        """Take the key that opens secrets."""
-        self.key = key
-
-    async def send(self, call: OutwardCall) -> OutwardAnswer:
-        """Give an empty answer with status 200; raises Denied or SecretAstray."""
-        call.target()
-        return OutwardAnswer(200, {}, None)
-
-
 def _redirected(call: OutwardCall, target: Target, location: str) -> tuple[OutwardCall, Target]:
     """Give the call that follows a redirect, checked as any; another server gets none of the headers."""
     there = replace(call, url=urljoin(target.url, location).partition("#")[0])

@@ -66,7 +66,7 @@ async def add(connection: Any, key: SealingKey, step: str, letter: Letter) -> No
 async def claim(connection: Any, most: int, lease: float = LEASE_SECONDS) -> list[Claimed]:
     """Take calls that are due, each for one sender only."""
     rows = await connection.fetch(_CLAIM, lease, most)
-    return [Claimed(row["id"], row["attempts"], Sealed(row["key_id"], row["nonce"], row["ciphertext"])) for row in rows]
+    return [Claimed(row["id"], row["attempts"], Sealed.of(row)) for row in rows]
 
 
 def opened(claimed: Claimed, key: SealingKey, allow: Sequence[str]) -> Letter:
@@ -105,7 +105,7 @@ async def reseal_outbox(connection: Any, old: SealingKey, new: SealingKey) -> in
         "SELECT id, key_id, nonce, ciphertext FROM rowgate.outbox WHERE key_id <> $1 FOR UPDATE", new.id
     )
     for row in rows:
-        text = old.open(Sealed(row["key_id"], row["nonce"], row["ciphertext"]), _name(row["id"]))
+        text = old.open(Sealed.of(row), _name(row["id"]))
         sealed = new.seal(text, _name(row["id"]))
         await connection.execute(
             "UPDATE rowgate.outbox SET key_id = $2, nonce = $3, ciphertext = $4 WHERE id = $1",

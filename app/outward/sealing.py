@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,6 +28,11 @@ class Sealed:
     key_id: str
     nonce: bytes
     ciphertext: bytes
+
+    @classmethod
+    def of(cls, row: Any) -> "Sealed":
+        """Read it from a row that has its three columns."""
+        return cls(row["key_id"], row["nonce"], row["ciphertext"])
 
 
 @dataclass(frozen=True, slots=True)

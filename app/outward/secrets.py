@@ -133,7 +133,7 @@ def bound_name(name: str, hosts: Collection[str]) -> str:
 def _opened(row: Any, key: SealingKey) -> Secret:
     hosts = tuple(row["hosts"])
     try:
-        text = key.open(Sealed(row["key_id"], row["nonce"], row["ciphertext"]), bound_name(row["name"], hosts))
+        text = key.open(Sealed.of(row), bound_name(row["name"], hosts))
     except SecretUnreadable:
         _log.error("the secret %s can't be opened: it was changed in the database", row["name"])
         raise

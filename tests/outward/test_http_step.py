@@ -338,3 +338,12 @@ def test_a_write_in_middleware_counts_and_a_serializable_transaction_cannot_call
     assert ["after a step that writes" in one.message for one in found] == [True]
     found = findings(endpoint("one", CALL, isolation="serializable"))
     assert [one.place for one in found] == ["endpoints/one.isolation"]
+
+
+async def test_a_simulated_request_calls_nobody(backend: Backend, up: Upstream) -> None:
+    admin = await backend.admin()
+    said = {"method": "POST", "path": "/api/any", "body": {"url": f"{up.url}/ok"}}
+    told = (await backend.client.post("/admin/v1/simulate", json=said, headers=admin)).json()
+    steps = next(stage for stage in told["trace"] if stage["stage"] == "execute")["steps"]
+    assert [(step["step"], step["decision"]) for step in steps] == [("http", "stubbed"), ("respond", "answered")]
+    assert (told["status"], told["body"], up.asked) == (200, None, [])
