@@ -7,7 +7,7 @@ from typing import Any
 from app.compiler.chain import NO_INPUT, OPEN_INPUT, check_params, compile_steps, compile_use, compile_uses
 from app.compiler.inputs import compile_inputs
 from app.compiler.router import Router
-from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime, ViewWriting
+from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Related, Runtime, ViewWriting
 from app.database import STATEMENT_SECONDS
 from app.definitions.access import Access, RolesAccess
 from app.definitions.endpoints import EndpointDef
@@ -24,6 +24,7 @@ from app.relations.constraints import constraint_messages
 from app.relations.findings import Findings
 from app.relations.names import REQUEST, declared
 from app.relations.query_sql import Shapes
+from app.relations.relationships import Relationships
 from app.relations.view_writes import WriteShapes, writable_of
 from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
@@ -110,6 +111,9 @@ class _Compiler:
         self.middleware = middleware
         self.broken = broken
         self.findings = findings
+        views = {view.name: view for view in project.views if view.name in schema.views}
+        access = {name: access_level(view.access) for name, view in views.items()}
+        self.related = Related(Relationships(schema.views, views), access)
         self.bigints = frozenset(name for name, kind in schema.keys.items() if kind == INT)
 
     def endpoint(self, said: EndpointDef) -> CompiledEndpoint | None:
@@ -153,6 +157,7 @@ class _Compiler:
             object_validator(said.params, self.bigints, text=True),
             self.schema.views[said.name],
             Shapes(self.schema.views[said.name]),
+            self.related,
             self._writing(said),
             tuple(step.run for step in chain),
             _begin((*chain, reading), "read committed", VIEW_TIMEOUT),

@@ -10,6 +10,7 @@ from app.definitions.project import Project
 from app.definitions.validation import Validator
 from app.definitions.views import ViewDef
 from app.relations.query_sql import Shapes
+from app.relations.relationships import Relationships
 from app.relations.source import Source
 from app.relations.view_writes import Writable, WriteShapes
 from app.relations.views import Schema
@@ -53,6 +54,14 @@ class ViewWriting:
 
 
 @dataclass(frozen=True, slots=True)
+class Related:
+    """What relates the views of a project, and who may read each: what embedding one in another needs to know."""
+
+    relationships: Relationships
+    access: Mapping[str, AccessLevel]
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledView:
     """A view as run; `begin` is that of reading, a write always has its transaction."""
 
@@ -62,6 +71,7 @@ class CompiledView:
     params: Validator
     source: Source
     shapes: Shapes
+    related: Related
     writing: ViewWriting | None
     chain: tuple[Run, ...]
     begin: str | None

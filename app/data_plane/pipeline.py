@@ -123,7 +123,7 @@ async def _run(
     async with _session(plane, guard, target, rehearsal) as db:
         try:
             entered("authorize", access=compiled.access.described, to=compiled.name)
-            authorize(compiled.access, identity)
+            authorize(target, identity)
             env = _environment(target, identity, request)
             entered("bind")
             env["input"] = await bind(target, request, env)

@@ -4,14 +4,16 @@ from dataclasses import replace
 from typing import Any
 
 from app.compiler.runtime import CompiledView
+from app.data_plane.dialect.embedding import Reachable
 from app.data_plane.dialect.parse import CSV, SINGLE, parse_query
 from app.data_plane.dialect.refusals import NotSingular, QueryRefused, ValueUnreadable
 from app.data_plane.request import Request
 from app.errors import FieldError, RowgateError, problem_document
 from app.query_string import query_pairs
+from app.relations.asked import ASKED, searches
 from app.relations.faults import DatabaseFailed, OutOfRange
 from app.relations.query import Query
-from app.relations.query_sql import Shapes, listed_columns, parameters_of, planned_rows, searches, tested_values
+from app.relations.query_sql import Shapes, labels, planned_rows
 from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
 from app.steps.trace import RuleInfo, rules_seen
@@ -23,19 +25,21 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     """Answer a GET or HEAD: one statement, whose JSON is passed on as bytes."""
     headers = request.joined(_READ)
     pairs = query_pairs(request.query) if request.query else []
-    query, own = parse_query(pairs, headers, view.source.shown, view.params.names)
+    query, own = parse_query(
+        pairs, headers, view.source, view.params.names, Reachable(view.related, call.identity).follow
+    )
     call.env["params"] = view_params(view, own)
-    limit = _limit(view, query)
+    call.env[ASKED] = query.bound(_limit(view, query))
     try:
         query, planned = await _planned(view, query, call)
-        rows = await call.db.rows(view.shapes.statement(query), call.env, *parameters_of(query, limit))
+        rows = await call.db.rows(view.shapes.statement(query), call.env)
     except OutOfRange as error:
         raise ValueUnreadable("A value in the query is not of the type of its column.") from error
     except DatabaseFailed as error:
-        if searches(query):
+        if searches(query.read):
             raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
         raise
-    await _compared(view, query, limit, call, rows[0]["page"])
+    await _compared(view, query, call, rows[0]["page"])
     body, page = rows[0]["body"], rows[0]["page"]
     total = rows[0]["total"] if planned is None else max(planned, query.offset + page)
     found = [("Content-Range", _content_range(query.offset, page, total))]
@@ -48,7 +52,7 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
         return Answer(200, body.strip()[1:-1].encode(), tuple(found), SINGLE)
     partial = total is not None and page < total
     if query.csv:
-        header = ",".join(label for label, _ in listed_columns(view.source, query))
+        header = ",".join(labels(view.source, query.read))
         text = f"{header}\n{body}" if body else header
         return Answer(206 if partial else 200, text.encode(), tuple(found), f"{CSV}; charset=utf-8")
     return Answer(206 if partial else 200, body.encode(), tuple(found))
@@ -66,20 +70,20 @@ async def _planned(view: CompiledView, query: Query, call: Call) -> tuple[Query,
     if query.count not in ("planned", "estimated"):
         return query, None
     await call.db.confirm()
-    (row,) = await call.db.rows(planned_rows(view.source, query), call.env, *tested_values(query))
+    (row,) = await call.db.rows(planned_rows(view.source, query.read), call.env)
     expected = int(row[0][0]["Plan"]["Plan Rows"])
     if query.count == "estimated" and expected <= view.definition.max_rows:
         return replace(query, count="exact"), None
     return query, expected
 
 
-async def _compared(view: CompiledView, query: Query, limit: int, call: Call, page: int) -> None:
+async def _compared(view: CompiledView, query: Query, call: Call, page: int) -> None:
     """Tell the trace what the view's filter saw, and how many rows there were before it and after it."""
     said = view.source.filter
     if call.trace is None or said is None:
         return
     open_shapes = Shapes(replace(view.source, filter=None))
-    rows = await call.db.rows(open_shapes.statement(query), call.env, *parameters_of(query, limit))
+    rows = await call.db.rows(open_shapes.statement(query), call.env)
     rule = RuleInfo("filter", said.text, tuple(said.paths))
     call.trace.note(rules=rules_seen((rule,), call.env), rows_before_filter=rows[0]["page"], rows_after_filter=page)
 
@@ -104,7 +108,7 @@ def rest_problem(error: RowgateError, request_id: str) -> dict[str, Any]:
     document["rowgate_code"] = error.code
     document["code"] = error.postgrest if isinstance(error, QueryRefused) else _CODES.get(error.code, error.code)
     document["message"] = document["detail"]
-    document["details"] = None
+    document["details"] = getattr(error, "details", None)
     document.setdefault("hint", None)
     return document
 

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from app.compiler.runtime import CompiledView, ViewWriting
+from app.data_plane.dialect.embedding import Reachable
 from app.data_plane.dialect.parse import SINGLE, parse_query
 from app.data_plane.dialect.refusals import (
     ColumnUnknown,
@@ -24,10 +25,10 @@ from app.errors import FieldError
 from app.expressions.problems import near
 from app.json_body import parse_json
 from app.query_string import query_pairs
+from app.relations.asked import ASKED
 from app.relations.faults import OutOfRange, UniqueViolated
 from app.relations.query import Query
-from app.relations.query_sql import tested_values
-from app.relations.view_writes import Upsert
+from app.relations.view_writes import ROWS, Upsert
 from app.relations.write import rows_json
 from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
@@ -83,7 +84,7 @@ async def write_view(view: CompiledView, action: str, request: Request, call: Ca
             case "update":
                 body, page = await _update(writing, wanted, sent, call)
             case _:
-                body, page = await _run(writing.shapes.delete(wanted.query), wanted, tested_values(wanted.query), call)
+                body, page = await _run(writing.shapes.delete(wanted.query), wanted, call)
     except OutOfRange as error:
         raise ValueUnreadable("A value is not of the type of its column.") from error
     if wanted.query.single and wanted.representation and page != 1:
@@ -99,16 +100,20 @@ def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
     for_writes = dict(listed)
     if len(for_writes) != len(listed):
         raise QueryRefused("columns and on_conflict stand once in a query.")
-    query, own = parse_query(
-        [p for p in pairs if p[0] not in _WRITE_KEYS], headers, view.source.shown, view.params.names
-    )
-    if query.limit is not None or query.offset or query.order:
+    asked = [pair for pair in pairs if pair[0] not in _WRITE_KEYS]
+    follow = Reachable(view.related, call.identity).follow
+    query, own = parse_query(asked, headers, view.source, view.params.names, follow)
+    read = query.read
+    if query.limit is not None or query.offset or read.order:
         raise QueryUnsupported(
             "limit, offset and order don't go with writes.", hint="Say by tests which rows are meant."
         )
-    if query.conditions and request.method == "POST":
+    if read.aggregates or any(embed.inner for embed in read.embeds):
+        raise QueryUnsupported("Aggregates and !inner don't go with writes.", hint="Read what was written afterwards.")
+    if read.conditions and request.method == "POST":
         raise QueryUnsupported("Tests don't go with an insert.")
     call.env["params"] = view_params(view, own)
+    call.env[ASKED] = query.bound(0)
     columns, target = (_names(for_writes.get(key), view) for key in ("columns", "on_conflict"))
     return Wanted(query, prefer, columns, target)
 
@@ -146,7 +151,8 @@ async def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent
     if not rows:
         return "[]", 0
     statement = writing.shapes.insert(wanted.query, upsert)
-    found = await _run(statement, wanted, [rows_json(_validated(writing, rows))], call)
+    call.env[ROWS] = rows_json(_validated(writing, rows))
+    found = await _run(statement, wanted, call)
     if upsert is not None and upsert.merges and found[1] < len(rows):
         # The row that stands in the way is outside the filter. That there is one can't be hidden; nothing else is told.
         raise UniqueViolated("A value that has to be unique is taken.")
@@ -214,11 +220,12 @@ async def _update(writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -
     if not values:
         return "[]", 0
     statement = writing.shapes.update(wanted.query, sorted(values))
-    return await _run(statement, wanted, [*tested_values(wanted.query), rows_json([values])], call)
+    call.env[ROWS] = rows_json([values])
+    return await _run(statement, wanted, call)
 
 
-async def _run(statement: Any, wanted: Wanted, more: list[Any], call: Call) -> tuple[str, int]:
-    (row,) = await call.db.rows(statement, call.env, *more)
+async def _run(statement: Any, wanted: Wanted, call: Call) -> tuple[str, int]:
+    (row,) = await call.db.rows(statement, call.env)
     body, page = row["body"], row["page"]
     if not row["inside"]:
         raise RowOutside("A row would be outside of what this view lets you write: nothing was changed.")

@@ -1,31 +1,64 @@
-"""What a client asks of a view: which columns, which rows, in what order, and how many."""
+"""What a client asks of a view: which columns, which rows, in what order, how many, and what of other views beside.
 
+All of it but the values is the shape of a query, on which alone its statement depends. The values stand in a tuple of
+their own; tests, limits and paths name them by their slot there. Slots 0 and 1 are the query's own limit and offset.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from app.relations.relationships import Relationship
 
 Count = Literal["exact", "planned", "estimated"] | None
 
+LIMIT_SLOT = 0
+OFFSET_SLOT = 1
+
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A column of the answer: its name there, and the view's column that it is."""
+class Operand:
+    """A column, or what a path leads to in its JSON: `path` is the slot of the keys, `as_text` says `->>`."""
+
+    column: str
+    path: int | None = None
+    as_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A value of the answer under its name; `cast` is a Postgres type, an aggregate's operand None for count()."""
 
     label: str
-    column: str
+    operand: Operand | None
+    cast: str | None = None
+    aggregate: str | None = None
+    aggregate_cast: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """`column operator values`; the values are texts as they came, and stay parameters.
+    """`operand operator value`, the value by its slot.
 
-    `quantifier` is `any` or `all` where one value is a list of which one or each has to pass.
+    `word` is what `is` asks for, `language` the slot of a text search's language. `quantifier` is `any` or `all` where
+    the value is a list of which one or each has to pass.
     """
 
-    column: str
+    operand: Operand
     operator: str
-    values: tuple[str, ...]
+    slot: int | None = None
+    word: str | None = None
+    language: int | None = None
     negated: bool = False
     quantifier: Literal["any", "all"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Whether there is a row of the embedded view of this name."""
+
+    label: str
+    negated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +70,89 @@ class Group:
     negated: bool = False
 
 
-Condition = Test | Group
+Condition = Test | Present | Group
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """One term of an order."""
+    """One term of an order; `embed` names the embedded view whose one row has the operand, if it isn't this view's."""
 
-    column: str
+    operand: Operand
     descending: bool
     nulls_first: bool | None
+    embed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Rows of another view beside each row, under a name.
+
+    `inner` leaves rows out that have none; `spread` puts the other row's values beside this one's.
+    """
+
+    label: str
+    relationship: Relationship
+    read: "Read"
+    inner: bool = False
+    spread: bool = False
+
+    @property
+    def hidden(self) -> bool:
+        """Say whether it only tests: nothing of it is in the answer."""
+        return not self.read.items
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What is read of one view; `items` is None for every column that it shows; limit and offset are slots."""
+
+    items: tuple[Picked | Embed, ...] | None = None
+    conditions: tuple[Condition, ...] = ()
+    order: tuple[Ordered, ...] = ()
+    limit: int = LIMIT_SLOT
+    offset: int | None = None
+
+    @property
+    def embeds(self) -> list[Embed]:
+        """Give the embedded views, in order."""
+        return [item for item in self.items or () if isinstance(item, Embed)]
+
+    @property
+    def aggregates(self) -> bool:
+        """Say whether rows are grouped."""
+        return any(isinstance(item, Picked) and item.aggregate is not None for item in self.items or ())
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A request's question; `shown` is None for every column of the view."""
+    """A request's question: its shape in `read`, `count` and `csv`, and its values."""
 
-    shown: tuple[Shown, ...] | None
-    conditions: tuple[Condition, ...]
-    order: tuple[Ordered, ...]
-    limit: int | None
-    offset: int
-    count: Count
-    single: bool
+    read: Read
+    values: tuple[Any, ...] = ()
+    limit: int | None = None
+    offset: int = 0
+    count: Count = None
+    single: bool = False
     csv: bool = False
 
+    @property
+    def shape(self) -> Any:
+        """Give what of the query its statement depends on."""
+        return (self.read, self.count, self.csv)
 
-def columns_named(condition: Condition) -> list[str]:
-    """Name every column that a condition tests."""
-    if isinstance(condition, Test):
-        return [condition.column]
-    return [name for part in condition.parts for name in columns_named(part)]
+    def bound(self, limit: int) -> tuple[Any, ...]:
+        """Give the values by their slots, with the limit that the view sets."""
+        return (limit, self.offset, *self.values)
 
 
-def values_of(condition: Condition) -> list[str]:
-    """Give the values of a condition in the order in which its SQL takes them."""
-    if isinstance(condition, Test):
-        return list(condition.values)
-    return [value for part in condition.parts for value in values_of(part)]
+def tests_of(read: Read) -> Iterator[Test]:
+    """Give every test, of embedded views too."""
+    waiting: list[Condition] = list(read.conditions)
+    while waiting:
+        condition = waiting.pop()
+        if isinstance(condition, Group):
+            waiting += condition.parts
+        elif isinstance(condition, Test):
+            yield condition
+    for embed in read.embeds:
+        yield from tests_of(embed.read)

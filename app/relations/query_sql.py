@@ -1,25 +1,22 @@
-"""A query and a view's source to one statement, whose one row is the whole answer: its JSON, its rows, the total."""
+"""A query and a view's source to one statement, whose one row is the whole answer: its JSON, its rows, the total.
+
+What is asked of other views becomes subqueries of that statement, in which those views' own filters hold.
+"""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from app.expressions.to_sql import Parameters
-from app.expressions.types import DOUBLE, DYN, STRING, Enum, ListOf, Record, Type, pg_type
-from app.relations.query import Condition, Group, Query, Test, columns_named
+from app.expressions.types import pg_type
+from app.relations.asked import Asked
+from app.relations.query import Condition, Embed, Ordered, Picked, Query, Read
+from app.relations.relationships import Relationship
 from app.relations.schema import quoted
 from app.relations.source import ALIAS, Source, column_sql, conditions_sql, order_sql
 from app.relations.statement import Statement, statement
 
 MAX_SHAPES = 2_000
-_COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-_LIKE = {"like": "LIKE", "ilike": "ILIKE"}
-_MATCH = {"match": "~", "imatch": "~*"}
-_PATTERNS = _LIKE | _MATCH
-_SETS = {"cs": "@>", "cd": "<@", "ov": "&&"}
-_SEARCH = {"fts": "to_tsquery", "plfts": "plainto_tsquery", "phfts": "phraseto_tsquery", "wfts": "websearch_to_tsquery"}
-_IS = {"null": "IS NULL", "true": "IS TRUE", "false": "IS FALSE", "unknown": "IS UNKNOWN", "not_null": "IS NOT NULL"}
 
 
 class Statements:
@@ -50,212 +47,188 @@ class Shapes(Statements):
         self.source = source
 
     def statement(self, query: Query) -> Statement:
-        """Give the statement of a query's shape; its values, limit and offset are the parameters behind the view's."""
-        return self.kept(shape_of(query), lambda: compile_query(self.source, query))
-
-
-def shape_of(query: Query) -> Any:
-    """Give what of a query its statement depends on: everything but the values."""
-    conditions = tuple(_shape(condition) for condition in query.conditions)
-    return (query.shown, conditions, query.order, query.count, query.offset > 0, query.csv)
-
-
-def _shape(condition: Condition) -> Any:
-    if isinstance(condition, Group):
-        return (condition.joined_by, condition.negated, tuple(_shape(part) for part in condition.parts))
-    if condition.operator == "is":
-        return condition
-    # A list is one array parameter: its length doesn't matter; a search may say its language.
-    return replace(condition, values=("",) * len(condition.values) if condition.operator in _SEARCH else ())
-
-
-def parameters_of(query: Query, limit: int) -> list[Any]:
-    """Give the values that follow the view's own parameters."""
-    values = tested_values(query)
-    values.append(limit)
-    if query.offset > 0:
-        values.append(query.offset)
-    return values
-
-
-def tested_values(query: Query) -> list[Any]:
-    """Give the values of the tests, in the order in which their SQL takes them."""
-    values: list[Any] = []
-    for condition in query.conditions:
-        _values(condition, values)
-    return values
-
-
-def _values(condition: Condition, values: list[Any]) -> None:
-    if isinstance(condition, Group):
-        for part in condition.parts:
-            _values(part, values)
-    elif condition.operator == "in":
-        values.append(list(condition.values))
-    elif condition.operator in _LIKE:
-        values.append(condition.values[0].replace("*", "%"))
-    elif condition.operator in _SEARCH:
-        values += condition.values
-    elif condition.operator != "is":
-        values.append(condition.values[0])
+        """Give the statement of a query's shape; it finds the query's values under ASKED."""
+        return self.kept(query.shape, lambda: compile_query(self.source, query))
 
 
 def compile_query(source: Source, query: Query) -> Statement:
     """Write the statement: the page is read by index and order first, and only then made into JSON."""
     parameters = Parameters()
-    column = column_sql(source, parameters)
-    listed = listed_columns(source, query)
-    # Columns are written before the client's values are numbered: a computed one may bring parameters of its own.
-    texts = {name: column("row", name) for name in named_columns(query, listed)}
-    select = select_list(source, listed, texts)
-    own = conditions_sql(source, None, parameters)
-    order = _order(source, query, texts, parameters)
-    asked = Asked(source, texts, len(parameters.evaluators))
-    where = asked.where(own, query)
-    page = f"SELECT {select} FROM {source.table.sql} {ALIAS}{where}{order} LIMIT {asked.next('bigint')}"
-    if query.offset > 0:
-        page += f" OFFSET {asked.next('bigint')}"
+    level = Level(source, ALIAS, query.read, parameters)
+    page = f"{level.rows()}{level.order()}{level.page()}"
     total = "NULL::bigint"
     if query.count == "exact":
-        total = f"(SELECT count(*) FROM {source.table.sql} {ALIAS}{where})"
+        counted = f"({level.rows()}) rowgate_all" if query.read.aggregates else level.source_rows()
+        total = f"(SELECT count(*) FROM {counted})"
     body = _CSV if query.csv else "coalesce(json_agg(rowgate_page), '[]')::text"
     sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM ({page}) rowgate_page"
-    return statement(sql, parameters.evaluators, asked.count)
+    return statement(sql, parameters.evaluators)
 
 
 # A row's own text, without its parentheses, is quoted as CSV is.
 _CSV = r"coalesce(string_agg(substr(rowgate_page::text, 2, length(rowgate_page::text) - 2), E'\n'), '')"
 
 
-def planned_rows(source: Source, query: Query) -> Statement:
-    """Ask the planner how many rows it expects; the parameters are those of the tests alone."""
+def planned_rows(source: Source, read: Read) -> Statement:
+    """Ask the planner how many rows it expects."""
     parameters = Parameters()
-    column = column_sql(source, parameters)
-    texts = {name: column("row", name) for name in named_columns(replace(query, order=()), [])}
-    own = conditions_sql(source, None, parameters)
-    asked = Asked(source, texts, len(parameters.evaluators))
-    where = asked.where(own, query)
-    sql = f"EXPLAIN (FORMAT JSON) SELECT FROM {source.table.sql} {ALIAS}{where}"
+    sql = f"EXPLAIN (FORMAT JSON) SELECT FROM {Level(source, ALIAS, read, parameters).source_rows()}"
     return Statement(sql, sql, parameters.evaluators)
 
 
-def listed_columns(source: Source, query: Query) -> list[tuple[str, str]]:
-    """Give the columns that come out: each one's name in the answer, and the view's column."""
-    return [(one.label, one.column) for one in query.shown or ()] or [(name, name) for name in source.shown]
+def labels(source: Source, read: Read) -> list[str]:
+    """Name the values of the answer, in order."""
+    if read.items is None:
+        return list(source.shown)
+    found: list[str] = []
+    for item in read.items:
+        if isinstance(item, Picked) or not (item.spread or item.hidden):
+            found.append(item.label)
+        elif item.spread:
+            found += labels(item.relationship.target, item.read)
+    return found
 
 
-def named_columns(query: Query, listed: list[tuple[str, str]]) -> dict[str, None]:
-    """Name the columns that a query speaks of, each once: a parameter that isn't used would have no type."""
-    names = [name for _, name in listed] + [term.column for term in query.order]
-    names += [name for condition in query.conditions for name in columns_named(condition)]
-    return dict.fromkeys(names)
+class Level:
+    """What is read of one source under one alias; embedded views are levels of their own inside it."""
 
-
-def select_list(source: Source, listed: list[tuple[str, str]], texts: Mapping[str, str]) -> str:
-    """Write the columns that come out, each as the answer shows it."""
-
-    def shown(name: str) -> str:
-        return f"({texts[name]})::text" if pg_type(source.shown[name]) == "interval" else texts[name]
-
-    return ", ".join(f"{shown(name)} AS {quoted(label)}" for label, name in listed)
-
-
-def _order(source: Source, query: Query, texts: Mapping[str, str], parameters: Parameters) -> str:
-    if not query.order:
-        return order_sql(source.order, source, parameters)
-    terms = []
-    for term in query.order:
-        nulls = "" if term.nulls_first is None else " NULLS FIRST" if term.nulls_first else " NULLS LAST"
-        terms.append(f"{texts[term.column]}{' DESC' if term.descending else ''}{nulls}")
-    return f" ORDER BY {', '.join(terms)}"
-
-
-class Asked:
-    """The conditions that a client asks for; their values are bound as text and read as the column's type."""
-
-    def __init__(self, source: Source, texts: Mapping[str, str], before: int) -> None:
-        """Take the texts of the columns, and how many parameters stand before the client's."""
+    def __init__(self, source: Source, alias: str, read: Read, parameters: Parameters) -> None:
+        """Take the source, the alias that its rows have, and what is asked of it."""
         self.source = source
-        self.texts = texts
-        self.before = before
-        self.count = 0
+        self.read = read
+        self._alias = alias
+        self._parameters = parameters
+        self._column = column_sql(source, parameters, alias)
+        self._embeds = {embed.label: embed for embed in read.embeds}
+        self._asked = Asked(source.shown, self._column, parameters, self._present)
 
-    def next(self, pg: str) -> str:
-        """Give the parameter of the next value."""
-        self.count += 1
-        return f"${self.before + self.count}::{pg}"
+    def select(self) -> str:
+        """Write the list of what comes out."""
+        return ", ".join(f"{text} AS {quoted(label)}" for label, text in self._outputs()) or "1"
 
-    def where(self, own: Sequence[str], query: Query) -> str:
-        """Write the WHERE of the view's own conditions and the client's, or nothing."""
-        conditions = [*own, *(self.sql(condition) for condition in query.conditions)]
+    def rows(self, link: str | None = None) -> str:
+        """Write the SELECT of the rows, without order and limit; `link` joins them to the level around it."""
+        return f"SELECT {self.select()} FROM {self.source_rows(link)}{self._grouping()}"
+
+    def source_rows(self, link: str | None = None) -> str:
+        """Write what stands behind FROM: the rows that the filter, the link and the client's tests hold for."""
+        return f"{self.source.table.sql} {self._alias}{self.where(link)}"
+
+    def where(self, link: str | None = None) -> str:
+        """Write the WHERE, or nothing."""
+        conditions = [] if link is None else [link]
+        conditions += conditions_sql(self.source, None, self._parameters, self._alias)
+        conditions += self.tests()
         return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
-    def sql(self, condition: Condition) -> str:
-        """Write a condition."""
-        if isinstance(condition, Group):
-            joined = f" {condition.joined_by.upper()} ".join(self.sql(part) for part in condition.parts)
-            return f"NOT ({joined})" if condition.negated else f"({joined})"
-        test = self._test(condition)
-        return f"NOT ({test})" if condition.negated else f"({test})"
+    def tests(self) -> list[str]:
+        """Write the client's tests, and that there are rows of each embedded view that has to have some."""
+        wanted: Sequence[Condition] = self.read.conditions
+        inner = [self._present(embed.label) for embed in self.read.embeds if embed.inner]
+        return [self._asked.sql(condition) for condition in wanted] + inner
 
-    def _test(self, test: Test) -> str:
-        kind = self.source.shown[test.column]
-        text = self.texts[test.column]
-        if test.operator == "is":
-            return f"{text} {_IS[test.values[0]]}"
-        if test.operator in _PATTERNS:
-            subject = text if kind == STRING or isinstance(kind, Enum) else f"({text})::text"
-            return f"{subject} {_PATTERNS[test.operator]} {self._value(test, 'text')}"
-        if test.operator in _SEARCH:
-            language = f"{self.next('text')}::regconfig, " if len(test.values) > 1 else ""
-            # The language is the first parameter of both: it may be named twice, the words are named once.
-            return f"to_tsvector({language}{text}) @@ {_SEARCH[test.operator]}({language}{self.next('text')})"
-        pg = pg_type(kind)
-        if test.operator in _SETS:
-            return f"{text} {_SETS[test.operator]} {self.next('text')}::{pg}"
-        if test.operator == "isdistinct":
-            return f"{text} IS DISTINCT FROM {self.next('text')}::{pg}"
-        if test.operator == "in":
-            return f"{text} = ANY ({self.next('text[]')}::{pg}[])"
-        return f"{text} {_COMPARISONS[test.operator]} {self._value(test, pg)}"
+    def order(self) -> str:
+        """Write the ORDER BY: the client's, else the view's own; groups have only the client's."""
+        if not self.read.order:
+            own = () if self.read.aggregates else self.source.order
+            return order_sql(own, self.source, self._parameters, self._alias)
+        return f" ORDER BY {', '.join(self._term(term) for term in self.read.order)}"
 
-    def _value(self, test: Test, pg: str) -> str:
-        if test.quantifier is None:
-            return f"{self.next('text')}::{pg}"
-        return f"{test.quantifier.upper()} ({self.next('text')}::{pg}[])"
+    def page(self) -> str:
+        """Write LIMIT and OFFSET."""
+        text = f" LIMIT {self._asked.value(self.read.limit, 'bigint')}"
+        if self.read.offset is not None:
+            text += f" OFFSET {self._asked.value(self.read.offset, 'bigint')}"
+        return text
+
+    def _outputs(self) -> Iterator[tuple[str, str]]:
+        if self.read.items is None:
+            for name in self.source.shown:
+                yield name, self._shown(name)
+            return
+        for item in self.read.items:
+            if isinstance(item, Picked):
+                yield item.label, self._picked(item)
+            elif item.spread:
+                yield from self._spread(item)
+            elif not item.hidden:
+                yield item.label, self._embedded(item)
+
+    def _shown(self, name: str) -> str:
+        text = self._column("row", name)
+        return f"({text})::text" if pg_type(self.source.shown[name]) == "interval" else text
+
+    def _picked(self, item: Picked) -> str:
+        if item.operand is None:
+            return _cast("count(*)", item.aggregate_cast)
+        plain = item.operand.path is None and item.aggregate is None and item.cast is None
+        text = self._shown(item.operand.column) if plain else _cast(self._asked.operand(item.operand)[0], item.cast)
+        return text if item.aggregate is None else _cast(f"{item.aggregate}({text})", item.aggregate_cast)
+
+    def _grouping(self) -> str:
+        """Write the GROUP BY: what is picked without an aggregate, and what embedded views are linked by."""
+        if not self.read.aggregates:
+            return ""
+        terms, position = [], 0
+        for item in self.read.items or ():
+            if isinstance(item, Picked):
+                position += 1
+                terms += [] if item.aggregate else [str(position)]
+            elif not item.hidden:
+                position += len(labels(item.relationship.target, item.read)) if item.spread else 1
+                terms.append(self._plain(item.relationship.here))
+        return f" GROUP BY {', '.join(terms)}" if terms else ""
+
+    def _term(self, term: Ordered) -> str:
+        nulls = "" if term.nulls_first is None else " NULLS FIRST" if term.nulls_first else " NULLS LAST"
+        if term.embed is None:
+            text = self._asked.operand(term.operand)[0]
+        else:
+            embed = self._embeds[term.embed]
+            inner, link = self._inside(embed)
+            text = f"(SELECT {inner._asked.operand(term.operand)[0]} FROM {inner.source_rows(link)} LIMIT 1)"
+        return f"{text}{' DESC' if term.descending else ''}{nulls}"
+
+    def _inside(self, embed: Embed) -> "tuple[Level, str]":
+        """Give the level of an embedded view, and the condition that links its rows to this one's."""
+        inner = Level(embed.relationship.target, f"{self._alias}e", embed.read, self._parameters)
+        return inner, self._link(embed.relationship, inner)
+
+    def _link(self, relationship: Relationship, inner: "Level") -> str:
+        through = relationship.through
+        here, there = self._plain(relationship.here), inner._plain(relationship.there)
+        if through is None:
+            return f"{there} = {here}"
+        alias = f"{inner._alias}j"
+        conditions = [f"{alias}.{quoted(through.here)} = {here}", f"{alias}.{quoted(through.there)} = {there}"]
+        conditions += conditions_sql(through.source, None, self._parameters, alias)
+        return f"EXISTS (SELECT FROM {through.source.table.sql} {alias} WHERE {' AND '.join(conditions)})"
+
+    def _plain(self, name: str) -> str:
+        return f"{self._alias}.{quoted(name)}"
+
+    def _embedded(self, embed: Embed) -> str:
+        inner, link = self._inside(embed)
+        row = f"{inner._alias}r"
+        if not embed.relationship.many:
+            return f"(SELECT to_json({row}) FROM ({inner.rows(link)} LIMIT 1) {row})"
+        found = f"{inner.rows(link)}{inner.order()}{inner.page()}"
+        return f"(SELECT coalesce(json_agg({row}), '[]'::json) FROM ({found}) {row})"
+
+    def _spread(self, embed: Embed) -> Iterator[tuple[str, str]]:
+        """Give each value of the other row by itself; of many rows, each one's list."""
+        inner, link = self._inside(embed)
+        for label, text in inner._outputs():
+            if not embed.relationship.many:
+                yield label, f"(SELECT {text} FROM {inner.source_rows(link)} LIMIT 1)"
+            else:
+                rows = f"SELECT {text} AS x FROM {inner.source_rows(link)}{inner.order()}{inner.page()}"
+                yield label, f"(SELECT coalesce(json_agg(r.x), '[]'::json) FROM ({rows}) r)"
+
+    def _present(self, label: str) -> str:
+        inner, link = self._inside(self._embeds[label])
+        return f"EXISTS (SELECT FROM {inner.source_rows(link)})"
 
 
-QUANTIFIED = frozenset({*_COMPARISONS, *_PATTERNS})
-SEARCHES = frozenset(_SEARCH)
-OPERATORS = frozenset({*QUANTIFIED, *SEARCHES, *_SETS, "in", "is", "isdistinct"})
-LANGUAGES = frozenset({
-    "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german", "greek",
-    "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian", "portuguese",
-    "romanian", "russian", "serbian", "simple", "spanish", "swedish", "tamil", "turkish", "yiddish",
-})  # fmt: skip
-
-
-def searches(query: Query) -> bool:
-    """Say whether a query holds a text search, whose words Postgres parses."""
-    return any(_any_search(condition) for condition in query.conditions)
-
-
-def _any_search(condition: Condition) -> bool:
-    if isinstance(condition, Group):
-        return any(_any_search(part) for part in condition.parts)
-    return condition.operator in _SEARCH
-
-
-def testable(kind: Type, operator: str, value: str) -> bool:
-    """Say whether a column of a type can be tested so."""
-    if isinstance(kind, Record) or (isinstance(kind, ListOf) and isinstance(kind.element, Record)):
-        return operator == "is" and value in {"null", "not_null"}
-    if operator == "is":
-        return value in {"null", "not_null"} or pg_type(kind) == "boolean"
-    if operator in _SETS:
-        return isinstance(kind, ListOf) or (kind == DYN and operator != "ov")
-    if operator in _SEARCH or operator in _MATCH:
-        return kind == STRING or isinstance(kind, Enum)
-    if operator == "in":
-        return kind != DYN and not isinstance(kind, ListOf)
-    return operator in _LIKE or operator in {"eq", "neq"} or kind not in (DYN,) or kind == DOUBLE
+def _cast(text: str, pg: str | None) -> str:
+    return text if pg is None else f"({text})::{pg}"

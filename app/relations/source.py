@@ -93,7 +93,7 @@ def _related_sql(related: Related, outer: Columns, parameters: Parameters, alias
     def column(root: str, name: str) -> str:
         return outer(root, name) if root == "row" else inner(root, name)
 
-    conditions = _filter_sql(source, parameters, alias)
+    conditions = conditions_sql(source, None, parameters, alias)
     if related.where is not None:
         conditions.append(f"({compile_sql(related.where, column, parameters)})")
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -115,15 +115,11 @@ def _related_sql(related: Related, outer: Columns, parameters: Parameters, alias
     return f"(SELECT {one} FROM ({found}) {alias}r)"
 
 
-def _filter_sql(source: Source, parameters: Parameters, alias: str) -> list[str]:
-    return [] if source.filter is None else [f"({compile_sql(source.filter, _plain(alias), parameters)})"]
-
-
-def conditions_sql(source: Source, where: Expression | None, parameters: Parameters) -> list[str]:
+def conditions_sql(source: Source, where: Expression | None, parameters: Parameters, alias: str = ALIAS) -> list[str]:
     """Give the conditions of the view's filter and of `where`, to be joined by AND."""
-    conditions = _filter_sql(source, parameters, ALIAS)
+    conditions = [] if source.filter is None else [f"({compile_sql(source.filter, _plain(alias), parameters)})"]
     if where is not None:
-        conditions.append(f"({compile_sql(where, column_sql(source, parameters), parameters)})")
+        conditions.append(f"({compile_sql(where, column_sql(source, parameters, alias), parameters)})")
     return conditions
 
 

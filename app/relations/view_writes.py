@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from app.definitions.columns import ColumnDef
 from app.definitions.views import ViewDef
@@ -10,14 +11,15 @@ from app.expressions.to_sql import Parameters
 from app.expressions.types import pg_type
 from app.relations.findings import Findings
 from app.relations.query import Query
-from app.relations.query_sql import Asked, Statements, listed_columns, named_columns, select_list, shape_of
+from app.relations.query_sql import Level, Statements
 from app.relations.schema import Table, quoted
-from app.relations.source import ALIAS, Source, column_sql, conditions_sql
+from app.relations.source import ALIAS, Source, conditions_sql
 from app.relations.statement import Statement, writing_statement
 from app.relations.values import Value, compile_field
 from app.relations.write import GIVEN, given_rows, on_conflict_sql, unwritable
 
 _WRITTEN = "rowgate_written"
+ROWS = "rowgate_rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _presets(view: ViewDef, table: Table, scope: Scope, findings: Findings) -> d
 class WriteShapes(Statements):
     """The writing statements of one view.
 
-    The client's values follow those that a statement evaluates: first the tests of its query, then the rows as JSON.
+    They find the values of the query under ASKED, and the rows as JSON under ROWS.
     Each statement gives one row: `body`, the JSON of what was written, `page`, how many rows that are, and `inside`,
     whether all of them are inside the view's filter.
     """
@@ -116,15 +118,15 @@ class WriteShapes(Statements):
 
     def insert(self, query: Query, upsert: Upsert | None) -> Statement:
         """Insert the rows; each has every column that may be written."""
-        return self.kept(("insert", shape_of(query), upsert), lambda: self._insert(query, upsert))
+        return self.kept(("insert", query.read, upsert), lambda: self._insert(query, upsert))
 
     def update(self, query: Query, columns: Sequence[str]) -> Statement:
         """Set these columns in the rows that the query's tests and the filter hold for."""
-        return self.kept(("update", shape_of(query), tuple(columns)), lambda: self._update(query, columns))
+        return self.kept(("update", query.read, tuple(columns)), lambda: self._update(query, columns))
 
     def delete(self, query: Query) -> Statement:
         """Delete the rows that the query's tests and the filter hold for."""
-        return self.kept(("delete", shape_of(query)), lambda: self._delete(query))
+        return self.kept(("delete", query.read), lambda: self._delete(query))
 
     def _insert(self, query: Query, upsert: Upsert | None) -> Statement:
         parts = _Parts(self.source, query)
@@ -136,22 +138,22 @@ class WriteShapes(Statements):
         conflict = "" if upsert is None else on_conflict_sql(upsert.columns, upsert.updated)
         if upsert is not None and upsert.merges:
             # A row that the caller can't see is not touched, and then is missing among those that come back.
-            conflict += f" WHERE {parts.filter}"
-        given = given_rows(table, self.writable.columns, parts.asked.next("jsonb"))
+            conflict += f" WHERE {parts.filter()}"
+        given = given_rows(table, self.writable.columns, parts.given())
         listed = ", ".join(map(quoted, names))
         rows = f"SELECT {', '.join(values)} FROM {given}"
         return parts.statement(f"INSERT INTO {table.sql} AS {ALIAS} ({listed}) {rows}{conflict}")
 
     def _update(self, query: Query, columns: Sequence[str]) -> Statement:
         parts = _Parts(self.source, query)
-        where = parts.where()
+        where = parts.level.where()
         settings = ", ".join(f"{quoted(name)} = {GIVEN}.{quoted(name)}" for name in columns)
-        given = given_rows(self.source.table, columns, parts.asked.next("jsonb"))
+        given = given_rows(self.source.table, columns, parts.given())
         return parts.statement(f"UPDATE {self.source.table.sql} AS {ALIAS} SET {settings} FROM {given}{where}")
 
     def _delete(self, query: Query) -> Statement:
         parts = _Parts(self.source, query)
-        return parts.statement(f"DELETE FROM {self.source.table.sql} AS {ALIAS}{parts.where()}", removes=True)
+        return parts.statement(f"DELETE FROM {self.source.table.sql} AS {ALIAS}{parts.level.where()}", removes=True)
 
 
 class _Parts:
@@ -160,34 +162,24 @@ class _Parts:
     def __init__(self, source: Source, query: Query) -> None:
         self.parameters = Parameters()
         self.source = source
-        self.query = query
-        column = column_sql(source, self.parameters)
-        listed = listed_columns(source, query)
-        texts = {name: column("row", name) for name in named_columns(query, listed)}
-        self.select = select_list(source, listed, texts)
-        self._own = conditions_sql(source, None, self.parameters)
-        self.filter = " AND ".join(self._own) or "true"
-        self._texts = texts
-        self._asked: Asked | None = None
+        self.level = Level(source, ALIAS, query.read, self.parameters)
 
-    @property
-    def asked(self) -> Asked:
-        """Give what numbers the client's values: first asked for when all of the view's own parameters are there."""
-        if self._asked is None:
-            self._asked = Asked(self.source, self._texts, len(self.parameters.evaluators))
-        return self._asked
+    def filter(self) -> str:
+        """Give the condition of the view's filter; what is written has to be used, or a parameter has no type."""
+        return " AND ".join(conditions_sql(self.source, None, self.parameters)) or "true"
 
-    def where(self) -> str:
-        """Give the WHERE of the filter and the client's tests."""
-        return self.asked.where(self._own, self.query)
+    def given(self) -> str:
+        """Give the parameter of the rows that were sent."""
+        return self.parameters.add(itemgetter(ROWS), "jsonb")
 
     def statement(self, write: str, *, removes: bool = False) -> Statement:
         """Put the write under the answer that is read from the rows it gives."""
-        held = f"(SELECT coalesce(bool_and(coalesce({self.filter}, false)), true) FROM {_WRITTEN} {ALIAS})"
-        inside = "true" if removes else held
+        inside = "true"
+        if not removes:
+            inside = f"(SELECT coalesce(bool_and(coalesce({self.filter()}, false)), true) FROM {_WRITTEN} {ALIAS})"
         answer = (
             f"SELECT coalesce(json_agg(rowgate_page), '[]')::text AS body, count(*) AS page, {inside} AS inside"
-            f" FROM (SELECT {self.select} FROM {_WRITTEN} {ALIAS}) rowgate_page"
+            f" FROM (SELECT {self.level.select()} FROM {_WRITTEN} {ALIAS}) rowgate_page"
         )
         cte = f"WITH {_WRITTEN} AS ({write} RETURNING {ALIAS}.*)"
-        return writing_statement(cte, answer, self.parameters.evaluators, self.asked.count)
+        return writing_statement(cte, answer, self.parameters.evaluators)

@@ -4,52 +4,49 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
-from app.data_plane.dialect.refusals import ColumnUnknown, QueryRefused, QueryUnsupported, RangeInvalid
-from app.expressions.problems import near
-from app.expressions.types import Type
-from app.relations.query import Condition, Count, Group, Ordered, Query, Shown, Test
-from app.relations.query_sql import LANGUAGES, OPERATORS, QUANTIFIED, SEARCHES, testable
+from app.data_plane.dialect.lexis import listed, number, split
+from app.data_plane.dialect.refusals import EmbedMissing, QueryRefused, QueryUnsupported, RangeInvalid
+from app.data_plane.dialect.select import Follow, Level, Values, finished, known, read_operand, read_select, type_of
+from app.relations.asked import IS_WORDS, LANGUAGES, LIKES, OPERATORS, QUANTIFIED, SEARCHES, testable
+from app.relations.query import Condition, Count, Group, Ordered, Present, Query, Test
+from app.relations.source import Source
 
 MAX_TERMS = 100
 MAX_DEPTH = 5
-MAX_LIST = 1_000
-MAX_OFFSET = 10**9
 SINGLE = "application/vnd.pgrst.object+json"
 CSV = "text/csv"
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _TEST = re.compile(r"(not\.)?([a-z]+)(?:\(([a-z]+)\))?\.(.*)", re.DOTALL)
-# A quoted text, an array behind an operator, or a character; a quote by itself has no end.
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\.\{[^}]*\}|.', re.DOTALL)
+_INSIDE = re.compile(r"([A-Za-z_]\w*(?:->>?[^.,()]+)*)\.(.*)", re.DOTALL)
+_ORDER = re.compile(r"(?:(\w+)\(([^()]+)\)|([^.()]+))(?:\.(asc|desc))?(?:\.(nullsfirst|nullslast))?")
 _COUNT = re.compile(r"(?:^|[,\s])count=(\w+)")
 _ONCE = frozenset({"select", "order", "limit", "offset"})
 _GROUPS = frozenset({"and", "or", "not.and", "not.or"})
 _WRITES = frozenset({"columns", "on_conflict"})
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def parse_query(
-    pairs: Sequence[tuple[str, str]], headers: Mapping[bytes, str], columns: Mapping[str, Type], params: Collection[str]
+    pairs: Sequence[tuple[str, str]],
+    headers: Mapping[bytes, str],
+    source: Source,
+    params: Collection[str],
+    follow: Follow,
 ) -> tuple[Query, list[tuple[str, str]]]:
-    """Give the query, and the pairs that are the view's own parameters."""
+    """Give the query, and the pairs that are the view's own parameters; `follow` finds what a name embeds."""
     own = [pair for pair in pairs if pair[0] in params]
-    once = _once([pair for pair in pairs if pair[0] in _ONCE])
-    reader = _Reader(columns)
-    conditions = []
-    for name, value in pairs:
-        if name in _GROUPS or name in _WRITES:
-            conditions.append(reader.group(name, value))
-        elif name not in params and name not in once:
-            conditions.append(reader.test(name, value))
-    limit = _number(once["limit"], "limit") if "limit" in once else None
-    offset = _number(once["offset"], "offset") if "offset" in once else 0
-    limit, offset = _from_range(headers, limit, offset)
+    asked = [pair for pair in pairs if pair[0] not in params]
+    once = _once(asked)
+    reader, root = _Reader(), Level(source)
+    read_select(once.get("select", "*"), root, reader.values, follow)
+    for name, value in asked:
+        if name != "select":
+            reader.part(root, name, value)
+    root.limit, root.offset = _from_range(headers, root.limit, root.offset)
     query = Query(
-        reader.select(once.get("select", "*")),
-        tuple(conditions),
-        reader.order(once["order"]) if "order" in once else (),
-        limit,
-        offset,
+        finished(root, reader.values),
+        tuple(reader.values.found),
+        root.limit,
+        root.offset,
         _count(headers.get(b"prefer", "")),
         SINGLE in headers.get(b"accept", ""),
         CSV in headers.get(b"accept", ""),
@@ -58,16 +55,12 @@ def parse_query(
 
 
 def _once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Give the pairs of which there is one at most, those of embedded views too."""
+    pairs = [pair for pair in pairs if pair[0].rpartition(".")[2] in _ONCE]
     found = dict(pairs)
     if len(found) != len(pairs):
         raise QueryRefused("select, order, limit and offset stand once in a query.")
     return found
-
-
-def _number(text: str, what: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > MAX_OFFSET:
-        raise RangeInvalid(f"{what} has to be a whole number from 0 to {MAX_OFFSET}.")
-    return int(text)
 
 
 def _from_range(headers: Mapping[bytes, str], limit: int | None, offset: int) -> tuple[int | None, int]:
@@ -95,89 +88,115 @@ def _count(prefer: str) -> Count:
 
 
 class _Reader:
-    """Reads the parts of a query over the columns that a view shows."""
+    """Reads tests, orders and limits into the level that they are about."""
 
-    def __init__(self, columns: Mapping[str, Type]) -> None:
-        self.columns = columns
+    def __init__(self) -> None:
+        self.values = Values()
         self.terms = 0
 
-    def known(self, name: str) -> str:
-        """Give the name of a column that the view shows; a hidden one is as unknown as one that isn't there."""
-        if name in self.columns:
-            return name
-        if any(sign in name for sign in ("->", "(", "::", "!")):
-            raise QueryUnsupported("JSON paths, casts and embedding are not served here.")
-        raise ColumnUnknown("The view has no such column.", hint=near(name[:64], self.columns))
+    def part(self, root: Level, name: str, text: str) -> None:
+        """Read one pair of the query; `comments.order` is about the embedded view comments."""
+        head, arrow, path = name.partition("->")
+        *places, word = head.split(".")
+        if places and places[-1] == "not" and word in ("and", "or"):
+            places, word = places[:-1], f"not.{word}"
+        level = _level_at(root, places)
+        if arrow:
+            level.conditions.append(self.test(level, f"{word}{arrow}{path}", text))
+        elif word == "order":
+            level.order = tuple(self._term(level, part) for part in split(text))
+        elif word in ("limit", "offset"):
+            setattr(level, word, number(text, word))
+        elif word in _GROUPS or word in _WRITES:
+            level.conditions.append(self.group(level, word, text))
+        else:
+            level.conditions.append(self.test(level, word, text))
 
-    def select(self, text: str) -> tuple[Shown, ...] | None:
-        if text.strip() in {"", "*"}:
-            return None
-        shown = []
-        for part in _split(text):
-            label, colon, column = part.partition(":")
-            if colon and not column.startswith(":"):
-                if not _NAME.fullmatch(label):
-                    raise QueryRefused("A name in select has letters, digits and underscores.")
-                shown.append(Shown(label, self.known(column)))
-            elif part == "*":
-                shown += [Shown(name, name) for name in self.columns]
-            else:
-                shown.append(Shown(part, self.known(part)))
-        labels = [one.label for one in shown]
-        if len(set(labels)) != len(labels):
-            raise QueryRefused("A name stands twice in select.")
-        return tuple(shown)
-
-    def order(self, text: str) -> tuple[Ordered, ...]:
-        return tuple(self._term(part) for part in _split(text))
-
-    def _term(self, text: str) -> Ordered:
-        name, *words = text.split(".")
-        direction = words.pop(0) if words and words[0] in {"asc", "desc"} else "asc"
-        nulls = words.pop(0) if words and words[0] in {"nullsfirst", "nullslast"} else None
-        if words:
+    def _term(self, level: Level, text: str) -> Ordered:
+        found = _ORDER.fullmatch(text)
+        if found is None:
             raise QueryRefused("An order is column, column.desc or column.desc.nullslast.")
-        return Ordered(self.known(name), direction == "desc", None if nulls is None else nulls == "nullsfirst")
+        nulls_first = None if found[5] is None else found[5] == "nullsfirst"
+        if found[1] is None:
+            return Ordered(read_operand(level.source, found[3], self.values), found[4] == "desc", nulls_first)
+        below = _level_at(level, [found[1]])
+        if below.relationship is None or below.relationship.many:
+            raise QueryUnsupported("Rows are ordered by another view's column only where there is one row of it.")
+        operand = read_operand(below.source, found[2], self.values)
+        return Ordered(operand, found[4] == "desc", nulls_first, below.label)
 
-    def group(self, name: str, text: str, depth: int = 1) -> Condition:
+    def group(self, level: Level, name: str, text: str, depth: int = 1) -> Condition:
+        """Read `and` or `or` and the tests in its parentheses."""
         if name in _WRITES:
             raise QueryUnsupported(f"{name} goes with writes.")
         if depth > MAX_DEPTH or not (text.startswith("(") and text.endswith(")")):
             raise QueryRefused("and and or take tests in parentheses, at most five deep.")
         negated, word = name.startswith("not."), name.removeprefix("not.")
-        parts = tuple(self._inside(part, depth) for part in _split(text[1:-1]))
+        parts = tuple(self._inside(level, part, depth) for part in split(text[1:-1]))
         return Group("or" if word == "or" else "and", parts, negated)
 
-    def _inside(self, text: str, depth: int) -> Condition:
+    def _inside(self, level: Level, text: str, depth: int) -> Condition:
         for word in sorted(_GROUPS):
             if text.startswith(f"{word}("):
-                return self.group(word, text[len(word) :], depth + 1)
-        column, dot, rest = text.partition(".")
-        if not dot:
+                return self.group(level, word, text[len(word) :], depth + 1)
+        found = _INSIDE.fullmatch(text)
+        if found is None:
             raise QueryRefused("A test in parentheses is column.operator.value.")
-        return self.test(column, rest)
+        return self.test(level, found[1], found[2])
 
-    def test(self, name: str, text: str) -> Test:
+    def test(self, level: Level, name: str, text: str) -> Condition:
+        """Read the test of a column, or whether an embedded view has a row."""
         self.terms += 1
         if self.terms > MAX_TERMS:
             raise QueryRefused(f"A query has at most {MAX_TERMS} tests.")
-        column = self.known(name)
+        if name not in level.source.shown and (below := level.embedded(name)) is not None:
+            return _present(below, text)
+        if name not in level.source.shown and "->" not in name and any(sign in name for sign in "(:!"):
+            raise QueryUnsupported("A test names a column, or a path into its JSON.")
         found = _TEST.fullmatch(text)
         if found is None or found[2] not in OPERATORS:
+            known(level.source, name.partition("->")[0])
             hint = "A test is column=operator.value, such as status=eq.draft."
             raise QueryUnsupported("This operator is not served.", hint=hint)
+        return self._test(level.source, name, found)
+
+    def _test(self, source: Source, name: str, found: re.Match[str]) -> Test:
+        operand = read_operand(source, name, self.values)
         negated, operator, modifier, value = bool(found[1]), found[2], found[3], found[4]
-        values = _listed(value) if operator == "in" else (value,)
         quantifier = _quantifier(operator, modifier)
-        if operator in SEARCHES and modifier is not None:
-            values = (modifier, value)
-        if operator == "is" and value.lower() not in {"null", "not_null", "true", "false", "unknown"}:
+        word = value.lower() if operator == "is" else None
+        if operator == "is" and word not in IS_WORDS:
             raise QueryRefused("is takes null, not_null, true, false or unknown.")
-        if operator == "is":
-            values = (value.lower(),)
-        if not testable(self.columns[column], operator, values[0] if values else ""):
+        if not testable(type_of(source, operand), operator, word):
             raise QueryRefused("A column of this type can't be tested so.")
-        return Test(column, operator, values, negated, quantifier)
+        slot = None if operator == "is" else self.values.slot(_value(operator, value))
+        language = self.values.slot(modifier) if modifier is not None and operator in SEARCHES else None
+        return Test(operand, operator, slot, word, language, negated, quantifier)
+
+
+def _level_at(root: Level, places: Sequence[str]) -> Level:
+    level = root
+    for place in places:
+        below = level.embedded(place)
+        if below is None:
+            raise EmbedMissing(f"'{place[:64]}' is not an embedded resource in this request", hint=_HINT)
+        level = below
+    return level
+
+
+_HINT = "Name it in select: select=*,comments(*)"
+
+
+def _present(below: Level, text: str) -> Present:
+    if text.lower() not in ("is.null", "not.is.null", "is.not_null"):
+        raise QueryUnsupported("An embedded view is tested by is.null or not.is.null only.")
+    return Present(below.label, text.lower() == "is.null")
+
+
+def _value(operator: str, text: str) -> str | list[str]:
+    if operator == "in":
+        return list(listed(text))
+    return text.replace("*", "%") if operator in LIKES else text
 
 
 def _quantifier(operator: str, modifier: str | None) -> Literal["any", "all"] | None:
@@ -188,36 +207,3 @@ def _quantifier(operator: str, modifier: str | None) -> Literal["any", "all"] | 
     if operator in QUANTIFIED and modifier in ("any", "all"):
         return "any" if modifier == "any" else "all"
     raise QueryUnsupported("This operator doesn't take what stands in its parentheses.")
-
-
-def _split(text: str) -> list[str]:
-    """Split at commas that stand outside of parentheses, quotes and arrays."""
-    parts, depth, start, whole = [], 0, 0, True
-    for match in _PIECE.finditer(text):
-        piece = match[0]
-        whole = whole and piece != '"'
-        depth += (piece == "(") - (piece == ")")
-        if piece == "," and depth == 0:
-            parts.append(text[start : match.start()].strip())
-            start = match.end()
-    parts.append(text[start:].strip())
-    if depth or not whole or "" in parts:
-        raise QueryRefused("A list has an empty part, or parentheses or quotes that don't close.")
-    return parts
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    if not (text.startswith("(") and text.endswith(")")):
-        raise QueryRefused("in takes a list in parentheses: status=in.(draft,submitted).")
-    if text == "()":
-        return ()
-    parts = tuple(_unquoted(part) for part in _split(text[1:-1]))
-    if len(parts) > MAX_LIST:
-        raise QueryRefused(f"A list has at most {MAX_LIST} values.")
-    return parts
-
-
-def _unquoted(part: str) -> str:
-    if len(part) >= 2 and part.startswith('"') and part.endswith('"'):
-        return _ESCAPED.sub(r"\1", part[1:-1])
-    return part

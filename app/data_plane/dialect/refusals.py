@@ -1,8 +1,10 @@
 """The refusals of the dialect, each with PostgREST's own code."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from app.errors import RowgateError
+from app.relations.relationships import Relationship
 
 
 class QueryRefused(RowgateError):
@@ -11,6 +13,7 @@ class QueryRefused(RowgateError):
     status: ClassVar[int] = 400
     code: ClassVar[str] = "query.invalid"
     postgrest: ClassVar[str] = "PGRST100"
+    details: Any = None
 
 
 class ColumnUnknown(QueryRefused):
@@ -69,3 +72,45 @@ class KeysDiffer(QueryRefused):
 
     code: ClassVar[str] = "query.keys_differ"
     postgrest: ClassVar[str] = "PGRST102"
+
+
+class RelationUnknown(QueryRefused):
+    """Rows of the other view can't be found from this one's."""
+
+    code: ClassVar[str] = "query.unknown_relation"
+    postgrest: ClassVar[str] = "PGRST200"
+
+    def __init__(self, here: str, target: str) -> None:
+        """Name both, and say what a relationship rests on; which columns are hidden is not told."""
+        hint = "A user or reference column has to be shown by its view, and id by the view of the rows it refers to."
+        super().__init__(f"Could not find a relationship between '{here}' and '{target}'", hint=hint)
+
+
+class RelationAmbiguous(QueryRefused):
+    """There is more than one way from one view to the other."""
+
+    status: ClassVar[int] = 300
+    code: ClassVar[str] = "query.ambiguous_relation"
+    postgrest: ClassVar[str] = "PGRST201"
+
+    def __init__(self, here: str, target: str, found: Sequence[Relationship]) -> None:
+        """List the ways in `details`, and in the hint the words that pick one."""
+        words = [f"'{target}!{one.hints[0] if one.target.name == target else one.target.name}'" for one in found]
+        hint = f"Try changing '{target}' to one of the following: {', '.join(dict.fromkeys(words))}."
+        sentence = f"Could not embed because more than one relationship was found for '{here}' and '{target}'"
+        super().__init__(sentence, hint=hint)
+        self.details = [
+            {
+                "cardinality": one.cardinality,
+                "embedding": f"{here} with {one.target.name}",
+                "relationship": " or ".join(one.hints),
+            }
+            for one in found
+        ]
+
+
+class EmbedMissing(QueryRefused):
+    """A test, an order or a limit names an embedded view that select doesn't have."""
+
+    code: ClassVar[str] = "query.not_embedded"
+    postgrest: ClassVar[str] = "PGRST108"

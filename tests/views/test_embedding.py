@@ -1,0 +1,378 @@
+"""Views beside views: along columns both ways, through join tables, each under its own filter, columns and access."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app.relations.session import Session
+from tests.backend import Backend, Person, serving
+
+DOCUMENT: dict[str, Any] = {
+    "rowgate": 1,
+    "roles": [{"name": "staff"}],
+    "users": {"columns": [{"name": "nick", "type": "text", "self_editable": True}]},
+    "tables": [
+        {
+            "name": "article_rows",
+            "columns": [
+                {"name": "author", "type": "user", "required": True},
+                {"name": "editor", "type": "user"},
+                {"name": "parent", "type": "reference", "table": "article_rows"},
+                {"name": "title", "type": "text"},
+                {"name": "price", "type": "decimal"},
+                {"name": "meta", "type": "json"},
+                {"name": "published", "type": "boolean", "default": True},
+            ],
+        },
+        {
+            "name": "comment_rows",
+            "columns": [
+                {"name": "article", "type": "reference", "table": "article_rows", "required": True},
+                {"name": "writer", "type": "user"},
+                {"name": "text", "type": "text"},
+                {"name": "score", "type": "integer"},
+                {"name": "hidden", "type": "boolean", "default": False},
+            ],
+        },
+        {"name": "tag_rows", "columns": [{"name": "name", "type": "text", "unique": True}]},
+        {
+            "name": "tagged_rows",
+            "columns": [
+                {"name": "article", "type": "reference", "table": "article_rows"},
+                {"name": "tag", "type": "reference", "table": "tag_rows"},
+            ],
+            "unique": [["article", "tag"]],
+        },
+        {
+            "name": "summary_rows",
+            "columns": [
+                {"name": "article", "type": "reference", "table": "article_rows", "unique": True},
+                {"name": "body", "type": "text"},
+            ],
+        },
+    ],
+    "middleware": [{"name": "never", "steps": [{"do": "require", "that": "false"}]}],
+    "views": [
+        {
+            "name": "articles", "table": "article_rows", "filter": "row.published || row.author == auth.user.id",
+            "order": ["title"], "allow": ["select", "insert", "update"],
+        },
+        {"name": "titles", "table": "article_rows", "columns": ["id", "title"]},
+        {
+            "name": "comments", "table": "comment_rows", "filter": "!row.hidden", "order": ["score"],
+            "columns": ["id", "article", "writer", "text", "score", {"name": "loud", "value": "row.text + '!'"}],
+            "max_rows": 3,
+        },
+        {"name": "all_comments", "table": "comment_rows", "access": {"roles": ["staff"]}},
+        {"name": "people", "table": "users", "columns": ["id", "nick"]},
+        {"name": "nameless", "table": "users", "columns": ["nick"]},
+        {"name": "guarded", "table": "comment_rows", "middleware": ["never"]},
+        {"name": "asking", "table": "comment_rows", "params": {"q": {"type": "text"}}},
+        {"name": "tags", "table": "tag_rows", "order": ["name"]},
+        {"name": "article_tags", "table": "tagged_rows"},
+        {"name": "summaries", "table": "summary_rows"},
+    ],
+}  # fmt: skip
+ROWS = """
+WITH u AS (SELECT $1::uuid AS alice, $2::uuid AS bob),
+a AS (INSERT INTO data.article_rows (author, editor, title, price, meta, published)
+ SELECT alice, bob, 'one', 0.10, '{"words": 10, "deep": {"k": ["x", "y"]}}'::jsonb, true FROM u UNION ALL
+ SELECT bob, NULL, 'two', 12345678901234567890.5, '{"words": 9}'::jsonb, true FROM u UNION ALL
+ SELECT bob, bob, 'unseen', 3, NULL, false FROM u RETURNING id, title),
+c AS (INSERT INTO data.comment_rows (article, writer, text, score, hidden)
+ SELECT a.id, u.bob, x.text, x.score, x.hidden FROM u, a, (VALUES ('one', 'c1', 1, false), ('one', 'c2', 2, false),
+  ('one', 'hid', 3, true), ('two', 'c3', 3, false), ('unseen', 'c9', 9, false)) x (title, text, score, hidden)
+  WHERE x.title = a.title),
+t AS (INSERT INTO data.tag_rows (name) VALUES ('red'), ('blue'), ('green') RETURNING id, name),
+j AS (INSERT INTO data.tagged_rows (article, tag)
+ SELECT a.id, t.id FROM a, t WHERE (a.title, t.name) IN (('one', 'red'), ('one', 'blue'), ('two', 'red'))),
+p AS (INSERT INTO data.summary_rows (article, body) SELECT id, 'short' FROM a WHERE title = 'one')
+UPDATE data.users SET nick = split_part(email, '@', 1)
+"""
+
+
+@pytest.fixture
+async def backend(migrated_url: str) -> AsyncIterator[Backend]:
+    async with serving(migrated_url, DOCUMENT) as served:
+        yield served
+
+
+@pytest.fixture
+async def alice(backend: Backend) -> Person:
+    person, other = await backend.sign_up("alice"), await backend.sign_up("bob")
+    await backend.sql(ROWS, person.id, other.id)
+    await backend.sql(
+        "UPDATE data.article_rows SET parent = (SELECT id FROM data.article_rows WHERE title = 'one')"
+        " WHERE title = 'two'"
+    )
+    return person
+
+
+async def rows(person: Person, query: str, view: str = "articles") -> Any:
+    answer = await person.get(f"/rest/v1/{view}?{query}")
+    assert answer.status_code in (200, 206), answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("select=title,people!author(nick)",
+         [{"title": "one", "people": {"nick": "alice"}}, {"title": "two", "people": {"nick": "bob"}}]),
+        ("select=title,by:people!article_rows_author_fkey(nick)&title=eq.one",
+         [{"title": "one", "by": {"nick": "alice"}}]),
+        ("select=title,editor(nick)", [{"title": "one", "editor": {"nick": "bob"}}, {"title": "two", "editor": None}]),
+        ("select=title,comments(text)",
+         [{"title": "one", "comments": [{"text": "c1"}, {"text": "c2"}]},
+          {"title": "two", "comments": [{"text": "c3"}]}]),
+        ("select=title,comments(loud,people(nick))&title=eq.two",
+         [{"title": "two", "comments": [{"loud": "c3!", "people": {"nick": "bob"}}]}]),
+        ("select=title,tags(name)",
+         [{"title": "one", "tags": [{"name": "blue"}, {"name": "red"}]}, {"title": "two", "tags": [{"name": "red"}]}]),
+        ("select=title,tags!article_tags(name)&tags.name=eq.blue",
+         [{"title": "one", "tags": [{"name": "blue"}]}, {"title": "two", "tags": []}]),
+        ("select=title,tags!inner(name)&tags.name=eq.blue", [{"title": "one", "tags": [{"name": "blue"}]}]),
+        ("select=title,tags!inner()&tags.name=eq.blue", [{"title": "one"}]),
+        ("select=title,summaries(body)",
+         [{"title": "one", "summaries": {"body": "short"}}, {"title": "two", "summaries": None}]),
+        ("select=title,summaries()&summaries=is.null", [{"title": "two"}]),
+        ("select=title,summaries(body)&summaries=not.is.null", [{"title": "one", "summaries": {"body": "short"}}]),
+        ("select=title,summaries(),e:editor()&or=(summaries.is.null,e.not.is.null)",
+         [{"title": "one"}, {"title": "two"}]),
+        ("select=title,...people!author(by:nick)", [{"title": "one", "by": "alice"}, {"title": "two", "by": "bob"}]),
+        ("select=title,...summaries(body,...articles(t:title))",
+         [{"title": "one", "body": "short", "t": "one"}, {"title": "two", "body": None, "t": None}]),
+        ("select=title,...comments(texts:text)",
+         [{"title": "one", "texts": ["c1", "c2"]}, {"title": "two", "texts": ["c3"]}]),
+        ("select=title,c:comments(text)&c.order=score.desc&c.limit=1",
+         [{"title": "one", "c": [{"text": "c2"}]}, {"title": "two", "c": [{"text": "c3"}]}]),
+        ("select=title,comments(text)&comments.offset=1",
+         [{"title": "one", "comments": [{"text": "c2"}]}, {"title": "two", "comments": []}]),
+        ("select=title,comments(text)&comments.or=(score.eq.1,text.eq.c3)",
+         [{"title": "one", "comments": [{"text": "c1"}]}, {"title": "two", "comments": [{"text": "c3"}]}]),
+        ("select=title,comments(text)&comments.not.and=(score.gt.1,text.neq.zzz)",
+         [{"title": "one", "comments": [{"text": "c1"}]}, {"title": "two", "comments": []}]),
+        ("select=title,comments!inner(people!inner(nick))&comments.people.nick=eq.alice", []),
+        ("select=title,comments(text)&title=eq.one&comments.score=gte.2",
+         [{"title": "one", "comments": [{"text": "c2"}]}]),
+        ("select=title,people!author(nick)&order=people(nick).desc",
+         [{"title": "two", "people": {"nick": "bob"}}, {"title": "one", "people": {"nick": "alice"}}]),
+        ("select=title,comments(count())",
+         [{"title": "one", "comments": [{"count": 2}]}, {"title": "two", "comments": [{"count": 1}]}]),
+        ("select=title,up:parent!articles(title)",
+         [{"title": "one", "up": None}, {"title": "two", "up": {"title": "one"}}]),
+        ("select=title,down:articles!parent(title)",
+         [{"title": "one", "down": [{"title": "two"}]}, {"title": "two", "down": []}]),
+        ("select=title,up:articles!id(title)&title=eq.two", [{"title": "two", "up": {"title": "one"}}]),
+    ],
+)  # fmt: skip
+async def test_views_beside_views(alice: Person, query: str, expected: Any) -> None:
+    assert await rows(alice, query) == expected
+
+
+async def test_three_deep_and_back_up(alice: Person) -> None:
+    found = await rows(
+        alice, "select=name,articles(title,comments(text,people(nick)))&name=eq.red&articles.order=title", "tags"
+    )
+    bob = {"nick": "bob"}
+    first = {"title": "one", "comments": [{"text": "c1", "people": bob}, {"text": "c2", "people": bob}]}
+    assert found == [
+        {"name": "red", "articles": [first, {"title": "two", "comments": [{"text": "c3", "people": bob}]}]}
+    ]
+
+
+async def test_the_other_views_filter_holds_for_embedded_rows_tests_and_counts(alice: Person, backend: Backend) -> None:
+    assert [row["comments"] for row in await rows(alice, "select=comments(text)&comments.text=eq.hid")] == [[], []]
+    assert await rows(alice, "select=title,comments!inner(text)&comments.text=eq.hid") == []
+    assert await rows(alice, "select=name,articles!inner(title)&articles.title=eq.unseen", "tags") == []
+    # The comment of an article that alice can't see is there; the article isn't.
+    found = await rows(alice, "select=text,articles(title)&text=eq.c9", "comments")
+    assert found == [{"text": "c9", "articles": None}]
+    assert await rows(alice, "select=count(),articles!inner()&articles.title=eq.unseen", "comments") == [{"count": 0}]
+
+
+async def test_lists_are_cut_at_the_other_views_max_rows(alice: Person, backend: Backend) -> None:
+    await backend.sql(
+        "INSERT INTO data.comment_rows (article, text, score) SELECT id, 'more', 50 + n FROM data.article_rows,"
+        " generate_series(1, 10) n"
+    )
+    found = await rows(alice, "select=comments(text)&comments.limit=100&title=eq.one")
+    assert len(found[0]["comments"]) == 3
+
+
+async def test_all_of_it_is_one_statement(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    run = Session._run
+
+    async def counted(self: Any, statement: Any, parameters: Any) -> Any:
+        seen.append(statement.sql)
+        return await run(self, statement, parameters)
+
+    monkeypatch.setattr(Session, "_run", counted)
+    await rows(alice, "select=title,tags(name),comments(text,people(nick)),people!author(nick)")
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("select=title,people(nick)", 300, "PGRST201"),
+        ("select=title,nobody(nick)", 400, "PGRST200"),
+        ("select=title,summaries!parent(body)", 400, "PGRST200"),
+        ("select=title,nameless!author(nick)", 400, "PGRST200"),
+        ("select=title,price(x)", 400, "PGRST200"),
+        ("select=title,all_comments(text)", 403, "access.role_missing"),
+        ("select=title,guarded(text)", 400, "PGRST100"),
+        ("select=title,asking(text)", 400, "PGRST100"),
+        ("select=title,comments(hidden)", 400, "42703"),
+        ("select=title,comments(text)&comments.hidden=is.true", 400, "42703"),
+        ("select=title,comments(text)&comments.order=hidden", 400, "42703"),
+        ("select=title,comments(text)&comments.or=(hidden.is.true,text.eq.x)", 400, "42703"),
+        ("select=title,people!author(nick)&order=people(email)", 400, "42703"),
+        ("select=title,people!author(nick)&people.email=like.*", 400, "42703"),
+        ("select=title&comments.text=eq.c1", 400, "PGRST108"),
+        ("select=title&comments.limit=1", 400, "PGRST108"),
+        ("select=title,comments(text)&order=comments(score)", 400, "PGRST100"),
+        ("select=title,comments(text)&comments=eq.3", 400, "PGRST100"),
+        ("select=title,comments(text),comments(score)", 400, "PGRST100"),
+        ("select=title,...comments(count())", 400, "PGRST100"),
+        ("select=title,...people!author(title:nick)", 400, "PGRST100"),
+        ("select=title,comments(text", 400, "PGRST100"),
+        ("select=title,comments(text))", 400, "PGRST100"),
+        ("select=c:comments(a:articles(b:comments(c:articles(d:comments(e:articles(title))))))", 400, "PGRST100"),
+        ("select=" + ",".join(f"c{n}:comments(text)" for n in range(21)), 400, "PGRST100"),
+        ("select=title,comments(text)&comments.limit=1&comments.limit=2", 400, "PGRST100"),
+    ],
+)
+async def test_what_cannot_be_embedded_is_refused(alice: Person, query: str, status: int, code: str) -> None:
+    answer = await alice.get(f"/rest/v1/articles?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (status, code) or answer.json()["rowgate_code"] == code
+
+
+async def test_an_ambiguous_one_says_which_there_are(alice: Person) -> None:
+    answer = (await alice.get("/rest/v1/articles?select=people(nick)")).json()
+    assert "'people!author', 'people!editor'" in answer["hint"]
+    assert {one["cardinality"] for one in answer["details"]} == {"many-to-one"}
+    by_column = (await alice.get("/rest/v1/articles?select=parent(title)")).json()
+    assert "'parent!articles', 'parent!titles'" in by_column["hint"]
+
+
+async def test_a_column_that_refers_has_to_be_shown(alice: Person) -> None:
+    assert (await alice.get("/rest/v1/titles?select=title,people!author(nick)")).json()["code"] == "PGRST200"
+    assert (await alice.get("/rest/v1/titles?select=title,author(nick)")).json()["code"] == "PGRST200"
+
+
+async def test_a_stranger_learns_nothing_of_a_view_for_others(alice: Person, backend: Backend) -> None:
+    for inside in ("text", "nothing", "*"):
+        answer = await alice.get(f"/rest/v1/articles?select=all_comments({inside})")
+        assert answer.json()["rowgate_code"] == "access.role_missing"
+
+
+async def test_a_join_table_is_followed_only_where_its_view_may_be_read(alice: Person, backend: Backend) -> None:
+    document = {**DOCUMENT, "views": [dict(view) for view in DOCUMENT["views"]]}
+    (join,) = (view for view in document["views"] if view["name"] == "article_tags")
+    join["access"] = {"roles": ["staff"]}
+    await backend.apply(document)
+    await alice.get("/rest/v1/articles")
+    assert (await alice.get("/rest/v1/articles?select=tags(name)")).status_code == 403
+    join["access"] = "authenticated"
+    join["filter"] = "row.tag != row.tag"
+    await backend.apply(document)
+    await alice.get("/rest/v1/articles")
+    assert await rows(alice, "select=tags(name)") == [{"tags": []}, {"tags": []}]
+    document["views"] = [view for view in document["views"] if view is not join]
+    await backend.apply(document)
+    await alice.get("/rest/v1/articles")
+    assert (await alice.get("/rest/v1/articles?select=tags(name)")).json()["code"] == "PGRST200"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("select=title,price::text&title=eq.two", [{"title": "two", "price": "12345678901234567890.5"}]),
+        ("select=n:price::text&title=eq.one", [{"n": "0.10"}]),
+        ("select=meta->words", [{"words": 10}, {"words": 9}]),
+        ("select=w:meta->>words&title=eq.one", [{"w": "10"}]),
+        ("select=meta->deep->k->0&title=eq.one", [{"k": "x"}]),
+        ("select=k:meta->deep->k->>1&title=eq.one", [{"k": "y"}]),
+        ("select=title&meta->>words=eq.9", [{"title": "two"}]),
+        ("select=title&meta->words=gt.9", [{"title": "one"}]),
+        ("select=title&or=(meta->>words.eq.9,meta->deep->>k.is.null)", [{"title": "two"}]),
+        ("select=title&order=meta->words.asc", [{"title": "two"}, {"title": "one"}]),
+        ("select=meta->>words::int.sum()", [{"sum": 19}]),
+        ("select=count()", [{"count": 2}]),
+        ("select=n:count()", [{"n": 2}]),
+        ("select=price.sum()", [{"sum": 12345678901234567890.6}]),
+        ("select=price.max()::text", [{"max": "12345678901234567890.5"}]),
+        ("select=published,title.min(),title.max()", [{"published": True, "min": "one", "max": "two"}]),
+        ("select=author,count()&order=author&author=is.null", []),
+        ("select=count(),people!author(nick)&order=author", None),
+    ],
+)
+async def test_casts_paths_and_aggregates(alice: Person, query: str, expected: Any) -> None:
+    answer = await alice.get(f"/rest/v1/articles?{query}")
+    if expected is None:
+        assert answer.json()["code"] == "PGRST100"
+        return
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == expected
+
+
+async def test_groups_with_a_view_beside_them(alice: Person) -> None:
+    found = await rows(alice, "select=count(),people!author(nick)")
+    assert sorted(found, key=lambda row: row["people"]["nick"]) == [
+        {"count": 1, "people": {"nick": "alice"}}, {"count": 1, "people": {"nick": "bob"}}
+    ]  # fmt: skip
+    counted = await alice.get("/rest/v1/articles?select=author,count()", headers={"Prefer": "count=exact"})
+    assert counted.headers["Content-Range"] == "0-1/2"
+
+
+async def test_sums_of_decimals_are_exact_on_the_wire(alice: Person) -> None:
+    answer = await alice.get("/rest/v1/articles?select=price.sum()")
+    assert answer.text == '[{"sum":12345678901234567890.60}]'
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["select=title.sum()", "select=meta.max()", "select=title::regclass", "select=title->>x", "select=meta->>a->b",
+     "select=meta->", "select=title,count()&order=price", "select=title::int4range", "select=pg_sleep(1)",
+     "select=title.pg_sleep()", "select=title::text;select", "select=price.sum()::evil"],
+)  # fmt: skip
+async def test_what_is_no_value_is_refused(alice: Person, query: str) -> None:
+    answer = await alice.get(f"/rest/v1/articles?{query}")
+    assert answer.status_code == 400, answer.text
+
+
+async def test_a_value_that_cannot_be_cast_is_a_400(alice: Person) -> None:
+    answer = await alice.get("/rest/v1/articles?select=title::int")
+    assert (answer.status_code, answer.json()["code"]) == (400, "22P02")
+
+
+async def test_a_written_row_comes_back_with_views_beside_it(alice: Person) -> None:
+    answer = await alice.call(
+        "POST", "/rest/v1/articles?select=title,people!author(nick),comments(text)",
+        json={"title": "new", "author": alice.id}, headers={"Prefer": "return=representation"},
+    )  # fmt: skip
+    assert answer.json() == [{"title": "new", "people": {"nick": "alice"}, "comments": []}]
+    changed = await alice.call(
+        "PATCH", "/rest/v1/articles?title=eq.one&select=title,comments(text)&comments.score=eq.2",
+        json={"title": "won"}, headers={"Prefer": "return=representation"},
+    )  # fmt: skip
+    assert changed.json() == [{"title": "won", "comments": [{"text": "c2"}]}]
+    refused = await alice.call("PATCH", "/rest/v1/articles?select=comments!inner(text)", json={"title": "x"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "PGRST100")
+
+
+async def test_csv_names_embedded_values(alice: Person) -> None:
+    headers = {"Accept": "text/csv"}
+    answer = await alice.get("/rest/v1/articles?select=title,...people!author(nick),comments(score)", headers=headers)
+    assert answer.text.splitlines()[:2] == ["title,nick,comments", 'one,alice,"[{""score"":1}, ']
+
+
+async def test_shapes_are_kept_by_what_is_embedded_and_not_by_its_values(alice: Person, backend: Backend) -> None:
+    view = backend.app.fastapi.state.live.runtime.views["articles"]
+    before = len(view.shapes._known)
+    for score in (1, 2, 3):
+        await rows(alice, f"select=title,comments(text)&comments.score=eq.{score}&comments.limit={score}")
+    assert len(view.shapes._known) == before + 1
