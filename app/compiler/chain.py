@@ -180,7 +180,7 @@ def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDe
     listed = tuple(uses)
     known = context
     for index, use in enumerate(listed):
-        later = written_tables(then, context.middleware)
+        later = context.later_writes | written_tables(then, context.middleware)
         for behind in listed[index + 1 :]:
             later |= _written_by(behind.use, context.middleware, frozenset())
         here = dataclasses.replace(known, place=f"{context.place}.middleware/{use.use}", later_writes=later)

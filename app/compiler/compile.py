@@ -1,5 +1,6 @@
 """Project to Runtime: the check of everything that an admin said, and the compilation, in one go."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -148,7 +149,8 @@ class _Compiler:
         self.findings.found += validation_findings(f"{place}.params", said.params, self.bigints)
         scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
         context = self._context(said.name, place, scope, frozenset())
-        chain, _ = self._uses((*self._project_uses((), place), *said.middleware), context, ())
+        uses = (*self._project_uses((), place), *said.middleware)
+        chain, _ = self._uses(uses, context, ())
         reading = Step(lambda _call: None, statements=1)
         return CompiledView(
             said.name,
@@ -158,19 +160,23 @@ class _Compiler:
             self.schema.views[said.name],
             Shapes(self.schema.views[said.name]),
             self.related,
-            self._writing(said),
+            self._writing(said, uses, context),
             tuple(step.run for step in chain),
             _begin((*chain, reading), "read committed", VIEW_TIMEOUT),
             self._reads_request(said),
         )
 
-    def _writing(self, said: ViewDef) -> ViewWriting | None:
+    def _writing(self, said: ViewDef, uses: Sequence[UseDef], context: Context) -> ViewWriting | None:
         source = self.schema.views[said.name]
         scope = self.schema.scope.with_names(params=self.schema.params[said.name])
         writable = writable_of(said, source, scope, self.findings)
         if writable is None:
             return None
-        return ViewWriting(writable, object_validator(writable.columns, self.bigints), WriteShapes(source, writable))
+        # What is wrong with the chain was found for reading; this one locks what it fetches of the table written.
+        unheard = dataclasses.replace(context, findings=Findings(), later_writes=frozenset({source.table.name}))
+        chain, _ = compile_uses(uses, unheard, ())
+        validator = object_validator(writable.columns, self.bigints)
+        return ViewWriting(writable, validator, WriteShapes(source, writable), tuple(step.run for step in chain))
 
     def _context(self, owner: str, place: str, scope: Scope, optional: frozenset[str]) -> Context:
         return Context(

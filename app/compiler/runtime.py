@@ -46,11 +46,12 @@ class CompiledEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class ViewWriting:
-    """How a view is written: what may be set, how rows are read, and the statements."""
+    """How a view is written: what may be set, how rows are read, the statements, and the chain that runs before."""
 
     writable: Writable
     validator: Validator
     shapes: WriteShapes
+    chain: tuple[Run, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ async def _run(
             request.call = call
             async with asyncio.timeout(target.timeout):
                 entered("chain")
-                await chain(compiled.chain, call)
+                await chain(target.chain, call)
                 entered("execute")
                 answer = await execute(target, request, call)
                 await db.confirm()

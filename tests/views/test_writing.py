@@ -425,3 +425,53 @@ async def test_a_write_of_nothing_is_not_one_row(alice: Person, method: str, bod
     single = {**BACK, "Accept": "application/vnd.pgrst.object+json"}
     answer = await alice.call(method, "/rest/v1/my_notes", json=body, headers=single)
     assert (answer.status_code, answer.json()["code"]) == (406, "PGRST116")
+
+
+ACCOUNTS: dict[str, Any] = {
+    "rowgate": 1,
+    "tables": [
+        {
+            "name": "accounts",
+            "columns": [
+                {"name": "owner", "type": "user", "required": True},
+                {"name": "locked", "type": "boolean", "default": False},
+                {"name": "note", "type": "text"},
+            ],
+        }
+    ],
+    "middleware": [
+        {
+            "name": "not_locked",
+            "steps": [
+                {"do": "fetch", "from": "accounts", "where": "item.owner == auth.user.id", "as": "account"},
+                {"do": "require", "that": "!account.locked"},
+            ],
+        }
+    ],
+    "views": [
+        {
+            "name": "my_account", "table": "accounts", "columns": ["id", "note"],
+            "filter": "row.owner == auth.user.id", "allow": ["select", "update"], "middleware": ["not_locked"],
+        }
+    ],
+}  # fmt: skip
+
+
+async def test_what_the_middleware_of_a_view_checked_is_still_true_when_the_view_writes(migrated_url: str) -> None:
+    async with serving(migrated_url, ACCOUNTS) as backend:
+        alice = await backend.sign_up("alice")
+        await backend.sql("INSERT INTO data.accounts (owner, note) VALUES ($1, 'old')", alice.id)
+        other = await connect(backend.url)
+        try:
+            await other.execute("BEGIN; UPDATE data.accounts SET locked = true")
+            write = asyncio.create_task(alice.call("PATCH", "/rest/v1/my_account", json={"note": "new"}))
+            for _ in range(500):
+                if write.done() or await backend.sql("SELECT FROM pg_locks WHERE NOT granted"):
+                    break
+                await asyncio.sleep(0.02)
+            await other.execute("COMMIT")
+            answer = await write
+        finally:
+            await other.close()
+        assert (answer.status_code, answer.json()["rowgate_code"]) == (403, "chain.refused")
+        assert [row["note"] for row in await backend.sql("SELECT note FROM data.accounts")] == ["old"]

@@ -8,6 +8,7 @@ from app.compiler.router import MethodNotAllowed, NotFound
 from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
 from app.data_plane.request import Request
 from app.errors import RowgateError
+from app.steps.running import Run
 
 API, REST, RPC, FUNCTIONS = b"/api", b"/rest/v1/", b"/rest/v1/rpc/", b"/functions/v1/"
 _VIEW_ACTIONS = {
@@ -33,6 +34,11 @@ class EndpointTarget:
         return self.compiled.definition.timeout
 
     @property
+    def chain(self) -> tuple[Run, ...]:
+        """Give the middleware."""
+        return self.compiled.chain
+
+    @property
     def begin(self) -> str | None:
         """Give the statement that opens the transaction, if there is one."""
         return self.compiled.begin
@@ -45,6 +51,12 @@ class ViewTarget:
     compiled: CompiledView
     action: str
     timeout: float = VIEW_TIMEOUT
+
+    @property
+    def chain(self) -> tuple[Run, ...]:
+        """Give the middleware; before a write it locks what it fetches of the table that is written."""
+        writing = self.compiled.writing
+        return self.compiled.chain if self.action == "select" or writing is None else writing.chain
 
     @property
     def begin(self) -> str | None:
