@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.changes import ddl
 from app.changes.change import Change
 from app.changes.diff import KINDS, diff, settled, written
+from app.changes.indexes import build_indexes
 from app.changes.obstacles import LOCKED, destroyed, of_database, refuse_what_does_not_fit, sqlstate
 from app.compiler.check import check_project
 from app.definitions.project import Project, dump_definition
@@ -91,6 +92,7 @@ async def apply_project(
 
     `destroy` names tables and `table.column`s that may lose their data. Raises DefinitionInvalid, RevisionChanged,
     WouldDestroy, DataInTheWay or TablesBusy; then nothing has changed. A dry run changes nothing and gives the plan.
+    Indexes that say `concurrently` are built when all else is done; IndexNotBuilt says that one could not be.
     """
     # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
     findings = await asyncio.to_thread(check_project, project)
@@ -102,7 +104,9 @@ async def apply_project(
             async with engine.connect() as connection, connection.begin() as transaction:
                 plan = await _carry_out(connection, order)
                 await (transaction.rollback() if dry_run else transaction.commit())
-                return plan
+            if not dry_run:
+                await build_indexes(engine, project)
+            return plan
         except DBAPIError as error:
             if sqlstate(error) not in LOCKED:
                 raise of_database(error) from error

@@ -131,7 +131,8 @@ def _alter_column(op: Operations, change: AlterColumn) -> None:
 def _add_part(op: Operations, change: AddPart) -> None:
     part, table = change.part, _named(change.table)
     if part.kind == "index":
-        op.execute(_text(f"CREATE INDEX {quoted(part.name)} ON {table} {part.sql}"))
+        how = " CONCURRENTLY" if part.concurrently else ""
+        op.execute(_text(f"CREATE INDEX{how} {quoted(part.name)} ON {table} {part.sql}"))
     else:
         op.execute(_text(f"ALTER TABLE {table} ADD CONSTRAINT {quoted(part.name)} {part.sql}"))
 
@@ -185,7 +186,9 @@ _RENDER: dict[type, Callable[[Operations, Any], None]] = {
 
 
 def run(connection: Any, change: Change) -> None:
-    """Make one change on a synchronous SQLAlchemy connection, inside its transaction."""
+    """Make one change on a synchronous SQLAlchemy connection, inside its transaction; some indexes come after it."""
+    if isinstance(change, AddPart) and change.part.concurrently:
+        return
     _RENDER[type(change)](Operations(MigrationContext.configure(connection)), change)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from app.changes.change import (
@@ -115,7 +116,8 @@ def _table_changes(old: Project, new: Project) -> list[Change]:
         parts = parts_of(after, target)
         if before is None:
             comes.append(CreateTable(after, target))
-            parts_new += [AddPart(after.name, part) for part in parts.values()]
+            # Nobody writes a table that is not there yet: its indexes come with it.
+            parts_new += [AddPart(after.name, replace(part, concurrently=False)) for part in parts.values()]
             continue
         if before.name != after.name:
             renames.append(RenameTable(before.name, after.name))

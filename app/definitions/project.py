@@ -12,7 +12,7 @@ from app.definitions.endpoints import EndpointDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition, Items
 from app.definitions.steps import StepDef, UseDef
-from app.definitions.tables import TableDef, UsersDef
+from app.definitions.tables import IndexDef, TableDef, UsersDef
 from app.definitions.views import ViewColumnDef, ViewDef
 from app.errors import Finding
 
@@ -110,6 +110,8 @@ def _plain(value: Any) -> Any:
         return value.as_said()
     if isinstance(value, ViewColumnDef) and value.source is None and value.description is None:
         return value.name
+    if isinstance(value, IndexDef) and not value.concurrently:
+        return list(value.columns)
     if isinstance(value, Definition):
         return _dump(value)
     if isinstance(value, Mapping):

@@ -1,8 +1,8 @@
 """Tables, and the built-in table of users."""
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
 from app.definitions.columns import ColumnDef, UserColumnDef
 from app.definitions.names import Definition, Items, Name
@@ -18,6 +18,17 @@ class CheckDef(Definition):
     message: str | None = None
 
 
+class IndexDef(Definition):
+    """An index over columns in their order; `concurrently` builds it while the table goes on being written."""
+
+    columns: Items[Name]
+    concurrently: bool = False
+
+
+def _index(value: Any) -> Any:
+    return {"columns": value} if isinstance(value, list | tuple) else value
+
+
 class TableDef(Definition):
     """A table of the backend; `id`, `created_at` and `updated_at` are kept by the database."""
 
@@ -28,7 +39,7 @@ class TableDef(Definition):
     timestamps: bool = True
     columns: Items[ColumnDef] = ()
     unique: Items[Items[Name]] = ()
-    indexes: Items[Items[Name]] = ()
+    indexes: Items[Annotated[IndexDef, BeforeValidator(_index)]] = ()
     checks: Items[CheckDef] = ()
 
     @property
@@ -42,7 +53,7 @@ class TableDef(Definition):
         taken = set(GENERATEDS if self.timestamps else GENERATEDS[:1])
         check_distinct(self.columns, taken)
         known = set(self.column_names)
-        for group in (*self.unique, *self.indexes):
+        for group in (*self.unique, *(index.columns for index in self.indexes)):
             if missing := [name for name in group if name not in known]:
                 msg = f"unique and indexes name a column that isn't there: {', '.join(missing)}"
                 raise ValueError(msg)

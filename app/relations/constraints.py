@@ -29,13 +29,17 @@ _SHARED_REGEX = re.compile(r"(?:[^\\(]|\\[.\\/\[\](){}*+?|^$\-dDwWsSnrt]|\((?!\?
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One constraint or index; `sql` is what stands behind `CONSTRAINT <name>`, or behind `ON <table>` of an index."""
+    """One constraint or index; `sql` is what stands behind `CONSTRAINT <name>`, or behind `ON <table>` of an index.
+
+    `concurrently` says that the index is built after the change, while the table goes on being written.
+    """
 
     kind: Literal["check", "unique", "foreign key", "index"]
     name: str
     columns: tuple[str, ...]
     sql: str
     message: str | None = None
+    concurrently: bool = False
 
 
 def part_name(table: str, *words: str) -> str:
@@ -51,8 +55,8 @@ def parts_of(said: TableDef, table: Table) -> dict[str, Part]:
     """Give every part of a table of the project by its name."""
     parts = [part for column in said.columns for part in column_parts(said.name, column, table)]
     parts += [_unique(said.name, group) for group in said.unique]
-    leading = {group[0] for group in (*said.unique, *said.indexes)}
-    parts += [_index(said.name, group) for group in said.indexes]
+    leading = {group[0] for group in (*said.unique, *(index.columns for index in said.indexes))}
+    parts += [_index(said.name, index.columns, concurrently=index.concurrently) for index in said.indexes]
     for column in said.columns:
         if column.index or (column.type in {"user", "reference"} and not column.unique and column.name not in leading):
             parts.append(_index(said.name, (column.name,)))
@@ -115,8 +119,9 @@ def _unique(table: str, columns: tuple[str, ...]) -> Part:
     return Part("unique", part_name(table, *columns, "key"), columns, f"UNIQUE ({_listed(columns)})")
 
 
-def _index(table: str, columns: tuple[str, ...]) -> Part:
-    return Part("index", part_name(table, *columns, "idx"), columns, f"({_listed(columns)})")
+def _index(table: str, columns: tuple[str, ...], *, concurrently: bool = False) -> Part:
+    name = part_name(table, *columns, "idx")
+    return Part("index", name, columns, f"({_listed(columns)})", concurrently=concurrently)
 
 
 def _listed(columns: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.changes.apply import DefinitionInvalid, Plan, RevisionChanged, WouldDestroy, apply_project
+from app.changes.indexes import IndexNotBuilt
 from app.changes.obstacles import DataInTheWay
 from app.definitions.project import Project, dump_project, parse_project
 from app.store.active import project_of
@@ -238,3 +239,58 @@ async def test_the_stored_project_is_the_one_that_was_put(engine: AsyncEngine) -
     )
     stored = project_of([(row.kind, row.body) for row in rows])
     assert dump_project(stored) == dump_project(project(DOCUMENT))
+
+
+def indexed(*, concurrently: bool = True) -> dict[str, Any]:
+    document = copy.deepcopy(DOCUMENT)
+    document["tables"][1]["indexes"].append({"columns": ["n", "big"], "concurrently": concurrently})
+    return document
+
+
+async def valid(engine: AsyncEngine) -> Any:
+    sql = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('data.documents_n_big_idx')"
+    return [row[0] for row in await run(engine, sql)]
+
+
+async def test_an_index_on_a_large_table_is_built_while_the_table_is_written(engine: AsyncEngine) -> None:
+    await put(engine, DOCUMENT)
+    plan = await put(engine, indexed(), dry_run=True)
+    assert [sql for sql in plan.sql if "CONCURRENTLY" in sql] == [
+        'CREATE INDEX CONCURRENTLY "documents_n_big_idx" ON "data"."documents" ("n", "big")'
+    ]
+    async with engine.connect() as writer:
+        writing = await writer.begin()
+        await writer.execute(text("INSERT INTO data.documents (title) VALUES ('a')"))
+        build = asyncio.create_task(put(engine, indexed()))
+        for _ in range(500):
+            if build.done() or await valid(engine) == [False]:
+                break
+            await asyncio.sleep(0.02)
+        # It waits for the writer, and is in nobody's way meanwhile.
+        await run(engine, "INSERT INTO data.documents (title) VALUES ('b')")
+        await writing.commit()
+    await build
+    assert await valid(engine) == [True]
+    exported = dump_project(project(indexed()))
+    assert exported["tables"][1]["indexes"] == [
+        ["status", "created_at"],
+        {"columns": ["n", "big"], "concurrently": True},
+    ]
+
+
+async def test_what_a_build_left_undone_is_done_by_the_next_change(engine: AsyncEngine) -> None:
+    await put(engine, indexed())
+    assert await valid(engine) == [True]
+    await run(engine, "DROP INDEX data.documents_n_big_idx")
+    await put(engine, indexed())
+    assert await valid(engine) == [True]
+
+
+async def test_an_index_that_cannot_be_built_is_said_and_the_change_stands(engine: AsyncEngine) -> None:
+    await put(engine, DOCUMENT)
+    await run(engine, "CREATE TABLE data.documents_n_big_idx ()")
+    with pytest.raises(IndexNotBuilt, match="documents_n_big_idx"):
+        await put(engine, indexed())
+    await run(engine, "DROP TABLE data.documents_n_big_idx")
+    await put(engine, indexed())
+    assert await valid(engine) == [True]
