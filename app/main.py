@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from app.auth.core import Accounts
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.router import auth_router
 from app.auth.start import open_auth
@@ -24,6 +25,7 @@ from app.outward.secrets import check_key
 from app.problems import install_problems
 from app.rate_limits import Limiter
 from app.settings import Settings
+from app.steps.running import Services
 from app.store.engine import make_engine
 
 _DATA_PATHS = ("/api/", "/rest/v1/", "/functions/v1/")
@@ -110,7 +112,8 @@ class Rowgate:
             }.items():  # fmt: skip
                 setattr(app.state, name, value)
             app.state.recent = Recent()
-            app.state.plane = Plane(live, auth, pool, limiter, outward)
+            accounts = Accounts(auth.passwords, auth.tokens, pool, settings.confirm_email)
+            app.state.plane = Plane(live, auth, pool, Services(limiter, outward, accounts))
             self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies, app.state.recent)
             yield
 

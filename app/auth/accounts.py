@@ -41,6 +41,18 @@ class EmailInvalid(RowgateError):
         super().__init__(sentence, errors=[FieldError(("body", "email"), self.code, sentence)])
 
 
+class EmailChangeRefused(RowgateError):
+    """The address is one that was confirmed, and another one would have to be."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "auth.email_change_refused"
+
+    def __init__(self) -> None:
+        """Say who can."""
+        sentence = "The address can't be changed here, since a new one has to be confirmed."
+        super().__init__(sentence, hint="Ask an admin.")
+
+
 class PasswordWrong(RowgateError):
     """The current password, which a change of the password asks for, is missing or wrong."""
 

@@ -15,10 +15,6 @@ from app.steps.registry import KINDS
 from app.steps.running import Call, Run
 from app.steps.trace import RuleInfo, StepInfo
 
-# Words that the design knows and that are refused by name until their steps exist.
-_PLANNED = frozenset({
-    "issue_session", "sign_in", "sign_up", "update_user",
-})  # fmt: skip
 _NESTED = ("then", "else", "steps")
 
 
@@ -42,11 +38,6 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
 
 def _step(said: StepDef, context: Context) -> Step | None:
     kind = KINDS.get(said.do)
-    if said.do in _PLANNED:
-        context.findings.report(
-            context.place, f"the step {said.do!r} is not part of this version", "build it of others"
-        )
-        return None
     if kind is None:
         context.findings.unknown(context.place, "step", said.do, list(KINDS))
         return None

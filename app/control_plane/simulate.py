@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 from uuid import uuid4
@@ -74,7 +75,8 @@ async def simulate(request: Request, _admin: Editor) -> Response:
         rehearsal = Rehearsal(identity, pretended, *await _draft(request, said.draft))
     made = _request(said)
     plane: Plane = request.app.state.plane
-    rehearsed = Plane(plane.live, plane.auth, plane.pool, LookingLimiter(plane.limiter), plane.outward)
+    services = replace(plane.services, limiter=LookingLimiter(plane.services.limiter))
+    rehearsed = Plane(plane.live, plane.auth, plane.pool, services)
     given, refusal = await answered(rehearsed, made, rehearsal)
     rehearsal.trace.leave(refusal)
     return answer({

@@ -20,13 +20,12 @@ from app.data_plane.stages.chain import chain
 from app.data_plane.stages.execute import execute
 from app.database import Pool
 from app.errors import FieldError, RowgateError
-from app.outward.client import Outward
 from app.rate_limit_headers import limit_headers
-from app.rate_limits import Limit, Limiter, Outcome
+from app.rate_limits import Limit, Outcome
 from app.relations.faults import CommitUnknown, ConstraintViolated, Retryable, Stale
 from app.relations.session import Guard, Session
 from app.steps.refusals import OutsideWindow
-from app.steps.running import Answer, Call
+from app.steps.running import Answer, Call, Services
 
 ATTEMPTS = 3
 
@@ -63,15 +62,14 @@ class DefinitionsChanging(RowgateError):
 
 
 class Plane:
-    """What requests need and share: the live runtime, who may call, the pool, the limiter, the way out."""
+    """What requests need and share: the live runtime, who may call, the pool, what steps use beside it."""
 
-    def __init__(self, live: Live, auth: AuthContext, pool: Pool, limiter: Limiter, outward: Outward) -> None:
+    def __init__(self, live: Live, auth: AuthContext, pool: Pool, services: Services) -> None:
         """Take what main.py opened."""
         self.live = live
         self.auth = auth
         self.pool = pool
-        self.limiter = limiter
-        self.outward = outward
+        self.services = services
 
 
 async def serve(plane: Plane, request: Request, rehearsal: Rehearsal | None = None) -> Answer:
@@ -127,8 +125,10 @@ async def _run(
             env = _environment(target, identity, request)
             entered("bind")
             env["input"] = await bind(target, request, env)
+            agent = request.header(b"user-agent")
             call = Call(
-                env, db, identity, request.address, plane.limiter, counted, outward=plane.outward, outside=outside,
+                env, db, identity, address=request.address, user_agent=agent, counted=counted, outside=outside,
+                services=plane.services,
             )  # fmt: skip
             call.trace = None if rehearsal is None else rehearsal.trace
             request.call = call

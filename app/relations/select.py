@@ -5,8 +5,9 @@ from typing import Any
 
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters
+from app.expressions.types import pg_type
 from app.relations.source import ALIAS, OrderBy, Source, conditions_sql, order_sql, shown_sql
-from app.relations.statement import Statement, statement
+from app.relations.statement import Evaluator, Statement, statement
 
 Count = Callable[[Any], Any]
 
@@ -18,6 +19,16 @@ def select_row(source: Source, where: Expression, *, lock: bool) -> Statement:
     held = f" FOR UPDATE OF {ALIAS}" if lock else ""
     sql = f"SELECT {shown} FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)} LIMIT 1{held}"
     return statement(sql, parameters.evaluators)
+
+
+def select_by_id(source: Source, id_: Evaluator) -> Statement:
+    """Read the row whose id is what `id_` gives."""
+    parameters = Parameters()
+    shown = shown_sql(source, parameters)
+    given = parameters.add(id_, pg_type(source.table.columns["id"].type))
+    return statement(
+        f"SELECT {shown} FROM {source.table.sql} {ALIAS} WHERE {ALIAS}.id = {given}", parameters.evaluators
+    )
 
 
 def select_rows(

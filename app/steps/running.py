@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.auth.core import Accounts
 from app.auth.identity import Identity
 from app.outward.client import Outward
 from app.rate_limits import Limit, Limiter, Outcome
@@ -21,6 +22,15 @@ class Answer:
     media_type: str = "application/json"
 
 
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What steps use beside the database."""
+
+    limiter: Limiter
+    outward: Outward
+    accounts: Accounts
+
+
 class Call:
     """One run of one request through its chain.
 
@@ -30,7 +40,8 @@ class Call:
     """
 
     __slots__ = (
-        "address", "answer", "at", "counted", "db", "env", "identity", "limiter", "outside", "outward", "trace",
+        "accounts", "address", "answer", "at", "counted", "db", "env", "identity", "limiter", "outside", "outward",
+        "trace", "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -38,21 +49,23 @@ class Call:
         env: dict[str, Any],
         db: Session,
         identity: Identity,
-        address: str,
-        limiter: Limiter,
-        counted: dict[str, tuple[str, Limit, Outcome]],
         *,
-        outward: Outward,
+        address: str,
+        user_agent: str | None,
+        counted: dict[str, tuple[str, Limit, Outcome]],
         outside: set[str],
+        services: Services,
     ) -> None:
         """Begin with nothing answered."""
         self.env = env
         self.db = db
         self.identity = identity
         self.address = address
-        self.limiter = limiter
+        self.user_agent = user_agent
+        self.limiter = services.limiter
         self.counted = counted
-        self.outward = outward
+        self.outward = services.outward
+        self.accounts = services.accounts
         self.outside = outside
         self.trace: Trace | None = None
         self.at: StepInfo | None = None

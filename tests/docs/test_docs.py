@@ -90,7 +90,10 @@ def test_every_example_of_a_step_is_sound(step: str) -> None:
                 "access": "authenticated",
                 "input": {
                     "path": {"record_id": {"type": "uuid"}},
-                    "body": {"title": {"type": "text"}, "count": {"type": "integer"}},
+                    "body": {
+                        **{name: {"type": "text"} for name in ("title", "email", "password")},
+                        "count": {"type": "integer"},
+                    },
                 },
                 "steps": [fetch, said],
             }

@@ -46,7 +46,6 @@ def places(steps: list[Any], **more: Any) -> list[str]:
     ("step", "place", "says"),
     [
         ({"do": "fetsch"}, "endpoints/one.steps/0", "unknown step 'fetsch'"),
-        ({"do": "sign_up"}, "endpoints/one.steps/0", "the step 'sign_up' is not part of this version"),
         ({**FETCH, "form": "x"}, "endpoints/one.steps/0", "unknown field 'form'"),
         ({"do": "fetch", "from": "documents", "id": "input.record_id"}, "endpoints/one.steps/0.as", "required"),
         ({**FETCH, "from": "document"}, "endpoints/one.steps/0.from", "unknown table or view 'document'"),

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.auth.accounts import (
     Account,
+    EmailChangeRefused,
     EmailTaken,
     account,
     create_user,
@@ -61,13 +62,6 @@ class GrantUnsupported(RowgateError):
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "auth.grant_unsupported"
-
-
-class EmailChangeRefused(RowgateError):
-    """The address is one that was confirmed, and another one would have to be."""
-
-    status: ClassVar[int] = 422
-    code: ClassVar[str] = "auth.email_change_refused"
 
 
 class SignUpBody(Body):
@@ -275,8 +269,7 @@ async def put_user(request: Request) -> Response:
 def _changed_email(state: Any, identity: Identity, text: str) -> str:
     email = normal_email(text)
     if state.settings.confirm_email and email != identity.columns["email"]:
-        sentence = "The address can't be changed here, since a new one has to be confirmed."
-        raise EmailChangeRefused(sentence, hint="Ask an admin.")
+        raise EmailChangeRefused
     return email
 
 
