@@ -5,7 +5,10 @@ from typing import Any
 
 Headers = list[tuple[bytes, bytes]]
 
-_EXPOSED = b"content-range, location, preference-applied, ratelimit, ratelimit-policy, retry-after, x-request-id, etag"
+_EXPOSED = (
+    b"content-range, etag, idempotency-replayed, location, preference-applied, ratelimit, ratelimit-policy,"
+    b" retry-after, x-request-id"
+)
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _MAX_AGE = b"600"
 _SAFE_HEADER = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, ")

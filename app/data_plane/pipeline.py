@@ -1,14 +1,17 @@
 """The whole request: one function, each stage once."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from app.auth.identify import AuthContext
 from app.auth.identity import ANONYMOUS, Identity
 from app.compiler.runtime import Runtime
+from app.data_plane.idempotency import once_of, run_once
 from app.data_plane.rehearsal import Rehearsal
 from app.data_plane.reload import Live
 from app.data_plane.request import Request
@@ -118,7 +121,9 @@ async def _run(
     target = accept(runtime, request)
     compiled = target.compiled
     guard = (runtime.revision, identity.subject_id, identity.version)
-    async with _session(plane, guard, target, rehearsal) as db:
+    once = once_of(request, identity, target) if rehearsal is None else None
+    begin = target.begin if once is None else target.begin or "BEGIN"
+    async with _session(plane, guard, begin, rehearsal) as db:
         try:
             entered("authorize", access=compiled.access.described, to=compiled.name)
             authorize(target, identity)
@@ -133,10 +138,7 @@ async def _run(
             call.trace = None if rehearsal is None else rehearsal.trace
             request.call = call
             async with asyncio.timeout(target.timeout):
-                entered("chain")
-                await chain(target.chain, call)
-                entered("execute")
-                answer = await execute(target, request, call)
+                answer = await run_once(once, request, call, partial(_carried_out, target, request, call, entered))
                 await db.confirm()
         except ConstraintViolated as refusal:
             raise _explained(refusal, runtime) from refusal
@@ -149,15 +151,22 @@ async def _run(
     return _with_limits(answer, counted)
 
 
+async def _carried_out(target: Target, request: Request, call: Call, entered: Callable[..., None]) -> Answer:
+    entered("chain")
+    await chain(target.chain, call)
+    entered("execute")
+    return await execute(target, request, call)
+
+
 def _unseen(_stage: str, **_more: Any) -> None:
     """Note nothing: nobody asked to see this run."""
 
 
-def _session(plane: Plane, guard: Guard, target: Target, rehearsal: Rehearsal | None) -> Session:
+def _session(plane: Plane, guard: Guard, begin: str | None, rehearsal: Rehearsal | None) -> Session:
     if rehearsal is None:
-        return Session(plane.pool, guard, begin=target.begin)
-    begin, watch = rehearsal.opening(target.begin), rehearsal.trace.statement
-    return Session(plane.pool, rehearsal.guard(guard), begin=begin, watch=watch, lasting=False)
+        return Session(plane.pool, guard, begin=begin)
+    opening, watch = rehearsal.opening(begin), rehearsal.trace.statement
+    return Session(plane.pool, rehearsal.guard(guard), begin=opening, watch=watch, lasting=False)
 
 
 def _too_long(db: Session) -> RowgateError:

@@ -59,6 +59,11 @@ class Request:
             self._body = await read_body(self._receive, self.headers, limit=limit, media_types=media_types)
         return self._body
 
+    @property
+    def sent(self) -> bytes:
+        """Give what of the body has been read: all of it, behind the stage that binds the input."""
+        return self._body or b""
+
     def described(self) -> dict[str, Any]:
         """Give what rules see as `request`; credentials are not among the headers."""
         headers = {

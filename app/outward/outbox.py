@@ -57,7 +57,7 @@ async def add(connection: Any, key: SealingKey, step: str, letter: Letter) -> No
     """Keep a call until the transaction has committed; raises Denied or SecretAstray for one that could never go."""
     target = letter.call.target()
     letter_id = str(uuid.uuid4())
-    sealed = key.seal(_written(letter), _name(letter_id))
+    sealed = key.seal(_written(letter), letter_name(letter_id))
     await connection.execute(
         _ADD, letter_id, step, letter.call.method, target.authority, sealed.key_id, sealed.nonce, sealed.ciphertext
     )
@@ -71,7 +71,7 @@ async def claim(connection: Any, most: int, lease: float = LEASE_SECONDS) -> lis
 
 def opened(claimed: Claimed, key: SealingKey, allow: Sequence[str]) -> Letter:
     """Open a call; raises SecretUnreadable."""
-    said = json.loads(key.open(claimed.sealed, _name(claimed.id)))
+    said = json.loads(key.open(claimed.sealed, letter_name(claimed.id)))
     call = OutwardCall(
         said["method"],
         said["url"],
@@ -99,25 +99,8 @@ async def postponed(connection: Any, claimed: Claimed, wait: float) -> None:
     await connection.execute(_POSTPONED, claimed.id, claimed.attempts, wait)
 
 
-async def reseal_outbox(connection: Any, old: SealingKey, new: SealingKey) -> int:
-    """Carry every call from one key to another, inside a transaction; gives how many there were."""
-    rows = await connection.fetch(
-        "SELECT id, key_id, nonce, ciphertext FROM rowgate.outbox WHERE key_id <> $1 FOR UPDATE", new.id
-    )
-    for row in rows:
-        text = old.open(Sealed.of(row), _name(row["id"]))
-        sealed = new.seal(text, _name(row["id"]))
-        await connection.execute(
-            "UPDATE rowgate.outbox SET key_id = $2, nonce = $3, ciphertext = $4 WHERE id = $1",
-            row["id"],
-            sealed.key_id,
-            sealed.nonce,
-            sealed.ciphertext,
-        )
-    return len(rows)
-
-
-def _name(letter_id: str) -> str:
+def letter_name(letter_id: str) -> str:
+    """Give what a waiting call is sealed under."""
     return f"outbox {letter_id}"
 
 

@@ -14,6 +14,7 @@ _SEALED = "name, hosts, key_id, nonce, ciphertext"
 _FOREIGN = """
 SELECT (SELECT count(*) FROM rowgate.secrets WHERE key_id <> $1)
     + (SELECT count(*) FROM rowgate.outbox WHERE key_id <> $1)
+    + (SELECT count(*) FROM rowgate.first_answers WHERE key_id <> $1 AND created_at > now() - interval '24 hours')
 """
 _log = logging.getLogger("rowgate.secrets")
 
@@ -61,7 +62,7 @@ async def check_key(connection: Any, key: SealingKey) -> None:
     foreign = await connection.fetchval(_FOREIGN, key.id)
     if foreign:
         raise SecretsKeyWrong(
-            f"{foreign} secrets or waiting calls in the database were sealed by another ROWGATE_SECRET_KEY.",
+            f"{foreign} secrets, waiting calls or kept answers were sealed by another ROWGATE_SECRET_KEY.",
             hint="Set the key that sealed them, or carry them over with `rowgate rotate-secrets`.",
         )
 
@@ -107,22 +108,6 @@ async def load_secrets(connection: Any, key: SealingKey, names: Collection[str])
         _log.error("a step needs secrets that aren't there: %s", ", ".join(missing))
         raise SecretMissing("A secret that this needs isn't there.")
     return found
-
-
-async def reseal(connection: Any, old: SealingKey, new: SealingKey) -> int:
-    """Carry every secret from one key to another, inside a transaction; gives how many there were."""
-    rows = await connection.fetch(f"SELECT {_SEALED} FROM rowgate.secrets WHERE key_id <> $1 FOR UPDATE", new.id)
-    for row in rows:
-        secret = _opened(row, old)
-        sealed = new.seal(secret.value.encode(), bound_name(row["name"], secret.hosts))
-        await connection.execute(
-            "UPDATE rowgate.secrets SET key_id = $2, nonce = $3, ciphertext = $4 WHERE name = $1",
-            row["name"],
-            sealed.key_id,
-            sealed.nonce,
-            sealed.ciphertext,
-        )
-    return len(rows)
 
 
 def bound_name(name: str, hosts: Collection[str]) -> str:
