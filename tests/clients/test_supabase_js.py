@@ -34,7 +34,16 @@ DOCUMENT: dict[str, Any] = {
                 {"name": "tags", "type": "text", "array": True},
                 {"name": "data", "type": "json"},
             ],
-        }
+        },
+        {
+            "name": "remarks",
+            "columns": [
+                {"name": "note", "type": "reference", "table": "notes", "required": True, "on_delete": "cascade"},
+                {"name": "writer", "type": "user"},
+                {"name": "text", "type": "text"},
+                {"name": "stars", "type": "integer"},
+            ],
+        },
     ],
     "views": [
         {
@@ -44,7 +53,9 @@ DOCUMENT: dict[str, Any] = {
             "filter": "row.owner_user_id == auth.user.id",
             "allow": ["select", "insert", "update", "delete"],
             "presets": {"owner_user_id": "=auth.user.id"},
-        }
+        },
+        {"name": "comments", "table": "remarks", "filter": "row.stars > 0", "order": ["stars"]},
+        {"name": "people", "table": "users", "columns": ["id", "email"]},
     ],
     "endpoints": [
         {
@@ -63,6 +74,70 @@ SELECT $1::uuid, 'note ' || n, 'n' || n, CASE WHEN n % 5 = 0 THEN NULL ELSE n EN
   ARRAY['t' || n % 3, 'all'], jsonb_build_object('n', n) FROM generate_series(1, 20) n
 UNION ALL SELECT $2::uuid, 'hidden', 'hidden', 1, true, '{all}', '{}'
 """
+REMARKS = """
+INSERT INTO data.remarks (note, writer, text, stars)
+SELECT id, CASE WHEN n % 2 = 0 THEN $1::uuid ELSE $2::uuid END, title || ' ' || n, n
+FROM data.notes, generate_series(0, 3) n WHERE slug IN ('n1', 'n2', 'hidden')
+"""
+# What SQL reads of the caller's notes ($1) and of the remarks that the view shows.
+MINE = """
+WITH mine AS (SELECT * FROM data.notes WHERE owner_user_id = $1), said AS (SELECT * FROM data.remarks WHERE stars > 0)
+"""
+# A call of the query builder that reads more than one view, or folds rows, and the JSON that SQL makes of the same.
+READS_BESIDE = [
+    (".select('title, comments(text)').eq('slug', 'n1')",
+     "json_agg(json_build_object('title', title, 'comments', (SELECT json_agg(json_build_object('text', text)"
+     " ORDER BY stars) FROM said WHERE note = mine.id))) FROM mine WHERE slug = 'n1'"),
+    (".select('title, c:comments(stars, people(email))').eq('slug', 'n2')",
+     "json_agg(json_build_object('title', title, 'c', (SELECT json_agg(json_build_object('stars', stars, 'people',"
+     " (SELECT json_build_object('email', email) FROM data.users u WHERE u.id = writer)) ORDER BY stars) FROM said"
+     " WHERE note = mine.id))) FROM mine WHERE slug = 'n2'"),
+    (".select('title, comments!inner(text)').order('title')",
+     "json_agg(json_build_object('title', title, 'comments', (SELECT json_agg(json_build_object('text', text)"
+     " ORDER BY stars) FROM said WHERE note = mine.id)) ORDER BY title) FROM mine WHERE slug IN ('n1', 'n2')"),
+    (".select('title, comments!inner()').eq('comments.stars', 3).order('title')",
+     "json_agg(json_build_object('title', title) ORDER BY title) FROM mine WHERE slug IN ('n1', 'n2')"),
+    (".select('title, comments()').is('comments', null).lt('size', 5).order('title')",
+     "json_agg(json_build_object('title', title) ORDER BY title) FROM mine WHERE slug IN ('n3', 'n4')"),
+    (".select('title, comments(stars)').eq('slug', 'n1').gte('comments.stars', 2)",
+     "json_agg(json_build_object('title', title, 'comments', '[{\"stars\":2},{\"stars\":3}]'::json)) FROM mine"
+     " WHERE slug = 'n1'"),
+    (".select('title, comments(stars)').eq('slug', 'n1').order('stars', {referencedTable: 'comments',"
+     " ascending: false}).limit(1, {referencedTable: 'comments'})",
+     "json_agg(json_build_object('title', title, 'comments', '[{\"stars\":3}]'::json)) FROM mine WHERE slug = 'n1'"),
+    (".select('title, comments(stars)').eq('slug', 'n1').range(1, 1, {referencedTable: 'comments'})",
+     "json_agg(json_build_object('title', title, 'comments', '[{\"stars\":2}]'::json)) FROM mine WHERE slug = 'n1'"),
+    (".select('title, comments(stars)').eq('slug', 'n1').or('stars.eq.1,stars.eq.3', {referencedTable: 'comments'})",
+     "json_agg(json_build_object('title', title, 'comments', '[{\"stars\":1},{\"stars\":3}]'::json)) FROM mine"
+     " WHERE slug = 'n1'"),
+    (".select('title, comments(count)').eq('slug', 'n2')",
+     "json_agg(json_build_object('title', title, 'comments', '[{\"count\":3}]'::json)) FROM mine WHERE slug = 'n2'"),
+    (".select('done, count(), size.sum(), size.max()').order('done')",
+     "json_agg(r) FROM (SELECT done, count(*), sum(size), max(size) FROM mine GROUP BY done ORDER BY done) r"),
+    (".select('n:data->n, t:data->>n, tags->0').eq('slug', 'n7')",
+     "json_agg(json_build_object('n', data->'n', 't', data->>'n', 'tags', tags[1])) FROM mine WHERE slug = 'n7'"),
+    (".select('s:size::text').eq('slug', 'n7')", "json_agg(json_build_object('s', '7')) FROM mine WHERE slug = 'n7'"),
+    (".select('title').eq('data->>n', '9')", "json_agg(json_build_object('title', title)) FROM mine WHERE slug = 'n9'"),
+    (".select('title').gt('data->n', 18).order('data->n')",
+     "json_agg(json_build_object('title', title) ORDER BY data->'n') FROM mine WHERE (data->>'n')::int > 18"),
+    (".select('title, ...comments(marks:stars)').eq('slug', 'n1')",
+     "json_agg(json_build_object('title', title, 'marks', '[1,2,3]'::json)) FROM mine WHERE slug = 'n1'"),
+]  # fmt: skip
+# The same from the side of the remarks, some of whose notes are hidden from the caller.
+READS_OF_REMARKS = [
+    (".select('text, my_notes(title)').eq('text', 'hidden 1')",
+     "'[{\"text\":\"hidden 1\",\"my_notes\":null}]'::json"),
+    (".select('text, my_notes!inner(title)').like('text', 'hidden%')", "'[]'::json"),
+    (".select('text, ...people(email), ...my_notes(title)').eq('text', 'note 1 1')",
+     "json_agg(json_build_object('text', text, 'email', (SELECT email FROM data.users u WHERE u.id = writer), 'title',"
+     " 'note 1')) FROM said WHERE text = 'note 1 1'"),
+    (".select('text, by:people!writer(email)').eq('text', 'note 1 2')",
+     "json_agg(json_build_object('text', text, 'by', (SELECT json_build_object('email', email) FROM data.users u WHERE"
+     " u.id = writer))) FROM said WHERE text = 'note 1 2'"),
+    (".select('text, my_notes!inner(title)').order('my_notes(title)', {ascending: false}).order('text').limit(2)",
+     "'[{\"text\":\"note 2 1\",\"my_notes\":{\"title\":\"note 2\"}},"
+     "{\"text\":\"note 2 2\",\"my_notes\":{\"title\":\"note 2\"}}]'::json"),
+]  # fmt: skip
 # A call of the query builder, and what of the caller's rows it reads, in SQL.
 READS = [
     (".select()", "true"),
@@ -193,6 +268,21 @@ async def test_what_the_query_builder_reads_is_what_sql_reads(migrated_url: str,
             expected = [row[0] for row in await backend.sql(sql, alice.id)]
             assert result.get("error") is None, (call, result)
             assert sorted(row["title"] for row in result["data"]) == sorted(expected), call
+
+
+async def test_what_it_reads_beside_and_folds_is_what_sql_makes_of_it(migrated_url: str, clients: Path) -> None:
+    async with serving(migrated_url, DOCUMENT) as backend, listening(backend) as url:
+        alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
+        await backend.sql(SEED, alice.id, bob.id)
+        await backend.sql(REMARKS, alice.id, bob.id)
+        key = backend.app.fastapi.state.auth.publishable_key
+        calls = [(f"from('my_notes'){call}", sql) for call, sql in READS_BESIDE]
+        calls += [(f"from('comments'){call}", sql) for call, sql in READS_OF_REMARKS]
+        results = await called(url, key, [call for call, _ in calls], clients)
+        for (call, sql), result in zip(calls, results, strict=True):
+            (row,) = await backend.sql(f"{MINE} SELECT {sql}", alice.id)
+            assert result.get("error") is None, (call, result)
+            assert result["data"] == row[0], call
 
 
 async def test_writes_functions_and_sessions_answer_as_the_clients_expect(migrated_url: str, clients: Path) -> None:

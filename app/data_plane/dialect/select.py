@@ -168,7 +168,8 @@ class _Select:
         return below
 
     def _field(self, source: Source, part: str) -> Picked:
-        if (counted := _ALL_COUNTED.fullmatch(part)) is not None:
+        bare = part.rpartition(":")[2] == "count" and "count" not in source.shown
+        if (counted := _ALL_COUNTED.fullmatch(f"{part}()" if bare else part)) is not None:
             return Picked(_label(counted["alias"], "count"), None, None, "count", _cast(counted["after"]))
         found = _FIELD.fullmatch(part)
         if found is None:
