@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -12,6 +13,7 @@ from app import serving
 from app.auth.admins import ROLES
 from app.changes import commands
 from app.changes.apply import DefinitionInvalid
+from app.definitions.project import Project
 from app.errors import RowgateError
 from app.eval_command import Names, converse, eval_lines
 from app.log import start_log
@@ -20,6 +22,13 @@ from app.store import migrate as migrations
 from app.why_command import ask, told
 
 DONE, REFUSED, WRONG_CALL = 0, 1, 2
+
+
+class Language(StrEnum):
+    """What `rowgate types` writes."""
+
+    typescript = "typescript"
+
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 File = Annotated[Path, typer.Argument(help="The YAML or JSON document of the backend.")]
@@ -173,11 +182,24 @@ def openapi(
     file: Annotated[Path | None, typer.Argument(help="A document; without it, the live backend.")] = None,
 ) -> None:
     """Print the OpenAPI document."""
+    typer.echo(serving.openapi_of(_described(file)))
+
+
+@app.command()
+def types(
+    file: Annotated[Path | None, typer.Argument(help="A document; without it, the live backend.")] = None,
+    lang: Annotated[Language, typer.Option(help="The language that they are written in.")] = Language.typescript,
+) -> None:
+    """Print the types that a typed client takes."""
+    if lang is Language.typescript:
+        typer.echo(serving.types_of(_described(file)), nl=False)
+
+
+def _described(file: Path | None) -> Project:
     if file is not None:
-        typer.echo(serving.openapi_of(commands.read_project(file)))
-        return
+        return commands.read_project(file)
     with serving.database(load_settings()) as url:
-        typer.echo(asyncio.run(serving.live_openapi(url)))
+        return asyncio.run(serving.live_project(url))
 
 
 def _say_findings(findings: Any) -> None:

@@ -22,8 +22,10 @@ from app.auth.start import open_auth
 from app.changes.apply import DefinitionInvalid
 from app.changes.commands import apply_file
 from app.compiler.compile import compile_project
+from app.compiler.runtime import Runtime
 from app.control_plane.named import check_roles
 from app.data_plane.openapi import openapi_document
+from app.data_plane.typescript import typescript
 from app.database import Pool, connect
 from app.definitions.project import Project
 from app.embedded import start_embedded
@@ -187,20 +189,29 @@ async def rotate_secrets(settings: Settings, url: str, old_key: str) -> int:
 
 def openapi_of(project: Project) -> str:
     """Give the OpenAPI document of a project; raises DefinitionInvalid."""
+    return to_json(openapi_document(_compiled(project))).decode()
+
+
+def types_of(project: Project) -> str:
+    """Give the TypeScript types of a project; raises DefinitionInvalid."""
+    return typescript(_compiled(project))
+
+
+def _compiled(project: Project) -> Runtime:
     runtime, findings = compile_project(project)
     if runtime is None:
         raise DefinitionInvalid(findings)
-    return to_json(openapi_document(runtime)).decode()
+    return runtime
 
 
-async def live_openapi(url: str) -> str:
-    """Give the OpenAPI document of the live project."""
+async def live_project(url: str) -> Project:
+    """Give the live project."""
     connection: Any = await connect(url)
     try:
         _, project = await load_active(connection)
     finally:
         await connection.close()
-    return openapi_of(project)
+    return project
 
 
 def _serve_processes(settings: Settings, url: str, host: str, port: int, workers: int) -> int:

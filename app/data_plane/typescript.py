@@ -1,0 +1,138 @@
+"""The TypeScript types of everything as it is now defined, as supabase-js takes them: `createClient<Database>(…)`.
+
+Views that are written stand under Tables, with what may be inserted and updated, the others under Views; endpoints that
+are called by their name stand under Functions.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
+from app.definitions.inputs import ListDef, ObjectDef
+from app.expressions.types import BOOL, DECIMAL, DOUBLE, DYN, INT, Enum, ListOf, Record, Type
+from app.relations.relationships import references
+from app.relations.schema import value_type
+from app.relations.source import Related, Source
+
+_HEAD = """\
+export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
+"""
+_NUMBERS = (INT, DECIMAL, DOUBLE)
+_NONE = "Record<PropertyKey, never>"
+
+
+def typescript(runtime: Runtime) -> str:
+    """Give a module that exports `Json` and `Database`."""
+    views = runtime.views.values()
+    written = {view.name: _view(view, runtime) for view in views if view.writing is not None}
+    read = {view.name: _view(view, runtime) for view in views if view.writing is None}
+    named = [one for one in runtime.endpoints.values() if one.definition.method == "POST"]
+    functions = {one.name: _function(one, runtime) for one in named if not one.definition.path_names}
+    schema = {
+        "Tables": _members(written),
+        "Views": _members(read),
+        "Functions": _members(functions),
+        "Enums": _NONE,
+        "CompositeTypes": _NONE,
+    }
+    return f"{_HEAD}\nexport type Database = {_members({'public': _members(schema)})}\n"
+
+
+def _members(fields: Mapping[str, str], optional: Iterable[str] = ()) -> str:
+    """Write an object type; of no fields one that takes none."""
+    if not fields:
+        return _NONE
+    marked = frozenset(optional)
+    lines = [f"{_key(name)}{'?' if name in marked else ''}: {text}" for name, text in fields.items()]
+    inside = "\n".join(f"  {line}" for text in lines for line in text.splitlines())
+    return f"{{\n{inside}\n}}"
+
+
+def _key(name: str) -> str:
+    return name if name.isidentifier() else json.dumps(name)
+
+
+def _view(view: CompiledView, runtime: Runtime) -> str:
+    source = view.source
+    row = {name: _or_null(_type(kind), null=_may_be_null(source, name)) for name, kind in source.shown.items()}
+    parts = {"Row": _members(row)}
+    if view.writing is not None:
+        columns, allowed = view.writing.writable.columns, view.definition.allow
+        values = {name: _value(column, runtime) for name, column in columns.items()}
+        needed = {name for name, column in columns.items() if column.required and column.default is None}
+        insert = _members(values, optional=values.keys() - needed) if "insert" in allowed else _NONE
+        update = _members(values, optional=values) if "update" in allowed else _NONE
+        parts |= {"Insert": insert, "Update": update}
+    return _members({**parts, "Relationships": _relationships(source, runtime)})
+
+
+def _may_be_null(source: Source, name: str) -> bool:
+    computed = source.computed.get(name)
+    if isinstance(computed, Related):
+        return computed.kind not in ("count", "exists", "sum", "list")
+    if computed is not None:
+        return True
+    definition = source.table.columns[name].definition
+    return definition is not None and not definition.required
+
+
+def _relationships(source: Source, runtime: Runtime) -> str:
+    """Write what the client's types follow when a view is embedded."""
+    found = []
+    for column, table in references(source).items():
+        once = frozenset({column}) in source.table.unique
+        for other in runtime.views.values():
+            if other.source.table.name == table and "id" in other.source.shown:
+                said = {
+                    "foreignKeyName": json.dumps(f"{source.table.name}_{column}_fkey"),
+                    "columns": f"[{json.dumps(column)}]",
+                    "isOneToOne": json.dumps(once),
+                    "referencedRelation": json.dumps(other.name),
+                    "referencedColumns": '["id"]',
+                }
+                found.append(_members(said))
+    return f"[{', '.join(found)}]"
+
+
+def _function(endpoint: CompiledEndpoint, runtime: Runtime) -> str:
+    fields = {**endpoint.definition.input.query, **endpoint.definition.input.body}
+    return _members({"Args": _object(fields, runtime), "Returns": "Json"})
+
+
+def _object(fields: Mapping[str, Any], runtime: Runtime) -> str:
+    needed = {name for name, field in fields.items() if field.required and getattr(field, "default", None) is None}
+    values = {name: _value(field, runtime) for name, field in fields.items()}
+    return _members(values, optional=fields.keys() - needed)
+
+
+def _value(said: Any, runtime: Runtime) -> str:
+    """Write what may be sent for an input or a column."""
+    match said:
+        case ObjectDef():
+            text = _object(said.fields, runtime)
+        case ListDef():
+            text = f"({_value(said.of, runtime)})[]"
+        case _:
+            text = _type(value_type(said, runtime.schema.keys), sent=True)
+    return _or_null(text, null=not said.required)
+
+
+def _or_null(text: str, *, null: bool) -> str:
+    return f"{text} | null" if null and text != "Json" else text
+
+
+def _type(kind: Type, *, sent: bool = False) -> str:
+    """Write the type of a value; an exact decimal may be sent as text, so that no digit is lost on the way."""
+    match kind:
+        case Enum(values=values):
+            return " | ".join(json.dumps(value) for value in values)
+        case ListOf(element=element):
+            return f"({_type(element, sent=sent)})[]"
+        case Record(fields=fields):
+            return _members({name: _or_null(_type(field), null=True) for name, field in fields.items()})
+    if kind == DYN:
+        return "Json"
+    if kind == DECIMAL and sent:
+        return "number | string"
+    return "boolean" if kind == BOOL else "number" if kind in _NUMBERS else "string"
