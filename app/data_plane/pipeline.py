@@ -152,10 +152,18 @@ async def _run(
 
 
 async def _carried_out(target: Target, request: Request, call: Call, entered: Callable[..., None]) -> Answer:
-    entered("chain")
-    await chain(target.chain, call)
-    entered("execute")
-    return await execute(target, request, call)
+    try:
+        entered("chain")
+        await chain(target.chain, call)
+        entered("execute")
+        answer = await execute(target, request, call)
+    except RowgateError as refusal:
+        if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            await call.failed()
+        raise
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        await call.failed()
+    return answer
 
 
 def _unseen(_stage: str, **_more: Any) -> None:

@@ -9,7 +9,7 @@ from app.expressions.evaluate import compile_value
 from app.expressions.operations import EvaluationError
 from app.expressions.types import INT, STRING
 from app.rate_limit_headers import limit_headers
-from app.rate_limits import BadLimit, StoreUnavailable, parse_limit
+from app.rate_limits import BadLimit, Limit, Outcome, StoreUnavailable, parse_limit
 from app.relations.statement import Evaluator
 from app.relations.values import Value
 from app.steps.context import Context, Kind, Step, StepBody
@@ -22,13 +22,15 @@ _read_limit = lru_cache(maxsize=1024)(parse_limit)
 class RateLimitBody(StepBody):
     """`limit` such as 10/minute, `by`, `scope` (a name under which steps count together), `cost`, `message`.
 
-    `dry_run` counts and never refuses; `on_store_failure` says what happens where nothing can be counted.
+    `count` says which requests count: all, or those that fail behind this step. `dry_run` counts and never refuses;
+    `on_store_failure` says what happens where nothing can be counted.
     """
 
     limit: Any
     by: str | None = None
     scope: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_.-]{0,62}$")
     cost: Any = None
+    count: Literal["all", "failures"] = "all"
     message: str = "Too many requests."
     dry_run: bool = False
     on_store_failure: Literal["refuse", "allow"] = "refuse"
@@ -45,21 +47,37 @@ def _compile(body: RateLimitBody, context: Context) -> Step | None:
     name = body.scope or (context.inside[-1] if context.inside else context.owner)
     message, dry_run, lenient = body.message, body.dry_run, body.on_store_failure == "allow"
 
+    hit = _hit if body.count == "all" else _looked_at
+
     async def rate_limit(call: Call) -> None:
         if scope in call.counted:
             return  # a request that is run again is one request
         wanted = _read_limit(limit.evaluate(call.env))
         try:
-            outcome = await call.limiter.hit(wanted, scope, key_of(call), cost.evaluate(call.env) or 1)
+            outcome = await hit(call, wanted, scope, key_of(call), cost.evaluate(call.env) or 1)
         except StoreUnavailable:
             if lenient or dry_run:
                 return
             raise
+        if outcome is None:
+            return
         call.counted[scope] = (name, wanted, outcome)
         if not outcome.allowed and not dry_run:
             raise RateLimited(message, headers=limit_headers(list(call.counted.values())))
 
     return Step(rate_limit)
+
+
+async def _hit(call: Call, limit: Limit, scope: str, key: str, cost: int) -> Outcome | None:
+    return await call.limiter.hit(limit, scope, key, cost)
+
+
+async def _looked_at(call: Call, limit: Limit, scope: str, key: str, cost: int) -> Outcome | None:
+    """Count the request only if it fails; how many are left is not told, since that is for who guesses to find out."""
+    if await call.limiter.is_spent(limit, scope, key):
+        return Outcome(False, 0, float(limit.period), limit.period)
+    call.failures.append((limit, scope, key, cost))
+    return None
 
 
 def _limit(body: RateLimitBody, context: Context) -> Value | None:

@@ -1,13 +1,14 @@
 """A chain as it runs: what its steps share in one request, and how they follow each other."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from app.auth.core import Accounts
 from app.auth.identity import Identity
 from app.outward.client import Outward
-from app.rate_limits import Limit, Limiter, Outcome
+from app.rate_limits import Limit, Limiter, Outcome, StoreUnavailable
 from app.relations.session import Session
 from app.steps.trace import StepInfo, Trace
 
@@ -36,12 +37,13 @@ class Call:
 
     `env` holds what expressions read. `counted` outlives a run that is repeated, so that one request is counted once by
     each limit; `outside` too, and names the steps that have called out. `answer` ends the chain when a step sets it.
+    `failures` are the limits, with scope, key and cost, that count this request if it fails.
     `at` is the step that began last; `trace` records the run where somebody asked to see it.
     """
 
     __slots__ = (
-        "accounts", "address", "answer", "at", "counted", "db", "env", "identity", "limiter", "outside", "outward",
-        "trace", "user_agent",
+        "accounts", "address", "answer", "at", "counted", "db", "env", "failures", "identity", "limiter", "outside",
+        "outward", "trace", "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -67,9 +69,17 @@ class Call:
         self.outward = services.outward
         self.accounts = services.accounts
         self.outside = outside
+        self.failures: list[tuple[Limit, str, str, int]] = []
         self.trace: Trace | None = None
         self.at: StepInfo | None = None
         self.answer: Answer | None = None
+
+    async def failed(self) -> None:
+        """Count the request where failures are counted, once."""
+        counting, self.failures = self.failures, []
+        for limit, scope, key, cost in counting:
+            with suppress(StoreUnavailable):  # the refusal that is under way says more
+                await self.limiter.hit(limit, scope, key, cost)
 
 
 Run = Callable[[Call], Awaitable[None] | None]

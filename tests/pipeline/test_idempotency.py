@@ -182,19 +182,17 @@ async def test_a_kept_answer_is_sealed_and_goes_along_with_a_new_master_key(back
 async def test_two_that_let_the_lock_go_have_one_effect(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """A password is hashed without a transaction: both are behind the look for a first answer, and one is kept."""
     body, hashing = {"title": "ann@example.com"}, backend.app.fastapi.state.passwords.hash
-    both = asyncio.Event()
-    waiting = 0
+    inside, both = asyncio.Event(), asyncio.Event()
 
     async def together(*given: Any) -> Any:
-        nonlocal waiting
-        waiting += 1
-        if waiting == 2:
-            both.set()
+        (both if inside.is_set() else inside).set()
         await both.wait()
         return await hashing(*given)
 
     monkeypatch.setattr(backend.app.fastapi.state.passwords, "hash", together)
-    calls = [backend.client.post("/api/join", json=body, headers=key()) for _ in range(2)]
+    first = asyncio.create_task(backend.client.post("/api/join", json=body, headers=key()))
+    await inside.wait()
+    calls = [first, backend.client.post("/api/join", json=body, headers=key())]
     statuses = sorted(answer.status_code for answer in await asyncio.gather(*calls))
     assert statuses[0] == 200
     assert statuses[1] in (409, 422)
