@@ -13,6 +13,8 @@ from app import serving
 from app.auth.admins import ROLES
 from app.changes import commands
 from app.changes.apply import DefinitionInvalid
+from app.compiler.access import table
+from app.compiler.doubts import access_matrix
 from app.definitions.project import Project
 from app.errors import RowgateError
 from app.eval_command import Names, converse, eval_lines
@@ -93,15 +95,20 @@ def export(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(file: File, *, as_json: AsJson = False) -> None:
-    """Check a document without a database."""
+    """Check a document without a database, and say who gets in where."""
     findings = commands.check_file(file)
+    matrix = {} if findings else access_matrix(commands.read_project(file))
+    surface, doubts = matrix.get("surface", []), matrix.get("findings", [])
     if as_json:
         listed = [finding.shown() for finding in findings]
-        typer.echo(json.dumps({"valid": not findings, "findings": listed}, indent=2))
+        shown = {"valid": not findings, "findings": listed, "surface": surface, "doubts": doubts}
+        typer.echo(json.dumps(shown, indent=2))
     elif findings:
         _say_findings(findings)
     else:
-        typer.echo(f"{file} is sound.")
+        typer.echo(f"{file} is sound. Who gets in:\n{table(surface)}")
+        for doubt in doubts:
+            typer.echo(f"{doubt['place']}: {doubt['message']} ({doubt['code']}; {doubt['hint']})")
     raise typer.Exit(REFUSED if findings else DONE)
 
 

@@ -19,7 +19,7 @@ from app.definitions.steps import UseDef
 from app.definitions.validation import object_validator, validation_findings
 from app.definitions.views import ViewDef
 from app.errors import Finding
-from app.expressions.check import Scope
+from app.expressions.check import Expression, Scope
 from app.expressions.types import INT
 from app.relations.constraints import constraint_messages
 from app.relations.findings import Findings
@@ -36,7 +36,18 @@ VIEW_TIMEOUT = 10.0  # seconds
 
 def compile_project(project: Project, revision: int = 0) -> tuple[Runtime | None, list[Finding]]:
     """Give the runtime, or every finding with its place and no runtime."""
+    return _compiled(project, revision, Findings())
+
+
+def checked_rules(project: Project) -> list[tuple[str, Expression]]:
+    """Give every expression of a project that is sound, each once with the place where it is said."""
     findings = Findings()
+    _compiled(project, 0, findings)
+    found = {place: expression for place, expression in findings.checked if ".middleware/" not in place}
+    return list(found.items())
+
+
+def _compiled(project: Project, revision: int, findings: Findings) -> tuple[Runtime | None, list[Finding]]:
     schema = schema_of(project, findings)
     _check_names(project, findings)
     middleware = {definition.name: definition for definition in project.middleware}

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.auth.admin_access import VIEWER
 from app.auth.routes.router import answer
-from app.compiler.access import access_matrix
+from app.compiler.doubts import access_matrix
 from app.control_plane.document import active
 
 router = APIRouter()

@@ -1,9 +1,15 @@
 """The access matrix: who gets in where, and what is doubtful."""
 
+import json
+import re
 from typing import Any
 
+import pytest
+from typer.testing import CliRunner
+
 from app.changes.files import load_file
-from app.compiler.access import access_matrix
+from app.cli import app
+from app.compiler.doubts import access_matrix
 from app.definitions.project import parse_project
 from tests.backend import EXAMPLES, serving
 
@@ -44,7 +50,70 @@ def test_every_doubt_is_found_and_nothing_else() -> None:
         ("users.columns/level.self_editable", "access.self_editable_trusted"),
         ("roles/ghost", "access.unused_role"),
         ("middleware/idle", "access.unused_middleware"),
+        ("middleware/idle.steps/0.that", "access.always_true"),
     }
+
+
+NOTES = {"name": "notes", "columns": [{"name": "owner", "type": "user"}, {"name": "n", "type": "integer"}]}
+FETCH = {"do": "fetch", "from": "notes", "id": "input.note", "as": "note"}
+OWNER = {"do": "require", "that": "note.owner == auth.user.id"}
+WRITE = {"do": "update", "table": "notes", "where": "item.owner == auth.user.id", "set": {"n": 1}, "as": "written"}
+
+
+def doubted(steps: list[Any], access: Any = "authenticated", **more: Any) -> list[tuple[str, str]]:
+    endpoint = {
+        "name": "one", "method": "POST", "path": "/one", "access": access, "steps": steps, "middleware": ["first"],
+        "input": {"body": {"note": {"type": "uuid"}, "url": {"type": "text"}, "n": {"type": "integer"}}},
+    }  # fmt: skip
+    document = {
+        "rowgate": 1,
+        "roles": [{"name": "staff"}],
+        "tables": [NOTES],
+        "views": [
+            {"name": "mine", "table": "notes", "filter": "row.owner == auth.user.id"},
+            {"name": "for_staff", "table": "notes", "access": {"roles": ["staff"]}},
+        ],
+        "middleware": [{"name": "first", "steps": more.get("first", [{"do": "require", "that": "request.ip != ''"}])}],
+        "endpoints": [endpoint],
+    }
+    return [(one["place"], one["code"].removeprefix("access.")) for one in matrix(document)["findings"]]
+
+
+@pytest.mark.parametrize(
+    ("steps", "found"),
+    [
+        ([FETCH], [("endpoints/one.steps/0", "id_without_owner")]),
+        ([FETCH, OWNER], []),
+        ([{**FETCH, "from": "mine"}], []),
+        ([{**FETCH, "where": "item.id == input.note && item.owner == auth.user.id", "id": None}], []),
+        ([{"do": "delete", "table": "notes", "id": "input.note"}], [("endpoints/one.steps/0", "id_without_owner")]),
+        ([WRITE, {"do": "require", "that": "input.n > 1"}], [("endpoints/one.steps/1", "check_after_write")]),
+        ([WRITE, {"do": "rate_limit", "limit": "1/day"}], [("endpoints/one.steps/1", "check_after_write")]),
+        ([WRITE, {"do": "require", "that": "size(written) == 1"}], []),
+        ([{"do": "require", "that": "input.n > 1"}, WRITE], []),
+        ([{"do": "require", "that": "1 + 1 == 2"}], [("endpoints/one.steps/0.that", "always_true")]),
+        ([{"do": "require", "that": "input.n == input.n"}], [("endpoints/one.steps/0.that", "always_true")]),
+        ([{"do": "require", "that": "input.n == 1 || input.n != 1"}], [("endpoints/one.steps/0.that", "always_true")]),
+        ([{"do": "require", "that": "has(input.n) || !has(input.n)"}], [("endpoints/one.steps/0.that", "always_true")]),
+        ([{"do": "require", "that": "input.n == 1 || input.n != 2"}], []),
+        ([{"do": "http", "method": "GET", "url": "=input.url"}], [("endpoints/one.steps/0.url", "url_from_input")]),
+        ([{"do": "http", "method": "GET", "url": "='https://' + input.url"}],
+         [("endpoints/one.steps/0.url", "url_from_input")]),
+        ([{"do": "http", "method": "GET", "url": "='https://api.example.com/' + input.url"}], []),
+        ([{"do": "http", "method": "GET", "url": "https://api.example.com/"}], []),
+    ],
+)  # fmt: skip
+def test_a_doubt_is_found_where_it_is_and_not_beside_it(steps: Any, found: Any) -> None:
+    said = [{key: value for key, value in step.items() if value is not None} for step in steps]
+    assert doubted(said) == found
+
+
+def test_what_a_middleware_checks_counts_and_what_it_does_is_doubted_there() -> None:
+    assert doubted([{"do": "respond", "body": "=note"}], first=[FETCH, OWNER]) == []
+    assert doubted([{"do": "respond", "body": "=note"}], first=[FETCH]) == [
+        ("middleware/first.steps/0", "id_without_owner")
+    ]
+    assert doubted([FETCH], access={"roles": ["staff"]}) == []
 
 
 def test_each_endpoint_and_view_has_its_row() -> None:
@@ -63,3 +132,22 @@ async def test_an_admin_reads_it_and_nobody_else(migrated_url: str) -> None:
         assert (await backend.client.get("/admin/v1/access")).status_code == 401
         answer = await backend.client.get("/admin/v1/access", headers=await backend.admin())
         assert answer.json()["surface"] == matrix(load_file(EXAMPLES / "documents.yaml"))["surface"]
+
+
+def test_what_is_doubted_of_the_examples_is_meant() -> None:
+    """Everybody reads a blog; and a person's own columns are read only to be shown, or to send goods to."""
+    meant = {"access.rows_of_everybody", "access.self_editable_trusted"}
+    for path in EXAMPLES.glob("*.yaml"):
+        assert {one["code"] for one in matrix(load_file(path))["findings"]} <= meant
+
+
+def test_the_command_prints_who_gets_in_and_what_is_doubted() -> None:
+    said = CliRunner().invoke(app, ["check", str(EXAMPLES / "shop.yaml")])
+    assert said.exit_code == 0
+    assert re.search(r"POST +/api/orders +signed in +writes orders, products$", said.stdout, re.MULTILINE)
+    assert re.search(r"view +/rest/v1/catalogue +everybody", said.stdout)
+    assert "access.self_editable_trusted" in said.stdout
+    shown = json.loads(CliRunner().invoke(app, ["check", str(EXAMPLES / "shop.yaml"), "--json"]).stdout)
+    assert shown["valid"] is True
+    assert {one["name"] for one in shown["surface"]} >= {"place_order", "catalogue"}
+    assert shown["doubts"][0]["code"] == "access.self_editable_trusted"
