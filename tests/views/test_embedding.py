@@ -376,3 +376,13 @@ async def test_shapes_are_kept_by_what_is_embedded_and_not_by_its_values(alice: 
     for score in (1, 2, 3):
         await rows(alice, f"select=title,comments(text)&comments.score=eq.{score}&comments.limit={score}")
     assert len(view.shapes._known) == before + 1
+
+
+async def test_a_view_over_users_shows_no_credential_and_no_account(alice: Person, backend: Backend) -> None:
+    shown = await rows(alice, "select=*&order=nick", "people")
+    assert [sorted(row) for row in shown] == [["id", "nick"]] * 2
+    for name in ("email", "password_hash", "accounts", "sessions", "disabled_at"):
+        for query in (f"select={name}", f"select={name}(*)", f"{name}=is.null", f"order={name}"):
+            assert (await alice.get(f"/rest/v1/people?{query}")).status_code == 400
+    for method in ("POST", "PATCH", "DELETE"):
+        assert (await alice.call(method, "/rest/v1/people", json={"nick": "x"})).status_code == 405
