@@ -1,8 +1,9 @@
 """Writing through a view over HTTP: POST, PATCH and DELETE with PostgREST's preferences, statuses and headers."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from app.data_plane.dialect.refusals import (
     ColumnUnknown,
     KeysDiffer,
     NotSingular,
+    PutUnclear,
     QueryRefused,
     QueryUnsupported,
     RowOutside,
@@ -27,7 +29,7 @@ from app.json_body import parse_json
 from app.query_string import query_pairs
 from app.relations.asked import ASKED
 from app.relations.faults import OutOfRange, UniqueViolated
-from app.relations.query import Query
+from app.relations.query import Query, Test
 from app.relations.view_writes import ROWS, Upsert
 from app.relations.write import rows_json
 from app.steps.refusals import InputRefused
@@ -72,13 +74,12 @@ async def write_view(view: CompiledView, action: str, request: Request, call: Ca
     wanted = _wanted(view, request, call)
     if wanted.representation and "select" not in view.definition.allow:
         raise QueryUnsupported("This view shows no rows: leave out return=representation.")
-    if request.method == "PUT":
-        raise QueryUnsupported(
-            "PUT is not served, since ids are given by the database.", hint="Use PATCH, or an upsert."
-        )
     sent = None if action == "delete" else parse_json(await request.body(BODY_LIMIT, JSON))
     try:
         match action:
+            case "insert" if request.method == "PUT":
+                body, page = await _put(view, writing, wanted, sent, call)
+                action = "update"
             case "insert":
                 body, page = await _insert(view, writing, wanted, sent, call)
             case "update":
@@ -157,6 +158,33 @@ async def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent
         # The row that stands in the way is outside the filter. That there is one can't be hidden; nothing else is told.
         raise UniqueViolated("A value that has to be unique is taken.")
     return found
+
+
+async def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> tuple[str, int]:
+    """Make the row that the tests name what the body says, be it there or not: an upsert by its unique columns."""
+    read = wanted.query.read
+    named: dict[str, Any] = {}
+    for test in read.conditions:
+        if not isinstance(test, Test) or not _names_a_row(test):
+            raise PutUnclear("A PUT names its row by eq alone: slug=eq.first")
+        named[test.operand.column] = call.env[ASKED][test.slot]
+    if frozenset(named) not in view.source.table.unique:
+        raise PutUnclear("A PUT names its row by columns that are unique together.")
+    if not isinstance(sent, dict) or {name: _as_text(sent.get(name)) for name in named} != named:
+        raise PutUnclear("Payload values do not match URL in primary key column(s)")
+    prefer = {**wanted.prefer, "resolution": "merge-duplicates"}
+    query = replace(wanted.query, read=replace(read, conditions=()))
+    return await _insert(
+        view, writing, replace(wanted, query=query, prefer=prefer, on_conflict=tuple(named)), sent, call
+    )
+
+
+def _names_a_row(test: Test) -> bool:
+    return test.operator == "eq" and not test.negated and test.quantifier is None and test.operand.path is None
+
+
+def _as_text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _rows(sent: Any, wanted: Wanted) -> tuple[list[dict[str, Any]], tuple[str, ...]]:

@@ -475,3 +475,36 @@ async def test_what_the_middleware_of_a_view_checked_is_still_true_when_the_view
             await other.close()
         assert (answer.status_code, answer.json()["rowgate_code"]) == (403, "chain.refused")
         assert [row["note"] for row in await backend.sql("SELECT note FROM data.accounts")] == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "code"),
+    [
+        ("", {"title": "a", "slug": "one"}, "PGRST115"),
+        ("?title=eq.a", {"title": "a"}, "PGRST115"),
+        ("?slug=neq.one", {"title": "a", "slug": "one"}, "PGRST115"),
+        ("?or=(slug.eq.one,slug.eq.two)", {"title": "a", "slug": "one"}, "PGRST115"),
+        ("?slug=eq.one", {"title": "a", "slug": "two"}, "PGRST115"),
+        ("?slug=eq.one", {"title": "a"}, "PGRST115"),
+        ("?slug=eq.one", [{"title": "a", "slug": "one"}], "PGRST115"),
+        ("?slug=eq.one&limit=1", {"title": "a", "slug": "one"}, "PGRST100"),
+    ],
+)
+async def test_a_put_that_names_no_row_is_refused(alice: Person, query: str, body: Any, code: str) -> None:
+    answer = await alice.call("PUT", f"/rest/v1/my_notes{query}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+async def test_a_put_makes_one_row_what_it_says(backend: Backend, alice: Person) -> None:
+    bob = await backend.sign_up("bobby")
+    for title in ("first", "second"):
+        headers = {"Prefer": "return=representation"}
+        body = {"title": title, "slug": "put"}
+        answer = await alice.call("PUT", "/rest/v1/my_notes?slug=eq.put&select=title,slug", json=body, headers=headers)
+        assert (answer.status_code, answer.json()) == (200, [body])
+    assert (await alice.call("PUT", "/rest/v1/my_notes?slug=eq.put", json=body)).status_code == 204
+    # What somebody else has under that name is not touched, and not shown.
+    taken = await bob.call("PUT", "/rest/v1/my_notes?slug=eq.put", json={"title": "stolen", "slug": "put"})
+    assert (taken.status_code, taken.json()["code"]) == (409, "23505")
+    shown = await backend.sql("SELECT title FROM data.notes WHERE slug = 'put'")
+    assert [row["title"] for row in shown] == ["second"]

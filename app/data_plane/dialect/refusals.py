@@ -74,6 +74,13 @@ class KeysDiffer(QueryRefused):
     postgrest: ClassVar[str] = "PGRST102"
 
 
+class PutUnclear(QueryRefused):
+    """A PUT whose address doesn't name one row by unique columns, or whose body is another row."""
+
+    code: ClassVar[str] = "query.put_unclear"
+    postgrest: ClassVar[str] = "PGRST115"
+
+
 class RelationUnknown(QueryRefused):
     """Rows of the other view can't be found from this one's."""
 
