@@ -19,7 +19,8 @@ _HEAD = """\
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 """
 _NUMBERS = (INT, DECIMAL, DOUBLE)
-_NONE = "Record<PropertyKey, never>"
+_NONE = "Record<PropertyKey, never>"  # an object without members
+_NO_NAMES = "{ [_ in never]: never }"  # a part of the schema without names: any key would be one of a Record
 
 
 def typescript(runtime: Runtime) -> str:
@@ -30,11 +31,11 @@ def typescript(runtime: Runtime) -> str:
     named = [one for one in runtime.endpoints.values() if one.definition.method == "POST"]
     functions = {one.name: _function(one, runtime) for one in named if not one.definition.path_names}
     schema = {
-        "Tables": _members(written),
-        "Views": _members(read),
-        "Functions": _members(functions),
-        "Enums": _NONE,
-        "CompositeTypes": _NONE,
+        "Tables": _members(written) if written else _NO_NAMES,
+        "Views": _members(read) if read else _NO_NAMES,
+        "Functions": _members(functions) if functions else _NO_NAMES,
+        "Enums": _NO_NAMES,
+        "CompositeTypes": _NO_NAMES,
     }
     return f"{_HEAD}\nexport type Database = {_members({'public': _members(schema)})}\n"
 
