@@ -1,19 +1,62 @@
 """Recent requests, in memory and bounded: every refusal, and one in a hundred of the others."""
 
+import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
+from app.auth.identity import Identity
 from app.data_plane.request import Request
-from app.errors import RowgateError
+from app.errors import FieldError, RowgateError
 from app.query_string import query_pairs
 from app.steps.redaction import redacted
+from app.steps.running import Call
 from app.steps.trace import rules_seen
 
 REFUSALS, OTHERS, SAMPLED = 1000, 200, 100
 _FIELDS = 20
+_LONGEST = 8192  # bytes of a path or a query
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A request as it is kept: what is cheap to take, made readable, and redacted, when somebody asks for it.
+
+    It holds nothing of the request's body, nor the refusal itself, whose traceback would hold everything.
+    """
+
+    at: float
+    id: str
+    method: str
+    path: bytes
+    query: bytes
+    status: int
+    caller: Identity | None
+    refusal: tuple[str, str, tuple[FieldError, ...]] | None
+    step: dict[str, Any] | None
+
+    def shown(self) -> dict[str, Any]:
+        """Give the members of an answer."""
+        caller = self.caller
+        found = {
+            "request_id": self.id,
+            "at": datetime.fromtimestamp(self.at, UTC),
+            "method": self.method,
+            "path": redacted(self.path.decode("latin-1")),
+            "query": _query(self.query),
+            "status": self.status,
+            "caller": None
+            if caller is None
+            else {"kind": caller.kind, "id": caller.subject_id, "roles": sorted(caller.roles)},
+        }
+        if self.refusal is not None:
+            code, detail, errors = self.refusal
+            listed = [{"loc": list(one.loc), "code": one.code, "message": one.message} for one in errors]
+            found |= {"code": code, "detail": redacted(detail), "errors": listed}
+        return found if self.step is None else found | {"step": self.step}
 
 
 class Recent:
@@ -21,41 +64,36 @@ class Recent:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._refused: deque[dict[str, Any]] = deque(maxlen=REFUSALS)
-        self._others: deque[dict[str, Any]] = deque(maxlen=OTHERS)
+        self._refused: deque[Kept] = deque(maxlen=REFUSALS)
+        self._others: deque[Kept] = deque(maxlen=OTHERS)
         self._served = 0
 
     def note(self, request: Request, status: int, refusal: RowgateError | None) -> None:
         """Keep a refusal, or count what was served and keep one of many."""
         if refusal is not None:
-            self._refused.append(_described(request, status) | _refused(request, refusal))
+            self._refused.append(_kept(request, status, refusal))
             return
         self._served += 1
         if self._served % SAMPLED == 1:
-            self._others.append(_described(request, status))
+            self._others.append(_kept(request, status, None))
 
     def listed(self) -> list[dict[str, Any]]:
         """Give all that is kept, the newest first."""
-        return sorted(chain(self._refused, self._others), key=lambda one: one["at"], reverse=True)
+        return [one.shown() for one in self._newest_first()]
 
     def find(self, request_id: str) -> dict[str, Any] | None:
         """Give the newest request of this id."""
-        return next((one for one in self.listed() if one["request_id"] == request_id), None)
+        return next((one.shown() for one in self._newest_first() if one.id == request_id), None)
+
+    def _newest_first(self) -> list[Kept]:
+        return sorted(chain(self._refused, self._others), key=lambda one: one.at, reverse=True)
 
 
-def _described(request: Request, status: int) -> dict[str, Any]:
-    caller = request.caller
-    return {
-        "request_id": request.id,
-        "at": datetime.now(UTC),
-        "method": request.method,
-        "path": redacted(request.path.decode("latin-1")),
-        "query": _query(request.query),
-        "status": status,
-        "caller": None
-        if caller is None
-        else {"kind": caller.kind, "id": caller.subject_id, "roles": sorted(caller.roles)},
-    }
+def _kept(request: Request, status: int, refusal: RowgateError | None) -> Kept:
+    told = None if refusal is None else (refusal.code, refusal.detail, refusal.errors[:_FIELDS])
+    step = None if refusal is None or request.call is None else _step(request.call)
+    path, query = request.path[:_LONGEST], request.query[:_LONGEST]
+    return Kept(time.time(), request.id, request.method, path, query, status, request.caller, told, step)
 
 
 def _query(query: bytes) -> dict[str, Any]:
@@ -66,13 +104,10 @@ def _query(query: bytes) -> dict[str, Any]:
     return {name[:100]: redacted(value, name) for name, value in pairs}
 
 
-def _refused(request: Request, refusal: RowgateError) -> dict[str, Any]:
+def _step(call: Call) -> dict[str, Any] | None:
     """Say what refused it: the step that began last, and what its rules had before them."""
-    errors = [{"loc": list(one.loc), "code": one.code, "message": one.message} for one in refusal.errors[:_FIELDS]]
-    told = {"code": refusal.code, "detail": redacted(refusal.detail), "errors": errors}
-    call = request.call
-    if call is None or call.at is None:
-        return told
     at = call.at
+    if at is None:
+        return None
     rules = rules_seen(at.rules, call.env)
-    return told | {"step": {"step": at.kind, "name": at.name, "place": at.place, "rules": rules}}
+    return {"step": at.kind, "name": at.name, "place": at.place, "rules": rules}
