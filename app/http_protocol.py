@@ -19,6 +19,7 @@ LINGER_BYTES = 1024 * 1024
 
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _TARGET = re.compile(rb"/|https?://", re.IGNORECASE)
+_STATUS_LINE, _CONTINUE = b"HTTP/1.1 ", b"HTTP/1.1 100 "
 _LINES = {
     400: b"HTTP/1.1 400 Bad Request\r\n",
     408: b"HTTP/1.1 408 Request Timeout\r\n",
@@ -32,14 +33,37 @@ class _Refused(Exception):
 
 
 class _Answering:
-    """The transport as an answer sees it: closing it is left to the protocol."""
+    """The transport as one answer sees it: its head leaves together with its body, and closing is the protocol's.
 
-    __slots__ = ("close", "is_closing", "write")
+    Two writes are two system calls, and small packets; a head whose body isn't there at once leaves by itself.
+    """
+
+    __slots__ = ("_head", "_protocol", "_transport", "is_closing")
 
     def __init__(self, transport: Transport, protocol: "BoundedHttpProtocol") -> None:
-        self.write = transport.write
+        self._transport = transport
+        self._protocol = protocol
+        self._head: bytes | None = None
         self.is_closing = transport.is_closing
-        self.close = protocol.end
+
+    def write(self, data: bytes) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head + data)
+        elif data.startswith(_STATUS_LINE) and not data.startswith(_CONTINUE):
+            self._head = data
+            self._protocol.loop.call_soon(self.flush)
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head)
+
+    def close(self) -> None:
+        self.flush()
+        self._protocol.end()
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -213,6 +237,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         body = msg.encode("ascii")
         head = _LINES[self._refusal] + b"content-type: text/plain; charset=utf-8\r\ncontent-length: "
         head += str(len(body)).encode() + b"\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
+        if self._answering is not None:
+            self._answering.flush()
         self.transport.write(head + body)
         self._end(linger=True)
 
