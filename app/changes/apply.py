@@ -1,7 +1,7 @@
 """One transaction for a change: definitions, DDL, revision and audit together, or nothing of it."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.changes import ddl
 from app.changes.change import Change
-from app.changes.diff import KINDS, diff, settled, written
+from app.changes.diff import diff, settled, written
 from app.changes.indexes import build_indexes
 from app.changes.obstacles import LOCKED, destroyed, of_database, refuse_what_does_not_fit, sqlstate
 from app.compiler.check import check_project
-from app.definitions.project import Project, dump_definition
+from app.definitions.project import KINDS, Project, dump_definition
 from app.errors import FieldError, Finding, RowgateError
 from app.store.active import project_of
 from app.store.rows import AuditRow, DefinitionRow, LiveRow, RevisionRow
@@ -61,6 +61,20 @@ class WouldDestroy(RowgateError):
     code: ClassVar[str] = "change.would_destroy"
 
 
+class PolicyTestsFailed(RowgateError):
+    """Tests of the document fail on what it says; nothing was changed. `findings` names each with what came."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "test.failed"
+
+    def __init__(self, verdict: "Verdict") -> None:
+        """Take them all."""
+        self.findings = verdict.failures
+        errors = [FieldError((one.place,), one.code, _sentence(one)) for one in verdict.failures]
+        count = f"{len(errors)} of {verdict.count} tests fail" if len(errors) > 1 else "A test fails"
+        super().__init__(f"{count}, and nothing was changed.", errors=errors)
+
+
 class TablesBusy(RowgateError):
     """A lock on a table couldn't be had in time, because a request holds it."""
 
@@ -69,13 +83,39 @@ class TablesBusy(RowgateError):
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a project's tests: how many there are, and a finding for each that failed."""
+
+    count: int = 0
+    failures: tuple[Finding, ...] = ()
+
+
+Judge = Callable[[Project], Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made."""
+    """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made.
+
+    `verdict` is what came of the project's tests.
+    """
 
     changes: tuple[Change, ...]
     sql: tuple[str, ...]
     destroys: tuple[str, ...]
     revision: int | None
+    verdict: Verdict = Verdict()
+
+    def shown(self) -> dict[str, Any]:
+        """Give the members of an answer."""
+        failures = [failure.shown() for failure in self.verdict.failures]
+        return {
+            "changes": [str(change) for change in self.changes],
+            "sql": list(self.sql),
+            "destroys": list(self.destroys),
+            "revision": self.revision,
+            "tests": {"count": self.verdict.count, "failures": failures},
+        }
 
 
 async def apply_project(
@@ -87,17 +127,22 @@ async def apply_project(
     dry_run: bool = False,
     expected_revision: int | None = None,
     comment: str | None = None,
+    judge: Judge | None = None,
 ) -> Plan:
     """Make the stored project into this one.
 
-    `destroy` names tables and `table.column`s that may lose their data. Raises DefinitionInvalid, RevisionChanged,
-    WouldDestroy, DataInTheWay or TablesBusy; then nothing has changed. A dry run changes nothing and gives the plan.
-    Indexes that say `concurrently` are built when all else is done; IndexNotBuilt says that one could not be.
+    `destroy` names tables and `table.column`s that may lose their data; `judge` runs the project's tests. Raises
+    DefinitionInvalid, PolicyTestsFailed, RevisionChanged, WouldDestroy, DataInTheWay or TablesBusy; then nothing has
+    changed. A dry run changes nothing and gives the plan, failed tests with it. Indexes that say `concurrently` are
+    built when all else is done; IndexNotBuilt says that one could not be.
     """
     # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
     findings = await asyncio.to_thread(check_project, project)
     if findings:
         raise DefinitionInvalid(findings)
+    verdict = Verdict() if judge is None else await judge(project)
+    if verdict.failures and not dry_run:
+        raise PolicyTestsFailed(verdict)
     order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run)
     for attempt in range(ATTEMPTS):
         try:
@@ -106,7 +151,7 @@ async def apply_project(
                 await (transaction.rollback() if dry_run else transaction.commit())
             if not dry_run:
                 await build_indexes(engine, project)
-            return plan
+            return replace(plan, verdict=verdict)
         except DBAPIError as error:
             if sqlstate(error) not in LOCKED:
                 raise of_database(error) from error

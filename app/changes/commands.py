@@ -1,11 +1,11 @@
 """What the commands `plan`, `apply`, `export` and `check` do; each gives its answer, and the exit code by refusing."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.changes.apply import DefinitionInvalid, Plan, apply_project
+from app.changes.apply import DefinitionInvalid, Judge, Plan, apply_project
 from app.changes.files import dump_json, dump_yaml, load_file
 from app.compiler.check import check_project
 from app.database import connect
@@ -53,12 +53,14 @@ def caller_names(path: Path, user_file: Path | None) -> Names:
     return Names(scope, {"auth": caller, "now": datetime.now(UTC)})
 
 
-async def apply_file(url: str, path: Path, *, destroy: Collection[str] = (), dry_run: bool = False) -> Plan:
-    """Apply a document to a migrated database, or plan it."""
+async def apply_file(
+    url: str, path: Path, *, judge: Judge, destroy: Collection[str] = (), dry_run: bool = False
+) -> Plan:
+    """Apply a document to a migrated database if its tests pass, or plan it."""
     project = read_project(path)
     engine = make_engine(url)
     try:
-        return await apply_project(engine, project, author=ACTOR, destroy=destroy, dry_run=dry_run)
+        return await apply_project(engine, project, author=ACTOR, destroy=destroy, dry_run=dry_run, judge=judge)
     finally:
         await engine.dispose()
 
@@ -73,12 +75,12 @@ async def export(url: str, *, as_json: bool) -> str:
     return dump_json(project) if as_json else dump_yaml(project)
 
 
-def told(plan: Plan) -> str:
-    """Say what a plan changes, and the SQL of it."""
-    if not plan.changes:
-        return "Nothing changes."
-    lines = [f"- {change}" for change in plan.changes]
-    if plan.destroys:
-        lines.append(f"This destroys the data of {', '.join(plan.destroys)}.")
-    lines += ["", *(f"{sql};" if not sql.endswith(";") else sql for sql in plan.sql)]
+def told(plan: Mapping[str, Any]) -> str:
+    """Say what a plan, as an answer shows it, changes, the SQL of it, and which tests would refuse it."""
+    lines = [f"- {change}" for change in plan["changes"]] or ["Nothing changes."]
+    if plan["destroys"]:
+        lines.append(f"This destroys the data of {', '.join(plan['destroys'])}.")
+    lines += [f"A test fails, {one['place']}: {one['message']}" for one in plan["tests"]["failures"]]
+    if plan["sql"]:
+        lines += ["", *(f"{sql.removesuffix(';')};" for sql in plan["sql"])]
     return "\n".join(lines)

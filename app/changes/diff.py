@@ -22,14 +22,12 @@ from app.changes.change import (
 )
 from app.definitions.columns import ColumnDef
 from app.definitions.names import Definition
-from app.definitions.project import Project, dump_definition
+from app.definitions.project import KINDS, Project, dump_definition
 from app.definitions.tables import TableDef
 from app.relations.constraints import Part, column_parts, parts_of
-from app.relations.schema import Table, tables_of
+from app.relations.schema import DATA_SCHEMA, Table, tables_of
 
 D = TypeVar("D", bound=Definition)
-
-KINDS = {"roles": "role", "tables": "table", "views": "view", "middleware": "middleware", "endpoints": "endpoint"}
 
 
 def settled(project: Project) -> Project:
@@ -74,7 +72,7 @@ def written(body: dict[str, Any]) -> str:
 
 def diff(old: Project, new: Project) -> list[Change]:
     """Give the changes that make `old` into `new`; both have been checked."""
-    return [*_table_changes(old, new), *_definition_changes(old, new)]
+    return [*table_changes(old, new), *_definition_changes(old, new)]
 
 
 def _definition_changes(old: Project, new: Project) -> list[Change]:
@@ -95,9 +93,9 @@ def _definition_changes(old: Project, new: Project) -> list[Change]:
     return changes
 
 
-def _table_changes(old: Project, new: Project) -> list[Change]:
+def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list[Change]:
     """Order: names first, then what goes, then what comes, and constraints last, when everything they need is there."""
-    old_tables, new_tables = tables_of(old), tables_of(new)
+    old_tables, new_tables = tables_of(old, schema), tables_of(new, schema)
     pairs, gone = paired(old.tables, new.tables)
     renames: list[Change] = []
     drops: list[Change] = []

@@ -100,16 +100,6 @@ def parsed(document: Any) -> Project:
     return project
 
 
-def plan_object(plan: Plan) -> dict[str, Any]:
-    """Give a plan as an answer shows it."""
-    return {
-        "changes": [str(change) for change in plan.changes],
-        "sql": list(plan.sql),
-        "destroys": list(plan.destroys),
-        "revision": plan.revision,
-    }
-
-
 async def make_live(
     request: Request, project: Project, actor: str, wanted: Options, comment: str | None = None
 ) -> Plan:
@@ -117,7 +107,7 @@ async def make_live(
     state = request.app.state
     plan = await apply_project(
         state.engine, project, author=actor, destroy=wanted.destroy, dry_run=wanted.dry_run,
-        expected_revision=wanted.expected, comment=comment,
+        expected_revision=wanted.expected, comment=comment, judge=state.tests.judge,
     )  # fmt: skip
     if not wanted.dry_run:
         await state.live.refresh()
@@ -148,7 +138,7 @@ async def put_config(request: Request, admin: Editor) -> Response:
     wanted = options(request)
     project = parsed(await read_document(request))
     plan = await make_live(request, project, admin.actor, wanted)
-    response = answer(plan_object(plan))
+    response = answer(plan.shown())
     if plan.revision is not None:
         response.headers.update(etag(plan.revision))
     return response
@@ -158,8 +148,9 @@ async def put_config(request: Request, admin: Editor) -> Response:
 async def plan_config(request: Request) -> Response:
     """List the changes that a PUT of this document would make, with their SQL and what they would destroy."""
     project = parsed(await read_document(request))
-    plan = await apply_project(request.app.state.engine, project, author="plan", dry_run=True)
-    return answer(plan_object(plan))
+    state = request.app.state
+    plan = await apply_project(state.engine, project, author="plan", dry_run=True, judge=state.tests.judge)
+    return answer(plan.shown())
 
 
 @router.post("/check", dependencies=[VIEWER])
@@ -213,7 +204,7 @@ async def restore_revision(request: Request, admin: Editor, number: int) -> Resp
         await _revision(connection, number)
         project = await load_revision(connection, number)
     plan = await make_live(request, project, admin.actor, options(request), f"restore revision {number}")
-    return answer(plan_object(plan))
+    return answer(plan.shown())
 
 
 @router.get("/audit", dependencies=[VIEWER])
