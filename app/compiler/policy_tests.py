@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from app.compiler.router import BadPath, MethodNotAllowed, NotFound, Router
-from app.compiler.test_labels import Id, Labels
+from app.compiler.test_labels import Id, Labels, is_uuid
 from app.compiler.test_targets import Served, path_hint, served
 from app.definitions.inputs import ParamDef
 from app.definitions.names import NAME_PATTERN
@@ -112,7 +112,9 @@ class _Compiler:
             self._label(table, place, row.get("id"))
         caller = self._caller()
         rows = [self._row(*one) for one in given if one[0] in self.schema.tables]
+        before = len(self.findings.found)
         request = self._request()
+        target = self._target(request) if len(self.findings.found) == before else None
         body = None if said.expect.body is None else self._value(said.expect.body, f"{self.place}.expect.body")
         for table in said.expect.changed or ():
             self._known_table(table, f"{self.place}.expect.changed")
@@ -125,7 +127,7 @@ class _Compiler:
             request,
             body,
             said.expect.changed,
-            self._target(request),
+            target,
             self.labels.names(),
         )
 
@@ -203,6 +205,10 @@ class _Compiler:
     def _cell(self, said: Any, column: Column, place: str, table: str) -> Value | None:
         """Read one value of a row; a column that holds ids takes the label of the row that it means."""
         target = _target_of(column, table)
+        before = len(self.findings.found)
+        if column.name == "id" and isinstance(said, str) and not is_uuid(said):
+            id_ = self.labels.ids.get(said)
+            return None if id_ is None else literal_value(id_, column.type)
         if target is not None and isinstance(said, str) and NAME_PATTERN.fullmatch(said):
             is_in = self.labels.tables.get(said, target)
             if is_in != target:
@@ -210,6 +216,8 @@ class _Compiler:
                 return None
             said = f"{{{said}}}"
         said = self.labels.resolved(said, place)
+        if len(self.findings.found) > before:
+            return None
         if said is None or (isinstance(said, str) and said.startswith("=")):
             return compile_field(said, place, self.scope, self.findings, column.type)
         kept = _MOMENT if column.pg == "timestamptz" else _KEPT.get(column.pg)
@@ -285,8 +293,8 @@ def _in_order(rows: Sequence[GivenRow]) -> list[GivenRow]:
         under_way.add(id(row))
         for name in row.values:
             target = _target_of(row.table.columns[name], row.table.name)
-            other = by_id.get((str(target), _literal(row, name)))
-            if other is not None and other is not row:
+            other = None if target is None else by_id.get((target, _literal(row, name)))
+            if other is not None:
                 add(other)
         ordered[id(row)] = row
 

@@ -18,6 +18,11 @@ _IDS = "01900000-0000-7000-8000-{:012d}"
 _NUMBERS = 1_000_000
 
 
+def is_uuid(text: str) -> bool:
+    """Say whether an id is one by itself, and no label."""
+    return _UUID.fullmatch(text) is not None
+
+
 class Labels:
     """Each label means one row of one table; `me` means the caller's."""
 
@@ -29,7 +34,7 @@ class Labels:
 
     def add(self, table: str, label: Any, place: str, *, by_number: bool) -> None:
         """Take the label of a row; an id that is one already is no label."""
-        if not isinstance(label, str) or _UUID.fullmatch(label):
+        if not isinstance(label, str) or is_uuid(label):
             return
         if not NAME_PATTERN.fullmatch(label) or label == ANONYMOUS:
             hint = "a label has a-z, 0-9 and _, and begins with a letter"

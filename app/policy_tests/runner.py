@@ -10,23 +10,27 @@ from app.policy_tests.run import Report, run_tests
 
 
 class Runner:
-    """Runs tests on a database; who comes while others run waits, so that connections stay few."""
+    """Runs tests on a database; who comes while others run waits, so that connections stay few.
+
+    Changes wait for changes only: nobody who asks for a report holds them up.
+    """
 
     def __init__(self, url: str) -> None:
         """Take the database's URL."""
         self._url = url
-        self._turn = asyncio.Lock()
+        self._asked, self._judging = asyncio.Lock(), asyncio.Lock()
 
     async def run(self, project: Project) -> Report:
         """Run every test of a project; raises what `run_tests` raises."""
-        async with self._turn:
+        async with self._asked:
             return await run_tests(self._url, project)
 
     async def judge(self, project: Project) -> Verdict:
         """Say which tests of a project fail; one without tests costs nothing."""
         if not project.tests:
             return Verdict()
-        report = await self.run(project)
+        async with self._judging:
+            report = await run_tests(self._url, project)
         return Verdict(len(report.results), tuple(_finding(result) for result in report.failed))
 
 

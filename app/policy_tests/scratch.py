@@ -3,15 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncpg
 
 from app.changes.change import AddPart, Change
 from app.changes.ddl import users_table, written
 from app.changes.diff import table_changes
-from app.database import CLOSE_SECONDS, connect
+from app.database import CLOSE_SECONDS, DatabaseUnavailable, connect
 from app.definitions.project import EMPTY, Project
+from app.errors import RowgateError
 from app.relations.faults import translated
 
 # Where Postgres keeps what only this connection sees: no name of it can meet a live one, and nothing outlasts it.
@@ -31,6 +32,19 @@ def _at_once(change: Change) -> Change:
     if isinstance(change, AddPart) and change.part.concurrently:
         return AddPart(change.table, replace(change.part, concurrently=False))
     return change
+
+
+class TablesNotMade(RowgateError):
+    """Postgres doesn't make the temporary tables that tests run over; nothing was changed."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "test.tables_not_made"
+
+
+_HINTS = {
+    "42501": "Grant the server's role TEMPORARY on its database.",
+    "53200": "Raise max_locks_per_transaction: a transaction that makes tables locks each of them.",
+}
 
 
 class Scratch:
@@ -59,12 +73,23 @@ async def scratch(url: str, sql: str) -> AsyncIterator[Scratch]:
     """Make the tables of `tables_sql` for the length of a block. Raises what the database refuses as a refusal."""
     connection: Any = await connect(url)
     try:
-        await connection.execute(f"BEGIN;\n{sql};\nSAVEPOINT rowgate_test")
+        await _make(connection, sql)
         yield Scratch(connection)
     except FAULTS as error:
         raise translated(error) from error
     finally:
         await _close(connection)
+
+
+async def _make(connection: Any, sql: str) -> None:
+    try:
+        await connection.execute(f"BEGIN;\n{sql};\nSAVEPOINT rowgate_test")
+    except asyncpg.PostgresError as error:
+        refusal = translated(error)
+        if isinstance(refusal, DatabaseUnavailable) and error.sqlstate not in _HINTS:
+            raise
+        said = f"Postgres doesn't make the tables that tests run over: {error.args[0]}."
+        raise TablesNotMade(said, hint=_HINTS.get(error.sqlstate)) from error
 
 
 async def _close(connection: Any) -> None:
