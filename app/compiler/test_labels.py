@@ -77,7 +77,7 @@ class Labels:
 
     def _unknown(self, label: str, place: str) -> None:
         if label == CALLER:
-            hint = "say `as: {roles: []}` for somebody who is signed in"
+            hint = "say `as: me` for somebody who is signed in"
         else:
             hint = near(label, self.ids) or f"give a row `id: {label}`, or write {{{{{label}}}}} for the text itself"
         self._findings.report(place, f"no row of this test is called {label!r}", hint)

@@ -132,6 +132,11 @@ def test_apply_changes_nothing_where_a_test_fails_and_plan_says_so(rowgate: Rowg
     assert "name: hidden" in rowgate("export")[1]
 
 
+def test_a_server_does_not_start_on_a_document_whose_test_fails(rowgate: Rowgate, tmp_path: Path) -> None:
+    code, _, said = rowgate("serve", "--port", "0", "--config", document(tmp_path, "wrong", status=200))
+    assert (code, said.split("\n")[0]) == (1, "A test fails, and nothing was changed.")
+
+
 @pytest.fixture(scope="module")
 def server(embedded_server: Any, migrated_template: str) -> Iterator[tuple[str, str, str]]:
     """A running server: its URL, and the keys of an editor and of a viewer."""

@@ -159,7 +159,7 @@ WRONG = [
         {"as": "anonymous", "given": "{}", "request": '{path: "/rest/v1/folder_list?id=eq.{me}"}'},
         "tests/it.request.path",
         "no row of this test is called 'me'",
-        "say `as: {roles: []}` for somebody who is signed in",
+        "say `as: me` for somebody who is signed in",
     ),
     (
         {
