@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from app.compiler.policy_tests import CompiledTest
@@ -10,6 +9,7 @@ from app.compiler.test_labels import Id
 from app.errors import RowgateError
 from app.json_answer import to_json
 from app.json_body import BadJson, BadText, parse_json
+from app.policy_tests.attempt import Attempt
 from app.policy_tests.result import Failure
 from app.steps.running import Answer
 
@@ -19,24 +19,21 @@ _LONGEST = 300
 _ABSENT = object()
 
 
-def failures_of(
-    test: CompiledTest, now: datetime, answer: Answer, refusal: RowgateError | None, changes: Changes
-) -> list[Failure]:
-    """Give everything that came otherwise than expected."""
+def failures_of(test: CompiledTest, wanted: Any, made: Attempt) -> list[Failure]:
+    """Give everything that came otherwise than expected; `wanted` is the body that is."""
     said, place = test.said.expect, f"{test.place}.expect"
-    body = body_of(answer)
+    body = body_of(made.answer)
     found = []
-    if answer.status != said.status:
-        found.append(Failure(f"{place}.status", str(said.status), _status(answer.status, refusal)))
-    code = None if refusal is None else refusal.code
-    if said.code is not None and code != said.code:
-        found.append(Failure(f"{place}.code", said.code, code or "no refusal"))
+    if made.answer.status != said.status:
+        found.append(Failure(f"{place}.status", str(said.status), _status(made.answer.status, made.refusal)))
+    if said.code is not None and made.code != said.code:
+        found.append(Failure(f"{place}.code", said.code, made.code or "no refusal"))
     if said.rows is not None and (not isinstance(body, list) or len(body) != said.rows):
         came = f"{len(body)} rows" if isinstance(body, list) else f"{_shown(body)}, which is no list of rows"
         found.append(Failure(f"{place}.rows", f"{said.rows} rows", came))
-    if test.body is not None:
-        found += _different(parse_json(to_json(test.body.evaluate({"now": now}))), body, f"{place}.body")
-    found += _changed(test, answer.status, changes)
+    if wanted is not None:
+        found += _different(parse_json(to_json(wanted)), body, f"{place}.body")
+    found += _changed(test, made.answer.status, made.changes)
     return [Failure(one.place, called(one.expected, test.labels), called(one.came, test.labels)) for one in found]
 
 

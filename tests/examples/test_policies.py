@@ -1,8 +1,10 @@
 """The tests that examples carry pass, each of them can fail, and they try everything that they say they try."""
 
+from textwrap import dedent
+
 import pytest
 
-from app.changes.files import load_file
+from app.changes.files import load_file, load_text
 from app.definitions.project import parse_project
 from app.policy_tests.run import Report, run_tests
 from tests.backend import EXAMPLES
@@ -12,6 +14,16 @@ async def report_of(url: str, name: str, **instead: object) -> Report:
     project, findings = parse_project({**load_file(EXAMPLES / name), **instead})
     assert project is not None, findings
     return await run_tests(url, project)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/policy-tests.md"])
+async def test_the_tests_that_a_page_shows_pass(migrated_url: str, page: str) -> None:
+    lines = (EXAMPLES.parent / page).read_text().split("\n")
+    begin = next(index for index, line in enumerate(lines) if line.strip() == "tests:")
+    end = next(index for index in range(begin + 1, len(lines)) if lines[index][:1] not in ("", " "))
+    shown = load_text(dedent("\n".join(lines[begin:end])))
+    report = await report_of(migrated_url, "documents.yaml", tests=shown["tests"])
+    assert [result.passed for result in report.results] == [True] * len(shown["tests"])
 
 
 @pytest.mark.parametrize(("name", "least"), [("documents.yaml", 30), ("shop.yaml", 19)])

@@ -151,6 +151,15 @@ FAILING = [
         "request: {path: /api/open}\nexpect: {status: 403}",
         {"given.folders/1": ("a row that fits its table", "")},
     ),
+    (
+        "request: {path: /api/tidy, method: POST, body: {note: '=string(1 / size(now == null ? [1] : []))'}}\n"
+        "expect: {status: 200}",
+        {"request.body": ("a value", "")},
+    ),
+    (
+        "request: {path: /api/open}\nexpect: {status: 403, body: {at: '=string(1 / size(now == null ? [1] : []))'}}",
+        {"expect.body": ("a value", "")},
+    ),
 ]  # fmt: skip
 
 
