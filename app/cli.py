@@ -12,7 +12,7 @@ import typer
 from app import serving
 from app.auth.admins import ROLES
 from app.changes import commands
-from app.changes.apply import DefinitionInvalid
+from app.changes.apply import DefinitionInvalid, Wider
 from app.compiler.access import table
 from app.compiler.doubts import access_matrix
 from app.definitions.project import Project
@@ -36,6 +36,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 File = Annotated[Path, typer.Argument(help="The YAML or JSON document of the backend.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Destroy = Annotated[list[str], typer.Option("--destroy", help="A table, or table.column, that may lose its data.")]
+AllowWider = Annotated[bool, typer.Option("--allow-wider", help="Let the document let somebody into more.")]
 
 
 @app.command()
@@ -44,11 +45,15 @@ def serve(
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Processes; more than one need ROWGATE_REDIS_URL.", min=1, max=64)] = 1,
     config: Annotated[Path | None, typer.Option(help="A document to apply at the start.")] = None,
+    *,
+    allow_wider: AllowWider = False,
 ) -> None:
     """Serve the backend."""
     settings = load_settings()
     start_log(settings.log_format)
-    raise typer.Exit(serving.serve(settings, host=host, port=port, workers=workers, config=config))
+    raise typer.Exit(
+        serving.serve(settings, host=host, port=port, workers=workers, config=config, allow_wider=allow_wider)
+    )
 
 
 @app.command()
@@ -60,26 +65,33 @@ def migrate() -> None:
 
 @app.command()
 def plan(file: File, *, as_json: AsJson = False) -> None:
-    """Show what applying a document would change, with its SQL and what it would destroy."""
+    """Show what applying a document would change: its SQL, what it would destroy, who gains and who loses access."""
     _planned(file, [], dry_run=True, as_json=as_json)
 
 
 @app.command()
-def apply(file: File, destroy: Destroy = [], *, as_json: AsJson = False) -> None:  # noqa: B006 - typer copies it
+def apply(
+    file: File,
+    destroy: Destroy = [],  # noqa: B006 - typer copies it
+    *,
+    allow_wider: AllowWider = False,
+    as_json: AsJson = False,
+) -> None:
     """Make the backend what a document says."""
-    _planned(file, destroy, dry_run=False, as_json=as_json)
+    _planned(file, destroy, dry_run=False, allow_wider=allow_wider, as_json=as_json)
 
 
-def _planned(file: Path, destroy: list[str], *, dry_run: bool, as_json: bool) -> None:
+def _planned(file: Path, destroy: list[str], *, dry_run: bool, as_json: bool, allow_wider: bool = False) -> None:
     async def run(url: str) -> Any:
         await migrations.migrate(url)
-        return await commands.apply_file(url, file, destroy=destroy, dry_run=dry_run)
+        return await commands.apply_file(url, file, destroy=destroy, dry_run=dry_run, allow_wider=allow_wider)
 
     with serving.database(load_settings()) as url:
         made = asyncio.run(run(url))
     if as_json:
         document = {"changes": [str(one) for one in made.changes], "sql": made.sql, "destroys": made.destroys}
-        typer.echo(json.dumps({**document, "revision": made.revision}, indent=2))
+        effects = [effect.shown() for effect in made.effects]
+        typer.echo(json.dumps({**document, "revision": made.revision, "effects": effects}, indent=2))
     else:
         typer.echo(commands.told(made))
         if made.revision is not None:
@@ -226,6 +238,8 @@ def main() -> NoReturn:
         typer.echo(error.detail, err=True)
         if isinstance(error, DefinitionInvalid):
             _say_findings(error.findings)
+        if isinstance(error, Wider):
+            typer.echo("\n".join(one.message for one in error.errors), err=True)
         if error.hint:
             typer.echo(error.hint, err=True)
         sys.exit(REFUSED)

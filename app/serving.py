@@ -62,7 +62,7 @@ def database(settings: Settings) -> Iterator[str]:
         server.stop()
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int, config: Path | None) -> int:
+def serve(settings: Settings, *, host: str, port: int, workers: int, config: Path | None, allow_wider: bool) -> int:
     """Serve until a signal ends it; gives the exit code."""
     if workers > 1 and settings.redis_url is None:
         raise WorkersNeedRedis(
@@ -70,7 +70,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
             hint="Set ROWGATE_REDIS_URL, or serve with --workers 1.",
         )
     with database(settings) as url:
-        asyncio.run(_prepare(settings, url, config))
+        asyncio.run(_prepare(settings, url, config, allow_wider=allow_wider))
         if workers > 1:
             return _serve_processes(settings, url, host, port, workers)
         server = _Server(_config(create_app(settings, url), host, port))
@@ -81,7 +81,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
         return 0 if server.started else 1
 
 
-async def _prepare(settings: Settings, url: str, config: Path | None) -> None:
+async def _prepare(settings: Settings, url: str, config: Path | None, *, allow_wider: bool) -> None:
     await migrate(url)
     connection: Any = await connect(url)
     try:
@@ -89,7 +89,7 @@ async def _prepare(settings: Settings, url: str, config: Path | None) -> None:
     finally:
         await connection.close()
     if config is not None:
-        await apply_file(url, config)
+        await apply_file(url, config, allow_wider=allow_wider)
 
 
 def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:

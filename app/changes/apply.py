@@ -15,6 +15,7 @@ from app.changes.diff import KINDS, diff, settled, written
 from app.changes.indexes import build_indexes
 from app.changes.obstacles import LOCKED, destroyed, of_database, refuse_what_does_not_fit, sqlstate
 from app.compiler.check import check_project
+from app.compiler.effects import Effect, effects
 from app.definitions.project import Project, dump_definition
 from app.errors import FieldError, Finding, RowgateError
 from app.store.active import project_of
@@ -61,6 +62,19 @@ class WouldDestroy(RowgateError):
     code: ClassVar[str] = "change.would_destroy"
 
 
+class Wider(RowgateError):
+    """The change lets somebody into more, or may, and wasn't told that it may; `errors` has every effect."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "change.wider"
+
+    def __init__(self, found: Sequence[Effect]) -> None:
+        """Take them all."""
+        errors = [FieldError((one.where,), self.code, str(one)) for one in found]
+        hint = "If that is meant, say --allow-wider, or over HTTP leave allow_wider=false out."
+        super().__init__("This would let somebody into more. Nothing was changed.", errors=errors, hint=hint)
+
+
 class TablesBusy(RowgateError):
     """A lock on a table couldn't be had in time, because a request holds it."""
 
@@ -70,12 +84,16 @@ class TablesBusy(RowgateError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made."""
+    """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made.
+
+    `effects` say who gains and who loses access by it.
+    """
 
     changes: tuple[Change, ...]
     sql: tuple[str, ...]
     destroys: tuple[str, ...]
     revision: int | None
+    effects: tuple[Effect, ...] = ()
 
 
 async def apply_project(
@@ -87,18 +105,20 @@ async def apply_project(
     dry_run: bool = False,
     expected_revision: int | None = None,
     comment: str | None = None,
+    allow_wider: bool = True,
 ) -> Plan:
     """Make the stored project into this one.
 
-    `destroy` names tables and `table.column`s that may lose their data. Raises DefinitionInvalid, RevisionChanged,
-    WouldDestroy, DataInTheWay or TablesBusy; then nothing has changed. A dry run changes nothing and gives the plan.
+    `destroy` names tables and `table.column`s that may lose their data; without `allow_wider` nobody may get into more.
+    Raises DefinitionInvalid, RevisionChanged, Wider, WouldDestroy, DataInTheWay or TablesBusy; then nothing has
+    changed. A dry run changes nothing and gives the plan.
     Indexes that say `concurrently` are built when all else is done; IndexNotBuilt says that one could not be.
     """
     # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
     findings = await asyncio.to_thread(check_project, project)
     if findings:
         raise DefinitionInvalid(findings)
-    order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run)
+    order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider)
     for attempt in range(ATTEMPTS):
         try:
             async with engine.connect() as connection, connection.begin() as transaction:
@@ -122,6 +142,7 @@ class _Order:
     expected_revision: int | None
     comment: str | None
     dry_run: bool
+    allow_wider: bool
 
 
 async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
@@ -137,9 +158,12 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     before = project_of([(row.kind, row.body) for row in rows])
     changes = tuple(diff(before, order.project))
     destroys = await destroyed(connection, changes)
-    plan = Plan(changes, ddl.written(changes), destroys, None)
+    found = await asyncio.to_thread(effects, before, order.project) if changes else ()
+    plan = Plan(changes, ddl.written(changes), destroys, None, found)
     if order.dry_run:
         return plan
+    if not order.allow_wider and (wider := [one for one in found if one.wider]):
+        raise Wider(wider)
     if forbidden := [name for name in destroys if name not in order.destroy]:
         raise WouldDestroy(
             f"This would destroy the data of {', '.join(forbidden)}. Nothing was changed.",
@@ -150,7 +174,7 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     for change in changes:
         await refuse_what_does_not_fit(connection, change)
         await connection.run_sync(ddl.run, change)
-    await _store(connection, order, rows, changes, revision + 1)
+    await _store(connection, order, rows, plan, revision + 1)
     return replace(plan, revision=revision + 1)
 
 
@@ -163,9 +187,7 @@ async def _active(connection: AsyncConnection) -> Sequence[Any]:
     return found.all()
 
 
-async def _store(
-    connection: AsyncConnection, order: _Order, rows: Sequence[Any], changes: Sequence[Change], number: int
-) -> None:
+async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any], plan: Plan, number: int) -> None:
     """Write the definitions that differ, the revision, the audit row, and what is live; tell everybody who listens."""
     known = {(row.kind, row.name): row for row in rows}
     wanted = _bodies(settled(order.project))
@@ -177,11 +199,11 @@ async def _store(
         if row is None or not _same(row, (position, body)):
             values = {"kind": kind, "name": name, "position": position, "body": body, "valid_from": number}
             await connection.execute(sa.insert(_DEFINITIONS).values(**values))
-    told = [str(change) for change in changes]
+    told = [str(change) for change in plan.changes]
     await connection.execute(
         sa.insert(RevisionRow).values(number=number, author=order.author, comment=order.comment, changes=told)
     )
-    detail = {"revision": number, "changes": told}
+    detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
     await connection.execute(
         sa.insert(AuditRow).values(actor=order.author, action="definitions.change", target=None, detail=detail)
     )

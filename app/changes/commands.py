@@ -53,12 +53,16 @@ def caller_names(path: Path, user_file: Path | None) -> Names:
     return Names(scope, {"auth": caller, "now": datetime.now(UTC)})
 
 
-async def apply_file(url: str, path: Path, *, destroy: Collection[str] = (), dry_run: bool = False) -> Plan:
+async def apply_file(
+    url: str, path: Path, *, destroy: Collection[str] = (), dry_run: bool = False, allow_wider: bool = False
+) -> Plan:
     """Apply a document to a migrated database, or plan it."""
     project = read_project(path)
     engine = make_engine(url)
     try:
-        return await apply_project(engine, project, author=ACTOR, destroy=destroy, dry_run=dry_run)
+        return await apply_project(
+            engine, project, author=ACTOR, destroy=destroy, dry_run=dry_run, allow_wider=allow_wider
+        )
     finally:
         await engine.dispose()
 
@@ -80,5 +84,9 @@ def told(plan: Plan) -> str:
     lines = [f"- {change}" for change in plan.changes]
     if plan.destroys:
         lines.append(f"This destroys the data of {', '.join(plan.destroys)}.")
+    if plan.effects:
+        lines += ["", "Who gets in:", *(f"{'!' if one.wider else '-'} {one}" for one in plan.effects)]
+    if any(one.wider for one in plan.effects):
+        lines.append("Lines with ! let somebody into more, or may: apply needs --allow-wider.")
     lines += ["", *(f"{sql};" if not sql.endswith(";") else sql for sql in plan.sql)]
     return "\n".join(lines)
