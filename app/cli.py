@@ -13,13 +13,16 @@ from app import serving
 from app.auth.admins import ROLES
 from app.changes import commands
 from app.changes.apply import DefinitionInvalid, Wider
+from app.changes.files import load_file
 from app.compiler.access import table
 from app.compiler.doubts import access_matrix
 from app.definitions.project import Project
 from app.errors import RowgateError
 from app.eval_command import Names, converse, eval_lines
 from app.log import start_log
+from app.server_client import ServerRefused
 from app.settings import load_settings
+from app.shadow_command import Shadowing, counts_told, difference_line
 from app.store import migrate as migrations
 from app.why_command import ask, told
 
@@ -36,6 +39,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 File = Annotated[Path, typer.Argument(help="The YAML or JSON document of the backend.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Destroy = Annotated[list[str], typer.Option("--destroy", help="A table, or table.column, that may lose its data.")]
+Server = Annotated[str, typer.Option("--url", envvar="ROWGATE_URL", help="The running server.")]
+Key = Annotated[str, typer.Option("--key", envvar="ROWGATE_KEY", help="An API key with an admin role.")]
 AllowWider = Annotated[bool, typer.Option("--allow-wider", help="Let the document let somebody into more.")]
 
 
@@ -127,14 +132,31 @@ def check(file: File, *, as_json: AsJson = False) -> None:
 @app.command()
 def why(
     request_id: Annotated[str, typer.Argument(help="The X-Request-Id of an answer.")],
-    url: Annotated[str, typer.Option(envvar="ROWGATE_URL", help="The running server.")],
-    key: Annotated[str, typer.Option(envvar="ROWGATE_KEY", help="An API key with an admin role.")],
+    url: Server,
+    key: Key,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Say why a request was refused: by which step and rule, and what the rule saw."""
     found = ask(url, key, request_id)
     typer.echo(json.dumps(found, indent=2) if as_json else told(found))
+
+
+@app.command()
+def shadow(
+    file: File,
+    url: Server,
+    key: Key,
+    sample: Annotated[float, typer.Option(help="The part of the requests to look at.", min=0, max=1)] = 1.0,
+    seconds: Annotated[float | None, typer.Option(help="How long; else until Ctrl-C.", min=0)] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Run a document beside what a server serves, on its real requests, and say where the answers would differ."""
+    shadowing = Shadowing(url, key)
+    for difference in shadowing.differences(load_file(file), sample=sample, seconds=seconds):
+        typer.echo(json.dumps(difference) if as_json else difference_line(difference))
+    typer.echo(json.dumps(shadowing.report) if as_json else counts_told(shadowing.report))
 
 
 @app.command("eval")
@@ -238,8 +260,9 @@ def main() -> NoReturn:
         typer.echo(error.detail, err=True)
         if isinstance(error, DefinitionInvalid):
             _say_findings(error.findings)
-        if isinstance(error, Wider):
-            typer.echo("\n".join(one.message for one in error.errors), err=True)
+        if isinstance(error, Wider | ServerRefused):
+            for one in error.errors:
+                typer.echo(f"{'.'.join(map(str, one.loc))}: {one.message}", err=True)
         if error.hint:
             typer.echo(error.hint, err=True)
         sys.exit(REFUSED)

@@ -70,7 +70,7 @@ class Wider(RowgateError):
 
     def __init__(self, found: Sequence[Effect]) -> None:
         """Take them all."""
-        errors = [FieldError((one.where,), self.code, str(one)) for one in found]
+        errors = [FieldError((one.where,), self.code, one.sentence) for one in found]
         hint = "If that is meant, say --allow-wider, or over HTTP leave allow_wider=false out."
         super().__init__("This would let somebody into more. Nothing was changed.", errors=errors, hint=hint)
 

@@ -34,8 +34,13 @@ class Effect:
     because: str
     wider: bool
 
+    @property
+    def sentence(self) -> str:
+        """Say it, without its place."""
+        return f"{self.who} {_SAID[self.effect]} {self.what}, because {self.because}"
+
     def __str__(self) -> str:
-        return f"{self.where}: {self.who} {_SAID[self.effect]} {self.what}, because {self.because}"
+        return f"{self.where}: {self.sentence}"
 
     def shown(self) -> dict[str, Any]:
         """Give the members of an answer."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from app.auth.identity import Identity
 from app.compiler.runtime import Runtime
@@ -12,13 +13,18 @@ from app.steps.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """Who it is run as, on which draft, with the draft's DDL; `pretended` is a caller who is nobody's row."""
+    """Who it is run as, on which draft, with the draft's DDL; `pretended` is a caller who is nobody's row.
+
+    `now` is the time that it is run at. One that is `inside` is a part of a transaction, of which it undoes its part.
+    """
 
     identity: Identity
     pretended: bool = False
     draft: Runtime | None = None
     ddl: Sequence[str] = ()
     trace: Trace = field(default_factory=Trace)
+    now: datetime | None = None
+    inside: bool = False
 
     def begin(self) -> Identity:
         """Begin a run: forget one that is repeated, and give the caller."""
@@ -32,7 +38,12 @@ class Rehearsal:
 
     def opening(self, begin: str | None) -> str:
         """Give what opens the transaction; the draft's tables come to be in it, and go with it."""
-        return ";\n".join((begin or "BEGIN", *self.ddl))
+        return "SAVEPOINT rowgate_run" if self.inside else ";\n".join((begin or "BEGIN", *self.ddl))
+
+    @property
+    def undo(self) -> str:
+        """Give what undoes it."""
+        return "ROLLBACK TO SAVEPOINT rowgate_run" if self.inside else "ROLLBACK"
 
 
 class LookingLimiter(Limiter):

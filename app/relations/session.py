@@ -26,8 +26,21 @@ class RowsChanged(RowgateError):
 
 
 Watch = Callable[[str, Sequence[Any], Awaitable[list[Any]]], Awaitable[list[Any]]]
-# What COMMIT would have refused is refused all the same.
-_UNDO = "SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK"
+
+
+class Lent:
+    """In the place of a pool, one connection that somebody else has taken, and who gives it back."""
+
+    def __init__(self, connection: Any) -> None:
+        """Lend this one."""
+        self._connection = connection
+
+    async def acquire(self) -> Any:
+        """Give the connection."""
+        return self._connection
+
+    def release(self, connection: Any, *, reusable: bool = True) -> None:
+        """Leave it to whoever lent it."""
 
 
 class Session:
@@ -48,6 +61,7 @@ class Session:
         "_in_transaction",
         "_lasting",
         "_pool",
+        "_undo",
         "_watch",
         "_wrote",
         "confirmed",
@@ -55,17 +69,26 @@ class Session:
     )  # fmt: skip
 
     def __init__(
-        self, pool: Pool, guard: Guard, *, begin: str | None, watch: Watch | None = None, lasting: bool = True
+        self,
+        pool: "Pool | Lent",
+        guard: Guard,
+        *,
+        begin: str | None,
+        watch: Watch | None = None,
+        lasting: bool = True,
+        undo: str = "ROLLBACK",
     ) -> None:
         """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one.
 
         `watch` is told of every statement. A session that isn't `lasting` has a transaction and always rolls it back.
+        `undo` is the statement that does: another one where the session is a part of a transaction.
         """
         self._pool = pool
         self._guard = guard
         self._begin = begin if lasting else begin or "BEGIN"
         self._watch = watch
         self._lasting = lasting
+        self._undo = undo
         self._connection: Any = None
         self._in_transaction = False
         self.confirmed = False
@@ -190,7 +213,9 @@ class Session:
         reusable = False
         try:
             if self._in_transaction:
-                await connection.execute("COMMIT" if self._lasting else _UNDO)
+                # What COMMIT would have refused is refused all the same.
+                undo = f"SET CONSTRAINTS ALL IMMEDIATE; {self._undo}"
+                await connection.execute("COMMIT" if self._lasting else undo)
             reusable = True
         except _FAULTS as error:
             raise translated(error, committing=True) from error
@@ -208,7 +233,7 @@ class Session:
         clean = False
         try:
             if reusable and self._in_transaction and not connection.is_closed():
-                await connection.execute("ROLLBACK")
+                await connection.execute(self._undo)
             clean = reusable
         except _FAULTS:
             clean = False
