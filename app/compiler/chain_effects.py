@@ -65,14 +65,14 @@ def _guards(before: Reach, after: Reach) -> Iterator[ChainEffect]:
 
 
 def _alike(one: Guard, other: Guard) -> bool:
-    """Say whether a rule stands in another's place: they are of one kind."""
-    return one.said.split(" ")[0] == other.said.split(" ")[0] or form(one.rule)[:6] == form(other.rule)[:6]
+    """Say whether a rule may stand in another's place: they are of one kind."""
+    return one.kind == other.kind
 
 
 def _reached(before: Reach, after: Reach) -> Iterator[ChainEffect]:
     for one in after.reached:
         known = [other for other in before.reached if other.what == one.what]
-        same = [other for other in known if other.rest == one.rest]
+        same = [other for other in known if _rest(other) == _rest(one)]
         if any(implies(one.rows, other.rows) for other in same):
             continue
         if not known:
@@ -87,10 +87,14 @@ def _reached(before: Reach, after: Reach) -> Iterator[ChainEffect]:
 
 
 def _is_less(one: Reached, after: Reach) -> bool:
-    known = [other for other in after.reached if other.what == one.what and other.rest == one.rest]
+    known = [other for other in after.reached if other.what == one.what and _rest(other) == _rest(one)]
     if any(implies(one.rows, other.rows) for other in known):
         return False
     return any(implies(other.rows, one.rows) for other in known) or all(o.what != one.what for o in after.reached)
+
+
+def _rest(one: Reached) -> dict[str, str]:
+    return {key: form(said) for key, said in one.rest.items()}
 
 
 def _shown(before: Reach, after: Reach) -> Iterator[ChainEffect]:

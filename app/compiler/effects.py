@@ -14,8 +14,11 @@ from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.tables import GENERATEDS
 from app.definitions.views import ViewDef
+from app.expressions.problems import ExpressionErrors
 
 Verb = Literal["gains", "loses", "may_gain"]
+# What was saved once is not refused now because it can't be read: it counts as wider, and can be replaced.
+_UNREADABLE = (ExpressionErrors, LookupError, TypeError, ValueError, RecursionError)
 _SAID = {"gains": "gains", "loses": "loses", "may_gain": "may gain"}
 
 
@@ -132,8 +135,11 @@ class _Comparison:
         yield from self._presets(where, before, after)
 
     def _rows(self, where: str, before: ViewDef, after: ViewDef, actions: str) -> Iterator[Effect]:
-        old = rule_of(before.filter, self.renamed, before.table)
-        found = rule_effect(old, rule_of(after.filter, NONE, after.table))
+        new = rule_of(after.filter, NONE, after.table)
+        try:
+            found: Verb | None = rule_effect(rule_of(before.filter, self.renamed, before.table), new)
+        except _UNREADABLE:
+            found = "may_gain"
         params = before.params != after.params and "params." in (after.filter or "")
         if found is None and params:
             found = "may_gain"
@@ -203,7 +209,13 @@ class _Comparison:
         self, where: str, before: EndpointDef | ViewDef, after: EndpointDef | ViewDef, what: str
     ) -> Iterator[Effect]:
         who = who_may(after.access)
-        for found in chain_effects((self.old, before, self.renamed), (self.new, after, NONE)):
+        try:
+            told = list(chain_effects((self.old, before, self.renamed), (self.new, after, NONE)))
+        except _UNREADABLE:
+            because = "its chain was saved by another version of Rowgate and can't be compared"
+            yield Effect(where, who, "may_gain", what, because, wider=True)
+            return
+        for found in told:
             yield Effect(where, who, found.effect, found.what or what, found.because, found.effect != "loses")
 
     def _access(self, where: str, before: Access, after: Access, what: str) -> Iterator[Effect]:

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from app.compiler.implication import Meant, Untrue, all_of, any_of, form, literal
@@ -14,8 +15,9 @@ from app.definitions.project import Project
 from app.definitions.steps import StepDef
 from app.definitions.views import ViewDef
 from app.expressions.parse import parse
-from app.expressions.syntax import Binary, Call, Field, ListLiteral, MapLiteral, Name, Node, parts, rebuilt
+from app.expressions.syntax import Binary, Call, Field, Has, ListLiteral, MapLiteral, Name, Node, parts, rebuilt, walk
 from app.rate_limits import BadLimit, parse_limit
+from app.steps.registry import KINDS
 
 _HERE: Any = {"line": 1, "column": 1}
 _WORDS = {
@@ -31,15 +33,20 @@ _CHOOSING = frozenset({
 })  # fmt: skip
 _RULES = frozenset({"email", "password", "user"})
 
+_LARGE = 200
+
 parsed = functools.lru_cache(4096)(parse)
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What has to be true for a request to go on, and how the definition says it."""
+    """What has to be true for a request to go on, where and how the definition says it; `inside` is under what."""
 
     rule: Node
     said: str
+    kind: str
+    place: str
+    inside: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +55,36 @@ class Reached:
 
     what: str
     rows: Node
-    rest: Mapping[str, str]
+    rest: Mapping[str, Node]
+    kind: str
+    source: str | None
+    place: str
+    inside: tuple[Node, ...]
+
+    @property
+    def writes(self) -> bool:
+        """Say whether it writes rows."""
+        return self.kind in KINDS and KINDS[self.kind].writes
 
 
 @dataclass(slots=True)
 class Reach:
-    """All that a chain asks and reaches, in order."""
+    """All that a chain asks and reaches: in order, the middleware that it is made of, and the conditions in it."""
 
-    guards: list[Guard] = field(default_factory=list)
-    reached: list[Reached] = field(default_factory=list)
+    events: list[Guard | Reached] = field(default_factory=list)
     shown: list[Node] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    conditions: list[tuple[str, Node]] = field(default_factory=list)
+
+    @property
+    def guards(self) -> list[Guard]:
+        """Give what it asks."""
+        return [one for one in self.events if isinstance(one, Guard)]
+
+    @property
+    def reached(self) -> list[Reached]:
+        """Give what it reaches."""
+        return [one for one in self.events if isinstance(one, Reached)]
 
 
 Names = dict[str, Node]
@@ -65,13 +92,14 @@ Names = dict[str, Node]
 
 def reach_of(project: Project, said: EndpointDef | ViewDef, renamed: Renames) -> Reach:
     """Follow the chain of an endpoint or a view, middleware and own steps."""
-    walker = _Walker(project, renamed)
+    kind = "endpoints" if isinstance(said, EndpointDef) else "views"
+    walker = _Walker(project, renamed, f"{kind}/{said.name}")
     names: Names = {}
     skipped: Sequence[str] = ()
     if isinstance(said, EndpointDef):
         skipped = said.skip
         for rule in said.rules:
-            walker.guard(walker.tree(rule.rule, names), rule.rule)
+            walker.guard(walker.tree(rule.rule, names), rule.rule, "rules")
     shared = [use for use in project.project.middleware if use.use not in skipped]
     for use in (*shared, *said.middleware):
         walker.use(use.use, use.arguments, names)
@@ -83,11 +111,12 @@ def reach_of(project: Project, said: EndpointDef | ViewDef, renamed: Renames) ->
 class _Walker:
     """`inside` are the conditions under which the steps here run, `ended` those under which a step before answered."""
 
-    def __init__(self, project: Project, renamed: Renames) -> None:
+    def __init__(self, project: Project, renamed: Renames, place: str) -> None:
         self.middleware = {one.name: one for one in project.middleware}
         self.views = {one.name: one.table for one in project.views}
         self.renamed = renamed
         self.found = Reach()
+        self.place = place
         self.inside: list[Node] = []
         self.ended: list[Node] = []
 
@@ -108,10 +137,11 @@ class _Walker:
             return ListLiteral(**_HERE, items=tuple(self.value(one, names, item) for one in said))
         return literal(said)
 
-    def guard(self, rule: Node, said: str) -> None:
+    def guard(self, rule: Node, said: str, kind: str) -> None:
         """Note a rule; it is asked only where the step runs and nothing has answered before."""
         skipped = [Untrue(**_HERE, operand=one) for one in self.inside]
-        self.found.guards.append(Guard(any_of([*skipped, *self.ended, rule]), said))
+        asked = any_of([*skipped, *self.ended, rule])
+        self.found.events.append(Guard(asked, said, kind, self.place, tuple(self.inside)))
 
     @contextmanager
     def under(self, condition: Node | None) -> Iterator[None]:
@@ -119,50 +149,61 @@ class _Walker:
         if condition is None:
             yield
             return
+        self.found.conditions.append((self.place, condition))
         self.inside.append(condition)
         yield
         self.inside.pop()
 
+    @contextmanager
+    def at(self, place: str) -> Iterator[None]:
+        """Follow what stands at a place."""
+        before, self.place = self.place, place
+        yield
+        self.place = before
+
     def use(self, name: str, arguments: Mapping[str, Any], names: Names) -> None:
         """Follow a middleware with its arguments; what it binds is known behind it."""
         definition = self.middleware[name]
+        self.found.used.add(name)
         outer = {key: one for key, one in names.items() if key.startswith("params.")}
         given = {
             f"params.{key}": self.value(arguments.get(key, param.default), names)
             for key, param in definition.params.items()
         }
         names.update(given)
-        self.steps(definition.steps, names)
+        with self.at(f"middleware/{name}"):
+            self.steps(definition.steps, names)
         for key in given:
             del names[key]
         names.update(outer)
 
     def steps(self, said: Sequence[Any], names: Names) -> None:
         """Follow steps in order."""
-        for one in said:
+        for index, one in enumerate(said):
             step = one if isinstance(one, StepDef) else StepDef.model_validate(one)
             condition = None if step.when is None else self.tree(step.when, names)
             before = dict(names)
-            with self.under(condition):
+            with self.at(f"{self.place}.steps/{step.name or index}"), self.under(condition):
                 getattr(self, f"_{step.do}", self._other)(step, step.fields, names)
             if condition is not None:
                 _join(names, before, names, condition)
 
     def _require(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        self.guard(self.tree(said["that"], names), said["that"])
+        self.guard(self.tree(said["that"], names), said["that"], "require")
 
     def _validate(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         for rule in said["rules"]:
-            self.guard(self.tree(rule["rule"], names), rule["rule"])
+            self.guard(self.tree(rule["rule"], names), rule["rule"], "validate")
 
     def _fail(self, _step: StepDef, _said: Mapping[str, Any], _names: Names) -> None:
-        self.guard(literal(False), "fail")
+        self.guard(literal(False), "fail", "fail")
 
     def _quota(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         where = self.tree(said["where"], names, said["from"])
         counted = _call("rows", literal(self.renamed.source(said["from"])), where)
         most = self.value(said["max"], names)
-        self.guard(_less(counted, most), f"quota of {said['max']} {said['from']} where {said['where']}")
+        told = f"quota of {said['max']} {said['from']} where {said['where']}"
+        self.guard(_less(counted, most), told, "quota")
 
     def _rate_limit(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         if said.get("dry_run"):
@@ -173,21 +214,21 @@ class _Walker:
         try:
             read = parse_limit(getattr(limit, "value", None))
         except BadLimit:
-            self.guard(_less(_call("hits", by, *rest), limit), f"rate_limit {said['limit']}")
+            self.guard(_less(_call("hits", by, *rest), limit), f"rate_limit {said['limit']}", "rate_limit")
             return
         hits = _call("hits", by, *rest, literal(read.period))
-        self.guard(_less(hits, literal(read.amount)), f"rate_limit {said['limit']}")
+        self.guard(_less(hits, literal(read.amount)), f"rate_limit {said['limit']}", "rate_limit")
 
     def _time_window(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         open_ = {key: one for key, one in said.items() if key not in ("status", "code", "message")}
-        self.guard(_call("open", self.value(open_, names)), "time_window")
+        self.guard(_call("open", self.value(open_, names)), "time_window", "time_window")
 
     def _if(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         when = self.tree(said["when"], names)
         then, otherwise = dict(names), dict(names)
-        with self.under(when):
+        with self.at(f"{self.place}.then"), self.under(when):
             self.steps(said["then"], then)
-        with self.under(Untrue(**_HERE, operand=when)):
+        with self.at(f"{self.place}.else"), self.under(Untrue(**_HERE, operand=when)):
             self.steps(said.get("else", ()), otherwise)
         _join(names, then, otherwise, when)
 
@@ -208,7 +249,9 @@ class _Walker:
 
     def _set(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         for name, value in said["values"].items():
-            names[name] = self.value(value, names)
+            made = self.value(value, names)
+            # Values made of values made of values grow fast: a large one is taken as a whole.
+            names[name] = made if sum(1 for _ in islice(walk(made), _LARGE)) < _LARGE else _meant("set", made)
 
     def _respond(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         for key in ("body", "headers"):
@@ -220,9 +263,7 @@ class _Walker:
         source = said.get("from") or said.get("table")
         rows = [self._rows(said, source, names)]
         rest = {
-            key: form(
-                self.tree(one, names) if key in _RULES else self.value(self._named(key, one, source), names, source)
-            )
+            key: self.tree(one, names) if key in _RULES else self.value(self._named(key, one, source), names, source)
             for key, one in said.items()
             if key not in _CHOOSING
         }
@@ -230,10 +271,12 @@ class _Walker:
         what = words if source is None else f"{words} {self.renamed.source(source)}"
         if step.do == "http":
             what = f"{words}, {said.get('url')}"
-        self.found.reached.append(Reached(what, all_of([*self.inside, *rows]), rest))
+        told = Reached(what, all_of([*self.inside, *rows]), rest, step.do, source, self.place, tuple(self.inside))
+        self.found.events.append(told)
         if isinstance(said.get("as"), str):
             seen = f"{step.do} {what} {said.get('group_by')} {said.get('values')}"
-            names[said["as"]] = replace(_meant(f"{what} {sorted(rest.items())}", *rows), shown=seen)
+            parts_ = [*rows, *(one for _, one in sorted(rest.items()))]
+            names[said["as"]] = replace(_meant(f"{what} {sorted(rest)}", *parts_), shown=seen, is_written=told.writes)
 
     def _named(self, key: str, said: Any, source: str | None) -> Any:
         """Give what is set under the columns' new names."""
@@ -258,7 +301,7 @@ def _less(left: Node, right: Node) -> Binary:
 
 def _meant(what: str, *made_of: Node) -> Meant:
     text = " ".join((what, *map(form, made_of)))
-    return Meant(**_HERE, meaning=hashlib.sha256(text.encode()).hexdigest())
+    return Meant(**_HERE, meaning=hashlib.sha256(text.encode()).hexdigest(), made_of=made_of)
 
 
 def _join(names: Names, one: Names, other: Names, condition: Node) -> None:
@@ -276,6 +319,34 @@ def _put(node: Node, names: Names) -> Node:
     if isinstance(node, Field) and isinstance(node.operand, Name) and node.operand.name == "params":
         return names.get(f"params.{node.name}", node)
     return rebuilt(node, lambda part: _put(part, names))
+
+
+def nodes_in(node: Node, *, deep: bool = True) -> Iterator[Node]:
+    """Yield the nodes of a rule, each once; `deep` those too of the rules that what it reads rests on."""
+    seen: set[int] = set()
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        if not isinstance(one, Meant) or deep:
+            waiting += parts(one)
+
+
+def paths_in(node: Node, *, deep: bool = True) -> set[str]:
+    """Name the dotted paths that a rule reads."""
+    return {path for one in nodes_in(node, deep=deep) if (path := _path(one)) is not None}
+
+
+def _path(node: Node) -> str | None:
+    if isinstance(node, Name):
+        return node.name
+    if isinstance(node, Field | Has):
+        before = _path(node.operand)
+        return None if before is None else f"{before}.{node.name}"
+    return None
 
 
 def _shown(node: Node) -> list[Node]:
