@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.compiler.implication import all_of, form, implies
-from app.compiler.reach import Guard, Reach, Reached, reach_of
+from app.compiler.reach import Check, Reach, Reached, reach_of
 from app.compiler.renames import Renames
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
@@ -36,21 +36,21 @@ def rule_effect(old: Node, new: Node) -> Verb | None:
 def chain_effects(old: Side, new: Side) -> Iterator[ChainEffect]:
     """Compare the chain of an endpoint or view with what it was."""
     before, after = reach_of(*old), reach_of(*new)
-    yield from _guards(before, after)
+    yield from _checks(before, after)
     yield from _reached(before, after)
     yield from _shown(before, after)
 
 
-def _guards(before: Reach, after: Reach) -> Iterator[ChainEffect]:
+def _checks(before: Reach, after: Reach) -> Iterator[ChainEffect]:
     """Find the rules that hold no longer, or newly; one that took another's place is told as that."""
-    asked, asks = all_of([one.rule for one in before.guards]), all_of([one.rule for one in after.guards])
-    gone = [one for one in before.guards if not implies(asks, one.rule)]
-    come = [one for one in after.guards if not implies(asked, one.rule)]
+    asked, asks = all_of([one.rule for one in before.checks]), all_of([one.rule for one in after.checks])
+    gone = [one for one in before.checks if not implies(asks, one.rule)]
+    come = [one for one in after.checks if not implies(asked, one.rule)]
     for one in gone:
         successor = next((other for other in come if implies(one.rule, other.rule)), None)
         successor = successor or next((other for other in come if _alike(one, other)), None)
         if successor is None:
-            wider = next((other for other in after.guards if implies(one.rule, other.rule)), None)
+            wider = next((other for other in after.checks if implies(one.rule, other.rule)), None)
             because = f"`{one.said}` is asked no longer" if wider is None else f"`{one.said}` is not always asked now"
             yield ChainEffect("gains", "", because)
             continue
@@ -64,7 +64,7 @@ def _guards(before: Reach, after: Reach) -> Iterator[ChainEffect]:
         yield ChainEffect("loses", "", f"`{one.said}` is asked now")
 
 
-def _alike(one: Guard, other: Guard) -> bool:
+def _alike(one: Check, other: Check) -> bool:
     """Say whether a rule may stand in another's place: they are of one kind."""
     return one.kind == other.kind
 

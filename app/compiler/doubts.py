@@ -9,7 +9,7 @@ from typing import Any
 from app.compiler.access import surface_of, tables_written
 from app.compiler.compile import checked_rules
 from app.compiler.implication import Meant, Untrue, form
-from app.compiler.reach import Guard, Reach, Reached, nodes_in, paths_in, reach_of, rule_of
+from app.compiler.reach import Check, Reach, Reached, nodes_in, paths_in, reach_of, rule_of
 from app.compiler.renames import NONE
 from app.definitions.access import RolesAccess
 from app.definitions.columns import ColumnDef
@@ -66,7 +66,7 @@ def _ids_of_others(project: Project, chains: Chains) -> Iterator[Finding]:
     for endpoint, reach in chains:
         if isinstance(endpoint, ViewDef) or isinstance(endpoint.access, RolesAccess):
             continue
-        asked = [one.rule for one in reach.guards if one.kind in _OF_CALLERS]
+        asked = [one.rule for one in reach.checks if one.kind in _OF_CALLERS]
         if any(_speaks_of_caller(project, rule) for rule in asked):
             continue
         for one in reach.reached:
@@ -111,7 +111,7 @@ def _late_checks(chains: Chains) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
-def _excluded(check: Guard, write: Reached) -> bool:
+def _excluded(check: Check, write: Reached) -> bool:
     """Say whether the two stand in the two branches of one `if`."""
     here, there = {form(one) for one in check.inside}, {form(one) for one in write.inside}
     return any(isinstance(one, Untrue) and form(one.operand) in there for one in check.inside) or any(
@@ -190,7 +190,7 @@ def _beginning(url: Node) -> str:
 def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
     for one, reach in chains:
         writes = set(one.allow) - {"select"} if isinstance(one, ViewDef) else tables_written(project, one)
-        asks = any(guard.kind in _LIMITS for guard in reach.guards)
+        asks = any(check.kind in _LIMITS for check in reach.checks)
         if one.access == "public" and writes and not asks:
             kind = "views" if isinstance(one, ViewDef) else "endpoints"
             yield _doubt(
@@ -218,7 +218,7 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
     """Find columns that people set themselves in what decides: rules, conditions, and which rows are reached."""
     rules = [rule_of(view.filter, NONE, view.table) for view in project.views]
     for _, reach in chains:
-        rules += [one.rule for one in reach.guards] + [one.rows for one in reach.reached]
+        rules += [one.rule for one in reach.checks] + [one.rows for one in reach.reached]
         rules += [condition for _, condition in reach.conditions]
     paths = {path for rule in rules for path in paths_in(rule)}
     for column in project.users.columns:

@@ -39,7 +39,7 @@ parsed = functools.lru_cache(4096)(parse)
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class Check:
     """What has to be true for a request to go on, where and how the definition says it; `inside` is under what."""
 
     rule: Node
@@ -71,15 +71,15 @@ class Reached:
 class Reach:
     """All that a chain asks and reaches: in order, the middleware that it is made of, and the conditions in it."""
 
-    events: list[Guard | Reached] = field(default_factory=list)
+    events: list[Check | Reached] = field(default_factory=list)
     shown: list[Node] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     conditions: list[tuple[str, Node]] = field(default_factory=list)
 
     @property
-    def guards(self) -> list[Guard]:
+    def checks(self) -> list[Check]:
         """Give what it asks."""
-        return [one for one in self.events if isinstance(one, Guard)]
+        return [one for one in self.events if isinstance(one, Check)]
 
     @property
     def reached(self) -> list[Reached]:
@@ -99,7 +99,7 @@ def reach_of(project: Project, said: EndpointDef | ViewDef, renamed: Renames) ->
     if isinstance(said, EndpointDef):
         skipped = said.skip
         for rule in said.rules:
-            walker.guard(walker.tree(rule.rule, names), rule.rule, "rules")
+            walker.ask(walker.tree(rule.rule, names), rule.rule, "rules")
     shared = [use for use in project.project.middleware if use.use not in skipped]
     for use in (*shared, *said.middleware):
         walker.use(use.use, use.arguments, names)
@@ -137,11 +137,11 @@ class _Walker:
             return ListLiteral(**_HERE, items=tuple(self.value(one, names, item) for one in said))
         return literal(said)
 
-    def guard(self, rule: Node, said: str, kind: str) -> None:
+    def ask(self, rule: Node, said: str, kind: str) -> None:
         """Note a rule; it is asked only where the step runs and nothing has answered before."""
         skipped = [Untrue(**_HERE, operand=one) for one in self.inside]
         asked = any_of([*skipped, *self.ended, rule])
-        self.found.events.append(Guard(asked, said, kind, self.place, tuple(self.inside)))
+        self.found.events.append(Check(asked, said, kind, self.place, tuple(self.inside)))
 
     @contextmanager
     def under(self, condition: Node | None) -> Iterator[None]:
@@ -189,21 +189,21 @@ class _Walker:
                 _join(names, before, names, condition)
 
     def _require(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        self.guard(self.tree(said["that"], names), said["that"], "require")
+        self.ask(self.tree(said["that"], names), said["that"], "require")
 
     def _validate(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         for rule in said["rules"]:
-            self.guard(self.tree(rule["rule"], names), rule["rule"], "validate")
+            self.ask(self.tree(rule["rule"], names), rule["rule"], "validate")
 
     def _fail(self, _step: StepDef, _said: Mapping[str, Any], _names: Names) -> None:
-        self.guard(literal(False), "fail", "fail")
+        self.ask(literal(False), "fail", "fail")
 
     def _quota(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         where = self.tree(said["where"], names, said["from"])
         counted = _call("rows", literal(self.renamed.source(said["from"])), where)
         most = self.value(said["max"], names)
         told = f"quota of {said['max']} {said['from']} where {said['where']}"
-        self.guard(_less(counted, most), told, "quota")
+        self.ask(_less(counted, most), told, "quota")
 
     def _rate_limit(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         if said.get("dry_run"):
@@ -214,14 +214,14 @@ class _Walker:
         try:
             read = parse_limit(getattr(limit, "value", None))
         except BadLimit:
-            self.guard(_less(_call("hits", by, *rest), limit), f"rate_limit {said['limit']}", "rate_limit")
+            self.ask(_less(_call("hits", by, *rest), limit), f"rate_limit {said['limit']}", "rate_limit")
             return
         hits = _call("hits", by, *rest, literal(read.period))
-        self.guard(_less(hits, literal(read.amount)), f"rate_limit {said['limit']}", "rate_limit")
+        self.ask(_less(hits, literal(read.amount)), f"rate_limit {said['limit']}", "rate_limit")
 
     def _time_window(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         open_ = {key: one for key, one in said.items() if key not in ("status", "code", "message")}
-        self.guard(_call("open", self.value(open_, names)), "time_window", "time_window")
+        self.ask(_call("open", self.value(open_, names)), "time_window", "time_window")
 
     def _if(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         when = self.tree(said["when"], names)
