@@ -50,9 +50,7 @@ def _checks(before: Reach, after: Reach) -> Iterator[ChainEffect]:
         successor = next((other for other in come if implies(one.rule, other.rule)), None)
         successor = successor or next((other for other in come if _alike(one, other)), None)
         if successor is None:
-            wider = next((other for other in after.checks if implies(one.rule, other.rule)), None)
-            because = f"`{one.said}` is asked no longer" if wider is None else f"`{one.said}` is not always asked now"
-            yield ChainEffect("gains", "", because)
+            yield ChainEffect("gains", "", _no_longer(one, after))
             continue
         come.remove(successor)
         verb: Verb = "gains" if implies(one.rule, successor.rule) else "may_gain"
@@ -62,6 +60,16 @@ def _checks(before: Reach, after: Reach) -> Iterator[ChainEffect]:
         yield ChainEffect(verb, "", because)
     for one in come:
         yield ChainEffect("loses", "", f"`{one.said}` is asked now")
+
+
+def _no_longer(one: Check, after: Reach) -> str:
+    """Say what has become of a rule that nothing new has taken the place of."""
+    for other in after.checks:
+        if implies(one.rule, other.rule) and other.said == one.said:
+            return f"`{one.said}` is not always asked now"
+        if implies(one.rule, other.rule) and other.place == one.place:
+            return f"`{one.said}` became `{other.said}`"
+    return f"`{one.said}` is asked no longer"
 
 
 def _alike(one: Check, other: Check) -> bool:

@@ -264,3 +264,31 @@ def test_the_examples_as_they_are_change_nothing_and_their_narrowing_is_no_widen
         more = {**held, "middleware": [*held.get("middleware", []), {"name": "zz", "steps": [{"do": "set", "values": {
             "x": 1}}]}]}  # fmt: skip
         assert effects(project(held), project(more)) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [
+        ("steps[0]['that'] = 'true'", "`auth.user.plan == 'pro' && note.n < 5` became `true`"),
+        ("steps.pop(0)", "`auth.user.plan == 'pro' && note.n < 5` is asked no longer"),
+        ("steps[0]['when'] = 'input.on'", "`auth.user.plan == 'pro' && note.n < 5` is not always asked now"),
+        ("steps[3]['where'] = 'true'", "it reads notes for more rows or cases now"),
+        ("del mine['filter']", "the filter `row.owner == auth.user.id` became none"),
+    ],
+)
+def test_the_reason_tells_what_has_become_of_a_rule(change: str, because: str) -> None:
+    assert because in [one.because for one in found(change) if one.wider]
+
+
+def test_what_was_saved_and_can_not_be_read_any_more_counts_as_wider_and_stops_nothing() -> None:
+    for change in (
+        "mine['filter'] = 'row.owner =='",
+        "steps[0]['that'] = ')'",
+        "owned['steps'][0] = {'do': 'require'}",
+    ):
+        broken = copy.deepcopy(DOCUMENT)
+        names = {"mine": broken["views"][0], "steps": broken["endpoints"][0]["steps"], "owned": broken["middleware"][0]}
+        exec(change, names)
+        before, _ = parse_project(broken)
+        assert before is not None
+        assert {one.effect for one in effects(before, project(DOCUMENT)) if one.wider} == {"may_gain"}
