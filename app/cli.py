@@ -12,7 +12,7 @@ import typer
 from app import serving
 from app.auth.admins import ROLES
 from app.changes import commands
-from app.changes.apply import DefinitionInvalid, PolicyTestsFailed
+from app.changes.apply import DefinitionInvalid, PolicyTestsFailed, Wider
 from app.changes.files import read_bytes
 from app.compiler.access import table
 from app.compiler.doubts import access_matrix
@@ -21,8 +21,9 @@ from app.errors import RowgateError
 from app.eval_command import Names, converse, eval_lines
 from app.log import start_log
 from app.policy_tests import report
-from app.remote import RemoteRefused, Server
+from app.server_client import Server, ServerRefused
 from app.settings import load_settings
+from app.shadow_command import Shadowing, counts_told, difference_line
 from app.store import migrate as migrations
 from app.why_command import ask, told
 
@@ -41,6 +42,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 Url = Annotated[str | None, typer.Option(envvar="ROWGATE_URL", help="A running server, in place of the database.")]
 Key = Annotated[str | None, typer.Option(envvar="ROWGATE_KEY", help="An API key of it with an admin role.")]
 Destroy = Annotated[list[str], typer.Option("--destroy", help="A table, or table.column, that may lose its data.")]
+ServerUrl = Annotated[str, typer.Option("--url", envvar="ROWGATE_URL", help="The running server.")]
+ServerKey = Annotated[str, typer.Option("--key", envvar="ROWGATE_KEY", help="An API key with an admin role.")]
+AllowWider = Annotated[bool, typer.Option("--allow-wider", help="Let the document let somebody into more.")]
 
 
 @app.command()
@@ -49,11 +53,15 @@ def serve(
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Processes; more than one need ROWGATE_REDIS_URL.", min=1, max=64)] = 1,
     config: Annotated[Path | None, typer.Option(help="A document to apply at the start.")] = None,
+    *,
+    allow_wider: AllowWider = False,
 ) -> None:
     """Serve the backend."""
     settings = load_settings()
     start_log(settings.log_format)
-    raise typer.Exit(serving.serve(settings, host=host, port=port, workers=workers, config=config))
+    raise typer.Exit(
+        serving.serve(settings, host=host, port=port, workers=workers, config=config, allow_wider=allow_wider)
+    )
 
 
 @app.command()
@@ -65,7 +73,7 @@ def migrate() -> None:
 
 @app.command()
 def plan(file: File, url: Url = None, key: Key = None, *, as_json: AsJson = False) -> None:
-    """Show what applying a document would change, with its SQL, what it would destroy, and which tests fail."""
+    """Show what applying a document would change: its SQL, what it would destroy, who gets in, and which tests fail."""
     server = _server(url, key)
     made = _planned(file, [], dry_run=True) if server is None else server.plan(read_bytes(file))
     _say_plan(made, as_json=as_json)
@@ -78,11 +86,15 @@ def apply(
     url: Url = None,
     key: Key = None,
     *,
+    allow_wider: AllowWider = False,
     as_json: AsJson = False,
 ) -> None:
     """Make the backend what a document says."""
     server = _server(url, key)
-    made = _planned(file, destroy, dry_run=False) if server is None else server.apply(read_bytes(file), destroy)
+    if server is None:
+        made = _planned(file, destroy, dry_run=False, allow_wider=allow_wider)
+    else:
+        made = server.apply(read_bytes(file), destroy, allow_wider=allow_wider)
     _say_plan(made, as_json=as_json)
 
 
@@ -94,9 +106,10 @@ def _server(url: str | None, key: str | None) -> Server | None:
     return None if url is None or key is None else Server(url, key)
 
 
-def _planned(file: Path, destroy: list[str], *, dry_run: bool) -> dict[str, Any]:
+def _planned(file: Path, destroy: list[str], *, dry_run: bool, allow_wider: bool = False) -> dict[str, Any]:
     with serving.database(load_settings()) as url:
-        return asyncio.run(serving.apply(url, file, destroy, dry_run=dry_run)).shown()
+        made = asyncio.run(serving.apply(url, file, destroy, dry_run=dry_run, allow_wider=allow_wider))
+    return made.shown()
 
 
 def _say_plan(made: dict[str, Any], *, as_json: bool) -> None:
@@ -167,14 +180,31 @@ def check(file: File, *, as_json: AsJson = False) -> None:
 @app.command()
 def why(
     request_id: Annotated[str, typer.Argument(help="The X-Request-Id of an answer.")],
-    url: Annotated[str, typer.Option(envvar="ROWGATE_URL", help="The running server.")],
-    key: Annotated[str, typer.Option(envvar="ROWGATE_KEY", help="An API key with an admin role.")],
+    url: ServerUrl,
+    key: ServerKey,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Say why a request was refused: by which step and rule, and what the rule saw."""
     found = ask(url, key, request_id)
     typer.echo(json.dumps(found, indent=2) if as_json else told(found))
+
+
+@app.command()
+def shadow(
+    file: File,
+    url: ServerUrl,
+    key: ServerKey,
+    sample: Annotated[float, typer.Option(help="The part of the requests to look at.", min=0, max=1)] = 1.0,
+    seconds: Annotated[float | None, typer.Option(help="How long; else until Ctrl-C.", min=0)] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Run a document beside what a server serves, on its real requests, and say where the answers would differ."""
+    shadowing = Shadowing(url, key)
+    for difference in shadowing.differences(read_bytes(file), sample=sample, seconds=seconds):
+        typer.echo(json.dumps(difference) if as_json else difference_line(difference))
+    typer.echo(json.dumps(shadowing.report) if as_json else counts_told(shadowing.report))
 
 
 @app.command("eval")
@@ -278,9 +308,9 @@ def main() -> NoReturn:
         typer.echo(error.detail, err=True)
         if isinstance(error, DefinitionInvalid | PolicyTestsFailed):
             _say_findings(error.findings)
-        if isinstance(error, RemoteRefused):
-            for line in error.findings:
-                typer.echo(line, err=True)
+        if isinstance(error, Wider | ServerRefused):
+            for one in error.errors:
+                typer.echo(f"{'.'.join(map(str, one.loc))}: {one.message}", err=True)
         if error.hint:
             typer.echo(error.hint, err=True)
         sys.exit(REFUSED)

@@ -116,6 +116,7 @@ class Rowgate:
             accounts = Accounts(auth.passwords, auth.tokens, pool, settings.confirm_email)
             app.state.plane = Plane(live, auth, pool, Services(limiter, outward, accounts))
             self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies, app.state.recent)
+            app.state.data_plane = self.data_plane
             yield
 
 

@@ -64,7 +64,7 @@ def database(settings: Settings) -> Iterator[str]:
         server.stop()
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int, config: Path | None) -> int:
+def serve(settings: Settings, *, host: str, port: int, workers: int, config: Path | None, allow_wider: bool) -> int:
     """Serve until a signal ends it; gives the exit code."""
     if workers > 1 and settings.redis_url is None:
         raise WorkersNeedRedis(
@@ -72,7 +72,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
             hint="Set ROWGATE_REDIS_URL, or serve with --workers 1.",
         )
     with database(settings) as url:
-        asyncio.run(_prepare(settings, url, config))
+        asyncio.run(_prepare(settings, url, config, allow_wider=allow_wider))
         if workers > 1:
             return _serve_processes(settings, url, host, port, workers)
         server = _Server(_config(create_app(settings, url), host, port))
@@ -83,7 +83,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
         return 0 if server.started else 1
 
 
-async def _prepare(settings: Settings, url: str, config: Path | None) -> None:
+async def _prepare(settings: Settings, url: str, config: Path | None, *, allow_wider: bool) -> None:
     await migrate(url)
     connection: Any = await connect(url)
     try:
@@ -91,7 +91,7 @@ async def _prepare(settings: Settings, url: str, config: Path | None) -> None:
     finally:
         await connection.close()
     if config is not None:
-        await apply_file(url, config, judge=Runner(url).judge)
+        await apply_file(url, config, judge=Runner(url).judge, allow_wider=allow_wider)
 
 
 def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
@@ -189,10 +189,11 @@ async def rotate_secrets(settings: Settings, url: str, old_key: str) -> int:
         await connection.close()
 
 
-async def apply(url: str, path: Path, destroy: list[str], *, dry_run: bool) -> Plan:
+async def apply(url: str, path: Path, destroy: list[str], *, dry_run: bool, allow_wider: bool) -> Plan:
     """Apply a document on the command line if its tests pass, or plan it."""
     await migrate(url)
-    return await apply_file(url, path, judge=Runner(url).judge, destroy=destroy, dry_run=dry_run)
+    judge = Runner(url).judge
+    return await apply_file(url, path, judge=judge, destroy=destroy, dry_run=dry_run, allow_wider=allow_wider)
 
 
 async def run_tests(url: str, path: Path | None) -> dict[str, Any]:

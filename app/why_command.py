@@ -1,26 +1,15 @@
 """`rowgate why`: asks a running server what it remembers of a request, and says it readably."""
 
 import json
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
-from app.errors import RowgateError
-from app.remote import RemoteRefused, Server
-
-
-class WhyRefused(RowgateError):
-    """The server couldn't be asked, or doesn't remember the request."""
-
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "why.refused"
+from app.server_client import Server
 
 
 def ask(url: str, key: str, request_id: str) -> dict[str, Any]:
-    """Give what the server at `url` remembers; raises WhyRefused."""
-    try:
-        return Server(url, key).ask("GET", f"/requests/{quote(request_id, safe='')}").document()
-    except RemoteRefused as refusal:
-        raise WhyRefused(refusal.detail, hint=refusal.hint) from None
+    """Give what the server at `url` remembers; raises ServerRefused."""
+    return Server(url, key).ask("GET", f"/requests/{quote(request_id, safe='')}").document()
 
 
 def told(found: dict[str, Any]) -> str:

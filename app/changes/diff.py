@@ -20,6 +20,7 @@ from app.changes.change import (
     RenameTable,
     SetDefinition,
 )
+from app.compiler.renames import paired
 from app.definitions.columns import ColumnDef
 from app.definitions.names import Definition
 from app.definitions.project import KINDS, Project, dump_definition
@@ -45,24 +46,6 @@ def _settled(definition: Any) -> Any:
     if isinstance(definition, TableDef):
         update["columns"] = tuple(column.model_copy(update={"was": None}) for column in definition.columns)
     return definition.model_copy(update=update)
-
-
-def paired(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[tuple[Any, Any]], list[Any]]:
-    """Pair what is new with what was: by name, else by `was`; the second result is what is gone.
-
-    A `was` that names nothing any more is a file applied a second time, and means nothing.
-    """
-    before = {definition.name: definition for definition in old}
-    pairs, used = [], set()
-    for definition in new:
-        name = definition.name
-        if name not in before and definition.was in before:
-            name = definition.was
-        found = before.get(name)
-        if found is not None:
-            used.add(name)
-        pairs.append((found, definition))
-    return pairs, [definition for definition in old if definition.name not in used]
 
 
 def written(body: dict[str, Any]) -> str:

@@ -62,18 +62,23 @@ def expected_revision(request: Request, *, needed: bool = False) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a change is to be made: what it may destroy, whether it is only planned, and the revision it is made for."""
+    """How a change is to be made: what it may destroy, whether it is only planned, and the revision it is made for.
+
+    Without `allow_wider` it is refused where it lets somebody into more.
+    """
 
     destroy: tuple[str, ...]
     dry_run: bool
     expected: int | None
+    allow_wider: bool
 
 
 def options(request: Request, *, etag_needed: bool = False) -> Options:
-    """Read `?destroy=`, `?dry_run=true` and If-Match."""
+    """Read `?destroy=`, `?dry_run=true`, `?allow_wider=false` and If-Match."""
     query = request.query_params
     expected = expected_revision(request, needed=etag_needed)
-    return Options(tuple(query.getlist("destroy")), query.get("dry_run") in {"true", "1"}, expected)
+    allow_wider = query.get("allow_wider") not in {"false", "0"}
+    return Options(tuple(query.getlist("destroy")), query.get("dry_run") in {"true", "1"}, expected, allow_wider)
 
 
 async def read_document(request: Request) -> Any:
@@ -107,7 +112,7 @@ async def make_live(
     state = request.app.state
     plan = await apply_project(
         state.engine, project, author=actor, destroy=wanted.destroy, dry_run=wanted.dry_run,
-        expected_revision=wanted.expected, comment=comment, judge=state.tests.judge,
+        expected_revision=wanted.expected, comment=comment, judge=state.tests.judge, allow_wider=wanted.allow_wider,
     )  # fmt: skip
     if not wanted.dry_run:
         await state.live.refresh()

@@ -12,6 +12,7 @@ from app.data_plane.recent import Recent
 from app.data_plane.rehearsal import Rehearsal
 from app.data_plane.request import Request
 from app.data_plane.rest import rest_problem
+from app.data_plane.shadow import Shadow
 from app.data_plane.stages.accept import REST
 from app.errors import RowgateError, render_problem
 from app.json_answer import to_json
@@ -35,10 +36,13 @@ class DataPlane:
         self.recent = recent
         self.plane = plane
         self.trusted = trusted
+        self.shadow: Shadow | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one HTTP request."""
         request_id = request_id_of(scope["headers"])
+        if self.shadow is not None:
+            receive = await self.shadow.observe(self.plane, (scope, receive, request_id, self.trusted))
         request = Request(scope, receive, request_id, self.trusted)
         answer, refusal = await answered(self.plane, request)
         self.recent.note(request, answer.status, refusal)

@@ -126,7 +126,7 @@ async def _run(
         try:
             entered("authorize", access=compiled.access.described, to=compiled.name)
             authorize(target, identity)
-            env = _environment(target, identity, request, rehearsal)
+            env = _environment(target, identity, request, None if rehearsal is None else rehearsal.now)
             entered("bind")
             env["input"] = await bind(target, request, env)
             agent = request.header(b"user-agent")
@@ -189,9 +189,8 @@ def _explained(refusal: ConstraintViolated, runtime: Runtime) -> ConstraintViola
     return type(refusal)(sentence, errors=errors or refusal.errors, headers=refusal.headers)
 
 
-def _environment(target: Target, identity: Identity, request: Request, rehearsal: Rehearsal | None) -> dict[str, Any]:
-    now = datetime.now(UTC) if rehearsal is None or rehearsal.now is None else rehearsal.now
-    env: dict[str, Any] = {"auth": identity.env, "now": now}
+def _environment(target: Target, identity: Identity, request: Request, now: datetime | None) -> dict[str, Any]:
+    env: dict[str, Any] = {"auth": identity.env, "now": now or datetime.now(UTC)}
     if target.compiled.reads_request:
         env["request"] = request.described()
     return env

@@ -15,7 +15,7 @@ from app.steps.trace import Trace
 class Rehearsal:
     """Who it is run as, on which draft, with the draft's DDL; `pretended` is a caller who is nobody's row.
 
-    `now` is the time that it is, if not the real one.
+    `now` is the time that it is run at. One that is `inside` is a part of a transaction, of which it undoes its part.
     """
 
     identity: Identity
@@ -24,6 +24,7 @@ class Rehearsal:
     ddl: Sequence[str] = ()
     now: datetime | None = None
     trace: Trace = field(default_factory=Trace)
+    inside: bool = False
 
     def begin(self) -> Identity:
         """Begin a run: forget one that is repeated, and give the caller."""
@@ -37,10 +38,14 @@ class Rehearsal:
         Of a pretended caller there is no authority to confirm.
         """
         known: Guard = (guard[0], None, None) if self.pretended else guard
-        opening = ";\n".join((begin or "BEGIN", *self.ddl))
-        return Session(pool, known, begin=opening, ends=UNDONE, watch=self.trace.statement)
+        watch = self.trace.statement
+        if self.inside:
+            return Session(pool, known, begin="SAVEPOINT rowgate_run", ends=_UNDONE_INSIDE, watch=watch)
+        return Session(pool, known, begin=";\n".join((begin or "BEGIN", *self.ddl)), ends=UNDONE, watch=watch)
 
 
+_UNDO = "ROLLBACK TO SAVEPOINT rowgate_run"
+_UNDONE_INSIDE = Ends(f"SET CONSTRAINTS ALL IMMEDIATE; {_UNDO}", _UNDO)
 # Inside of a transaction that somebody else opened, and rolls back: what the request did is there to be looked at.
 _INSIDE = Ends(
     "SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT rowgate_request",

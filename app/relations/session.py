@@ -51,6 +51,21 @@ class Connections(Protocol):
         """Give it back; one that isn't `reusable` was cut off in a statement."""
 
 
+class Lent:
+    """In the place of a pool, one connection that somebody else has taken, and who gives it back."""
+
+    def __init__(self, connection: Any) -> None:
+        """Lend this one."""
+        self._connection = connection
+
+    async def acquire(self) -> Any:
+        """Give the connection."""
+        return self._connection
+
+    def release(self, connection: Any, *, reusable: bool = True) -> None:
+        """Leave it to whoever lent it."""
+
+
 class Session:
     """Runs the statements of one request.
 

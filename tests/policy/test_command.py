@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from app import cli
-from app.remote import Server
+from app.server_client import Server
 from tests.conftest import cloned
 from tests.policy.backend import backend, one
 
@@ -206,7 +206,7 @@ def test_apply_through_a_server_is_refused_where_somebody_else_was_faster(
     real = Server.ask
     monkeypatch.setattr(Server, "ask", stale)
     code, _, said = rowgate("apply", document(tmp_path, "right"), "--url", url, "--key", editor, "--destroy", "a b")
-    assert sent == [("GET", "/config"), ("PUT", "/config?destroy=a+b")]
+    assert sent == [("GET", "/config"), ("PUT", "/config?destroy=a+b&allow_wider=false")]
     assert (code, "not at 999 any more" in said) == (1, True)
 
 

@@ -8,22 +8,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from app.errors import RowgateError
+from app.errors import FieldError, RowgateError
 
 SECONDS = 600  # an index may be built, and a test may wait for others
 YAML = "application/yaml"
 
 
-class RemoteRefused(RowgateError):
-    """The server refuses, or can't be asked; `findings` are the lines of what it found, each with its place."""
+class ServerRefused(RowgateError):
+    """The server refuses, or can't be asked; `errors` has what it found, each with its place."""
 
     status: ClassVar[int] = 500
-    code: ClassVar[str] = "remote.refused"
-
-    def __init__(self, detail: str, hint: str | None = None, findings: tuple[str, ...] = ()) -> None:
-        """Take what the server said."""
-        super().__init__(detail, hint=hint)
-        self.findings = findings
+    code: ClassVar[str] = "server.refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class Reply:
         try:
             found: dict[str, Any] = json.loads(self.body)
         except ValueError:
-            raise RemoteRefused("There is no answer of Rowgate's at this URL.") from None
+            raise ServerRefused("There is no answer of Rowgate's at this URL.") from None
         return found
 
 
@@ -53,11 +48,11 @@ class Server:
         """Give what applying a document would change."""
         return self.ask("POST", "/config/plan", body=document).document()
 
-    def apply(self, document: bytes, destroy: Collection[str]) -> dict[str, Any]:
+    def apply(self, document: bytes, destroy: Collection[str], *, allow_wider: bool) -> dict[str, Any]:
         """Make the backend what a document says; refused where somebody else changes it meanwhile."""
         etag = self.ask("GET", "/config").headers.get("etag", "*")
-        query = f"?{urlencode([('destroy', name) for name in destroy])}" if destroy else ""
-        return self.ask("PUT", f"/config{query}", body=document, headers={"If-Match": etag}).document()
+        query = urlencode([*(("destroy", name) for name in destroy), ("allow_wider", str(allow_wider).lower())])
+        return self.ask("PUT", f"/config?{query}", body=document, headers={"If-Match": etag}).document()
 
     def export(self, *, as_json: bool) -> str:
         """Give the whole backend as a document."""
@@ -72,9 +67,9 @@ class Server:
     def ask(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Reply:
-        """Ask for a path below `/admin/v1`; a body is YAML. Raises RemoteRefused."""
+        """Ask for a path below `/admin/v1`; a body is YAML. Raises ServerRefused."""
         if urlsplit(self.url).scheme not in {"http", "https"}:
-            raise RemoteRefused("The URL of the server begins with http:// or https://.")
+            raise ServerRefused("The URL of the server begins with http:// or https://.")
         where = f"{self.url.rstrip('/')}/admin/v1{path}"
         sent = {"Authorization": f"Bearer {self.key}", **({"Content-Type": YAML} if body is not None else {})}
         asked = urllib.request.Request(where, body, {**sent, **(headers or {})}, method=method)  # noqa: S310 - checked above
@@ -85,14 +80,15 @@ class Server:
             with error:
                 raise _refusal(error) from None
         except (OSError, ValueError):
-            raise RemoteRefused("The server can't be asked: there is no answer of Rowgate's at this URL.") from None
+            raise ServerRefused("The server can't be asked: there is no answer of Rowgate's at this URL.") from None
 
 
-def _refusal(error: urllib.error.HTTPError) -> RemoteRefused:
+def _refusal(error: urllib.error.HTTPError) -> ServerRefused:
     try:
         said = json.load(error)
-        errors = said.get("errors", [])
-        findings = tuple(f"{'.'.join(map(str, one['loc']))}: {one['message']}" for one in errors)
-        return RemoteRefused(str(said["detail"]), said.get("hint"), findings)
+        errors = [
+            FieldError(tuple(map(str, one["loc"])), one["code"], one["message"]) for one in said.get("errors", [])
+        ]
+        return ServerRefused(str(said["detail"]), hint=said.get("hint"), errors=errors)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return RemoteRefused(f"The server answered {error.code}.")
+        return ServerRefused(f"The server answered {error.code}.")
