@@ -156,6 +156,7 @@ async def _carried_out(target: Target, request: Request, call: Call, entered: Ca
         await chain(target.chain, call)
         entered("execute")
         answer = await execute(target, request, call)
+        await call.ended()
     except RowgateError as refusal:
         if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             await call.failed()
