@@ -16,6 +16,8 @@ REQUEST_LINE = 8 * 1024
 HEAD_SECONDS = 10.0
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
+# Where an application leaves, in the scope, what is to be called when its client goes away before the answer.
+CLIENT_LOST = "rowgate.client_lost"
 
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _TARGET = re.compile(rb"/|https?://", re.IGNORECASE)
@@ -90,7 +92,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_timers()
         self._answering = None
+        cycle = self.cycle
         super().connection_lost(exc)
+        scope: Any = None if cycle is None or cycle.response_complete else cycle.scope
+        if scope is not None and CLIENT_LOST in scope:
+            scope.pop(CLIENT_LOST)()
 
     def _end_timers(self) -> None:
         for timer in (self._deadline, self._linger):

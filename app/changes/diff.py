@@ -20,16 +20,15 @@ from app.changes.change import (
     RenameTable,
     SetDefinition,
 )
+from app.compiler.renames import paired
 from app.definitions.columns import ColumnDef
 from app.definitions.names import Definition
-from app.definitions.project import Project, dump_definition
+from app.definitions.project import KINDS, Project, dump_definition
 from app.definitions.tables import TableDef
 from app.relations.constraints import Part, column_parts, parts_of
-from app.relations.schema import Table, tables_of
+from app.relations.schema import DATA_SCHEMA, Table, tables_of
 
 D = TypeVar("D", bound=Definition)
-
-KINDS = {"roles": "role", "tables": "table", "views": "view", "middleware": "middleware", "endpoints": "endpoint"}
 
 
 def settled(project: Project) -> Project:
@@ -49,24 +48,6 @@ def _settled(definition: Any) -> Any:
     return definition.model_copy(update=update)
 
 
-def paired(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[tuple[Any, Any]], list[Any]]:
-    """Pair what is new with what was: by name, else by `was`; the second result is what is gone.
-
-    A `was` that names nothing any more is a file applied a second time, and means nothing.
-    """
-    before = {definition.name: definition for definition in old}
-    pairs, used = [], set()
-    for definition in new:
-        name = definition.name
-        if name not in before and definition.was in before:
-            name = definition.was
-        found = before.get(name)
-        if found is not None:
-            used.add(name)
-        pairs.append((found, definition))
-    return pairs, [definition for definition in old if definition.name not in used]
-
-
 def written(body: dict[str, Any]) -> str:
     """Write a body so that two are the same only in the same order: the order of `set` decides what its values see."""
     return json.dumps(body)
@@ -74,7 +55,7 @@ def written(body: dict[str, Any]) -> str:
 
 def diff(old: Project, new: Project) -> list[Change]:
     """Give the changes that make `old` into `new`; both have been checked."""
-    return [*_table_changes(old, new), *_definition_changes(old, new)]
+    return [*table_changes(old, new), *_definition_changes(old, new)]
 
 
 def _definition_changes(old: Project, new: Project) -> list[Change]:
@@ -95,9 +76,9 @@ def _definition_changes(old: Project, new: Project) -> list[Change]:
     return changes
 
 
-def _table_changes(old: Project, new: Project) -> list[Change]:
+def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list[Change]:
     """Order: names first, then what goes, then what comes, and constraints last, when everything they need is there."""
-    old_tables, new_tables = tables_of(old), tables_of(new)
+    old_tables, new_tables = tables_of(old, schema), tables_of(new, schema)
     pairs, gone = paired(old.tables, new.tables)
     renames: list[Change] = []
     drops: list[Change] = []
