@@ -34,7 +34,7 @@ class _Refused(Exception):
     """The head of a request is past a bound; the parser ends with this."""
 
 
-class _Answering:
+class Answering:
     """The transport as one answer sees it: its head leaves together with its body, and closing is the protocol's.
 
     Two writes are two system calls, and small packets; a head whose body isn't there at once leaves by itself.
@@ -43,12 +43,14 @@ class _Answering:
     __slots__ = ("_head", "_protocol", "_transport", "is_closing")
 
     def __init__(self, transport: Transport, protocol: "BoundedHttpProtocol") -> None:
+        """Take where it is written."""
         self._transport = transport
         self._protocol = protocol
         self._head: bytes | None = None
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
+        """Write, or hold a head until its body comes."""
         if self._head is not None:
             head, self._head = self._head, None
             self._transport.write(head + data)
@@ -59,11 +61,13 @@ class _Answering:
             self._transport.write(data)
 
     def flush(self) -> None:
+        """Let a head that is held leave."""
         if self._head is not None:
             head, self._head = self._head, None
             self._transport.write(head)
 
     def close(self) -> None:
+        """Close behind what was written."""
         self.flush()
         self._protocol.end()
 
@@ -82,11 +86,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._lingered = 0  # bytes that came after the answer
         self._deaf = False  # what still comes is another protocol's
         self._ended = False  # what still comes is thrown away
-        self._answering: _Answering | None = None
+        self._answering: Answering | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._answering = _Answering(transport, self)
+        self._answering = Answering(transport, self)
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
