@@ -21,6 +21,8 @@ def told(found: dict[str, Any]) -> str:
     if "detail" in found:
         lines.append(f"        {found['detail']}")
     lines += [f"        {'.'.join(map(str, one['loc']))}: {one['message']}" for one in found.get("errors", [])]
+    lines += [f"stage:  {found['stage']}"] if "code" in found else []
+    lines += [f"before: {one['step']} at {one['place']}" for one in found.get("steps_before", [])]
     step = found.get("step")
     if step is not None:
         lines.append(f"step:   {step['step']} at {step['place']}")

@@ -68,6 +68,7 @@ def _seen(run: Run, info: StepInfo) -> Run:
 
     def step(call: Call) -> Any:
         call.at = info
+        call.ran.append(info)
         return run(call) if call.trace is None else call.trace.step(info, run, call)
 
     return step

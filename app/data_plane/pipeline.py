@@ -86,6 +86,7 @@ async def serve(plane: Plane, request: Request, rehearsal: Rehearsal | None = No
     for _ in range(ATTEMPTS):
         runtime = plane.live.runtime if rehearsal is None else rehearsal.draft or plane.live.runtime
         identity = ANONYMOUS
+        request.entered("authenticate")
         try:
             if rehearsal is None:
                 identity = await authenticate(request, plane.auth, runtime.project.project.auth_schemes)
@@ -115,7 +116,7 @@ async def _run(
     rehearsal: Rehearsal | None,
 ) -> Answer:
     """Take one run through the stages; leaving the session's block commits, any refusal or error rolls back."""
-    entered = _unseen if rehearsal is None else rehearsal.trace.enter
+    entered = request.entered if rehearsal is None else rehearsal.trace.enter
     entered("accept")
     target = accept(runtime, request)
     compiled = target.compiled
@@ -164,10 +165,6 @@ async def _carried_out(target: Target, request: Request, call: Call, entered: Ca
     if answer.status >= HTTPStatus.BAD_REQUEST:
         await call.failed()
     return answer
-
-
-def _unseen(_stage: str, **_more: Any) -> None:
-    """Note nothing: nobody asked to see this run."""
 
 
 def _session(plane: Plane, guard: Guard, begin: str | None, rehearsal: Rehearsal | None) -> Session:

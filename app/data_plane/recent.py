@@ -14,7 +14,7 @@ from app.errors import FieldError, RowgateError
 from app.query_string import query_pairs
 from app.steps.redaction import redacted
 from app.steps.running import Call
-from app.steps.trace import rules_seen
+from app.steps.trace import StepInfo, rules_seen
 
 REFUSALS, OTHERS, SAMPLED = 1000, 200, 100
 _FIELDS = 20
@@ -36,6 +36,8 @@ class Kept:
     status: int
     caller: Identity | None
     refusal: tuple[str, str, tuple[FieldError, ...]] | None
+    stage: str
+    ran: tuple[StepInfo, ...]
     step: dict[str, Any] | None
 
     def shown(self) -> dict[str, Any]:
@@ -56,7 +58,11 @@ class Kept:
             code, detail, errors = self.refusal
             listed = [{"loc": list(one.loc), "code": one.code, "message": one.message} for one in errors]
             found |= {"code": code, "detail": redacted(detail), "errors": listed}
-        return found if self.step is None else found | {"step": self.step}
+            found["stage"] = self.stage
+        if self.step is None:
+            return found
+        before = [{"step": one.kind, "name": one.name, "place": one.place} for one in self.ran]
+        return found | {"steps_before": before, "step": self.step}
 
 
 class Recent:
@@ -94,7 +100,11 @@ def kept(request: Request, status: int, refusal: RowgateError | None) -> Kept:
     told = None if refusal is None else (refusal.code, refusal.detail, refusal.errors[:_FIELDS])
     step = None if refusal is None or request.call is None else _step(request.call)
     path, query = request.path[:_LONGEST], request.query[:_LONGEST]
-    return Kept(time.time(), request.id, request.method, path, query, status, request.caller, told, step)
+    call = request.call
+    ran = () if call is None else tuple(one for one in call.ran if one is not call.at)
+    return Kept(
+        time.time(), request.id, request.method, path, query, status, request.caller, told, request.stage, ran, step
+    )
 
 
 def _query(query: bytes) -> dict[str, Any]:

@@ -39,7 +39,7 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
         if searches(query.read):
             raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
         raise
-    await _compared(view, query, call, rows[0]["page"])
+    await filter_told(view, query, call)
     body, page = rows[0]["body"], rows[0]["page"]
     total = rows[0]["total"] if planned is None else max(planned, query.offset + page)
     found = [("Content-Range", _content_range(query.offset, page, total))]
@@ -77,15 +77,21 @@ async def _planned(view: CompiledView, query: Query, call: Call) -> tuple[Query,
     return query, expected
 
 
-async def _compared(view: CompiledView, query: Query, call: Call, page: int) -> None:
-    """Tell the trace what the view's filter saw, and how many rows there were before it and after it."""
+async def filter_told(view: CompiledView, query: Query, call: Call) -> None:
+    """Tell the trace what the view's filter sees, and how many of the rows asked for there are before and after it.
+
+    So rows that are hidden are told apart from rows that aren't there, before a write as well.
+    """
     said = view.source.filter
     if call.trace is None or said is None:
         return
-    open_shapes = Shapes(replace(view.source, filter=None))
-    rows = await call.db.rows(open_shapes.statement(query), call.env)
+    env = {**call.env, ASKED: query.bound(_limit(view, query))}
+    before, after = [
+        (await call.db.rows(Shapes(source).statement(query), env))[0]["page"]
+        for source in (replace(view.source, filter=None), view.source)
+    ]
     rule = RuleInfo("filter", said.text, tuple(said.paths))
-    call.trace.note(rules=rules_seen((rule,), call.env), rows_before_filter=rows[0]["page"], rows_after_filter=page)
+    call.trace.note(rules=rules_seen((rule,), env), rows_before_filter=before, rows_after_filter=after)
 
 
 def view_params(view: CompiledView, pairs: list[tuple[str, str]]) -> dict[str, Any]:

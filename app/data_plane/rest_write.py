@@ -22,7 +22,7 @@ from app.data_plane.dialect.refusals import (
     ValueUnreadable,
 )
 from app.data_plane.request import Request
-from app.data_plane.rest import view_params
+from app.data_plane.rest import filter_told, view_params
 from app.errors import FieldError
 from app.expressions.problems import near
 from app.json_body import parse_json
@@ -83,8 +83,10 @@ async def write_view(view: CompiledView, action: str, request: Request, call: Ca
             case "insert":
                 body, page = await _insert(view, writing, wanted, sent, call)
             case "update":
+                await filter_told(view, wanted.query, call)
                 body, page = await _update(writing, wanted, sent, call)
             case _:
+                await filter_told(view, wanted.query, call)
                 body, page = await _run(writing.shapes.delete(wanted.query), wanted, call)
     except OutOfRange as error:
         raise ValueUnreadable("A value is not of the type of its column.") from error

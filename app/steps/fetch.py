@@ -1,5 +1,6 @@
 """`fetch`: one row of a table or view, locked where the request writes its table later."""
 
+from dataclasses import replace
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -41,6 +42,10 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
 
     async def fetch(call: Call) -> None:
         rows = await (call.db.held_rows if lock else call.db.rows)(statement, call.env)
+        if call.trace is not None and source.filter is not None:
+            unfiltered = select_row(replace(source, filter=None), condition, lock=False)
+            found = rows or await call.db.rows(unfiltered, call.env)
+            call.trace.note(rows_before_filter=len(found), rows_after_filter=len(rows))
         if rows:
             call.env[name] = dict(rows[0])
         elif optional:

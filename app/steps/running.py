@@ -1,5 +1,6 @@
 """A chain as it runs: what its steps share in one request, and how they follow each other."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ class Services:
     accounts: Accounts
 
 
+REMEMBERED = 50  # steps of a request, the last ones
+
+
 class Call:
     """One run of one request through its chain.
 
@@ -39,12 +43,13 @@ class Call:
     each limit; `outside` too, and names the steps that have called out. `answer` ends the chain when a step sets it.
     `failures` are the limits, with scope, key and cost, that count this request if it fails.
     `at_end` are checks of what all steps have done together, made before the transaction commits.
-    `at` is the step that began last; `trace` records the run where somebody asked to see it.
+    `at` is the step that began last, `ran` the last of those that began; `trace` records the run where somebody asked
+    to see it.
     """
 
     __slots__ = (
         "accounts", "address", "answer", "at", "at_end", "counted", "db", "env", "failures", "identity", "limiter",
-        "outside", "outward", "trace", "user_agent",
+        "outside", "outward", "ran", "trace", "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +79,7 @@ class Call:
         self.at_end: dict[int, Callable[[], Awaitable[None]]] = {}
         self.trace: Trace | None = None
         self.at: StepInfo | None = None
+        self.ran: deque[StepInfo] = deque(maxlen=REMEMBERED)
         self.answer: Answer | None = None
 
     async def ended(self) -> None:

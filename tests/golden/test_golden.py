@@ -1,0 +1,131 @@
+"""The golden denials: a folder each, with a backend, a request, and what the caller and the admin are told.
+
+`project.yaml` is the backend. `request.yaml` has the `rows` that there are (`@bob` is the id of somebody of that name),
+requests made `before`, and the request: `as` whom, with which `credential` (else a good one), method, path, query,
+headers, `body` as JSON or `raw` as it is. `expected.yaml` has the status and code, members of the public body, and what
+the admin finds: the stage, the place, and for what a filter decides the rows before and after it.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.changes.files import load_file
+from tests.backend import Backend, Person, serving
+from tests.golden.told import Told, told_by_requests, told_by_simulation
+
+HERE = Path(__file__).parent
+CASES = sorted(one.name for one in HERE.iterdir() if (one / "request.yaml").exists())
+EXPECTED = {name: yaml.safe_load((HERE / name / "expected.yaml").read_text()) for name in CASES}
+PAIRS = [(name, said["same_body_as"]) for name, said in EXPECTED.items() if "same_body_as" in said]
+
+
+@asynccontextmanager
+async def case(url: str, name: str) -> AsyncIterator[tuple[Backend, dict[str, Any], dict[str, Person]]]:
+    """Serve the backend of a case, with its people and rows, and make the requests that come before."""
+    text = (HERE / name / "request.yaml").read_text()
+    async with serving(url, load_file(HERE / name / "project.yaml")) as backend:
+        people = {who: await backend.sign_up(who) for who in ("alice", "bob") if who in text}
+        asked = _named(yaml.safe_load(text), people)
+        for table, rows in asked.get("rows", {}).items():
+            for row in rows:
+                names = ", ".join(row)
+                given = f"jsonb_populate_record(NULL::data.{table}, $1)"
+                await backend.sql(f"INSERT INTO data.{table} ({names}) SELECT {names} FROM {given}", row)
+        for before in asked.get("before", []):
+            for _ in range(before.get("times", 1)):
+                await send(backend, people, before)
+        yield backend, asked, people
+
+
+def _named(said: Any, people: dict[str, Person]) -> Any:
+    if isinstance(said, str):
+        for who, person in people.items():
+            said = said.replace(f"@{who}", person.id)
+        return said
+    if isinstance(said, list):
+        return [_named(one, people) for one in said]
+    return {key: _named(one, people) for key, one in said.items()} if isinstance(said, dict) else said
+
+
+async def send(backend: Backend, people: dict[str, Person], asked: dict[str, Any]) -> Any:
+    headers = {**(asked.get("headers") or {})}
+    who = asked.get("as")
+    if who is not None:
+        headers["Authorization"] = f"Bearer {await credential(backend, people[who], asked.get('credential'))}"
+    body = asked["raw"].encode() if "raw" in asked else json.dumps(asked["body"]).encode() if "body" in asked else None
+    if body is not None:
+        headers.setdefault("Content-Type", "application/json")
+    return await backend.client.request(
+        asked["method"], asked["path"], params=asked.get("query"), headers=headers, content=body
+    )
+
+
+async def credential(backend: Backend, person: Person, kind: str | None) -> str:
+    """Give a token of the person, made bad in a way."""
+    token: str = person.session["access_token"]
+    match kind:
+        case "garbage":
+            return f"{token[:-6]}AAAAAA"
+        case "expired":
+            tokens = backend.app.fastapi.state.auth.tokens
+            session = tokens.verify(token).session_id
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(tokens, "_lifetime", -3600)
+                token = tokens.issue(person.id, session).token
+    return token
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_denial_is_told_to_its_caller_and_its_admin(migrated_url: str, name: str) -> None:
+    expected = EXPECTED[name]
+    refused = expected["status"] >= 400
+    rows = tuple(expected["rows"]) if "rows" in expected else None
+    told = Told(expected["status"], expected.get("code"), expected["stage"], expected.get("place"), rows)
+    async with case(migrated_url, name) as (backend, asked, people):
+        admin = await backend.admin()
+        simulated = await told_by_simulation(backend, admin, asked, people)
+        assert simulated in (told, None)
+        answer = await send(backend, people, identified(asked, name))
+        assert answer.status_code == expected["status"], answer.text
+        body: Any = answer.json() if answer.content else None
+        if not refused:
+            assert body == expected["body"]
+            return
+        assert body.get("rowgate_code", body["code"]) == expected["code"]
+        assert expected.get("body", {}).items() <= body.items()
+        errors = [[one["loc"], one["code"]] for one in body.get("errors", [])]
+        assert errors == expected.get("errors", errors)
+        assert await told_by_requests(backend, admin, name) == replace(told, rows=None)
+
+
+def identified(asked: dict[str, Any], request_id: str) -> dict[str, Any]:
+    return {**asked, "headers": {**(asked.get("headers") or {}), "X-Request-Id": request_id}}
+
+
+@pytest.mark.parametrize(("name", "other"), PAIRS)
+async def test_callers_cannot_tell_not_yours_from_not_there(migrated_url: str, name: str, other: str) -> None:
+    assert load_file(HERE / name / "project.yaml") == load_file(HERE / other / "project.yaml")
+    assert EXPECTED[name]["rows"] != EXPECTED[other]["rows"]
+    async with case(migrated_url, name) as (backend, asked, people):
+        absent = yaml.safe_load((HERE / other / "request.yaml").read_text())
+        assert absent["rows"].keys() == asked["rows"].keys()
+        answers = [await send(backend, people, identified(one, "x")) for one in (asked, absent)]
+    told = [
+        (one.status_code, one.content, [pair for pair in one.headers.items() if pair[0] != "date"]) for one in answers
+    ]
+    assert told[0] == told[1]
+
+
+def test_there_are_at_least_thirty_kinds_each_with_a_code_and_place_of_its_own() -> None:
+    assert len(EXPECTED) >= 30
+    refused = [one for one in EXPECTED.values() if one["status"] >= 400]
+    parts = ("code", "stage", "place", "rows", "errors")
+    told = [repr([one.get(part) for part in parts]) for one in refused]
+    assert sorted(told) == sorted(set(told))
