@@ -11,8 +11,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
-
 from app.client_address import Networks
 from app.compiler.runtime import Runtime
 from app.data_plane.pipeline import Plane
@@ -24,6 +22,7 @@ from app.data_plane.verdict import Undecided, Verdict, differences, verdict
 from app.database import Pool
 from app.errors import RowgateError
 from app.json_answer import to_json
+from app.relations.faults import FAULTS
 from app.relations.session import Lent
 
 AT_ONCE = 2
@@ -34,7 +33,6 @@ _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '100ms
 _UNDO = "ROLLBACK TO SAVEPOINT rowgate_shadow"
 
 _END_SECONDS = 0.5
-_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 _log = logging.getLogger("rowgate.shadow")
 
@@ -194,7 +192,7 @@ async def _ended(connection: Any) -> None:
     try:
         async with asyncio.timeout(_END_SECONDS):
             await connection.execute("ROLLBACK")
-    except (TimeoutError, *_FAULTS):
+    except (TimeoutError, *FAULTS):
         connection.terminate()
 
 

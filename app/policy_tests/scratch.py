@@ -13,12 +13,10 @@ from app.changes.diff import table_changes
 from app.database import CLOSE_SECONDS, DatabaseUnavailable, connect
 from app.definitions.project import EMPTY, Project
 from app.errors import RowgateError
-from app.relations.faults import translated
+from app.relations.faults import FAULTS, translated
 
 # Where Postgres keeps what only this connection sees: no name of it can meet a live one, and nothing outlasts it.
 SCHEMA = "pg_temp"
-
-FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 def tables_sql(project: Project) -> str:

@@ -127,6 +127,10 @@ _RETRIED = frozenset({"40001", "40P01", "0A000"})
 _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})
 
 
+# What asyncpg raises for a statement; of a connection that the server has ended, even errors of its own state.
+FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+
 def translated(error: BaseException, *, committing: bool = False) -> Exception:
     """Give the refusal for what asyncpg raised; an error in COMMIT that may have come after it is `CommitUnknown`."""
     state = getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None

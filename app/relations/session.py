@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, TypeVar
 
-import asyncpg
-
 from app.errors import RowgateError
-from app.relations.faults import Stale, translated
+from app.relations.faults import FAULTS, Stale, translated
 from app.relations.statement import CONFIRM, Environment, Statement
 
 Guard = tuple[int, str | None, int | None]
-_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 T = TypeVar("T")
@@ -167,7 +164,7 @@ class Session:
                 fetched = self._watch(statement.sql, parameters[: len(parameters) - guards], fetched)
             found: list[Any] = await fetched
             self.in_doubt = False
-        except _FAULTS as error:
+        except FAULTS as error:
             raise translated(error) from error
         self.confirmed = self._fresh = True
         return found
@@ -181,7 +178,7 @@ class Session:
         try:
             connection = self._connection or await self._begun()
             await connection.fetch(CONFIRM, *(self._guard or ()))
-        except _FAULTS as error:
+        except FAULTS as error:
             raise translated(error) from error
         self.confirmed = self._fresh = True
 
@@ -204,7 +201,7 @@ class Session:
         try:
             connection = self._connection or await self._begun()
             return await work(connection)
-        except _FAULTS as error:
+        except FAULTS as error:
             raise translated(error) from error
 
     async def pause(self) -> None:
@@ -234,7 +231,7 @@ class Session:
             if self._in_transaction:
                 await connection.execute(self._ends.commit)
             reusable = True
-        except _FAULTS as error:
+        except FAULTS as error:
             raise translated(error, committing=True) from error
         finally:
             self._pool.release(connection, reusable=reusable)
@@ -252,7 +249,7 @@ class Session:
             if reusable and self._in_transaction and not connection.is_closed():
                 await connection.execute(self._ends.rollback)
             clean = reusable
-        except _FAULTS:
+        except FAULTS:
             clean = False
         finally:
             self._pool.release(connection, reusable=clean)

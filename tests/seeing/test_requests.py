@@ -85,6 +85,7 @@ def test_why_prints_what_the_server_remembers(monkeypatch: pytest.MonkeyPatch) -
     found = {
         "method": "GET", "path": "/api/x", "at": "now", "status": 403, "code": "chain.refused", "detail": "No.",
         "caller": {"kind": "user", "id": "1", "roles": ["staff"]}, "errors": [],
+        "stage": "execute", "steps_before": [{"step": "set", "name": None, "place": "endpoints/y"}],
         "step": {"step": "require", "place": "endpoints/x", "rules": [{"field": "that", "text": "a", "saw": {"a": 1}}]},
     }  # fmt: skip
     monkeypatch.setattr(cli, "ask", lambda url, key, request_id: found | {"request_id": request_id})
@@ -92,7 +93,7 @@ def test_why_prints_what_the_server_remembers(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("ROWGATE_KEY", "rgk_x")
     result = CliRunner().invoke(command_line, ["why", "r1"])
     assert result.exit_code == 0
-    assert "step:   require at endpoints/x" in result.output
+    assert "stage:  execute\nbefore: set at endpoints/y\nstep:   require at endpoints/x" in result.output
     assert "a = 1" in result.output
 
 
