@@ -15,9 +15,9 @@ from app.data_plane.request import Request
 from app.database import DatabaseUnavailable
 from app.errors import RowgateError
 from app.expressions.operations import EvaluationError
-from app.policy_tests.scratch import FAULTS, Scratch
+from app.policy_tests.scratch import Scratch
 from app.rate_limits import Limiter
-from app.relations.faults import translated
+from app.relations.faults import FAULTS, translated
 from app.relations.fixtures import Versions, changes_between, insert_empty, insert_whole, versions_of
 from app.relations.schema import Table
 from app.steps.running import Answer, Services
