@@ -114,7 +114,9 @@ class Rowgate:
                 setattr(app.state, name, value)
             app.state.recent = Recent()
             accounts = Accounts(auth.passwords, auth.tokens, pool, settings.confirm_email)
-            app.state.plane = Plane(live, auth, pool, Services(limiter, outward, accounts))
+            holds_answers = settings.env == "development"
+            services = Services(limiter, outward, accounts, holds_answers=holds_answers)
+            app.state.plane = Plane(live, auth, pool, services)
             self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies, app.state.recent)
             app.state.data_plane = self.data_plane
             yield

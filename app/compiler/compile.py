@@ -8,6 +8,7 @@ from typing import Any
 from app.compiler.chain import NO_INPUT, OPEN_INPUT, check_params, compile_steps, compile_use, compile_uses
 from app.compiler.inputs import compile_inputs
 from app.compiler.policy_tests import compile_tests
+from app.compiler.responses import compile_responses
 from app.compiler.router import Router
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Related, Runtime, ViewWriting
 from app.database import STATEMENT_SECONDS
@@ -148,6 +149,7 @@ class _Compiler:
         if said.isolation == "serializable" and any(step.calls_out for step in (*chain, *steps)):
             hint = "call out in another endpoint, or say after: commit"
             self.findings.report(f"{place}.isolation", "a transaction that calls out can't be serializable", hint)
+        responses = compile_responses(said.responses, f"{place}.responses", self.findings)
         if rules is None:
             return None
         return CompiledEndpoint(
@@ -159,6 +161,7 @@ class _Compiler:
             tuple(step.run for step in steps),
             _begin((*chain, *steps), said.isolation, said.timeout),
             self._reads_request(said),
+            responses,
         )
 
     def view(self, said: ViewDef) -> CompiledView:

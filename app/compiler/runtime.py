@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.compiler.inputs import BoundInputs
 from app.compiler.policy_tests import CompiledTest
+from app.compiler.responses import Responses
 from app.compiler.router import Router
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
@@ -43,6 +44,7 @@ class CompiledEndpoint:
     steps: tuple[Run, ...]
     begin: str | None
     reads_request: bool
+    responses: Responses | None = None
 
 
 @dataclass(frozen=True, slots=True)

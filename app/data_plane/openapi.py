@@ -6,6 +6,7 @@ from typing import Any
 from app.compiler.inputs import header_name
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
 from app.definitions.columns import INTEGER_RANGES, ValueType
+from app.definitions.endpoints import ResponseDef
 from app.definitions.inputs import ListDef, ObjectDef
 from app.definitions.validation import plain
 from app.expressions.types import (
@@ -134,13 +135,12 @@ def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
     return operation
 
 
-def _responses(said: Mapping[str, Any]) -> dict[str, Any]:
+def _responses(said: Mapping[str, ResponseDef]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, response in said.items():
-        described = response if isinstance(response, dict) else {}
-        found[str(status)] = {"description": str(described.get("description", "An answer"))}
-        if "schema" in described:
-            found[str(status)]["content"] = {"application/json": {"schema": described["schema"]}}
+        found[status] = {"description": response.description}
+        if response.schema_ is not None:
+            found[status]["content"] = {"application/json": {"schema": response.schema_}}
     return found or {"2XX": {"description": "An answer"}}
 
 

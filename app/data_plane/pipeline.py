@@ -157,6 +157,8 @@ async def _carried_out(target: Target, request: Request, call: Call, entered: Ca
         await chain(target.chain, call)
         entered("execute")
         answer = await execute(target, request, call)
+        if call.holds_answers and target.responses is not None:
+            target.responses.check(answer)
         await call.ended()
     except RowgateError as refusal:
         if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:

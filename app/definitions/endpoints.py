@@ -1,17 +1,32 @@
 """Endpoints: a method and a path, who may call, what comes in, and the steps that answer."""
 
 import re
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from app.definitions.access import Access
 from app.definitions.inputs import InputsDef, RuleDef
-from app.definitions.names import Items, Name
+from app.definitions.names import Definition, Items, Name
 from app.definitions.steps import StepsMixin, UseDef
 
 SEGMENT = re.compile(r"[A-Za-z0-9_.~-]+|\{[a-z][A-Za-z0-9_]{0,62}\}")
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class ResponseDef(Definition):
+    """One answer of an endpoint, for whoever calls it; `schema` is a JSON Schema of its body."""
+
+    description: str = "An answer"
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+
+
+def _texts(said: Any) -> Any:
+    """Take a status as YAML has it, a number, as well."""
+    return {str(key): value for key, value in said.items()} if isinstance(said, dict) else said
+
+
+Status = Annotated[str, StringConstraints(pattern=re.compile(r"^([1-5]([0-9]{2}|XX)|default)$"))]
 
 
 class EndpointDef(StepsMixin):
@@ -31,7 +46,7 @@ class EndpointDef(StepsMixin):
     timeout: float = Field(default=10, gt=0, le=300)
     body_limit: int = Field(default=1024 * 1024, ge=1, le=32 * 1024 * 1024)
     isolation: Literal["read committed", "serializable"] = "read committed"
-    responses: dict[str, Any] = Field(default_factory=dict)
+    responses: Annotated[dict[Status, ResponseDef], BeforeValidator(_texts)] = Field(default_factory=dict)
 
     @property
     def path_names(self) -> tuple[str, ...]:

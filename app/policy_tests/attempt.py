@@ -74,7 +74,7 @@ def _plane(held: Scratch) -> Plane:
     Nobody asks for what is live, since the draft and the caller are given, nor for what reaches beyond the database,
     since such steps aren't run.
     """
-    services = Services(Limiter.in_memory(), cast("Outward", None), cast("Accounts", None))
+    services = Services(Limiter.in_memory(), cast("Outward", None), cast("Accounts", None), holds_answers=True)
     return Plane(cast("Live", None), cast("AuthContext", None), held, services)
 
 

@@ -26,11 +26,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What steps use beside the database."""
+    """What steps use beside the database; `holds_answers` says whether answers are held against what is declared."""
 
     limiter: Limiter
     outward: Outward
     accounts: Accounts
+    holds_answers: bool = False
 
 
 REMEMBERED = 50  # steps of a request, the last ones
@@ -48,8 +49,8 @@ class Call:
     """
 
     __slots__ = (
-        "accounts", "address", "answer", "at", "at_end", "counted", "db", "env", "failures", "identity", "limiter",
-        "outside", "outward", "ran", "trace", "user_agent",
+        "accounts", "address", "answer", "at", "at_end", "counted", "db", "env", "failures", "holds_answers",
+        "identity", "limiter", "outside", "outward", "ran", "trace", "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +75,7 @@ class Call:
         self.counted = counted
         self.outward = services.outward
         self.accounts = services.accounts
+        self.holds_answers = services.holds_answers
         self.outside = outside
         self.failures: list[tuple[Limit, str, str, int]] = []
         self.at_end: dict[int, Callable[[], Awaitable[None]]] = {}

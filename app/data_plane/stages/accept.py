@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from app.compiler.compile import VIEW_TIMEOUT
+from app.compiler.responses import Responses
 from app.compiler.router import MethodNotAllowed, NotFound
 from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
 from app.data_plane.request import Request
@@ -43,6 +44,11 @@ class EndpointTarget:
         """Give the statement that opens the transaction, if there is one."""
         return self.compiled.begin
 
+    @property
+    def responses(self) -> Responses | None:
+        """Give what is declared of its answers."""
+        return self.compiled.responses
+
 
 @dataclass(frozen=True, slots=True)
 class ViewTarget:
@@ -51,6 +57,7 @@ class ViewTarget:
     compiled: CompiledView
     action: str
     timeout: float = VIEW_TIMEOUT
+    responses: None = None
 
     @property
     def chain(self) -> tuple[Run, ...]:

@@ -1,0 +1,75 @@
+"""What an endpoint declares of its answers, as validators: a development server holds its answers against them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from referencing import Registry
+
+from app.definitions.endpoints import ResponseDef
+from app.errors import RowgateError
+from app.json_body import parse_json
+from app.relations.findings import Findings
+from app.steps.running import Answer
+
+_NAMED = 5  # places of an answer
+
+
+class AnswerMismatch(RowgateError):
+    """An answer isn't what its endpoint declares; nothing was changed. Only a development server looks."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "response.mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """The validators of the declared statuses, None for one whose body is not described."""
+
+    by_status: Mapping[str, Draft202012Validator | None]
+
+    def check(self, answer: Answer) -> None:
+        """Raise AnswerMismatch with the places where an answer doesn't fit; no value of it is named."""
+        status = str(answer.status)
+        declared = next((key for key in (status, f"{status[0]}XX", "default") if key in self.by_status), None)
+        if declared is None:
+            known = ", ".join(self.by_status)
+            raise AnswerMismatch(f"The answer has the status {status}, and `responses` declares {known}.")
+        validator = self.by_status[declared]
+        if validator is None:
+            return
+        body = parse_json(answer.body) if answer.body else None
+        wrong = [f"{one.json_path} is not {one.validator}" for one in validator.iter_errors(_plain(body))]
+        if wrong:
+            places = "; ".join(wrong[:_NAMED])
+            raise AnswerMismatch(f"The answer is not what `responses` declares for {declared}: {places}.")
+
+
+def compile_responses(said: Mapping[str, ResponseDef], place: str, findings: Findings) -> Responses | None:
+    """Compile the declared answers; a schema that is none is a finding."""
+    found: dict[str, Draft202012Validator | None] = {}
+    for status, response in said.items():
+        if response.schema_ is None:
+            found[status] = None
+            continue
+        try:
+            Draft202012Validator.check_schema(response.schema_)
+        except SchemaError as error:
+            at = error.json_path.removeprefix("$").lstrip(".")
+            where = ".".join(filter(None, (f"{place}/{status}.schema", at)))
+            findings.report(where, "this is no JSON Schema", "a type is string, number, integer, object or array")
+            continue
+        # A registry of its own: nothing that a schema refers to is fetched.
+        found[status] = Draft202012Validator(response.schema_, registry=Registry())
+    return Responses(found) if found else None
+
+
+def _plain(value: Any) -> Any:
+    """Give numbers as JSON Schema's validator knows them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | bool) or value is None else float(value)

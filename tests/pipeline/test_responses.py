@@ -1,0 +1,88 @@
+"""What an endpoint declares of its answers is checked when it is saved, and held to by a development server."""
+
+from typing import Any
+
+import pytest
+
+from app.compiler.compile import compile_project
+from app.definitions.project import dump_project, parse_project
+from tests.backend import serving
+
+NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+WRITES = {"do": "insert", "table": "notes", "set": {"text": "written"}}
+WRONG = ["secret text", 1.5, None, [1], True]
+
+
+def backend(responses: dict[Any, Any], *steps: dict[str, Any]) -> dict[str, Any]:
+    endpoint = {
+        "name": "answer", "method": "POST", "path": "/answer", "access": "public",
+        "input": {"body": {"n": {"type": "json"}}}, "responses": responses,
+        "steps": [*steps, {"do": "respond", "body": {"n": "=input.n"}}],
+    }  # fmt: skip
+    table = {"name": "notes", "columns": [{"name": "text", "type": "text"}]}
+    return {"rowgate": 1, "tables": [table], "endpoints": [endpoint]}
+
+
+@pytest.mark.parametrize("value", WRONG)
+async def test_an_answer_that_does_not_fit_is_a_fault_and_changes_nothing(migrated_url: str, value: Any) -> None:
+    async with serving(migrated_url, backend({200: {"schema": NUMBER}}, WRITES)) as served:
+        answer = await served.client.post("/api/answer", json={"n": value}, headers={"X-Request-Id": "odd"})
+        assert (answer.status_code, answer.json()["code"]) == (500, "response.mismatch")
+        assert "secret" not in answer.text
+        assert await served.sql("SELECT FROM data.notes") == []
+        kept = await served.client.get("/admin/v1/requests/odd", headers=await served.admin())
+        assert kept.json()["detail"] == "The answer is not what `responses` declares for 200: $.n is not type."
+
+
+async def test_a_status_that_is_not_declared_is_a_fault(migrated_url: str) -> None:
+    async with serving(migrated_url, backend({"201": {"description": "Made"}})) as served:
+        answer = await served.client.post("/api/answer", json={"n": 1})
+    assert (answer.status_code, answer.json()["code"]) == (500, "response.mismatch")
+
+
+@pytest.mark.parametrize("declared", [{}, {200: {"schema": NUMBER}}, {"2XX": {"schema": NUMBER}}, {"default": {}}])
+async def test_an_answer_that_fits_goes_out(migrated_url: str, declared: dict[Any, Any]) -> None:
+    async with serving(migrated_url, backend(declared, WRITES)) as served:
+        answer = await served.client.post("/api/answer", json={"n": 1})
+        assert (answer.status_code, answer.json()) == (200, {"n": 1})
+        assert len(await served.sql("SELECT FROM data.notes")) == 1
+
+
+async def test_a_refusal_is_not_held_against_what_is_declared(migrated_url: str) -> None:
+    refuses = {"do": "require", "that": "false"}
+    async with serving(migrated_url, backend({200: {"schema": NUMBER}}, refuses)) as served:
+        assert (await served.client.post("/api/answer", json={"n": 1})).status_code == 403
+
+
+async def test_a_production_server_does_not_look(migrated_url: str) -> None:
+    async with serving(migrated_url, backend({200: {"schema": NUMBER}}), env="production") as served:
+        answer = await served.client.post("/api/answer", json={"n": "one"})
+    assert (answer.status_code, answer.json()) == (200, {"n": "one"})
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [({"type": "strng"}, "type"), ({"properties": {"n": 5}}, "properties.n")],
+)
+def test_a_schema_that_is_none_is_found_when_saved(schema: dict[str, Any], place: str) -> None:
+    project, findings = parse_project(backend({"200": {"schema": schema}}))
+    assert project is not None, findings
+    runtime, findings = compile_project(project)
+    assert runtime is None
+    assert [one.place for one in findings] == [f"endpoints/answer.responses/200.schema.{place}"]
+
+
+@pytest.mark.parametrize("responses", [{"20": {}}, {"ok": {}}, {"200": {"schma": {}}}, {"200": "fine"}])
+def test_what_is_no_response_is_found_when_read(responses: dict[str, Any]) -> None:
+    project, findings = parse_project(backend(responses))
+    assert project is None
+    assert findings[0].place.startswith("endpoints/answer.responses")
+
+
+def test_it_is_exported_as_it_was_said() -> None:
+    said = {"200": {"description": "A number", "schema": NUMBER}}
+    project, findings = parse_project(backend(said))
+    assert project is not None, findings
+    assert dump_project(project)["endpoints"][0]["responses"] == said
+    again, _ = parse_project(dump_project(project))
+    assert again == project
