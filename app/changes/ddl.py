@@ -9,6 +9,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from app.changes.casts import cast_sql
 from app.changes.change import (
     AddColumn,
     AddPart,
@@ -21,6 +22,7 @@ from app.changes.change import (
     DropTable,
     RemoveDefinition,
     RenameColumn,
+    RenamePart,
     RenameTable,
     SetDefinition,
 )
@@ -118,9 +120,8 @@ def _alter_column(op: Operations, change: AlterColumn) -> None:
     if change.pg_before != change.pg:
         if change.before.default is not None:
             op.alter_column(table, name, server_default=None, schema=DATA_SCHEMA)
-        op.alter_column(
-            table, name, type_=sql_type(change.pg), postgresql_using=f"{quoted(name)}::{change.pg}", schema=DATA_SCHEMA
-        )
+        using = cast_sql(name, change.pg_before, change.pg)
+        op.alter_column(table, name, type_=sql_type(change.pg), postgresql_using=using, schema=DATA_SCHEMA)
     default = default_sql(change.said, change.pg)
     if change.pg_before != change.pg or change.before.default != change.said.default:
         op.alter_column(table, name, server_default=default, schema=DATA_SCHEMA)
@@ -143,6 +144,15 @@ def _drop_part(op: Operations, change: DropPart) -> None:
         op.execute(f"DROP INDEX IF EXISTS {quoted(DATA_SCHEMA)}.{name}")
     else:
         op.execute(f"ALTER TABLE {_named(change.table)} DROP CONSTRAINT IF EXISTS {name}")
+
+
+def _rename_part(op: Operations, change: RenamePart) -> None:
+    old, new = quoted(change.old), quoted(change.new)
+    if change.kind == "index":
+        # One that is built beside the change, and could not be yet, is made under its new name.
+        op.execute(f"ALTER INDEX IF EXISTS {quoted(DATA_SCHEMA)}.{old} RENAME TO {new}")
+    else:
+        op.execute(f"ALTER TABLE {_named(change.table)} RENAME CONSTRAINT {old} TO {new}")
 
 
 def _text(sql: str) -> Any:
@@ -180,6 +190,7 @@ _RENDER: dict[type, Callable[[Operations, Any], None]] = {
     AddTimestamps: _add_timestamps,
     AddPart: _add_part,
     DropPart: _drop_part,
+    RenamePart: _rename_part,
     SetDefinition: _set_definition,
     RemoveDefinition: _remove_definition,
 }
