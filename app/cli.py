@@ -12,14 +12,18 @@ import typer
 from app import serving
 from app.auth.admins import ROLES
 from app.changes import commands
-from app.changes.apply import DefinitionInvalid
+from app.changes.apply import DefinitionInvalid, PolicyTestsFailed, Wider
+from app.changes.files import read_bytes
 from app.compiler.access import table
 from app.compiler.doubts import access_matrix
 from app.definitions.project import Project
 from app.errors import RowgateError
 from app.eval_command import Names, converse, eval_lines
 from app.log import start_log
+from app.policy_tests import report
+from app.server_client import Server, ServerRefused
 from app.settings import load_settings
+from app.shadow_command import Shadowing, counts_told, difference_line
 from app.store import migrate as migrations
 from app.why_command import ask, told
 
@@ -35,7 +39,12 @@ class Language(StrEnum):
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 File = Annotated[Path, typer.Argument(help="The YAML or JSON document of the backend.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Url = Annotated[str | None, typer.Option(envvar="ROWGATE_URL", help="A running server, in place of the database.")]
+Key = Annotated[str | None, typer.Option(envvar="ROWGATE_KEY", help="An API key of it with an admin role.")]
 Destroy = Annotated[list[str], typer.Option("--destroy", help="A table, or table.column, that may lose its data.")]
+ServerUrl = Annotated[str, typer.Option("--url", envvar="ROWGATE_URL", help="The running server.")]
+ServerKey = Annotated[str, typer.Option("--key", envvar="ROWGATE_KEY", help="An API key with an admin role.")]
+AllowWider = Annotated[bool, typer.Option("--allow-wider", help="Let the document let somebody into more.")]
 
 
 @app.command()
@@ -44,11 +53,15 @@ def serve(
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Processes; more than one need ROWGATE_REDIS_URL.", min=1, max=64)] = 1,
     config: Annotated[Path | None, typer.Option(help="A document to apply at the start.")] = None,
+    *,
+    allow_wider: AllowWider = False,
 ) -> None:
     """Serve the backend."""
     settings = load_settings()
     start_log(settings.log_format)
-    raise typer.Exit(serving.serve(settings, host=host, port=port, workers=workers, config=config))
+    raise typer.Exit(
+        serving.serve(settings, host=host, port=port, workers=workers, config=config, allow_wider=allow_wider)
+    )
 
 
 @app.command()
@@ -59,38 +72,90 @@ def migrate() -> None:
 
 
 @app.command()
-def plan(file: File, *, as_json: AsJson = False) -> None:
-    """Show what applying a document would change, with its SQL and what it would destroy."""
-    _planned(file, [], dry_run=True, as_json=as_json)
+def plan(file: File, url: Url = None, key: Key = None, *, as_json: AsJson = False) -> None:
+    """Show what applying a document would change: its SQL, what it would destroy, who gets in, and which tests fail."""
+    server = _server(url, key)
+    made = _planned(file, [], dry_run=True) if server is None else server.plan(read_bytes(file))
+    _say_plan(made, as_json=as_json)
 
 
 @app.command()
-def apply(file: File, destroy: Destroy = [], *, as_json: AsJson = False) -> None:  # noqa: B006 - typer copies it
+def apply(
+    file: File,
+    destroy: Destroy = [],  # noqa: B006 - typer copies it
+    url: Url = None,
+    key: Key = None,
+    *,
+    allow_wider: AllowWider = False,
+    as_json: AsJson = False,
+) -> None:
     """Make the backend what a document says."""
-    _planned(file, destroy, dry_run=False, as_json=as_json)
-
-
-def _planned(file: Path, destroy: list[str], *, dry_run: bool, as_json: bool) -> None:
-    async def run(url: str) -> Any:
-        await migrations.migrate(url)
-        return await commands.apply_file(url, file, destroy=destroy, dry_run=dry_run)
-
-    with serving.database(load_settings()) as url:
-        made = asyncio.run(run(url))
-    if as_json:
-        document = {"changes": [str(one) for one in made.changes], "sql": made.sql, "destroys": made.destroys}
-        typer.echo(json.dumps({**document, "revision": made.revision}, indent=2))
+    server = _server(url, key)
+    if server is None:
+        made = _planned(file, destroy, dry_run=False, allow_wider=allow_wider)
     else:
-        typer.echo(commands.told(made))
-        if made.revision is not None:
-            typer.echo(f"The definitions are at revision {made.revision}.")
+        made = server.apply(read_bytes(file), destroy, allow_wider=allow_wider)
+    _say_plan(made, as_json=as_json)
+
+
+def _server(url: str | None, key: str | None) -> Server | None:
+    """Give the server that was named, or None for the database of the settings."""
+    if (url is None) != (key is None):
+        typer.echo("--url and --key go together: the running server, and an API key with an admin role.", err=True)
+        raise typer.Exit(WRONG_CALL)
+    return None if url is None or key is None else Server(url, key)
+
+
+def _planned(file: Path, destroy: list[str], *, dry_run: bool, allow_wider: bool = False) -> dict[str, Any]:
+    with serving.database(load_settings()) as url:
+        made = asyncio.run(serving.apply(url, file, destroy, dry_run=dry_run, allow_wider=allow_wider))
+    return made.shown()
+
+
+def _say_plan(made: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(made, indent=2))
+        return
+    typer.echo(commands.told(made))
+    if made["revision"] is not None:
+        typer.echo(f"The definitions are at revision {made['revision']}.")
 
 
 @app.command()
-def export(*, as_json: AsJson = False) -> None:
+def export(url: Url = None, key: Key = None, *, as_json: AsJson = False) -> None:
     """Print the whole backend as a document."""
-    with serving.database(load_settings()) as url:
-        typer.echo(asyncio.run(commands.export(url, as_json=as_json)))
+    server = _server(url, key)
+    if server is not None:
+        typer.echo(server.export(as_json=as_json))
+        return
+    with serving.database(load_settings()) as database:
+        typer.echo(asyncio.run(commands.export(database, as_json=as_json)))
+
+
+@app.command("test")
+def run_tests(
+    file: Annotated[Path | None, typer.Argument(help="A document; without it, the live backend.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="A file that JUnit's XML is written to.")] = None,
+    url: Url = None,
+    key: Key = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Run the policy tests of a document, and name what none of them has tried."""
+    server = _server(url, key)
+    if server is None:
+        with serving.database(load_settings()) as database:
+            found = asyncio.run(serving.run_tests(database, file))
+    else:
+        found = server.test(None if file is None else read_bytes(file))
+    if junit is not None:
+        try:
+            junit.write_text(report.junit(found))
+        except OSError as error:
+            typer.echo(f"{junit} can't be written: {error.strerror}.", err=True)
+            raise typer.Exit(WRONG_CALL) from None
+    typer.echo(report.pretty(found) if as_json else report.told(found))
+    raise typer.Exit(REFUSED if found["failed"] else DONE)
 
 
 @app.command()
@@ -115,14 +180,31 @@ def check(file: File, *, as_json: AsJson = False) -> None:
 @app.command()
 def why(
     request_id: Annotated[str, typer.Argument(help="The X-Request-Id of an answer.")],
-    url: Annotated[str, typer.Option(envvar="ROWGATE_URL", help="The running server.")],
-    key: Annotated[str, typer.Option(envvar="ROWGATE_KEY", help="An API key with an admin role.")],
+    url: ServerUrl,
+    key: ServerKey,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Say why a request was refused: by which step and rule, and what the rule saw."""
     found = ask(url, key, request_id)
     typer.echo(json.dumps(found, indent=2) if as_json else told(found))
+
+
+@app.command()
+def shadow(
+    file: File,
+    url: ServerUrl,
+    key: ServerKey,
+    sample: Annotated[float, typer.Option(help="The part of the requests to look at.", min=0, max=1)] = 1.0,
+    seconds: Annotated[float | None, typer.Option(help="How long; else until Ctrl-C.", min=0)] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Run a document beside what a server serves, on its real requests, and say where the answers would differ."""
+    shadowing = Shadowing(url, key)
+    for difference in shadowing.differences(read_bytes(file), sample=sample, seconds=seconds):
+        typer.echo(json.dumps(difference) if as_json else difference_line(difference))
+    typer.echo(json.dumps(shadowing.report) if as_json else counts_told(shadowing.report))
 
 
 @app.command("eval")
@@ -224,8 +306,11 @@ def main() -> NoReturn:
         app()
     except RowgateError as error:
         typer.echo(error.detail, err=True)
-        if isinstance(error, DefinitionInvalid):
+        if isinstance(error, DefinitionInvalid | PolicyTestsFailed):
             _say_findings(error.findings)
+        if isinstance(error, Wider | ServerRefused):
+            for one in error.errors:
+                typer.echo(f"{'.'.join(map(str, one.loc))}: {one.message}", err=True)
         if error.hint:
             typer.echo(error.hint, err=True)
         sys.exit(REFUSED)

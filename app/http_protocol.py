@@ -16,9 +16,12 @@ REQUEST_LINE = 8 * 1024
 HEAD_SECONDS = 10.0
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
+# Where an application leaves, in the scope, what is to be called when its client goes away before the answer.
+CLIENT_LOST = "rowgate.client_lost"
 
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _TARGET = re.compile(rb"/|https?://", re.IGNORECASE)
+_STATUS_LINE, _CONTINUE = b"HTTP/1.1 ", b"HTTP/1.1 100 "
 _LINES = {
     400: b"HTTP/1.1 400 Bad Request\r\n",
     408: b"HTTP/1.1 408 Request Timeout\r\n",
@@ -31,15 +34,42 @@ class _Refused(Exception):
     """The head of a request is past a bound; the parser ends with this."""
 
 
-class _Answering:
-    """The transport as an answer sees it: closing it is left to the protocol."""
+class Answering:
+    """The transport as one answer sees it: its head leaves together with its body, and closing is the protocol's.
 
-    __slots__ = ("close", "is_closing", "write")
+    Two writes are two system calls, and small packets; a head whose body isn't there at once leaves by itself.
+    """
+
+    __slots__ = ("_head", "_protocol", "_transport", "is_closing")
 
     def __init__(self, transport: Transport, protocol: "BoundedHttpProtocol") -> None:
-        self.write = transport.write
+        """Take where it is written."""
+        self._transport = transport
+        self._protocol = protocol
+        self._head: bytes | None = None
         self.is_closing = transport.is_closing
-        self.close = protocol.end
+
+    def write(self, data: bytes) -> None:
+        """Write, or hold a head until its body comes."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head + data)
+        elif data.startswith(_STATUS_LINE) and not data.startswith(_CONTINUE):
+            self._head = data
+            self._protocol.loop.call_soon(self.flush)
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Let a head that is held leave."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head)
+
+    def close(self) -> None:
+        """Close behind what was written."""
+        self.flush()
+        self._protocol.end()
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -56,17 +86,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._lingered = 0  # bytes that came after the answer
         self._deaf = False  # what still comes is another protocol's
         self._ended = False  # what still comes is thrown away
-        self._answering: _Answering | None = None
+        self._answering: Answering | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._answering = _Answering(transport, self)
+        self._answering = Answering(transport, self)
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_timers()
         self._answering = None
+        cycle = self.cycle
         super().connection_lost(exc)
+        scope: Any = None if cycle is None or cycle.response_complete else cycle.scope
+        if scope is not None and CLIENT_LOST in scope:
+            scope.pop(CLIENT_LOST)()
 
     def _end_timers(self) -> None:
         for timer in (self._deadline, self._linger):
@@ -213,6 +247,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         body = msg.encode("ascii")
         head = _LINES[self._refusal] + b"content-type: text/plain; charset=utf-8\r\ncontent-length: "
         head += str(len(body)).encode() + b"\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
+        if self._answering is not None:
+            self._answering.flush()
         self.transport.write(head + body)
         self._end(linger=True)
 

@@ -22,6 +22,7 @@ from app.outward.client import Outward
 from app.outward.delivery import Delivery
 from app.outward.sealing import SealingKey
 from app.outward.secrets import check_key
+from app.policy_tests.runner import Runner
 from app.problems import install_problems
 from app.rate_limits import Limiter
 from app.settings import Settings
@@ -108,13 +109,14 @@ class Rowgate:
             for name, value in {
                 "pool": pool, "engine": engine, "limiter": limiter, "auth": auth, "live": live,
                 "users": auth.users, "tokens": auth.tokens, "admin_tokens": auth.admin_tokens,
-                "passwords": auth.passwords, "sealing_key": sealing_key,
+                "passwords": auth.passwords, "sealing_key": sealing_key, "tests": Runner(self.database_url),
             }.items():  # fmt: skip
                 setattr(app.state, name, value)
             app.state.recent = Recent()
             accounts = Accounts(auth.passwords, auth.tokens, pool, settings.confirm_email)
             app.state.plane = Plane(live, auth, pool, Services(limiter, outward, accounts))
             self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies, app.state.recent)
+            app.state.data_plane = self.data_plane
             yield
 
 

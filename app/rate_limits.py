@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ipaddress
 import math
@@ -28,6 +29,9 @@ MAX_PERIOD = 31 * 86400
 MEMORY_BUDGET = 64 * 1024 * 1024
 KEY_BYTES = 640  # measured: one key's name, window and place in the two dictionaries; a hit more is 8 bytes
 STORE_TIMEOUT = 1.0  # seconds
+# Connections to the store that hits may use at once, in one process, and how many seconds the others wait in line.
+STORE_CONNECTIONS = 50
+LINE_TIMEOUT = 3.0
 ROUNDING = 0.001  # seconds
 
 _LIMIT = re.compile(r"([0-9]{1,9}) ?/ ?(?:([0-9]{1,9}) )?(second|minute|hour|day)s?")
@@ -307,6 +311,7 @@ class Limiter:
         self._strategy = MovingWindowRateLimiter(storage)
         self._side = side
         self._spare = spare
+        self._line = asyncio.Semaphore(STORE_CONNECTIONS)
 
     @classmethod
     def in_memory(cls, budget: int = MEMORY_BUDGET, clock: Callable[[], float] = time.monotonic) -> Limiter:
@@ -337,7 +342,14 @@ class Limiter:
         if isinstance(cost, bool) or not 1 <= cost <= limit.amount:
             raise BadLimit(f"A hit on this rate limit costs from 1 to {limit.amount}.")
         try:
-            return await self._hit(limit, scope, key, cost)
+            if self._spare is None:
+                return await self._hit(limit, scope, key, cost)
+            async with asyncio.timeout(LINE_TIMEOUT):
+                await self._line.acquire()
+            try:
+                return await self._hit(limit, scope, key, cost)
+            finally:
+                self._line.release()
         except (RedisError, OSError, TimeoutError) as error:
             if self._spare is not None and isinstance(error, OutOfMemoryError):
                 # The store is up but full: this process counts alone, until the store's keys expire.

@@ -19,8 +19,8 @@ from app.auth.admins import ROLES
 from app.auth.api_keys import KeyGrant
 from app.auth.passwords import Passwords
 from app.auth.start import open_auth
-from app.changes.apply import DefinitionInvalid
-from app.changes.commands import apply_file
+from app.changes.apply import DefinitionInvalid, Plan
+from app.changes.commands import apply_file, read_project
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.control_plane.named import check_roles
@@ -36,6 +36,8 @@ from app.main import create_app
 from app.outward.rotation import rotate
 from app.outward.sealing import SealingKey
 from app.outward.secrets import check_key
+from app.policy_tests.report import shown
+from app.policy_tests.runner import Runner
 from app.settings import Settings, load_settings
 from app.store.active import load_active
 from app.store.migrate import migrate
@@ -62,7 +64,7 @@ def database(settings: Settings) -> Iterator[str]:
         server.stop()
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int, config: Path | None) -> int:
+def serve(settings: Settings, *, host: str, port: int, workers: int, config: Path | None, allow_wider: bool) -> int:
     """Serve until a signal ends it; gives the exit code."""
     if workers > 1 and settings.redis_url is None:
         raise WorkersNeedRedis(
@@ -70,7 +72,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
             hint="Set ROWGATE_REDIS_URL, or serve with --workers 1.",
         )
     with database(settings) as url:
-        asyncio.run(_prepare(settings, url, config))
+        asyncio.run(_prepare(settings, url, config, allow_wider=allow_wider))
         if workers > 1:
             return _serve_processes(settings, url, host, port, workers)
         server = _Server(_config(create_app(settings, url), host, port))
@@ -81,7 +83,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
         return 0 if server.started else 1
 
 
-async def _prepare(settings: Settings, url: str, config: Path | None) -> None:
+async def _prepare(settings: Settings, url: str, config: Path | None, *, allow_wider: bool) -> None:
     await migrate(url)
     connection: Any = await connect(url)
     try:
@@ -89,7 +91,7 @@ async def _prepare(settings: Settings, url: str, config: Path | None) -> None:
     finally:
         await connection.close()
     if config is not None:
-        await apply_file(url, config)
+        await apply_file(url, config, judge=Runner(url).judge, allow_wider=allow_wider)
 
 
 def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
@@ -185,6 +187,20 @@ async def rotate_secrets(settings: Settings, url: str, old_key: str) -> int:
         return await rotate(connection, SealingKey.of(old_key), SealingKey.of(settings.secret_key.get_secret_value()))
     finally:
         await connection.close()
+
+
+async def apply(url: str, path: Path, destroy: list[str], *, dry_run: bool, allow_wider: bool) -> Plan:
+    """Apply a document on the command line if its tests pass, or plan it."""
+    await migrate(url)
+    judge = Runner(url).judge
+    return await apply_file(url, path, judge=judge, destroy=destroy, dry_run=dry_run, allow_wider=allow_wider)
+
+
+async def run_tests(url: str, path: Path | None) -> dict[str, Any]:
+    """Run the tests of a document, or of the live project; gives the report as an answer shows it."""
+    await migrate(url)
+    project = await live_project(url) if path is None else read_project(path)
+    return shown(await Runner(url).run(project))
 
 
 def openapi_of(project: Project) -> str:

@@ -1,45 +1,15 @@
 """`rowgate why`: asks a running server what it remembers of a request, and says it readably."""
 
 import json
-import urllib.error
-import urllib.request
-from typing import Any, ClassVar
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote
 
-from app.errors import RowgateError
-
-SECONDS = 10
-
-
-class WhyRefused(RowgateError):
-    """The server couldn't be asked, or doesn't remember the request."""
-
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "why.refused"
+from app.server_client import Server
 
 
 def ask(url: str, key: str, request_id: str) -> dict[str, Any]:
-    """Give what the server at `url` remembers; raises WhyRefused."""
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise WhyRefused("The URL of the server begins with http:// or https://.")
-    where = f"{url.rstrip('/')}/admin/v1/requests/{quote(request_id, safe='')}"
-    asked = urllib.request.Request(where, headers={"Authorization": f"Bearer {key}"})  # noqa: S310 - checked above
-    try:
-        with urllib.request.urlopen(asked, timeout=SECONDS) as answer:  # noqa: S310 - checked above
-            found: dict[str, Any] = json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise WhyRefused(_sentence(error)) from None
-    except (OSError, ValueError):
-        raise WhyRefused("The server can't be asked: there is no answer of Rowgate's at this URL.") from None
-    return found
-
-
-def _sentence(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.load(error)["detail"])
-    except (ValueError, KeyError, TypeError):
-        return f"The server answered {error.code}."
+    """Give what the server at `url` remembers; raises ServerRefused."""
+    return Server(url, key).ask("GET", f"/requests/{quote(request_id, safe='')}").document()
 
 
 def told(found: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """One transaction for a change: definitions, DDL, revision and audit together, or nothing of it."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.changes import ddl
 from app.changes.change import Change
-from app.changes.diff import KINDS, diff, settled, written
+from app.changes.diff import diff, settled, written
 from app.changes.indexes import build_indexes
 from app.changes.obstacles import LOCKED, destroyed, of_database, refuse_what_does_not_fit, sqlstate
 from app.compiler.check import check_project
-from app.definitions.project import Project, dump_definition
+from app.compiler.effects import Effect, effects
+from app.definitions.project import KINDS, Project, dump_definition
 from app.errors import FieldError, Finding, RowgateError
 from app.store.active import project_of
 from app.store.rows import AuditRow, DefinitionRow, LiveRow, RevisionRow
@@ -61,6 +62,33 @@ class WouldDestroy(RowgateError):
     code: ClassVar[str] = "change.would_destroy"
 
 
+class PolicyTestsFailed(RowgateError):
+    """Tests of the document fail on what it says; nothing was changed. `findings` names each with what came."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "test.failed"
+
+    def __init__(self, verdict: "Verdict") -> None:
+        """Take them all."""
+        self.findings = verdict.failures
+        errors = [FieldError((one.place,), one.code, _sentence(one)) for one in verdict.failures]
+        count = f"{len(errors)} of {verdict.count} tests fail" if len(errors) > 1 else "A test fails"
+        super().__init__(f"{count}, and nothing was changed.", errors=errors)
+
+
+class Wider(RowgateError):
+    """The change lets somebody into more, or may, and wasn't told that it may; `errors` has every effect."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "change.wider"
+
+    def __init__(self, found: Sequence[Effect]) -> None:
+        """Take them all."""
+        errors = [FieldError((one.where,), self.code, one.sentence) for one in found]
+        hint = "If that is meant, say --allow-wider, or over HTTP leave allow_wider=false out."
+        super().__init__("This would let somebody into more. Nothing was changed.", errors=errors, hint=hint)
+
+
 class TablesBusy(RowgateError):
     """A lock on a table couldn't be had in time, because a request holds it."""
 
@@ -69,16 +97,44 @@ class TablesBusy(RowgateError):
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a project's tests: how many there are, and a finding for each that failed."""
+
+    count: int = 0
+    failures: tuple[Finding, ...] = ()
+
+
+Judge = Callable[[Project], Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made."""
+    """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made.
+
+    `verdict` is what came of the project's tests, `effects` say who gains and who loses access by it.
+    """
 
     changes: tuple[Change, ...]
     sql: tuple[str, ...]
     destroys: tuple[str, ...]
     revision: int | None
+    verdict: Verdict = Verdict()
+    effects: tuple[Effect, ...] = ()
+
+    def shown(self) -> dict[str, Any]:
+        """Give the members of an answer."""
+        failures = [failure.shown() for failure in self.verdict.failures]
+        return {
+            "changes": [str(change) for change in self.changes],
+            "sql": list(self.sql),
+            "destroys": list(self.destroys),
+            "revision": self.revision,
+            "effects": [effect.shown() for effect in self.effects],
+            "tests": {"count": self.verdict.count, "failures": failures},
+        }
 
 
-async def apply_project(
+async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by its name
     engine: AsyncEngine,
     project: Project,
     *,
@@ -87,18 +143,25 @@ async def apply_project(
     dry_run: bool = False,
     expected_revision: int | None = None,
     comment: str | None = None,
+    judge: Judge | None = None,
+    allow_wider: bool = True,
 ) -> Plan:
     """Make the stored project into this one.
 
-    `destroy` names tables and `table.column`s that may lose their data. Raises DefinitionInvalid, RevisionChanged,
-    WouldDestroy, DataInTheWay or TablesBusy; then nothing has changed. A dry run changes nothing and gives the plan.
-    Indexes that say `concurrently` are built when all else is done; IndexNotBuilt says that one could not be.
+    `destroy` names tables and `table.column`s that may lose their data; `judge` runs the project's tests; without
+    `allow_wider` nobody may get into more. Raises DefinitionInvalid, PolicyTestsFailed, RevisionChanged, Wider,
+    WouldDestroy, DataInTheWay or TablesBusy; then nothing has changed. A dry run changes nothing and gives the plan,
+    failed tests with it. Indexes that say `concurrently` are built when all else is done; IndexNotBuilt says that one
+    could not be.
     """
     # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
     findings = await asyncio.to_thread(check_project, project)
     if findings:
         raise DefinitionInvalid(findings)
-    order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run)
+    verdict = Verdict() if judge is None else await judge(project)
+    if verdict.failures and not dry_run:
+        raise PolicyTestsFailed(verdict)
+    order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider)
     for attempt in range(ATTEMPTS):
         try:
             async with engine.connect() as connection, connection.begin() as transaction:
@@ -106,7 +169,7 @@ async def apply_project(
                 await (transaction.rollback() if dry_run else transaction.commit())
             if not dry_run:
                 await build_indexes(engine, project)
-            return plan
+            return replace(plan, verdict=verdict)
         except DBAPIError as error:
             if sqlstate(error) not in LOCKED:
                 raise of_database(error) from error
@@ -122,6 +185,7 @@ class _Order:
     expected_revision: int | None
     comment: str | None
     dry_run: bool
+    allow_wider: bool
 
 
 async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
@@ -137,9 +201,12 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     before = project_of([(row.kind, row.body) for row in rows])
     changes = tuple(diff(before, order.project))
     destroys = await destroyed(connection, changes)
-    plan = Plan(changes, ddl.written(changes), destroys, None)
+    found = await asyncio.to_thread(effects, before, order.project) if changes else ()
+    plan = Plan(changes, ddl.written(changes), destroys, None, effects=found)
     if order.dry_run:
         return plan
+    if not order.allow_wider and (wider := [one for one in found if one.wider]):
+        raise Wider(wider)
     if forbidden := [name for name in destroys if name not in order.destroy]:
         raise WouldDestroy(
             f"This would destroy the data of {', '.join(forbidden)}. Nothing was changed.",
@@ -150,7 +217,7 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     for change in changes:
         await refuse_what_does_not_fit(connection, change)
         await connection.run_sync(ddl.run, change)
-    await _store(connection, order, rows, changes, revision + 1)
+    await _store(connection, order, rows, plan, revision + 1)
     return replace(plan, revision=revision + 1)
 
 
@@ -163,9 +230,7 @@ async def _active(connection: AsyncConnection) -> Sequence[Any]:
     return found.all()
 
 
-async def _store(
-    connection: AsyncConnection, order: _Order, rows: Sequence[Any], changes: Sequence[Change], number: int
-) -> None:
+async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any], plan: Plan, number: int) -> None:
     """Write the definitions that differ, the revision, the audit row, and what is live; tell everybody who listens."""
     known = {(row.kind, row.name): row for row in rows}
     wanted = _bodies(settled(order.project))
@@ -177,11 +242,11 @@ async def _store(
         if row is None or not _same(row, (position, body)):
             values = {"kind": kind, "name": name, "position": position, "body": body, "valid_from": number}
             await connection.execute(sa.insert(_DEFINITIONS).values(**values))
-    told = [str(change) for change in changes]
+    told = [str(change) for change in plan.changes]
     await connection.execute(
         sa.insert(RevisionRow).values(number=number, author=order.author, comment=order.comment, changes=told)
     )
-    detail = {"revision": number, "changes": told}
+    detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
     await connection.execute(
         sa.insert(AuditRow).values(actor=order.author, action="definitions.change", target=None, detail=detail)
     )

@@ -1,13 +1,14 @@
 """What the commands `plan`, `apply`, `export` and `check` do; each gives its answer, and the exit code by refusing."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.changes.apply import DefinitionInvalid, Plan, apply_project
+from app.changes.apply import DefinitionInvalid, Judge, Plan, apply_project
 from app.changes.files import dump_json, dump_yaml, load_file
 from app.compiler.check import check_project
+from app.compiler.effects import Effect
 from app.database import connect
 from app.definitions.project import Project, parse_project
 from app.errors import Finding
@@ -53,12 +54,22 @@ def caller_names(path: Path, user_file: Path | None) -> Names:
     return Names(scope, {"auth": caller, "now": datetime.now(UTC)})
 
 
-async def apply_file(url: str, path: Path, *, destroy: Collection[str] = (), dry_run: bool = False) -> Plan:
-    """Apply a document to a migrated database, or plan it."""
+async def apply_file(
+    url: str,
+    path: Path,
+    *,
+    judge: Judge,
+    destroy: Collection[str] = (),
+    dry_run: bool = False,
+    allow_wider: bool = False,
+) -> Plan:
+    """Apply a document to a migrated database if its tests pass, or plan it."""
     project = read_project(path)
     engine = make_engine(url)
     try:
-        return await apply_project(engine, project, author=ACTOR, destroy=destroy, dry_run=dry_run)
+        return await apply_project(
+            engine, project, author=ACTOR, destroy=destroy, dry_run=dry_run, judge=judge, allow_wider=allow_wider
+        )
     finally:
         await engine.dispose()
 
@@ -73,12 +84,16 @@ async def export(url: str, *, as_json: bool) -> str:
     return dump_json(project) if as_json else dump_yaml(project)
 
 
-def told(plan: Plan) -> str:
-    """Say what a plan changes, and the SQL of it."""
-    if not plan.changes:
-        return "Nothing changes."
-    lines = [f"- {change}" for change in plan.changes]
-    if plan.destroys:
-        lines.append(f"This destroys the data of {', '.join(plan.destroys)}.")
-    lines += ["", *(f"{sql};" if not sql.endswith(";") else sql for sql in plan.sql)]
+def told(plan: Mapping[str, Any]) -> str:
+    """Say what a plan, as an answer shows it, changes, who gets in, which tests would refuse it, and its SQL."""
+    lines = [f"- {change}" for change in plan["changes"]] or ["Nothing changes."]
+    if plan["destroys"]:
+        lines.append(f"This destroys the data of {', '.join(plan['destroys'])}.")
+    lines += [f"A test fails, {one['place']}: {one['message']}" for one in plan["tests"]["failures"]]
+    if plan["effects"]:
+        lines += ["", "Who gets in:", *(f"{'!' if one['wider'] else '-'} {Effect(**one)}" for one in plan["effects"])]
+    if any(one["wider"] for one in plan["effects"]):
+        lines.append("Lines with ! let somebody into more, or may: apply needs --allow-wider.")
+    if plan["sql"]:
+        lines += ["", *(f"{sql.removesuffix(';')};" for sql in plan["sql"])]
     return "\n".join(lines)

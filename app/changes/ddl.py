@@ -70,7 +70,7 @@ def _column(said: ColumnDef, pg: str) -> Any:
     return sa.Column(said.name, sql_type(pg), nullable=not said.required, server_default=default_sql(said, pg))
 
 
-def _create_table(op: Operations, change: CreateTable) -> None:
+def _create_table(op: Operations, change: CreateTable, schema: str) -> None:
     said, table = change.said, change.table
     key: sa.Column[Any]
     if change.table.columns["id"].type == INT:
@@ -80,9 +80,9 @@ def _create_table(op: Operations, change: CreateTable) -> None:
     columns = [key, *(_column(column, table.columns[column.name].pg) for column in said.columns)]
     if said.timestamps:
         columns += _timestamps()
-    op.create_table(said.name, *columns, schema=DATA_SCHEMA)
+    op.create_table(said.name, *columns, schema=schema)
     if said.timestamps:
-        _touch(op, said.name)
+        _touch(op, said.name, schema)
 
 
 def _timestamps() -> list[Any]:
@@ -93,44 +93,43 @@ def _timestamps() -> list[Any]:
     ]
 
 
-def _touch(op: Operations, table: str) -> None:
-    op.execute(
-        f"CREATE TRIGGER rowgate_touch BEFORE UPDATE ON {_named(table)} FOR EACH ROW EXECUTE FUNCTION rowgate.touch()"
-    )
+def _touch(op: Operations, table: str, schema: str) -> None:
+    on = f"BEFORE UPDATE ON {_named(table, schema)}"
+    op.execute(f"CREATE TRIGGER rowgate_touch {on} FOR EACH ROW EXECUTE FUNCTION rowgate.touch()")
 
 
-def _named(table: str) -> str:
-    return f"{quoted(DATA_SCHEMA)}.{quoted(table)}"
+def _named(table: str, schema: str) -> str:
+    return f"{quoted(schema)}.{quoted(table)}"
 
 
-def _add_timestamps(op: Operations, change: AddTimestamps) -> None:
+def _add_timestamps(op: Operations, change: AddTimestamps, schema: str) -> None:
     for column in _timestamps():
-        op.add_column(change.table, column, schema=DATA_SCHEMA)
-    _touch(op, change.table)
+        op.add_column(change.table, column, schema=schema)
+    _touch(op, change.table, schema)
 
 
-def _drop_column(op: Operations, change: DropColumn) -> None:
+def _drop_column(op: Operations, change: DropColumn, schema: str) -> None:
     if change.name == "updated_at":
-        op.execute(f"DROP TRIGGER IF EXISTS rowgate_touch ON {_named(change.table)}")
-    op.drop_column(change.table, change.name, schema=DATA_SCHEMA)
+        op.execute(f"DROP TRIGGER IF EXISTS rowgate_touch ON {_named(change.table, schema)}")
+    op.drop_column(change.table, change.name, schema=schema)
 
 
-def _alter_column(op: Operations, change: AlterColumn) -> None:
+def _alter_column(op: Operations, change: AlterColumn, schema: str) -> None:
     table, name = change.table, change.said.name
     if change.pg_before != change.pg:
         if change.before.default is not None:
-            op.alter_column(table, name, server_default=None, schema=DATA_SCHEMA)
+            op.alter_column(table, name, server_default=None, schema=schema)
         using = cast_sql(name, change.pg_before, change.pg)
-        op.alter_column(table, name, type_=sql_type(change.pg), postgresql_using=using, schema=DATA_SCHEMA)
+        op.alter_column(table, name, type_=sql_type(change.pg), postgresql_using=using, schema=schema)
     default = default_sql(change.said, change.pg)
     if change.pg_before != change.pg or change.before.default != change.said.default:
-        op.alter_column(table, name, server_default=default, schema=DATA_SCHEMA)
+        op.alter_column(table, name, server_default=default, schema=schema)
     if change.before.required != change.said.required:
-        op.alter_column(table, name, nullable=not change.said.required, schema=DATA_SCHEMA)
+        op.alter_column(table, name, nullable=not change.said.required, schema=schema)
 
 
-def _add_part(op: Operations, change: AddPart) -> None:
-    part, table = change.part, _named(change.table)
+def _add_part(op: Operations, change: AddPart, schema: str) -> None:
+    part, table = change.part, _named(change.table, schema)
     if part.kind == "index":
         how = " CONCURRENTLY" if part.concurrently else ""
         op.execute(_text(f"CREATE INDEX{how} {quoted(part.name)} ON {table} {part.sql}"))
@@ -138,21 +137,21 @@ def _add_part(op: Operations, change: AddPart) -> None:
         op.execute(_text(f"ALTER TABLE {table} ADD CONSTRAINT {quoted(part.name)} {part.sql}"))
 
 
-def _drop_part(op: Operations, change: DropPart) -> None:
+def _drop_part(op: Operations, change: DropPart, schema: str) -> None:
     name = quoted(change.part.name)
     if change.part.kind == "index":
-        op.execute(f"DROP INDEX IF EXISTS {quoted(DATA_SCHEMA)}.{name}")
+        op.execute(f"DROP INDEX IF EXISTS {quoted(schema)}.{name}")
     else:
-        op.execute(f"ALTER TABLE {_named(change.table)} DROP CONSTRAINT IF EXISTS {name}")
+        op.execute(f"ALTER TABLE {_named(change.table, schema)} DROP CONSTRAINT IF EXISTS {name}")
 
 
-def _rename_part(op: Operations, change: RenamePart) -> None:
+def _rename_part(op: Operations, change: RenamePart, schema: str) -> None:
     old, new = quoted(change.old), quoted(change.new)
     if change.kind == "index":
         # One that is built beside the change, and could not be yet, is made under its new name.
-        op.execute(f"ALTER INDEX IF EXISTS {quoted(DATA_SCHEMA)}.{old} RENAME TO {new}")
+        op.execute(f"ALTER INDEX IF EXISTS {quoted(schema)}.{old} RENAME TO {new}")
     else:
-        op.execute(f"ALTER TABLE {_named(change.table)} RENAME CONSTRAINT {old} TO {new}")
+        op.execute(f"ALTER TABLE {_named(change.table, schema)} RENAME CONSTRAINT {old} TO {new}")
 
 
 def _text(sql: str) -> Any:
@@ -177,38 +176,49 @@ def _remove_definition(op: Operations, change: RemoveDefinition) -> None:
         op.execute(_text(f"UPDATE rowgate.api_keys SET roles = array_remove(roles, {role}) WHERE {role} = ANY (roles)"))
 
 
-_RENDER: dict[type, Callable[[Operations, Any], None]] = {
+_RENDER: dict[type, Callable[[Operations, Any, str], None]] = {
     CreateTable: _create_table,
-    DropTable: lambda op, change: op.drop_table(change.name, schema=DATA_SCHEMA),
-    RenameTable: lambda op, change: op.rename_table(change.old, change.new, schema=DATA_SCHEMA),
-    AddColumn: lambda op, change: op.add_column(change.table, _column(change.said, change.pg), schema=DATA_SCHEMA),
+    DropTable: lambda op, change, schema: op.drop_table(change.name, schema=schema),
+    RenameTable: lambda op, change, schema: op.rename_table(change.old, change.new, schema=schema),
+    AddColumn: lambda op, change, schema: op.add_column(change.table, _column(change.said, change.pg), schema=schema),
     DropColumn: _drop_column,
-    RenameColumn: lambda op, change: op.alter_column(
-        change.table, change.old, new_column_name=change.new, schema=DATA_SCHEMA
+    RenameColumn: lambda op, change, schema: op.alter_column(
+        change.table, change.old, new_column_name=change.new, schema=schema
     ),
     AlterColumn: _alter_column,
     AddTimestamps: _add_timestamps,
     AddPart: _add_part,
     DropPart: _drop_part,
     RenamePart: _rename_part,
-    SetDefinition: _set_definition,
-    RemoveDefinition: _remove_definition,
+    SetDefinition: lambda op, change, _: _set_definition(op, change),
+    RemoveDefinition: lambda op, change, _: _remove_definition(op, change),
 }
+
+
+def users_table(schema: str) -> tuple[str, ...]:
+    """Give the statements that make `users` in a schema, as the migrations have made it in `data`."""
+    table = _named("users", schema)
+    columns = "id uuid PRIMARY KEY DEFAULT rowgate.uuid7(), email text NOT NULL"
+    return (
+        f"CREATE TABLE {table} ({columns}, created_at timestamptz NOT NULL DEFAULT now())",
+        f"CREATE UNIQUE INDEX users_email ON {table} (lower(email))",
+    )
 
 
 def run(connection: Any, change: Change) -> None:
     """Make one change on a synchronous SQLAlchemy connection, inside its transaction; some indexes come after it."""
     if isinstance(change, AddPart) and change.part.concurrently:
         return
-    _RENDER[type(change)](Operations(MigrationContext.configure(connection)), change)
+    _RENDER[type(change)](Operations(MigrationContext.configure(connection)), change, DATA_SCHEMA)
 
 
-def written(changes: Sequence[Change]) -> tuple[str, ...]:
+def written(changes: Sequence[Change], schema: str = DATA_SCHEMA) -> tuple[str, ...]:
     """Give the SQL of changes without a database, one statement each."""
     statements = []
     for change in changes:
         buffer = StringIO()
         options = {"as_sql": True, "output_buffer": buffer, "literal_binds": True}
-        _RENDER[type(change)](Operations(MigrationContext.configure(dialect_name="postgresql", opts=options)), change)
+        operations = Operations(MigrationContext.configure(dialect_name="postgresql", opts=options))
+        _RENDER[type(change)](operations, change, schema)
         statements += [text.strip() for text in buffer.getvalue().split(";\n\n") if text.strip()]
     return tuple(statements)

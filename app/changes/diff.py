@@ -4,12 +4,10 @@ import json
 from typing import Any
 
 from app.changes.change import Change, RemoveDefinition, SetDefinition
-from app.changes.pairing import in_turn, paired
 from app.changes.table_diff import table_changes
-from app.definitions.project import Project, dump_definition
+from app.compiler.pairing import in_turn, paired
+from app.definitions.project import KINDS, Project, dump_definition
 from app.definitions.tables import TableDef
-
-KINDS = {"roles": "role", "tables": "table", "views": "view", "middleware": "middleware", "endpoints": "endpoint"}
 
 
 def settled(project: Project) -> Project:

@@ -86,12 +86,19 @@ def load_text(text: bytes | str) -> Any:
         raise DocumentUnreadable("The document holds characters or values that YAML doesn't have.") from None
 
 
-def load_file(path: Path) -> Any:
-    """Read a file; raises DocumentUnreadable with its name."""
+def read_bytes(path: Path) -> bytes:
+    """Give what a file holds; raises DocumentUnreadable with its name."""
     try:
-        return load_text(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise DocumentUnreadable(f"{path} can't be read: {error.strerror}.") from None
+
+
+def load_file(path: Path) -> Any:
+    """Read a file; raises DocumentUnreadable with its name."""
+    raw = read_bytes(path)
+    try:
+        return load_text(raw)
     except DocumentUnreadable as error:
         raise DocumentUnreadable(f"{path}: {error.detail}") from None
 

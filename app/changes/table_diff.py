@@ -22,11 +22,11 @@ from app.changes.change import (
     RenamePart,
     RenameTable,
 )
-from app.changes.pairing import in_turn, paired
+from app.compiler.pairing import in_turn, paired
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
 from app.relations.constraints import Part, column_parts, parts_of
-from app.relations.schema import Table, tables_of
+from app.relations.schema import DATA_SCHEMA, Table, tables_of
 
 
 @dataclass
@@ -55,10 +55,10 @@ class _Side:
     parts: Mapping[str, Part]
 
 
-def table_changes(old: Project, new: Project) -> list[Change]:
+def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list[Change]:
     """Give the changes; a table whose id becomes of another type is another table."""
     changes = _Changes()
-    old_tables, new_tables = tables_of(old), tables_of(new)
+    old_tables, new_tables = tables_of(old, schema), tables_of(new, schema)
     pairs, gone = paired(old.tables, new.tables)
     replaced = [before for before, after in pairs if before is not None and before.id != after.id]
     kept = {after.name: before.name for before, after in pairs if before is not None and before.id == after.id}

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.compiler.chain import NO_INPUT, OPEN_INPUT, check_params, compile_steps, compile_use, compile_uses
 from app.compiler.inputs import compile_inputs
+from app.compiler.policy_tests import compile_tests
 from app.compiler.router import Router
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Related, Runtime, ViewWriting
 from app.database import STATEMENT_SECONDS
@@ -26,6 +27,7 @@ from app.relations.findings import Findings
 from app.relations.names import REQUEST, declared
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
+from app.relations.schema import DATA_SCHEMA
 from app.relations.view_writes import WriteShapes, writable_of
 from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
@@ -34,21 +36,23 @@ from app.steps.rules import compile_rules
 VIEW_TIMEOUT = 10.0  # seconds
 
 
-def compile_project(project: Project, revision: int = 0) -> tuple[Runtime | None, list[Finding]]:
-    """Give the runtime, or every finding with its place and no runtime."""
-    return _compiled(project, revision, Findings())
+def compile_project(
+    project: Project, revision: int = 0, schema: str = DATA_SCHEMA
+) -> tuple[Runtime | None, list[Finding]]:
+    """Give the runtime over tables in a schema, or every finding with its place and no runtime."""
+    return _compiled(project, revision, Findings(), schema)
 
 
 def checked_rules(project: Project) -> list[tuple[str, Expression]]:
     """Give every expression of a project that is sound, each once with the place where it is said."""
     findings = Findings()
-    _compiled(project, 0, findings)
+    _compiled(project, 0, findings, DATA_SCHEMA)
     found = {place: expression for place, expression in findings.checked if ".middleware/" not in place}
     return list(found.items())
 
 
-def _compiled(project: Project, revision: int, findings: Findings) -> tuple[Runtime | None, list[Finding]]:
-    schema = schema_of(project, findings)
+def _compiled(project: Project, revision: int, findings: Findings, data: str) -> tuple[Runtime | None, list[Finding]]:
+    schema = schema_of(project, findings, data)
     _check_names(project, findings)
     middleware = {definition.name: definition for definition in project.middleware}
     broken = _check_middleware(project, schema, middleware, findings)
@@ -60,12 +64,14 @@ def _compiled(project: Project, revision: int, findings: Findings) -> tuple[Runt
     router: Router[CompiledEndpoint] = Router.build(routes)
     for conflict in router.conflicts:
         findings.report(f"endpoints/{conflict.target.name}.path", conflict.message, "give one of them another path")
+    # A test speaks of all the others: it is checked when they are sound.
+    tests = () if findings.found else compile_tests(project, schema, findings)
     if findings.found:
         return None, findings.found
     kept = {name: view for name, view in views.items() if view is not None}
     by_name = {endpoint.name: endpoint for endpoint in served}
     messages = constraint_messages(project, schema.tables)
-    return Runtime(revision, project, schema, router, by_name, kept, compiler.bigints, messages), []
+    return Runtime(revision, project, schema, router, by_name, kept, compiler.bigints, messages, tests), []
 
 
 def _check_names(project: Project, findings: Findings) -> None:

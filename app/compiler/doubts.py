@@ -3,28 +3,34 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from itertools import permutations
 from typing import Any
 
-from app.compiler.access import chain_of, surface_of, tables_written
+from app.compiler.access import surface_of, tables_written
 from app.compiler.compile import checked_rules
+from app.compiler.implication import Meant, Untrue, form
+from app.compiler.reach import Check, Reach, Reached, nodes_in, paths_in, reach_of, rule_of
+from app.compiler.renames import NONE
 from app.definitions.access import RolesAccess
 from app.definitions.columns import ColumnDef
 from app.definitions.endpoints import EndpointDef
-from app.definitions.project import Project, dump_definition, dump_project
-from app.definitions.steps import StepDef
+from app.definitions.project import Project, dump_definition
 from app.definitions.views import ViewDef
 from app.errors import Finding
 from app.expressions.evaluate import folded
-from app.expressions.syntax import Binary, Literal, Logic, Node, Unary
+from app.expressions.syntax import Binary, Call, Conditional, Literal, Logic, Node, NullTest, Unary
 from app.expressions.types import BOOL
-from app.steps.registry import KINDS
+
+Chains = Sequence[tuple[EndpointDef | ViewDef, Reach]]
 
 _CHECKS = frozenset({"require", "validate", "quota", "time_window", "rate_limit"})
+_OF_CALLERS = frozenset({"require", "validate", "fail", "rules"})
+_LIMITS = frozenset({"require", "quota", "time_window", "rate_limit", "fail"})
 _BY_ID = frozenset({"fetch", "update", "delete"})
-_FIXED_HOST = re.compile(r"\s*[\"']https?://[^/\"'?#]+[/?#]")
+_HOST = re.compile(r"\s*https?://[^/?#]+[/?#]")
 _RULE = re.compile(r"\.(?:that|filter|rule)$")
+_OPPOSITES = {("==", "!="), ("!=", "=="), ("<", ">="), (">=", "<"), (">", "<="), ("<=", ">")}
+_NAMING = frozenset({"name", "description", "message", "table", "from", "as", "field", "path", "columns", "tags"})
 
 
 def access_matrix(project: Project) -> dict[str, Any]:
@@ -34,66 +40,83 @@ def access_matrix(project: Project) -> dict[str, Any]:
 
 def doubts(project: Project) -> list[Finding]:
     """Give what is allowed and yet seldom meant."""
-    return [
-        *_public_writes(project),
+    chains = _chains(project)
+    found = [
+        *_public_writes(project, chains),
         *_open_views(project),
-        *_ids_of_others(project),
-        *_late_checks(project),
+        *_ids_of_others(project, chains),
+        *_late_checks(chains),
         *_always_true(project),
-        *_urls_from_input(project),
-        *_trusted(project),
-        *_unused(project),
+        *_urls_from_input(chains),
+        *_trusted(project, chains),
+        *_unused(project, chains),
     ]
+    return list({(one.place, one.code): one for one in found}.values())
 
 
-def _steps(project: Project, endpoint: EndpointDef) -> list[tuple[str, StepDef]]:
-    """Give the steps of an endpoint's whole chain, each with its place."""
-    by_name = {one.name: one for one in project.middleware}
-    found = []
-    for name in chain_of(project, endpoint):
-        steps = by_name[name].steps if name in by_name else ()
-        found += [(f"middleware/{name}.steps/{step.name or index}", step) for index, step in enumerate(steps)]
-    own = enumerate(endpoint.steps)
-    return found + [(f"endpoints/{endpoint.name}.steps/{step.name or index}", step) for index, step in own]
+def _chains(project: Project) -> Chains:
+    surface: list[EndpointDef | ViewDef] = [*project.endpoints, *project.views]
+    return [(one, reach_of(project, one, NONE)) for one in surface]
 
 
-def _said(step: StepDef) -> str:
-    return json.dumps(step.as_said(), default=str)
-
-
-def _ids_of_others(project: Project) -> Iterator[Finding]:
-    """Find rows of people that are chosen by an input, in a chain where no rule speaks of who calls."""
+def _ids_of_others(project: Project, chains: Chains) -> Iterator[Finding]:
+    """Find rows of people that are chosen by an input, in a chain where no rule asks whose they are."""
     owned = {table.name for table in project.tables if _has_user(table.columns)}
     shown = {view.table for view in project.views if view.access == "public"}
-    for endpoint in project.endpoints:
-        steps = _steps(project, endpoint)
-        if isinstance(endpoint.access, RolesAccess) or any("auth.user" in _said(step) for _, step in steps):
+    for endpoint, reach in chains:
+        if isinstance(endpoint, ViewDef) or isinstance(endpoint.access, RolesAccess):
             continue
-        for place, step in steps:
-            chosen = str(step.fields.get("id") or step.fields.get("where") or "")
-            table = step.fields.get("table") or step.fields.get("from")
-            is_public = step.do == "fetch" and table in shown
-            if step.do in _BY_ID and table in owned and not is_public and "input." in chosen:
+        asked = [one.rule for one in reach.checks if one.kind in _OF_CALLERS]
+        if any(_speaks_of_caller(project, rule) for rule in asked):
+            continue
+        for one in reach.reached:
+            is_public = one.kind == "fetch" and one.source in shown
+            if one.kind not in _BY_ID or one.source not in owned or is_public:
+                continue
+            if _reads(one.rows, "input", deep=False) and not _speaks_of_caller(project, one.rows):
                 yield _doubt(
-                    place, "id_without_owner", f"a row of {table} is chosen by an input, and nobody asks whose it is",
+                    one.place, "id_without_owner",
+                    f"a row of {one.source} is chosen by an input, and nobody asks whose it is",
                     "require that its user column is auth.user.id, or read it through a view with such a filter",
                 )  # fmt: skip
 
 
-def _late_checks(project: Project) -> Iterator[Finding]:
-    for endpoint in project.endpoints:
-        written: set[str] | None = None
-        for place, step in _steps(project, endpoint):
+def _speaks_of_caller(project: Project, rule: Node) -> bool:
+    """Say whether a rule is about who calls: the id, a role, a flag; or compares the caller with a row."""
+    paths = paths_in(rule)
+    flags = {f"auth.user.{column.name}" for column in project.users.columns if column.type == "boolean"}
+    if paths & {"auth.user.id", "auth.user.email", "auth.user.roles", *flags}:
+        return True
+    is_about_row = any(isinstance(one, Meant) for one in nodes_in(rule)) or "item" in paths
+    return is_about_row and any(path.startswith("auth.user.") for path in paths)
+
+
+def _reads(rule: Node, root: str, *, deep: bool) -> bool:
+    return any(path.split(".")[0] == root for path in paths_in(rule, deep=deep))
+
+
+def _late_checks(chains: Chains) -> Iterator[Finding]:
+    for _, reach in chains:
+        written: list[Reached] = []
+        for one in reach.events:
+            if isinstance(one, Reached):
+                written += [one] if one.writes else []
+                continue
             # A check of what the write gave is one that can only come behind it.
-            about = written is not None and any(re.search(rf"\b{name}\b", _said(step)) for name in written)
-            if step.do in _CHECKS and written is not None and not about:
+            about = any(isinstance(node, Meant) and node.is_written for node in nodes_in(one.rule))
+            if one.kind in _CHECKS and not about and any(not _excluded(one, write) for write in written):
                 yield _doubt(
-                    place, "check_after_write", "this check comes behind a step that writes",
+                    one.place, "check_after_write", "this check comes behind a step that writes",
                     "put it first: what is refused then costs nothing, and no call has been made",
                 )  # fmt: skip
-            kind = KINDS.get(step.do)
-            if kind is not None and kind.writes:
-                written = (written or set()) | {str(name) for name in [step.fields.get("as")] if name}
+
+
+def _excluded(check: Check, write: Reached) -> bool:
+    """Say whether the two stand in the two branches of one `if`."""
+    here, there = {form(one) for one in check.inside}, {form(one) for one in write.inside}
+    return any(isinstance(one, Untrue) and form(one.operand) in there for one in check.inside) or any(
+        isinstance(one, Untrue) and form(one.operand) in here for one in write.inside
+    )
 
 
 def _always_true(project: Project) -> Iterator[Finding]:
@@ -107,53 +130,71 @@ def _is_true(tree: Node) -> bool:
     match tree:
         case Literal(value=value):
             return value is True
-        case Binary(operator="==" | "<=" | ">=", left=left, right=right):
-            return _same(left, right)
+        case Binary(operator="==" | "<=" | ">=" as operator, left=left, right=right):
+            return form(left) == form(right) or (operator == ">=" and _is_size(left) and _is_none(right))
         case Logic(operator="||", items=items):
             return any(map(_is_true, items)) or any(_opposite(*pair) for pair in permutations(items, 2))
         case Logic(operator="&&", items=items):
             return all(map(_is_true, items))
+        case Conditional(then=then, otherwise=otherwise):
+            return _is_true(then) and _is_true(otherwise)
     return False
+
+
+def _is_size(node: Node) -> bool:
+    return isinstance(node, Call) and node.function == "size"
+
+
+def _is_none(node: Node) -> bool:
+    return isinstance(node, Literal) and node.value == 0
 
 
 def _opposite(left: Node, right: Node) -> bool:
     if isinstance(right, Unary) and right.operator == "!":
-        return _same(left, right.operand)
-    if isinstance(left, Binary) and isinstance(right, Binary) and {left.operator, right.operator} == {"==", "!="}:
-        return _same(left.left, right.left) and _same(left.right, right.right)
+        return form(left) == form(right.operand)
+    if isinstance(left, NullTest) and isinstance(right, NullTest):
+        return left.negated != right.negated and form(left.operand) == form(right.operand)
+    if isinstance(left, Binary) and isinstance(right, Binary) and (left.operator, right.operator) in _OPPOSITES:
+        return form(left.left) == form(right.left) and form(left.right) == form(right.right)
     return False
 
 
-def _same(left: Any, right: Any) -> bool:
-    """Compare trees wherever they stand."""
-    if isinstance(left, Node):
-        if type(left) is not type(right):
-            return False
-        names = [one.name for one in fields(left) if one.name not in ("line", "column")]
-        return all(_same(getattr(left, name), getattr(right, name)) for name in names)
-    if isinstance(left, tuple) and isinstance(right, tuple):
-        return len(left) == len(right) and all(map(_same, left, right))
-    return bool(left == right)
+def _urls_from_input(chains: Chains) -> Iterator[Finding]:
+    for _, reach in chains:
+        for one in reach.reached:
+            if one.kind == "http" and not _has_host(one.rest["url"]):
+                # A literal without a path reads nothing, and so isn't doubted either.
+                paths = {path.split(".")[0] for path in paths_in(one.rest["url"], deep=False)}
+                if paths & {"input", "request", "params"}:
+                    yield _doubt(
+                        f"{one.place}.url", "url_from_input", "a caller says where this call goes",
+                        'begin the address with a host of its own: ="https://api.example.com/" + input.id',
+                    )  # fmt: skip
 
 
-def _urls_from_input(project: Project) -> Iterator[Finding]:
-    for endpoint in project.endpoints:
-        for place, step in _steps(project, endpoint):
-            url = step.fields.get("url")
-            if step.do != "http" or not isinstance(url, str) or not url.startswith("="):
-                continue
-            if re.search(r"\b(input|request|params)\b", url) and not _FIXED_HOST.match(url[1:]):
-                yield _doubt(
-                    f"{place}.url", "url_from_input", "a caller says where this call goes",
-                    'begin the address with a host of its own: ="https://api.example.com/" + input.id',
-                )  # fmt: skip
+def _has_host(url: Node) -> bool:
+    """Say whether the definition itself says which host is called: what comes behind it can't add to its name."""
+    if isinstance(url, Conditional):
+        return _has_host(url.then) and _has_host(url.otherwise)
+    return _HOST.match(_beginning(url)) is not None
 
 
-def _public_writes(project: Project) -> Iterator[Finding]:
-    for endpoint in project.endpoints:
-        if endpoint.access == "public" and not chain_of(project, endpoint) and tables_written(project, endpoint):
+def _beginning(url: Node) -> str:
+    """Give the text that a URL surely begins with."""
+    if isinstance(url, Binary) and url.operator == "+":
+        left = _beginning(url.left)
+        return left + _beginning(url.right) if isinstance(url.left, Literal) else left
+    return url.value if isinstance(url, Literal) and isinstance(url.value, str) else ""
+
+
+def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
+    for one, reach in chains:
+        writes = set(one.allow) - {"select"} if isinstance(one, ViewDef) else tables_written(project, one)
+        asks = any(check.kind in _LIMITS for check in reach.checks)
+        if one.access == "public" and writes and not asks:
+            kind = "views" if isinstance(one, ViewDef) else "endpoints"
             yield _doubt(
-                f"endpoints/{endpoint.name}.access", "public_write", "anybody may call this, and it writes",
+                f"{kind}/{one.name}.access", "public_write", "anybody may call this, and it writes",
                 "limit it by a middleware, or ask for a sign-in",
             )  # fmt: skip
 
@@ -161,7 +202,8 @@ def _public_writes(project: Project) -> Iterator[Finding]:
 def _open_views(project: Project) -> Iterator[Finding]:
     owned = {table.name for table in project.tables if _has_user(table.columns)}
     for view in project.views:
-        if view.table in owned and "auth.user" not in (view.filter or "") and not isinstance(view.access, RolesAccess):
+        asks = any(path.startswith("auth.user") for path in paths_in(rule_of(view.filter, NONE, view.table)))
+        if view.table in owned and not asks and not isinstance(view.access, RolesAccess):
             yield _doubt(
                 f"views/{view.name}.filter", "rows_of_everybody", f"rows of {view.table} are users' own, and all show",
                 "compare the user column with auth.user.id, or ask for a role",
@@ -172,36 +214,41 @@ def _has_user(columns: Sequence[ColumnDef]) -> bool:
     return any(column.type == "user" for column in columns)
 
 
-def _trusted(project: Project) -> Iterator[Finding]:
-    said = json.dumps([dump_definition(one) for one in _with_rules(project)], default=str)
+def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
+    """Find columns that people set themselves in what decides: rules, conditions, and which rows are reached."""
+    rules = [rule_of(view.filter, NONE, view.table) for view in project.views]
+    for _, reach in chains:
+        rules += [one.rule for one in reach.checks] + [one.rows for one in reach.reached]
+        rules += [condition for _, condition in reach.conditions]
+    paths = {path for rule in rules for path in paths_in(rule)}
     for column in project.users.columns:
-        if column.self_editable and re.search(rf"\bauth\.user\.{column.name}\b", said):
+        if column.self_editable and f"auth.user.{column.name}" in paths:
             yield _doubt(
                 f"users.columns/{column.name}.self_editable", "self_editable_trusted",
                 "people change this column themselves, and a rule reads it", "don't let a rule rest on it",
             )  # fmt: skip
 
 
-def _with_rules(project: Project) -> list[Any]:
-    return [*project.views, *project.middleware, *project.endpoints]
-
-
-def _unused(project: Project) -> Iterator[Finding]:
-    document = dump_project(project)
-    document.pop("roles", None)
-    text = json.dumps(document, default=str)
+def _unused(project: Project, chains: Chains) -> Iterator[Finding]:
+    said = [_without_names(dump_definition(one)) for one in (*project.views, *project.middleware, *project.endpoints)]
+    text = json.dumps([*said, _without_names(dump_definition(project.project))], default=str)
     for role in project.roles:
         if not re.search(rf"[\"']{role.name}[\"'\\]", text):
             yield _doubt(f"roles/{role.name}", "unused_role", "nothing asks for this role", "drop it, or ask for it")
     used = {use.use for use in project.project.middleware}
-    chains: list[EndpointDef | ViewDef] = [*project.endpoints, *project.views]
-    used |= {name for one in chains for name in chain_of(project, one)}
-    called = set(re.findall(r'"use": "(\w+)"', text))
+    used |= {name for _, reach in chains for name in reach.used}
     for one in project.middleware:
-        if one.name not in used | called:
+        if one.name not in used:
             yield _doubt(
                 f"middleware/{one.name}", "unused_middleware", "nothing uses this middleware", "use it or drop it"
             )
+
+
+def _without_names(said: Any) -> Any:
+    """Leave out what can be spelled like a role and isn't one."""
+    if isinstance(said, dict):
+        return {key: _without_names(value) for key, value in said.items() if key not in _NAMING}
+    return [_without_names(one) for one in said] if isinstance(said, list) else said
 
 
 def _doubt(place: str, code: str, message: str, hint: str) -> Finding:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.compiler.inputs import BoundInputs
+from app.compiler.policy_tests import CompiledTest
 from app.compiler.router import Router
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
@@ -94,3 +95,4 @@ class Runtime:
     views: Mapping[str, CompiledView]
     bigints: frozenset[str]
     constraints: Mapping[str, tuple[tuple[str, ...], str | None]]
+    tests: tuple[CompiledTest, ...] = ()

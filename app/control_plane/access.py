@@ -1,5 +1,7 @@
 """The access matrix, for the admin who asks who gets in where."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 
 from app.auth.admin_access import VIEWER
@@ -14,4 +16,4 @@ router = APIRouter()
 async def get_access(request: Request) -> Response:
     """Give each endpoint and view with who gets in and through what, and the findings about them."""
     _, project = await active(request)
-    return answer(access_matrix(project))
+    return answer(await asyncio.to_thread(access_matrix, project))

@@ -1,4 +1,4 @@
-"""Roles, tables, views, middleware and endpoints one by one: each edit is an edit of the project."""
+"""Roles, tables, views, middleware, endpoints and tests one by one: each edit is an edit of the project."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +15,11 @@ from app.control_plane.document import (
     make_live,
     options,
     parsed,
-    plan_object,
     read_document,
 )
 from app.control_plane.named import NotThere
-from app.definitions.project import Project, dump_project
+from app.definitions.project import KINDS, Project, dump_project
 from app.errors import RowgateError
-
-KINDS = {"roles": "role", "tables": "table", "views": "view", "middleware": "middleware", "endpoints": "endpoint"}
 
 
 class NameTaken(RowgateError):
@@ -147,7 +144,7 @@ async def _save(request: Request, actor: str, edit: _Edit) -> Response:
         wanted = replace(wanted, expected=edit.revision)
     plan = await make_live(request, after, actor, wanted)
     if wanted.dry_run:
-        return answer(plan_object(plan))
+        return answer(plan.shown())
     if edit.name is None:
         return Response(status_code=204, headers=etag(plan.revision))
     revision, saved = await active(request)

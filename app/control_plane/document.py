@@ -62,18 +62,23 @@ def expected_revision(request: Request, *, needed: bool = False) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a change is to be made: what it may destroy, whether it is only planned, and the revision it is made for."""
+    """How a change is to be made: what it may destroy, whether it is only planned, and the revision it is made for.
+
+    Without `allow_wider` it is refused where it lets somebody into more.
+    """
 
     destroy: tuple[str, ...]
     dry_run: bool
     expected: int | None
+    allow_wider: bool
 
 
 def options(request: Request, *, etag_needed: bool = False) -> Options:
-    """Read `?destroy=`, `?dry_run=true` and If-Match."""
+    """Read `?destroy=`, `?dry_run=true`, `?allow_wider=false` and If-Match."""
     query = request.query_params
     expected = expected_revision(request, needed=etag_needed)
-    return Options(tuple(query.getlist("destroy")), query.get("dry_run") in {"true", "1"}, expected)
+    allow_wider = query.get("allow_wider") not in {"false", "0"}
+    return Options(tuple(query.getlist("destroy")), query.get("dry_run") in {"true", "1"}, expected, allow_wider)
 
 
 async def read_document(request: Request) -> Any:
@@ -100,16 +105,6 @@ def parsed(document: Any) -> Project:
     return project
 
 
-def plan_object(plan: Plan) -> dict[str, Any]:
-    """Give a plan as an answer shows it."""
-    return {
-        "changes": [str(change) for change in plan.changes],
-        "sql": list(plan.sql),
-        "destroys": list(plan.destroys),
-        "revision": plan.revision,
-    }
-
-
 async def make_live(
     request: Request, project: Project, actor: str, wanted: Options, comment: str | None = None
 ) -> Plan:
@@ -117,7 +112,7 @@ async def make_live(
     state = request.app.state
     plan = await apply_project(
         state.engine, project, author=actor, destroy=wanted.destroy, dry_run=wanted.dry_run,
-        expected_revision=wanted.expected, comment=comment,
+        expected_revision=wanted.expected, comment=comment, judge=state.tests.judge, allow_wider=wanted.allow_wider,
     )  # fmt: skip
     if not wanted.dry_run:
         await state.live.refresh()
@@ -148,7 +143,7 @@ async def put_config(request: Request, admin: Editor) -> Response:
     wanted = options(request)
     project = parsed(await read_document(request))
     plan = await make_live(request, project, admin.actor, wanted)
-    response = answer(plan_object(plan))
+    response = answer(plan.shown())
     if plan.revision is not None:
         response.headers.update(etag(plan.revision))
     return response
@@ -158,8 +153,9 @@ async def put_config(request: Request, admin: Editor) -> Response:
 async def plan_config(request: Request) -> Response:
     """List the changes that a PUT of this document would make, with their SQL and what they would destroy."""
     project = parsed(await read_document(request))
-    plan = await apply_project(request.app.state.engine, project, author="plan", dry_run=True)
-    return answer(plan_object(plan))
+    state = request.app.state
+    plan = await apply_project(state.engine, project, author="plan", dry_run=True, judge=state.tests.judge)
+    return answer(plan.shown())
 
 
 @router.post("/check", dependencies=[VIEWER])
@@ -213,7 +209,7 @@ async def restore_revision(request: Request, admin: Editor, number: int) -> Resp
         await _revision(connection, number)
         project = await load_revision(connection, number)
     plan = await make_live(request, project, admin.actor, options(request), f"restore revision {number}")
-    return answer(plan_object(plan))
+    return answer(plan.shown())
 
 
 @router.get("/audit", dependencies=[VIEWER])

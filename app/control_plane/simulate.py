@@ -1,11 +1,9 @@
 """Simulate: a request as anyone, through the very function that serves, rolled back and told step by step."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
-from urllib.parse import quote, urlencode
-from uuid import uuid4
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -19,14 +17,13 @@ from app.compiler.compile import compile_project
 from app.control_plane.document import LIMIT, parsed, plain_numbers
 from app.control_plane.named import NotThere, identifier, known_roles
 from app.data_plane.asgi import answered
+from app.data_plane.made_request import made_request
 from app.data_plane.pipeline import Plane
 from app.data_plane.rehearsal import LookingLimiter, Rehearsal
-from app.data_plane.request import Request as DataRequest
 from app.errors import RowgateError
 from app.expressions.conversion import to_type
 from app.expressions.operations import EvaluationError
 from app.expressions.types import Record
-from app.json_answer import to_json
 from app.json_body import BadJson, parse_json
 
 router = APIRouter()
@@ -73,7 +70,8 @@ async def simulate(request: Request, _admin: Editor) -> Response:
     rehearsal = Rehearsal(identity, pretended)
     if said.draft is not None:
         rehearsal = Rehearsal(identity, pretended, *await _draft(request, said.draft))
-    made = _request(said)
+    query = said.query if isinstance(said.query, str) else urlencode(said.query, doseq=True)
+    made = made_request(said.method, said.path, query, said.headers, said.body)
     plane: Plane = request.app.state.plane
     services = replace(plane.services, limiter=LookingLimiter(plane.services.limiter))
     rehearsed = Plane(plane.live, plane.auth, plane.pool, services)
@@ -94,34 +92,6 @@ def _shown(body: bytes | None) -> Any:
         return parse_json(body)
     except BadJson:
         return body.decode("utf-8", "replace")
-
-
-def _request(said: Simulation) -> DataRequest:
-    headers = [(name.lower().encode("latin-1", "replace"), _line(text)) for name, text in said.headers.items()]
-    body = b"" if said.body is None else to_json(said.body)
-    if body:
-        if not any(name == b"content-type" for name, _ in headers):
-            headers.append((b"content-type", b"application/json"))
-        headers = [(name, text) for name, text in headers if name != b"content-length"]
-        headers.append((b"content-length", str(len(body)).encode()))
-    query = said.query if isinstance(said.query, str) else urlencode(said.query, doseq=True)
-    scope = {
-        "method": said.method,
-        "raw_path": quote(said.path, safe="/%:@!$&'()*+,;=~-._").encode(),
-        "query_string": query.encode("latin-1", "replace"),
-        "headers": headers,
-        "client": ("127.0.0.1", 0),
-    }
-    sent = iter([{"type": "http.request", "body": body, "more_body": False}])
-
-    async def receive() -> Mapping[str, Any]:
-        return next(sent, {"type": "http.disconnect"})
-
-    return DataRequest(scope, receive, f"simulated-{uuid4().hex}", ())
-
-
-def _line(text: str) -> bytes:
-    return text.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace")
 
 
 async def _caller(request: Request, said: str | Pretended) -> tuple[Identity, bool]:

@@ -1,9 +1,10 @@
 """The data plane as an ASGI application: from the socket's words to a request, and from an answer back to them."""
 
+import asyncio
 import logging
 import re
 import secrets
-from typing import Any
+from typing import Any, ClassVar
 
 from app.client_address import Networks
 from app.compiler.router import MethodNotAllowed
@@ -12,8 +13,10 @@ from app.data_plane.recent import Recent
 from app.data_plane.rehearsal import Rehearsal
 from app.data_plane.request import Request
 from app.data_plane.rest import rest_problem
+from app.data_plane.shadow import Shadow
 from app.data_plane.stages.accept import REST
 from app.errors import RowgateError, render_problem
+from app.http_protocol import CLIENT_LOST
 from app.json_answer import to_json
 from app.steps.running import Answer
 
@@ -27,6 +30,13 @@ class Internal(RowgateError):
     """A fault of ours; the log has it under the request's id."""
 
 
+class ClientGone(RowgateError):
+    """The client closed the connection before the answer: what ran was cancelled and rolled back. Nobody reads this."""
+
+    status: ClassVar[int] = 499
+    code: ClassVar[str] = "request.client_gone"
+
+
 class DataPlane:
     """Serves `/api`, `/rest/v1` and `/functions/v1`."""
 
@@ -35,12 +45,26 @@ class DataPlane:
         self.recent = recent
         self.plane = plane
         self.trusted = trusted
+        self.shadow: Shadow | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one HTTP request."""
+        """Answer one HTTP request. It is cancelled, and so rolled back, as soon as its client is gone."""
         request_id = request_id_of(scope["headers"])
+        if self.shadow is not None:
+            receive = await self.shadow.observe(self.plane, (scope, receive, request_id, self.trusted))
         request = Request(scope, receive, request_id, self.trusted)
-        answer, refusal = await answered(self.plane, request)
+        running: Any = asyncio.current_task()
+        scope[CLIENT_LOST] = running.cancel
+        try:
+            answer, refusal = await answered(self.plane, request)
+        except asyncio.CancelledError:
+            if scope.pop(CLIENT_LOST, None) is not None:
+                raise
+            running.uncancel()
+            gone = ClientGone("The client closed the connection before the answer.")
+            self.recent.note(request, gone.status, gone)
+            return
+        scope.pop(CLIENT_LOST, None)
         self.recent.note(request, answer.status, refusal)
         await _send(send, answer, request)
 

@@ -21,12 +21,11 @@ from app.data_plane.stages.authorize import authorize
 from app.data_plane.stages.bind import bind
 from app.data_plane.stages.chain import chain
 from app.data_plane.stages.execute import execute
-from app.database import Pool
 from app.errors import FieldError, RowgateError
 from app.rate_limit_headers import limit_headers
 from app.rate_limits import Limit, Outcome
 from app.relations.faults import CommitUnknown, ConstraintViolated, Retryable, Stale
-from app.relations.session import Guard, Session
+from app.relations.session import Connections, Guard, Session
 from app.steps.refusals import OutsideWindow
 from app.steps.running import Answer, Call, Services
 
@@ -67,7 +66,7 @@ class DefinitionsChanging(RowgateError):
 class Plane:
     """What requests need and share: the live runtime, who may call, the pool, what steps use beside it."""
 
-    def __init__(self, live: Live, auth: AuthContext, pool: Pool, services: Services) -> None:
+    def __init__(self, live: Live, auth: AuthContext, pool: Connections, services: Services) -> None:
         """Take what main.py opened."""
         self.live = live
         self.auth = auth
@@ -127,7 +126,7 @@ async def _run(
         try:
             entered("authorize", access=compiled.access.described, to=compiled.name)
             authorize(target, identity)
-            env = _environment(target, identity, request)
+            env = _environment(target, identity, request, None if rehearsal is None else rehearsal.now)
             entered("bind")
             env["input"] = await bind(target, request, env)
             agent = request.header(b"user-agent")
@@ -157,6 +156,7 @@ async def _carried_out(target: Target, request: Request, call: Call, entered: Ca
         await chain(target.chain, call)
         entered("execute")
         answer = await execute(target, request, call)
+        await call.ended()
     except RowgateError as refusal:
         if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             await call.failed()
@@ -173,8 +173,7 @@ def _unseen(_stage: str, **_more: Any) -> None:
 def _session(plane: Plane, guard: Guard, begin: str | None, rehearsal: Rehearsal | None) -> Session:
     if rehearsal is None:
         return Session(plane.pool, guard, begin=begin)
-    opening, watch = rehearsal.opening(begin), rehearsal.trace.statement
-    return Session(plane.pool, rehearsal.guard(guard), begin=opening, watch=watch, lasting=False)
+    return rehearsal.session(plane.pool, guard, begin)
 
 
 def _too_long(db: Session) -> RowgateError:
@@ -191,8 +190,8 @@ def _explained(refusal: ConstraintViolated, runtime: Runtime) -> ConstraintViola
     return type(refusal)(sentence, errors=errors or refusal.errors, headers=refusal.headers)
 
 
-def _environment(target: Target, identity: Identity, request: Request) -> dict[str, Any]:
-    env: dict[str, Any] = {"auth": identity.env, "now": datetime.now(UTC)}
+def _environment(target: Target, identity: Identity, request: Request, now: datetime | None) -> dict[str, Any]:
+    env: dict[str, Any] = {"auth": identity.env, "now": now or datetime.now(UTC)}
     if target.compiled.reads_request:
         env["request"] = request.described()
     return env

@@ -71,11 +71,11 @@ class Recent:
     def note(self, request: Request, status: int, refusal: RowgateError | None) -> None:
         """Keep a refusal, or count what was served and keep one of many."""
         if refusal is not None:
-            self._refused.append(_kept(request, status, refusal))
+            self._refused.append(kept(request, status, refusal))
             return
         self._served += 1
         if self._served % SAMPLED == 1:
-            self._others.append(_kept(request, status, None))
+            self._others.append(kept(request, status, None))
 
     def listed(self) -> list[dict[str, Any]]:
         """Give all that is kept, the newest first."""
@@ -89,7 +89,8 @@ class Recent:
         return sorted(chain(self._refused, self._others), key=lambda one: one.at, reverse=True)
 
 
-def _kept(request: Request, status: int, refusal: RowgateError | None) -> Kept:
+def kept(request: Request, status: int, refusal: RowgateError | None) -> Kept:
+    """Take of a request what is kept of it."""
     told = None if refusal is None else (refusal.code, refusal.detail, refusal.errors[:_FIELDS])
     step = None if refusal is None or request.call is None else _step(request.call)
     path, query = request.path[:_LONGEST], request.query[:_LONGEST]

@@ -1,24 +1,30 @@
-"""A request that is rehearsed: run as somebody, on the live definitions or a draft, recorded, and rolled back."""
+"""A request that is rehearsed: run as somebody, on the live definitions or a draft, recorded, and never lasting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from app.auth.identity import Identity
 from app.compiler.runtime import Runtime
 from app.rate_limits import Limit, Limiter, Outcome
-from app.relations.session import Guard
+from app.relations.session import UNDONE, Connections, Ends, Guard, Session
 from app.steps.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """Who it is run as, on which draft, with the draft's DDL; `pretended` is a caller who is nobody's row."""
+    """Who it is run as, on which draft, with the draft's DDL; `pretended` is a caller who is nobody's row.
+
+    `now` is the time that it is run at. One that is `inside` is a part of a transaction, of which it undoes its part.
+    """
 
     identity: Identity
     pretended: bool = False
     draft: Runtime | None = None
     ddl: Sequence[str] = ()
+    now: datetime | None = None
     trace: Trace = field(default_factory=Trace)
+    inside: bool = False
 
     def begin(self) -> Identity:
         """Begin a run: forget one that is repeated, and give the caller."""
@@ -26,13 +32,34 @@ class Rehearsal:
         self.trace.enter("authenticate", kind=self.identity.kind, roles=sorted(self.identity.roles))
         return self.identity
 
-    def guard(self, guard: Guard) -> Guard:
-        """Give what the first statement confirms: of a pretended caller there is no authority to confirm."""
-        return (guard[0], None, None) if self.pretended else guard
+    def session(self, pool: Connections, guard: Guard, begin: str | None) -> Session:
+        """Give the session, whose transaction is rolled back; the draft's tables come to be in it, and go with it.
 
-    def opening(self, begin: str | None) -> str:
-        """Give what opens the transaction; the draft's tables come to be in it, and go with it."""
-        return ";\n".join((begin or "BEGIN", *self.ddl))
+        Of a pretended caller there is no authority to confirm.
+        """
+        known: Guard = (guard[0], None, None) if self.pretended else guard
+        watch = self.trace.statement
+        if self.inside:
+            return Session(pool, known, begin="SAVEPOINT rowgate_run", ends=_UNDONE_INSIDE, watch=watch)
+        return Session(pool, known, begin=";\n".join((begin or "BEGIN", *self.ddl)), ends=UNDONE, watch=watch)
+
+
+_UNDO = "ROLLBACK TO SAVEPOINT rowgate_run"
+_UNDONE_INSIDE = Ends(f"SET CONSTRAINTS ALL IMMEDIATE; {_UNDO}", _UNDO)
+# Inside of a transaction that somebody else opened, and rolls back: what the request did is there to be looked at.
+_INSIDE = Ends(
+    "SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT rowgate_request",
+    "ROLLBACK TO SAVEPOINT rowgate_request; RELEASE SAVEPOINT rowgate_request",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried(Rehearsal):
+    """A rehearsal on a draft whose tables are there already, in an open transaction; nothing live is asked for."""
+
+    def session(self, pool: Connections, guard: Guard, begin: str | None) -> Session:  # noqa: ARG002 - the base's
+        """Give the session: a savepoint that is kept where the request succeeds, and undone where it is refused."""
+        return Session(pool, None, begin="SAVEPOINT rowgate_request", ends=_INSIDE, watch=self.trace.statement)
 
 
 class LookingLimiter(Limiter):

@@ -11,6 +11,7 @@ from app.definitions.access import RoleDef
 from app.definitions.endpoints import EndpointDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition, Items
+from app.definitions.policy_tests import CallerDef, PolicyTestDef
 from app.definitions.steps import StepDef, UseDef
 from app.definitions.tables import IndexDef, TableDef, UsersDef
 from app.definitions.views import ViewColumnDef, ViewDef
@@ -21,7 +22,15 @@ HostAndPort = Annotated[
     str, StringConstraints(pattern=re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$"))
 ]
 
-KINDS = ("roles", "tables", "views", "middleware", "endpoints")
+# Each section of named definitions, and what one of it is called.
+KINDS = {
+    "roles": "role",
+    "tables": "table",
+    "views": "view",
+    "middleware": "middleware",
+    "endpoints": "endpoint",
+    "tests": "test",
+}
 
 
 class SettingsDef(Definition):
@@ -45,6 +54,7 @@ class Project(Definition):
     views: Items[ViewDef] = ()
     middleware: Items[MiddlewareDef] = ()
     endpoints: Items[EndpointDef] = ()
+    tests: Items[PolicyTestDef] = ()
 
 
 EMPTY = Project(rowgate=1)
@@ -54,7 +64,7 @@ def parse_project(document: object) -> tuple[Project | None, list[Finding]]:
     """Turn a parsed YAML or JSON document into a Project; with any finding there is no Project."""
     if not isinstance(document, Mapping):
         hint = "begin the document with `rowgate: 1`"
-        return None, [Finding("", "a backend is a mapping of roles, tables, views, middleware, endpoints", hint)]
+        return None, [Finding("", "a backend is a mapping of roles, tables, views, middleware, endpoints, tests", hint)]
     try:
         project = Project.model_validate(dict(document))
     except ValidationError as error:
@@ -135,6 +145,8 @@ def _plain(value: Any) -> Any:
         return value.as_said()
     if isinstance(value, ViewColumnDef) and value.source is None and value.description is None:
         return value.name
+    if isinstance(value, CallerDef) and value == CallerDef(id=value.id) and value.id is not None:
+        return value.id
     if isinstance(value, IndexDef) and not value.concurrently:
         return list(value.columns)
     if isinstance(value, Definition):

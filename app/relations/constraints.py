@@ -78,7 +78,7 @@ def column_parts(table_name: str, column: ColumnDef, table: Table) -> list[Part]
     if column.type in {"user", "reference"} and not column.array:
         target = "users" if column.type == "user" else str(column.table)
         action = {"cascade": "CASCADE", "set_null": "SET NULL"}.get(column.on_delete or "", "RESTRICT")
-        sql = f'FOREIGN KEY ({name}) REFERENCES "data".{quoted(target)} (id) ON DELETE {action}'
+        sql = f"FOREIGN KEY ({name}) REFERENCES {quoted(table.schema)}.{quoted(target)} (id) ON DELETE {action}"
         name = part_name(table_name, column.name, "fkey")
         parts.append(Part("foreign key", name, (column.name,), sql, target=target))
     return parts

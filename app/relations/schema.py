@@ -70,17 +70,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: its columns in order, the record that a row of it is, and the groups of columns that are unique."""
+    """A table: its columns in order, the record that a row of it is, and the groups of columns that are unique.
+
+    `schema` is where it stands in the database: `data`, or where policy tests make tables of their own.
+    """
 
     name: str
     columns: Mapping[str, Column]
     record: Record
     unique: frozenset[frozenset[str]] = frozenset()
+    schema: str = DATA_SCHEMA
 
     @property
     def sql(self) -> str:
         """Give the table's quoted name."""
-        return f"{quoted(DATA_SCHEMA)}.{quoted(self.name)}"
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
 
 
 def quoted(name: str) -> str:
@@ -116,8 +120,8 @@ def key_types(project: Project) -> dict[str, Type]:
     return keys | {table.name: UUID if table.id == "uuid" else INT for table in project.tables}
 
 
-def tables_of(project: Project) -> dict[str, Table]:
-    """Give every table of the project by its name, `users` among them."""
+def tables_of(project: Project, schema: str = DATA_SCHEMA) -> dict[str, Table]:
+    """Give every table of the project by its name, `users` among them, as it stands in a schema."""
     keys = key_types(project)
     users = [
         Column("id", UUID, "uuid"),
@@ -125,9 +129,9 @@ def tables_of(project: Project) -> dict[str, Table]:
         Column("created_at", TIMESTAMP, "timestamptz"),
     ]
     users += [_column(column, keys) for column in project.users.columns]
-    tables = {"users": _table("users", users)}
+    tables = {"users": _table("users", users, schema)}
     for table in project.tables:
-        tables[table.name] = _table(table.name, _columns(table, keys), table.unique)
+        tables[table.name] = _table(table.name, _columns(table, keys), schema, table.unique)
     return tables
 
 
@@ -143,8 +147,8 @@ def _column(definition: ColumnDef, keys: Mapping[str, Type]) -> Column:
     return Column(definition.name, value_type(definition, keys), pg_type_of(definition, keys), definition)
 
 
-def _table(name: str, columns: list[Column], groups: Iterable[Iterable[str]] = ()) -> Table:
+def _table(name: str, columns: list[Column], schema: str, groups: Iterable[Iterable[str]] = ()) -> Table:
     by_name = {column.name: column for column in columns}
     single = [{column.name} for column in columns if column.definition is not None and column.definition.unique]
     unique = frozenset(frozenset(group) for group in ({"id"}, *single, *groups))
-    return Table(name, by_name, Record(name, {column.name: column.type for column in columns}), unique)
+    return Table(name, by_name, Record(name, {column.name: column.type for column in columns}), unique, schema)

@@ -1,12 +1,12 @@
 """The database side of one request: a connection taken at the first statement, one transaction, and the guard."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import asyncpg
 
-from app.database import Pool
 from app.errors import RowgateError
 from app.relations.faults import Stale, translated
 from app.relations.statement import CONFIRM, Environment, Statement
@@ -26,8 +26,44 @@ class RowsChanged(RowgateError):
 
 
 Watch = Callable[[str, Sequence[Any], Awaitable[list[Any]]], Awaitable[list[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The statements that end a request's transaction: when it has succeeded, and when it is refused."""
+
+    commit: str = "COMMIT"
+    rollback: str = "ROLLBACK"
+
+
+LASTING = Ends()
 # What COMMIT would have refused is refused all the same.
-_UNDO = "SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK"
+UNDONE = Ends("SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK")
+
+
+class Connections(Protocol):
+    """Where a session takes its connection from: the pool, or what stands for it."""
+
+    async def acquire(self) -> Any:
+        """Take a connection."""
+
+    def release(self, connection: Any, *, reusable: bool = True) -> None:
+        """Give it back; one that isn't `reusable` was cut off in a statement."""
+
+
+class Lent:
+    """In the place of a pool, one connection that somebody else has taken, and who gives it back."""
+
+    def __init__(self, connection: Any) -> None:
+        """Lend this one."""
+        self._connection = connection
+
+    async def acquire(self) -> Any:
+        """Give the connection."""
+        return self._connection
+
+    def release(self, connection: Any, *, reusable: bool = True) -> None:
+        """Leave it to whoever lent it."""
 
 
 class Session:
@@ -42,11 +78,11 @@ class Session:
     __slots__ = (
         "_begin",
         "_connection",
+        "_ends",
         "_fresh",
         "_guard",
         "_held",
         "_in_transaction",
-        "_lasting",
         "_pool",
         "_watch",
         "_wrote",
@@ -55,22 +91,28 @@ class Session:
     )  # fmt: skip
 
     def __init__(
-        self, pool: Pool, guard: Guard, *, begin: str | None, watch: Watch | None = None, lasting: bool = True
+        self,
+        pool: Connections,
+        guard: Guard | None,
+        *,
+        begin: str | None,
+        ends: Ends = LASTING,
+        watch: Watch | None = None,
     ) -> None:
         """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one.
 
-        `watch` is told of every statement. A session that isn't `lasting` has a transaction and always rolls it back.
+        `watch` is told of every statement. Without a guard there is nothing to confirm.
         """
         self._pool = pool
         self._guard = guard
-        self._begin = begin if lasting else begin or "BEGIN"
+        self._begin = begin
+        self._ends = ends
         self._watch = watch
-        self._lasting = lasting
         self._connection: Any = None
         self._in_transaction = False
-        self.confirmed = False
+        self.confirmed = guard is None
         # Whether this transaction has confirmed the guard, what it has to find again after a pause, whether it wrote.
-        self._fresh = False
+        self._fresh = guard is None
         self._held: list[tuple[Statement, Sequence[Any], list[Any]]] = []
         self._wrote = False
         # Set while a writing statement runs by itself: cut off in it, nobody knows here whether it was carried out.
@@ -115,8 +157,8 @@ class Session:
     async def _run(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
         sql, guards = statement.sql, 0
         if not self._fresh:
-            sql, guards = statement.guarded, len(self._guard)
-            parameters = [*parameters, *self._guard]
+            sql, guards = statement.guarded, len(self._guard or ())
+            parameters = [*parameters, *(self._guard or ())]
         try:
             connection = self._connection or await self._begun()
             self.in_doubt = statement.writes and not self._in_transaction
@@ -138,7 +180,7 @@ class Session:
     async def _confirm_now(self) -> None:
         try:
             connection = self._connection or await self._begun()
-            await connection.fetch(CONFIRM, *self._guard)
+            await connection.fetch(CONFIRM, *(self._guard or ()))
         except _FAULTS as error:
             raise translated(error) from error
         self.confirmed = self._fresh = True
@@ -173,7 +215,7 @@ class Session:
         if self._wrote:
             raise AssertionError("a transaction that has written can't pause")
         await self.rollback()
-        self._fresh = False
+        self._fresh = self._guard is None
 
     async def _begun(self) -> Any:
         self._connection = await self._pool.acquire()
@@ -190,7 +232,7 @@ class Session:
         reusable = False
         try:
             if self._in_transaction:
-                await connection.execute("COMMIT" if self._lasting else _UNDO)
+                await connection.execute(self._ends.commit)
             reusable = True
         except _FAULTS as error:
             raise translated(error, committing=True) from error
@@ -208,7 +250,7 @@ class Session:
         clean = False
         try:
             if reusable and self._in_transaction and not connection.is_closed():
-                await connection.execute("ROLLBACK")
+                await connection.execute(self._ends.rollback)
             clean = reusable
         except _FAULTS:
             clean = False

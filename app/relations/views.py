@@ -14,7 +14,7 @@ from app.relations.findings import Findings
 from app.relations.names import base_scope, declared
 from app.relations.related import related_column
 from app.relations.rules import has_sql, order_by, rule_expression
-from app.relations.schema import Column, Table, key_types, tables_of
+from app.relations.schema import DATA_SCHEMA, Column, Table, key_types, tables_of
 from app.relations.source import Related, Source, table_source
 
 FindRelated = Callable[[ViewDef, str, str], Source | None]
@@ -42,9 +42,12 @@ class Schema:
         return [*self.tables, *self.views]
 
 
-def schema_of(project: Project, findings: Findings) -> Schema:
-    """Check the tables' references and every view; what is wrong with them becomes findings."""
-    tables, keys = tables_of(project), key_types(project)
+def schema_of(project: Project, findings: Findings, schema: str = DATA_SCHEMA) -> Schema:
+    """Check the tables' references and every view; what is wrong with them becomes findings.
+
+    `schema` is where the tables stand in the database.
+    """
+    tables, keys = tables_of(project, schema), key_types(project)
     _check_references(project, tables, findings)
     scope = base_scope(tables["users"])
     _check_rules(project, tables, findings)

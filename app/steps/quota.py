@@ -1,4 +1,4 @@
-"""`quota`: at most so many rows, counted under a lock that requests for the same rows wait for."""
+"""`quota`: at most so many rows, counted under a lock, when it is reached and again before the commit."""
 
 from typing import Any
 
@@ -40,11 +40,20 @@ def _compile(body: QuotaBody, context: Context) -> Step | None:
         if allowed is None or None in bound:
             # Rows that are compared with nothing can't be counted: no quota is known to have room.
             raise refusal(message_of(message, call.env, _DEFAULT))
-        await call.db.rows(LOCK, call.env, lock_key(statement.sql, bound))
+        key = lock_key(statement.sql, bound)
+        await call.db.rows(LOCK, call.env, key)
         if (await call.db.rows(statement, call.env))[0]["value"] >= allowed:
             raise refusal(message_of(message, call.env, _DEFAULT))
+        env, at = dict(call.env), call.at  # as they are here, whatever later steps bind
 
-    return Step(quota, statements=2, locks=True)
+        async def still_holds() -> None:
+            if (await call.db.rows(statement, env))[0]["value"] > allowed:
+                call.at = at
+                raise refusal(message_of(message, env, _DEFAULT))
+
+        call.at_end[key] = still_holds
+
+    return Step(quota, statements=3, locks=True)
 
 
 QUOTA = Kind(QuotaBody, _compile)

@@ -38,12 +38,13 @@ class Call:
     `env` holds what expressions read. `counted` outlives a run that is repeated, so that one request is counted once by
     each limit; `outside` too, and names the steps that have called out. `answer` ends the chain when a step sets it.
     `failures` are the limits, with scope, key and cost, that count this request if it fails.
+    `at_end` are checks of what all steps have done together, made before the transaction commits.
     `at` is the step that began last; `trace` records the run where somebody asked to see it.
     """
 
     __slots__ = (
-        "accounts", "address", "answer", "at", "counted", "db", "env", "failures", "identity", "limiter", "outside",
-        "outward", "trace", "user_agent",
+        "accounts", "address", "answer", "at", "at_end", "counted", "db", "env", "failures", "identity", "limiter",
+        "outside", "outward", "trace", "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -70,9 +71,15 @@ class Call:
         self.accounts = services.accounts
         self.outside = outside
         self.failures: list[tuple[Limit, str, str, int]] = []
+        self.at_end: dict[int, Callable[[], Awaitable[None]]] = {}
         self.trace: Trace | None = None
         self.at: StepInfo | None = None
         self.answer: Answer | None = None
+
+    async def ended(self) -> None:
+        """Make the checks that wait for the end of the chain."""
+        for check in self.at_end.values():
+            await check()
 
     async def failed(self) -> None:
         """Count the request where failures are counted, once."""

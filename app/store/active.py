@@ -3,10 +3,10 @@
 import json
 from typing import Any, ClassVar
 
-from app.definitions.project import Project, parse_project
+from app.definitions.project import KINDS, Project, parse_project
 from app.errors import RowgateError
 
-SECTIONS = {"role": "roles", "table": "tables", "view": "views", "middleware": "middleware", "endpoint": "endpoints"}
+SECTIONS = {kind: section for section, kind in KINDS.items()}
 
 _ACTIVE = "SELECT kind, body::text AS body FROM rowgate.definitions WHERE valid_to IS NULL ORDER BY kind, position"
 _AT = (

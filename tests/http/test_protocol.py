@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 
 from app import http_protocol
-from app.http_protocol import BoundedHttpProtocol
+from app.http_protocol import Answering, BoundedHttpProtocol
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
@@ -226,3 +226,45 @@ async def test_a_plain_request_in_two_pieces_is_answered(port: int) -> None:
     answer = await answered(port, b"GET / HTTP/1.1\r\n", then=HOST + b"Connection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"GET / 0 ['host', 'connection']")
+
+
+class _Wire:
+    """A transport that keeps what is written, and a loop that runs nothing by itself."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.soon: list[Any] = []
+        self.loop = self
+
+    def call_soon(self, run: Any) -> None:
+        self.soon.append(run)
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def is_closing(self) -> bool:
+        return False
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+
+
+def test_the_head_of_an_answer_leaves_with_its_body() -> None:
+    wire: Any = _Wire()
+    answering = Answering(wire, wire)
+    answering.write(HEAD)
+    answering.write(b"ok")
+    for run in wire.soon:
+        run()
+    assert wire.written == [HEAD + b"ok"]
+
+
+def test_a_head_without_a_body_and_an_interim_answer_leave_by_themselves() -> None:
+    wire: Any = _Wire()
+    answering = Answering(wire, wire)
+    answering.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert wire.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+    answering.write(HEAD)
+    wire.soon[0]()
+    answering.write(b"ok")
+    assert wire.written[1:] == [HEAD, b"ok"]

@@ -54,7 +54,8 @@ def test_every_doubt_is_found_and_nothing_else() -> None:
     }
 
 
-NOTES = {"name": "notes", "columns": [{"name": "owner", "type": "user"}, {"name": "n", "type": "integer"}]}
+NOTES = {"name": "notes", "columns": [
+    {"name": "owner", "type": "user"}, {"name": "n", "type": "integer"}, {"name": "team", "type": "text"}]}  # fmt: skip
 FETCH = {"do": "fetch", "from": "notes", "id": "input.note", "as": "note"}
 OWNER = {"do": "require", "that": "note.owner == auth.user.id"}
 WRITE = {"do": "update", "table": "notes", "where": "item.owner == auth.user.id", "set": {"n": 1}, "as": "written"}
@@ -68,6 +69,7 @@ def doubted(steps: list[Any], access: Any = "authenticated", **more: Any) -> lis
     document = {
         "rowgate": 1,
         "roles": [{"name": "staff"}],
+        "users": {"columns": [{"name": "team", "type": "text"}, {"name": "chief", "type": "boolean"}]},
         "tables": [NOTES],
         "views": [
             {"name": "mine", "table": "notes", "filter": "row.owner == auth.user.id"},
@@ -101,6 +103,43 @@ def doubted(steps: list[Any], access: Any = "authenticated", **more: Any) -> lis
          [("endpoints/one.steps/0.url", "url_from_input")]),
         ([{"do": "http", "method": "GET", "url": "='https://api.example.com/' + input.url"}], []),
         ([{"do": "http", "method": "GET", "url": "https://api.example.com/"}], []),
+        ([{"do": "http", "method": "GET", "url": "='https://api.example.com' + input.url"}],
+         [("endpoints/one.steps/0.url", "url_from_input")]),
+        ([{"do": "set", "values": {"to": "=input.url"}}, {"do": "http", "method": "GET", "url": "=to"}],
+         [("endpoints/one.steps/1.url", "url_from_input")]),
+        ([{"do": "if", "when": "input.n > 1", "then": [{"do": "http", "method": "GET", "url": "=input.url"}]}],
+         [("endpoints/one.steps/0.then.steps/0.url", "url_from_input")]),
+        ([{"do": "http", "method": "GET", "url": "=input.n > 1 ? 'https://a.example/' : 'https://b.example/'"}], []),
+        ([{"do": "if", "when": "input.n > 1", "then": [FETCH]}],
+         [("endpoints/one.steps/0.then.steps/0", "id_without_owner")]),
+        ([{"do": "for_each", "each": "[1, 2]", "as": "one", "steps": [FETCH]}],
+         [("endpoints/one.steps/0.steps/0", "id_without_owner")]),
+        ([{"do": "set", "values": {"which": "=input.note"}}, {**FETCH, "id": "which"}],
+         [("endpoints/one.steps/1", "id_without_owner")]),
+        ([{"do": "rate_limit", "limit": "1/day", "by": "auth.user.id"}, FETCH],
+         [("endpoints/one.steps/1", "id_without_owner")]),
+        ([{"do": "require", "that": "auth.user.team == 'a'"}, FETCH], [("endpoints/one.steps/1", "id_without_owner")]),
+        ([{"do": "require", "that": "'staff' in auth.user.roles"}, FETCH], []),
+        ([{"do": "require", "that": "auth.user.chief"}, FETCH], []),
+        ([FETCH, {"do": "require", "that": "note.team == auth.user.team"}], []),
+        ([FETCH, {"do": "fail", "status": 403, "when": "note.owner != auth.user.id"}], []),
+        ([FETCH, {"do": "if", "when": "note.owner == auth.user.id", "then": [{"do": "respond"}],
+                  "else": [{"do": "fail", "status": 403}]}], []),
+        ([FETCH, {"do": "exists", "from": "notes", "as": "mine",
+                  "where": "item.id == input.note && item.owner == auth.user.id"},
+          {"do": "require", "that": "mine"}], []),
+        ([{"do": "if", "when": "input.n > 1", "then": [WRITE]}, {"do": "require", "that": "input.n > 1"}],
+         [("endpoints/one.steps/1", "check_after_write")]),
+        ([{"do": "if", "when": "input.n > 1", "then": [WRITE], "else": [{"do": "require", "that": "input.n > 0"}]}],
+         []),
+        ([WRITE, {"do": "set", "values": {"many": "=size(written)"}}, {"do": "require", "that": "many == 1"}], []),
+        ([{"do": "require", "that": "size([input.n]) >= 0"}], [("endpoints/one.steps/0.that", "always_true")]),
+        ([{"do": "require", "that": "input.n == null || input.n != null"}],
+         [("endpoints/one.steps/0.that", "always_true")]),
+        ([{"do": "require", "that": "input.n < 5 || input.n >= 5"}], [("endpoints/one.steps/0.that", "always_true")]),
+        ([{"do": "if", "when": "input.n > 1", "then": [{"do": "require", "that": "true"}]}],
+         [("endpoints/one.steps/0.then.steps/0.that", "always_true")]),
+        ([{"do": "require", "that": "input.n < 5 || input.n >= 6"}], []),
     ],
 )  # fmt: skip
 def test_a_doubt_is_found_where_it_is_and_not_beside_it(steps: Any, found: Any) -> None:
@@ -125,6 +164,65 @@ def test_each_endpoint_and_view_has_its_row() -> None:
         ["notes"],
     )
     assert (rows["for_staff"]["access"], rows["for_staff"]["path"]) == (["staff"], "/rest/v1/for_staff")
+
+
+def found_in(**more: Any) -> list[tuple[str, str]]:
+    column = {"name": "level", "type": "integer", "self_editable": True}
+    document = {"rowgate": 1, "users": {"columns": [column]}, "tables": [NOTES], **more}
+    return [(one["place"], one["code"].removeprefix("access.")) for one in matrix(document)["findings"]]
+
+
+OWN = {"name": "own", "table": "notes", "filter": "row.owner == auth.user.id", "columns": ["n"]}
+LIMITED = {"name": "limited", "steps": [{"do": "rate_limit", "limit": "1/day", "by": "request.ip"}]}
+
+
+def test_a_view_that_anybody_writes_is_doubted_unless_something_limits_it() -> None:
+    view = {**OWN, "access": "public", "allow": ["insert"], "filter": "row.owner != auth.user.id"}
+    assert found_in(views=[view]) == [("views/own.access", "public_write")]
+    assert found_in(views=[{**view, "middleware": ["limited"]}], middleware=[LIMITED]) == []
+    assert found_in(views=[{**view, "access": "authenticated"}]) == []
+    assert found_in(views=[{**view, "allow": ["select"]}]) == []
+    idle = {"name": "limited", "steps": [{"do": "set", "values": {"x": 1}}]}
+    assert found_in(views=[view], middleware=[idle], project={"middleware": ["limited"]}) == [
+        ("views/own.access", "public_write")
+    ]
+
+
+def test_a_filter_that_only_writes_the_words_asks_nobody() -> None:
+    assert found_in(views=[{**OWN, "filter": "row.team != 'auth.user.id'"}]) == [
+        ("views/own.filter", "rows_of_everybody")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "trusted"),
+    [
+        ([{"do": "require", "that": "auth.user.level > 3"}], True),
+        ([{"do": "set", "values": {"l": "=auth.user.level"}}, {"do": "require", "that": "l > 3"}], True),
+        ([{"do": "if", "when": "auth.user.level > 3", "then": [{"do": "respond"}]}], True),
+        ([{"do": "set", "values": {"x": 1}, "when": "auth.user.level > 3"}], True),
+        ([{"do": "list", "from": "notes", "where": "item.n < auth.user.level", "as": "all"}], True),
+        ([{"do": "rate_limit", "limit": "1/day", "by": "string(auth.user.level)"}], True),
+        ([{"do": "respond", "body": "=auth.user.level"}], False),
+        ([{"do": "insert", "table": "notes", "set": {"n": "=auth.user.level"}}], False),
+    ],
+)
+def test_a_column_that_people_set_is_doubted_where_it_decides_and_not_where_it_shows(steps: Any, trusted: bool) -> None:
+    endpoint = {"name": "one", "method": "POST", "path": "/one", "access": "authenticated", "steps": steps}
+    found = found_in(endpoints=[endpoint])
+    assert (("users.columns/level.self_editable", "self_editable_trusted") in found) is trusted
+
+
+def test_what_only_the_unused_use_is_unused_and_a_word_is_no_role() -> None:
+    calls = {"name": "outer", "steps": [{"do": "call", "use": "limited"}]}
+    assert found_in(middleware=[calls, LIMITED]) == [
+        ("middleware/outer", "unused_middleware"), ("middleware/limited", "unused_middleware"),
+    ]  # fmt: skip
+    assert found_in(middleware=[calls, LIMITED], views=[{**OWN, "middleware": ["outer"]}]) == []
+    described = {**OWN, "description": "For staff: 'staff'", "columns": ["n", {"name": "staff", "value": "row.n"}]}
+    assert found_in(roles=[{"name": "staff"}], views=[described]) == [("roles/staff", "unused_role")]
+    used = {**OWN, "filter": "row.owner == auth.user.id || 'staff' in auth.user.roles"}
+    assert found_in(roles=[{"name": "staff"}], views=[used]) == []
 
 
 async def test_an_admin_reads_it_and_nobody_else(migrated_url: str) -> None:

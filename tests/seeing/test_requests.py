@@ -11,7 +11,8 @@ from app.cli import app as command_line
 from app.data_plane.recent import OTHERS, REFUSALS, Recent
 from app.data_plane.request import Request
 from app.errors import RowgateError
-from app.why_command import WhyRefused, ask, told
+from app.server_client import ServerRefused
+from app.why_command import ask, told
 from tests.backend import Backend, serving
 
 
@@ -97,5 +98,5 @@ def test_why_prints_what_the_server_remembers(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x", "http://127.0.0.1:1"])
 def test_why_asks_only_servers_and_says_when_there_is_none(url: str) -> None:
-    with pytest.raises(WhyRefused):
+    with pytest.raises(ServerRefused):
         ask(url, "key", "r1")

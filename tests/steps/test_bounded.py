@@ -59,6 +59,25 @@ DOCUMENT: dict[str, Any] = {
             ],
         ),
         endpoint(
+            "five_at_once",
+            [
+                {"do": "quota", "max": 5, "from": "notes", "where": "true"},
+                {
+                    "do": "for_each",
+                    "each": "input.looped",
+                    "as": "title",
+                    "steps": [
+                        {"do": "quota", "max": 4, "from": "notes", "where": "item.title == title"},
+                        note(title="=title"),
+                    ],
+                },
+                {"do": "insert", "table": "notes", "rows": '=input.titles.map(t, {"title": t})'},
+                {"do": "respond", "status": 201},
+            ],
+            titles={"type": "text", "array": True, "default": []},
+            looped={"type": "text", "array": True, "default": []},
+        ),
+        endpoint(
             "as_many",
             [{"do": "quota", "max": "=input.n", "from": "notes", "where": "true"}, note()],
             n={"type": "integer"},
@@ -197,6 +216,17 @@ async def test_of_many_inserts_at_once_exactly_as_many_pass_as_the_quota_allows(
         assert sorted(answer.status_code for answer in answers) == [204] * 5 + [status] * 45
     assert {answer.json()["code"] for answer in both if answer.status_code == status} == {"chain.over_quota"}
     assert len(await titles(backend)) == 10
+
+
+async def test_a_request_that_inserts_several_rows_passes_no_quota(backend: Backend) -> None:
+    for given in ({"titles": ["a"] * 6}, {"looped": ["a", "b"] * 3}, {"looped": ["a"] * 3, "titles": ["a"] * 2}):
+        refused = await call(backend, "five_at_once", **given)
+        assert (refused.status_code, refused.json()["code"]) == (403, "chain.over_quota")
+        assert await titles(backend) == []
+    answers = await asyncio.gather(*(call(backend, "five_at_once", titles=["a", "b"]) for _ in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [201] * 2 + [403] * 18
+    assert (await call(backend, "five_at_once", titles=["c"])).status_code == 201
+    assert sorted(await titles(backend)) == ["a", "a", "b", "b", "c"]
 
 
 async def test_a_quota_of_what_is_not_known_refuses(backend: Backend) -> None:

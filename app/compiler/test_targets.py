@@ -1,0 +1,58 @@
+"""What the request of a policy test means: an endpoint, or something that is done through a view."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from app.compiler.router import MethodNotAllowed, NotFound, Router
+from app.definitions.project import Project
+from app.expressions.problems import near
+
+ACTIONS = {
+    "GET": "select",
+    "HEAD": "select",
+    "POST": "insert",
+    "PUT": "insert",
+    "PATCH": "update",
+    "DELETE": "delete",
+}
+_BRACES = re.compile(r"\{\w+\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An endpoint by its name, or a view with what is done through it."""
+
+    kind: Literal["endpoint", "view"]
+    name: str
+    action: str | None = None
+
+
+def served(project: Project, router: Router[str], method: str, path: str) -> Served:
+    """Give what is served at a path without its query; raises NotFound, MethodNotAllowed or BadPath."""
+    if path.startswith("/api/"):
+        return Served("endpoint", router.match(method, path.removeprefix("/api").encode()).target)
+    name = path.rpartition("/")[2]
+    if path in (f"/rest/v1/rpc/{name}", f"/functions/v1/{name}"):
+        if not any(one.name == name and not one.path_names for one in project.endpoints):
+            raise NotFound
+        if method != "POST":
+            raise MethodNotAllowed(["POST"])
+        return Served("endpoint", name)
+    view = next((one for one in project.views if path == f"/rest/v1/{one.name}"), None)
+    if view is None:
+        raise NotFound
+    if ACTIONS[method] not in view.allow:
+        raise MethodNotAllowed([known for known, action in ACTIONS.items() if action in view.allow])
+    return Served("view", view.name, ACTIONS[method])
+
+
+def path_hint(project: Project, path: str) -> str:
+    """Name the path that is closest to one that isn't served, whatever stands in braces."""
+    paths = [f"/api{endpoint.path}" for endpoint in project.endpoints]
+    paths += [f"/rest/v1/{view.name}" for view in project.views]
+    shapes = {_BRACES.sub("*", known): known for known in paths}
+    hint = near(_BRACES.sub("*", path), shapes)
+    if hint is None:
+        return "paths begin with /api/, /rest/v1/ or /functions/v1/"
+    return f"did you mean {shapes[hint.removeprefix('did you mean ').removesuffix('?')]}?"

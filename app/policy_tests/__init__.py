@@ -1,0 +1,1 @@
+"""Policy tests run: requests against tables of their own that are there for the length of a transaction."""

@@ -1,0 +1,106 @@
+"""One request over rows of its own: they are put in, it goes through the pipeline, and what it changed is counted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from app.auth.identity import Identity, user_identity
+from app.compiler.policy_tests import GivenRow
+from app.compiler.runtime import Runtime
+from app.data_plane.asgi import answered
+from app.data_plane.pipeline import Plane
+from app.data_plane.rehearsal import Tried
+from app.data_plane.request import Request
+from app.database import DatabaseUnavailable
+from app.errors import RowgateError
+from app.expressions.operations import EvaluationError
+from app.policy_tests.scratch import FAULTS, Scratch
+from app.rate_limits import Limiter
+from app.relations.faults import translated
+from app.relations.fixtures import Versions, changes_between, insert_empty, insert_whole, versions_of
+from app.relations.schema import Table
+from app.steps.running import Answer, Services
+
+if TYPE_CHECKING:
+    from app.auth.core import Accounts
+    from app.auth.identify import AuthContext
+    from app.data_plane.reload import Live
+    from app.outward.client import Outward
+
+
+class NotGiven(Exception):
+    """A row or a value that can't be made, before there was any request; `wanted` says what it had to be."""
+
+    def __init__(self, place: str, wanted: str, said: str) -> None:
+        super().__init__(said)
+        self.place, self.wanted = place, wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a request was answered, its refusal if it is one, the rows that it changed, and its trace as shown."""
+
+    answer: Answer
+    refusal: RowgateError | None
+    changes: Mapping[str, Mapping[str, int]]
+    trace: Sequence[Mapping[str, Any]]
+
+    @property
+    def code(self) -> str | None:
+        """Give the refusal's code."""
+        return None if self.refusal is None else self.refusal.code
+
+
+async def attempt(
+    held: Scratch, runtime: Runtime, identity: Identity, request: Request, now: datetime | None = None
+) -> Attempt:
+    """Run a request as somebody on a runtime of the scratch schema, and leave there what it has written.
+
+    A scratch that is `broken` behind it lost its connection, and nothing was written.
+    """
+    tables = tuple(runtime.schema.tables.values())
+    before = await _versions(held, tables)
+    rehearsal = Tried(identity, draft=runtime, now=now)
+    answer, refusal = await answered(_plane(held), request, rehearsal)
+    rehearsal.trace.leave(refusal)
+    after = before if held.broken else await _versions(held, tables)
+    return Attempt(answer, refusal, changes_between(before, after), rehearsal.trace.shown())
+
+
+def _plane(held: Scratch) -> Plane:
+    """Give what requests share. The limits have counted nothing yet.
+
+    Nobody asks for what is live, since the draft and the caller are given, nor for what reaches beyond the database,
+    since such steps aren't run.
+    """
+    services = Services(Limiter.in_memory(), cast("Outward", None), cast("Accounts", None))
+    return Plane(cast("Live", None), cast("AuthContext", None), held, services)
+
+
+def user_of(row: Mapping[str, Any], roles: Iterable[str] = ()) -> Identity:
+    """Give the identity of a row of `users`."""
+    return user_identity(row["id"], session_id=None, roles=roles, columns=row, version=0)
+
+
+async def insert(held: Scratch, row: GivenRow, now: datetime) -> dict[str, Any]:
+    """Insert a row and give it whole; raises NotGiven where it doesn't fit its table."""
+    wanted = "a row that fits its table"
+    try:
+        values = [value.evaluate({"now": now}) for value in row.values.values()]
+        sql = insert_whole(row.table, list(row.values)) if values else insert_empty(row.table)
+        return dict(await held.connection.fetchrow(sql, *values))
+    except EvaluationError as error:
+        raise NotGiven(row.place, wanted, str(error)) from error
+    except FAULTS as error:
+        refusal = translated(error)
+        if isinstance(refusal, DatabaseUnavailable):
+            raise
+        constraint = getattr(error, "constraint_name", None)
+        said = f"{refusal} ({constraint})" if constraint else str(refusal)
+        raise NotGiven(row.place, wanted, said) from error
+
+
+async def _versions(held: Scratch, tables: Sequence[Table]) -> Versions:
+    rows = await held.connection.fetch(versions_of(tables), *(table.name for table in tables))
+    return {(row["source"], row["id"]): row["version"] for row in rows}

@@ -1,0 +1,144 @@
+"""Running tests: through the function that serves, each over its own rows, several at once."""
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from app.auth.identity import ANONYMOUS, Identity, key_identity
+from app.changes.apply import DefinitionInvalid
+from app.compiler.compile import compile_project
+from app.compiler.policy_tests import CompiledTest
+from app.compiler.runtime import Runtime
+from app.data_plane.made_request import made_request
+from app.data_plane.request import Request
+from app.definitions.project import Project
+from app.expressions.operations import EvaluationError
+from app.policy_tests.attempt import NotGiven, attempt, insert, user_of
+from app.policy_tests.compare import called, failures_of
+from app.policy_tests.coverage import Coverage, coverage_of
+from app.policy_tests.result import Failure, Result, checks_passed, deciding
+from app.policy_tests.scratch import SCHEMA, Scratch, scratch, tables_sql
+from app.relations.values import Value
+
+MOST_WORKERS = 4
+TESTS_A_WORKER = 10  # fewer aren't worth the tables that a worker makes first
+MOST_TABLES = 400  # of all workers together: each is locks in the server until the end
+_KEY = "00000000-0000-0000-0000-000000000000"
+_QUERY = "=&%:@!$'()*+,;~-._"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Every test with what came of it, in the document's order, and what no test has tried."""
+
+    results: tuple[Result, ...]
+    coverage: Coverage
+    milliseconds: float
+
+    @property
+    def failed(self) -> tuple[Result, ...]:
+        """Give the tests that failed."""
+        return tuple(result for result in self.results if not result.passed)
+
+
+async def run_tests(url: str, project: Project) -> Report:
+    """Run the tests of a project on a migrated database, which is left as it was, and whose rows none of them sees.
+
+    Raises DefinitionInvalid, or what the database refuses.
+    """
+    began = time.perf_counter()
+    runtime, findings = await asyncio.to_thread(compile_project, project, schema=SCHEMA)
+    if runtime is None:
+        raise DefinitionInvalid(findings)
+    results: dict[str, Result] = {}
+    if runtime.tests:
+        sql = await asyncio.to_thread(tables_sql, project)
+        waiting = deque(runtime.tests)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(_workers(runtime)):
+                    group.create_task(_work(url, sql, runtime, waiting, results))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+    ordered = tuple(results[test.place] for test in runtime.tests)
+    return Report(ordered, coverage_of(runtime), (time.perf_counter() - began) * 1000)
+
+
+def _workers(runtime: Runtime) -> int:
+    by_tests = -(-len(runtime.tests) // TESTS_A_WORKER)
+    return max(1, min(MOST_WORKERS, by_tests, MOST_TABLES // len(runtime.schema.tables)))
+
+
+async def _work(url: str, sql: str, runtime: Runtime, waiting: deque[CompiledTest], results: dict[str, Result]) -> None:
+    """Take tests until none is left. A connection that a test has lost is replaced by another one."""
+    while waiting:
+        async with scratch(url, sql) as held:
+            while waiting and not held.broken:
+                test = waiting.popleft()
+                results[test.place] = await run_test(held, runtime, test)
+
+
+async def run_test(held: Scratch, runtime: Runtime, test: CompiledTest) -> Result:
+    """Run one test over tables that are empty before and behind it."""
+    began = time.perf_counter()
+    now = test.now or datetime.now(UTC)
+    await held.empty()
+    try:
+        identity = await _caller(held, test, now)
+        request = _request(test, now)
+        wanted = None if test.body is None else _evaluated(test.body, f"{test.place}.expect.body", now)
+    except NotGiven as wrong:
+        failure = Failure(wrong.place, wrong.wanted, str(wrong))
+        return Result(test.said.name, test.place, (failure,), None, None, None, _since(began))
+    made = await attempt(held, runtime, identity, request, now)
+    status = made.answer.status
+    let_by = checks_passed(made.trace) if test.said.expect.status >= HTTPStatus.BAD_REQUEST > status else []
+    return Result(
+        test.said.name,
+        test.place,
+        tuple(failures_of(test, wanted, made)),
+        status,
+        made.code,
+        called(deciding(made.trace), test.labels),
+        _since(began),
+        tuple(called(let_by, test.labels)),
+    )
+
+
+async def _caller(held: Scratch, test: CompiledTest, now: datetime) -> Identity:
+    """Insert the rows, and give who asks, as the own row says it; raises NotGiven."""
+    own = None
+    for row in test.rows:
+        inserted = await insert(held, row, now)
+        if row.table.name == "users" and inserted["id"] == test.caller.id:
+            own = inserted
+    roles = test.caller.roles
+    if test.caller.kind == "key":
+        return key_identity(_KEY, roles=roles, version=0)
+    return ANONYMOUS if own is None else user_of(own, roles)
+
+
+def _request(test: CompiledTest, now: datetime) -> Request:
+    said, place = test.request, f"{test.place}.request"
+    query = _evaluated(said.query, f"{place}.query", now)
+    # What stood behind the path's `?` has no name, and is sent as it stands.
+    named = urlencode({name: value for name, value in query.items() if name}, doseq=True)
+    sent = "&".join(filter(None, (quote(query.get("", ""), safe=_QUERY), named)))
+    body = None if said.body is None else _evaluated(said.body, f"{place}.body", now)
+    return made_request(said.method, said.path, sent, said.headers, body)
+
+
+def _evaluated(value: Value, place: str, now: datetime) -> Any:
+    try:
+        return value.evaluate({"now": now})
+    except EvaluationError as error:
+        raise NotGiven(place, "a value", str(error)) from error
+
+
+def _since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000

@@ -1,0 +1,47 @@
+"""The tests of a database's drafts: one run at a time in a process, and what a change asks of them."""
+
+import asyncio
+
+from app.changes.apply import Verdict
+from app.definitions.project import Project
+from app.errors import Finding
+from app.policy_tests.result import Result
+from app.policy_tests.run import Report, run_tests
+
+
+class Runner:
+    """Runs tests on a database; who comes while others run waits, so that connections stay few.
+
+    Changes wait for changes only: nobody who asks for a report holds them up.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Take the database's URL."""
+        self._url = url
+        self._asked, self._judging = asyncio.Lock(), asyncio.Lock()
+
+    async def run(self, project: Project) -> Report:
+        """Run every test of a project; raises what `run_tests` raises."""
+        async with self._asked:
+            return await run_tests(self._url, project)
+
+    async def judge(self, project: Project) -> Verdict:
+        """Say which tests of a project fail; one without tests costs nothing."""
+        if not project.tests:
+            return Verdict()
+        async with self._judging:
+            report = await run_tests(self._url, project)
+        return Verdict(len(report.results), tuple(_finding(result) for result in report.failed))
+
+
+def _finding(result: Result) -> Finding:
+    parts = [f"{failure.place.removeprefix(f'{result.place}.')}: {failure}" for failure in result.failures]
+    return Finding(result.place, "; ".join(parts), _hint(result), "test.failed")
+
+
+def _hint(result: Result) -> str | None:
+    decided = result.decided
+    if decided is None:
+        return None
+    where = f"the step {decided['step']} at {decided['place']}" if "step" in decided else f"stage {decided['stage']}"
+    return f"decided by {where}"

@@ -1,0 +1,48 @@
+"""The tests that examples carry pass, each of them can fail, and they try everything that they say they try."""
+
+from textwrap import dedent
+
+import pytest
+
+from app.changes.files import load_file, load_text
+from app.definitions.project import parse_project
+from app.policy_tests.run import Report, run_tests
+from tests.backend import EXAMPLES
+
+
+async def report_of(url: str, name: str, **instead: object) -> Report:
+    project, findings = parse_project({**load_file(EXAMPLES / name), **instead})
+    assert project is not None, findings
+    return await run_tests(url, project)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/policy-tests.md"])
+async def test_the_tests_that_a_page_shows_pass(migrated_url: str, page: str) -> None:
+    lines = (EXAMPLES.parent / page).read_text().split("\n")
+    begin = next(index for index, line in enumerate(lines) if line.strip() == "tests:")
+    end = next(index for index in range(begin + 1, len(lines)) if lines[index][:1] not in ("", " "))
+    shown = load_text(dedent("\n".join(lines[begin:end])))
+    report = await report_of(migrated_url, "documents.yaml", tests=shown["tests"])
+    assert [result.passed for result in report.results] == [True] * len(shown["tests"])
+
+
+@pytest.mark.parametrize(("name", "least"), [("documents.yaml", 30), ("shop.yaml", 19)])
+async def test_the_tests_of_an_example_pass(migrated_url: str, name: str, least: int) -> None:
+    report = await report_of(migrated_url, name)
+    assert [(result.name, *map(str, result.failures)) for result in report.failed] == []
+    assert len(report.results) >= least
+
+
+async def test_the_tests_of_papers_try_everything(migrated_url: str) -> None:
+    assert [str(one) for one in (await report_of(migrated_url, "documents.yaml")).coverage.untried] == []
+
+
+async def test_without_the_check_of_the_owner_the_tests_of_papers_fail(migrated_url: str) -> None:
+    middleware = load_file(EXAMPLES / "documents.yaml")["middleware"]
+    middleware[0]["steps"][1]["that"] = "auth.signed_in"
+    report = await report_of(migrated_url, "documents.yaml", middleware=middleware)
+    assert {result.name for result in report.failed} == {
+        f"bob_does_not_{what}_what_is_alices" for what in ("read", "change", "delete", "submit")
+    }
+    (read,) = [result for result in report.failed if result.name == "bob_does_not_read_what_is_alices"]
+    assert [check["rules"][0]["text"] for check in read.let_by] == ["auth.signed_in"]
