@@ -123,6 +123,19 @@ class DropPart:
 
 
 @dataclass(frozen=True, slots=True)
+class RenamePart:
+    """A constraint or index under another name, since its table or its columns have one."""
+
+    table: str
+    kind: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"rename the {self.kind} {self.old} of {self.table} to {self.new}"
+
+
+@dataclass(frozen=True, slots=True)
 class SetDefinition:
     """A definition that is new or says something else; `was` is its name before, where it is renamed."""
 
@@ -160,6 +173,7 @@ Change = (
     | AddTimestamps
     | AddPart
     | DropPart
+    | RenamePart
     | SetDefinition
     | RemoveDefinition
 )

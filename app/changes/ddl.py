@@ -9,6 +9,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from app.changes.casts import cast_sql
 from app.changes.change import (
     AddColumn,
     AddPart,
@@ -21,6 +22,7 @@ from app.changes.change import (
     DropTable,
     RemoveDefinition,
     RenameColumn,
+    RenamePart,
     RenameTable,
     SetDefinition,
 )
@@ -117,9 +119,8 @@ def _alter_column(op: Operations, change: AlterColumn, schema: str) -> None:
     if change.pg_before != change.pg:
         if change.before.default is not None:
             op.alter_column(table, name, server_default=None, schema=schema)
-        op.alter_column(
-            table, name, type_=sql_type(change.pg), postgresql_using=f"{quoted(name)}::{change.pg}", schema=schema
-        )
+        using = cast_sql(name, change.pg_before, change.pg)
+        op.alter_column(table, name, type_=sql_type(change.pg), postgresql_using=using, schema=schema)
     default = default_sql(change.said, change.pg)
     if change.pg_before != change.pg or change.before.default != change.said.default:
         op.alter_column(table, name, server_default=default, schema=schema)
@@ -142,6 +143,15 @@ def _drop_part(op: Operations, change: DropPart, schema: str) -> None:
         op.execute(f"DROP INDEX IF EXISTS {quoted(schema)}.{name}")
     else:
         op.execute(f"ALTER TABLE {_named(change.table, schema)} DROP CONSTRAINT IF EXISTS {name}")
+
+
+def _rename_part(op: Operations, change: RenamePart, schema: str) -> None:
+    old, new = quoted(change.old), quoted(change.new)
+    if change.kind == "index":
+        # One that is built beside the change, and could not be yet, is made under its new name.
+        op.execute(f"ALTER INDEX IF EXISTS {quoted(schema)}.{old} RENAME TO {new}")
+    else:
+        op.execute(f"ALTER TABLE {_named(change.table, schema)} RENAME CONSTRAINT {old} TO {new}")
 
 
 def _text(sql: str) -> Any:
@@ -179,6 +189,7 @@ _RENDER: dict[type, Callable[[Operations, Any, str], None]] = {
     AddTimestamps: _add_timestamps,
     AddPart: _add_part,
     DropPart: _drop_part,
+    RenamePart: _rename_part,
     SetDefinition: lambda op, change, _: _set_definition(op, change),
     RemoveDefinition: lambda op, change, _: _remove_definition(op, change),
 }

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.changes.change import AddColumn, AddPart, AlterColumn, Change, DropColumn, DropTable, RenameTable
+from app.changes.casts import loss_sql
+from app.changes.change import AddColumn, AddPart, AlterColumn, Change, DropColumn, DropTable
 from app.database import DatabaseUnavailable
 from app.errors import RowgateError
 from app.relations.schema import DATA_SCHEMA, quoted
@@ -31,15 +32,14 @@ def _table(name: str) -> str:
 
 async def destroyed(connection: AsyncConnection, changes: Sequence[Change]) -> tuple[str, ...]:
     """Name the tables, and columns as `table.column`, that the changes drop and that hold data now."""
-    old_names = {change.new: change.old for change in changes if isinstance(change, RenameTable)}
     found = []
     for change in changes:
         if isinstance(change, DropTable):
             if await _any(connection, f"SELECT EXISTS (SELECT FROM {_table(change.name)})"):
                 found.append(change.name)
         elif isinstance(change, DropColumn):
-            table = _table(old_names.get(change.table, change.table))
-            if await _any(connection, f"SELECT EXISTS (SELECT FROM {table} WHERE {quoted(change.name)} IS NOT NULL)"):
+            filled = f"SELECT FROM {_table(change.table)} WHERE {quoted(change.name)} IS NOT NULL"
+            if await _any(connection, f"SELECT EXISTS ({filled})"):
                 found.append(f"{change.table}.{change.name}")
     return tuple(found)
 
@@ -77,9 +77,7 @@ def _altered_column(change: AlterColumn) -> list[Obstacle]:
         sql = f"SELECT count(*) FROM {table} WHERE {column} IS NULL"
         found.append((sql, f"{name} becomes required, and {{rows}} have none.", "give those rows a value first"))
     if change.pg != change.pg_before:
-        sql = (
-            f"SELECT count(*) FROM {table} WHERE ({column}::{change.pg})::{change.pg_before} IS DISTINCT FROM {column}"
-        )
+        sql = f"SELECT count(*) FROM {table} WHERE {loss_sql(change.said.name, change.pg_before, change.pg)}"
         found.append((sql, f"{{rows}} of {name} would lose part of their value as {change.pg}.", "change them first"))
     return found
 

@@ -7,8 +7,9 @@ from typing import Any, Literal
 from app.compiler.chain_effects import chain_effects, rule_effect
 from app.compiler.compile import access_level
 from app.compiler.implication import form
+from app.compiler.pairing import paired
 from app.compiler.reach import rule_of
-from app.compiler.renames import NONE, Renames, paired, renames
+from app.compiler.renames import NONE, Renames, renames
 from app.definitions.access import Access
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project

@@ -4,30 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.compiler.pairing import paired
 from app.definitions.columns import ColumnDef
 from app.definitions.project import Project
 from app.expressions.syntax import Binary, Field, Has, Literal, Name, Node, rebuilt
 
 # Roots whose fields are no columns.
 _NO_ROWS = frozenset({"auth", "input", "request", "params", "secrets", "now"})
-
-
-def paired(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[tuple[Any, Any]], list[Any]]:
-    """Pair what is new with what was: by name, else by `was`; the second result is what is gone.
-
-    A `was` that names nothing any more is a file applied a second time, and means nothing.
-    """
-    before = {definition.name: definition for definition in old}
-    pairs, used = [], set()
-    for definition in new:
-        name = definition.name
-        if name not in before and definition.was in before:
-            name = definition.was
-        found = before.get(name)
-        if found is not None:
-            used.add(name)
-        pairs.append((found, definition))
-    return pairs, [definition for definition in old if definition.name not in used]
 
 
 def _names(old: Sequence[Any], new: Sequence[Any]) -> dict[str, str]:

@@ -5,8 +5,9 @@ from typing import Any
 
 from app.compiler.runtime import CompiledView
 from app.data_plane.dialect.embedding import Reachable
+from app.data_plane.dialect.headers import READ, preferences, refuse_other_schema
 from app.data_plane.dialect.parse import CSV, SINGLE, parse_query
-from app.data_plane.dialect.refusals import NotSingular, QueryRefused, ValueUnreadable
+from app.data_plane.dialect.refusals import NotSingular, QueryRefused, RangeInvalid, ValueUnreadable
 from app.data_plane.request import Request
 from app.errors import FieldError, RowgateError, problem_document
 from app.query_string import query_pairs
@@ -18,12 +19,14 @@ from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
 from app.steps.trace import RuleInfo, rules_seen
 
-_READ = frozenset({b"prefer", b"range", b"range-unit", b"accept"})
+_READ = READ | {b"range", b"range-unit"}
 
 
 async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     """Answer a GET or HEAD: one statement, whose JSON is passed on as bytes."""
     headers = request.joined(_READ)
+    refuse_other_schema(headers)
+    preferences(headers.get(b"prefer", ""))
     pairs = query_pairs(request.query) if request.query else []
     query, own = parse_query(
         pairs, headers, view.source, view.params.names, Reachable(view.related, call.identity).follow
@@ -42,6 +45,8 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     await filter_told(view, query, call)
     body, page = rows[0]["body"], rows[0]["page"]
     total = rows[0]["total"] if planned is None else max(planned, query.offset + page)
+    if total is not None and query.offset > total:
+        raise RangeInvalid("Requested range not satisfiable", hint=f"There are only {total} rows.")
     found = [("Content-Range", _content_range(query.offset, page, total))]
     if query.single:
         if page != 1:

@@ -1,7 +1,6 @@
 """Writing through a view over HTTP: POST, PATCH and DELETE with PostgREST's preferences, statuses and headers."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +8,7 @@ from urllib.parse import quote
 
 from app.compiler.runtime import CompiledView, ViewWriting
 from app.data_plane.dialect.embedding import Reachable
+from app.data_plane.dialect.headers import READ, preferences, refuse_other_schema
 from app.data_plane.dialect.parse import SINGLE, parse_query
 from app.data_plane.dialect.refusals import (
     ColumnUnknown,
@@ -38,17 +38,7 @@ from app.steps.running import Answer, Call
 MAX_ROWS = 10_000
 BODY_LIMIT = 1024 * 1024
 JSON = frozenset({"application/json", SINGLE})
-_READ = frozenset({b"prefer", b"accept"})
 _WRITE_KEYS = frozenset({"columns", "on_conflict"})
-_PREFERENCES = {
-    "return": re.compile("minimal|headers-only|representation"),
-    "resolution": re.compile("merge-duplicates|ignore-duplicates"),
-    "missing": re.compile("default|null"),
-    "count": re.compile("exact|planned|estimated"),
-    "max-affected": re.compile("[0-9]{1,18}"),
-    "handling": re.compile("strict|lenient"),
-    "tx": re.compile("commit"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +86,10 @@ async def write_view(view: CompiledView, action: str, request: Request, call: Ca
 
 
 def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
-    headers = request.joined(_READ)
+    headers = request.joined(READ)
+    refuse_other_schema(headers)
     pairs = query_pairs(request.query) if request.query else []
-    prefer = _preferences(headers.get(b"prefer", ""))
+    prefer = preferences(headers.get(b"prefer", ""))
     listed = [pair for pair in pairs if pair[0] in _WRITE_KEYS]
     for_writes = dict(listed)
     if len(for_writes) != len(listed):
@@ -119,23 +110,6 @@ def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
     call.env[ASKED] = query.bound(0)
     columns, target = (_names(for_writes.get(key), view) for key in ("columns", "on_conflict"))
     return Wanted(query, prefer, columns, target)
-
-
-def _preferences(text: str) -> dict[str, str]:
-    """Read Prefer; what isn't known is ignored, as RFC 7240 has it, unless handling=strict."""
-    found: dict[str, str] = {}
-    unknown = []
-    for part in filter(None, (part.strip() for part in re.split(r"[,;]", text))):
-        name, _, value = part.partition("=")
-        name, value = name.strip(), value.strip().strip('"')
-        if name in _PREFERENCES and _PREFERENCES[name].fullmatch(value):
-            found.setdefault(name, value)
-        else:
-            unknown.append(name)
-    if found.get("handling") == "strict" and unknown:
-        hint = f"Known: {', '.join(_PREFERENCES)}"
-        raise QueryUnsupported("handling=strict, and a preference is not known, or not its value.", hint=hint)
-    return found
 
 
 def _names(text: str | None, view: CompiledView) -> tuple[str, ...] | None:

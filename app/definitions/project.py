@@ -91,7 +91,32 @@ def name_findings(project: Project) -> list[Finding]:
     if any(table.name == "users" for table in project.tables):
         hint = "add columns to it by `users: {columns: [...]}`"
         findings.append(Finding("tables/users", "the table users is there by itself", hint))
+    return findings + _rename_findings(project)
+
+
+def _rename_findings(project: Project) -> list[Finding]:
+    """Find names that were the same one, or each other: applied a second time they would be exchanged once more."""
+    lists = [(kind, getattr(project, kind)) for kind in KINDS]
+    lists += [(f"tables/{table.name}.columns", table.columns) for table in project.tables]
+    lists.append(("users.columns", project.users.columns))
+    findings = []
+    for place, definitions in lists:
+        was = {one.name: one.was for one in definitions if one.was is not None}
+        for name, old in was.items():
+            if list(was.values()).count(old) > 1:
+                findings.append(Finding(f"{place}/{name}.was", f"two say that they were {old!r}", "only one can be it"))
+            elif name != old and _circular(name, was):
+                hint = "rename one to a third name, apply that, and then rename both"
+                findings.append(Finding(f"{place}/{name}.was", "these names are exchanged in a circle", hint))
     return findings
+
+
+def _circular(name: str, was: Mapping[str, str]) -> bool:
+    here, seen = name, set()
+    while here in was and here not in seen:
+        seen.add(here)
+        here = was[here]
+    return here == name
 
 
 def dump_project(project: Project) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import asyncpg
 
 from app.changes.change import AddPart, Change
 from app.changes.ddl import users_table, written
-from app.changes.diff import table_changes
+from app.changes.table_diff import table_changes
 from app.database import CLOSE_SECONDS, DatabaseUnavailable, connect
 from app.definitions.project import EMPTY, Project
 from app.errors import RowgateError

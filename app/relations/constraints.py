@@ -31,7 +31,8 @@ _SHARED_REGEX = re.compile(r"(?:[^\\(]|\\[.\\/\[\](){}*+?|^$\-dDwWsSnrt]|\((?!\?
 class Part:
     """One constraint or index; `sql` is what stands behind `CONSTRAINT <name>`, or behind `ON <table>` of an index.
 
-    `concurrently` says that the index is built after the change, while the table goes on being written.
+    `concurrently` says that the index is built after the change, while the table goes on being written. `target` is the
+    table that a foreign key refers to.
     """
 
     kind: Literal["check", "unique", "foreign key", "index"]
@@ -40,15 +41,16 @@ class Part:
     sql: str
     message: str | None = None
     concurrently: bool = False
+    target: str | None = None
 
 
 def part_name(table: str, *words: str) -> str:
-    """Give a name of at most 63 bytes that differs for different words."""
-    name = "_".join((table, *words))
+    """Give a name of at most 63 bytes that differs for different words: no name of a table or a column has a dot."""
+    name = ".".join((table, *words))
     if len(name) <= LONGEST_NAME:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name[: LONGEST_NAME - 9]}_{digest}"
+    return f"{name[: LONGEST_NAME - 9]}.{digest}"
 
 
 def parts_of(said: TableDef, table: Table) -> dict[str, Part]:
@@ -77,7 +79,8 @@ def column_parts(table_name: str, column: ColumnDef, table: Table) -> list[Part]
         target = "users" if column.type == "user" else str(column.table)
         action = {"cascade": "CASCADE", "set_null": "SET NULL"}.get(column.on_delete or "", "RESTRICT")
         sql = f"FOREIGN KEY ({name}) REFERENCES {quoted(table.schema)}.{quoted(target)} (id) ON DELETE {action}"
-        parts.append(Part("foreign key", part_name(table_name, column.name, "fkey"), (column.name,), sql))
+        name = part_name(table_name, column.name, "fkey")
+        parts.append(Part("foreign key", name, (column.name,), sql, target=target))
     return parts
 
 
@@ -132,7 +135,7 @@ def _rule(table_name: str, index: int, said: CheckDef, table: Table) -> Part:
     """Compile a rule of the table; unknown refuses, as everywhere, so it has to be true."""
     expression = check(said.rule.removeprefix("="), Scope({"row": table.record}, rows=frozenset({"row"})), BOOL)
     condition = compile_sql(expression, lambda _root, column: quoted(column), Literals())
-    columns = tuple(path.partition(".")[2] for path in sorted(expression.paths) if path.startswith("row."))
+    columns = tuple(dict.fromkeys(path.split(".")[1] for path in sorted(expression.paths) if path.startswith("row.")))
     name = part_name(table_name, "rule", str(index))
     return Part("check", name, columns, f"CHECK (({condition}) IS TRUE)", said.message)
 

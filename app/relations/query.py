@@ -125,7 +125,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A request's question: its shape in `read`, `count` and `csv`, and its values."""
+    """A request's question: its shape in `read`, `count`, `csv` and `stripped`, and its values."""
 
     read: Read
     values: tuple[Any, ...] = ()
@@ -134,11 +134,12 @@ class Query:
     count: Count = None
     single: bool = False
     csv: bool = False
+    stripped: bool = False
 
     @property
     def shape(self) -> Any:
         """Give what of the query its statement depends on."""
-        return (self.read, self.count, self.csv)
+        return (self.read, self.count, self.csv, self.stripped)
 
     def bound(self, limit: int) -> tuple[Any, ...]:
         """Give the values by their slots, with the limit that the view sets."""

@@ -60,9 +60,15 @@ def compile_query(source: Source, query: Query) -> Statement:
     if query.count == "exact":
         counted = f"({level.rows()}) rowgate_all" if query.read.aggregates else level.source_rows()
         total = f"(SELECT count(*) FROM {counted})"
-    body = _CSV if query.csv else "coalesce(json_agg(rowgate_page), '[]')::text"
+    body = _CSV if query.csv else rows_sql(query)
     sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM ({page}) rowgate_page"
     return statement(sql, parameters.evaluators)
+
+
+def rows_sql(query: Query) -> str:
+    """Write the rows of the page as JSON, in which the keys of nulls are left out where that is asked for."""
+    rows = "coalesce(json_agg(rowgate_page), '[]')"
+    return f"json_strip_nulls({rows})::text" if query.stripped else f"{rows}::text"
 
 
 # A row's own text, without its parentheses, is quoted as CSV is.

@@ -11,7 +11,7 @@ from app.expressions.to_sql import Parameters
 from app.expressions.types import pg_type
 from app.relations.findings import Findings
 from app.relations.query import Query
-from app.relations.query_sql import Level, Statements
+from app.relations.query_sql import Level, Statements, rows_sql
 from app.relations.schema import Table, quoted
 from app.relations.source import ALIAS, Source, conditions_sql
 from app.relations.statement import Statement, writing_statement
@@ -118,15 +118,15 @@ class WriteShapes(Statements):
 
     def insert(self, query: Query, upsert: Upsert | None) -> Statement:
         """Insert the rows; each has every column that may be written."""
-        return self.kept(("insert", query.read, upsert), lambda: self._insert(query, upsert))
+        return self.kept(("insert", query.shape, upsert), lambda: self._insert(query, upsert))
 
     def update(self, query: Query, columns: Sequence[str]) -> Statement:
         """Set these columns in the rows that the query's tests and the filter hold for."""
-        return self.kept(("update", query.read, tuple(columns)), lambda: self._update(query, columns))
+        return self.kept(("update", query.shape, tuple(columns)), lambda: self._update(query, columns))
 
     def delete(self, query: Query) -> Statement:
         """Delete the rows that the query's tests and the filter hold for."""
-        return self.kept(("delete", query.read), lambda: self._delete(query))
+        return self.kept(("delete", query.shape), lambda: self._delete(query))
 
     def _insert(self, query: Query, upsert: Upsert | None) -> Statement:
         parts = _Parts(self.source, query)
@@ -162,6 +162,7 @@ class _Parts:
     def __init__(self, source: Source, query: Query) -> None:
         self.parameters = Parameters()
         self.source = source
+        self.query = query
         self.level = Level(source, ALIAS, query.read, self.parameters)
 
     def filter(self) -> str:
@@ -178,7 +179,7 @@ class _Parts:
         if not removes:
             inside = f"(SELECT coalesce(bool_and(coalesce({self.filter()}, false)), true) FROM {_WRITTEN} {ALIAS})"
         answer = (
-            f"SELECT coalesce(json_agg(rowgate_page), '[]')::text AS body, count(*) AS page, {inside} AS inside"
+            f"SELECT {rows_sql(self.query)} AS body, count(*) AS page, {inside} AS inside"
             f" FROM (SELECT {self.level.select()} FROM {_WRITTEN} {ALIAS}) rowgate_page"
         )
         cte = f"WITH {_WRITTEN} AS ({write} RETURNING {ALIAS}.*)"

@@ -248,7 +248,7 @@ def indexed(*, concurrently: bool = True) -> dict[str, Any]:
 
 
 async def valid(engine: AsyncEngine) -> Any:
-    sql = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('data.documents_n_big_idx')"
+    sql = 'SELECT indisvalid FROM pg_index WHERE indexrelid::regclass::text = $$data."documents.n.big.idx"$$'
     return [row[0] for row in await run(engine, sql)]
 
 
@@ -256,7 +256,7 @@ async def test_an_index_on_a_large_table_is_built_while_the_table_is_written(eng
     await put(engine, DOCUMENT)
     plan = await put(engine, indexed(), dry_run=True)
     assert [sql for sql in plan.sql if "CONCURRENTLY" in sql] == [
-        'CREATE INDEX CONCURRENTLY "documents_n_big_idx" ON "data"."documents" ("n", "big")'
+        'CREATE INDEX CONCURRENTLY "documents.n.big.idx" ON "data"."documents" ("n", "big")'
     ]
     async with engine.connect() as writer:
         writing = await writer.begin()
@@ -281,16 +281,16 @@ async def test_an_index_on_a_large_table_is_built_while_the_table_is_written(eng
 async def test_what_a_build_left_undone_is_done_by_the_next_change(engine: AsyncEngine) -> None:
     await put(engine, indexed())
     assert await valid(engine) == [True]
-    await run(engine, "DROP INDEX data.documents_n_big_idx")
+    await run(engine, 'DROP INDEX data."documents.n.big.idx"')
     await put(engine, indexed())
     assert await valid(engine) == [True]
 
 
 async def test_an_index_that_cannot_be_built_is_said_and_the_change_stands(engine: AsyncEngine) -> None:
     await put(engine, DOCUMENT)
-    await run(engine, "CREATE TABLE data.documents_n_big_idx ()")
-    with pytest.raises(IndexNotBuilt, match="documents_n_big_idx"):
+    await run(engine, 'CREATE TABLE data."documents.n.big.idx" ()')
+    with pytest.raises(IndexNotBuilt, match=r"documents\.n\.big\.idx"):
         await put(engine, indexed())
-    await run(engine, "DROP TABLE data.documents_n_big_idx")
+    await run(engine, 'DROP TABLE data."documents.n.big.idx"')
     await put(engine, indexed())
     assert await valid(engine) == [True]

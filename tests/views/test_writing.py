@@ -134,6 +134,21 @@ async def test_the_answer_of_an_insert_is_as_asked_for(alice: Person) -> None:
     assert single.json() == {"title": "D"}
 
 
+async def test_a_written_row_comes_back_without_its_nulls_where_that_is_asked_for(alice: Person) -> None:
+    headers = {**BACK, "Accept": "application/vnd.pgrst.object+json;nulls=stripped"}
+    for _ in range(2):
+        answer = await alice.post("/rest/v1/my_notes?select=title,slug", {"title": "A"}, headers=headers)
+        assert answer.json() == {"title": "A"}
+    whole = await alice.post("/rest/v1/my_notes?select=title,slug", {"title": "A"}, headers=BACK)
+    assert whole.json() == [{"title": "A", "slug": None}]
+
+
+async def test_a_write_to_another_schema_is_refused(backend: Backend, alice: Person) -> None:
+    answer = await alice.post("/rest/v1/my_notes", {"title": "A"}, headers={"Content-Profile": "rowgate"})
+    assert (answer.status_code, answer.json()["code"]) == (406, "PGRST106")
+    assert await rows_of(backend) == []
+
+
 async def test_many_rows_are_one_write(backend: Backend, alice: Person) -> None:
     rows = [{"title": "A", "slug": "a"}, {"title": "B", "slug": "b"}]
     answer = await alice.post("/rest/v1/my_notes", rows, headers={"Prefer": "return=representation,count=exact"})

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
+from app.data_plane.dialect.headers import strips_nulls
 from app.data_plane.dialect.lexis import listed, number, split
 from app.data_plane.dialect.refusals import EmbedMissing, QueryRefused, QueryUnsupported, RangeInvalid
 from app.data_plane.dialect.select import Follow, Level, Values, finished, known, read_operand, read_select, type_of
@@ -50,6 +51,7 @@ def parse_query(
         _count(headers.get(b"prefer", "")),
         SINGLE in headers.get(b"accept", ""),
         CSV in headers.get(b"accept", ""),
+        strips_nulls(headers.get(b"accept", "")),
     )
     return query, own
 

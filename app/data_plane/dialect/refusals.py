@@ -36,8 +36,28 @@ class QueryUnsupported(QueryRefused):
     code: ClassVar[str] = "query.unsupported"
 
 
+class PreferenceUnknown(QueryRefused):
+    """With handling=strict, a preference that isn't known, or not its value."""
+
+    code: ClassVar[str] = "query.unknown_preference"
+    postgrest: ClassVar[str] = "PGRST122"
+
+    def __init__(self, sentence: str, unknown: Sequence[str], *, hint: str) -> None:
+        """List those that were sent."""
+        super().__init__(sentence, hint=hint)
+        self.details = f"Invalid preferences: {', '.join(unknown)[:200]}"
+
+
+class SchemaUnknown(QueryRefused):
+    """A schema besides `public`."""
+
+    status: ClassVar[int] = 406
+    code: ClassVar[str] = "query.unknown_schema"
+    postgrest: ClassVar[str] = "PGRST106"
+
+
 class RangeInvalid(QueryRefused):
-    """A limit or offset that is no number, or below zero."""
+    """A limit or offset that is no number or below zero, or an offset beyond the rows that were counted."""
 
     status: ClassVar[int] = 416
     code: ClassVar[str] = "query.range"
