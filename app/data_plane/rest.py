@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from app.auth.identity import Identity
 from app.compiler.runtime import CompiledView
 from app.data_plane.dialect.embedding import Reachable
 from app.data_plane.dialect.headers import READ, preferences, refuse_other_schema
@@ -15,27 +16,23 @@ from app.relations.asked import ASKED, searches
 from app.relations.faults import DatabaseFailed, OutOfRange
 from app.relations.query import Query
 from app.relations.query_sql import Shapes, labels, planned_rows
+from app.relations.statement import Statement
 from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
 from app.steps.trace import RuleInfo, rules_seen
 
+_SHORT = 512  # bytes of a query that is kept as read
 _READ = READ | {b"range", b"range-unit"}
 
 
 async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     """Answer a GET or HEAD: one statement, whose JSON is passed on as bytes."""
-    headers = request.joined(_READ)
-    refuse_other_schema(headers)
-    preferences(headers.get(b"prefer", ""))
-    pairs = query_pairs(request.query) if request.query else []
-    query, own = parse_query(
-        pairs, headers, view.source, view.params.names, Reachable(view.related, call.identity).follow
-    )
+    query, own, statement = _asked(view, request, call.identity)
     call.env["params"] = view_params(view, own)
     call.env[ASKED] = query.bound(_limit(view, query))
     try:
-        query, planned = await _planned(view, query, call)
-        rows = await call.db.rows(view.shapes.statement(query), call.env)
+        query, statement, planned = await _planned(view, query, statement, call)
+        rows = await call.db.rows(statement, call.env)
     except OutOfRange as error:
         raise ValueUnreadable("A value in the query is not of the type of its column.") from error
     except DatabaseFailed as error:
@@ -53,7 +50,7 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
             sentence = (
                 "One row was asked for, and there are more." if page else "One row was asked for, and there is none."
             )
-            raise NotSingular("Cannot coerce the result to a single JSON object", hint=sentence)
+            raise NotSingular(page, hint=sentence)
         return Answer(200, body.strip()[1:-1].encode(), tuple(found), SINGLE)
     partial = total is not None and page < total
     if query.csv:
@@ -63,6 +60,27 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     return Answer(206 if partial else 200, body.encode(), tuple(found))
 
 
+Asked = tuple[Query, list[tuple[str, str]], Statement]
+
+
+def _asked(view: CompiledView, request: Request, identity: Identity) -> Asked:
+    """Read the query, or find it read: the same words mean the same to everybody who may read the same views."""
+    headers = request.joined(_READ)
+
+    def read() -> Asked:
+        refuse_other_schema(headers)
+        preferences(headers.get(b"prefer", ""))
+        pairs = query_pairs(request.query) if request.query else []
+        follow = Reachable(view.related, identity).follow
+        query, own = parse_query(pairs, headers, view.source, view.params.names, follow)
+        return query, own, view.shapes.statement(query)
+
+    if len(request.query) + sum(map(len, headers.values())) > _SHORT:
+        return read()
+    known: Asked = view.shapes.read.kept((request.query, *headers.items(), identity.is_anonymous, identity.roles), read)
+    return known
+
+
 def _limit(view: CompiledView, query: Query) -> int:
     """Give how many rows are read: of the one that is asked for, two at most, which tells whether there are more."""
     most = view.definition.max_rows
@@ -70,16 +88,19 @@ def _limit(view: CompiledView, query: Query) -> int:
     return min(limit, 2) if query.single else limit
 
 
-async def _planned(view: CompiledView, query: Query, call: Call) -> tuple[Query, int | None]:
+async def _planned(
+    view: CompiledView, query: Query, statement: Statement, call: Call
+) -> tuple[Query, Statement, int | None]:
     """Ask the planner for the total where that is enough; an estimate below a page is counted instead."""
     if query.count not in ("planned", "estimated"):
-        return query, None
+        return query, statement, None
     await call.db.confirm()
     (row,) = await call.db.rows(planned_rows(view.source, query.read), call.env)
     expected = int(row[0][0]["Plan"]["Plan Rows"])
     if query.count == "estimated" and expected <= view.definition.max_rows:
-        return replace(query, count="exact"), None
-    return query, expected
+        counted = replace(query, count="exact")
+        return counted, view.shapes.statement(counted), None
+    return query, statement, expected
 
 
 async def filter_told(view: CompiledView, query: Query, call: Call) -> None:

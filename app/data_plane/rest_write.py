@@ -81,7 +81,7 @@ async def write_view(view: CompiledView, action: str, request: Request, call: Ca
     except OutOfRange as error:
         raise ValueUnreadable("A value is not of the type of its column.") from error
     if wanted.query.single and wanted.representation and page != 1:
-        raise NotSingular("Cannot coerce the result to a single JSON object", hint="Nothing was changed.")
+        raise NotSingular(page, hint="Nothing was changed.")
     return _answer(view, action, wanted, body, page)
 
 

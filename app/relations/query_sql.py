@@ -5,7 +5,7 @@ What is asked of other views becomes subqueries of that statement, in which thos
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from app.expressions.to_sql import Parameters
 from app.expressions.types import pg_type
@@ -17,34 +17,43 @@ from app.relations.source import ALIAS, Source, column_sql, conditions_sql, orde
 from app.relations.statement import Statement, statement
 
 MAX_SHAPES = 2_000
+MAX_QUERIES = 200
 
 
-class Statements:
-    """Statements by the shapes of the requests that came: bounded, the least used go first."""
+Made = TypeVar("Made")
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._known: OrderedDict[Any, Statement] = OrderedDict()
 
-    def kept(self, shape: Any, make: Callable[[], Statement]) -> Statement:
-        """Give the statement of a shape, made when the shape first comes."""
-        found = self._known.get(shape)
+class Kept(Generic[Made]):
+    """What was made for requests, by what of them it depends on: bounded, the least used go first."""
+
+    def __init__(self, most: int = MAX_SHAPES) -> None:
+        """Begin with nothing."""
+        self._known: OrderedDict[Any, Made] = OrderedDict()
+        self._most = most
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def kept(self, key: Any, make: Callable[[], Made]) -> Made:
+        """Give what belongs to a key, made when the key first comes."""
+        found = self._known.get(key)
         if found is None:
-            found = self._known[shape] = make()
-            if len(self._known) > MAX_SHAPES:
+            found = self._known[key] = make()
+            if len(self._known) > self._most:
                 self._known.popitem(last=False)
         else:
-            self._known.move_to_end(shape)
+            self._known.move_to_end(key)
         return found
 
 
-class Shapes(Statements):
-    """The reading statements of one view."""
+class Shapes(Kept[Statement]):
+    """The reading statements of one view by the shapes of queries; `read` keeps the queries that came, as read."""
 
     def __init__(self, source: Source) -> None:
         """Begin with none."""
         super().__init__()
         self.source = source
+        self.read: Kept[Any] = Kept(MAX_QUERIES)
 
     def statement(self, query: Query) -> Statement:
         """Give the statement of a query's shape; it finds the query's values under ASKED."""

@@ -11,7 +11,7 @@ from app.expressions.to_sql import Parameters
 from app.expressions.types import pg_type
 from app.relations.findings import Findings
 from app.relations.query import Query
-from app.relations.query_sql import Level, Statements, rows_sql
+from app.relations.query_sql import Kept, Level, rows_sql
 from app.relations.schema import Table, quoted
 from app.relations.source import ALIAS, Source, conditions_sql
 from app.relations.statement import Statement, writing_statement
@@ -102,7 +102,7 @@ def _presets(view: ViewDef, table: Table, scope: Scope, findings: Findings) -> d
     return presets
 
 
-class WriteShapes(Statements):
+class WriteShapes(Kept[Statement]):
     """The writing statements of one view.
 
     They find the values of the query under ASKED, and the rows as JSON under ROWS.

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.relations.query_sql import MAX_QUERIES
 from tests.backend import Backend, Person, serving
 
 DOCUMENT: dict[str, Any] = {
@@ -178,6 +179,8 @@ async def test_no_query_shows_another_persons_rows(backend: Backend, alice: Pers
         ("or=(size.eq.2,title.eq.apple)", ["apple", "Banana"]),
         ("or=(and(size.gt.1,size.lt.3),title.eq.nothing)", ["Banana"]),
         ("not.or=(size.eq.2,title.eq.apple)", []),
+        ('or=(title.eq."50% \\"quoted\\", (odd)",size.eq.2)', ["Banana", '50% "quoted", (odd)']),
+        ('and=(title.not.eq."apple",title.like."B*")', ["Banana"]),
         ("title=not.in.(apple)", ["Banana", '50% "quoted", (odd)']),
         ("price=eq.0.1", ["apple"]),
         ("at=gte.2026-01-01T10:00:00Z", ["apple", "Banana"]),
@@ -265,9 +268,13 @@ async def test_one_row_as_an_object_or_a_refusal(alice: Person) -> None:
     answer = await alice.get("/rest/v1/my_notes?title=eq.apple&select=title,amount:size", headers=single)
     assert answer.json() == {"title": "apple", "amount": 9007199254740993}
     assert answer.headers["content-type"] == "application/vnd.pgrst.object+json"
-    for query in ("title=eq.nothing", ""):
+    for query, details in (
+        ("title=eq.nothing", "The result contains 0 rows"),
+        ("", "The result contains more than one row"),
+    ):
         refused = await alice.get(f"/rest/v1/my_notes?{query}", headers=single)
         assert (refused.status_code, refused.json()["code"]) == (406, "PGRST116")
+        assert refused.json()["details"] == details
 
 
 async def test_a_views_own_parameters_are_typed_and_required(backend: Backend, alice: Person) -> None:
@@ -281,4 +288,19 @@ async def test_query_shapes_share_a_bounded_number_of_statements(backend: Backen
     view = backend.app.fastapi.state.live.runtime.views["my_notes"]
     for index in range(20):
         await titles(alice, f"size=gt.{index}&kind=in.({','.join('ab' * (1 + index % 3))})".replace("ab", "a,b"))
-    assert len(view.shapes._known) == 1
+    assert len(view.shapes) == 1
+
+
+async def test_what_was_read_of_queries_is_bounded_and_gives_each_caller_the_own_rows(
+    backend: Backend, alice: Person
+) -> None:
+    view, bob = backend.app.fastapi.state.live.runtime.views["my_notes"], await backend.sign_up("bob")
+    for _ in range(2):
+        assert await titles(alice, "title=eq.apple") == ["apple"]
+        assert await titles(bob, "title=eq.apple") == []
+    assert len(view.shapes.read) == 1
+    await titles(alice, f"title=eq.{'x' * 600}")
+    assert len(view.shapes.read) == 1
+    for index in range(MAX_QUERIES + 20):
+        await titles(alice, f"size=eq.{index}")
+    assert len(view.shapes.read) == MAX_QUERIES

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from app.data_plane.dialect.headers import strips_nulls
-from app.data_plane.dialect.lexis import listed, number, split
+from app.data_plane.dialect.lexis import listed, number, split, unquoted
 from app.data_plane.dialect.refusals import EmbedMissing, QueryRefused, QueryUnsupported, RangeInvalid
 from app.data_plane.dialect.select import Follow, Level, Values, finished, known, read_operand, read_select, type_of
 from app.relations.asked import IS_WORDS, LANGUAGES, LIKES, OPERATORS, QUANTIFIED, SEARCHES, testable
@@ -144,7 +144,10 @@ class _Reader:
         found = _INSIDE.fullmatch(text)
         if found is None:
             raise QueryRefused("A test in parentheses is column.operator.value.")
-        return self.test(level, found[1], found[2])
+        # Between parentheses a value may stand in quotes, since commas and parentheses mean something there.
+        value = _TEST.fullmatch(found[2])
+        text = found[2] if value is None else found[2][: value.start(4)] + unquoted(value[4])
+        return self.test(level, found[1], text)
 
     def test(self, level: Level, name: str, text: str) -> Condition:
         """Read the test of a column, or whether an embedded view has a row."""

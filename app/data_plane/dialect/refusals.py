@@ -71,6 +71,11 @@ class NotSingular(QueryRefused):
     code: ClassVar[str] = "query.not_singular"
     postgrest: ClassVar[str] = "PGRST116"
 
+    def __init__(self, rows: int, hint: str | None = None) -> None:
+        """Say how many there are, in the words that clients look for: of more than one, that there are more."""
+        super().__init__("Cannot coerce the result to a single JSON object", hint=hint)
+        self.details = "The result contains 0 rows" if rows == 0 else "The result contains more than one row"
+
 
 class RowOutside(QueryRefused):
     """A row that was written would be outside the view's filter: nothing was changed."""
