@@ -138,7 +138,8 @@ class _Compiler:
     def endpoint(self, said: EndpointDef) -> CompiledEndpoint | None:
         place = f"endpoints/{said.name}"
         fields = said.input.all
-        self.findings.found += validation_findings(f"{place}.input", fields, self.bigints)
+        unreadable = validation_findings(f"{place}.input", fields, self.bigints)
+        self.findings.found += unreadable
         optional = frozenset(name for name, field in fields.items() if not _always_sent(field))
         record = declared("input", fields, self.schema.keys)
         scope = self.schema.scope.with_names(input=record, request=REQUEST)
@@ -150,7 +151,7 @@ class _Compiler:
             hint = "call out in another endpoint, or say after: commit"
             self.findings.report(f"{place}.isolation", "a transaction that calls out can't be serializable", hint)
         responses = compile_responses(said.responses, f"{place}.responses", self.findings)
-        if rules is None:
+        if rules is None or unreadable:
             return None
         return CompiledEndpoint(
             said.name,
@@ -164,14 +165,17 @@ class _Compiler:
             responses,
         )
 
-    def view(self, said: ViewDef) -> CompiledView:
+    def view(self, said: ViewDef) -> CompiledView | None:
         place = f"views/{said.name}"
-        self.findings.found += validation_findings(f"{place}.params", said.params, self.bigints)
+        unreadable = validation_findings(f"{place}.params", said.params, self.bigints)
+        self.findings.found += unreadable
         scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
         context = self._context(said.name, place, scope, frozenset())
         uses = (*self._project_uses((), place), *said.middleware)
         chain, _ = self._uses(uses, context, ())
         reading = Step(lambda _call: None, statements=1)
+        if unreadable:
+            return None
         return CompiledView(
             said.name,
             said,
@@ -190,7 +194,8 @@ class _Compiler:
         source = self.schema.views[said.name]
         scope = self.schema.scope.with_names(params=self.schema.params[said.name])
         writable = writable_of(said, source, scope, self.findings)
-        if writable is None:
+        # What is wrong with a column was found at its table.
+        if writable is None or validation_findings("", writable.columns, self.bigints):
             return None
         # What is wrong with the chain was found for reading; this one locks what it fetches of the table written.
         unheard = dataclasses.replace(context, findings=Findings(), later_writes=frozenset({source.table.name}))

@@ -122,7 +122,9 @@ async def _run(
     compiled = target.compiled
     guard = (runtime.revision, identity.subject_id, identity.version)
     once = once_of(request, identity, target) if rehearsal is None else None
-    begin = target.begin if once is None else target.begin or "BEGIN"
+    begin = target.begin
+    if once is not None or (plane.services.holds_answers and target.responses is not None):
+        begin = begin or "BEGIN"  # what is refused behind its one statement has to be undone
     async with _session(plane, guard, begin, rehearsal) as db:
         try:
             entered("authorize", access=compiled.access.described, to=compiled.name)

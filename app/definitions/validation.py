@@ -192,13 +192,21 @@ def validation_findings(place: str, fields: Mapping[str, Field], bigints: Collec
     return findings
 
 
+def pattern_findings(place: str, pattern: str | None) -> list[Finding]:
+    """Find that a pattern is none that RE2 takes."""
+    if pattern is None:
+        return []
+    try:
+        re2.compile(pattern)
+    except re2.error:
+        hint = "look-around and back-references are not part of RE2"
+        return [Finding(f"{place}.pattern", "this is no RE2 pattern", hint)]
+    return []
+
+
 def _value_findings(place: str, said: ValueType, bigints: Collection[str]) -> list[Finding]:
-    if said.pattern is not None:
-        try:
-            re2.compile(said.pattern)
-        except re2.error:
-            hint = "look-around and back-references are not part of RE2"
-            return [Finding(f"{place}.pattern", "this is no RE2 pattern", hint)]
+    if found := pattern_findings(place, said.pattern):
+        return found
     if said.default is not None:
         try:
             reader(said, bigints)(plain(said.default))

@@ -9,6 +9,7 @@ from typing import Literal
 from app.definitions.columns import ColumnDef
 from app.definitions.project import Project
 from app.definitions.tables import CheckDef, TableDef
+from app.definitions.validation import pattern_findings
 from app.expressions.check import Scope, check
 from app.expressions.to_sql import compile_sql
 from app.expressions.types import BOOL
@@ -153,8 +154,10 @@ def constraint_messages(project: Project, tables: Mapping[str, Table]) -> dict[s
 
 
 def check_enforceable(place: str, column: ColumnDef, findings: Findings) -> None:
-    """Report options that Postgres can't enforce."""
-    if column.pattern is not None and not _SHARED_REGEX.fullmatch(column.pattern):
+    """Report options that Postgres can't enforce, and patterns that are none."""
+    found = pattern_findings(place, column.pattern)
+    findings.found += found
+    if not found and column.pattern is not None and not _SHARED_REGEX.fullmatch(column.pattern):
         hint = r"use literal text, [classes], \d \w \s, groups ( ) and (?: ), and the quantifiers * + ? {m,n}"
         findings.report(f"{place}.pattern", "this pattern can't be enforced by the database", hint)
     single = [

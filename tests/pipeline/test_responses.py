@@ -86,3 +86,12 @@ def test_it_is_exported_as_it_was_said() -> None:
     assert dump_project(project)["endpoints"][0]["responses"] == said
     again, _ = parse_project(dump_project(project))
     assert again == project
+
+
+async def test_a_write_of_one_statement_is_undone_too(migrated_url: str) -> None:
+    document = backend({200: {"schema": {"type": "string"}}}, {**WRITES, "as": "note"})
+    document["endpoints"][0]["steps"][-1] = {"do": "respond", "body": "=note"}
+    async with serving(migrated_url, document) as served:
+        answer = await served.client.post("/api/answer", json={})
+        assert (answer.status_code, answer.json()["code"]) == (500, "response.mismatch")
+        assert await served.sql("SELECT FROM data.notes") == []
