@@ -83,9 +83,10 @@ async def _compared(view: CompiledView, query: Query, call: Call, page: int) -> 
     if call.trace is None or said is None:
         return
     open_shapes = Shapes(replace(view.source, filter=None))
-    rows = await call.db.rows(open_shapes.statement(query), call.env)
+    rows = await call.db.aside(open_shapes.statement(query), call.env)
+    before = None if rows is None else rows[0]["page"]
     rule = RuleInfo("filter", said.text, tuple(said.paths))
-    call.trace.note(rules=rules_seen((rule,), call.env), rows_before_filter=rows[0]["page"], rows_after_filter=page)
+    call.trace.note(rules=rules_seen((rule,), call.env), rows_before_filter=before, rows_after_filter=page)
 
 
 def view_params(view: CompiledView, pairs: list[tuple[str, str]]) -> dict[str, Any]:
