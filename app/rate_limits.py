@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import ipaddress
 import math
 import re
 import time
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
 
-from limits import RateLimitItemPerSecond
+from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MovingWindowSupport, RedisStorage, Storage
 from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.aio.strategies import MovingWindowRateLimiter
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from app.errors import RowgateError
+from app.limit_keys import counted_key, counted_scope
 
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 MAX_AMOUNT = 100_000
@@ -35,8 +35,6 @@ LINE_TIMEOUT = 3.0
 ROUNDING = 0.001  # seconds
 
 _LIMIT = re.compile(r"([0-9]{1,9}) ?/ ?(?:([0-9]{1,9}) )?(second|minute|hour|day)s?")
-_PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_ADDRESS_LENGTH = 64
 
 
 class BadLimit(RowgateError):
@@ -87,26 +85,6 @@ def parse_limit(text: object) -> Limit:
     if not 1 <= period <= MAX_PERIOD:
         raise BadLimit("A rate limit's period is from 1 second to 31 days.", hint=hint)
     return Limit(amount, period)
-
-
-def counted_key(key: str) -> str:
-    """Give the key that is stored: an IPv6 address as its /64, anything long or unusual as a hash."""
-    if ":" in key and len(key) <= _ADDRESS_LENGTH:
-        key = _network(key)
-    if _PLAIN.fullmatch(key):
-        return key
-    return "#" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _network(key: str) -> str:
-    try:
-        address = ipaddress.IPv6Address(key.partition("%")[0])
-    except ValueError:
-        return key
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    # One customer is given a /64 at least, and may use any of its addresses.
-    return str(ipaddress.IPv6Address(int(address) >> 64 << 64)) + ":64"
 
 
 class _Side(Protocol):
@@ -339,55 +317,62 @@ class Limiter:
         `scope` names what is limited and comes from a definition; `key` names who, and may be anything a client sends.
         Raises BadLimit for a cost outside 1..amount, StoreUnavailable when the store doesn't answer.
         """
-        if isinstance(cost, bool) or not 1 <= cost <= limit.amount:
-            raise BadLimit(f"A hit on this rate limit costs from 1 to {limit.amount}.")
-        try:
-            if self._spare is None:
-                return await self._hit(limit, scope, key, cost)
+        _check_cost(limit, cost)
+        if self._spare is None:
+            return await self._hit(limit, scope, key, cost)
+        with _store_answers():
             async with asyncio.timeout(LINE_TIMEOUT):
                 await self._line.acquire()
             try:
                 return await self._hit(limit, scope, key, cost)
-            finally:
-                self._line.release()
-        except (RedisError, OSError, TimeoutError) as error:
-            if self._spare is not None and isinstance(error, OutOfMemoryError):
+            except OutOfMemoryError:
                 # The store is up but full: this process counts alone, until the store's keys expire.
                 return await self._spare.hit(limit, scope, key, cost)
-            raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
+            finally:
+                self._line.release()
+
+    async def look(self, limit: Limit, scope: str, key: str, cost: int = 1) -> Outcome:
+        """Say what a hit would come to now, and count none; raises as `hit` does."""
+        item, names = _named(limit, scope, key)
+        _check_cost(limit, cost)
+        with _store_answers():
+            reset_at, left = await self._strategy.get_window_stats(item, *names)
+            allowed = left >= cost
+            outcome = await self._outcome(item, names, (reset_at, left - cost if allowed else left), cost, allowed)
+        # What a full store had no room for was counted in the spare.
+        if self._spare is None or not allowed:
+            return outcome
+        spare = await self._spare.look(limit, scope, key, cost)
+        return outcome if spare.allowed else spare
 
     async def is_spent(self, limit: Limit, scope: str, key: str) -> bool:
         """Say whether a hit would be refused now, without counting one; raises StoreUnavailable."""
-        item = RateLimitItemPerSecond(limit.amount, limit.period, namespace="limit")
-        try:
-            room = await self._strategy.test(item, _scope(scope), counted_key(key))
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
-        # What a full store had no room for was counted in the spare.
-        return not room or (self._spare is not None and await self._spare.is_spent(limit, scope, key))
+        return not (await self.look(limit, scope, key)).allowed
 
     async def forget(self, limit: Limit, scope: str, key: str) -> None:
         """Forget what was counted for one key; raises StoreUnavailable."""
-        item = RateLimitItemPerSecond(limit.amount, limit.period, namespace="limit")
-        try:
-            await self._strategy.clear(item, _scope(scope), counted_key(key))
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
+        item, names = _named(limit, scope, key)
+        with _store_answers():
+            await self._strategy.clear(item, *names)
         if self._spare is not None:
             await self._spare.forget(limit, scope, key)
 
     async def _hit(self, limit: Limit, scope: str, key: str, cost: int) -> Outcome:
-        item = RateLimitItemPerSecond(limit.amount, limit.period, namespace="limit")
-        names = _scope(scope), counted_key(key)
+        item, names = _named(limit, scope, key)
         allowed = await self._strategy.hit(item, *names, cost=cost)
-        reset_at, remaining = await self._strategy.get_window_stats(item, *names)
+        window = await self._strategy.get_window_stats(item, *names)
+        return await self._outcome(item, names, window, cost, allowed)
+
+    async def _outcome(
+        self, item: RateLimitItem, names: tuple[str, str], window: tuple[float, int], cost: int, allowed: bool
+    ) -> Outcome:
         now = await self._side.clock()
-        left = max(0, min(remaining, limit.amount))
-        reset_after = max(0.0, reset_at - now) if left < limit.amount else 0.0
+        left = max(0, min(window[1], item.amount))
+        reset_after = max(0.0, window[0] - now) if left < item.amount else 0.0
         if allowed:
             return Outcome(True, left, reset_after, None)
-        blocking = await self._side.nth_newest(item.key_for(*names), limit.amount - cost)
-        wait = 0.0 if blocking is None else blocking + limit.period - now
+        blocking = await self._side.nth_newest(item.key_for(*names), item.amount - cost)
+        wait = 0.0 if blocking is None else blocking + item.multiples - now
         # The library still counts a hit that is exactly one period old, and its floats round: the next whole second
         # above the wait and a margin for rounding is the first that surely succeeds.
         return Outcome(False, left, reset_after, max(1, math.floor(wait + ROUNDING) + 1))
@@ -397,5 +382,19 @@ class Limiter:
         await self._side.close()
 
 
-def _scope(scope: str) -> str:
-    return scope if re.fullmatch(r"[A-Za-z0-9_./:-]{1,64}", scope) else counted_key(scope)
+@contextmanager
+def _store_answers() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
+
+
+def _check_cost(limit: Limit, cost: int) -> None:
+    if isinstance(cost, bool) or not 1 <= cost <= limit.amount:
+        raise BadLimit(f"A hit on this rate limit costs from 1 to {limit.amount}.")
+
+
+def _named(limit: Limit, scope: str, key: str) -> tuple[RateLimitItem, tuple[str, str]]:
+    item = RateLimitItemPerSecond(limit.amount, limit.period, namespace="limit")
+    return item, (counted_scope(scope), counted_key(key))

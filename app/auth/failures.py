@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 from app.auth.accounts import EmailInvalid, normal_email
 from app.database import Pool
 from app.errors import RowgateError
-from app.rate_limits import Limit, Limiter, counted_key, parse_limit
+from app.limit_keys import counted_key
+from app.rate_limits import Limit, Limiter, parse_limit
 
 HERE = parse_limit("5/15 minutes")  # failures for one account from one address, until a try succeeds
 FROM_ADDRESS = parse_limit("20/minute")  # failures from one address, for whatever accounts

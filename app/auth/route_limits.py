@@ -8,7 +8,7 @@ from slowapi import Limiter
 from slowapi.errors import RateLimitExceeded
 
 from app.client_address import client_address
-from app.rate_limits import counted_key
+from app.limit_keys import counted_key
 from app.settings import Settings
 
 __all__ = ["RateLimitExceeded", "RouteLimits", "retry_after"]

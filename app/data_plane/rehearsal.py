@@ -63,13 +63,16 @@ class Tried(Rehearsal):
 
 
 class LookingLimiter(Limiter):
-    """Says whether a hit would be refused, and counts none."""
+    """Says what a hit would come to, and counts none."""
 
     def __init__(self, real: Limiter) -> None:
         """Look at what this one has counted."""
         self._real = real
 
-    async def hit(self, limit: Limit, scope: str, key: str, cost: int = 1) -> Outcome:  # noqa: ARG002 - the base's
-        """Give the outcome that one more hit would have; its `remaining` is not known and given as 0."""
-        spent = await self._real.is_spent(limit, scope, key)
-        return Outcome(not spent, 0, 0.0, limit.period if spent else None)
+    async def hit(self, limit: Limit, scope: str, key: str, cost: int = 1) -> Outcome:
+        """Give the outcome that one more hit would have."""
+        return await self.look(limit, scope, key, cost)
+
+    async def look(self, limit: Limit, scope: str, key: str, cost: int = 1) -> Outcome:
+        """Give the outcome that one more hit would have."""
+        return await self._real.look(limit, scope, key, cost)

@@ -112,10 +112,11 @@ async def filter_told(view: CompiledView, query: Query, call: Call) -> None:
     if call.trace is None or said is None:
         return
     env = {**call.env, ASKED: query.bound(_limit(view, query))}
-    before, after = [
-        (await call.db.rows(Shapes(source).statement(query), env))[0]["page"]
+    found = [
+        await call.db.aside(Shapes(source).statement(query), env)
         for source in (replace(view.source, filter=None), view.source)
     ]
+    before, after = (None if rows is None else rows[0]["page"] for rows in found)
     rule = RuleInfo("filter", said.text, tuple(said.paths))
     call.trace.note(rules=rules_seen((rule,), env), rows_before_filter=before, rows_after_filter=after)
 

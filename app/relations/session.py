@@ -135,6 +135,16 @@ class Session:
         self._wrote = self._wrote or statement.writes
         return await self._run(statement, [*statement.bind(env), *more])
 
+    async def aside(self, statement: Statement, env: Environment) -> list[Any] | None:
+        """Read for a trace alone, inside the transaction; a statement that fails fails nothing else, and gives None."""
+        connection = await self.connection()
+        await connection.execute("SAVEPOINT aside")
+        try:
+            return await self.rows(statement, env)
+        except RowgateError:
+            await connection.execute("ROLLBACK TO SAVEPOINT aside")
+            return None
+
     async def held_rows(self, statement: Statement, env: Environment) -> list[Any]:
         """Run a statement that locks its rows; after a pause they are read and locked again before anything else is."""
         if self._connection is None:

@@ -44,8 +44,9 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
         rows = await (call.db.held_rows if lock else call.db.rows)(statement, call.env)
         if call.trace is not None and source.filter is not None:
             unfiltered = select_row(replace(source, filter=None), condition, lock=False)
-            found = rows or await call.db.rows(unfiltered, call.env)
-            call.trace.note(rows_before_filter=len(found), rows_after_filter=len(rows))
+            found = rows or await call.db.aside(unfiltered, call.env)
+            before = None if found is None else len(found)
+            call.trace.note(rows_before_filter=before, rows_after_filter=len(rows))
         if rows:
             call.env[name] = dict(rows[0])
         elif optional:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.limit_keys import counted_key
 from app.rate_limit_headers import limit_headers
 from app.rate_limits import (
     BadLimit,
@@ -16,7 +17,6 @@ from app.rate_limits import (
     Limiter,
     MemoryStore,
     Outcome,
-    counted_key,
     parse_limit,
 )
 
@@ -71,8 +71,9 @@ def test_a_limit_is_read(text: str, limit: Limit) -> None:
 
 @pytest.mark.parametrize("cost", [0, -1, 11, True])
 async def test_a_cost_that_can_never_be_paid_is_an_error_and_counts_nothing(limiter: Limiter, cost: int) -> None:
-    with pytest.raises(BadLimit):
-        await limiter.hit(Limit(10, 60), "s", "alice", cost)
+    for count in (limiter.hit, limiter.look):
+        with pytest.raises(BadLimit):
+            await count(Limit(10, 60), "s", "alice", cost)
     assert (await limiter.hit(Limit(10, 60), "s", "alice", 10)).allowed
 
 
@@ -266,6 +267,21 @@ async def test_asking_whether_a_limit_is_spent_counts_nothing(limiter: Limiter, 
     assert not await limiter.is_spent(limit, "other", "a")
     clock.now += 61
     assert not await limiter.is_spent(limit, "s", "a")
+
+
+@given(hits=st.lists(st.tuples(st.floats(0, 20), st.integers(1, 6)), max_size=30), cost=st.integers(1, 6))
+async def test_a_look_says_what_the_hit_comes_to_and_counts_nothing(hits: list[tuple[float, int]], cost: int) -> None:
+    clock, limit = Clock(), Limit(6, 30)
+    limiter = Limiter.in_memory(clock=clock)
+    for wait, spent in hits:
+        clock.now += wait
+        await limiter.hit(limit, "s", "a", spent)
+    looked = [await limiter.look(limit, "s", "a", cost) for _ in range(2)]
+    hit = await limiter.hit(limit, "s", "a", cost)
+    assert looked[0] == looked[1]
+    assert (looked[0].allowed, looked[0].remaining, looked[0].retry_after) == (
+        hit.allowed, hit.remaining, hit.retry_after,
+    )  # fmt: skip
 
 
 async def test_what_is_forgotten_is_one_key_of_one_scope(limiter: Limiter) -> None:
