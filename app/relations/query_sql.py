@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from app.expressions.to_sql import Parameters
-from app.expressions.types import pg_type
+from app.expressions.types import STRING, Enum, Type, pg_type
 from app.relations.asked import Asked
 from app.relations.query import Condition, Embed, Ordered, Picked, Query, Read
 from app.relations.relationships import Relationship
@@ -69,7 +69,9 @@ def compile_query(source: Source, query: Query) -> Statement:
     if query.count == "exact":
         counted = f"({level.rows()}) rowgate_all" if query.read.aggregates else level.source_rows()
         total = f"(SELECT count(*) FROM {counted})"
-    body = _CSV if query.csv else rows_sql(query)
+    body = rows_sql(query)
+    if query.csv:
+        body, page = _CSV, f"SELECT {_cells(source, query.read)} FROM ({page}) rowgate_cells"
     sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM ({page}) rowgate_page"
     return statement(sql, parameters.evaluators)
 
@@ -84,6 +86,20 @@ def rows_sql(query: Query) -> str:
 _CSV = r"coalesce(string_agg(substr(rowgate_page::text, 2, length(rowgate_page::text) - 2), E'\n'), '')"
 
 
+_FORMULA = (
+    "CASE WHEN left({0}, 1) = ANY (ARRAY['=', '+', '-', '@', chr(9), chr(13)]) THEN chr(39) || {0} ELSE {0} END AS {0}"
+)
+
+
+def _cells(source: Source, read: Read) -> str:
+    """Write the cells of a row of CSV: a text that a spreadsheet would take for a formula has an apostrophe before it.
+
+    So OWASP's ASVS has it (1.2.10). Numbers, and whatever else is no text, stay as they are.
+    """
+    names = [(quoted(label), is_text) for label, is_text in _labelled(source, read)]
+    return ", ".join(_FORMULA.format(name) if is_text else name for name, is_text in names) or "1"
+
+
 def planned_rows(source: Source, read: Read) -> Statement:
     """Ask the planner how many rows it expects."""
     parameters = Parameters()
@@ -93,15 +109,33 @@ def planned_rows(source: Source, read: Read) -> Statement:
 
 def labels(source: Source, read: Read) -> list[str]:
     """Name the values of the answer, in order."""
+    return [label for label, _ in _labelled(source, read)]
+
+
+def _labelled(source: Source, read: Read) -> Iterator[tuple[str, bool]]:
+    """Give the name of each value, and whether it is a text."""
     if read.items is None:
-        return list(source.shown)
-    found: list[str] = []
-    for item in read.items:
-        if isinstance(item, Picked) or not (item.spread or item.hidden):
-            found.append(item.label)
+        yield from ((name, _is_text(kind)) for name, kind in source.shown.items())
+    for item in read.items or ():
+        if isinstance(item, Picked):
+            yield item.label, _picks_text(source, item)
         elif item.spread:
-            found += labels(item.relationship.target, item.read)
-    return found
+            inside = _labelled(item.relationship.target, item.read)
+            yield from ((label, is_text and not item.relationship.many) for label, is_text in inside)
+        elif not item.hidden:
+            yield item.label, False
+
+
+def _is_text(kind: Type) -> bool:
+    return kind == STRING or isinstance(kind, Enum)
+
+
+def _picks_text(source: Source, item: Picked) -> bool:
+    """Say whether a value is a text, and was one before any cast: a number that is cast to text stays a number."""
+    casts = {item.cast, item.aggregate_cast} - {None, "text", "varchar"}
+    if item.operand is None or casts or item.aggregate not in (None, "min", "max"):
+        return False
+    return item.operand.as_text if item.operand.path is not None else _is_text(source.shown[item.operand.column])
 
 
 class Level:

@@ -104,6 +104,20 @@ async def test_rows_as_csv(alice: Person) -> None:
     assert nothing.text == "title"
 
 
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+async def test_a_text_that_a_spreadsheet_would_run_is_marked_in_csv(backend: Backend, alice: Person, text: str) -> None:
+    await backend.sql("UPDATE data.notes SET title = $1, size = -5, kind = 'a' WHERE title = 'apple'", text)
+    for select in ("title,size", "size,a:title::text,b:title::varchar,s:size::text", "kind,title.max(),size.min()"):
+        query = f"select={select}&size=eq.-5"
+        answer = await alice.get(f"/rest/v1/my_notes?{query}", headers={"Accept": "text/csv"})
+        assert answer.status_code == 200, answer.text
+        assert f"'{text}" in answer.text
+        assert "-5" in answer.text
+        assert "'-5" not in answer.text
+        as_json = await alice.get(f"/rest/v1/my_notes?{query}")
+        assert "'" not in as_json.text
+
+
 async def test_preferences_in_two_headers_are_all_heard(alice: Person) -> None:
     headers = [("Prefer", "count=exact"), ("Prefer", "handling=lenient")]
     token = alice.session["access_token"]
