@@ -1,6 +1,7 @@
 """One embedded server for each test process, and from it databases that are each cloned from a template."""
 
 import asyncio
+import logging
 import shutil
 import tempfile
 import uuid
@@ -32,6 +33,16 @@ def no_statement_of_a_caller() -> Iterator[None]:
     with captured() as statements:
         yield
     assert "\n".join(statements.foreign()) == ""
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Undo what a command that is run in the test's process does to the log."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

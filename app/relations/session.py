@@ -199,7 +199,7 @@ class Session:
         if not self._fresh:
             await self._confirm_now()
         self._wrote = True  # what it runs is not known here
-        return self._connection
+        return self._connection or await self._begun()
 
     async def use(self, work: Callable[[Any], Awaitable[T]], *, writes: bool = False) -> T:
         """Let `work` run statements of its own on the connection, confirmed and inside the transaction."""
