@@ -19,10 +19,9 @@ from typing import Any
 
 from app.auth.start import derived
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
-from app.changes.commands import apply_file
 from app.database import connect
 from app.embedded import start_embedded
-from app.store.migrate import migrate
+from app.serving import apply
 
 HERE = Path(__file__).parent
 SECRET = "b" * 48
@@ -59,8 +58,7 @@ end
 
 async def build(url: str) -> list[tuple[str, str, str]]:
     """Make the database, and give callers: a user, a token, a document of theirs."""
-    await migrate(url)
-    await apply_file(url, HERE / "backend.yaml")
+    await apply(url, HERE / "backend.yaml", [], dry_run=False, allow_wider=True)
     connection: Any = await connect(url)
     await connection.execute(
         "INSERT INTO data.users (email) SELECT 'user' || n || '@example.com' FROM pg_catalog.generate_series(1, $1) n",
