@@ -99,7 +99,7 @@ class Embed:
     @property
     def hidden(self) -> bool:
         """Say whether it only tests: nothing of it is in the answer."""
-        return not self.read.items
+        return self.read.items == ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,13 @@ WITH mine AS (SELECT * FROM data.notes WHERE owner_user_id = $1), said AS (SELEC
 """
 # A call of the query builder that reads more than one view, or folds rows, and the JSON that SQL makes of the same.
 READS_BESIDE = [
+    (".select('*, comments(*)').eq('slug', 'n1')",
+     "json_agg(r) FROM (SELECT id, title, slug, size, done, tags, data, (SELECT json_agg(to_json(said) ORDER BY stars)"
+     " FROM said WHERE note = mine.id) comments FROM mine WHERE slug = 'n1') r"),
+    (".select('title, comments(*, people(*))').eq('slug', 'n2')",
+     "json_agg(r) FROM (SELECT title, (SELECT json_agg(c ORDER BY stars) FROM (SELECT said.*, (SELECT"
+     " json_build_object('id', id, 'email', email) FROM data.users u WHERE u.id = writer) people FROM said"
+     " WHERE note = mine.id) c) comments FROM mine WHERE slug = 'n2') r"),
     (".select('title, comments(text)').eq('slug', 'n1')",
      "json_agg(json_build_object('title', title, 'comments', (SELECT json_agg(json_build_object('text', text)"
      " ORDER BY stars) FROM said WHERE note = mine.id))) FROM mine WHERE slug = 'n1'"),

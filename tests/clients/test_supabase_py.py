@@ -125,6 +125,9 @@ async def test_what_the_query_builders_read_is_what_sql_reads(
     [
         ("my_notes", lambda q: q.select("title, comments(text)").eq("slug", "n1"), COMMENTS_OF_ONE),
         ("my_notes", lambda q: q.select("title, comments!inner(text)").eq("slug", "n1"), COMMENTS_OF_ONE),
+        ("my_notes", lambda q: q.select("title, comments(*)").eq("slug", "n1"),
+         "json_agg(r) FROM (SELECT title, (SELECT json_agg(to_json(said) ORDER BY stars) FROM said"
+         " WHERE note = mine.id) comments FROM mine WHERE slug = 'n1') r"),
         ("my_notes", lambda q: q.select("title, comments(count)").eq("slug", "n2"),
          "json_build_array(json_build_object('title', 'note 2', 'comments', json_build_array(json_build_object("
          "'count', (SELECT count(*) FROM said WHERE text LIKE 'note 2 %')))))"),

@@ -173,6 +173,37 @@ async def test_views_beside_views(alice: Person, query: str, expected: Any) -> N
     assert await rows(alice, query) == expected
 
 
+@pytest.mark.parametrize(
+    ("embed", "view"),
+    [
+        ("comments", "comments"), ("people!author", "people"), ("tags", "tags"), ("summaries", "summaries"),
+        ("up:parent!articles", "articles"), ("c:comments", "comments"), ("comments!inner", "comments"),
+        ("people!author!inner", "people"), ("e:editor", "people"),
+    ],
+)  # fmt: skip
+async def test_a_star_inside_is_every_column_that_the_view_shows(alice: Person, embed: str, view: str) -> None:
+    shown = list((await rows(alice, "limit=1", view))[0])
+    name = embed.partition(":")[0].partition("!")[0]
+    for select in (f"*,{embed}(*)", f"{embed}(*)"):
+        by_star = await rows(alice, f"select={select}")
+        assert by_star == await rows(alice, f"select={select.replace('(*)', f'({chr(44).join(shown)})')}")
+        beside = [row[name] for row in by_star if row[name]]
+        assert beside
+        for found in beside:
+            assert all(list(one) == shown for one in (found if isinstance(found, list) else [found]))
+
+
+async def test_a_star_in_a_spread_and_deeper_is_every_column_too(alice: Person) -> None:
+    assert await rows(alice, "select=title,...people!author(*)&title=eq.one") == [
+        {"title": "one", **(await rows(alice, "nick=eq.alice", "people"))[0]}
+    ]
+    (row,) = await rows(alice, "select=title,comments(*,people(*))&title=eq.two")
+    (comment,) = await rows(alice, "text=eq.c3", "comments")
+    assert row["comments"] == [{**comment, "people": (await rows(alice, "nick=eq.bob", "people"))[0]}]
+    wide = await rows(alice, "select=*,comments(*),tags(*),summaries(*),people!author(*)")
+    assert all({"title", "comments", "tags", "summaries", "people"} <= row.keys() for row in wide)
+
+
 async def test_three_deep_and_back_up(alice: Person) -> None:
     found = await rows(
         alice, "select=name,articles(title,comments(text,people(nick)))&name=eq.red&articles.order=title", "tags"
