@@ -21,6 +21,7 @@ from app.definitions.project import Project
 from app.errors import RowgateError
 from app.eval_command import Names, converse, eval_lines
 from app.isolation import report as isolation_report
+from app.isolation.callers import BadProof
 from app.log import start_log
 from app.policy_tests import report
 from app.server_client import Server, ServerRefused
@@ -139,7 +140,7 @@ def export(url: Url = None, key: Key = None, *, as_json: AsJson = False) -> None
 
 
 @app.command("test")
-def run_tests(
+def run_tests(  # noqa: PLR0913, PLR0917 - each is an option
     file: Annotated[Path | None, typer.Argument(help="A document; without it, the live backend.")] = None,
     junit: Annotated[Path | None, typer.Option(help="A file that JUnit's XML is written to.")] = None,
     url: Url = None,
@@ -342,7 +343,7 @@ def main() -> NoReturn:
         typer.echo(error.detail, err=True)
         if isinstance(error, DefinitionInvalid | PolicyTestsFailed):
             _say_findings(error.findings)
-        if isinstance(error, Wider | ServerRefused):
+        if isinstance(error, BadProof | Wider | ServerRefused):
             for one in error.errors:
                 typer.echo(f"{'.'.join(map(str, one.loc))}: {one.message}", err=True)
         if error.hint:

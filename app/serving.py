@@ -207,7 +207,7 @@ async def run_tests(url: str, path: Path | None) -> dict[str, Any]:
 
 
 async def prove_isolation(url: str, path: Path | None, said: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Prove that people are kept apart, in a document or in the live project; gives the report as an answer shows it."""
+    """Prove that people are kept apart, in a document or in the live project; gives the report."""
     await migrate(url)
     project = await live_project(url) if path is None else read_project(path)
     asked = asked_for(project, roles=said["role"], columns=said["user"], shared=said["shared"])

@@ -1,6 +1,6 @@
 """Asking: a request as somebody, over the rows as they were inserted, or without those of one person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.compiler.runtime import Runtime
@@ -9,6 +9,9 @@ from app.isolation.callers import Caller
 from app.isolation.inputs import Sent
 from app.policy_tests.attempt import Attempt, attempt
 from app.policy_tests.scratch import Scratch
+
+Deletes = tuple[str, Sequence[Any]]
+"""A statement that deletes the rows of its ids, and the ids."""
 
 
 class Asking:
@@ -19,10 +22,11 @@ class Asking:
         self.held, self.runtime = held, runtime
         self.count = 0
 
-    async def ask(self, caller: Caller, sent: Sent, deleting: str | None = None) -> Attempt:
+    async def ask(self, caller: Caller, sent: Sent, deleting: Sequence[Deletes] = ()) -> Attempt:
         """Run a request, behind statements that delete something first; what it writes is there until the next one."""
-        undone = "ROLLBACK TO SAVEPOINT rowgate_rows"
-        await self.held.connection.execute(undone if deleting is None else f"{undone};\n{deleting}")
+        await self.held.connection.execute("ROLLBACK TO SAVEPOINT rowgate_rows")
+        for sql, ids in deleting:
+            await self.held.connection.execute(sql, ids)
         self.count += 1
         request = made_request(sent.method, sent.path, sent.query, sent.headers, sent.body)
         return await attempt(self.held, self.runtime, caller.identity, request, caller.now)

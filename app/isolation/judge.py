@@ -9,7 +9,7 @@ from app.compiler.links import Links, Place
 from app.compiler.runtime import Runtime
 from app.compiler.test_targets import Served
 from app.data_plane.verdict import differences
-from app.isolation.asking import Asking
+from app.isolation.asking import Asking, Deletes
 from app.isolation.callers import Asked, Caller
 from app.isolation.inputs import Sent
 from app.isolation.leaks import Seen
@@ -105,9 +105,10 @@ class Judge:
             self._add(what, caller, sent, came, kind, kept)
 
     async def _changed(self, row: Row) -> frozenset[str]:
+        """Name the columns that have other values now; a row that was written as it was is none the worse."""
         now = await self.asking.read(row.table, row.id)
         changed = frozenset(name for name, value in row.columns.items() if now.get(name) != value)
-        return changed - {"updated_at"} or frozenset({"id"})
+        return changed - {"updated_at"}
 
     async def _is_in_the_name_of(self, table: str, id_: str, person: str) -> bool:
         """Say whether a row that was written is somebody's alone: by its user columns, else by what it refers to."""
@@ -136,11 +137,11 @@ class Judge:
         self._add(what, caller, sent, came, "tells of", frozenset((table, "id") for table in alone))
 
     async def _differs(self, caller: Caller, sent: Sent, came: Attempt | None = None, only: str | None = None) -> bool:
-        deletes = [sql for table, sql in self._deletes[caller.other] if only in (None, table)]
+        deletes = [delete for table, delete in self._deletes[caller.other] if only in (None, table)]
         if not deletes:
             return False
         live = came or await self.asking.ask(caller, sent)
-        without = await self.asking.ask(caller, sent, ";\n".join(deletes))
+        without = await self.asking.ask(caller, sent, deletes)
         if without.answer.status >= HTTPStatus.BAD_REQUEST:
             return False
         if not differences(_seen(live), _seen(live), _seen(without)):
@@ -148,17 +149,17 @@ class Judge:
         again = await self.asking.ask(caller, sent)
         return bool(differences(_seen(live), _seen(again), _seen(without)))
 
-    def _without(self, person: str) -> list[tuple[str, str]]:
+    def _without(self, person: str) -> list[tuple[str, Deletes]]:
         """Give the statements that take somebody's rows away: of what is theirs, and neither shared nor public."""
         public = {table for _, _, table, _ in self.found.public}
         kept = public | {one.partition(".")[0] for one in self.found.asked.shared} | {"users"}
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[Any]] = {}
         for row in self.world.rows[::-1]:
             if row.owner == person and row.table in self.found.owned and row.table not in kept:
-                found.setdefault(row.table, []).append(f"'{row.id}'")
+                found.setdefault(row.table, []).append(row.id)
         tables = self.asking.runtime.schema.tables
         return [
-            (table, f"DELETE FROM {tables[table].sql} WHERE {quoted('id')} IN ({', '.join(ids)})")  # noqa: S608
+            (table, (f"DELETE FROM {tables[table].sql} WHERE {quoted('id')} = ANY($1)", ids))  # noqa: S608
             for table, ids in found.items()
         ]
 

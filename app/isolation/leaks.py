@@ -51,11 +51,8 @@ class Leak:
     @property
     def reached(self) -> list[str]:
         """Name the columns that were reached, of a table as a whole the table."""
-        named = {"shows": None, "changes": "id"}  # a change of no column at all is one of the table
-        kind = self.first.kind
-        return sorted(
-            {f"{table}.{column}" if kind in named and column != named[kind] else table for table, column in self.places}
-        )
+        by_column = self.first.kind in ("shows", "changes")
+        return sorted({f"{table}.{column}" if by_column else table for table, column in self.places})
 
     def shown(self) -> dict[str, Any]:
         """Give the members of an answer; ids are the labels of their rows."""

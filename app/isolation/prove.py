@@ -109,7 +109,8 @@ class _Run:
 
     def proof(self, surface: Sequence[Target]) -> Proof:
         """Put together what was found; of tables that are nobody's, nothing is a leak."""
-        owned = self.found.owned | with_children(self.runtime, self.found.guarded)
+        shown = {table for _, _, table, _ in self.found.public}
+        owned = self.found.owned | with_children(self.runtime, self.found.guarded - shown)
         tried = [target for target in surface if target.may_enter(self.found.asked.roles)]
         untried = [(target.what, _for(target)) for target in surface if target not in tried]
         return Proof(

@@ -13,7 +13,7 @@ from app.isolation.asking import Asking
 from app.isolation.callers import Caller, personas, times
 from app.isolation.inputs import Inputs, Sent, Values
 from app.isolation.judge import Judge, stranger
-from app.isolation.tenants import PEOPLE, World
+from app.isolation.tenants import PEOPLE, World, references
 from app.isolation.values import Maker
 from app.isolation.views import ViewRequests
 from app.policy_tests.attempt import Attempt, user_of
@@ -149,7 +149,10 @@ class Prover:
         return ViewRequests(self.runtime, view, self.links.params[view.name], self.maker)
 
     def _note_guard(self, target: Target, values: Values, own: Values, caller: Caller, came: Attempt) -> None:
-        """Note that rows of a table are kept from others: an endpoint took the own one, and refuses the other's."""
+        """Note that rows of a table are kept from others: an endpoint took the own one, and refuses the other's.
+
+        An input that is compared with a reference means the row that is referred to.
+        """
         changed = [path for path in values if values[path] != own.get(path)]
         if len(changed) != 1 or values.keys() != own.keys() or came.answer.status not in _REFUSED:
             return
@@ -159,7 +162,8 @@ class Prover:
                 for person, value in ((caller.other, values[changed[0]]), (caller.name, own[changed[0]]))
             )
             if mine and mine == theirs:
-                self.judge.found.guarded.add(table)
+                target_of = dict(references(self.runtime.schema.tables[table]))
+                self.judge.found.guarded.add(target_of.get(column, table))
 
     async def _look_for_guard(self, target: Target, caller: Caller) -> None:
         """Note that rows of a table are kept from others: a view shows the own one, and not its like of the other."""

@@ -53,8 +53,8 @@ def told(report: Shown) -> str:
     lines = [line for leak in report["leaks"] for line in leak_told(leak)]
     count = len(report["leaks"])
     lines.append(
-        f"{count} leak{'' if count == 1 else 's'} in {report['requests']} requests to {len(report['tried'])} endpoints and "
-        f"actions of views, as two people and as strangers, in {report['milliseconds'] / 1000:.2f} s"
+        f"{count} leak{'' if count == 1 else 's'} in {report['requests']} requests to {len(report['tried'])} endpoints "
+        f"and actions of views, as two people and as strangers, in {report['milliseconds'] / 1000:.2f} s"
     )
     lines += _section("What the two people's own requests did not come through to:", report["unreached"], _unreached)
     lines += _section("Not tried (--role gives both people a role):", report["untried"], _untried)
@@ -99,7 +99,7 @@ def _untried(one: Shown) -> str:
 
 
 def _place(one: Shown) -> str:
-    return one["where"] + (f" {one['action']}" if one["action"] else "")
+    return f"{one['where']} {one['action']}" if one["action"] else str(one["where"])
 
 
 def _json(value: Any) -> str:
