@@ -2,7 +2,9 @@
 
 import hashlib
 import random
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -117,12 +119,17 @@ def _texts(said: ValueType, seed: str, attempt: int) -> Iterator[Any]:
     for text in (word, word.upper(), f"{word}@example.com", f"https://example.com/{word}", digits, f"+{digits}"):
         yield _text(said, text)
     if said.pattern is not None:
-        strings = Rstr(random.Random(word))  # noqa: S311 - no secret
-        for _ in range(20):
-            try:
-                yield _text(said, strings.xeger(said.pattern)[:_LONGEST])
-            except Exception:
-                return
+        yield from _like(said.pattern, said.max_length or _LONGEST, word)
+
+
+def _like(pattern: str, most: int, seed: str) -> Iterator[str]:
+    """Give texts of a pattern, the repeated parts of it shorter and shorter."""
+    strings = Rstr(random.Random(seed))  # noqa: S311 - no secret
+    for limit in sorted({8, min(most, 40), *range(1, 6)}, reverse=True):
+        short = re.sub(r"(?<!\\)\*", f"{{0,{limit}}}", re.sub(r"(?<!\\)\+", f"{{1,{limit}}}", pattern))
+        for one in (short, pattern):
+            with suppress(Exception):  # RE2 has forms that it doesn't know
+                yield from [text for text in (strings.xeger(one) for _ in range(4)) if len(text) <= most]
 
 
 def _text(said: ValueType, text: str) -> Any:
