@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -19,6 +20,8 @@ from app.compiler.doubts import access_matrix
 from app.definitions.project import Project
 from app.errors import RowgateError
 from app.eval_command import Names, converse, eval_lines
+from app.isolation import report as isolation_report
+from app.isolation.callers import BadProof
 from app.log import start_log
 from app.policy_tests import report
 from app.server_client import Server, ServerRefused
@@ -44,6 +47,10 @@ Key = Annotated[str | None, typer.Option(envvar="ROWGATE_KEY", help="An API key 
 Destroy = Annotated[list[str], typer.Option("--destroy", help="A table, or table.column, that may lose its data.")]
 ServerUrl = Annotated[str, typer.Option("--url", envvar="ROWGATE_URL", help="The running server.")]
 ServerKey = Annotated[str, typer.Option("--key", envvar="ROWGATE_KEY", help="An API key with an admin role.")]
+Isolation = Annotated[bool, typer.Option("--isolation", help="Prove that one person can't reach another's rows.")]
+ProofRoles = Annotated[list[str], typer.Option("--role", help="With --isolation: a role that both people hold.")]
+ProofColumns = Annotated[list[str], typer.Option("--user", help="With --isolation: a column=value of both people.")]
+ProofShared = Annotated[list[str], typer.Option("--shared", help="With --isolation: a table, or table.column, of all.")]
 AllowWider = Annotated[bool, typer.Option("--allow-wider", help="Let the document let somebody into more.")]
 
 
@@ -133,29 +140,57 @@ def export(url: Url = None, key: Key = None, *, as_json: AsJson = False) -> None
 
 
 @app.command("test")
-def run_tests(
+def run_tests(  # noqa: PLR0913, PLR0917 - each is an option
     file: Annotated[Path | None, typer.Argument(help="A document; without it, the live backend.")] = None,
     junit: Annotated[Path | None, typer.Option(help="A file that JUnit's XML is written to.")] = None,
     url: Url = None,
     key: Key = None,
+    role: ProofRoles = [],  # noqa: B006 - typer copies it
+    user: ProofColumns = [],  # noqa: B006 - typer copies it
+    shared: ProofShared = [],  # noqa: B006 - typer copies it
     *,
+    isolation: Isolation = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the policy tests of a document, and name what none of them has tried."""
+    """Run the policy tests of a document, and name what none of them has tried; or prove that people are kept apart."""
+    said = {"role": role, "user": user, "shared": shared}
+    if isolation:
+        _prove_isolation(file, junit, _server(url, key), said, as_json=as_json)
+    if any(said.values()):
+        typer.echo("--role, --user and --shared go with --isolation.", err=True)
+        raise typer.Exit(WRONG_CALL)
     server = _server(url, key)
     if server is None:
         with serving.database(load_settings()) as database:
             found = asyncio.run(serving.run_tests(database, file))
     else:
         found = server.test(None if file is None else read_bytes(file))
-    if junit is not None:
-        try:
-            junit.write_text(report.junit(found))
-        except OSError as error:
-            typer.echo(f"{junit} can't be written: {error.strerror}.", err=True)
-            raise typer.Exit(WRONG_CALL) from None
+    _write_junit(junit, found, report.junit)
     typer.echo(report.pretty(found) if as_json else report.told(found))
     raise typer.Exit(REFUSED if found["failed"] else DONE)
+
+
+def _prove_isolation(
+    file: Path | None, junit: Path | None, server: Server | None, said: dict[str, list[str]], *, as_json: bool
+) -> NoReturn:
+    if server is None:
+        with serving.database(load_settings()) as database:
+            found = asyncio.run(serving.prove_isolation(database, file, said))
+    else:
+        found = server.isolation(None if file is None else read_bytes(file), said)
+    _write_junit(junit, found, isolation_report.junit)
+    typer.echo(report.pretty(found) if as_json else isolation_report.told(found))
+    raise typer.Exit(REFUSED if found["leaks"] else DONE)
+
+
+def _write_junit(path: Path | None, found: dict[str, Any], junit: Callable[[dict[str, Any]], str]) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(junit(found))
+    except OSError as error:
+        typer.echo(f"{path} can't be written: {error.strerror}.", err=True)
+        raise typer.Exit(WRONG_CALL) from None
 
 
 @app.command()
@@ -308,7 +343,7 @@ def main() -> NoReturn:
         typer.echo(error.detail, err=True)
         if isinstance(error, DefinitionInvalid | PolicyTestsFailed):
             _say_findings(error.findings)
-        if isinstance(error, Wider | ServerRefused):
+        if isinstance(error, BadProof | Wider | ServerRefused):
             for one in error.errors:
                 typer.echo(f"{'.'.join(map(str, one.loc))}: {one.message}", err=True)
         if error.hint:

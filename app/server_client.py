@@ -64,6 +64,11 @@ class Server:
         """Run the tests of a document, or of what is live; gives the report."""
         return self.ask("POST", "/test", body=document).document()
 
+    def isolation(self, document: bytes | None, said: Mapping[str, Collection[str]]) -> dict[str, Any]:
+        """Prove that people are kept apart, in a document or in what is live; gives the report."""
+        query = urlencode([(name, one) for name, values in said.items() for one in values])
+        return self.ask("POST", f"/test/isolation?{query}", body=document).document()
+
     def ask(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Reply:

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ from app.definitions.project import Project
 from app.embedded import start_embedded
 from app.errors import RowgateError
 from app.http_protocol import BoundedHttpProtocol
+from app.isolation import report as isolation_report
+from app.isolation.callers import asked_for
+from app.isolation.prove import prove
 from app.json_answer import to_json
 from app.main import create_app
 from app.outward.rotation import rotate
@@ -201,6 +204,14 @@ async def run_tests(url: str, path: Path | None) -> dict[str, Any]:
     await migrate(url)
     project = await live_project(url) if path is None else read_project(path)
     return shown(await Runner(url).run(project))
+
+
+async def prove_isolation(url: str, path: Path | None, said: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Prove that people are kept apart, in a document or in the live project; gives the report."""
+    await migrate(url)
+    project = await live_project(url) if path is None else read_project(path)
+    asked = asked_for(project, roles=said["role"], columns=said["user"], shared=said["shared"])
+    return isolation_report.shown(await prove(url, project, asked))
 
 
 def openapi_of(project: Project) -> str:

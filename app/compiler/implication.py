@@ -5,7 +5,7 @@ from typing import Any
 
 from app.expressions.syntax import Binary, ListLiteral, Literal, Logic, Node
 
-_ELSEWHERE = frozenset({"line", "column", "type", "overloads", "shown", "made_of", "is_written"})
+_ELSEWHERE = frozenset({"line", "column", "type", "overloads", "shown", "made_of", "is_written", "source", "is_item"})
 _FLIPPED = {">": "<", ">=": "<="}
 _TURNED = {**_FLIPPED, "<": ">", "<=": ">="}
 
@@ -22,13 +22,16 @@ class Meant(Node):
     """A name that stands for what a step before has bound; `meaning` differs where that does.
 
     `shown` says what is seen where it is shown: of rows the table, since which rows they are is compared by itself.
-    `made_of` are the rules that it rests on; `is_written` says that a step has written it.
+    `made_of` are the rules that it rests on; `is_written` says that a step has written it; `source` names the table or
+    view that rows are of; `is_item` says that it is one of the list that it is made of.
     """
 
     meaning: str
     shown: str = ""
     made_of: tuple[Node, ...] = ()
     is_written: bool = False
+    source: str | None = None
+    is_item: bool = False
 
 
 def form(node: Any) -> str:

@@ -234,7 +234,8 @@ class _Walker:
 
     def _for_each(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         each = self.tree(said["each"], names)
-        inner = {**names, said["as"]: _meant("item of", each)}
+        source = each.source if isinstance(each, Meant) else None
+        inner = {**names, said["as"]: replace(_meant("item of", each), source=source, is_item=True)}
         with self.under(_call("has items", each)):
             self.steps(said["steps"], inner)
         inner.pop(said["as"])
@@ -276,7 +277,8 @@ class _Walker:
         if isinstance(said.get("as"), str):
             seen = f"{step.do} {what} {said.get('group_by')} {said.get('values')}"
             parts_ = [*rows, *(one for _, one in sorted(rest.items()))]
-            names[said["as"]] = replace(_meant(f"{what} {sorted(rest)}", *parts_), shown=seen, is_written=told.writes)
+            bound = _meant(f"{what} {sorted(rest)}", *parts_)
+            names[said["as"]] = replace(bound, shown=seen, is_written=told.writes, source=source)
 
     def _named(self, key: str, said: Any, source: str | None) -> Any:
         """Give what is set under the columns' new names."""

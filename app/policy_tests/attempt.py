@@ -18,7 +18,7 @@ from app.expressions.operations import EvaluationError
 from app.policy_tests.scratch import Scratch
 from app.rate_limits import Limiter
 from app.relations.faults import FAULTS, translated
-from app.relations.fixtures import Versions, changes_between, insert_empty, insert_whole, versions_of
+from app.relations.fixtures import Versions, insert_empty, insert_whole, versions_of, written_between
 from app.relations.schema import Table
 from app.steps.running import Answer, Services
 
@@ -39,17 +39,28 @@ class NotGiven(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a request was answered, its refusal if it is one, the rows that it changed, and its trace as shown."""
+    """What a request was answered, its refusal if it is one, the rows that it wrote, and its trace as shown.
+
+    `written` says by table and id whether a row was inserted, updated or deleted.
+    """
 
     answer: Answer
     refusal: RowgateError | None
-    changes: Mapping[str, Mapping[str, int]]
+    written: Mapping[tuple[str, str], str]
     trace: Sequence[Mapping[str, Any]]
 
     @property
     def code(self) -> str | None:
         """Give the refusal's code."""
         return None if self.refusal is None else self.refusal.code
+
+    @property
+    def changes(self) -> dict[str, dict[str, int]]:
+        """Count the rows that were written, by table; a table without any isn't named."""
+        counts: dict[str, dict[str, int]] = {}
+        for (table, _), what in self.written.items():
+            counts.setdefault(table, {"inserted": 0, "updated": 0, "deleted": 0})[what] += 1
+        return counts
 
 
 async def attempt(
@@ -65,7 +76,7 @@ async def attempt(
     answer, refusal = await answered(_plane(held), request, rehearsal)
     rehearsal.trace.leave(refusal)
     after = before if held.broken else await _versions(held, tables)
-    return Attempt(answer, refusal, changes_between(before, after), rehearsal.trace.shown())
+    return Attempt(answer, refusal, written_between(before, after), rehearsal.trace.shown())
 
 
 def _plane(held: Scratch) -> Plane:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -10,6 +11,17 @@ from app.json_answer import to_json
 from app.policy_tests.run import Report
 
 Shown = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case of a suite; of one that failed the kind of its failure, a sentence, and all there is to say."""
+
+    name: str
+    milliseconds: float
+    failed: str | None = None
+    message: str = ""
+    text: str = ""
 
 
 def shown(report: Report) -> dict[str, Any]:
@@ -44,13 +56,14 @@ def why(test: Shown) -> list[str]:
         place = failure["place"].removeprefix(f"{test['place']}.")
         lines.append(f"{place}: expected {failure['expected']}, and came {failure['came']}")
     for step in test["let_by"]:
-        lines += ["let by:", *_entry(step)]
+        lines += ["let by:", *entry_told(step)]
     if test["decided"] is not None:
-        lines += ["decided by:", *_entry(test["decided"])]
+        lines += ["decided by:", *entry_told(test["decided"])]
     return lines
 
 
-def _entry(entry: Shown) -> list[str]:
+def entry_told(entry: Shown) -> list[str]:
+    """Say of a stage or a step of a trace where it is, what it decided, and what its rules saw."""
     where = f"{entry['step']} at {entry['place']}" if "step" in entry else f"the stage {entry['stage']}"
     refusal = entry.get("refusal")
     came = f"{entry['decision']} with {refusal['status']} {refusal['code']}" if refusal else entry["decision"]
@@ -79,21 +92,30 @@ def _untried(coverage: Shown) -> list[str]:
 
 def junit(report: Shown) -> str:
     """Write JUnit's XML: one suite, a case for each test."""
-    seconds = report["milliseconds"] / 1000
-    counts = {"tests": str(len(report["tests"])), "failures": str(report["failed"]), "errors": "0"}
-    suites = Element("testsuites", {**counts, "time": f"{seconds:.3f}"})
-    suite = SubElement(suites, "testsuite", {"name": "rowgate", **counts, "skipped": "0", "time": f"{seconds:.3f}"})
-    for test in report["tests"]:
-        case = SubElement(
-            suite,
-            "testcase",
-            {"classname": "rowgate.tests", "name": test["name"], "time": f"{test['milliseconds'] / 1000:.3f}"},
-        )
-        if not test["passed"]:
-            first = test["failures"][0]
-            message = f"expected {first['expected']}, and came {first['came']}"
-            failure = SubElement(case, "failure", {"type": "test.failed", "message": _writable(message)})
-            failure.text = _writable("\n".join(why(test)))
+    return junit_of("rowgate.tests", report["milliseconds"], [_case(test) for test in report["tests"]])
+
+
+def _case(test: Shown) -> Case:
+    if test["passed"]:
+        return Case(test["name"], test["milliseconds"])
+    first = test["failures"][0]
+    message = f"expected {first['expected']}, and came {first['came']}"
+    return Case(test["name"], test["milliseconds"], "test.failed", message, "\n".join(why(test)))
+
+
+def junit_of(name: str, milliseconds: float, cases: Sequence[Case]) -> str:
+    """Write a suite of cases as JUnit's XML."""
+    failed = sum(case.failed is not None for case in cases)
+    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
+    time = f"{milliseconds / 1000:.3f}"
+    suites = Element("testsuites", {**counts, "time": time})
+    suite = SubElement(suites, "testsuite", {"name": "rowgate", **counts, "skipped": "0", "time": time})
+    for case in cases:
+        said = {"classname": name, "name": case.name, "time": f"{case.milliseconds / 1000:.3f}"}
+        element = SubElement(suite, "testcase", said)
+        if case.failed is not None:
+            failure = SubElement(element, "failure", {"type": case.failed, "message": _writable(case.message)})
+            failure.text = _writable(case.text)
     indent(suites)
     return tostring(suites, encoding="unicode", xml_declaration=True)
 

@@ -1,12 +1,16 @@
 """The tests of a database's drafts: one run at a time in a process, and what a change asks of them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from app.changes.apply import Verdict
 from app.definitions.project import Project
 from app.errors import Finding
 from app.policy_tests.result import Result
 from app.policy_tests.run import Report, run_tests
+
+Outcome = TypeVar("Outcome")
 
 
 class Runner:
@@ -22,8 +26,12 @@ class Runner:
 
     async def run(self, project: Project) -> Report:
         """Run every test of a project; raises what `run_tests` raises."""
+        return await self.alone(lambda url: run_tests(url, project))
+
+    async def alone(self, run: Callable[[str], Awaitable[Outcome]]) -> Outcome:
+        """Run something on the database once nothing else is run that somebody has asked for."""
         async with self._asked:
-            return await run_tests(self._url, project)
+            return await run(self._url)
 
     async def judge(self, project: Project) -> Verdict:
         """Say which tests of a project fail; one without tests costs nothing."""

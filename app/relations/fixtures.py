@@ -31,12 +31,10 @@ def versions_of(tables: Iterable[Table]) -> str:
 Versions = Mapping[tuple[str, str], str]
 
 
-def changes_between(before: Versions, after: Versions) -> dict[str, dict[str, int]]:
-    """Count the rows inserted, updated and deleted, by table; a table without any isn't named."""
-    counts: dict[str, dict[str, int]] = {}
-    for key in [*before, *(key for key in after if key not in before)]:
-        if before.get(key) != after.get(key):
-            what = "inserted" if key not in before else "deleted" if key not in after else "updated"
-            table = counts.setdefault(key[0], {"inserted": 0, "updated": 0, "deleted": 0})
-            table[what] += 1
-    return counts
+def written_between(before: Versions, after: Versions) -> dict[tuple[str, str], str]:
+    """Say of each row, by table and id, that was written whether it was inserted, updated or deleted."""
+    return {
+        key: "inserted" if key not in before else "deleted" if key not in after else "updated"
+        for key in [*before, *(key for key in after if key not in before)]
+        if before.get(key) != after.get(key)
+    }

@@ -1,0 +1,39 @@
+"""Asking: a request as somebody, over the rows as they were inserted, or without those of one person."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.compiler.runtime import Runtime
+from app.data_plane.made_request import made_request
+from app.isolation.callers import Caller
+from app.isolation.inputs import Sent
+from app.policy_tests.attempt import Attempt, attempt
+from app.policy_tests.scratch import Scratch
+
+Deletes = tuple[str, Sequence[Any]]
+"""A statement that deletes the rows of its ids, and the ids."""
+
+
+class Asking:
+    """The requests over one connection; each leaves the rows as they were for the next one."""
+
+    def __init__(self, held: Scratch, runtime: Runtime) -> None:
+        """Take the connection, whose rows are inserted."""
+        self.held, self.runtime = held, runtime
+        self.count = 0
+
+    async def ask(self, caller: Caller, sent: Sent, deleting: Sequence[Deletes] = ()) -> Attempt:
+        """Run a request, behind statements that delete something first; what it writes is there until the next one."""
+        await self.held.connection.execute("ROLLBACK TO SAVEPOINT rowgate_rows")
+        for sql, ids in deleting:
+            await self.held.connection.execute(sql, ids)
+        self.count += 1
+        request = made_request(sent.method, sent.path, sent.query, sent.headers, sent.body)
+        return await attempt(self.held, self.runtime, caller.identity, request, caller.now)
+
+    async def read(self, table: str, id_: Any) -> Mapping[str, Any]:
+        """Give a row as JSON, as the last request has left it; of one that is gone nothing."""
+        name = self.runtime.schema.tables[table].sql
+        sql = f"SELECT to_jsonb(t) FROM {name} t WHERE id::text = $1"  # noqa: S608 - a quoted name
+        found: Mapping[str, Any] | None = await self.held.connection.fetchval(sql, str(id_))
+        return found or {}

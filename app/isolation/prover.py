@@ -1,0 +1,203 @@
+"""One connection's part of the proof: for each endpoint and view the own rows first, then the other's everywhere."""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import islice
+
+from app.compiler.links import Links
+from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
+from app.compiler.test_targets import Served
+from app.isolation.asking import Asking
+from app.isolation.callers import Caller, personas, times
+from app.isolation.inputs import Inputs, Sent, Values
+from app.isolation.judge import Judge, stranger
+from app.isolation.tenants import PEOPLE, World, references
+from app.isolation.values import Maker
+from app.isolation.views import ViewRequests
+from app.policy_tests.attempt import Attempt, user_of
+from app.policy_tests.result import deciding
+
+MOST_OWN = 60
+"""Requests by which the proof looks for one that goes well, for each kind of caller."""
+MOST_OTHERS = 400
+"""Requests to reach the other's rows, for each endpoint and each action of a view."""
+_REFUSED = frozenset({401, 403, 404})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An endpoint, or what is done through a view."""
+
+    what: Served
+    access: AccessLevel
+    compiled: CompiledEndpoint | CompiledView
+    writes: bool
+
+    def may_enter(self, roles: Collection[str]) -> bool:
+        """Say whether somebody with these roles gets in."""
+        return not self.access.roles or bool(self.access.roles & set(roles))
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """What no request of a caller for the own rows came through to, with what answered it."""
+
+    what: Served
+    caller: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """A request of a caller for the own rows, by the values of an endpoint's inputs, and what came of it."""
+
+    caller: Caller
+    values: Values | None
+    came: Attempt
+    goes_well: bool
+
+
+class Prover:
+    """Tries one target after another over the rows of a connection."""
+
+    def __init__(self, links: Links, asking: Asking, world: World, judge: Judge, maker: Maker) -> None:
+        """Take what requests are made of, where they are asked, and who looks at the answers."""
+        self.links, self.asking, self.world, self.judge, self.maker = links, asking, world, judge, maker
+        self.runtime: Runtime = asking.runtime
+        self.personas = personas(self.runtime, links, judge.found.asked.columns)
+        self.unreached: list[Unreached] = []
+
+    async def strangers(self, target: Target, person: str) -> None:
+        """Ask as nobody for what somebody would ask for: what that shows and does is open to all."""
+        await self._others(target, await self._well(target, [stranger(self._callers(target, person)[0])]))
+
+    async def people(self, target: Target, person: str) -> None:
+        """Ask for the own rows till that goes well, then for the other's."""
+        own = await self._well(target, self._callers(target, person))
+        if own is None or self.asking.held.broken:
+            self.unreached.append(Unreached(target.what, person, "its connection was lost, or nothing could be asked"))
+            return
+        if not own.goes_well:
+            self.unreached.append(Unreached(target.what, person, _told(own.came)))
+        await self._look_for_guard(target, own.caller)
+        await self._others(target, own)
+
+    def _callers(self, target: Target, person: str) -> list[Caller]:
+        other = next(one for one in PEOPLE if one != person)
+        row, asked = self.world.user(person).record, self.judge.found.asked
+        return [
+            Caller(person, other, user_of({**row, **columns}, asked.roles), columns, now)
+            for columns in self.personas
+            for now in (self.maker.now, *times(self.runtime.project, target.compiled, self.maker.now))
+        ]
+
+    async def _well(self, target: Target, callers: Sequence[Caller]) -> _Own | None:
+        """Find a request for the own rows that goes well, of what writes one that does write; else one that not."""
+        answered, refused = None, None
+        for caller in callers:
+            for values, sent in islice(self._own_requests(target, caller), MOST_OWN):
+                came = await self.asking.ask(caller, sent)
+                if self.asking.held.broken:
+                    return None
+                if came.answer.status >= HTTPStatus.BAD_REQUEST:
+                    refused = refused or _Own(caller, values, came, goes_well=False)
+                elif came.written or not target.writes:
+                    return _Own(caller, values, came, goes_well=True)
+                else:
+                    answered = answered or _Own(caller, values, came, goes_well=target.what.kind == "endpoint")
+                if came.answer.status == HTTPStatus.UNAUTHORIZED:
+                    break
+            if answered is not None:
+                break
+        return answered or refused
+
+    async def _others(self, target: Target, own: _Own | None) -> None:
+        if own is None:
+            return
+        for values, sent in islice(self._others_requests(target, own), MOST_OTHERS):
+            came = await self.asking.ask(own.caller, sent)
+            if self.asking.held.broken:
+                return
+            await self.judge.judge(target.what, own.caller, sent, came, is_public=target.access.public)
+            if own.goes_well and own.values is not None and values is not None:
+                self._note_guard(target, values, own.values, own.caller, came)
+
+    def _own_requests(self, target: Target, caller: Caller) -> Iterator[tuple[Values | None, Sent]]:
+        if isinstance(target.compiled, CompiledEndpoint):
+            inputs = self._inputs(target.compiled)
+            yield from ((one, inputs.request(one)) for one in _once(inputs.own(self.world, caller.name)))
+            return
+        requests = self._requests(target.compiled)
+        yield from ((None, sent) for sent in requests.own(str(target.what.action), self.world, caller.name))
+
+    def _others_requests(self, target: Target, own: _Own) -> Iterator[tuple[Values | None, Sent]]:
+        name, other = own.caller.name, own.caller.other
+        if isinstance(target.compiled, CompiledEndpoint):
+            inputs = self._inputs(target.compiled)
+            every = _once(inputs.others(self.world, name, other, own.values or {}))
+            yield from ((one, inputs.request(one)) for one in every)
+            return
+        requests = self._requests(target.compiled)
+        yield from ((None, sent) for sent in requests.others(str(target.what.action), self.world, name, other))
+
+    def _inputs(self, endpoint: CompiledEndpoint) -> Inputs:
+        return Inputs(endpoint, self.links.inputs[endpoint.name], self.runtime.schema.tables, self.maker)
+
+    def _requests(self, view: CompiledView) -> ViewRequests:
+        return ViewRequests(self.runtime, view, self.links.params[view.name], self.maker)
+
+    def _note_guard(self, target: Target, values: Values, own: Values, caller: Caller, came: Attempt) -> None:
+        """Note that rows of a table are kept from others: an endpoint took the own one, and refuses the other's.
+
+        An input that is compared with a reference means the row that is referred to.
+        """
+        changed = [path for path in values if values[path] != own.get(path)]
+        if len(changed) != 1 or values.keys() != own.keys() or came.answer.status not in _REFUSED:
+            return
+        for table, column in self.links.inputs[target.compiled.name].get(changed[0], ()):
+            theirs, mine = (
+                [row.number for row in self.world.of(person, table) if row.wire.get(column) == value]
+                for person, value in ((caller.other, values[changed[0]]), (caller.name, own[changed[0]]))
+            )
+            if mine and mine == theirs:
+                target_of = dict(references(self.runtime.schema.tables[table]))
+                self.judge.found.guarded.add(target_of.get(column, table))
+
+    async def _look_for_guard(self, target: Target, caller: Caller) -> None:
+        """Note that rows of a table are kept from others: a view shows the own one, and not its like of the other."""
+        if not isinstance(target.compiled, CompiledView) or target.what.action != "select":
+            return
+        table, requests = target.compiled.source.table.name, self._requests(target.compiled)
+        pairs = [
+            (mine, theirs)
+            for mine in self.world.of(caller.name, table)
+            for theirs in self.world.of(caller.other, table)
+            if mine.number == theirs.number and requests.has_id
+        ]
+        for mine, theirs in pairs:
+            shown, hidden = [
+                any(one.row is row for one in self.judge.marks(await self.asking.ask(caller, requests.by_id(row))))
+                for row in (mine, theirs)
+            ]
+            if shown and not hidden:
+                self.judge.found.guarded.add(table)
+
+
+def _once(values: Iterator[Values]) -> Iterator[Values]:
+    known = set()
+    for one in values:
+        key = json.dumps(sorted((list(path), value) for path, value in one.items()), default=str)
+        if key not in known:
+            known.add(key)
+            yield one
+
+
+def _told(came: Attempt) -> str:
+    """Say what stood in the way."""
+    if came.refusal is None:
+        return f"{came.answer.status}, and nothing was written"
+    decided = deciding(came.trace) or {}
+    where = f" at {decided['place']}" if "place" in decided else ""
+    return f"{came.answer.status} {came.refusal.code}{where}: {came.refusal.detail}"

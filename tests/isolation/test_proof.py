@@ -1,0 +1,189 @@
+"""The proof names what a broken rule lets through, and nothing where the rules are sound."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.changes.commands import read_project
+from app.definitions.project import Project, parse_project
+from app.embedded import EmbeddedPostgres
+from app.isolation.callers import Asked
+from app.isolation.prove import Proof, prove
+from tests.conftest import cloned
+from tests.isolation.cases import CASES, backend
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
+    """Give a database; the proof leaves it as it was."""
+    yield from cloned(embedded_server, migrated_template)
+
+
+def proof_of(url: str, document: Any, asked: Asked | None = None) -> Proof:
+    project, findings = parse_project(document)
+    assert project is not None, findings
+    return proved(url, project, asked)
+
+
+def proved(url: str, project: Project, asked: Asked | None = None) -> Proof:
+    return asyncio.run(prove(url, project, asked))
+
+
+def told(proof: Proof) -> list[tuple[str, str, list[str]]]:
+    found = []
+    for leak in proof.leaks:
+        action = leak.first.what.action
+        found.append((f"{leak.where} {action}" if action else leak.where, leak.first.kind, leak.reached))
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_broken_rule_is_named_and_its_sound_twin_is_not(url: str, name: str) -> None:
+    broken, wanted, sound = CASES[name]
+    proof = proof_of(url, backend(broken))
+    assert wanted in told(proof)
+    assert {place for place, *_ in told(proof)} == {wanted[0]}
+    assert (proof.unreached, proof.untried, proof.missing) == ([], [], {})
+    twin = proof_of(url, backend(sound))
+    assert told(twin) == []
+    assert (twin.unreached, twin.untried, twin.missing) == ([], [], {})
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.yaml")))
+def test_the_examples_leak_nothing_and_all_that_people_may_ask_for_is_reached(url: str, example: str) -> None:
+    proof = proved(url, read_project(EXAMPLES / example))
+    assert told(proof) == []
+    assert proof.unreached == []
+    assert proof.missing == {}
+    assert {why.split(" ")[2] for _, why in proof.untried} <= {"role"}
+
+
+@pytest.mark.parametrize(
+    ("example", "old", "new", "where"),
+    [
+        ("documents.yaml", 'that: document.owner_user_id == auth.user.id || "support" in auth.user.roles',
+         "that: document.owner_user_id != null",
+         {"endpoints/get_document", "endpoints/change_document", "endpoints/delete_document",
+          "endpoints/submit_document", "endpoints/enter_contest"}),
+        ("documents.yaml", "where: item.owner_user_id == auth.user.id", "where: item.owner_user_id != null",
+         {"endpoints/export_documents"}),
+        ("clinic.yaml", "filter: row.patient == auth.user.id", "filter: row.patient != null",
+         {"views/my_bookings select", "views/coming_slots select", "views/doctors_list select"}),
+        ("shop.yaml", "filter: row.customer == auth.user.id", "filter: row.customer != null",
+         {"views/my_orders select", "views/catalogue select", "endpoints/cancel_order"}),
+        ("blog.yaml", "that: article.author_id == auth.user.id", "that: article.author_id != null",
+         {"endpoints/change_article", "endpoints/delete_article"}),
+        ("blog.yaml", "item.follower == auth.user.id && item.followed == person.id", "item.followed == person.id",
+         {"endpoints/unfollow"}),
+    ],
+)  # fmt: skip
+def test_an_example_that_is_broken_in_one_rule_is_named(
+    url: str, tmp_path: Path, example: str, old: str, new: str, where: set[str]
+) -> None:
+    text = (EXAMPLES / example).read_text()
+    assert old in text
+    broken = tmp_path / example
+    broken.write_text(text.replace(old, new, 1))
+    assert {place for place, *_ in told(proved(url, read_project(broken)))} == where
+
+
+def test_a_leak_says_by_which_request_and_past_which_checks(url: str) -> None:
+    broken = CASES["a_check_of_another_row_than_the_one_written"][0]
+    (leak,) = proof_of(url, backend(broken)).leaks
+    shown = leak.shown()
+    assert (shown["caller"], shown["other"]) in {("ana", "ben"), ("ben", "ana")}
+    assert shown["request"]["path"] == f"/api/o/{{{shown['caller']}.notes}}"
+    assert shown["request"]["body"] == {"target": f"{{{shown['other']}.notes}}"}
+    assert [step["place"] for step in shown["let_by"]] == ["endpoints/it.middleware/own_note(own_note).steps/1"]
+    assert shown["let_by"][0]["rules"][0]["text"] == "note.owner == auth.user.id"
+
+
+def test_a_caller_of_a_kind_is_said(url: str) -> None:
+    (leak,) = proof_of(url, backend(CASES["what_only_payers_reach"][0])).leaks
+    assert leak.shown()["columns"] == {"plan": "pro"}
+    kept = Asked(columns={"plan": "free"})
+    proof = proof_of(url, backend(CASES["what_only_payers_reach"][0]), kept)
+    assert told(proof) == []
+    assert [(one.what.name, one.why.split(":")[0]) for one in proof.unreached] == [
+        ("it", "403 chain.refused at endpoints/it.middleware/pro_only(pro_only).steps/0")
+    ] * 2
+
+
+def test_what_is_said_to_be_everybodys_is_no_leak(url: str) -> None:
+    document = backend(CASES["a_view_without_a_filter"][0])
+    assert told(proof_of(url, document, Asked(shared=frozenset({"notes"})))) == []
+    (leak,) = told(proof_of(url, document, Asked(shared=frozenset({"notes.title"}))))
+    assert leak == ("views/seen select", "shows", ["notes.id"])
+    changes = backend(CASES["a_change_without_a_check"][0])
+    assert told(proof_of(url, changes, Asked(shared=frozenset({"notes.title"})))) == []
+
+
+def test_what_strangers_are_shown_is_no_leak_and_is_named(url: str) -> None:
+    document = backend("views: [{name: seen, table: notes, columns: [id, title], access: public}]")
+    proof = proof_of(url, document)
+    assert told(proof) == []
+    assert proof.public == {("notes", "id"), ("notes", "title")}
+    document = backend(
+        "views: [{name: seen, table: notes, columns: [id, title], access: public, filter: row.done}]\n"
+        "endpoints: [{name: it, method: GET, path: '/n/{id}', access: authenticated, input: {path: {id: {type: uuid}}},"
+        " middleware: [any_note], steps: [{do: respond, body: {title: =note.title}}]}]"
+    )
+    # Of two notes one is public: the other one, which isn't, is found.
+    assert told(proof_of(url, document)) == [("endpoints/it", "shows", ["notes.title"])]
+
+
+def test_what_a_role_reaches_is_tried_with_the_role(url: str) -> None:
+    document = backend(
+        "roles: [{name: member}]\n"
+        "endpoints: [{name: it, method: GET, path: '/n/{id}', access: {roles: [member]},"
+        " input: {path: {id: {type: uuid}}}, middleware: [any_note],"
+        " steps: [{do: respond, body: {title: =note.title}}]}]"
+    )
+    proof = proof_of(url, document)
+    assert told(proof) == []
+    assert [(what.name, why) for what, why in proof.untried] == [("it", "for the role member")]
+    proof = proof_of(url, document, Asked(roles=("member",)))
+    assert (told(proof), proof.untried) == ([("endpoints/it", "shows", ["notes.title"])], [])
+
+
+def test_what_nobody_owns_is_everybodys(url: str) -> None:
+    document = backend(
+        "endpoints: [{name: it, method: POST, path: '/wares/{id}', access: authenticated,"
+        " input: {path: {id: {type: uuid}}}, steps: [{do: update, table: wares, id: input.id,"
+        " set: {stock: =item.stock + 1}, as: ware}, {do: respond, body: =ware}]}]"
+    )
+    proof = proof_of(url, document)
+    assert (told(proof), proof.unreached) == ([], [])
+
+
+def test_a_table_of_which_no_row_can_be_made_is_named(url: str) -> None:
+    document = backend("views: [{name: seen, table: odd, columns: [id, name], filter: row.owner == auth.user.id}]")
+    document["tables"].append(
+        {
+            "name": "odd",
+            "columns": [{"name": "owner", "type": "user", "required": True}, {"name": "name", "type": "text"}],
+            "checks": [{"rule": 'row.name == "the only one"', "message": "Another name."}],
+        }
+    )
+    proof = proof_of(url, document)
+    assert list(proof.missing) == ["odd"]
+    assert "doesn't fit the rules of its table" in proof.missing["odd"]
+
+
+def test_a_request_that_loses_its_connection_is_said_and_the_others_go_on(url: str) -> None:
+    document = backend(
+        "endpoints: [{name: slow, method: GET, path: /slow, access: authenticated, timeout: 0.05,"
+        " steps: [{do: for_each,"
+        ' each: \'"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t".split(",")\', as: one, steps: [{do: for_each,'
+        ' each: \'"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t".split(",")\', as: other,'
+        " steps: [{do: count, from: notes, where: item.title == one + other, as: found}]}]}]}]\n"
+        "views: [{name: seen, table: notes, columns: [id, title]}]"
+    )
+    proof = proof_of(url, document)
+    assert told(proof) == [("views/seen select", "shows", ["notes.id", "notes.title"])]
+    assert {one.what.name for one in proof.unreached} == {"slow"}
