@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -102,14 +101,12 @@ async def test_a_nul_ends_no_password(passwords: Passwords) -> None:
 
 
 async def test_a06_a_megabyte_is_refused_before_any_hash(passwords: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CONTEXT", None)
-    started = time.perf_counter()
+    monkeypatch.setattr(module, "_CONTEXT", None)  # a hash would fail for want of it
     for stored in ("$argon2id$", None):
         with pytest.raises(PasswordRefused):
             await passwords.verify("x" * 1_000_000, stored)
     with pytest.raises(PasswordRefused):
         await passwords.hash("x" * 1_000_000)
-    assert time.perf_counter() - started < 0.05
 
 
 @pytest.mark.parametrize("stored", [None, "", "junk", "$argon2id$v=19$m=1$", "$2b$12$abcdefghijklmnopqrstuv"])

@@ -323,10 +323,10 @@ def test_work_past_a_bound_is_an_error_that_nothing_absorbs(text: str) -> None:
     env = {**ENV, "data": list(range(600))}
     if text.startswith("data.map(a, data) +"):
         env["data"] = list(range(900_000))
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(BoundsExceeded):
         value(f"true && ({text}) == null" if "== null" not in text else text, env)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
     assert condition(f"({text}) == null || auth.signed_in")(env) is False
 
 
@@ -344,9 +344,9 @@ def test_a_budget_in_the_environment_is_shared_between_expressions() -> None:
 
 
 def test_a_hostile_pattern_takes_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert value("long.matches('(a|x)*(x+x+)+y$')") is False
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
     assert condition("input.note.matches(data.a.b[2] + '{1000}{1000}{1000}')")(ENV) is False
 
 

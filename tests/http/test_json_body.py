@@ -70,10 +70,10 @@ def test_text_that_cannot_be_kept_is_refused(body: bytes) -> None:
     ],
 )
 def test_hostile_bodies_are_refused_within_a_bound(body: bytes) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     with pytest.raises(BadJson):
         parse_json(body)
-    assert time.perf_counter() - begun < 2  # some hundred times what it takes; quadratic work would take minutes
+    assert time.thread_time() - begun < 2  # some hundred times what it takes; quadratic work would take minutes
 
 
 def test_numbers_stay_exact() -> None:

