@@ -27,7 +27,9 @@ class ForEachBody(StepBody):
 
 def _compile(body: ForEachBody, context: Context) -> Step | None:
     name, limit = body.as_, body.limit
-    expression = context.expression("each", body.each, ListOf(DYN))
+    expression = context.expression("each", body.each)
+    if expression is not None and not isinstance(expression.type, ListOf):
+        expression = context.expression("each", body.each, ListOf(DYN))
     if name in context.scope.names:
         context.report("as", f"{name!r} is a name that is there already", "give the item a name of its own")
         return None

@@ -123,6 +123,42 @@ DOCUMENT: dict[str, Any] = {
             [{"do": "for_each", "each": "input.data", "as": "x", "steps": [note(size="=int(x)")]}],
             data={"type": "json"},
         ),
+        endpoint(
+            "doubled",
+            [
+                {
+                    "do": "for_each",
+                    "each": "input.ids",
+                    "as": "id",
+                    "steps": [
+                        {
+                            "do": "update",
+                            "table": "notes",
+                            "where": "item.id == id && item.size > 0",
+                            "set": {"size": "=item.size * 2"},
+                            "expect": "any",
+                        }
+                    ],
+                },
+                {
+                    "do": "for_each",
+                    "each": "input.lines",
+                    "as": "line",
+                    "steps": [note(title="=line.title", size="=line.size + 1")],
+                },
+            ],
+            ids={"type": "list", "of": {"type": "uuid"}},
+            lines={
+                "type": "list",
+                "of": {
+                    "type": "object",
+                    "fields": {
+                        "title": {"type": "text", "required": True},
+                        "size": {"type": "integer", "required": True},
+                    },
+                },
+            },
+        ),
         endpoint("limited", [{"do": "rate_limit", "limit": "1/minute"}]),
         endpoint("lenient", [{"do": "rate_limit", "limit": "1/minute", "on_store_failure": "allow"}]),
         endpoint("rehearsed", [{"do": "rate_limit", "limit": "1/minute", "dry_run": True}]),
@@ -259,6 +295,15 @@ async def test_a_loop_is_bounded_and_one_that_fails_leaves_nothing(backend: Back
         given[failing] = "much too long a title"
         assert (await call(backend, "each", titles=given)).status_code == 422
     assert await titles(backend) == []
+
+
+async def test_what_a_loop_takes_of_a_list_has_the_type_of_its_items(backend: Backend) -> None:
+    notes = "INSERT INTO data.notes (title, size) SELECT 'n' || n, n FROM generate_series(1, 3) n RETURNING id"
+    ids = [str(row[0]) for row in await backend.sql(notes)]
+    lines = [{"title": "more", "size": 6}]
+    assert (await call(backend, "doubled", ids=[ids[0], ids[2]], lines=lines)).status_code == 204
+    sizes = "SELECT title, size FROM data.notes ORDER BY title"
+    assert [tuple(row) for row in await backend.sql(sizes)] == [("more", 7), ("n1", 2), ("n2", 2), ("n3", 6)]
 
 
 async def test_a_loop_over_what_is_no_list_writes_nothing(backend: Backend) -> None:
