@@ -52,6 +52,10 @@ class Maker:
         """Give an id of a table whose ids are numbers."""
         return 4 * 10**9 + _number(seed) % 10**9
 
+    def moment_before(self, number: int) -> datetime:
+        """Give a time at which a row came to be, the later ones later, all before now."""
+        return self.now - timedelta(hours=12) + timedelta(seconds=number)
+
     def value(self, said: ValueType, seed: str, attempt: int = 0) -> Any:
         """Give a value that the options take, or None where none was found; another one for another attempt.
 

@@ -17,6 +17,7 @@ tables:
       - {name: title, type: text, required: true, max_length: 60}
       - {name: amount, type: decimal, precision: 12, scale: 2}
       - {name: done, type: boolean, required: true, default: false}
+      - {name: gone_at, type: timestamp}
   - name: lines
     columns:
       - {name: note, type: reference, table: notes, required: true, on_delete: cascade}
@@ -30,6 +31,10 @@ tables:
     columns:
       - {name: tenant, type: text, required: true}
       - {name: path, type: text, required: true}
+  - name: invites
+    columns:
+      - {name: email, type: text, required: true, format: email}
+      - {name: code, type: text, required: true, unique: true, min_length: 8}
   - name: teams
     columns: [{name: name, type: text, required: true}]
   - name: members
@@ -182,7 +187,7 @@ CASES: dict[str, tuple[str, tuple[str, str, list[str]], str]] = {
         " steps: [{do: fetch, from: notes, id: 'input.ids[0]', as: first},"
         " {do: require, that: first.owner == auth.user.id},"
         " {do: list, from: notes, where: item.id in input.ids, as: found}, {do: respond, body: =found}]}]",
-        ("endpoints/it", "shows", ["notes.amount", "notes.title", "users.id"]),
+        ("endpoints/it", "shows", ["notes.amount", "notes.gone_at", "notes.title", "users.id"]),
         "endpoints: [{name: it, method: POST, path: /b, access: authenticated,"
         " input: {body: {ids: {type: list, required: true, min_length: 1, of: {type: uuid, required: true}}}},"
         " steps: [{do: list, from: notes, where: item.id in input.ids && item.owner == auth.user.id, as: found},"
@@ -254,6 +259,28 @@ CASES: dict[str, tuple[str, tuple[str, str, list[str]], str]] = {
         " steps: [{do: fetch, from: papers, id: input.id, as: paper},"
         " {do: fetch, from: members, where: item.team == paper.team && item.person == auth.user.id, as: me},"
         " {do: respond, body: {it: =paper.body}}]}]",
+    ),
+    "what_was_not_deleted": (
+        "endpoints: [{name: it, method: GET, path: '/g/{id}', access: authenticated, input: {path: {id: {type: uuid}}},"
+        " steps: [{do: fetch, from: notes, where: item.id == input.id && item.gone_at == null, as: note},"
+        " {do: respond, body: {it: =note.title}}]}]",
+        ("endpoints/it", "shows", ["notes.title"]),
+        "endpoints: [{name: it, method: GET, path: '/g/{id}', access: authenticated, input: {path: {id: {type: uuid}}},"
+        " steps: [{do: fetch, from: notes, where: item.id == input.id && item.gone_at == null"
+        " && item.owner == auth.user.id, as: note}, {do: respond, body: {it: =note.title}}]}]",
+    ),
+    "what_is_addressed_to_somebody": (
+        "endpoints: [{name: it, method: POST, path: /invites, access: authenticated,"
+        " input: {body: {code: {type: text, required: true}}},"
+        " steps: [{do: fetch, from: invites, where: item.code == input.code, as: invite},"
+        " {do: respond, body: {to: =invite.email}}]}]\n"
+        "views: [{name: my_invites, table: invites, filter: row.email == auth.user.email}]",
+        ("endpoints/it", "shows", ["users.email"]),
+        "endpoints: [{name: it, method: POST, path: /invites, access: authenticated,"
+        " input: {body: {code: {type: text, required: true}}},"
+        " steps: [{do: fetch, from: invites, where: item.code == input.code && item.email == auth.user.email,"
+        " as: invite}, {do: respond, body: {to: =invite.email}}]}]\n"
+        "views: [{name: my_invites, table: invites, filter: row.email == auth.user.email}]",
     ),
     "what_only_payers_reach": (
         "endpoints: [{name: it, method: GET, path: /e, access: authenticated, middleware: [pro_only],"
