@@ -24,12 +24,13 @@ from app.outward.refusals import (
     CallFailed,
     CircuitOpen,
     Denied,
+    RedirectRefused,
     SecretAstray,
     TimedOut,
     Unreachable,
 )
 from app.outward.sealing import SealingKey
-from tests.outward.upstream import Asked, Upstream, gate, reply, upstream
+from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
 KEY = SealingKey.of("s" * 40)
 
@@ -184,7 +185,7 @@ async def test_ten_calls_to_a_host_are_under_way_and_the_others_wait_within_thei
     async with upstream() as up, upstream() as other, way_out() as outward:
         up.answers["/"] = waits
         first = [asyncio.create_task(outward.send(to(up, timeout=60))) for _ in range(AT_ONCE)]
-        await came.wait()
+        await soon(came)
         behind = [asyncio.create_task(outward.send(to(up, timeout=60))) for _ in range(5)]
         # More than would rest a host that failed: what was never sent says nothing of it.
         late = await asyncio.gather(
@@ -281,6 +282,27 @@ async def test_the_call_itself_is_all_that_leaves_and_no_proxy_sees_it(
     for found in (up, encrypted):
         assert ([asked.method for asked in found.asked], found.connections) == (["POST", "DELETE"], 2)
     assert proxy.connections == 0
+
+
+async def test_a_redirect_takes_headers_to_the_same_server_only_and_never_from_https_to_http(tmp_path: Path) -> None:
+    good = certificate(tmp_path, "localhost")
+    async with secure(good) as encrypted, upstream() as up, upstream() as other, way_out(good) as outward:
+        allow, headers = (up.host, other.host, f"localhost:{encrypted.port}"), (("X-Key", "canary"),)
+        up.answers["/here"] = reply(b"", 302, Location="/there")
+        up.answers["/away"] = reply(b"", 307, Location=f"{other.url}/there")
+        for path in ("/here", "/away"):
+            answer = await outward.send(OutwardCall("GET", up.url + path, headers, allow=allow))
+            assert answer.status == 200
+        assert up.asked[1].headers["x-key"] == "canary"
+        assert [(asked.path, "x-key" in asked.headers) for asked in other.asked] == [("/there", False)]
+        encrypted.answers["/down"] = reply(b"", 302, Location=f"{other.url}/there")
+        with pytest.raises(RedirectRefused):
+            await outward.send(OutwardCall("GET", f"https://localhost:{encrypted.port}/down", allow=allow))
+        up.answers["/loop"] = reply(b"", 302, Location="/loop")
+        with pytest.raises(RedirectRefused):
+            await outward.send(OutwardCall("HEAD", f"{up.url}/loop", allow=allow))
+    assert len(other.asked) == 1
+    assert [asked.path for asked in up.asked].count("/loop") == 4  # itself, and three redirects
 
 
 async def test_a_piece_of_an_answer_is_small_so_that_others_get_their_turn() -> None:

@@ -10,7 +10,7 @@ import pytest
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from tests.backend import Backend, serving
-from tests.outward.upstream import Asked, Upstream, gate, reply, upstream
+from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
 NOTES = {"name": "notes", "columns": [{"name": "body", "type": "text"}, {"name": "n", "type": "integer", "default": 0}]}
 GET = {"do": "http", "method": "GET", "as": "got"}
@@ -261,7 +261,7 @@ async def test_no_connection_is_held_during_a_call(backend: Backend, up: Upstrea
         )
         for number, name in enumerate(kinds)
     ]
-    await came.wait()
+    await soon(came)
     async with asyncio.timeout(10):
         assert [(await ask(backend, "count")).json() for _ in range(3)] == [1, 1, 1]
         at_once = await asyncio.gather(*(ask(backend, "add") for _ in range(10)))
@@ -287,7 +287,7 @@ async def test_what_was_read_before_a_call_still_holds_when_it_is_written(
 ) -> None:
     came, go, up.answers["/slow"] = gate()
     waiting = asyncio.create_task(ask(backend, "write"))
-    await came.wait()
+    await soon(came)
     await backend.sql(meanwhile)
     before = [tuple(row) for row in await backend.sql("SELECT n FROM data.notes")]
     go.set()

@@ -15,7 +15,7 @@ from app.database import connect
 from app.outward.delivery import AT_ONCE
 from tests.backend import apply
 from tests.outward.test_outbox import document
-from tests.outward.upstream import Upstream, gate, upstream
+from tests.outward.upstream import Upstream, gate, soon, upstream
 
 SERVE = (str(Path(sys.executable).parent / "rowgate"), "serve", "--port", "0")
 
@@ -63,9 +63,9 @@ async def test_a_killed_server_loses_no_call_and_makes_none_without_a_commit(mig
         async with server(migrated_url) as (client, process):
             writers = [asyncio.create_task(write(client, f"writer {n}", acked, refused)) for n in range(4)]
             # Some calls are being delivered, which nobody answers; all the others have been committed and wait.
-            await came.wait()
-            async with asyncio.timeout(60):
-                while len(acked) < 30 or len(refused) < 10:  # noqa: ASYNC110 - what is waited for has no event
+            await soon(came)
+            async with asyncio.timeout(120):
+                while len(acked) < 20 or len(refused) < 5:  # noqa: ASYNC110 - what is waited for has no event
                     await asyncio.sleep(0.01)
             process.kill()
             await asyncio.gather(*writers)
@@ -78,7 +78,7 @@ async def test_a_killed_server_loses_no_call_and_makes_none_without_a_commit(mig
             assert await connection.fetchval("SELECT count(*) FROM rowgate.outbox") == len(committed)
             # The lease of whoever died is over.
             await connection.execute("UPDATE rowgate.outbox SET next_at = now()")
-            async with server(migrated_url), asyncio.timeout(60):
+            async with server(migrated_url), asyncio.timeout(120):
                 while await connection.fetchval("SELECT count(*) FROM rowgate.outbox"):  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0.05)
         finally:

@@ -18,7 +18,7 @@ from app.outward import delivery, outbox
 from app.serving import rotate_secrets
 from app.settings import load_settings
 from tests.backend import Backend, serving
-from tests.outward.upstream import Asked, Upstream, reply, upstream
+from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
 NOTES = {"name": "notes", "columns": [{"name": "body", "type": "text"}]}
 INSERT = {"do": "insert", "table": "notes", "set": {"body": "=input.body"}, "as": "note"}
@@ -140,6 +140,18 @@ async def test_a_call_that_keeps_failing_is_dead_until_an_admin_acts(
         row["action"] for row in await backend.sql("SELECT action FROM rowgate.audit WHERE target = $1", found["id"])
     ]
     assert actions == ["outbox.retry"]
+
+
+async def test_no_connection_is_held_while_calls_are_delivered(migrated_url: str, up: Upstream) -> None:
+    came, go, up.answers["/hook"] = gate(delivery.AT_ONCE)
+    async with serving(migrated_url, document(up), pool_size=2) as backend:
+        await asyncio.gather(*(post(backend, "add") for _ in range(delivery.AT_ONCE)))
+        await soon(came)
+        async with asyncio.timeout(20):
+            answers = await asyncio.gather(*(post(backend, "rolled_back") for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {409}
+        go.set()
+        await until(backend, "count(*) = 0")
 
 
 async def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(

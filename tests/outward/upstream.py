@@ -92,3 +92,9 @@ def gate(callers: int = 1) -> tuple[asyncio.Event, asyncio.Event, Answering]:
         writer.write(reply(b"1"))
 
     return came, go, wait
+
+
+async def soon(event: asyncio.Event) -> None:
+    """Wait for what has to happen, and not for ever."""
+    async with asyncio.timeout(60):
+        await event.wait()

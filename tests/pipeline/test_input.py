@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from app.compiler.check import check_project
+from app.compiler.compile import compile_project
+from app.data_plane.openapi import openapi_document
 from app.definitions.project import parse_project
 from tests.backend import Backend, serving
 
@@ -166,6 +168,21 @@ async def test_headers_are_inputs_by_their_names(backend: Backend) -> None:
     ]
     odd = await backend.client.get("/api/headed", headers={b"X-Total": b"\xff", b"User-Agent": b"a"})
     assert (odd.status_code, odd.json()["code"]) == (400, "input.bad_text")
+
+
+def test_the_openapi_document_shows_headers_by_their_names_and_objects_to_their_depth() -> None:
+    project, findings = parse_project(DOCUMENT)
+    assert project is not None, findings
+    runtime, findings = compile_project(project)
+    assert runtime is not None, findings
+    paths = openapi_document(runtime)["paths"]
+    shown = [(one["in"], one["name"], one["required"]) for one in paths["/api/headed"]["get"]["parameters"]]
+    assert shown == [("header", "X-Total", True), ("header", "X-Tag", False), ("header", "User-Agent", False)]
+    body = paths["/api/nested"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    lines, ship = body["properties"]["lines"], body["properties"]["ship"]
+    assert (lines["minItems"], lines["maxItems"], lines["items"]["required"]) == (1, 3, ["sku"])
+    assert ship["properties"]["to"]["required"] == ["city"]
+    assert (body["additionalProperties"], ship["additionalProperties"]) == (False, False)
 
 
 @pytest.mark.parametrize(
