@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.definitions.endpoints import EndpointDef
+from app.definitions.inputs import header_name
 from app.definitions.validation import Validator, object_validator
 from app.errors import FieldError
 from app.json_body import BadText, check_text, parse_json
@@ -76,19 +77,13 @@ def _named(headers: Sequence[tuple[bytes, bytes]], names: Mapping[bytes, str]) -
 
 
 def compile_inputs(said: EndpointDef, bigints: Collection[str], rules: Rules | None) -> BoundInputs:
-    """Compile an endpoint's input. An input `userAgent` or `x_total` of the headers is sent as User-Agent, X-Total."""
+    """Compile an endpoint's input."""
     inputs = said.input
     return BoundInputs(
         object_validator(inputs.path, bigints, text=True) if inputs.path else None,
         object_validator(inputs.query, bigints, text=True),
         object_validator(inputs.headers, bigints, text=True) if inputs.headers else None,
-        {header_name(name): name for name in inputs.headers},
+        {header_name(name).encode(): name for name in inputs.headers},
         object_validator(inputs.body, bigints) if inputs.body else None,
         rules,
     )
-
-
-def header_name(name: str) -> bytes:
-    """Give the header that an input of this name is read from: capitals and underscores become dashes."""
-    dashed = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
-    return dashed.replace("_", "-").encode()

@@ -1,12 +1,14 @@
 """What an endpoint declares of its answers, as validators: a development server holds its answers against them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from referencing import Registry
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012, Schema
 
 from app.definitions.endpoints import ResponseDef
 from app.errors import RowgateError
@@ -62,8 +64,26 @@ def compile_responses(said: Mapping[str, ResponseDef], place: str, findings: Fin
             findings.report(where, "this is no JSON Schema", "a type is string, number, integer, object or array")
             continue
         # A registry of its own: nothing that a schema refers to is fetched.
-        found[status] = Draft202012Validator(response.schema_, registry=Registry())
+        registry: Registry[Schema] = Registry()
+        schema = DRAFT202012.create_resource(response.schema_)
+        for reference in _leading_nowhere(registry.resolver_with_root(schema), schema):
+            hint = "a schema refers to its own parts: #/$defs/line"
+            findings.report(f"{place}/{status}.schema", f"there is nothing at {reference!r}", hint)
+        found[status] = Draft202012Validator(response.schema_, registry=registry)
     return Responses(found) if found else None
+
+
+def _leading_nowhere(resolver: Any, schema: Resource[Schema]) -> Iterator[str]:
+    """Give the references that can't be followed, in the schema and all within it."""
+    said = schema.contents
+    for key in ("$ref", "$dynamicRef"):
+        if isinstance(said, Mapping) and isinstance(reference := said.get(key), str):
+            try:
+                resolver.lookup(reference)
+            except Unresolvable:
+                yield reference
+    for part in schema.subresources():
+        yield from _leading_nowhere(resolver.in_subresource(part), part)
 
 
 def _plain(value: Any) -> Any:

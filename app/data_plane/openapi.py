@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
-from app.compiler.inputs import header_name
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
 from app.definitions.columns import INTEGER_RANGES, ValueType
 from app.definitions.endpoints import ResponseDef
-from app.definitions.inputs import ListDef, ObjectDef
+from app.definitions.inputs import ListDef, ObjectDef, header_name
 from app.definitions.validation import plain
 from app.expressions.types import (
     BOOL,
@@ -109,8 +109,11 @@ _PROBLEM_SCHEMA = {
 
 
 def _problem_response() -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": "A refusal (RFC 9457)", "content": {"application/problem+json": {"schema": schema}}}
+    return {"description": "A refusal (RFC 9457)", "content": {"application/problem+json": _problem_content()}}
+
+
+def _problem_content() -> dict[str, Any]:
+    return {"schema": {"$ref": "#/components/schemas/Problem"}}
 
 
 def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
@@ -118,14 +121,14 @@ def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
     made = [_parameter("path", name, field, runtime, required=True) for name, field in said.input.path.items()]
     made += [_parameter("query", name, field, runtime) for name, field in said.input.query.items()]
     for name, field in said.input.headers.items():
-        made.append(_parameter("header", header_name(name).decode().title(), field, runtime))
+        made.append(_parameter("header", header_name(name).title(), field, runtime))
     operation: dict[str, Any] = {
         "operationId": said.name,
         "summary": said.name.replace("_", " ").capitalize(),
         "description": " ".join(filter(None, (said.description, _who(endpoint.access)))),
         "tags": list(said.tags) or ["endpoints"],
         "parameters": made,
-        "responses": {"default": _PROBLEM, **_responses(said.responses)},
+        "responses": _responses(said.responses, f"#/paths/{_pointed(f'/api{said.path}')}/{said.method.lower()}"),
         "security": [] if endpoint.access.public else _BEARER,
     }
     if said.input.body:
@@ -135,13 +138,36 @@ def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
     return operation
 
 
-def _responses(said: Mapping[str, ResponseDef]) -> dict[str, Any]:
+def _responses(said: Mapping[str, ResponseDef], place: str) -> dict[str, Any]:
+    """Give the declared answers; what may be a refusal as well is a problem document too."""
     found: dict[str, Any] = {}
     for status, response in said.items():
-        found[status] = {"description": response.description}
+        content = {}
         if response.schema_ is not None:
-            found[status]["content"] = {"application/json": {"schema": response.schema_}}
-    return found or {"2XX": {"description": "An answer"}}
+            at = f"{place}/responses/{status}/content/application~1json/schema"
+            content["application/json"] = {"schema": _placed(response.schema_, at)}
+        if status[0] in "45d":
+            content["application/problem+json"] = _problem_content()
+        found[status] = {"description": response.description, **({"content": content} if content else {})}
+    return {"default": _PROBLEM, **(found or {"2XX": {"description": "An answer"}})}
+
+
+def _pointed(path: str) -> str:
+    """Write a path as a part of a JSON pointer in a URI (RFC 6901, 6)."""
+    return quote(path.replace("~", "~0").replace("/", "~1"), safe="~")
+
+
+def _placed(schema: Any, place: str) -> Any:
+    """Give a schema as a part of the document: what refers to the schema's own parts goes on doing so."""
+    if isinstance(schema, dict):
+        if "$id" in schema:
+            return schema
+        moved = {key: _placed(part, place) for key, part in schema.items()}
+        reference = schema.get("$ref")
+        if isinstance(reference, str) and (reference == "#" or reference.startswith("#/")):
+            moved["$ref"] = place + reference[1:]
+        return moved
+    return [_placed(part, place) for part in schema] if isinstance(schema, list) else schema
 
 
 def _who(access: AccessLevel) -> str:

@@ -60,6 +60,12 @@ class RuleDef(Definition):
     field: FieldName | None = None
 
 
+def header_name(name: str) -> str:
+    """Give the header that an input is read from: `userAgent` and `x_total` are sent as User-Agent and X-Total."""
+    dashed = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
+    return dashed.replace("_", "-")
+
+
 class InputsDef(Definition):
     """Where each input comes from. All of them land in one `input`, so a name stands once."""
 
@@ -78,6 +84,10 @@ class InputsDef(Definition):
         names = [*self.path, *self.query, *self.headers, *self.body]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             msg = f"an input's name stands in two places: {', '.join(repeated)}; all inputs land in one `input`"
+            raise ValueError(msg)
+        headers = [header_name(name) for name in self.headers]
+        if shared := sorted({name for name in headers if headers.count(name) > 1}):
+            msg = f"two inputs would be read from one header: {', '.join(shared)}"
             raise ValueError(msg)
         if arrays := sorted(name for name, field in self.path.items() if field.array or field.type == "json"):
             msg = f"a path can't hold an array or json: {', '.join(arrays)}"

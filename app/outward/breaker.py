@@ -6,11 +6,11 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from app.outward.refusals import CallFailed, CircuitOpen
+from app.outward.refusals import CallFailed, CircuitOpen, TimedOut
 
 FAILURES = 5
 REST_SECONDS = 10.0
-AT_ONCE = 20
+AT_ONCE = 10
 MOST_HOSTS = 1000
 
 
@@ -31,12 +31,16 @@ class Breaker:
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
 
     @asynccontextmanager
-    async def call(self, name: str) -> AsyncIterator[None]:
-        """Guard one call; waits while too many to this host are under way, raises CircuitOpen while it rests."""
+    async def call(self, name: str, deadline: float | None = None) -> AsyncIterator[None]:
+        """Guard one call; waits while too many to this host are under way, raises CircuitOpen while it rests.
+
+        Raises TimedOut for one that still waits at the deadline, a time of the loop's: it was never made, and says
+        nothing of the host.
+        """
         host = self._host(name)
         host.users += 1
         try:
-            async with host.slots:
+            async with _slot(host, deadline):
                 self._admit(host)
                 try:
                     yield
@@ -66,3 +70,16 @@ class Breaker:
     def _failed(self, host: _Host) -> None:
         host.failures += 1
         host.rests_until = self._clock() + REST_SECONDS
+
+
+@asynccontextmanager
+async def _slot(host: _Host, deadline: float | None) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline):
+            await host.slots.acquire()
+    except TimeoutError:
+        raise TimedOut from None
+    try:
+        yield
+    finally:
+        host.slots.release()

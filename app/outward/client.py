@@ -32,6 +32,7 @@ from app.outward.transport import named_transport, public_transport
 from app.outward.urls import Target, read_url
 
 MAX_ANSWER = 1024 * 1024
+MAX_PIECES = 16 * 1024
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AGAIN = frozenset({429, 502, 503, 504})
@@ -111,7 +112,7 @@ class Outward:
         target = call.target()
         deadline = asyncio.get_running_loop().time() + call.timeout
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._breaker.call(target.authority):
+            async with self._breaker.call(target.authority, deadline):
                 answer = await self._in_time(call, target, deadline)
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or location is None or call.method not in _SAFE:
@@ -162,10 +163,11 @@ def _redirected(call: OutwardCall, target: Target, location: str) -> tuple[Outwa
 async def _read(response: httpx.Response) -> OutwardAnswer:
     if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise AnswerUnreadable
-    raw = bytearray()
+    raw, pieces = bytearray(), 0
     async for part in response.aiter_raw():
         raw += part
-        if len(raw) > MAX_ANSWER:
+        pieces += 1  # a byte a piece costs more than what it brings
+        if len(raw) > MAX_ANSWER or pieces > MAX_PIECES:
             raise AnswerTooLarge
     try:
         headers = {name: check_text(value) for name, value in response.headers.items()}

@@ -14,6 +14,8 @@ from app.outward.refusals import Denied
 
 Allowed = Callable[[str], bool]
 MOST_CONNECTIONS = 100
+MAX_HEAD = 64 * 1024
+READ_AT_ONCE = 4096
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):
@@ -39,7 +41,8 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         failure: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError("there is no address")
         for address in addresses:
             try:
-                return await self._tcp.connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await self._tcp.connect_tcp(address, port, timeout, local_address, socket_options)
+                return BoundedStream(stream)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -56,6 +59,50 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         """Wait between two tries to connect."""
         await asyncio.sleep(seconds)
+
+
+class BoundedStream(httpcore.AsyncNetworkStream):
+    """A connection on which an answer's head is bounded, and read in parts so small that parsing one blocks nobody."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        """Take the connection."""
+        self._inner = inner
+        self._left: int | None = MAX_HEAD
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
+        """Read some bytes; raises RemoteProtocolError for a head that is too long, or has too many before it."""
+        data = await self._inner.read(min(max_bytes, READ_AT_ONCE), timeout)
+        if self._left is not None:
+            if self._left <= 0:
+                raise httpcore.RemoteProtocolError("the head is too long")
+            self._left -= len(data)
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
+        """Write a part of a request, whose answer is still to come."""
+        self._left = MAX_HEAD
+        await self._inner.write(buffer, timeout)
+
+    def head_has_come(self) -> None:
+        """Bound no longer: what follows is a body."""
+        self._left = None
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+    ) -> httpcore.AsyncNetworkStream:
+        """Go on encrypted."""
+        return BoundedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """Give what is known of the socket."""
+        return self._inner.get_extra_info(info)
 
 
 async def _resolved(host: str, port: int) -> list[str]:
@@ -96,6 +143,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
                 extensions=request.extensions,
             )
         )
+        response.extensions["network_stream"].head_has_come()
         return httpx.Response(response.status, headers=response.headers, stream=_Body(response))
 
     async def aclose(self) -> None:

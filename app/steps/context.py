@@ -122,10 +122,14 @@ class Context:
         return table
 
     def source(self, name: str) -> Source | None:
-        """Find the table or view that a step reads."""
+        """Find the table or view that a step reads; not a view with params, which only a request for it brings."""
         source = self.schema.source(name)
         if source is None:
             self.findings.unknown(f"{self.place}.from", "table or view", name, self.schema.source_names)
+        elif name in self.schema.views and self.schema.params[name].fields:
+            hint = "read its table, with a where that says what the view's filter does"
+            self.report("from", f"the view {name} has params, which a step can't give", hint)
+            return None
         return source
 
     def condition(self, key: str, text: str) -> Expression | None:

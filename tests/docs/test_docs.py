@@ -6,10 +6,8 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 import app
 from app.cli import app as command_line
@@ -21,6 +19,7 @@ from app.expressions.evaluate import compile_value
 from app.expressions.library.table import TABLE
 from app.settings import PREFIX, Settings
 from app.steps.registry import KINDS
+from tests.docs.step_examples import Example, around, examples
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -58,49 +57,16 @@ def test_every_command_has_its_heading() -> None:
     assert sorted(headings("commands.md")) == sorted(f"rowgate {name}" for name in names)
 
 
-@pytest.mark.parametrize("step", re.findall(r"^```yaml\n(.*?)^```", (DOCS / "steps.md").read_text(), re.M | re.S))
-def test_every_example_of_a_step_is_sound(step: str) -> None:
-    said: dict[str, Any] = yaml.safe_load(step)
-    fetch: dict[str, Any] = {"do": "fetch", "from": "documents", "id": "input.record_id", "as": "document"}
-    project, findings = parse_project({
-        "rowgate": 1,
-        "users": {"columns": [{"name": "plan", "type": "enum", "values": ["free", "pro"]}]},
-        "tables": [
-            {
-                "name": "documents",
-                "columns": [
-                    {"name": "owner_user_id", "type": "user"},
-                    {"name": "title", "type": "text"},
-                    {"name": "amount", "type": "decimal"},
-                ],
-            }
-        ],
-        "middleware": [
-            {
-                "name": "at_most",
-                "params": {"limit": {"type": "text", "default": "1/minute"}},
-                "steps": [{"do": "rate_limit", "limit": "=params.limit"}],
-            }
-        ],
-        "endpoints": [
-            {
-                "name": "one",
-                "method": "POST",
-                "path": "/one/{record_id}",
-                "access": "authenticated",
-                "input": {
-                    "path": {"record_id": {"type": "uuid"}},
-                    "body": {
-                        **{name: {"type": "text"} for name in ("title", "email", "password")},
-                        "count": {"type": "integer"},
-                    },
-                },
-                "steps": [fetch, said],
-            }
-        ],
-    })  # fmt: skip
+@pytest.mark.parametrize("example", examples(), ids=lambda example: example.name)
+def test_every_example_of_a_step_is_sound_and_stands_under_its_heading(example: Example) -> None:
+    assert example.step["do"] == example.kind
+    project, findings = parse_project(around(example))
     assert project is not None, findings
     assert check_project(project) == []
+
+
+def test_every_kind_of_step_has_an_example() -> None:
+    assert {example.kind for example in examples()} == set(KINDS)
 
 
 FUNCTION_ROW = re.compile(r"^\| `([\w.]+)` \| (.+) \| `(.+)` \| `(.+)` \| (yes|no) \|$", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The way out by itself: certificates, the address that was checked, and what is remembered of hosts."""
+"""The way out by itself: certificates, the address that was checked, what is repeated and remembered of hosts."""
 
 import asyncio
 import datetime
@@ -17,11 +17,20 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from app.outward.addresses import is_public
-from app.outward.breaker import FAILURES, REST_SECONDS, Breaker
+from app.outward.breaker import AT_ONCE, FAILURES, REST_SECONDS, Breaker
 from app.outward.client import Outward, OutwardCall
-from app.outward.refusals import CircuitOpen, Denied, Unreachable
+from app.outward.refusals import (
+    AnswerTooLarge,
+    CallFailed,
+    CircuitOpen,
+    Denied,
+    RedirectRefused,
+    SecretAstray,
+    TimedOut,
+    Unreachable,
+)
 from app.outward.sealing import SealingKey
-from tests.outward.upstream import Upstream, upstream
+from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
 KEY = SealingKey.of("s" * 40)
 
@@ -60,13 +69,23 @@ async def secure(path: Path) -> AsyncIterator[Upstream]:
         await asyncio.sleep(0.05)
 
 
-async def call(up: Upstream, host: str, trusted: Path | None) -> int:
-    tls = None if trusted is None else ssl.create_default_context(cafile=str(trusted))
-    outward, named = Outward(KEY, tls), f"{host}:{up.port}"
+@asynccontextmanager
+async def way_out(trusted: Path | None = None) -> AsyncIterator[Outward]:
+    outward = Outward(KEY, None if trusted is None else ssl.create_default_context(cafile=str(trusted)))
     try:
-        return (await outward.send(OutwardCall("GET", f"https://{named}/", allow=(named,)))).status
+        yield outward
     finally:
         await outward.close()
+
+
+async def call(up: Upstream, host: str, trusted: Path | None, method: str = "GET") -> int:
+    async with way_out(trusted) as outward:
+        named = f"{host}:{up.port}"
+        return (await outward.send(OutwardCall(method, f"https://{named}/", allow=(named,)))).status
+
+
+def to(up: Upstream, path: str = "/", method: str = "GET", **more: Any) -> OutwardCall:
+    return OutwardCall(method, up.url + path, allow=(up.host,), **more)
 
 
 async def test_a_certificate_has_to_hold_for_the_name(tmp_path: Path) -> None:
@@ -157,7 +176,156 @@ async def test_after_its_rest_a_host_is_tried_by_one_call() -> None:
 
 
 async def test_an_answer_of_an_upstream_is_an_answer() -> None:
-    async with upstream() as up:
-        outward = Outward(KEY)
-        assert (await outward.send(OutwardCall("GET", up.url, allow=(up.host,)))).body == {"ok": True}
-        await outward.close()
+    async with upstream() as up, way_out() as outward:
+        assert (await outward.send(to(up))).body == {"ok": True}
+
+
+async def test_ten_calls_to_a_host_are_under_way_and_the_others_wait_within_their_time() -> None:
+    came, go, waits = gate(AT_ONCE)
+    async with upstream() as up, upstream() as other, way_out() as outward:
+        up.answers["/"] = waits
+        first = [asyncio.create_task(outward.send(to(up, timeout=60))) for _ in range(AT_ONCE)]
+        await soon(came)
+        behind = [asyncio.create_task(outward.send(to(up, timeout=60))) for _ in range(5)]
+        # More than would rest a host that failed: what was never sent says nothing of it.
+        late = await asyncio.gather(
+            *(outward.send(to(up, timeout=0.1)) for _ in range(FAILURES + 1)), return_exceptions=True
+        )
+        assert [type(one) for one in late] == [TimedOut] * (FAILURES + 1)
+        assert (await outward.send(to(other))).status == 200
+        assert (up.connections, AT_ONCE) == (10, 10)
+        go.set()
+        assert {answer.status for answer in await asyncio.gather(*first, *behind)} == {200}
+    assert len(up.asked) == AT_ONCE + 5
+
+
+async def test_a_call_is_repeated_after_pauses_that_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def pause(seconds: float, *more: Any) -> Any:
+        if seconds >= 0.05:
+            pauses.append(seconds)
+        return await sleep(0, *more)
+
+    async with upstream() as up, way_out() as outward:
+        up.answers["/busy"], up.answers["/gone"] = reply(b"", 503), b""
+        monkeypatch.setattr(asyncio, "sleep", pause)
+        assert (await outward.send(to(up, "/busy", retries=3))).status == 503
+        first, pauses = pauses, []
+        with pytest.raises(Unreachable):
+            await outward.send(to(up, "/gone", "PUT", retries=3))
+    assert [asked.path for asked in up.asked] == ["/busy"] * 4 + ["/gone"] * 4
+    for found in (first, pauses):
+        assert len(found) == 3
+        for number, seconds in enumerate(found):
+            assert 0.05 * 2**number <= seconds <= 0.2 * 2**number
+    assert first != pauses
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (reply(b"x" * 1_048_577), AnswerTooLarge),
+        (reply(b"{", Content_Encoding="br"), CallFailed),
+        (reply(b"", 500), None),
+    ],
+)
+async def test_what_would_only_come_again_is_not_asked_for_again(answer: bytes, failure: Any) -> None:
+    async with upstream() as up, way_out() as outward:
+        up.answers["/"] = answer
+        if failure is None:
+            assert (await outward.send(to(up, retries=5))).status == 500
+        else:
+            with pytest.raises(failure):
+                await outward.send(to(up, retries=5))
+    assert len(up.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "failure"),
+    [
+        (OutwardCall("GET", "http://user@name.example/"), Denied),
+        (OutwardCall("GET", "ftp://name.example/"), Denied),
+        (OutwardCall("GET", "http://name.example\\@other.example/"), Denied),
+        (OutwardCall("GET", "https://name.example/", bound=(("other.example",),)), SecretAstray),
+        (OutwardCall("GET", "http://name.example/", bound=(("name.example",),)), SecretAstray),
+    ],
+)
+async def test_no_name_is_looked_up_for_a_call_that_may_not_be(
+    monkeypatch: pytest.MonkeyPatch, call: OutwardCall, failure: type[CallFailed]
+) -> None:
+    looked_up = []
+
+    async def resolve(host: Any, *_more: Any, **_named: Any) -> list[Any]:
+        looked_up.append(host)
+        return []
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    async with way_out() as outward:
+        with pytest.raises(failure):
+            await outward.send(call)
+    assert looked_up == []
+
+
+async def test_the_call_itself_is_all_that_leaves_and_no_proxy_sees_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    good = certificate(tmp_path, "localhost")
+    async with upstream() as proxy, upstream() as up, secure(good) as encrypted, way_out() as outward:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+            monkeypatch.setenv(name.lower(), proxy.url)
+        for method in ("POST", "DELETE"):
+            assert (await outward.send(to(up, method=method, body=b"{}"))).status == 200
+            assert await call(encrypted, "localhost", good, method) == 200
+    for found in (up, encrypted):
+        assert ([asked.method for asked in found.asked], found.connections) == (["POST", "DELETE"], 2)
+    assert proxy.connections == 0
+
+
+async def test_a_redirect_takes_headers_to_the_same_server_only_and_never_from_https_to_http(tmp_path: Path) -> None:
+    good = certificate(tmp_path, "localhost")
+    async with secure(good) as encrypted, upstream() as up, upstream() as other, way_out(good) as outward:
+        allow, headers = (up.host, other.host, f"localhost:{encrypted.port}"), (("X-Key", "canary"),)
+        up.answers["/here"] = reply(b"", 302, Location="/there")
+        up.answers["/away"] = reply(b"", 307, Location=f"{other.url}/there")
+        for path in ("/here", "/away"):
+            answer = await outward.send(OutwardCall("GET", up.url + path, headers, allow=allow))
+            assert answer.status == 200
+        assert up.asked[1].headers["x-key"] == "canary"
+        assert [(asked.path, "x-key" in asked.headers) for asked in other.asked] == [("/there", False)]
+        encrypted.answers["/down"] = reply(b"", 302, Location=f"{other.url}/there")
+        with pytest.raises(RedirectRefused):
+            await outward.send(OutwardCall("GET", f"https://localhost:{encrypted.port}/down", allow=allow))
+        up.answers["/loop"] = reply(b"", 302, Location="/loop")
+        with pytest.raises(RedirectRefused):
+            await outward.send(OutwardCall("HEAD", f"{up.url}/loop", allow=allow))
+    assert len(other.asked) == 1
+    assert [asked.path for asked in up.asked].count("/loop") == 4  # itself, and three redirects
+
+
+async def test_a_piece_of_an_answer_is_small_so_that_others_get_their_turn() -> None:
+    """A body in chunks of one byte costs far more to read than it weighs: the loop goes round at least each 4 KiB."""
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    body = b"1\r\nx\r\n" * 16_000
+
+    async def chunks(_asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await asyncio.sleep(0.1)
+        writer.write(body + b"0\r\n\r\n")
+        turning.append(asyncio.create_task(turn()))
+
+    turning: list[asyncio.Task[None]] = []
+    async with upstream() as up, way_out() as outward:
+        up.answers["/"] = chunks
+        assert (await outward.send(to(up, timeout=60))).body == "x" * 16_000
+        turning[0].cancel()
+    assert turns > len(body) / 4096

@@ -10,13 +10,14 @@ import pytest
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from tests.backend import Backend, serving
-from tests.outward.upstream import Asked, Upstream, reply, upstream
+from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
 NOTES = {"name": "notes", "columns": [{"name": "body", "type": "text"}, {"name": "n", "type": "integer", "default": 0}]}
 GET = {"do": "http", "method": "GET", "as": "got"}
 FETCH = {"do": "fetch", "from": "notes", "where": 'item.body == "first"', "as": "note"}
 WRITE = {"do": "update", "table": "notes", "id": "note.id", "set": {"n": "=item.n + 1"}, "as": "note"}
 SHOW = {"do": "respond", "body": "=got"}
+OK = {"do": "respond"}
 
 
 def endpoint(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def document(up: Upstream) -> dict[str, Any]:
         "rowgate": 1,
         "project": {"http_allow": [up.host]},
         "tables": [NOTES],
+        "middleware": [{"name": "asks", "steps": [FETCH, get("/slow")]}],
         "endpoints": [
             endpoint("any", {**GET, "url": "=input.url"}, SHOW),
             endpoint("any_bound", {**GET, "url": "=input.url", "on_error": "bind"}, SHOW),
@@ -53,6 +55,11 @@ def document(up: Upstream) -> dict[str, Any]:
             endpoint("keyed_post", {**post, **keyed, "json": {"k": "=secrets.KEY"}}, SHOW),
             endpoint("write", FETCH, get("/slow"), WRITE, {"do": "respond", "body": "=note.n"}),
             endpoint("slow", {"do": "count", "from": "notes", "as": "n"}, get("/slow"), SHOW),
+            endpoint("slow_keyed", get("/slow", headers=keyed["headers"]), SHOW),
+            endpoint("slow_looped", {"do": "for_each", "each": "[1]", "as": "i", "steps": [FETCH, get("/slow")]}, OK),
+            endpoint("slow_called", FETCH, {"do": "call", "use": "asks"}, OK),
+            endpoint("slow_first", OK, middleware=["asks"]),
+            endpoint("add", INSERT),
             endpoint("count", {"do": "count", "from": "notes", "as": "n"}, {"do": "respond", "body": "=n"}),
             endpoint("fails_after", get("/ok"), INSERT, {"do": "fail", "status": 409}),
         ],
@@ -243,26 +250,27 @@ async def test_a_secret_that_was_tampered_with_sends_nothing(backend: Backend, u
     assert (got.status_code, got.json()["code"], up.connections) == (503, "secrets.unreadable", 0)
 
 
-def gate() -> tuple[asyncio.Event, asyncio.Event, Any]:
-    came, go = asyncio.Event(), asyncio.Event()
-
-    async def wait(_asked: Asked, writer: asyncio.StreamWriter) -> None:
-        came.set()
-        await go.wait()
-        writer.write(reply(b"1"))
-
-    return came, go, wait
-
-
 async def test_no_connection_is_held_during_a_call(backend: Backend, up: Upstream) -> None:
-    came, go, up.answers["/slow"] = gate()
-    waiting = [asyncio.create_task(ask(backend, "slow")) for _ in range(6)]
-    await came.wait()
-    assert [(await ask(backend, "count")).json() for _ in range(3)] == [1, 1, 1]
+    """Wherever the call stands, whatever was read, locked or opened before it: two connections serve all the others."""
+    came, go, up.answers["/slow"] = gate(8)
+    await with_secret(backend, up.host)
+    kinds = ["slow", "slow", "slow", "write", "slow_keyed", "slow_looped", "slow_called", "slow_first"]
+    waiting = [
+        asyncio.create_task(
+            backend.client.post(f"/api/{name}", json={}, headers={"Idempotency-Key": str(number)} if number else {})
+        )
+        for number, name in enumerate(kinds)
+    ]
+    await soon(came)
+    async with asyncio.timeout(10):
+        assert [(await ask(backend, "count")).json() for _ in range(3)] == [1, 1, 1]
+        at_once = await asyncio.gather(*(ask(backend, "add") for _ in range(10)))
+    assert {answer.status_code for answer in at_once} == {204}
     busy = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'rowgate' AND state LIKE 'idle in transaction%'"
     assert await backend.sql(busy) == []
     go.set()
-    assert {(await one).status_code for one in waiting} == {200}
+    answers = [await one for one in waiting]
+    assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +287,7 @@ async def test_what_was_read_before_a_call_still_holds_when_it_is_written(
 ) -> None:
     came, go, up.answers["/slow"] = gate()
     waiting = asyncio.create_task(ask(backend, "write"))
-    await came.wait()
+    await soon(came)
     await backend.sql(meanwhile)
     before = [tuple(row) for row in await backend.sql("SELECT n FROM data.notes")]
     go.set()
@@ -313,6 +321,9 @@ INSERT = {"do": "insert", "table": "notes", "set": {"body": "a"}}
         ([QUOTA, CALL], "steps/1", "after lock: true or a quota"),
         ([{"do": "for_each", "each": "[1]", "as": "i", "steps": [CALL, INSERT]}], "steps/0.steps", "both call out and"),
         ([{**CALL, "method": "POST", "retries": 1}], "steps/0", "isn't safe to repeat"),
+        ([{**CALL, "method": "PATCH", "retries": 1}], "steps/0", "isn't safe to repeat"),
+        ([{**CALL, "verify": False}], "steps/0", "unknown field 'verify'"),
+        ([{**CALL, "tls": {"verify": False}}], "steps/0", "unknown field 'tls'"),
         ([{**CALL, "json": 1}], "steps/0", "GET sends no body"),
         ([{**CALL, "headers": {"Host": "a"}}], "steps/0.headers.Host", "can't be set"),
         ([{**CALL, "headers": {"A B": "a"}}], "steps/0.headers.A B", "can't be set"),

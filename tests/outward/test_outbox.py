@@ -4,7 +4,9 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -16,7 +18,7 @@ from app.outward import delivery, outbox
 from app.serving import rotate_secrets
 from app.settings import load_settings
 from tests.backend import Backend, serving
-from tests.outward.upstream import Asked, Upstream, reply, upstream
+from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
 NOTES = {"name": "notes", "columns": [{"name": "body", "type": "text"}]}
 INSERT = {"do": "insert", "table": "notes", "set": {"body": "=input.body"}, "as": "note"}
@@ -138,6 +140,55 @@ async def test_a_call_that_keeps_failing_is_dead_until_an_admin_acts(
         row["action"] for row in await backend.sql("SELECT action FROM rowgate.audit WHERE target = $1", found["id"])
     ]
     assert actions == ["outbox.retry"]
+
+
+async def test_no_connection_is_held_while_calls_are_delivered(migrated_url: str, up: Upstream) -> None:
+    came, go, up.answers["/hook"] = gate(delivery.AT_ONCE)
+    async with serving(migrated_url, document(up), pool_size=2) as backend:
+        await asyncio.gather(*(post(backend, "add") for _ in range(delivery.AT_ONCE)))
+        await soon(came)
+        async with asyncio.timeout(20):
+            answers = await asyncio.gather(*(post(backend, "rolled_back") for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {409}
+        go.set()
+        await until(backend, "count(*) = 0")
+
+
+async def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(
+    backend: Backend, up: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MOST_ATTEMPTS", 4)
+    monkeypatch.setattr(delivery, "_FIRST_WAIT", 0.05)
+    came: list[float] = []
+
+    async def answer(_asked: Asked, writer: asyncio.StreamWriter) -> None:
+        came.append(time.monotonic())
+        writer.write(reply(b"", 500))
+
+    up.answers["/hook"] = answer
+    await post(backend, "add")
+    await until(backend, "bool_and(dead_at IS NOT NULL)")
+    waits = [later - earlier for earlier, later in pairwise(came)]
+    assert len(waits) == 3
+    assert all(wait >= 0.75 * 0.05 * 2**attempt for attempt, wait in enumerate(waits, 1))
+    assert len({asked.headers["idempotency-key"] for asked in up.asked}) == 1
+    for attempt in (1, 5, 12, 100):
+        most = min(3600, 0.05 * 2.0**attempt)
+        found = {delivery._wait(attempt) for _ in range(20)}
+        assert len(found) > 1
+        assert all(0.75 * most <= wait <= 1.25 * most for wait in found)
+
+
+async def test_a_host_that_rests_costs_a_call_none_of_its_attempts(
+    backend: Backend, up: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_FIRST_WAIT", 600)
+    up.answers["/hook"] = b""
+    await asyncio.gather(*(post(backend, "add") for _ in range(8)))
+    await until(backend, "count(last_error) = 5 AND count(*) FILTER (WHERE next_at < now() + interval '5 s') = 0")
+    rows = await backend.sql("SELECT attempts, last_error FROM rowgate.outbox ORDER BY attempts")
+    assert [tuple(row) for row in rows] == [(0, None)] * 3 + [(1, "http.unreachable")] * 5
+    assert up.connections == 5
 
 
 async def test_what_waits_is_sealed_and_survives_a_crash_and_a_new_key(migrated_url: str, up: Upstream) -> None:

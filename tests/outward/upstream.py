@@ -77,3 +77,24 @@ async def upstream() -> AsyncIterator[Upstream]:
         for writer in found.writers:
             writer.transport.abort()
         await asyncio.sleep(0)
+
+
+def gate(callers: int = 1) -> tuple[asyncio.Event, asyncio.Event, Answering]:
+    """Give an event that so many callers have come, one that lets them go, and the answer that waits between."""
+    came, go, waiting = asyncio.Event(), asyncio.Event(), 0
+
+    async def wait(_asked: Asked, writer: asyncio.StreamWriter) -> None:
+        nonlocal waiting
+        waiting += 1
+        if waiting >= callers:
+            came.set()
+        await go.wait()
+        writer.write(reply(b"1"))
+
+    return came, go, wait
+
+
+async def soon(event: asyncio.Event) -> None:
+    """Wait for what has to happen, and not for ever."""
+    async with asyncio.timeout(60):
+        await event.wait()

@@ -94,6 +94,25 @@ async def test_of_fifty_at_once_one_has_an_effect(backend: Backend, alice: Perso
     assert {answer.json()["code"] for answer in refused} <= {"idempotency.running"}
 
 
+async def test_of_fifty_at_once_through_a_view_or_with_two_bodies_one_has_an_effect(
+    backend: Backend, alice: Person
+) -> None:
+    prefer = {"Prefer": "return=representation"}
+    through = [alice.call("POST", "/rest/v1/my_notes", json={"title": "v"}, headers=key(**prefer)) for _ in range(50)]
+    answers = await asyncio.gather(*through)
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
+    assert await count(backend) == 1
+    mixed = await asyncio.gather(*(add(alice, {"title": f"{number % 2}"}) for number in range(50)))
+    assert await count(backend) == 2
+    (made,) = await backend.sql("SELECT title FROM data.notes WHERE title <> 'v'")
+    codes = [{answer.json()["code"] for answer in mixed[n::2] if answer.status_code != 201} for n in range(2)]
+    winner = int(made["title"])
+    assert codes[winner] <= {"idempotency.running"}
+    assert codes[1 - winner] <= {"idempotency.running", "idempotency.mismatch"}
+    assert {answer.status_code for answer in mixed[1 - winner :: 2]} <= {409, 422}
+
+
 async def test_another_request_with_the_same_key_is_refused(backend: Backend, alice: Person) -> None:
     await add(alice)
     answer = await add(alice, {"title": "b"})

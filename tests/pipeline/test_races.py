@@ -33,6 +33,10 @@ def leave(who: str) -> list[Any]:
     ]
 
 
+AT_MOST_FIVE: dict[str, Any] = {
+    "access": "authenticated",
+    "middleware": [{"use": "at_most", "with": {"max": 5}}],
+}
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
     "tables": [
@@ -47,6 +51,28 @@ DOCUMENT: dict[str, Any] = {
         {
             "name": "stock",
             "columns": [{"name": "left", "type": "integer"}, {"name": "owner", "type": "user"}],
+        },
+        {"name": "seats", "columns": [{"name": "owner", "type": "user"}, {"name": "line", "type": "text"}]},
+    ],
+    "views": [
+        {"name": "all_accounts", "table": "accounts", "access": "public", "allow": ["select", "insert"]},
+        {
+            "name": "my_seats",
+            "table": "seats",
+            "columns": ["id", "line"],
+            "filter": "row.owner == auth.user.id",
+            "allow": ["select", "insert", "update"],
+            "presets": {"owner": "=auth.user.id"},
+            **AT_MOST_FIVE,
+        },
+    ],
+    "middleware": [
+        {
+            "name": "at_most",
+            "params": {"max": {"type": "integer", "default": 3}},
+            "steps": [
+                {"do": "quota", "max": "=params.max", "from": "seats", "where": "item.owner == auth.user.id"},
+            ],
         },
     ],
     "endpoints": [
@@ -63,6 +89,15 @@ DOCUMENT: dict[str, Any] = {
                 {"do": "respond", "status": 201},
             ],
         ),
+        endpoint(
+            "take",
+            [
+                {"do": "insert", "table": "accounts", "set": {"who": "=input.who"}, "as": "account"},
+                {"do": "respond", "status": 201, "body": "=account.id"},
+            ],
+            input={"body": {"who": {"type": "text"}}},
+        ),
+        endpoint("fill", [{"do": "insert", "table": "seats", "set": {"owner": "=auth.user.id"}}], **AT_MOST_FIVE),
         endpoint(
             "own",
             [
@@ -131,6 +166,52 @@ async def test_of_a_hundred_buyers_ten_get_what_there_is(backend: Backend) -> No
     answers = await asyncio.gather(*(post(backend, "buy") for _ in range(100)))
     assert Counter(answer.status_code for answer in answers) == {201: 10, 409: 90}
     assert [row["left"] for row in await backend.sql('SELECT "left" FROM data.stock')] == [0]
+
+
+async def test_of_a_hundred_who_take_the_same_unique_value_one_gets_it(backend: Backend) -> None:
+    for path, code in (("/api/take", "code"), ("/rest/v1/all_accounts", "rowgate_code")):
+        body = {"who": path}
+        answers = await asyncio.gather(*(backend.client.post(path, json=body) for _ in range(100)))
+        assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 99}
+        refused = [answer.json() for answer in answers if answer.status_code == 409]
+        assert {answer[code] for answer in refused} == {"db.unique"}
+        assert [error["loc"] for error in refused[0]["errors"]] == [["who"]]
+    assert await accounts(backend) == {"/api/take": 0, "/rest/v1/all_accounts": 0}
+
+
+async def seats(backend: Backend) -> Counter[str]:
+    return Counter(str(row["owner"]) for row in await backend.sql("SELECT owner FROM data.seats"))
+
+
+async def test_a_quota_in_middleware_holds_for_a_view_and_an_endpoint_together(backend: Backend) -> None:
+    """Fifty at once for each of two people; what is written the one way counts for the other."""
+    alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
+    calls = [
+        person.post("/rest/v1/my_seats" if number % 2 else "/api/fill", {"line": "a"} if number % 2 else None)
+        for number in range(50)
+        for person in (alice, bob)
+    ]
+    answers = await asyncio.gather(*calls)
+    for mine in (answers[::2], answers[1::2]):
+        assert Counter(answer.status_code < 300 for answer in mine) == {True: 5, False: 45}
+    refused = [answer.json() for answer in answers if answer.status_code == 403]
+    assert len(refused) == 90
+    assert {answer.get("rowgate_code", answer["code"]) for answer in refused} == {"chain.over_quota"}
+    assert await seats(backend) == {alice.id: 5, bob.id: 5}
+
+
+async def test_a_quota_of_a_view_bounds_its_posts_by_themselves(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    one = await asyncio.gather(*(alice.post("/rest/v1/my_seats", {"line": "a"}) for _ in range(50)))
+    assert Counter(answer.status_code for answer in one) == {201: 5, 403: 45}
+    assert await seats(backend) == {alice.id: 5}
+    # Rows that come together can't pass either, and leave none.
+    bob = await backend.sign_up("bob")
+    six = await bob.post("/rest/v1/my_seats", [{"line": "a"}] * 6)
+    assert (six.status_code, six.json()["rowgate_code"]) == (403, "chain.over_quota")
+    twos = await asyncio.gather(*(bob.post("/rest/v1/my_seats", [{"line": "a"}] * 2) for _ in range(25)))
+    assert Counter(answer.status_code for answer in twos) == {201: 2, 403: 23}
+    assert await seats(backend) == {alice.id: 5, bob.id: 4}
 
 
 async def test_who_lost_the_row_while_the_request_waited_does_not_write_it(backend: Backend) -> None:

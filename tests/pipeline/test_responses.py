@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from app.compiler.compile import compile_project
+from app.data_plane.openapi import openapi_document
 from app.definitions.project import dump_project, parse_project
 from tests.backend import serving
 
@@ -62,14 +65,74 @@ async def test_a_production_server_does_not_look(migrated_url: str) -> None:
 
 @pytest.mark.parametrize(
     ("schema", "place"),
-    [({"type": "strng"}, "type"), ({"properties": {"n": 5}}, "properties.n")],
+    [
+        ({"type": "strng"}, ".type"),
+        ({"properties": {"n": 5}}, ".properties.n"),
+        ({"properties": {"n": {"$ref": "#/$defs/line"}}}, ""),
+        ({"items": {"anyOf": [{"$ref": "https://example.com/line.json"}]}}, ""),
+    ],
 )
 def test_a_schema_that_is_none_is_found_when_saved(schema: dict[str, Any], place: str) -> None:
     project, findings = parse_project(backend({"200": {"schema": schema}}))
     assert project is not None, findings
     runtime, findings = compile_project(project)
     assert runtime is None
-    assert [one.place for one in findings] == [f"endpoints/answer.responses/200.schema.{place}"]
+    assert [one.place for one in findings] == [f"endpoints/answer.responses/200.schema{place}"]
+
+
+LINES = {
+    "$defs": {"line": {"type": "object", "properties": {"n": {"type": "integer"}, "more": {"$ref": "#"}}}},
+    "$ref": "#/$defs/line",
+    "examples": [{"$ref": 1}],
+}
+
+
+async def test_a_schema_may_refer_to_its_own_parts(migrated_url: str) -> None:
+    async with serving(migrated_url, backend({200: {"schema": LINES}})) as served:
+        assert (await served.client.post("/api/answer", json={"n": 1})).status_code == 200
+        refused = await served.client.post("/api/answer", json={"n": "one"})
+    assert (refused.status_code, refused.json()["code"]) == (500, "response.mismatch")
+
+
+def test_the_openapi_document_has_what_is_declared_and_refusals_beside_it() -> None:
+    declared = {
+        200: {"description": "Lines", "schema": LINES},
+        202: {"description": "Later"},
+        404: {"description": "No such line", "schema": NUMBER},
+        "5XX": {"description": "Broken"},
+    }
+    document = backend(declared)
+    document["endpoints"][0] |= {"path": "/{n}/answer~x", "input": {"path": {"n": {"type": "integer"}}}}
+    project, findings = parse_project(document)
+    assert project is not None, findings
+    runtime, findings = compile_project(project)
+    assert runtime is not None, findings
+    whole = openapi_document(runtime)
+    found = whole["paths"]["/api/{n}/answer~x"]["post"]["responses"]
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    assert found["202"] == {"description": "Later"}
+    assert found["404"] == {
+        "description": "No such line",
+        "content": {"application/json": {"schema": NUMBER}, **problem},
+    }
+    assert found["5XX"] == {"description": "Broken", "content": problem}
+    assert found["default"] == {"$ref": "#/components/responses/Problem"}
+    assert whole["components"]["responses"]["Problem"]["content"] == problem
+    schema = found["200"]["content"]["application/json"]["schema"]
+    assert schema["examples"] == LINES["examples"]
+    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(whole))
+    assert resolver.lookup(schema["$ref"]).contents == schema["$defs"]["line"]
+    assert resolver.lookup(schema["$defs"]["line"]["properties"]["more"]["$ref"]).contents == schema
+
+
+def test_a_declared_default_leaves_refusals_in_the_openapi_document() -> None:
+    project, _ = parse_project(backend({"default": {"schema": NUMBER}}))
+    assert project is not None
+    runtime, _ = compile_project(project)
+    assert runtime is not None
+    found = openapi_document(runtime)["paths"]["/api/answer"]["post"]["responses"]
+    assert list(found) == ["default"]
+    assert list(found["default"]["content"]) == ["application/json", "application/problem+json"]
 
 
 @pytest.mark.parametrize("responses", [{"20": {}}, {"ok": {}}, {"200": {"schma": {}}}, {"200": "fine"}])

@@ -244,6 +244,29 @@ def test_a_loop_keeps_the_names_and_types_of_before_it() -> None:
     assert places([leaves, {"do": "respond", "body": "=inner"}]) == ["endpoints/one.steps/1.body:1:2"]
 
 
+@pytest.mark.parametrize("do", ["fetch", "list", "count", "exists", "aggregate", "quota"])
+def test_a_view_with_params_is_read_by_requests_only(do: str) -> None:
+    """A step has none to give: what a middleware's happen to hold, or nothing, would decide which rows there are."""
+    view = {"name": "found", "table": "documents", "filter": "row.title == params.q"}
+    more: dict[str, dict[str, Any]] = {
+        "quota": {"max": 5, "where": "true"},
+        "aggregate": {"values": {"n": {"count": "true"}}, "as": "x"},
+        "fetch": {"where": "true", "as": "x"},
+    }
+    step = {"do": do, "from": "found", **more.get(do, {"as": "x"})}
+    steps = [step, {"do": "respond"}]
+    with_params = [{**view, "params": {"q": {"type": "text"}}}]
+    assert [one[:2] for one in found(steps, views=with_params)] == [
+        ("endpoints/one.steps/0.from", "the view found has params, which a step can't give")
+    ]
+    middleware = [{"name": "looks", "params": {"q": {"type": "text", "default": "a"}}, "steps": [step]}]
+    use = {"middleware": ["looks"]}
+    assert places([{"do": "respond"}], views=with_params, middleware=middleware, endpoint=use) == [
+        "middleware/looks.steps/0.from"
+    ]
+    assert found(steps, views=[{**view, "filter": 'row.title == "a"'}]) == []
+
+
 HTTP = {"do": "http", "method": "GET", "url": "https://example.com/"}
 QUOTA = {"do": "quota", "max": 5, "from": "documents", "where": "true"}
 
