@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
@@ -10,7 +10,7 @@ from referencing import Registry
 
 from app.definitions.endpoints import ResponseDef
 from app.errors import RowgateError
-from app.json_body import parse_json
+from app.json_body import parse_json, plain_numbers
 from app.relations.findings import Findings
 from app.steps.running import Answer
 
@@ -41,7 +41,7 @@ class Responses:
         if validator is None:
             return
         body = parse_json(answer.body) if answer.body else None
-        wrong = [f"{one.json_path} is not {one.validator}" for one in validator.iter_errors(_plain(body))]
+        wrong = [f"{one.json_path} is not {one.validator}" for one in validator.iter_errors(plain_numbers(body))]
         if wrong:
             places = "; ".join(wrong[:_NAMED])
             raise AnswerMismatch(f"The answer is not what `responses` declares for {declared}: {places}.")
@@ -64,12 +64,3 @@ def compile_responses(said: Mapping[str, ResponseDef], place: str, findings: Fin
         # A registry of its own: nothing that a schema refers to is fetched.
         found[status] = Draft202012Validator(response.schema_, registry=Registry())
     return Responses(found) if found else None
-
-
-def _plain(value: Any) -> Any:
-    """Give numbers as JSON Schema's validator knows them."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | bool) or value is None else float(value)
