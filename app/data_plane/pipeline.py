@@ -143,6 +143,7 @@ async def _run(
             request.call = call
             async with asyncio.timeout(target.timeout):
                 answer = await run_once(once, request, call, partial(_carried_out, target, request, call, entered))
+                entered("respond")
                 await db.confirm()
         except ConstraintViolated as refusal:
             raise _explained(refusal, runtime) from refusal
