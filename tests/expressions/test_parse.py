@@ -37,16 +37,16 @@ def refused(text: str) -> Problem:
 )
 def test_deep_or_long_text_is_refused_quickly(text: str) -> None:
     parse("true")
-    started = time.perf_counter()
+    started = time.process_time()
     assert refused(text).code == "expression.bounds"
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("quote", ['"', "'", '"""', "'''", 'r"', 'b"'])
 def test_a_string_without_an_end_never_reaches_the_lexer_that_backtracks(quote: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert "no end" in refused(quote + r"\n" * 1_500).message
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(
