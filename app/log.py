@@ -64,7 +64,8 @@ def start_log(form: Literal["text", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in ("alembic", "httpx"):  # httpx tells each URL that it calls, and a URL may hold a secret
+        logging.getLogger(name).setLevel(logging.WARNING)
     server = logging.getLogger("uvicorn.error")
     server.setLevel(logging.WARNING)
     server.filters[:] = [_OncePerSecond(_INVALID)]

@@ -17,27 +17,32 @@ ASKS = (b"x-rowgate-trace", b"1")
 class TimedRequest(Request):
     """A request that takes the time of its stages; what is run again counts in each of them again."""
 
-    __slots__ = ("_entered", "_spent")
+    __slots__ = ("_at", "_began", "_spent")
 
     def __init__(self, scope: Any, receive: Any, request_id: str, trusted: Networks) -> None:
         """Begin now."""
         super().__init__(scope, receive, request_id, trusted)
         self._spent: dict[str, int] = {}
-        self._entered = time.perf_counter_ns()
+        self._at = self.stage
+        self._began = time.perf_counter_ns()
 
     def entered(self, stage: str, **more: Any) -> None:
         """Note which stage has begun, and how long the one before took."""
-        self._take()
+        self._begin(stage)
         super().entered(stage, **more)
 
-    def _take(self) -> None:
+    def responds(self) -> None:
+        """Note how long the run took, without its commit."""
+        self._begin("respond")
+
+    def _begin(self, stage: str) -> None:
         now = time.perf_counter_ns()
-        self._spent[self.stage] = self._spent.get(self.stage, 0) + now - self._entered
-        self._entered = now
+        self._spent[self._at] = self._spent.get(self._at, 0) + now - self._began
+        self._at, self._began = stage, now
 
     def timing(self) -> str:
         """Give the header's value, in milliseconds (W3C Server Timing, 3): the stages in the order of their begin."""
-        self._take()
+        self._begin(self._at)
         return ", ".join(f"{stage};dur={nanoseconds / 1e6:.3f}" for stage, nanoseconds in self._spent.items())
 
 
