@@ -51,6 +51,25 @@ def parse_json(body: bytes, *, depth: int = MAX_DEPTH, keys: int = MAX_KEYS) -> 
     return value
 
 
+def json_or_text(body: bytes | None) -> Any:
+    """Give an answer's body for reading: None for none, and as text what is no JSON that is taken here."""
+    if not body:
+        return None
+    try:
+        return parse_json(body)
+    except (BadJson, BadText):
+        return body.decode("utf-8", "replace")
+
+
+def plain_numbers(value: Any) -> Any:
+    """Give decimals as the floats that YAML and JSON Schema have: definitions keep no number that one would change."""
+    if isinstance(value, dict):
+        return {key: plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain_numbers(item) for item in value]
+    return value if isinstance(value, str | int | bool) or value is None else float(value)
+
+
 def _decoded(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")

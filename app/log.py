@@ -3,10 +3,12 @@
 import json
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Literal
 
 _LONGEST = 8000  # characters of one line
+_INVALID = "Invalid HTTP request received."  # uvicorn's, to which any stranger brings it
 
 
 class _JsonLines(logging.Formatter):
@@ -33,6 +35,28 @@ class _Text(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+class _OncePerSecond(logging.Filter):
+    """Lets one line of this text through in a second; the next one says how many were left out before it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+        self._again = 0.0
+        self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.msg != self._text:
+            return True
+        now = time.monotonic()
+        if now < self._again:
+            self._left_out += 1
+            return False
+        if self._left_out:
+            record.msg = f"{self._text} {self._left_out} more came before it."
+        self._again, self._left_out = now + 1, 0
+        return True
+
+
 def start_log(form: Literal["text", "json"]) -> None:
     """Send the log to standard error in this form."""
     handler = logging.StreamHandler(sys.stderr)
@@ -40,5 +64,8 @@ def start_log(form: Literal["text", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for name in ("alembic", "httpx"):  # httpx tells each URL that it calls, and a URL may hold a secret
+        logging.getLogger(name).setLevel(logging.WARNING)
+    server = logging.getLogger("uvicorn.error")
+    server.setLevel(logging.WARNING)
+    server.filters[:] = [_OncePerSecond(_INVALID)]

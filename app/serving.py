@@ -35,6 +35,7 @@ from app.isolation import report as isolation_report
 from app.isolation.callers import asked_for
 from app.isolation.prove import prove
 from app.json_answer import to_json
+from app.log import start_log
 from app.main import create_app
 from app.outward.rotation import rotate
 from app.outward.sealing import SealingKey
@@ -257,8 +258,9 @@ def _serve_processes(settings: Settings, url: str, host: str, port: int, workers
 
 
 def worker_app() -> Any:
-    """Make the application in a worker process."""
+    """Make the application in a worker process, which has a log of its own."""
     settings = load_settings()
+    start_log(settings.log_format)
     if settings.database_url is None:
         raise WorkersNeedRedis("A worker process needs ROWGATE_DATABASE_URL.")
     return create_app(settings, settings.database_url.get_secret_value())

@@ -38,9 +38,11 @@ def no_statement_of_a_caller() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def log_as_it_was() -> Iterator[None]:
     """Undo what a command that is run in the test's process does to the log."""
-    root = logging.getLogger()
+    root, server, httpx = (logging.getLogger(name) for name in ("root", "uvicorn.error", "httpx"))
     handlers, level = root.handlers[:], root.level
     yield
+    server.filters.clear()
+    httpx.setLevel(logging.NOTSET)
     root.handlers[:] = handlers
     root.setLevel(level)
 

@@ -51,15 +51,21 @@ class Admin:
 
 
 async def _admin(request: Request) -> Admin:
-    context: AuthContext = request.app.state.auth
-    credential = _credential(request)
+    return await admin_of(request.app.state.auth, request.app.state.pool, _credential(request))
+
+
+async def admin_of(context: AuthContext, pool: Any, credential: str) -> Admin:
+    """Give whose credential it is, as the database has it now; a forged one costs no query.
+
+    Raises AdminRequired, or the 401 of what is no such credential.
+    """
     if credential.startswith(PREFIX):
         state = await context.keys.load(context.keys.digest_of(credential))
         if state.admin_role is None:
             raise AdminRequired
         return Admin(_role(state.admin_role), f"key:{state.name}")
     claims = context.admin_tokens.verify(credential)
-    async with request.app.state.pool.lease() as connection:
+    async with pool.lease() as connection:
         row: Any = await connection.fetchrow(_ADMIN, claims.session_id, claims.user_id)
     if row is None:
         raise AdminRequired

@@ -7,21 +7,8 @@ everything that they need is there.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from app.changes import change
 from app.changes.casts import castable
-from app.changes.change import (
-    AddColumn,
-    AddPart,
-    AddTimestamps,
-    AlterColumn,
-    Change,
-    CreateTable,
-    DropColumn,
-    DropPart,
-    DropTable,
-    RenameColumn,
-    RenamePart,
-    RenameTable,
-)
 from app.compiler.pairing import in_turn, paired
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
@@ -33,14 +20,14 @@ from app.relations.schema import DATA_SCHEMA, Table, tables_of
 class _Changes:
     """The changes by the turn that they come in."""
 
-    parts_gone: list[Change] = field(default_factory=list)
-    drops: list[Change] = field(default_factory=list)
-    table_renames: list[RenameTable] = field(default_factory=list)
-    renames: list[Change] = field(default_factory=list)
-    comes: list[Change] = field(default_factory=list)
-    parts_new: list[AddPart] = field(default_factory=list)
+    parts_gone: list[change.Change] = field(default_factory=list)
+    drops: list[change.Change] = field(default_factory=list)
+    table_renames: list[change.RenameTable] = field(default_factory=list)
+    renames: list[change.Change] = field(default_factory=list)
+    comes: list[change.Change] = field(default_factory=list)
+    parts_new: list[change.AddPart] = field(default_factory=list)
 
-    def in_order(self) -> list[Change]:
+    def in_order(self) -> list[change.Change]:
         tables = in_turn(self.table_renames, lambda one: (one.old, one.new))
         # A foreign key stands behind the unique constraints that it may rest on.
         parts = sorted(self.parts_new, key=lambda one: one.part.kind == "foreign key")
@@ -55,7 +42,7 @@ class _Side:
     parts: Mapping[str, Part]
 
 
-def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list[Change]:
+def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list[change.Change]:
     """Give the changes; a table whose id becomes of another type is another table."""
     changes = _Changes()
     old_tables, new_tables = tables_of(old, schema), tables_of(new, schema)
@@ -65,15 +52,15 @@ def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list
     taken = {name for said in old.tables for name in parts_of(said, old_tables[said.name])}
     for said in (*gone, *replaced):
         parts = parts_of(said, old_tables[said.name]).values()
-        changes.parts_gone += [DropPart(said.name, part) for part in parts if part.kind == "foreign key"]
-        changes.drops.append(DropTable(said.name))
+        changes.parts_gone += [change.DropPart(said.name, part) for part in parts if part.kind == "foreign key"]
+        changes.drops.append(change.DropTable(said.name))
     for before, after in pairs:
         side = _Side(new_tables[after.name], parts_of(after, new_tables[after.name]))
         if after.name not in kept:
             _created(after, side, changes)
             continue
         if before.name != after.name:
-            changes.table_renames.append(RenameTable(before.name, after.name))
+            changes.table_renames.append(change.RenameTable(before.name, after.name))
         was = _Side(old_tables[before.name], parts_of(before, old_tables[before.name]))
         origins = _columns(was.table, side.table, changes)
         _timestamps(before, after, changes, origins)
@@ -90,31 +77,31 @@ def _users(project: Project, table: Table) -> _Side:
 
 
 def _created(said: TableDef, side: _Side, changes: _Changes) -> None:
-    changes.comes.append(CreateTable(said, side.table))
+    changes.comes.append(change.CreateTable(said, side.table))
     # Nobody writes a table that is not there yet: its indexes come with it.
-    changes.parts_new += [AddPart(said.name, replace(part, concurrently=False)) for part in side.parts.values()]
+    changes.parts_new += [change.AddPart(said.name, replace(part, concurrently=False)) for part in side.parts.values()]
 
 
 def _columns(old: Table, new: Table, changes: _Changes) -> dict[str, str]:
     """Note what changes of the columns, and give for each that stays the name that it had."""
     said = [[column.definition for column in table.columns.values() if column.definition] for table in (old, new)]
     pairs, gone = paired(*said)
-    changes.drops += [DropColumn(old.name, column.name) for column in gone]
+    changes.drops += [change.DropColumn(old.name, column.name) for column in gone]
     renames, origins = [], {}
     for before, after in pairs:
         pg = new.columns[after.name].pg
         pg_before = pg if before is None else old.columns[before.name].pg
         if before is None or not castable(pg_before, pg):
             # No value of the one type is a value of the other: what there is goes, and that has to be said.
-            changes.drops += [] if before is None else [DropColumn(old.name, before.name)]
-            changes.comes.append(AddColumn(new.name, after, pg))
+            changes.drops += [] if before is None else [change.DropColumn(old.name, before.name)]
+            changes.comes.append(change.AddColumn(new.name, after, pg))
             continue
         origins[after.name] = before.name
         if before.name != after.name:
-            renames.append(RenameColumn(new.name, before.name, after.name))
+            renames.append(change.RenameColumn(new.name, before.name, after.name))
         if (pg_before, before.required, before.default) != (pg, after.required, after.default):
-            changes.comes.append(AlterColumn(new.name, before, after, pg_before, pg))
-    ordered: list[RenameColumn] = in_turn(renames, lambda one: (one.old, one.new))
+            changes.comes.append(change.AlterColumn(new.name, before, after, pg_before, pg))
+    ordered: list[change.RenameColumn] = in_turn(renames, lambda one: (one.old, one.new))
     changes.renames += ordered
     return origins
 
@@ -124,9 +111,9 @@ def _timestamps(before: TableDef, after: TableDef, changes: _Changes, origins: d
     if before.timestamps and after.timestamps:
         origins |= {name: name for name in ("created_at", "updated_at")}
     elif after.timestamps:
-        changes.comes.append(AddTimestamps(after.name))
+        changes.comes.append(change.AddTimestamps(after.name))
     elif before.timestamps:
-        changes.drops += [DropColumn(before.name, name) for name in ("created_at", "updated_at")]
+        changes.drops += [change.DropColumn(before.name, name) for name in ("created_at", "updated_at")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +154,10 @@ def _parts(old: _Side, new: _Side, same: _Same, taken: Iterable[str], changes: _
     for part in new.parts.values():
         before = same.found(part)
         if before is None or before.name in staying or (before.name != part.name and part.name in taken):
-            changes.parts_new.append(AddPart(new.table.name, part))
+            changes.parts_new.append(change.AddPart(new.table.name, part))
             continue
         staying.add(before.name)
         if before.name != part.name:
-            changes.renames.append(RenamePart(new.table.name, part.kind, before.name, part.name))
+            changes.renames.append(change.RenamePart(new.table.name, part.kind, before.name, part.name))
     gone = [part for name, part in old.parts.items() if name not in staying]
-    changes.parts_gone += [DropPart(old.table.name, part) for part in gone]
+    changes.parts_gone += [change.DropPart(old.table.name, part) for part in gone]

@@ -12,7 +12,7 @@ from referencing.jsonschema import DRAFT202012, Schema
 
 from app.definitions.endpoints import ResponseDef
 from app.errors import RowgateError
-from app.json_body import parse_json
+from app.json_body import parse_json, plain_numbers
 from app.relations.findings import Findings
 from app.steps.running import Answer
 
@@ -43,7 +43,7 @@ class Responses:
         if validator is None:
             return
         body = parse_json(answer.body) if answer.body else None
-        wrong = [f"{one.json_path} is not {one.validator}" for one in validator.iter_errors(_plain(body))]
+        wrong = [f"{one.json_path} is not {one.validator}" for one in validator.iter_errors(plain_numbers(body))]
         if wrong:
             places = "; ".join(wrong[:_NAMED])
             raise AnswerMismatch(f"The answer is not what `responses` declares for {declared}: {places}.")
@@ -84,12 +84,3 @@ def _leading_nowhere(resolver: Any, schema: Resource[Schema]) -> Iterator[str]:
                 yield reference
     for part in schema.subresources():
         yield from _leading_nowhere(resolver.in_subresource(part), part)
-
-
-def _plain(value: Any) -> Any:
-    """Give numbers as JSON Schema's validator knows them."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | bool) or value is None else float(value)

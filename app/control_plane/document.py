@@ -14,7 +14,7 @@ from app.compiler.check import check_project
 from app.control_plane.named import NotThere
 from app.definitions.project import Project, dump_project, parse_project
 from app.errors import Finding, RowgateError
-from app.json_body import parse_json
+from app.json_body import parse_json, plain_numbers
 from app.read_body import read_body
 from app.store.active import load_active, load_revision
 
@@ -86,15 +86,6 @@ async def read_document(request: Request) -> Any:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     raw = await read_body(request.receive, request.scope["headers"], limit=LIMIT, media_types=_DOCUMENT)
     return load_text(raw) if kind in _YAML else plain_numbers(parse_json(raw or b"null", keys=_KEYS))
-
-
-def plain_numbers(value: Any) -> Any:
-    """Give decimals as the floats that YAML has: definitions keep no number that a float would change."""
-    if isinstance(value, dict):
-        return {key: plain_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain_numbers(item) for item in value]
-    return value if isinstance(value, str | int | bool) or value is None else float(value)
 
 
 def parsed(document: Any) -> Project:

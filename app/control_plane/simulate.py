@@ -14,7 +14,7 @@ from app.auth.routes.body import Body, checked, read_json
 from app.auth.routes.router import answer
 from app.changes.apply import DefinitionInvalid, apply_project
 from app.compiler.compile import compile_project
-from app.control_plane.document import LIMIT, parsed, plain_numbers
+from app.control_plane.document import LIMIT, parsed
 from app.control_plane.named import NotThere, identifier, known_roles
 from app.data_plane.asgi import answered
 from app.data_plane.made_request import made_request
@@ -24,7 +24,7 @@ from app.errors import RowgateError
 from app.expressions.conversion import to_type
 from app.expressions.operations import EvaluationError
 from app.expressions.types import Record
-from app.json_body import BadJson, parse_json
+from app.json_body import json_or_text, plain_numbers
 
 router = APIRouter()
 _PREFIXES = ("/api/", "/rest/v1/", "/functions/v1/")
@@ -80,18 +80,9 @@ async def simulate(request: Request, _admin: Editor) -> Response:
     return answer({
         "status": given.status,
         "headers": dict(given.headers),
-        "body": _shown(given.body),
+        "body": json_or_text(given.body),
         "trace": rehearsal.trace.shown(),
     })  # fmt: skip
-
-
-def _shown(body: bytes | None) -> Any:
-    if not body:
-        return None
-    try:
-        return parse_json(body)
-    except BadJson:
-        return body.decode("utf-8", "replace")
 
 
 async def _caller(request: Request, said: str | Pretended) -> tuple[Identity, bool]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import secrets
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from app.client_address import Networks
@@ -15,6 +16,7 @@ from app.data_plane.request import Request
 from app.data_plane.rest import rest_problem
 from app.data_plane.shadow import Shadow
 from app.data_plane.stages.accept import REST
+from app.data_plane.timing import ASKS, TimedRequest, is_asked_by_admin
 from app.errors import RowgateError, render_problem
 from app.http_protocol import CLIENT_LOST
 from app.json_answer import to_json
@@ -50,9 +52,10 @@ class DataPlane:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one HTTP request. It is cancelled, and so rolled back, as soon as its client is gone."""
         request_id = request_id_of(scope["headers"])
+        is_timed = ASKS in scope["headers"] and await is_asked_by_admin(self.plane, scope)
         if self.shadow is not None:
             receive = await self.shadow.observe(self.plane, (scope, receive, request_id, self.trusted))
-        request = Request(scope, receive, request_id, self.trusted)
+        request = (TimedRequest if is_timed else Request)(scope, receive, request_id, self.trusted)
         running: Any = asyncio.current_task()
         scope[CLIENT_LOST] = running.cancel
         try:
@@ -66,6 +69,8 @@ class DataPlane:
             return
         scope.pop(CLIENT_LOST, None)
         self.recent.note(request, answer.status, refusal)
+        if isinstance(request, TimedRequest):
+            answer = replace(answer, headers=(*answer.headers, ("Server-Timing", request.timing())))
         await _send(send, answer, request)
 
 

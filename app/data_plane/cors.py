@@ -7,7 +7,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _EXPOSED = (
     b"content-range, etag, idempotency-replayed, location, preference-applied, ratelimit, ratelimit-policy,"
-    b" retry-after, x-request-id"
+    b" retry-after, server-timing, x-request-id"
 )
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _MAX_AGE = b"600"

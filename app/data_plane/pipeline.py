@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from app.auth.identify import AuthContext
 from app.auth.identity import ANONYMOUS, Identity
 from app.compiler.runtime import Runtime
+from app.data_plane.hidden import hidden_in_query
 from app.data_plane.idempotency import once_of, run_once
 from app.data_plane.rehearsal import Rehearsal
 from app.data_plane.reload import Live
@@ -23,10 +24,12 @@ from app.data_plane.stages.bind import bind
 from app.data_plane.stages.chain import chain
 from app.data_plane.stages.execute import execute
 from app.errors import FieldError, RowgateError
+from app.json_body import json_or_text
 from app.rate_limit_headers import limit_headers
 from app.rate_limits import Limit, Outcome
 from app.relations.faults import CommitUnknown, ConstraintViolated, Retryable, Stale
 from app.relations.session import Connections, Guard, Session
+from app.steps.redaction import hidden_in
 from app.steps.refusals import OutsideWindow
 from app.steps.running import Answer, Call, Services
 
@@ -122,6 +125,7 @@ async def _run(
     entered("accept")
     target = accept(runtime, request)
     compiled = target.compiled
+    request.template = target.template
     guard = (runtime.revision, identity.subject_id, identity.version)
     once = once_of(request, identity, target) if rehearsal is None else None
     begin = target.begin
@@ -139,10 +143,13 @@ async def _run(
                 env, db, identity, address=request.address, user_agent=agent, counted=counted, outside=outside,
                 services=plane.services,
             )  # fmt: skip
-            call.trace = None if rehearsal is None else rehearsal.trace
+            if rehearsal is not None:
+                call.trace = rehearsal.trace
+                call.trace.hide(hidden_in([env, json_or_text(request.sent)]) | hidden_in_query(request.query))
             request.call = call
             async with asyncio.timeout(target.timeout):
                 answer = await run_once(once, request, call, partial(_carried_out, target, request, call, entered))
+                request.responds()
                 await db.confirm()
         except ConstraintViolated as refusal:
             raise _explained(refusal, runtime) from refusal

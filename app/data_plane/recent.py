@@ -2,19 +2,20 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
 from app.auth.identity import Identity
+from app.data_plane.hidden import hidden_in_query, shown_path
 from app.data_plane.request import Request
 from app.errors import FieldError, RowgateError
 from app.query_string import query_pairs
-from app.steps.redaction import redacted
+from app.steps.redaction import hidden_in, redacted, without
 from app.steps.running import Call
-from app.steps.trace import StepInfo, rules_seen
+from app.steps.trace import StepInfo, rules_seen, rules_without
 
 REFUSALS, OTHERS, SAMPLED = 1000, 200, 100
 _FIELDS = 20
@@ -39,16 +40,17 @@ class Kept:
     stage: str
     ran: tuple[StepInfo, ...]
     step: dict[str, Any] | None
+    template: str | None
 
     def shown(self) -> dict[str, Any]:
         """Give the members of an answer."""
-        caller = self.caller
+        caller, hidden = self.caller, hidden_in_query(self.query)
         found = {
             "request_id": self.id,
             "at": datetime.fromtimestamp(self.at, UTC),
             "method": self.method,
-            "path": redacted(self.path.decode("latin-1")),
-            "query": _query(self.query),
+            "path": redacted(shown_path(self.path.decode("latin-1"), self.template)),
+            "query": without(_query(self.query), hidden),
             "status": self.status,
             "caller": None
             if caller is None
@@ -57,12 +59,13 @@ class Kept:
         if self.refusal is not None:
             code, detail, errors = self.refusal
             listed = [{"loc": list(one.loc), "code": one.code, "message": one.message} for one in errors]
-            found |= {"code": code, "detail": redacted(detail), "errors": listed}
+            found |= {"code": code, "detail": redacted(without(detail, hidden)), "errors": without(listed, hidden)}
             found["stage"] = self.stage
         if self.step is None:
             return found
         before = [{"step": one.kind, "name": one.name, "place": one.place} for one in self.ran]
-        return found | {"steps_before": before, "step": self.step}
+        step = {**self.step, "rules": rules_without(self.step["rules"], hidden)}
+        return found | {"steps_before": before, "step": step}
 
 
 class Recent:
@@ -97,14 +100,16 @@ class Recent:
 
 def kept(request: Request, status: int, refusal: RowgateError | None) -> Kept:
     """Take of a request what is kept of it."""
-    told = None if refusal is None else (refusal.code, refusal.detail, refusal.errors[:_FIELDS])
-    step = None if refusal is None or request.call is None else _step(request.call)
-    path, query = request.path[:_LONGEST], request.query[:_LONGEST]
     call = request.call
+    hidden = set[str]() if refusal is None or call is None else hidden_in(call.env)
+    told = None if refusal is None else (refusal.code, without(refusal.detail, hidden), refusal.errors[:_FIELDS])
+    step = None if refusal is None or call is None else _step(call, hidden)
+    path, query = request.path[:_LONGEST], request.query[:_LONGEST]
     ran = () if call is None else tuple(one for one in call.ran if one is not call.at)
     return Kept(
-        time.time(), request.id, request.method, path, query, status, request.caller, told, request.stage, ran, step
-    )
+        time.time(), request.id, request.method, path, query, status, request.caller, told, request.stage, ran, step,
+        request.template,
+    )  # fmt: skip
 
 
 def _query(query: bytes) -> dict[str, Any]:
@@ -115,10 +120,10 @@ def _query(query: bytes) -> dict[str, Any]:
     return {name[:100]: redacted(value, name) for name, value in pairs}
 
 
-def _step(call: Call) -> dict[str, Any] | None:
+def _step(call: Call, hidden: Collection[str]) -> dict[str, Any] | None:
     """Say what refused it: the step that began last, and what its rules had before them."""
     at = call.at
     if at is None:
         return None
-    rules = rules_seen(at.rules, call.env)
+    rules = rules_without(rules_seen(at.rules, call.env), hidden)
     return {"step": at.kind, "name": at.name, "place": at.place, "rules": rules}

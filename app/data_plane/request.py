@@ -14,11 +14,14 @@ Header = tuple[bytes, bytes]
 class Request:
     """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs.
 
-    `caller` is who it turned out to be, `stage` how far it came, `call` its last run through a chain: from these can be
-    told afterwards where it stood.
+    `caller` is who it turned out to be, `stage` how far it came, `call` its last run through a chain,
+    `template` the path that its endpoint declares: from these can be told afterwards where it stood.
     """
 
-    __slots__ = ("_body", "_receive", "address", "call", "caller", "headers", "id", "method", "path", "query", "stage")
+    __slots__ = (
+        "_body", "_receive", "address", "call", "caller", "headers", "id", "method", "path", "query", "stage",
+        "template",
+    )  # fmt: skip
 
     def __init__(self, scope: Any, receive: Any, request_id: str, trusted: Networks) -> None:
         """Take what the server parsed; nothing of the body is read."""
@@ -33,10 +36,14 @@ class Request:
         self.call: Call | None = None
         self.caller: Identity | None = None
         self.stage = "authenticate"
+        self.template: str | None = None
 
     def entered(self, stage: str, **_more: Any) -> None:
         """Note which stage has begun; what a rehearsal would record besides is let go."""
         self.stage = stage
+
+    def responds(self) -> None:
+        """Take notice that nothing is left but the commit and the answer: who takes the time wants to know."""
 
     def header(self, name: bytes) -> str | None:
         """Give a header's value, of several the first; names are lower-case."""

@@ -11,7 +11,7 @@ from app.data_plane.rehearsal import Rehearsal
 from app.data_plane.request import Request
 from app.data_plane.stages.authenticate import authenticate
 from app.errors import RowgateError
-from app.json_body import BadJson, parse_json
+from app.json_body import json_or_text
 from app.steps.trace import Trace
 
 # What a limit has left, and when it has more, is not the same twice.
@@ -79,7 +79,7 @@ async def verdict(plane: Plane, runtime: Runtime, request: Request, now: datetim
         listed = [[list(one.loc), one.code, one.message] for one in refusal.errors]
         body: Any = {"code": refusal.code, "detail": refusal.detail, "errors": listed}
         return Verdict({"status": refusal.status, "headers": _headers(refusal.headers), "body": body}, refusal, trace)
-    seen = {"status": answer.status, "headers": _headers(dict(answer.headers)), "body": _body(answer.body)}
+    seen = {"status": answer.status, "headers": _headers(dict(answer.headers)), "body": json_or_text(answer.body)}
     return Verdict(seen, None, trace)
 
 
@@ -90,15 +90,6 @@ def _is_of_the_machine(refusal: RowgateError) -> bool:
 
 def _headers(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items() if name.lower() not in _COUNTED}
-
-
-def _body(body: bytes | None) -> Any:
-    if not body:
-        return None
-    try:
-        return parse_json(body)
-    except BadJson:
-        return body.decode("utf-8", "replace")
 
 
 def differences(live: Any, again: Any, draft: Any, place: str = "") -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from app.definitions.columns import ValueType
+from app.definitions.expression_text import ExpressionText
 from app.definitions.names import Definition, FieldName
 
 
@@ -55,7 +56,7 @@ InputDef = Annotated[
 class RuleDef(Definition):
     """A rule over all of the input: `{rule: input.ends_on >= input.starts_on, message: …, field: ends_on}`."""
 
-    rule: str
+    rule: ExpressionText
     message: str | None = None
     field: FieldName | None = None
 

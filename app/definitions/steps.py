@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName, Definition, Items, Name
 
 COMMON_FIELDS = frozenset({"do", "name", "when"})
@@ -14,7 +15,7 @@ class StepDef(Definition):
 
     do: str
     name: Name | None = None
-    when: str | None = None
+    when: OptionalExpression = None
     fields: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")

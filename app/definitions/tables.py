@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, model_validator
 
 from app.definitions.columns import ColumnDef, UserColumnDef
+from app.definitions.expression_text import ExpressionText
 from app.definitions.names import Definition, Items, Name
 
 GENERATEDS = ("id", "created_at", "updated_at")
@@ -14,7 +15,7 @@ USERS = ("id", "email", "created_at")
 class CheckDef(Definition):
     """A rule over `row` that the database enforces: `{rule: row.ends_on >= row.starts_on, message: …}`."""
 
-    rule: str
+    rule: ExpressionText
     message: str | None = None
 
 

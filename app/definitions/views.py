@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from app.definitions.access import Access
+from app.definitions.expression_text import OptionalExpression
 from app.definitions.inputs import ParamDef
 from app.definitions.names import BoundName, Definition, FieldName, Items, Name
 from app.definitions.steps import UseDef
@@ -27,7 +28,7 @@ class ViewColumnDef(Definition):
     """A column of a view: a plain one by its name, or one that is computed by exactly one of `SOURCES`."""
 
     name: FieldName
-    value: str | None = None
+    value: OptionalExpression = None
     count: Name | None = None
     exists: Name | None = None
     sum: Name | None = None
@@ -36,8 +37,8 @@ class ViewColumnDef(Definition):
     avg: Name | None = None
     one: Name | None = None
     list_: Name | None = Field(default=None, alias="list")
-    of: str | None = None
-    where: str | None = None
+    of: OptionalExpression = None
+    where: OptionalExpression = None
     order: Items[str] = ()
     limit: int | None = Field(default=None, ge=1)
     description: str | None = None
@@ -88,7 +89,7 @@ class ViewDef(Definition):
     was: Name | None = None
     table: Name
     columns: Literal["all"] | Items[ViewColumn] = "all"
-    filter: str | None = None
+    filter: OptionalExpression = None
     params: dict[BoundName, ParamDef] = Field(default_factory=dict)
     access: Access = "authenticated"
     middleware: Items[UseDef] = ()

@@ -8,10 +8,9 @@ from app.compiler.policy_tests import CompiledTest
 from app.compiler.test_labels import Id
 from app.errors import RowgateError
 from app.json_answer import to_json
-from app.json_body import BadJson, BadText, parse_json
+from app.json_body import json_or_text, parse_json
 from app.policy_tests.attempt import Attempt
 from app.policy_tests.result import Failure
-from app.steps.running import Answer
 
 Changes = Mapping[str, Mapping[str, int]]
 _NOTHING = {"inserted": 0, "updated": 0, "deleted": 0}
@@ -22,7 +21,7 @@ _ABSENT = object()
 def failures_of(test: CompiledTest, wanted: Any, made: Attempt) -> list[Failure]:
     """Give everything that came otherwise than expected; `wanted` is the body that is."""
     said, place = test.said.expect, f"{test.place}.expect"
-    body = body_of(made.answer)
+    body = json_or_text(made.answer.body)
     found = []
     if made.answer.status != said.status:
         found.append(Failure(f"{place}.status", str(said.status), _status(made.answer.status, made.refusal)))
@@ -35,16 +34,6 @@ def failures_of(test: CompiledTest, wanted: Any, made: Attempt) -> list[Failure]
         found += _different(parse_json(to_json(wanted)), body, f"{place}.body")
     found += _changed(test, made.answer.status, made.changes)
     return [Failure(one.place, called(one.expected, test.labels), called(one.came, test.labels)) for one in found]
-
-
-def body_of(answer: Answer) -> Any:
-    """Read the answer's body; what is no JSON is text."""
-    if not answer.body:
-        return None
-    try:
-        return parse_json(answer.body)
-    except (BadJson, BadText):
-        return answer.body.decode("utf-8", "replace")
 
 
 def _status(status: int, refusal: RowgateError | None) -> str:

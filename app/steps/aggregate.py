@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName, Definition, Items, Name
 from app.expressions.types import ListOf, Record, Type, describe
 from app.relations.aggregate import Aggregated, aggregate_rows, aggregated_type
@@ -19,11 +20,11 @@ _TAKES = {"sum": "numbers", "avg": "numbers", "min": "numbers, texts and times",
 class AggregateValue(Definition):
     """One of `sum`, `count`, `min`, `max` and `avg`, with an expression over `item`."""
 
-    sum: str | None = None
-    count: str | None = None
-    min: str | None = None
-    max: str | None = None
-    avg: str | None = None
+    sum: OptionalExpression = None
+    count: OptionalExpression = None
+    min: OptionalExpression = None
+    max: OptionalExpression = None
+    avg: OptionalExpression = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -42,7 +43,7 @@ class AggregateValue(Definition):
 class AggregateBody(ReadsFrom):
     """`from`, `where`, `group_by`, `values`, `as`."""
 
-    where: str | None = None
+    where: OptionalExpression = None
     group_by: Items[Name] = ()
     values: dict[BoundName, AggregateValue] = Field(min_length=1)
     as_: BoundName = Field(alias="as")

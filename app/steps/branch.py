@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from app.definitions.expression_text import ExpressionText
 from app.definitions.names import Items
 from app.definitions.steps import StepDef
 from app.expressions.evaluate import compile_condition
@@ -13,7 +14,7 @@ from app.steps.running import Call, run_chain
 class IfBody(StepBody):
     """`when`, `then`, `else`."""
 
-    when: str
+    when: ExpressionText
     then: Items[StepDef] = Field(min_length=1)
     else_: Items[StepDef] = Field(default=(), alias="else")
 

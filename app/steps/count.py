@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName
 from app.expressions.types import INT
 from app.relations.select import count_rows
@@ -12,7 +13,7 @@ from app.steps.running import Call
 class CountBody(ReadsFrom):
     """`from`, `where`, `as`."""
 
-    where: str | None = None
+    where: OptionalExpression = None
     as_: BoundName = Field(alias="as")
 
 

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName, Name
 from app.relations.source import table_source
 from app.relations.write import delete_rows
@@ -16,8 +17,8 @@ class DeleteBody(StepBody):
     """`table`, `id` or `where`, `expect`, `as`; `expect: one` makes none a 404 and is the default with `id`."""
 
     table: Name
-    id: str | None = None
-    where: str | None = None
+    id: OptionalExpression = None
+    where: OptionalExpression = None
     expect: Literal["one", "any"] | None = None
     as_: BoundName | None = Field(default=None, alias="as")
 

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName
 from app.relations.select import select_row
 from app.steps.context import Context, Kind, ReadsFrom, Step
@@ -15,8 +16,8 @@ from app.steps.running import Call
 class FetchBody(ReadsFrom):
     """`from`, `id` or `where`, `as`, `lock`, `optional`."""
 
-    id: str | None = None
-    where: str | None = None
+    id: OptionalExpression = None
+    where: OptionalExpression = None
     as_: BoundName = Field(alias="as")
     lock: bool = False
     optional: bool = False

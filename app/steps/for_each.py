@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from app.definitions.expression_text import ExpressionText
 from app.definitions.names import BoundName, Items
 from app.definitions.steps import StepDef
 from app.expressions.evaluate import compile_value
@@ -19,7 +20,7 @@ MOST_ITEMS = 1000
 class ForEachBody(StepBody):
     """`each`, `as`, `steps`, `limit`."""
 
-    each: str
+    each: ExpressionText
     as_: BoundName = Field(alias="as")
     steps: Items[StepDef] = Field(min_length=1)
     limit: Annotated[int, Field(ge=1, le=MOST_ITEMS)] = MOST_ITEMS

@@ -7,6 +7,7 @@ from pydantic import Field
 from app.auth.audit import audit
 from app.auth.sessions import OpenedSession, open_session
 from app.auth.sign_in import AccountDisabled
+from app.definitions.expression_text import ExpressionText
 from app.definitions.names import BoundName
 from app.expressions.evaluate import compile_value
 from app.expressions.types import UUID
@@ -22,7 +23,7 @@ _OPEN = "SELECT disabled_at IS NOT NULL FROM rowgate.accounts WHERE user_id = $1
 class IssueSessionBody(StepBody):
     """`user`, `as`."""
 
-    user: str
+    user: ExpressionText
     as_: BoundName | None = Field(default=None, alias="as")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName, Items
 from app.expressions.types import INT, ListOf
 from app.relations.rules import order_by
@@ -19,7 +20,7 @@ MOST_ROWS = 1000
 class ListBody(ReadsFrom):
     """`from`, `where`, `order`, `limit`, `offset`, `as`."""
 
-    where: str | None = None
+    where: OptionalExpression = None
     order: Items[str] = ()
     limit: Any = None
     offset: Any = None

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from app.definitions.expression_text import ExpressionText
 from app.expressions.types import INT
 from app.relations.locks import LOCK, lock_key
 from app.relations.select import count_rows
@@ -18,7 +19,7 @@ class QuotaBody(ReadsFrom):
     """`max`, `from`, `where`, `status`, `code`, `message`."""
 
     max_: Any = Field(alias="max")
-    where: str
+    where: ExpressionText
     status: RefusalStatus | None = None
     code: RefusalCode | None = None
     message: Any = None

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from app.definitions.expression_text import OptionalExpression
 from app.expressions.evaluate import compile_value
 from app.expressions.operations import EvaluationError
 from app.expressions.types import INT, STRING
@@ -27,7 +28,7 @@ class RateLimitBody(StepBody):
     """
 
     limit: Any
-    by: str | None = None
+    by: OptionalExpression = None
     scope: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_.-]{0,62}$")
     cost: Any = None
     count: Literal["all", "failures"] = "all"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.definitions.expression_text import ExpressionText
 from app.expressions.evaluate import compile_condition
 from app.steps.context import Context, Kind, Step, StepBody
 from app.steps.refusals import RefusalCode, RefusalStatus, StepRefused, compile_message, message_of, refusal_class
@@ -13,7 +14,7 @@ _DEFAULT = "This is not allowed."
 class RequireBody(StepBody):
     """`that`, `status`, `code`, `message`."""
 
-    that: str
+    that: ExpressionText
     status: RefusalStatus | None = None
     code: RefusalCode | None = None
     message: Any = None

@@ -8,6 +8,7 @@ from app.auth.audit import audit
 from app.auth.failures import attempt
 from app.auth.sessions import OpenedSession
 from app.auth.sign_in import SignInRefused, begin, stored_account, verify
+from app.definitions.expression_text import ExpressionText
 from app.definitions.names import BoundName
 from app.steps.accounts import let_go, may_wait, person, person_statement, session_of, signed_in_type, text_of
 from app.steps.context import Context, Kind, Step, StepBody
@@ -17,8 +18,8 @@ from app.steps.running import Call
 class SignInBody(StepBody):
     """`email`, `password`, `as`."""
 
-    email: str
-    password: str
+    email: ExpressionText
+    password: ExpressionText
     as_: BoundName | None = Field(default=None, alias="as")
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from app.auth.accounts import create_user, new_credentials
 from app.auth.audit import audit
 from app.auth.sessions import OpenedSession, open_session
+from app.definitions.expression_text import ExpressionText
 from app.definitions.names import BoundName, Name
 from app.steps.accounts import (
     columns_given,
@@ -26,8 +27,8 @@ from app.steps.running import Call
 class SignUpBody(StepBody):
     """`email`, `password`, `set`, `as`."""
 
-    email: str
-    password: str
+    email: ExpressionText
+    password: ExpressionText
     set: dict[Name, Any] = Field(default_factory=dict)
     as_: BoundName | None = Field(default=None, alias="as")
 

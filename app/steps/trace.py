@@ -1,12 +1,12 @@
 """What is seen of a chain: each step's place and rules, and the record of a run that somebody asked to see."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import RowgateError
-from app.steps.redaction import redacted
+from app.steps.redaction import hidden_in, redacted, without
 
 # Kinds that reach beyond the transaction, which no rollback undoes: a rehearsal leaves them out.
 BEYOND = frozenset({"http", "sign_up", "sign_in", "issue_session", "update_user"})
@@ -38,6 +38,11 @@ def rules_seen(rules: Iterable[RuleInfo], env: Mapping[str, Any]) -> list[dict[s
     return [{"field": rule.field, "text": rule.text, "saw": _values(rule.paths, env)} for rule in rules]
 
 
+def rules_without(rules: Iterable[dict[str, Any]], hidden: Collection[str]) -> list[dict[str, Any]]:
+    """Give rules as seen, without these texts in what they saw."""
+    return [{**rule, "saw": without(rule["saw"], hidden)} for rule in rules]
+
+
 def _values(paths: Iterable[str], env: Mapping[str, Any]) -> dict[str, Any]:
     found = {path: _value(path, env) for path in sorted(paths)}
     return {path: redacted(value, path) for path, value in found.items() if value is not _MISSING}
@@ -66,12 +71,18 @@ class Entry:
     steps: list["Entry"] = field(default_factory=list)
     microseconds: int = 0
 
-    def shown(self) -> dict[str, Any]:
-        """Give the members of an answer; those that are empty are left out."""
+    def shown(self, hidden: Collection[str]) -> dict[str, Any]:
+        """Give the members of an answer, without these texts among the values; those that are empty are left out."""
         found = {**self.what, "decision": self.decision, "microseconds": self.microseconds}
-        more = {"refusal": self.refusal, "bound": self.bound, "statements": self.statements}
-        found |= {name: value for name, value in more.items() if value}
-        return found | ({"steps": [step.shown() for step in self.steps]} if self.steps else {})
+        if "rules" in found:
+            found["rules"] = rules_without(found["rules"], hidden)
+        if self.refusal is not None:
+            found["refusal"] = {**self.refusal, "detail": without(self.refusal["detail"], hidden)}
+        if self.bound:
+            found["bound"] = without(self.bound, hidden)
+        if self.statements:
+            found["statements"] = [{**one, "parameters": without(one["parameters"], hidden)} for one in self.statements]
+        return found | ({"steps": [step.shown(hidden) for step in self.steps]} if self.steps else {})
 
 
 class Trace:
@@ -82,6 +93,11 @@ class Trace:
         self._stages: list[Entry] = []
         self._open: Entry | None = None
         self._entered = 0
+        self._hidden: set[str] = set()
+
+    def hide(self, texts: set[str]) -> None:
+        """Leave these texts out wherever they come up."""
+        self._hidden |= texts
 
     def restart(self) -> None:
         """Forget what a run did that is run again."""
@@ -133,7 +149,9 @@ class Trace:
                 await pending
             if call.answer is not None:
                 entry.decision = "answered"
-            entry.bound = {name: redacted(call.env[name], name) for name in info.binds if name in call.env}
+            bound = {name: call.env[name] for name in info.binds if name in call.env}
+            self.hide(hidden_in(bound))
+            entry.bound = {name: redacted(value, name) for name, value in bound.items()}
         except RowgateError as refusal:
             _refuse(entry, refusal)
             raise
@@ -156,7 +174,7 @@ class Trace:
 
     def shown(self) -> list[dict[str, Any]]:
         """Give the stages as an answer shows them."""
-        return [stage.shown() for stage in self._stages]
+        return [stage.shown(self._hidden) for stage in self._stages]
 
 
 def _refuse(entry: Entry, refusal: RowgateError) -> None:

@@ -17,6 +17,7 @@ from app.auth.accounts import (
 )
 from app.auth.audit import audit
 from app.auth.passwords import check_new_password
+from app.definitions.expression_text import ExpressionText, OptionalExpression
 from app.definitions.names import BoundName, Name
 from app.expressions.evaluate import compile_value
 from app.expressions.types import UUID
@@ -31,9 +32,9 @@ from app.steps.running import Call
 class UpdateUserBody(StepBody):
     """`user`, `email`, `password`, `set`, `as`."""
 
-    user: str
-    email: str | None = None
-    password: str | None = None
+    user: ExpressionText
+    email: OptionalExpression = None
+    password: OptionalExpression = None
     set: dict[Name, Any] = Field(default_factory=dict)
     as_: BoundName | None = Field(default=None, alias="as")
 

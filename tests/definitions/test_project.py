@@ -107,6 +107,14 @@ REFUSED = [
     ("endpoints/0/input/query", {"recordId": {"type": "text"}}, "endpoints/submit.input", "two places"),
     ("endpoints/0/input/body/lines/of/fields/note/type", "txt", "endpoints/submit.input.body.lines", ""),
     ("endpoints/0/timeout", -1, "endpoints/submit.timeout", "greater than 0"),
+    ("views/0/filter", True, "views/my_documents.filter", 'write "true" in quotes, or leave it out'),
+    ("views/0/columns/1/value", True, "views/my_documents.columns/double.value", 'write "true" in quotes'),
+    ("views/0/columns/1", {"name": "x", "count": "documents", "where": True}, "views/my_documents.columns/x.where",
+     'write "true" in quotes, or leave it out'),
+    ("views/0/columns/1", {"name": "x", "sum": "documents", "of": 1}, "views/my_documents.columns/x.of",
+     'write "1" in quotes'),
+    ("tables/0/checks/0/rule", True, "tables/documents.checks/0.rule", 'write "true" in quotes'),
+    ("endpoints/0/rules", [{"rule": True}], "endpoints/submit.rules/0.rule", 'write "true" in quotes'),
     ("endpoints/0/steps/0/do", 7, "endpoints/submit.steps/0.do", "string"),
 ]  # fmt: skip
 

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.json_body import BadJson, BadText, parse_json
+from app.json_body import BadJson, BadText, json_or_text, parse_json
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,15 @@ def test_a_float_of_any_size_and_64_brackets_are_taken() -> None:
 def test_brackets_and_digits_inside_strings_do_not_count() -> None:
     text = "[" * 200 + "1" * 200
     assert parse_json(f'{{"a": "{text}"}}'.encode()) == {"a": text}
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [(None, None), (b"", None), (b'{"a": 1}', {"a": 1}), (b"a,b\n", "a,b\n"), (b"\xff", "\ufffd"),
+     (b'"\\ud800"', '"\\ud800"')],
+)  # fmt: skip
+def test_an_answer_is_shown_as_json_or_as_its_text(body: bytes | None, shown: object) -> None:
+    assert json_or_text(body) == shown
 
 
 def test_a_surrogate_pair_is_a_character() -> None:

@@ -2,14 +2,19 @@
 
 import asyncio
 import contextlib
+import io
+import logging
+import sys
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uvicorn
 
-from app import http_protocol
+from app import http_protocol, log
 from app.http_protocol import Answering, BoundedHttpProtocol
+from app.log import start_log
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
@@ -226,6 +231,25 @@ async def test_a_plain_request_in_two_pieces_is_answered(port: int) -> None:
     answer = await answered(port, b"GET / HTTP/1.1\r\n", then=HOST + b"Connection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"GET / 0 ['host', 'connection']")
+
+
+async def test_a_flood_of_invalid_requests_is_one_line_of_the_log_in_a_second(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, seconds = io.StringIO(), SimpleNamespace(monotonic=lambda: 100.0)
+    monkeypatch.setattr(sys, "stderr", written)
+    monkeypatch.setattr(log, "time", seconds)
+    start_log("text")
+    for _ in range(20):
+        assert (await answered(port, b"\x16\x03\x01\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    seconds.monotonic = lambda: 101.0
+    await answered(port, b"\x16\x03\x01\r\n\r\n")
+    logging.getLogger("uvicorn.error").warning("Another one.")
+    logging.getLogger("uvicorn.error").warning("Another one.")
+    first, second, *others = written.getvalue().splitlines()
+    assert first == "warning: uvicorn.error: Invalid HTTP request received."
+    assert second == f"{first} 19 more came before it."
+    assert len(others) == 2
 
 
 class _Wire:

@@ -1,6 +1,9 @@
 """The step `http` against a real server: what is bound, what is refused, and what the database sees meanwhile."""
 
 import asyncio
+import io
+import logging
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
+from app.log import start_log
 from tests.backend import Backend, serving
 from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
@@ -217,6 +221,19 @@ async def with_secret(backend: Backend, *hosts: str) -> None:
     said = {"name": "KEY", "value": "canary-key\n", "hosts": list(hosts)}
     made = await backend.client.post("/admin/v1/secrets", json=said, headers=await backend.admin())
     assert made.status_code == 201, made.text
+
+
+async def test_the_log_names_no_url_that_is_called(
+    backend: Backend, up: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    start_log("text")
+    logging.getLogger("rowgate.requests").info("Something else.")
+    assert (await ask(backend, "any", f"{up.url}/a?key=canary")).status_code == 200
+    assert up.asked[-1].path.endswith("key=canary")
+    assert "Something else." in written.getvalue()
+    assert "canary" not in written.getvalue()
 
 
 async def test_a_secret_goes_to_its_hosts_only(

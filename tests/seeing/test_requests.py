@@ -53,6 +53,38 @@ async def test_who_is_refused_for_the_role_is_named_and_who_has_no_token_is_not(
     assert nowhere["code"] == "route.not_found"
 
 
+async def test_why_says_stage_and_code_of_what_never_came_to_a_chain(backend: Backend) -> None:
+    admin, alice = await backend.admin(), await backend.sign_up("alice")
+    token = f"Bearer {alice.session['access_token']}"
+    signed_in, json = {"Authorization": token}, {"Content-Type": "application/json"}
+    large = b'{"title": "' + b"a" * 1_100_000 + b'"}'
+    for number, (method, path, headers, content, said) in enumerate([
+        ("GET", "/api/nowhere", signed_in, b"", ("404 route.not_found", "accept")),
+        ("GET", "/rest/v1/nowhere", signed_in, b"", ("404 route.not_found", "accept")),
+        ("POST", "/rest/v1/rpc/nowhere", signed_in, b"", ("404 route.not_found", "accept")),
+        ("PUT", "/api/documents", signed_in, b"", ("405 route.method_not_allowed", "accept")),
+        ("DELETE", "/rest/v1/my_documents", signed_in, b"", ("405 route.method_not_allowed", "accept")),
+        ("POST", "/api/documents", {**signed_in, **json}, large, ("413 input.too_large", "bind")),
+        ("POST", "/api/documents", {**signed_in, "Content-Type": "text/plain"}, b"{}",
+         ("415 input.media_type", "bind")),
+        ("POST", "/api/documents", {**signed_in, **json}, b"{", ("400 input.bad_json", "bind")),
+        ("GET", "/api/documents?a=%FF", signed_in, b"", ("405 route.method_not_allowed", "accept")),
+        ("GET", "/api/status?a=%FF", {}, b"", ("400 input.bad_text", "bind")),
+        ("GET", "/api/status", {"Authorization": "Bearer a.b.c"}, b"", ("401 auth.token_invalid", "authenticate")),
+        ("GET", "/api/status", {"Authorization": "Basic YTpi"}, b"", ("401 auth.token_invalid", "authenticate")),
+        ("GET", "/api/status", {"apikey": "rgk_x"}, b"", ("401 auth.api_key_invalid", "authenticate")),
+        ("GET", "/api/status", {"Authorization": f"Bearer {'a' * 5000}"}, b"",
+         ("401 auth.token_invalid", "authenticate")),
+        ("POST", "/api/documents", json, b"{}", ("401 access.sign_in_required", "authorize")),
+    ]):  # fmt: skip
+        sent = {**headers, "X-Request-Id": f"early-{number}"}
+        answer = await backend.client.request(method, path, headers=sent, content=content)
+        found = (await backend.client.get(f"/admin/v1/requests/early-{number}", headers=admin)).json()
+        lines = told(found).split("\n")
+        assert f"answer: {said[0]}" in lines, (method, path, answer.text)
+        assert f"stage:  {said[1]}" in lines, (method, path, lines)
+
+
 async def test_what_is_not_remembered_is_a_404_and_a_stranger_reads_nothing(backend: Backend) -> None:
     answer = await backend.client.get("/admin/v1/requests/never", headers=await backend.admin())
     assert (answer.status_code, answer.json()["code"]) == (404, "requests.not_found")

@@ -42,6 +42,64 @@ def places(steps: list[Any], **more: Any) -> list[str]:
     return [place for place, _, _ in found(steps, **more)]
 
 
+QUOTED = 'an expression is a text: write "true" in quotes'
+LEFT_OUT = f"{QUOTED}, or leave it out"
+READ = {"from": "documents", "as": "x"}
+
+
+@pytest.mark.parametrize(
+    ("step", "field", "says"),
+    [
+        *(
+            ({"do": kind, **READ, **more}, "where", LEFT_OUT)
+            for kind, more in {
+                "fetch": {}, "list": {}, "count": {}, "exists": {}, "aggregate": {"values": {"n": {"count": "item"}}},
+            }.items()
+        ),
+        *(({"do": kind, "table": "documents", "set": {}}, "where", LEFT_OUT) for kind in ("update", "delete")),
+        ({"do": "fetch", **READ}, "id", LEFT_OUT),
+        *(({"do": kind, "table": "documents", "set": {}}, "id", LEFT_OUT) for kind in ("update", "delete")),
+        *(
+            ({"do": "aggregate", **READ, "values": {"n": {function: True}}}, f"values.n.{function}", LEFT_OUT)
+            for function in ("sum", "count", "min", "max", "avg")
+        ),
+        ({"do": "respond"}, "when", LEFT_OUT),
+        ({"do": "rate_limit", "limit": "1/minute"}, "by", LEFT_OUT),
+        ({"do": "update_user", "user": "auth.user.id"}, "email", LEFT_OUT),
+        ({"do": "update_user", "user": "auth.user.id"}, "password", LEFT_OUT),
+        ({"do": "require"}, "that", QUOTED),
+        ({"do": "quota", "max": 1, "from": "documents"}, "where", QUOTED),
+        ({"do": "if", "then": [{"do": "respond"}]}, "when", QUOTED),
+        ({"do": "for_each", "as": "x", "steps": [{"do": "respond"}]}, "each", QUOTED),
+        ({"do": "issue_session"}, "user", QUOTED),
+        ({"do": "update_user"}, "user", QUOTED),
+        *(({"do": kind, "email": "''", "password": "''"}, "email", QUOTED) for kind in ("sign_in", "sign_up")),
+        *(({"do": kind, "email": "''", "password": "''"}, "password", QUOTED) for kind in ("sign_in", "sign_up")),
+    ],
+)  # fmt: skip
+def test_a_boolean_where_an_expression_is_wanted_is_told_how_to_write_it(
+    step: dict[str, Any], field: str, says: str
+) -> None:
+    given = step if "." in field else {**step, field: True}
+    listed = [(place, message) for place, message, _ in found([given])]
+    assert (f"endpoints/one.steps/0.{field}", says) in listed, listed
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (False, 'an expression is a text: write "false" in quotes'),
+        (0, 'an expression is a text: write "0" in quotes'),
+        (1.5, 'an expression is a text: write "1.5" in quotes'),
+        ({"a": 1}, "an expression is a text: put it in quotes"),
+        ([True], "an expression is a text: put it in quotes"),
+    ],
+)
+def test_what_else_is_no_text_is_told_so_and_never_to_be_left_out(said: Any, says: str) -> None:
+    listed = found([{"do": "respond", "when": said}])
+    assert ("endpoints/one.steps/0.when", says, None) in listed
+
+
 @pytest.mark.parametrize(
     ("step", "place", "says"),
     [

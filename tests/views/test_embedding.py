@@ -1,14 +1,13 @@
 """Views beside views: along columns both ways, through join tables, each under its own filter, columns and access."""
 
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from app.relations.session import Session
-from tests.backend import Backend, Person, serving
+from tests.backend import Backend, Person
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -92,12 +91,6 @@ j AS (INSERT INTO data.tagged_rows (article, tag)
 p AS (INSERT INTO data.summary_rows (article, body) SELECT id, 'short' FROM a WHERE title = 'one')
 UPDATE data.users SET nick = split_part(email, '@', 1)
 """
-
-
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as served:
-        yield served
 
 
 @pytest.fixture

@@ -1,45 +1,31 @@
 """A column that a view doesn't show can be named in no clause of a query: refused, never dropped and never answered."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.backend import Backend, Person, serving
+from tests.backend import Backend, Person
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
     "tables": [
-        {
-            "name": "notes",
-            "columns": [
-                {"name": "owner", "type": "user"},
-                {"name": "title", "type": "text"},
-                {"name": "salary", "type": "json"},
-                {"name": "code", "type": "text", "unique": True},
-            ],
-        },
-        {
-            "name": "remarks",
-            "columns": [
-                {"name": "note", "type": "reference", "table": "notes"},
-                {"name": "text", "type": "text"},
-                {"name": "salary", "type": "integer"},
-            ],
-        },
+        {"name": "notes", "columns": [
+            {"name": "owner", "type": "user"}, {"name": "title", "type": "text"}, {"name": "salary", "type": "json"},
+            {"name": "code", "type": "text", "unique": True},
+        ]},
+        {"name": "remarks", "columns": [
+            {"name": "note", "type": "reference", "table": "notes"}, {"name": "text", "type": "text"},
+            {"name": "salary", "type": "integer"},
+        ]},
     ],
     "views": [
         {
-            "name": "my_notes",
-            "table": "notes",
-            "columns": ["id", "title"],
-            "filter": "row.owner == auth.user.id",
-            "allow": ["select", "insert", "update", "delete"],
-            "presets": {"owner": "=auth.user.id"},
+            "name": "my_notes", "table": "notes", "columns": ["id", "title"], "filter": "row.owner == auth.user.id",
+            "allow": ["select", "insert", "update", "delete"], "presets": {"owner": "=auth.user.id"},
         },
         {"name": "my_remarks", "table": "remarks", "columns": ["id", "note", "text"]},
     ],
-}
+}  # fmt: skip
 HIDDEN = ["salary", "owner", "code", "created_at", "ctid", "xmax", "tableoid"]
 # Every place of a query in which a column stands.
 CLAUSES = [
@@ -83,12 +69,6 @@ INSIDE = [
     "select=title,my_remarks(text)&my_remarks.order={}",
     "select=title,my_remarks(text)&my_remarks.{}->a=eq.1",
 ]
-
-
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as served:
-        yield served
 
 
 @pytest.fixture

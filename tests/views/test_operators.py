@@ -1,24 +1,11 @@
 """Operators, counts and forms of answers that PostgREST's clients ask for."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from tests.backend import Backend, Person, serving
-from tests.views.test_reading import DOCUMENT, ROWS
+from tests.backend import Backend, Person
+from tests.views.test_reading import DOCUMENT, alice
 
-
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as served:
-        yield served
-
-
-@pytest.fixture
-async def alice(backend: Backend) -> Person:
-    person = await backend.sign_up("alice")
-    await backend.sql(ROWS, person.id)
-    return person
+__all__ = ["DOCUMENT", "alice"]
 
 
 @pytest.mark.parametrize(

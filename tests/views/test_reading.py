@@ -1,12 +1,11 @@
 """Views over HTTP, in the PostgREST dialect: what can't be had first."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from app.relations.query_sql import MAX_QUERIES
-from tests.backend import Backend, Person, serving
+from tests.backend import Backend, Person
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -67,12 +66,6 @@ INSERT INTO data.notes (owner, title, secret, size, price, ratio, done, kind, at
  ($1, '50% "quoted", (odd)', 'z', NULL, NULL, NULL, NULL, NULL, '0044-03-15 00:00:00+00 BC', NULL, NULL, NULL),
  (NULL, 'nobodys', 'n', 1, 1, 1, true, 'a', now(), now(), '{}', '{}')
 """
-
-
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as backend:
-        yield backend
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.backend import Backend, Person
-from tests.views.test_writing import alice, backend, rows_of
+from tests.views.test_writing import DOCUMENT, alice, rows_of
 
-__all__ = ["alice", "backend"]
+__all__ = ["DOCUMENT", "alice"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Columns of views that come from other rows: counted, summed, taken whole, in the view's one statement."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -100,12 +99,6 @@ ENDPOINT = {
     ],
 }
 DOCUMENT: dict[str, Any] = {"rowgate": 1, "tables": TABLES, "views": VIEWS, "endpoints": [ENDPOINT]}
-
-
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as served:
-        yield served
 
 
 @pytest.fixture

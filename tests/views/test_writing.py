@@ -1,7 +1,6 @@
 """Writing through views: what may be set, which rows may be touched, and the answers that PostgREST's clients read."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -65,12 +64,6 @@ VIEWS: list[dict[str, Any]] = [
 ]
 DOCUMENT: dict[str, Any] = {"rowgate": 1, "tables": TABLES, "views": VIEWS[:3] + VIEWS[4:]}
 BACK = {"Prefer": "return=representation"}
-
-
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as served:
-        yield served
 
 
 @pytest.fixture

@@ -30,6 +30,11 @@ class EndpointTarget:
     path: dict[str, str]
 
     @property
+    def template(self) -> str | None:
+        """Give the path with names in the places of what differs; None where it names none."""
+        return self.compiled.definition.path if self.path else None
+
+    @property
     def timeout(self) -> float:
         """Give the seconds that the request may take."""
         return self.compiled.definition.timeout
@@ -58,6 +63,7 @@ class ViewTarget:
     action: str
     timeout: float = VIEW_TIMEOUT
     responses: None = None
+    template: None = None
 
     @property
     def chain(self) -> tuple[Run, ...]:
