@@ -127,7 +127,7 @@ async def _run(
     begin = target.begin
     if once is not None or (plane.services.holds_answers and target.responses is not None):
         begin = begin or "BEGIN"  # what is refused behind its one statement has to be undone
-    async with _session(plane, guard, begin, rehearsal) as db:
+    async with _session(plane, guard, begin, target, rehearsal) as db:
         try:
             entered("authorize", access=compiled.access.described, to=compiled.name)
             authorize(target, identity)
@@ -173,9 +173,9 @@ async def _carried_out(target: Target, request: Request, call: Call, entered: Ca
     return answer
 
 
-def _session(plane: Plane, guard: Guard, begin: str | None, rehearsal: Rehearsal | None) -> Session:
+def _session(plane: Plane, guard: Guard, begin: str | None, target: Target, rehearsal: Rehearsal | None) -> Session:
     if rehearsal is None:
-        return Session(plane.pool, guard, begin=begin)
+        return Session(plane.pool, guard, begin=begin, on_behalf_of=(type(target), target.compiled.name))
     return rehearsal.session(plane.pool, guard, begin)
 
 

@@ -54,7 +54,7 @@ class Scratch:
         self.connection = connection
         self.broken = False
 
-    async def acquire(self) -> Any:
+    async def acquire(self, on_behalf_of: object = None) -> Any:  # noqa: ARG002 - there is one
         """Give the connection."""
         return self.connection
 

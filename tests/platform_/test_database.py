@@ -255,3 +255,83 @@ async def test_a_borrower_that_outstays_the_grace_is_cut_off(module_database_url
     assert held.is_closed()
     pool.release(held)
     assert pool._slots == 0
+
+
+async def test_a_share_leaves_some_to_others_and_gets_more_as_they_come_free(module_database_url: str) -> None:
+    pool = Pool(module_database_url, 10, patience=0.1)
+    held = [await pool.acquire("slow") for _ in range(8)]
+    with pytest.raises(DatabaseOverloaded) as refused:
+        await pool.acquire("slow")
+    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+    other = await pool.acquire("other")
+    last = await pool.acquire("third")
+    pool.release(other)
+    with pytest.raises(DatabaseOverloaded):
+        await pool.acquire("slow")
+    waiter = asyncio.create_task(pool.acquire("slow"))
+    await asyncio.sleep(0)
+    pool.release(last)
+    pool.release(held.pop())
+    held.append(await waiter)
+    for connection in held:
+        pool.release(connection)
+    assert pool._granted == sum(share.held for share in pool._shares.values()) == 0
+    await pool.close()
+
+
+async def taken_by(pool: Pool, name: str) -> int:
+    """Take all that a share can get, and count it."""
+    asked = await asyncio.gather(*(pool.acquire(name) for _ in range(pool.size + 1)), return_exceptions=True)
+    assert {type(one) for one in asked if isinstance(one, BaseException)} == {DatabaseOverloaded}
+    return sum(not isinstance(one, BaseException) for one in asked)
+
+
+@pytest.mark.parametrize(("size", "most"), [(1, 1), (2, 1), (3, 2), (5, 4), (10, 8), (20, 16)])
+async def test_how_many_a_share_gets_alone(module_database_url: str, size: int, most: int) -> None:
+    pool = Pool(module_database_url, size, patience=0.01)
+    assert await taken_by(pool, "slow") == most
+    if most < size:  # who has no share takes what the share may not
+        assert await pool.acquire() is not None
+    await pool.close(0)
+
+
+async def test_of_two_greedy_shares_neither_shuts_a_newcomer_out(module_database_url: str) -> None:
+    pool = Pool(module_database_url, 10, patience=0.01)
+    assert (await taken_by(pool, "a"), await taken_by(pool, "b")) == (8, 1)
+    assert await pool.acquire("newcomer") is not None
+    await pool.close(0)
+
+
+async def test_shares_that_wait_take_turns(module_database_url: str) -> None:
+    pool, order = Pool(module_database_url, 1, patience=10), list[str]()
+
+    async def work(name: str) -> None:
+        connection = await pool.acquire(name)
+        order.append(name)
+        pool.release(connection)
+
+    held = await pool.acquire()
+    line = [asyncio.create_task(work(name)) for name in ("many", "many", "many", "many", "few", "few")]
+    await asyncio.sleep(0)
+    pool.release(held)
+    await asyncio.gather(*line)
+    assert order == ["many", "few", "many", "few", "many", "many"]
+    await pool.close()
+
+
+async def test_a_share_gets_back_what_a_cancelled_or_failed_borrower_was_to_have(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = await pool.acquire("a")
+    waiter = asyncio.create_task(pool.acquire("a"))
+    await asyncio.sleep(0)
+    pool.release(held)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    connection = await pool.acquire("a")
+    monkeypatch.setattr(pool, "_url", "postgresql://a:b@127.0.0.1:1/x")
+    with pytest.raises(DatabaseUnavailable):
+        await pool.acquire("b")
+    pool.release(connection)
+    assert (pool._granted, [share.held for share in pool._shares.values()]) == (0, [0, 0])
