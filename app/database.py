@@ -1,6 +1,7 @@
 """Connections to Postgres: what each one speaks, and a bounded pool of them that costs a request next to nothing."""
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 from types import TracebackType
@@ -23,7 +24,7 @@ from app.wire_values import (
 ACQUIRE_SECONDS = 1.0
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
-SHARE_TO_FREE = 4
+SLOW_SECONDS = 0.5
 
 STATEMENT_SECONDS = 5
 # Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
@@ -146,13 +147,17 @@ class Lease:
 
 
 class Share:
-    """How many connections one endpoint or view holds, and who waits for one on its behalf."""
+    """How many connections one endpoint or view holds, for how long on the average, and who waits for one for it.
 
-    __slots__ = ("held", "waiters")
+    It counts as slow until it has been seen to be quick.
+    """
+
+    __slots__ = ("held", "seconds", "waiters")
 
     def __init__(self) -> None:
         """Hold nothing yet."""
         self.held = 0
+        self.seconds = SLOW_SECONDS
         self.waiters: deque[asyncio.Future[Any]] = deque()
 
 
@@ -161,9 +166,9 @@ class Pool:
 
     So a borrower must leave no state in the session: SET LOCAL only, advisory locks of a transaction only, no LISTEN.
     A connection that comes back inside a transaction, or from a block that was cancelled, is closed and not reused.
-    A share may take one more if it holds at most four times as many as are left free then: alone it gets 8 of 10, and
-    the last one goes to a share that holds none. Shares that wait take turns. Who borrows without a share may take any.
-    Belongs to one event loop.
+    A share may take one more if it holds at most four times as many as are left free then, or as many if it is slow:
+    alone it gets 8 of 10, or 5; the last one goes to a share that holds none. Shares that wait take turns. Who borrows
+    without a share may take any. Belongs to one event loop.
     """
 
     def __init__(self, url: str, size: int, *, patience: float = ACQUIRE_SECONDS) -> None:
@@ -172,7 +177,7 @@ class Pool:
         self._url = url
         self._patience = patience
         self._idle: list[Any] = []
-        self._leased: dict[Any, Share] = {}
+        self._leased: dict[Any, tuple[Share, float]] = {}
         self._slots = 0  # connections that are open, opening or closing
         self._granted = 0  # those that are leased, or will be as soon as they are open
         self._unshared = Share()
@@ -206,12 +211,14 @@ class Pool:
             connection = await self._wait(share)
         if connection is None:
             connection = await self._connect(share)
-        self._leased[connection] = share
+        self._leased[connection] = share, time.monotonic()
         return connection
 
     def release(self, connection: Any, *, reusable: bool = True) -> None:
         """Give a connection back; what is not fit for the next borrower is closed. Twice is a mistake of ours."""
-        self._take_back(self._leased.pop(connection))
+        share, since = self._leased.pop(connection)
+        share.seconds += (time.monotonic() - since - share.seconds) / 8
+        self._take_back(share)
         if self._closed and not self._leased:
             self._drained.set()
         if connection.is_closed():
@@ -256,7 +263,8 @@ class Pool:
         return None
 
     def _has_room(self, share: Share) -> bool:
-        return share is self._unshared or share.held <= SHARE_TO_FREE * (self.size - self._granted - 1)
+        left = self.size - self._granted - 1
+        return share is self._unshared or share.held <= (left if share.seconds >= SLOW_SECONDS else 4 * left)
 
     def _take_back(self, share: Share) -> None:
         share.held -= 1

@@ -34,7 +34,7 @@ DOCUMENT: dict[str, Any] = {
 async def backend(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Backend]:
     for name in ("lock_timeout", "statement_timeout"):  # the slow ones end when the test lets them, and not before
         monkeypatch.setitem(SESSION_SETTINGS, name, "30s")
-    async with serving(migrated_url, DOCUMENT, pool_size=5) as served:
+    async with serving(migrated_url, DOCUMENT, pool_size=8) as served:
         await served.sql("INSERT INTO data.notes (body) VALUES ('held')")
         yield served
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from app.database import DatabaseOverloaded, DatabaseUnavailable, Pool
+from app.database import DatabaseOverloaded, DatabaseUnavailable, Pool, Share
 from app.embedded import SUPERUSER, EmbeddedPostgres
 
 
@@ -257,49 +257,74 @@ async def test_a_borrower_that_outstays_the_grace_is_cut_off(module_database_url
     assert pool._slots == 0
 
 
-async def test_a_share_leaves_some_to_others_and_gets_more_as_they_come_free(module_database_url: str) -> None:
-    pool = Pool(module_database_url, 10, patience=0.1)
-    held = [await pool.acquire("slow") for _ in range(8)]
-    with pytest.raises(DatabaseOverloaded) as refused:
-        await pool.acquire("slow")
-    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
-    other = await pool.acquire("other")
-    last = await pool.acquire("third")
-    pool.release(other)
-    with pytest.raises(DatabaseOverloaded):
-        await pool.acquire("slow")
-    waiter = asyncio.create_task(pool.acquire("slow"))
-    await asyncio.sleep(0)
-    pool.release(last)
-    pool.release(held.pop())
-    held.append(await waiter)
-    for connection in held:
-        pool.release(connection)
-    assert pool._granted == sum(share.held for share in pool._shares.values()) == 0
-    await pool.close()
+def quick(pool: Pool, *names: str) -> None:
+    """Have shares that were seen to be quick."""
+    for name in names:
+        pool._shares[name] = share = Share()
+        share.seconds = 0.0
 
 
 async def taken_by(pool: Pool, name: str) -> int:
     """Take all that a share can get, and count it."""
     asked = await asyncio.gather(*(pool.acquire(name) for _ in range(pool.size + 1)), return_exceptions=True)
-    assert {type(one) for one in asked if isinstance(one, BaseException)} == {DatabaseOverloaded}
-    return sum(not isinstance(one, BaseException) for one in asked)
+    refused = [one for one in asked if isinstance(one, BaseException)]
+    assert [(type(one), getattr(one, "headers", None)) for one in refused] == [
+        (DatabaseOverloaded, {"Retry-After": "1"})
+    ] * len(refused)
+    return len(asked) - len(refused)
 
 
-@pytest.mark.parametrize(("size", "most"), [(1, 1), (2, 1), (3, 2), (5, 4), (10, 8), (20, 16)])
-async def test_how_many_a_share_gets_alone(module_database_url: str, size: int, most: int) -> None:
-    pool = Pool(module_database_url, size, patience=0.01)
-    assert await taken_by(pool, "slow") == most
-    if most < size:  # who has no share takes what the share may not
-        assert await pool.acquire() is not None
-    await pool.close(0)
+SHARES = [(1, 1, 1), (2, 1, 1), (3, 2, 2), (5, 3, 4), (10, 5, 8), (20, 10, 16)]
+
+
+@pytest.mark.parametrize(("size", "slow", "most"), SHARES)
+async def test_how_many_a_share_gets_alone(module_database_url: str, size: int, slow: int, most: int) -> None:
+    for count, pool in ((slow, Pool(module_database_url, size, patience=0.01)),
+                        (most, Pool(module_database_url, size, patience=0.01))):  # fmt: skip
+        if count is most:
+            quick(pool, "any")
+        assert await taken_by(pool, "any") == count
+        if count < size:  # who has no share takes what the share may not
+            assert await pool.acquire() is not None
+        await pool.close(0)
 
 
 async def test_of_two_greedy_shares_neither_shuts_a_newcomer_out(module_database_url: str) -> None:
     pool = Pool(module_database_url, 10, patience=0.01)
-    assert (await taken_by(pool, "a"), await taken_by(pool, "b")) == (8, 1)
+    quick(pool, "b")
+    assert (await taken_by(pool, "a"), await taken_by(pool, "b")) == (5, 4)
     assert await pool.acquire("newcomer") is not None
     await pool.close(0)
+
+
+async def test_a_share_is_slow_or_quick_by_how_long_it_held_its_last_ones(
+    module_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.database.SLOW_SECONDS", 0.05)
+    pool = Pool(module_database_url, 10, patience=0.01)
+
+    async def hold(seconds: float) -> float:
+        connection = await pool.acquire("any")
+        await asyncio.sleep(seconds)
+        pool.release(connection)
+        return pool._shares["any"].seconds
+
+    assert await hold(0) < 0.05
+    assert await hold(0.5) > 0.05
+    assert await taken_by(pool, "any") == 5
+    await pool.close(0)
+
+
+async def test_a_share_that_waits_is_served_when_it_has_room_again(pool: Pool) -> None:
+    held, other = await pool.acquire("a"), await pool.acquire("b")
+    waiter = asyncio.create_task(pool.acquire("a"))
+    await asyncio.sleep(0)
+    pool.release(other)
+    await asyncio.sleep(0.01)
+    assert not waiter.done()  # one is free, and left to who holds none
+    pool.release(held)
+    pool.release(await waiter)
+    assert (pool._granted, [share.held for share in pool._shares.values()]) == (0, [0, 0])
 
 
 async def test_shares_that_wait_take_turns(module_database_url: str) -> None:
