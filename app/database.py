@@ -1,6 +1,7 @@
 """Connections to Postgres: what each one speaks, and a bounded pool of them that costs a request next to nothing."""
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 from types import TracebackType
@@ -23,6 +24,7 @@ from app.wire_values import (
 ACQUIRE_SECONDS = 1.0
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
+SLOW_SECONDS = 0.5
 
 STATEMENT_SECONDS = 5
 # Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
@@ -52,7 +54,7 @@ class DatabaseUnavailable(RowgateError):
 
 
 class DatabaseOverloaded(RowgateError):
-    """Every connection stayed in use for as long as a request may wait."""
+    """Every connection that the request may use stayed in use for as long as it may wait."""
 
     status = 503
     code: ClassVar[str] = "db.overloaded"
@@ -144,12 +146,29 @@ class Lease:
             raise DatabaseUnavailable("The database is not available.", headers={"Retry-After": "1"}) from error
 
 
+class Share:
+    """How many connections one endpoint or view holds, for how long on the average, and who waits for one for it.
+
+    It counts as slow until it has been seen to be quick.
+    """
+
+    __slots__ = ("held", "seconds", "waiters")
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self.held = 0
+        self.seconds = SLOW_SECONDS
+        self.waiters: deque[asyncio.Future[Any]] = deque()
+
+
 class Pool:
     """At most `size` connections, the last one given back used first; no query is sent when one changes hands.
 
     So a borrower must leave no state in the session: SET LOCAL only, advisory locks of a transaction only, no LISTEN.
     A connection that comes back inside a transaction, or from a block that was cancelled, is closed and not reused.
-    Belongs to one event loop.
+    A share may take one more if it holds at most four times as many as are left free then, or as many if it is slow:
+    alone it gets 8 of 10, or 5; the last one goes to a share that holds none. Shares that wait take turns. Who borrows
+    without a share may take any. Belongs to one event loop.
     """
 
     def __init__(self, url: str, size: int, *, patience: float = ACQUIRE_SECONDS) -> None:
@@ -158,9 +177,12 @@ class Pool:
         self._url = url
         self._patience = patience
         self._idle: list[Any] = []
-        self._leased: set[Any] = set()
+        self._leased: dict[Any, tuple[Share, float]] = {}
         self._slots = 0  # connections that are open, opening or closing
-        self._waiters: deque[asyncio.Future[Any]] = deque()
+        self._granted = 0  # those that are leased, or will be as soon as they are open
+        self._unshared = Share()
+        self._shares: dict[object, Share] = {}
+        self._waiting: deque[Share] = deque()
         self._closings: set[asyncio.Task[None]] = set()
         self._closed = False
         self._drained = asyncio.Event()
@@ -173,24 +195,30 @@ class Pool:
         """Give a block its connection: `async with pool.lease() as connection`."""
         return Lease(self)
 
-    async def acquire(self) -> Any:
-        """Take a connection. Raises `DatabaseOverloaded` when none comes free in time, or `DatabaseUnavailable`."""
+    async def acquire(self, on_behalf_of: object = None) -> Any:
+        """Take a connection, for the share of a name or for none.
+
+        Raises `DatabaseOverloaded` when there is none in time that it may take, or `DatabaseUnavailable`.
+        """
         if self._closed:
             raise DatabaseUnavailable("The server is stopping.")
-        connection = self._pop_idle()
+        share = self._unshared if on_behalf_of is None else self._shares.get(on_behalf_of)
+        if share is None:
+            share = self._shares[on_behalf_of] = Share()
+        if self._has_room(share) and (self._idle or self._slots < self.size):
+            connection = self._taken(share)
+        else:
+            connection = await self._wait(share)
         if connection is None:
-            if self._slots < self.size:
-                self._slots += 1
-            else:
-                connection = await self._wait()
-            if connection is None:
-                connection = await self._connect()
-        self._leased.add(connection)
+            connection = await self._connect(share)
+        self._leased[connection] = share, time.monotonic()
         return connection
 
     def release(self, connection: Any, *, reusable: bool = True) -> None:
         """Give a connection back; what is not fit for the next borrower is closed. Twice is a mistake of ours."""
-        self._leased.remove(connection)
+        share, since = self._leased.pop(connection)
+        share.seconds += (time.monotonic() - since - share.seconds) / 8
+        self._take_back(share)
         if self._closed and not self._leased:
             self._drained.set()
         if connection.is_closed():
@@ -198,15 +226,17 @@ class Pool:
         elif self._closed or not reusable or _busy(connection):
             self._close_later(connection)
         else:
-            self._hand_on(connection)
+            self._idle.append(connection)
+        if self._waiting:
+            self._serve_waiters()
 
     async def close(self, grace: float = CLOSE_SECONDS) -> None:
         """Refuse new borrowers, wait `grace` seconds for the present ones, then close every connection."""
         self._closed = True
-        for waiter in self._waiters:
+        for waiter in (waiter for share in self._waiting for waiter in share.waiters):
             if not waiter.done():
                 waiter.set_exception(DatabaseUnavailable("The server is stopping."))
-        self._waiters.clear()
+        self._waiting.clear()
         while self._idle:
             self._close_later(self._idle.pop())
         with suppress(TimeoutError):
@@ -217,34 +247,52 @@ class Pool:
             connection.terminate()
         await asyncio.gather(*self._closings)
 
-    def _pop_idle(self) -> Any:
-        """Take the idle connection that was used last; those that the server has closed meanwhile are dropped."""
+    def _taken(self, share: Share) -> Any:
+        """Take for a share the idle connection that was used last, or None: the right to open one.
+
+        Those that the server has closed meanwhile are dropped.
+        """
+        share.held += 1
+        self._granted += 1
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
             self._slots -= 1
+        self._slots += 1
         return None
 
-    async def _connect(self) -> Any:
+    def _has_room(self, share: Share) -> bool:
+        left = self.size - self._granted - 1
+        return share is self._unshared or share.held <= (left if share.seconds >= SLOW_SECONDS else 4 * left)
+
+    def _take_back(self, share: Share) -> None:
+        share.held -= 1
+        self._granted -= 1
+
+    async def _connect(self, share: Share) -> Any:
         """Open a connection in a slot that is already ours."""
         try:
             return await connect(self._url)
         except BaseException:
+            self._take_back(share)
             self._free_slot()
             raise
 
-    async def _wait(self) -> Any:
-        """Wait in line for a connection, or for None: the right to open one."""
+    async def _wait(self, share: Share) -> Any:
+        """Wait in the share's line for a connection, or for None: the right to open one."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Any] = loop.create_future()
-        self._waiters.append(waiter)
+        share.waiters.append(waiter)
+        if share not in self._waiting:
+            self._waiting.append(share)
         timer = loop.call_later(self._patience, _refuse, waiter)
         try:
             return await waiter
         except asyncio.CancelledError:
             # Served and cancelled in the same turn of the loop: the next in line gets it.
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._take_back(share)
                 self._pass_on(waiter.result())
             raise
         finally:
@@ -256,28 +304,29 @@ class Pool:
         elif self._closed:
             self._close_later(granted)
         else:
-            self._hand_on(granted)
+            self._idle.append(granted)
+            self._serve_waiters()
 
-    def _next_waiter(self) -> "asyncio.Future[Any] | None":
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                return waiter
+    def _next_in_line(self) -> Share | None:
+        """Give the next share that somebody waits for and that has room."""
+        for _ in range(len(self._waiting)):
+            share = self._waiting.popleft()
+            while share.waiters and share.waiters[0].done():
+                share.waiters.popleft()
+            if share.waiters:
+                self._waiting.append(share)
+                if self._has_room(share):
+                    return share
         return None
 
-    def _hand_on(self, connection: Any) -> None:
-        waiter = self._next_waiter()
-        if waiter is None:
-            self._idle.append(connection)
-        else:
-            waiter.set_result(connection)
-
     def _free_slot(self) -> None:
-        waiter = self._next_waiter()
-        if waiter is None:
-            self._slots -= 1
-        else:
-            waiter.set_result(None)
+        self._slots -= 1
+        self._serve_waiters()
+
+    def _serve_waiters(self) -> None:
+        """Give what is free to those in line, as far as their shares have room."""
+        while (self._idle or self._slots < self.size) and (share := self._next_in_line()) is not None:
+            share.waiters.popleft().set_result(self._taken(share))
 
     def _close_later(self, connection: Any) -> None:
         """Close in the background; the slot stays taken till then, so the server never sees more than `size` of us."""
@@ -305,6 +354,5 @@ def _busy(connection: Any) -> bool:
 
 def _refuse(waiter: "asyncio.Future[Any]") -> None:
     if not waiter.done():
-        waiter.set_exception(
-            DatabaseOverloaded("Every connection to the database is in use.", headers={"Retry-After": "1"})
-        )
+        said = "Every connection to the database that this may use is in use."
+        waiter.set_exception(DatabaseOverloaded(said, headers={"Retry-After": "1"}))

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -131,11 +131,11 @@ async def _run(
     begin = target.begin
     if once is not None or (plane.services.holds_answers and target.responses is not None):
         begin = begin or "BEGIN"  # what is refused behind its one statement has to be undone
-    async with _session(plane, guard, begin, rehearsal) as db:
+    async with _session(plane, guard, begin, target, rehearsal) as db:
         try:
             entered("authorize", access=compiled.access.described, to=compiled.name)
             authorize(target, identity)
-            env = _environment(target, identity, request, None if rehearsal is None else rehearsal.now)
+            env = _environment(target, identity, request, _now(plane, rehearsal))
             entered("bind")
             env["input"] = await bind(target, request, env)
             agent = request.header(b"user-agent")
@@ -180,9 +180,9 @@ async def _carried_out(target: Target, request: Request, call: Call, entered: Ca
     return answer
 
 
-def _session(plane: Plane, guard: Guard, begin: str | None, rehearsal: Rehearsal | None) -> Session:
+def _session(plane: Plane, guard: Guard, begin: str | None, target: Target, rehearsal: Rehearsal | None) -> Session:
     if rehearsal is None:
-        return Session(plane.pool, guard, begin=begin)
+        return Session(plane.pool, guard, begin=begin, on_behalf_of=(type(target), target.compiled.name))
     return rehearsal.session(plane.pool, guard, begin)
 
 
@@ -200,8 +200,13 @@ def _explained(refusal: ConstraintViolated, runtime: Runtime) -> ConstraintViola
     return type(refusal)(sentence, errors=errors or refusal.errors, headers=refusal.headers)
 
 
-def _environment(target: Target, identity: Identity, request: Request, now: datetime | None) -> dict[str, Any]:
-    env: dict[str, Any] = {"auth": identity.env, "now": now or datetime.now(UTC)}
+def _now(plane: Plane, rehearsal: Rehearsal | None) -> datetime:
+    """Give the database's time, or the one that a rehearsal is run at."""
+    return rehearsal.now if rehearsal is not None and rehearsal.now is not None else plane.live.clock.now()
+
+
+def _environment(target: Target, identity: Identity, request: Request, now: datetime) -> dict[str, Any]:
+    env: dict[str, Any] = {"auth": identity.env, "now": now}
     if target.compiled.reads_request:
         env["request"] = request.described()
     return env

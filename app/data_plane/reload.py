@@ -13,6 +13,7 @@ import asyncpg
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.database import DatabaseUnavailable, Pool, connect
+from app.database_clock import DatabaseClock
 from app.definitions.project import EMPTY, Project
 from app.errors import RowgateError
 from app.store.active import load_active
@@ -20,6 +21,7 @@ from app.store.active import load_active
 POLL_SECONDS = 1.0
 IN_TOUCH_SECONDS = 5.0
 CHANNEL = "rowgate"
+_LOOK = "SELECT revision, clock_timestamp() AS at FROM rowgate.live"
 
 _log = logging.getLogger("rowgate.reload")
 
@@ -32,7 +34,10 @@ class NotReady(RowgateError):
 
 
 class Live:
-    """Holds the runtime; `refresh` brings it to the revision that the database has, once for all who wait."""
+    """Holds the runtime; `refresh` brings it to the revision that the database has, once for all who wait.
+
+    `clock` is set by the same look.
+    """
 
     def __init__(self, pool: Pool, url: str) -> None:
         """Begin without a runtime."""
@@ -44,6 +49,7 @@ class Live:
         self._succeeded = 0
         self._seen = -IN_TOUCH_SECONDS
         self._watcher: asyncio.Task[None] | None = None
+        self.clock = DatabaseClock()
         self.compiles = True
         self.on_change: list[Callable[[Runtime], None]] = []
 
@@ -81,8 +87,10 @@ class Live:
 
     async def _load(self) -> None:
         async with self._pool.lease() as connection:
-            revision = await connection.fetchval("SELECT revision FROM rowgate.live")
-            if self._runtime is not None and self._runtime.revision == revision:
+            asked = self.clock.ticks()
+            seen = await connection.fetchrow(_LOOK)
+            self.clock.measured(seen["at"], asked)
+            if self._runtime is not None and self._runtime.revision == seen["revision"]:
                 return
             revision, project = await load_active(connection)
         await self._compile(revision, project)

@@ -128,7 +128,7 @@ class Shadow:
 
     async def _compare(self, plane: Plane, request: Callable[[], Request]) -> None:
         """Run a request on both, in one snapshot and at one time; what one run did is undone before the next."""
-        now, live = datetime.now(UTC), plane.live.runtime
+        now, live = plane.live.clock.now(), plane.live.runtime
         services = replace(plane.services, limiter=LookingLimiter(plane.services.limiter))
         with suppress(RowgateError):  # read now who calls: later that would want a second connection
             await authenticate(request(), plane.auth, live.project.project.auth_schemes)

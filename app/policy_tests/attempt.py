@@ -63,9 +63,7 @@ class Attempt:
         return counts
 
 
-async def attempt(
-    held: Scratch, runtime: Runtime, identity: Identity, request: Request, now: datetime | None = None
-) -> Attempt:
+async def attempt(held: Scratch, runtime: Runtime, identity: Identity, request: Request, now: datetime) -> Attempt:
     """Run a request as somebody on a runtime of the scratch schema, and leave there what it has written.
 
     A scratch that is `broken` behind it lost its connection, and nothing was written.

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -86,8 +86,8 @@ async def _work(url: str, sql: str, runtime: Runtime, waiting: deque[CompiledTes
 async def run_test(held: Scratch, runtime: Runtime, test: CompiledTest) -> Result:
     """Run one test over tables that are empty before and behind it."""
     began = time.perf_counter()
-    now = test.now or datetime.now(UTC)
     await held.empty()
+    now = test.now or await held.now()
     try:
         identity = await _caller(held, test, now)
         request = _request(test, now)

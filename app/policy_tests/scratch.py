@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, ClassVar
 
 import asyncpg
@@ -53,13 +54,18 @@ class Scratch:
         self.connection = connection
         self.broken = False
 
-    async def acquire(self) -> Any:
+    async def acquire(self, on_behalf_of: object = None) -> Any:  # noqa: ARG002 - there is one
         """Give the connection."""
         return self.connection
 
     def release(self, connection: Any, *, reusable: bool = True) -> None:  # noqa: ARG002 - there is one
         """Take it back; one that was cut off in a statement serves nobody any more."""
         self.broken = self.broken or not reusable
+
+    async def now(self) -> datetime:
+        """Give the database's time."""
+        found: datetime = await self.connection.fetchval("SELECT clock_timestamp()")
+        return found
 
     async def empty(self) -> None:
         """Have the tables as they were made."""

@@ -41,8 +41,8 @@ UNDONE = Ends("SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK")
 class Connections(Protocol):
     """Where a session takes its connection from: the pool, or what stands for it."""
 
-    async def acquire(self) -> Any:
-        """Take a connection."""
+    async def acquire(self, on_behalf_of: object = None) -> Any:
+        """Take a connection; what is named shares the others with all else that is."""
 
     def release(self, connection: Any, *, reusable: bool = True) -> None:
         """Give it back; one that isn't `reusable` was cut off in a statement."""
@@ -55,7 +55,7 @@ class Lent:
         """Lend this one."""
         self._connection = connection
 
-    async def acquire(self) -> Any:
+    async def acquire(self, on_behalf_of: object = None) -> Any:  # noqa: ARG002 - there is one
         """Give the connection."""
         return self._connection
 
@@ -80,6 +80,7 @@ class Session:
         "_guard",
         "_held",
         "_in_transaction",
+        "_on_behalf_of",
         "_pool",
         "_watch",
         "_wrote",
@@ -95,12 +96,15 @@ class Session:
         begin: str | None,
         ends: Ends = LASTING,
         watch: Watch | None = None,
+        on_behalf_of: object = None,
     ) -> None:
         """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one.
 
-        `watch` is told of every statement. Without a guard there is nothing to confirm.
+        `watch` is told of every statement. Without a guard there is nothing to confirm. `on_behalf_of` names the share
+        of the pool that the connection is taken for.
         """
         self._pool = pool
+        self._on_behalf_of = on_behalf_of
         self._guard = guard
         self._begin = begin
         self._ends = ends
@@ -225,7 +229,7 @@ class Session:
         self._fresh = self._guard is None
 
     async def _begun(self) -> Any:
-        self._connection = await self._pool.acquire()
+        self._connection = await self._pool.acquire(self._on_behalf_of)
         if self._begin is not None:
             await self._connection.execute(self._begin)
             self._in_transaction = True

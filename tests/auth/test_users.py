@@ -19,10 +19,10 @@ class SlowPool(Pool):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def acquire(self) -> Any:
+    async def acquire(self, on_behalf_of: object = None) -> Any:
         self.taken += 1
         await self.gate.wait()
-        return await super().acquire()
+        return await super().acquire(on_behalf_of)
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ async def test_who_asks_while_a_read_is_under_way_gets_a_later_one(pool: SlowPoo
 async def test_a_failed_read_reaches_who_asked_and_the_next_one_succeeds(pool: SlowPool, migrated_url: str) -> None:
     users, user_id = UserCache(pool), await person(migrated_url)
 
-    async def broken() -> Any:
-        raise OSError("no route")
+    async def broken(on_behalf_of: object = None) -> Any:
+        raise OSError("no route", on_behalf_of)
 
     pool.acquire = broken  # type: ignore[method-assign]
     with pytest.raises(OSError, match="no route"):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from app.database import DatabaseOverloaded, DatabaseUnavailable, Pool
+from app.database import DatabaseOverloaded, DatabaseUnavailable, Pool, Share
 from app.embedded import SUPERUSER, EmbeddedPostgres
 
 
@@ -255,3 +255,108 @@ async def test_a_borrower_that_outstays_the_grace_is_cut_off(module_database_url
     assert held.is_closed()
     pool.release(held)
     assert pool._slots == 0
+
+
+def quick(pool: Pool, *names: str) -> None:
+    """Have shares that were seen to be quick."""
+    for name in names:
+        pool._shares[name] = share = Share()
+        share.seconds = 0.0
+
+
+async def taken_by(pool: Pool, name: str) -> int:
+    """Take all that a share can get, and count it."""
+    asked = await asyncio.gather(*(pool.acquire(name) for _ in range(pool.size + 1)), return_exceptions=True)
+    refused = [one for one in asked if isinstance(one, BaseException)]
+    assert [(type(one), getattr(one, "headers", None)) for one in refused] == [
+        (DatabaseOverloaded, {"Retry-After": "1"})
+    ] * len(refused)
+    return len(asked) - len(refused)
+
+
+SHARES = [(1, 1, 1), (2, 1, 1), (3, 2, 2), (5, 3, 4), (10, 5, 8), (20, 10, 16)]
+
+
+@pytest.mark.parametrize(("size", "slow", "most"), SHARES)
+async def test_how_many_a_share_gets_alone(module_database_url: str, size: int, slow: int, most: int) -> None:
+    for count, pool in ((slow, Pool(module_database_url, size, patience=0.01)),
+                        (most, Pool(module_database_url, size, patience=0.01))):  # fmt: skip
+        if count is most:
+            quick(pool, "any")
+        assert await taken_by(pool, "any") == count
+        if count < size:  # who has no share takes what the share may not
+            assert await pool.acquire() is not None
+        await pool.close(0)
+
+
+async def test_of_two_greedy_shares_neither_shuts_a_newcomer_out(module_database_url: str) -> None:
+    pool = Pool(module_database_url, 10, patience=0.01)
+    quick(pool, "b")
+    assert (await taken_by(pool, "a"), await taken_by(pool, "b")) == (5, 4)
+    assert await pool.acquire("newcomer") is not None
+    await pool.close(0)
+
+
+async def test_a_share_is_slow_or_quick_by_how_long_it_held_its_last_ones(
+    module_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.database.SLOW_SECONDS", 0.05)
+    pool = Pool(module_database_url, 10, patience=0.01)
+
+    async def hold(seconds: float) -> float:
+        connection = await pool.acquire("any")
+        await asyncio.sleep(seconds)
+        pool.release(connection)
+        return pool._shares["any"].seconds
+
+    assert await hold(0) < 0.05
+    assert await hold(0.5) > 0.05
+    assert await taken_by(pool, "any") == 5
+    await pool.close(0)
+
+
+async def test_a_share_that_waits_is_served_when_it_has_room_again(pool: Pool) -> None:
+    held, other = await pool.acquire("a"), await pool.acquire("b")
+    waiter = asyncio.create_task(pool.acquire("a"))
+    await asyncio.sleep(0)
+    pool.release(other)
+    await asyncio.sleep(0.01)
+    assert not waiter.done()  # one is free, and left to who holds none
+    pool.release(held)
+    pool.release(await waiter)
+    assert (pool._granted, [share.held for share in pool._shares.values()]) == (0, [0, 0])
+
+
+async def test_shares_that_wait_take_turns(module_database_url: str) -> None:
+    pool, order = Pool(module_database_url, 1, patience=10), list[str]()
+
+    async def work(name: str) -> None:
+        connection = await pool.acquire(name)
+        order.append(name)
+        pool.release(connection)
+
+    held = await pool.acquire()
+    line = [asyncio.create_task(work(name)) for name in ("many", "many", "many", "many", "few", "few")]
+    await asyncio.sleep(0)
+    pool.release(held)
+    await asyncio.gather(*line)
+    assert order == ["many", "few", "many", "few", "many", "many"]
+    await pool.close()
+
+
+async def test_a_share_gets_back_what_a_cancelled_or_failed_borrower_was_to_have(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = await pool.acquire("a")
+    waiter = asyncio.create_task(pool.acquire("a"))
+    await asyncio.sleep(0)
+    pool.release(held)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    connection = await pool.acquire("a")
+    monkeypatch.setattr(pool, "_url", "postgresql://a:b@127.0.0.1:1/x")
+    with pytest.raises(DatabaseUnavailable):
+        await pool.acquire("b")
+    pool.release(connection)
+    assert (pool._granted, [share.held for share in pool._shares.values()]) == (0, [0, 0])
