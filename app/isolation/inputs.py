@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from app.compiler.inputs import header_name
 from app.compiler.links import EACH, Path, Place
 from app.compiler.runtime import CompiledEndpoint
 from app.definitions.columns import ValueType
-from app.definitions.inputs import InputDef, ListDef, ObjectDef
+from app.definitions.inputs import InputDef, ListDef, ObjectDef, header_name
 from app.isolation.tenants import NOBODY, SOMEBODY, World
 from app.isolation.values import Maker, fits
 from app.json_answer import to_json
@@ -123,7 +122,7 @@ class Inputs:
             elif leaf.where == "query":
                 query += [(name, text_of(one)) for one in (value if isinstance(value, list) else [value])]
             elif leaf.where == "headers":
-                headers[header_name(name).decode()] = text_of(value)
+                headers[header_name(name)] = text_of(value)
             else:
                 _put(body, leaf.path, value)
         _even_out(body)

@@ -15,8 +15,8 @@ from app.isolation.inputs import Sent
 from app.isolation.leaks import Seen
 from app.isolation.tenants import PEOPLE, Mark, Row, World, owned_tables, references
 from app.json_answer import to_json
+from app.json_body import json_or_text
 from app.policy_tests.attempt import Attempt
-from app.policy_tests.compare import body_of
 from app.policy_tests.result import checks_passed, deciding
 from app.relations.schema import quoted
 
@@ -180,7 +180,7 @@ def stranger(caller: Caller) -> Caller:
 
 def _seen(came: Attempt) -> dict[str, Any]:
     ranges = [value for name, value in came.answer.headers if name.lower() == "content-range"]
-    return {"status": came.answer.status, "range": ranges, "body": _in_one_order(body_of(came.answer))}
+    return {"status": came.answer.status, "range": ranges, "body": _in_one_order(json_or_text(came.answer.body))}
 
 
 def _in_one_order(value: Any) -> Any:
