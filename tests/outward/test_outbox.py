@@ -143,12 +143,11 @@ async def test_a_call_that_keeps_failing_is_dead_until_an_admin_acts(
 
 
 async def test_no_connection_is_held_while_calls_are_delivered(migrated_url: str, up: Upstream) -> None:
-    came, go, up.answers["/hook"] = gate(delivery.AT_ONCE)
-    async with serving(migrated_url, document(up), pool_size=2) as backend:
-        await asyncio.gather(*(post(backend, "add") for _ in range(delivery.AT_ONCE)))
+    came, go, up.answers["/hook"] = gate()
+    async with serving(migrated_url, document(up), pool_size=1) as backend:
+        await post(backend, "add")
         await soon(came)
-        async with asyncio.timeout(20):
-            answers = await asyncio.gather(*(post(backend, "rolled_back") for _ in range(20)))
+        answers = await asyncio.gather(*(post(backend, "rolled_back") for _ in range(3)))
         assert {answer.status_code for answer in answers} == {409}
         go.set()
         await until(backend, "count(*) = 0")
