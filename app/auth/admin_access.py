@@ -7,10 +7,12 @@ from fastapi import Depends, Request
 
 from app.auth.admins import ROLES, Role
 from app.auth.api_keys import PREFIX
+from app.auth.audit import audit
 from app.auth.identify import AuthContext
 from app.errors import RowgateError
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rowgate-admin"'}
+_LONGEST = 200
 _ADMIN = """
 SELECT a.id, a.email, a.role FROM rowgate.admin_sessions s JOIN rowgate.admins a ON a.id = s.admin_id
 WHERE s.id = $1 AND a.id = $2 AND s.revoked_at IS NULL AND s.expires_at > now() AND a.disabled_at IS NULL
@@ -91,10 +93,18 @@ def _role(text: str) -> Role:
     return next(role for role in ROLES if role == text)
 
 
+async def denied(request: Request, admin: Admin, detail: str) -> AdminRoleMissing:
+    """Give the refusal of what an admin's role doesn't reach, once it is in the audit log."""
+    async with request.app.state.pool.lease() as connection:
+        target = f"{request.method} {request.url.path[:_LONGEST]}"
+        await audit(connection, admin.actor, "admin.denied", target, {"role": admin.role})
+    return AdminRoleMissing(detail)
+
+
 def _at_least(role: Role) -> Any:
-    async def check(admin: Annotated[Admin, Depends(_admin)]) -> Admin:
+    async def check(request: Request, admin: Annotated[Admin, Depends(_admin)]) -> Admin:
         if ROLES.index(admin.role) < ROLES.index(role):
-            raise AdminRoleMissing(f"Only an admin who is at least {role} may do this.")
+            raise await denied(request, admin, f"Only an admin who is at least {role} may do this.")
         return admin
 
     return Depends(check)

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from app.auth.accounts import EmailInvalid, normal_email
+from app.auth.audit import audit
 from app.auth.passwords import Passwords
 from app.auth.sessions import OpenedSession, open_session
+from app.database import Pool
 from app.errors import RowgateError
 
 _STORED = """
@@ -82,6 +84,21 @@ async def verify(passwords: Passwords, stored: Stored | None, password: str) -> 
     if not stored.confirmed:
         raise EmailNotConfirmed("The email address has not been confirmed.")
     return Verified(stored, await passwords.hash(password) if checked.needs_rehash else None)
+
+
+async def verify_noted(pool: Pool, passwords: Passwords, stored: Stored | None, password: str, ip: str) -> Verified:
+    """Check a password as `verify` does, and have a refusal in the audit log.
+
+    In a transaction of its own: that of a request is rolled back, and this is to be known. The right password of an
+    account that can't be signed in to names it.
+    """
+    try:
+        return await verify(passwords, stored, password)
+    except (SignInRefused, AccountDisabled, EmailNotConfirmed) as refusal:
+        named = None if stored is None or isinstance(refusal, SignInRefused) else stored.user_id
+        async with pool.lease() as connection:
+            await audit(connection, "anonymous", "sign_in.refused", named, {"ip": ip})
+        raise
 
 
 async def begin(connection: Any, verified: Verified, user_agent: str | None, ip: str) -> OpenedSession:

@@ -59,6 +59,7 @@ async def change_admin(request: Request, admin: Owner, admin_id: str) -> Respons
         request,
         admin,
         admin_id,
+        "admin.change",
         "UPDATE rowgate.admins SET role = coalesce($2, role), disabled_at = CASE"
         " WHEN $3::boolean IS NULL THEN disabled_at WHEN $3 THEN coalesce(disabled_at, now()) END WHERE id = $1",
         (body.role, body.disabled),
@@ -66,7 +67,7 @@ async def change_admin(request: Request, admin: Owner, admin_id: str) -> Respons
 
 
 async def _change_admin(
-    request: Request, admin: Admin, admin_id: str, sql: str, parameters: tuple[Any, ...]
+    request: Request, admin: Admin, admin_id: str, action: str, sql: str, parameters: tuple[Any, ...]
 ) -> Response:
     found = identifier(admin_id, "admin")
     async with request.app.state.pool.lease() as connection, connection.transaction():
@@ -75,12 +76,13 @@ async def _change_admin(
         if row is None:
             raise NotThere("admin")
         await admins.keep_an_owner(connection)
-        await audit(connection, admin.actor, "admin.change", row["email"], {"role": row["role"]})
+        detail = {"role": row["role"], "disabled": row["disabled_at"] is not None}
+        await audit(connection, admin.actor, action, row["email"], detail)
     return answer(dict(row))
 
 
 @router.delete("/admins/{admin_id}", status_code=204)
 async def delete_admin(request: Request, admin: Owner, admin_id: str) -> Response:
     """Delete an admin; the last owner stays."""
-    await _change_admin(request, admin, admin_id, "DELETE FROM rowgate.admins WHERE id = $1", ())
+    await _change_admin(request, admin, admin_id, "admin.delete", "DELETE FROM rowgate.admins WHERE id = $1", ())
     return Response(status_code=204)

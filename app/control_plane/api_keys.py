@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from app.auth.admin_access import VIEWER, AdminRoleMissing, Editor
+from app.auth.admin_access import VIEWER, Editor, denied
 from app.auth.admins import ROLES
 from app.auth.api_keys import KeyGrant, create_key
 from app.auth.audit import audit
@@ -58,7 +58,7 @@ async def post_key(request: Request, admin: Editor) -> Response:
     body = await read(request, KeyBody)
     roles = known_roles(request, body.roles)
     if body.admin_role is not None and ROLES.index(body.admin_role) > ROLES.index(admin.role):
-        raise AdminRoleMissing("A key can't have a higher role than yours.")
+        raise await denied(request, admin, "A key can't have a higher role than yours.")
     grant = KeyGrant(body.name, tuple(roles), body.admin_role, _moment(body.expires_at))
     state = request.app.state
     async with state.pool.lease() as connection, connection.transaction():

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.admin_access import Editor
+from app.auth.audit import audit
 from app.auth.routes.router import answer
 from app.changes.apply import DefinitionInvalid, apply_project
 from app.compiler.compile import compile_project
@@ -40,7 +41,7 @@ class ShadowNotThere(RowgateError):
 @router.post("/shadow", status_code=201)
 async def start_shadow(
     request: Request,
-    _admin: Editor,
+    admin: Editor,
     sample: Annotated[float, Query(ge=0, le=1)] = 1.0,
     seconds: Annotated[float, Query(ge=0.01, le=10)] = 0.5,
     minutes: Annotated[float, Query(gt=0, le=1440)] = 60.0,
@@ -63,6 +64,8 @@ async def start_shadow(
     shadow = Shadow(
         state.pool, state.live.runtime, runtime, sample=sample, seconds=seconds, lasting=minutes * 60
     )  # fmt: skip
+    async with state.pool.lease() as connection:
+        await audit(connection, admin.actor, "shadow.start", None, {"sample": sample, "minutes": minutes})
     state.data_plane.shadow = shadow
     return answer(shadow.shown(), 201)
 
@@ -79,9 +82,11 @@ async def get_shadow(request: Request, _admin: Editor, after: Annotated[int, Que
 
 
 @router.delete("/shadow")
-async def end_shadow(request: Request, _admin: Editor, after: Annotated[int, Query(ge=0)] = 0) -> Response:
+async def end_shadow(request: Request, admin: Editor, after: Annotated[int, Query(ge=0)] = 0) -> Response:
     """End the shadow; the answer is its last report."""
     shadow = _shadow(request)
+    async with request.app.state.pool.lease() as connection:
+        await audit(connection, admin.actor, "shadow.end", None)
     shadow.ended = shadow.ended or "an admin ended it"
     request.app.state.data_plane.shadow = None
     return answer(shadow.shown(after))

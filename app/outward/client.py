@@ -30,6 +30,7 @@ from app.outward.sealing import SealingKey
 from app.outward.secrets import Secret
 from app.outward.transport import named_transport, public_transport
 from app.outward.urls import Target, read_url
+from app.outward.uses import SecretUses
 
 MAX_ANSWER = 1024 * 1024
 MAX_PIECES = 16 * 1024
@@ -81,8 +82,9 @@ class Outward:
     """The one way out of a process."""
 
     def __init__(self, key: SealingKey, tls: ssl.SSLContext | None = None) -> None:
-        """Open nothing yet; `key` opens secrets; `tls` says which certificates hold."""
+        """Open nothing yet; `key` opens secrets, `uses` are theirs; `tls` says which certificates hold."""
         self.key = key
+        self.uses = SecretUses()
         context = tls or httpx.create_ssl_context()
         self._public = httpx.AsyncClient(transport=public_transport(context), trust_env=False)
         self._named = httpx.AsyncClient(transport=named_transport(context), trust_env=False)

@@ -83,6 +83,7 @@ class Session:
         "_on_behalf_of",
         "_pool",
         "_watch",
+        "_when_committed",
         "_wrote",
         "confirmed",
         "in_doubt",
@@ -116,6 +117,7 @@ class Session:
         self._fresh = guard is None
         self._held: list[tuple[Statement, Sequence[Any], list[Any]]] = []
         self._wrote = False
+        self._when_committed: list[Callable[[], None]] = []
         # Set while a writing statement runs by itself: cut off in it, nobody knows here whether it was carried out.
         self.in_doubt = False
 
@@ -218,6 +220,10 @@ class Session:
         except FAULTS as error:
             raise translated(error) from error
 
+    def when_committed(self, tell: Callable[[], None]) -> None:
+        """Have somebody told as soon as the transaction is committed; a pause commits it then."""
+        self._when_committed.append(tell)
+
     async def pause(self) -> None:
         """End the transaction, which has read only, and give the connection back while the request waits elsewhere.
 
@@ -225,7 +231,7 @@ class Session:
         """
         if self._wrote:
             raise AssertionError("a transaction that has written can't pause")
-        await self.rollback()
+        await (self.commit() if self._when_committed else self.rollback())
         self._fresh = self._guard is None
 
     async def _begun(self) -> Any:
@@ -249,12 +255,16 @@ class Session:
             raise translated(error, committing=True) from error
         finally:
             self._pool.release(connection, reusable=reusable)
+        for tell in self._when_committed:
+            tell()
+        self._when_committed.clear()
 
     async def rollback(self, *, reusable: bool = True) -> None:
         """Undo what was written, and give the connection back.
 
         `reusable=False` has it closed instead, which undoes as well: for a request that was cut off in a statement.
         """
+        self._when_committed.clear()
         connection, self._connection = self._connection, None
         if connection is None:
             return

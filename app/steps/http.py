@@ -16,6 +16,7 @@ from app.outward.client import OutwardAnswer, OutwardCall, bound_hosts, refuse_b
 from app.outward.outbox import Letter, add
 from app.outward.refusals import CallFailed
 from app.outward.secrets import Secret, load_secrets
+from app.outward.uses import audit_uses
 from app.relations.values import Value
 from app.steps.context import Context, Kind, Step, StepBody
 from app.steps.running import Call
@@ -136,7 +137,7 @@ def _compile(body: HttpBody, context: Context) -> Step | None:
     async def http(call: Call) -> None:
         secrets: Mapping[str, Secret] = {}
         if needed:
-            secrets = await call.db.use(partial(load_secrets, key=call.outward.key, names=needed))
+            secrets = await call.db.use(partial(_used, call, needed, place))
         await call.db.confirm()
         await call.db.pause()
         made = said.made(call.env, secrets)
@@ -155,6 +156,15 @@ def _compile(body: HttpBody, context: Context) -> Step | None:
     return Step(http, {name: ANSWER} if name is not None else {}, calls_out=True)
 
 
+async def _used(call: Call, names: frozenset[str], place: str, connection: Any) -> Mapping[str, Secret]:
+    """Open secrets, and have it in the audit log that they are used."""
+    secrets = await load_secrets(connection, call.outward.key, names)
+    if due := call.outward.uses.due(names, place, call.identity):
+        await audit_uses(connection, due, call.identity, place)
+        call.db.when_committed(partial(call.outward.uses.written, due))
+    return secrets
+
+
 def _after_commit(said: _Said, place: str) -> Step:
     """Write the call into the outbox, in the request's transaction."""
     sign = said.body.sign
@@ -164,7 +174,7 @@ def _after_commit(said: _Said, place: str) -> Step:
         key = call.outward.key
 
         async def keep(connection: Any) -> None:
-            secrets = await load_secrets(connection, key, needed) if needed else {}
+            secrets = await _used(call, needed, place, connection) if needed else {}
             sent = {name: secret for name, secret in secrets.items() if name in said.secrets}
             letter = Letter(said.made(call.env, sent), secrets[sign].value if sign is not None else None)
             await add(connection, key, place, letter)

@@ -7,7 +7,7 @@ from pydantic import Field
 from app.auth.audit import audit
 from app.auth.failures import attempt
 from app.auth.sessions import OpenedSession
-from app.auth.sign_in import SignInRefused, begin, stored_account, verify
+from app.auth.sign_in import SignInRefused, begin, stored_account, verify_noted
 from app.definitions.expression_text import ExpressionText
 from app.definitions.names import BoundName
 from app.steps.accounts import let_go, may_wait, person, person_statement, session_of, signed_in_type, text_of
@@ -40,11 +40,8 @@ def _compile(body: SignInBody, context: Context) -> Step | None:
         async with accounts.pool.lease() as connection:
             stored = await stored_account(connection, email)
         try:
-            verified = await verify(accounts.passwords, stored, password)
+            verified = await verify_noted(accounts.pool, accounts.passwords, stored, password, call.address)
         except SignInRefused:
-            # In a transaction of its own: the request's is rolled back, and this is to be known.
-            async with accounts.pool.lease() as connection:
-                await audit(connection, "anonymous", "sign_in.refused", None, {"ip": call.address})
             await tried.failed()
             raise
         await tried.succeeded()

@@ -79,7 +79,7 @@ async def up() -> AsyncIterator[Upstream]:
 
 @pytest.fixture
 async def backend(migrated_url: str, up: Upstream) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, document(up), pool_size=2) as backend:
+    async with serving(migrated_url, document(up), pool_size=3) as backend:
         await backend.sql("INSERT INTO data.notes (body) VALUES ('first')")
         yield backend
 

@@ -35,7 +35,7 @@ from app.auth.sessions import (
     open_session,
     refresh_session,
 )
-from app.auth.sign_in import SignInRefused, begin, stored_account, verify
+from app.auth.sign_in import SignInRefused, begin, stored_account, verify_noted
 from app.client_address import client_address
 from app.definitions.validation import object_validator
 from app.errors import FieldError, RowgateError
@@ -207,10 +207,8 @@ async def _by_password(request: Request, body: PasswordBody) -> Response:
         stored = await stored_account(connection, body.email)
     try:
         # No connection is held while a password is hashed: a flood of sign-ins must not starve the other requests.
-        verified = await verify(state.passwords, stored, body.password)
+        verified = await verify_noted(state.pool, state.passwords, stored, body.password, address)
     except SignInRefused:
-        async with state.pool.lease() as connection:
-            await audit(connection, "anonymous", "sign_in.refused", None, {"ip": address})
         await tried.failed()
         raise
     await tried.succeeded()
