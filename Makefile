@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix bench bench-smoke bench-language migrate test-docker
+.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language migrate test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -36,6 +36,9 @@ bench: ## Measure S1 to S5 beside hand-written servers and the raw ceiling
 
 bench-smoke: ## The same in a minute, for watching
 	$(RUN) python -m benchmarks.run --seconds 2 --rounds 1
+
+bench-seeing: ## Measure what the ring of refusals, a trace that nobody asks for and a shadow cost
+	$(RUN) python -m benchmarks.seeing
 
 bench-language: ## Measure the rule language beside two other implementations of CEL
 	$(RUN) --with common-expression-language==0.10.0 python -m benchmarks.language

@@ -3,10 +3,9 @@
 import time
 from collections import deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.auth.identity import Identity
 from app.data_plane.hidden import hidden_in_query, shown_path
@@ -22,8 +21,10 @@ _FIELDS = 20
 _LONGEST = 8192  # bytes of a path or a query
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+_Raw = tuple[Any, ...]
+
+
+class Kept(NamedTuple):
     """A request as it is kept: what is cheap to take, made readable, and redacted, when somebody asks for it.
 
     It holds nothing of the request's body, nor the refusal itself, whose traceback would hold everything.
@@ -36,11 +37,13 @@ class Kept:
     query: bytes
     status: int
     caller: Identity | None
-    refusal: tuple[str, str, tuple[FieldError, ...]] | None
     stage: str
-    ran: tuple[StepInfo, ...]
-    step: dict[str, Any] | None
     template: str | None
+    code: str | None
+    detail: str
+    errors: tuple[FieldError, ...]
+    step: dict[str, Any] | None
+    ran: tuple[StepInfo, ...]
 
     def shown(self) -> dict[str, Any]:
         """Give the members of an answer."""
@@ -56,10 +59,10 @@ class Kept:
             if caller is None
             else {"kind": caller.kind, "id": caller.subject_id, "roles": sorted(caller.roles)},
         }
-        if self.refusal is not None:
-            code, detail, errors = self.refusal
-            listed = [{"loc": list(one.loc), "code": one.code, "message": one.message} for one in errors]
-            found |= {"code": code, "detail": redacted(without(detail, hidden)), "errors": without(listed, hidden)}
+        if self.code is not None:
+            listed = [{"loc": list(one.loc), "code": one.code, "message": one.message} for one in self.errors]
+            detail = redacted(without(self.detail, hidden))
+            found |= {"code": self.code, "detail": detail, "errors": without(listed, hidden)}
             found["stage"] = self.stage
         if self.step is None:
             return found
@@ -73,18 +76,18 @@ class Recent:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._refused: deque[Kept] = deque(maxlen=REFUSALS)
-        self._others: deque[Kept] = deque(maxlen=OTHERS)
+        self._refused: deque[_Raw] = deque(maxlen=REFUSALS)
+        self._others: deque[_Raw] = deque(maxlen=OTHERS)
         self._served = 0
 
     def note(self, request: Request, status: int, refusal: RowgateError | None) -> None:
         """Keep a refusal, or count what was served and keep one of many."""
         if refusal is not None:
-            self._refused.append(kept(request, status, refusal))
+            self._refused.append(_taken(request, status, refusal))
             return
         self._served += 1
         if self._served % SAMPLED == 1:
-            self._others.append(kept(request, status, None))
+            self._others.append(_taken(request, status, None))
 
     def listed(self) -> list[dict[str, Any]]:
         """Give all that is kept, the newest first."""
@@ -95,21 +98,33 @@ class Recent:
         return next((one.shown() for one in self._newest_first() if one.id == request_id), None)
 
     def _newest_first(self) -> list[Kept]:
-        return sorted(chain(self._refused, self._others), key=lambda one: one.at, reverse=True)
+        return sorted(map(Kept._make, chain(self._refused, self._others)), key=lambda one: one.at, reverse=True)
 
 
 def kept(request: Request, status: int, refusal: RowgateError | None) -> Kept:
     """Take of a request what is kept of it."""
+    return Kept._make(_taken(request, status, refusal))
+
+
+def _taken(request: Request, status: int, refusal: RowgateError | None) -> _Raw:
+    """Take it in the order of `Kept`, as a plain tuple: a flood of refusals makes many."""
     call = request.call
-    hidden = set[str]() if refusal is None or call is None else hidden_in(call.env)
-    told = None if refusal is None else (refusal.code, without(refusal.detail, hidden), refusal.errors[:_FIELDS])
-    step = None if refusal is None or call is None else _step(call, hidden)
-    path, query = request.path[:_LONGEST], request.query[:_LONGEST]
-    ran = () if call is None else tuple(one for one in call.ran if one is not call.at)
-    return Kept(
-        time.time(), request.id, request.method, path, query, status, request.caller, told, request.stage, ran, step,
-        request.template,
-    )  # fmt: skip
+    path, query = request.path, request.query
+    if len(path) + len(query) > _LONGEST:
+        path, query = path[:_LONGEST], query[:_LONGEST]
+    seen = (time.time(), request.id, request.method, path, query, status, request.caller, request.stage)
+    if refusal is None:
+        return (*seen, request.template, None, "", (), None, () if call is None else _before(call))
+    errors = refusal.errors[:_FIELDS] if refusal.errors else ()
+    if call is None:
+        return (*seen, request.template, refusal.code, refusal.detail, errors, None, ())
+    hidden = hidden_in(call.env)
+    detail = without(refusal.detail, hidden)
+    return (*seen, request.template, refusal.code, detail, errors, _step(call, hidden), _before(call))
+
+
+def _before(call: Call) -> tuple[StepInfo, ...]:
+    return tuple(one for one in call.ran if one is not call.at)
 
 
 def _query(query: bytes) -> dict[str, Any]:
