@@ -40,7 +40,7 @@ _LIMIT = re.compile(r"([0-9]{1,9}) ?/ ?(?:([0-9]{1,9}) )?(second|minute|hour|day
 class BadLimit(RowgateError):
     """A limit, or a cost, that no request could be counted by."""
 
-    status: ClassVar[int] = 500
+    status: ClassVar[int] = 422
     code: ClassVar[str] = "limit.invalid"
 
 

@@ -1,6 +1,7 @@
 """`rate_limit`: so many requests in a time, counted by the user, else the address, or by what the admin says."""
 
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -15,7 +16,7 @@ from app.relations.statement import Evaluator
 from app.relations.values import Value
 from app.steps.context import Context, Kind, Step, StepBody
 from app.steps.refusals import RateLimited
-from app.steps.running import Call
+from app.steps.running import Call, Counting
 
 _read_limit = lru_cache(maxsize=1024)(parse_limit)
 
@@ -37,6 +38,24 @@ class RateLimitBody(StepBody):
     on_store_failure: Literal["refuse", "allow"] = "refuse"
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Takes what a hit came to: it is noted for the headers, and is the refusal if it is one."""
+
+    name: str
+    scope: str
+    message: str
+    dry_run: bool
+
+    def __call__(self, call: Call, wanted: Limit, outcome: Outcome) -> RateLimited | None:
+        if self.dry_run and outcome.retry_after is not None:
+            outcome = Outcome(True, outcome.remaining, outcome.retry_after, None)
+        call.counted[self.scope] = (self.name, wanted, outcome)
+        if outcome.allowed:
+            return None
+        return RateLimited(self.message, headers=limit_headers(list(call.counted.values())))
+
+
 def _compile(body: RateLimitBody, context: Context) -> Step | None:
     limit = _limit(body, context)
     cost = context.value("cost", 1 if body.cost is None else body.cost, INT)
@@ -46,39 +65,27 @@ def _compile(body: RateLimitBody, context: Context) -> Step | None:
     key_of = _caller if by is None else _key(compile_value(by))
     scope = body.scope or context.place
     name = body.scope or (context.inside[-1] if context.inside else context.owner)
-    message, dry_run, lenient = body.message, body.dry_run, body.on_store_failure == "allow"
-
-    hit = _hit if body.count == "all" else _looked_at
+    told = _Told(name, scope, body.message, body.dry_run)
+    lenient, failures = body.dry_run or body.on_store_failure == "allow", body.count == "failures"
 
     async def rate_limit(call: Call) -> None:
         if scope in call.counted:
             return  # a request that is run again is one request
         wanted = _read_limit(limit.evaluate(call.env))
+        counting = Counting(wanted, scope, key_of(call), cost.evaluate(call.env) or 1, partial(told, call, wanted))
         try:
-            outcome = await hit(call, wanted, scope, key_of(call), cost.evaluate(call.env) or 1)
+            outcome = await (call.limiter.look if failures else call.limiter.hit)(*counting.hit)
         except StoreUnavailable:
-            if lenient or dry_run:
+            if lenient:
                 return
             raise
-        if outcome is None:
-            return
-        call.counted[scope] = (name, wanted, outcome)
-        if not outcome.allowed and not dry_run:
-            raise RateLimited(message, headers=limit_headers(list(call.counted.values())))
+        if failures and outcome.allowed:
+            # Counted when it fails; how many are left is not told, since that is for who guesses to find out.
+            call.failures.append(counting)
+        elif refusal := told(call, wanted, outcome):
+            raise refusal
 
     return Step(rate_limit)
-
-
-async def _hit(call: Call, limit: Limit, scope: str, key: str, cost: int) -> Outcome | None:
-    return await call.limiter.hit(limit, scope, key, cost)
-
-
-async def _looked_at(call: Call, limit: Limit, scope: str, key: str, cost: int) -> Outcome | None:
-    """Count the request only if it fails; how many are left is not told, since that is for who guesses to find out."""
-    if await call.limiter.is_spent(limit, scope, key):
-        return Outcome(False, 0, float(limit.period), limit.period)
-    call.failures.append((limit, scope, key, cost))
-    return None
 
 
 def _limit(body: RateLimitBody, context: Context) -> Value | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.auth.core import Accounts
 from app.auth.identity import Identity
+from app.errors import RowgateError
 from app.outward.client import Outward
 from app.rate_limits import Limit, Limiter, Outcome, StoreUnavailable
 from app.relations.session import Session
@@ -34,6 +35,22 @@ class Services:
     holds_answers: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How a limit counts a request that fails; `told` takes what a hit came to, and gives the refusal if it is one."""
+
+    limit: Limit
+    scope: str
+    key: str
+    cost: int
+    told: Callable[[Outcome], RowgateError | None]
+
+    @property
+    def hit(self) -> tuple[Limit, str, str, int]:
+        """Give what the limiter takes."""
+        return self.limit, self.scope, self.key, self.cost
+
+
 REMEMBERED = 50  # steps of a request, the last ones
 
 
@@ -42,7 +59,7 @@ class Call:
 
     `env` holds what expressions read. `counted` outlives a run that is repeated, so that one request is counted once by
     each limit; `outside` too, and names the steps that have called out. `answer` ends the chain when a step sets it.
-    `failures` are the limits, with scope, key and cost, that count this request if it fails.
+    `failures` are the limits that count this request if it fails.
     `at_end` are checks of what all steps have done together, made before the transaction commits.
     `at` is the step that began last, `ran` the last of those that began; `trace` records the run where somebody asked
     to see it.
@@ -77,7 +94,7 @@ class Call:
         self.accounts = services.accounts
         self.holds_answers = services.holds_answers
         self.outside = outside
-        self.failures: list[tuple[Limit, str, str, int]] = []
+        self.failures: list[Counting] = []
         self.at_end: dict[int, Callable[[], Awaitable[None]]] = {}
         self.trace: Trace | None = None
         self.at: StepInfo | None = None
@@ -85,16 +102,28 @@ class Call:
         self.answer: Answer | None = None
 
     async def ended(self) -> None:
-        """Make the checks that wait for the end of the chain."""
+        """Make the checks that wait for the end of the chain.
+
+        Of many guesses sent at once, a right one behind too many wrong ones is refused as the next would be.
+        """
         for check in self.at_end.values():
             await check()
+        for counting in self.failures:
+            with suppress(StoreUnavailable):  # it was there when the step asked
+                outcome = await self.limiter.look(*counting.hit)
+                if not outcome.allowed and (refusal := counting.told(outcome)):
+                    raise refusal
 
     async def failed(self) -> None:
-        """Count the request where failures are counted, once."""
-        counting, self.failures = self.failures, []
-        for limit, scope, key, cost in counting:
+        """Count the request where failures are counted, once; what is one too many looks as a right one would."""
+        counted, self.failures = self.failures, []
+        refusals = []
+        for counting in counted:
             with suppress(StoreUnavailable):  # the refusal that is under way says more
-                await self.limiter.hit(limit, scope, key, cost)
+                outcome = await self.limiter.hit(*counting.hit)
+                refusals.append(None if outcome.allowed else counting.told(outcome))
+        if refusal := next(filter(None, refusals), None):
+            raise refusal
 
 
 Run = Callable[[Call], Awaitable[None] | None]

@@ -1,5 +1,6 @@
 """The step rate_limit on a backend of its own: by whom it counts, what, and several at once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,10 +19,12 @@ def endpoint(name: str, *limits: dict[str, Any], then: tuple[dict[str, Any], ...
 
 
 RIGHT = {"do": "require", "that": 'input.code == "right"', "status": 422}
+COUNTED = {"do": "count", "from": "notes", "as": "n"}
 ANSWERED = {"do": "respond", "status": 400, "body": "no", "when": 'input.code != "right"'}
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
     "roles": [{"name": "pro"}],
+    "tables": [{"name": "notes", "columns": [{"name": "body", "type": "text"}]}],
     "endpoints": [
         endpoint("by_user", {"limit": "2/minute"}),
         endpoint("by_role", {"limit": '="pro" in auth.user.roles ? "3/minute" : "1/minute"', "by": "auth.user.id"}),
@@ -31,6 +34,13 @@ DOCUMENT: dict[str, Any] = {
         endpoint("guess", {"limit": "2/minute", "count": "failures"}, then=(RIGHT,)),
         endpoint("answered", {"limit": "2/minute", "count": "failures"}, then=(ANSWERED,)),
         endpoint("watched", {"limit": "1/minute", "count": "failures", "dry_run": True}, then=(RIGHT,)),
+        endpoint("tried", {"limit": "1/minute", "dry_run": True}),
+        endpoint("tried_then", {"limit": "1/hour", "dry_run": True}, {"limit": "1/10 seconds", "scope": "short"}),
+        endpoint("dear", {"limit": "5/minute", "count": "failures", "cost": 3}, then=(RIGHT,)),
+        endpoint("dear_said", {"limit": "5/minute", "count": "failures", "cost": "=input.weight"}, then=(RIGHT,)),
+        endpoint("slow_guess", {"limit": "2/minute", "count": "failures"}, then=(COUNTED, RIGHT)),
+        endpoint("by_said", {"limit": "=input.code"}),
+        endpoint("by_kind", {"limit": '=auth.kind == "key" ? "2/minute" : "1/minute"'}),
         endpoint("apart", {"limit": "2/minute", "count": "failures", "by": "input.code"}, then=(RIGHT,)),
     ],
 }
@@ -108,3 +118,97 @@ async def test_failures_are_counted_apart_by_key(backend: Backend) -> None:
 async def test_a_dry_run_refuses_nobody(backend: Backend) -> None:
     wrong = {"code": "wrong"}
     assert await statuses(backend, "watched", wrong, wrong, wrong, {"code": "right"}) == [422, 422, 422, 200]
+
+
+async def told(backend: Backend, name: str, body: Any) -> tuple[int, str | None, str | None, str | None]:
+    answer = await backend.client.post(f"/api/{name}", json=body)
+    names = ("ratelimit-policy", "ratelimit", "retry-after")
+    policy, state, wait = (answer.headers.get(one) for one in names)
+    return answer.status_code, policy, state, wait
+
+
+async def test_headers_say_the_policy_what_is_left_and_how_long_to_wait(backend: Backend) -> None:
+    said = '"by_weight";q=5;w=60'
+    assert await told(backend, "by_weight", {"weight": 3}) == (200, said, '"by_weight";r=2;t=60', None)
+    status, policy, state, wait = await told(backend, "by_weight", {"weight": 3})
+    assert (status, policy) == (429, said)
+    assert state == f'"by_weight";r=2;t={wait}'
+    assert wait is not None
+    assert 1 <= int(wait) <= 60
+
+
+async def test_headers_of_several_limits_are_told_on_success_and_refusal(backend: Backend) -> None:
+    policy = '"by_two";q=1;w=60, "both";q=2;w=60'
+    assert await told(backend, "by_two", {"code": "a"}) == (200, policy, '"by_two";r=0;t=60, "both";r=1;t=60', None)
+    assert (await told(backend, "by_two", {"code": "a"}))[:2] == (429, '"by_two";q=1;w=60')
+    assert (await told(backend, "by_two", {"code": "b"}))[0] == 200
+    status, named, state, wait = await told(backend, "by_two", {"code": "c"})
+    assert (status, named) == (429, policy)
+    assert state is not None
+    assert state.endswith(f'"both";r=0;t={wait}')
+
+
+async def test_of_failures_only_a_refusal_tells(backend: Backend) -> None:
+    for status in (422, 422):
+        assert await told(backend, "guess", {"code": "wrong"}) == (status, None, None, None)
+    status, policy, state, wait = await told(backend, "guess", {"code": "right"})
+    assert (status, policy, state) == (429, '"guess";q=2;w=60', f'"guess";r=0;t={wait}')
+
+
+async def test_a_dry_run_tells_what_is_left_and_no_one_to_wait(backend: Backend) -> None:
+    assert (await told(backend, "tried", {}))[:3] == (200, '"tried";q=1;w=60', '"tried";r=0;t=60')
+    for _ in range(2):
+        status, _, state, wait = await told(backend, "tried", {})
+        assert (status, wait) == (200, None)
+        assert str(state).startswith('"tried";r=0;t=')
+
+
+async def test_a_refusal_behind_a_dry_run_tells_its_own_wait(backend: Backend) -> None:
+    assert await statuses(backend, "tried_then", {}, {}) == [200, 429]
+    answer = await backend.client.post("/api/tried_then", json={})
+    assert 1 <= int(answer.headers["retry-after"]) <= 10  # and not the hour of the dry run
+
+
+async def test_guesses_that_cost_more_are_fewer(backend: Backend) -> None:
+    wrong = {"code": "wrong"}
+    assert await statuses(backend, "dear", wrong, wrong, {"code": "right"}) == [422, 429, 429]
+
+
+async def test_guesses_sent_at_once_gain_nothing(backend: Backend) -> None:
+    codes = ["wrong"] * 12 + ["right"]
+    answers = await asyncio.gather(*(backend.client.post("/api/slow_guess", json={"code": code}) for code in codes))
+    assert sorted(answer.status_code for answer in answers) == [422] * 2 + [429] * 11
+    assert await backend.sql("SELECT 1 FROM data.notes") == []
+
+
+async def test_right_ones_sent_at_once_are_not_in_each_others_way(backend: Backend) -> None:
+    answers = await asyncio.gather(*(backend.client.post("/api/slow_guess", json={"code": "right"}) for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [("by_weight", {"weight": 6}), ("by_weight", {"weight": -1}), ("by_said", {"code": "many"}), ("by_said", {}),
+     ("dear_said", {"weight": 9, "code": "wrong"})],
+)  # fmt: skip
+async def test_a_limit_or_cost_that_an_expression_gets_wrong_is_a_422(backend: Backend, name: str, body: Any) -> None:
+    answer = await backend.client.post(f"/api/{name}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "limit.invalid")
+
+
+async def test_a_limit_may_come_from_the_input(backend: Backend) -> None:
+    twice, once = {"code": "2/minute"}, {"code": "1/hour"}
+    assert await statuses(backend, "by_said", twice, twice, twice, once, once) == [200, 200, 429, 200, 429]
+
+
+async def test_an_api_key_may_have_a_limit_of_its_own(backend: Backend) -> None:
+    root = await backend.admin()
+    made = [
+        (await backend.client.post("/admin/v1/api-keys", json={"name": name}, headers=root)).json()["key"]
+        for name in ("one", "two")
+    ]
+    found = []
+    for key in [made[0], made[0], made[0], made[1], None, None]:
+        headers = {"apikey": key} if key else {}
+        found.append((await backend.client.post("/api/by_kind", json={}, headers=headers)).status_code)
+    assert found == [200, 200, 429, 200, 200, 429]
