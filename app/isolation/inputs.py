@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, unquote_plus, urlencode
 
 from app.compiler.links import EACH, Path, Place
 from app.compiler.runtime import CompiledEndpoint
@@ -43,7 +43,7 @@ class Sent:
     @property
     def text(self) -> str:
         """Give all that the caller says, to know again what came back of it."""
-        parts = [self.path, self.query, *self.headers.values(), to_json(self.body).decode()]
+        parts = [unquote(self.path), unquote_plus(self.query), *self.headers.values(), to_json(self.body).decode()]
         return " ".join(parts).lower()
 
 

@@ -31,13 +31,15 @@ _TARGETS_A_WORKER = 4  # fewer aren't worth the tables that a worker makes first
 class Proof:
     """What came of it.
 
-    `unreached` is what no request for the own rows came through to, `untried` what the two may not enter, `missing`
-    the tables for which no row was found, and `public` what strangers are shown of people's rows.
+    `unreached` is what no request for the own rows came through to, `untried` what the two may not enter, `cut` that
+    for which there would have been more requests, `missing` the tables for which no row was found, and `public` what
+    strangers are shown of people's rows.
     """
 
     leaks: list[Leak] = field(default_factory=list)
     unreached: list[Unreached] = field(default_factory=list)
     untried: list[tuple[Served, str]] = field(default_factory=list)
+    cut: list[Served] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     public: frozenset[Place] = frozenset()
     requests: int = 0
@@ -79,6 +81,7 @@ class _Run:
         self.found = Found(runtime, links, asked)
         self.maker = Maker(datetime.now(UTC))
         self.unreached: list[Unreached] = []
+        self.cut: list[Served] = []
         self.missing: dict[str, str] = {}
         self.requests = 0
 
@@ -106,6 +109,7 @@ class _Run:
                     await (prover.strangers if as_strangers else prover.people)(*waiting.popleft())
                 self.requests += asking.count
                 self.unreached += prover.unreached
+                self.cut += prover.cut
 
     def proof(self, surface: Sequence[Target]) -> Proof:
         """Put together what was found; of tables that are nobody's, nothing is a leak."""
@@ -117,6 +121,7 @@ class _Run:
             merged(self.found.seen, owned),
             list({(one.what, one.caller): one for one in self.unreached}.values()),
             untried,
+            list(dict.fromkeys(self.cut)),
             dict(sorted(self.missing.items())),
             frozenset((table, column) for _, _, table, column in self.found.public if table in owned),
             self.requests,

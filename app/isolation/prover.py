@@ -68,6 +68,7 @@ class Prover:
         self.runtime: Runtime = asking.runtime
         self.personas = personas(self.runtime, links, judge.found.asked.columns)
         self.unreached: list[Unreached] = []
+        self.cut: list[Served] = []
 
     async def strangers(self, target: Target, person: str) -> None:
         """Ask as nobody for what somebody would ask for: what that shows and does is open to all."""
@@ -116,7 +117,10 @@ class Prover:
     async def _others(self, target: Target, own: _Own | None) -> None:
         if own is None:
             return
-        for values, sent in islice(self._others_requests(target, own), MOST_OTHERS):
+        for number, (values, sent) in enumerate(self._others_requests(target, own)):
+            if number == MOST_OTHERS:
+                self.cut.append(target.what)
+                return
             came = await self.asking.ask(own.caller, sent)
             if self.asking.held.broken:
                 return

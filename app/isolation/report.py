@@ -27,6 +27,7 @@ def shown(proof: Proof) -> dict[str, Any]:
         "requests": proof.requests,
         "unreached": [{**_served(one.what), "caller": one.caller, "why": one.why} for one in proof.unreached],
         "untried": [{**_served(what), "why": why} for what, why in proof.untried],
+        "cut": [_served(what) for what in proof.cut],
         "missing": [{"table": table, "why": why} for table, why in proof.missing.items()],
         "public": sorted(f"{table}.{column}" for table, column in proof.public),
         "milliseconds": round(proof.milliseconds, 2),
@@ -58,6 +59,7 @@ def told(report: Shown) -> str:
     )
     lines += _section("What the two people's own requests did not come through to:", report["unreached"], _unreached)
     lines += _section("Not tried (--role gives both people a role):", report["untried"], _untried)
+    lines += _section("Cut off after as many requests as there may be:", report["cut"], _place)
     lines += _section("No rows could be made of:", report["missing"], lambda one: f"{one['table']}: {one['why']}")
     if report["public"]:
         lines.append(f"Shown to strangers, and so no leak: {', '.join(report['public'])}")

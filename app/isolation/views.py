@@ -69,6 +69,13 @@ class ViewRequests:
         mine = world.of(owner, self.table.name)
         yield self._read({**params, "select": "*"}, {"Prefer": "count=exact"})
         yield self._read({**params, "select": "*"}, {"Accept": _CSV})
+        yield self._read({**params, "select": "count()"})
+        for name in self.plain:
+            yield self._read({**params, "select": f"{name}.max(),{name}.min()"})
+            yield self._read({**params, "select": "*", "order": f"{name}.desc"})
+        for embed in self._embeds():
+            yield self._read({**params, "select": f"*,{embed}"})
+        yield from self._embedded(theirs, world, owner, params)
         for row in theirs:
             for name in self.plain:
                 value = row.columns.get(name)
@@ -83,13 +90,6 @@ class ViewRequests:
                 yield self._read({**params, "select": "*", "id": f"eq.{row.id}"}, {"Accept": _OBJECT})
                 ids = ",".join(str(one.id) for one in (*mine, row))
                 yield self._read({**params, "select": "*", "id": f"in.({ids})"})
-        yield self._read({**params, "select": "count()"})
-        for name in self.plain:
-            yield self._read({**params, "select": f"{name}.max(),{name}.min()"})
-            yield self._read({**params, "select": "*", "order": f"{name}.desc"})
-        for embed in self._embeds():
-            yield self._read({**params, "select": f"*,{embed}"})
-        yield from self._embedded(theirs, world, owner, params)
 
     def _embeds(self) -> list[str]:
         """Give the ways to other views, and from them to further ones."""

@@ -10,6 +10,7 @@ import pytest
 from app.changes.commands import read_project
 from app.definitions.project import Project, parse_project
 from app.embedded import EmbeddedPostgres
+from app.isolation import prover
 from app.isolation.callers import Asked
 from app.isolation.prove import Proof, prove
 from tests.conftest import cloned
@@ -159,6 +160,24 @@ def test_what_nobody_owns_is_everybodys(url: str) -> None:
     )
     proof = proof_of(url, document)
     assert (told(proof), proof.unreached) == ([], [])
+
+
+def test_what_the_caller_said_may_come_back(url: str) -> None:
+    document = backend(
+        "endpoints: [{name: it, method: GET, path: '/who/{mail}', access: authenticated,"
+        " input: {path: {mail: {type: text}}, query: {again: {type: text}}},"
+        " steps: [{do: exists, from: users, where: item.email == input.mail, as: known},"
+        " {do: respond, body: {asked: =input.mail, again: =input.again}}]}]"
+    )
+    assert told(proof_of(url, document)) == []
+
+
+def test_more_requests_than_there_may_be_are_cut_and_that_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = backend(CASES["a_view_without_a_filter"][2])
+    assert proof_of(url, document).cut == []
+    monkeypatch.setattr(prover, "MOST_OTHERS", 5)
+    (cut,) = proof_of(url, document).cut
+    assert (cut.name, cut.action) == ("seen", "select")
 
 
 def test_a_table_of_which_no_row_can_be_made_is_named(url: str) -> None:
