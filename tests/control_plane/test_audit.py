@@ -60,7 +60,7 @@ CHANGES: list[tuple[str, str, Any, dict[str, str], str]] = [
     ("POST", "/sign-out", None, {}, "admin.sign_out"),
 ]
 # What changes nothing that lasts, or goes on with a session that there is; setup is tried by itself.
-OTHERS = {"plan_config", "check", "test", "simulate", "refresh", "setup"}
+OTHERS = {"plan_config", "check", "test", "isolation", "simulate", "refresh", "setup"}
 TABLES = (
     *("admins", "admin_sessions", "api_keys", "accounts", "sessions", "user_roles", "secrets", "outbox"),
     *("definitions", "revisions", "live"),

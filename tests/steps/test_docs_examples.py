@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app.data_plane import pipeline
+from app.database_clock import DatabaseClock
 from app.embedded import EmbeddedPostgres
 from app.steps.registry import KINDS
 from tests.backend import PASSWORD, Backend, Person, serving
@@ -199,17 +199,16 @@ async def quota(world: World) -> None:
 
 
 async def time_window(world: World) -> None:
-    class Clock(datetime):
-        told = datetime(2036, 1, 31, 16, 59, 59, tzinfo=UTC)
+    class Told(DatabaseClock):
+        moment = datetime(2036, 1, 31, 16, 59, 59, tzinfo=UTC)
 
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return cls.told
+        def now(self) -> datetime:
+            return self.moment
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pipeline, "datetime", Clock)
+        patched.setattr(world.backend.app.fastapi.state.live, "clock", Told())
         assert (await world.ask()).status_code == 204
-        Clock.told = datetime(2036, 1, 31, 17, 0, tzinfo=UTC)  # six in the evening in Zurich
+        Told.moment = datetime(2036, 1, 31, 17, 0, tzinfo=UTC)  # six in the evening in Zurich
         refused = await world.ask()
     assert (refused.status_code, refused.json()["code"], refused.json()["detail"]) == (
         403, "chain.outside_window", "Submissions are closed.",
