@@ -275,10 +275,7 @@ def _target_of(column: Column, table: str) -> str | None:
     """Name the table whose ids a column holds."""
     if column.name == "id":
         return table
-    said = column.definition
-    if said is None or said.type not in ("user", "reference"):
-        return None
-    return "users" if said.type == "user" else said.table
+    return column.target
 
 
 def _in_order(rows: Sequence[GivenRow]) -> list[GivenRow]:

@@ -48,7 +48,7 @@ def asked_for(
     """Read what was said: names of roles, `column=value` of users, and names of tables and columns; raises BadProof."""
     errors = [FieldError(("role",), "isolation.role", f"There is no role {role!r}.") for role in roles
               if role not in [one.name for one in project.roles]]  # fmt: skip
-    tables = {"users": USERS, **{table.name: table.column_names for table in project.tables}}
+    tables = {table.name: table.column_names for table in project.tables}
     tables["users"] = (*USERS, *(column.name for column in project.users.columns))
     for name in shared:
         table, _, column = name.partition(".")

@@ -1,8 +1,7 @@
 """What an endpoint is sent: for each input the values that are one's own, and those of the other person."""
 
-import json
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus, urlencode
@@ -12,7 +11,7 @@ from app.compiler.runtime import CompiledEndpoint
 from app.definitions.columns import ValueType
 from app.definitions.inputs import InputDef, ListDef, ObjectDef, header_name
 from app.isolation.tenants import NOBODY, SOMEBODY, World
-from app.isolation.values import Maker, fits
+from app.isolation.values import Maker, distinct, fits
 from app.json_answer import to_json
 
 _WIDENING = ("", "%", "*")
@@ -96,7 +95,7 @@ class Inputs:
             yield {**own, **every}
         for leaf in self.leaves:
             mine = self._own(leaf, world, owner)
-            for value in _distinct(foreign[leaf.path] + self._of(leaf, world, SOMEBODY)):
+            for value in distinct(foreign[leaf.path] + self._of(leaf, world, SOMEBODY)):
                 yield {**own, leaf.path: value}
                 if leaf.path[-1] == EACH and mine:
                     yield {**own, leaf.path: [mine[0], value]}
@@ -140,7 +139,7 @@ class Inputs:
             found += list(leaf.said.values or ())
         if leaf.said.array:
             found = [one if isinstance(one, list) else [one] for one in found]
-        return _distinct([one for one in found if fits(leaf.said, one)])
+        return distinct([one for one in found if fits(leaf.said, one)])
 
     def _of(self, leaf: Leaf, world: World, owner: str) -> list[Any]:
         """Give somebody's values for an input: of the columns that it stands for, else every id that it could be."""
@@ -158,7 +157,7 @@ class Inputs:
             found = []
         if said.array:
             found = [one if isinstance(one, list) else [one] for one in found]
-        return _distinct([one for one in found if fits(said, one)])
+        return distinct([one for one in found if fits(said, one)])
 
     def _wider(self, leaf: Leaf) -> list[Any]:
         if leaf.said.array:
@@ -219,7 +218,3 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     return to_json(value).decode()
-
-
-def _distinct(values: Sequence[Any]) -> list[Any]:
-    return list({json.dumps(value, default=str, sort_keys=True): value for value in values}.values())

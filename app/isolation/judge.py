@@ -30,7 +30,7 @@ class Found:
 
     def __init__(self, runtime: Runtime, links: Links, asked: Asked) -> None:
         """Begin with nothing."""
-        self.runtime, self.asked = runtime, asked
+        self.asked = asked
         self.owned = owned_tables(runtime, links)
         self.public: set[tuple[str, int, str, str]] = set()
         self.open_writes: set[tuple[Served, str, str]] = set()
@@ -145,10 +145,11 @@ class Judge:
         without = await self.asking.ask(caller, sent, deletes)
         if without.answer.status >= HTTPStatus.BAD_REQUEST:
             return False
-        if not differences(_seen(live), _seen(live), _seen(without)):
+        one, other = _seen(live), _seen(without)
+        if not differences(one, one, other):
             return False
         again = await self.asking.ask(caller, sent)
-        return bool(differences(_seen(live), _seen(again), _seen(without)))
+        return bool(differences(one, _seen(again), other))
 
     def _without(self, person: str) -> list[tuple[str, Deletes]]:
         """Give the statements that take somebody's rows away: of what is theirs, and neither shared nor public."""

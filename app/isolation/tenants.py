@@ -1,6 +1,5 @@
 """Two people, and rows of each in every table that they can own: what the proof's requests try to reach."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,11 +10,11 @@ from app.compiler.runtime import Runtime
 from app.database import DatabaseUnavailable
 from app.definitions.columns import ColumnDef, ValueType
 from app.definitions.validation import plain, reader
-from app.isolation.values import Maker, fits, known_by
+from app.isolation.values import Maker, distinct, fits, known_by
 from app.policy_tests.scratch import Scratch
 from app.relations.faults import FAULTS, translated
 from app.relations.fixtures import insert_whole
-from app.relations.schema import Table, quoted
+from app.relations.schema import Column, Table, quoted
 
 ANA, BEN = "ana", "ben"
 PEOPLE = (ANA, BEN)
@@ -85,7 +84,7 @@ class World:
         """Give somebody's values of a column, as a client sends them."""
         table, column = place
         found = [row.wire[column] for row in self.of(owner, table) if row.wire.get(column) is not None]
-        return list({json.dumps(value, default=str): value for value in found}.values())
+        return distinct(found)
 
     def row(self, table: str, id_: str) -> Row | None:
         """Give the row of an id."""
@@ -125,12 +124,11 @@ def with_children(runtime: Runtime, tables: Iterable[str]) -> frozenset[str]:
 
 def references(table: Table) -> list[tuple[str, str]]:
     """Give the columns that hold one id of a table, `users` among them, each with that table."""
-    found = []
-    for name, column in table.columns.items():
-        said = column.definition
-        if said is not None and not said.array and said.type in ("user", "reference"):
-            found.append((name, "users" if said.type == "user" else str(said.table)))
-    return found
+    return [(name, column.target) for name, column in table.columns.items() if column.target and not _is_array(column)]
+
+
+def _is_array(column: Column) -> bool:
+    return column.definition is not None and column.definition.array
 
 
 class Builder:

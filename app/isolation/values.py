@@ -1,9 +1,10 @@
 """Values that are made up: each fits its column or input, and can be known again wherever it turns up."""
 
 import hashlib
+import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -96,6 +97,11 @@ def fits(said: ValueType, value: Any, *, text: bool = False) -> bool:
     except (Wrong, TypeError, ValueError):
         return False
     return True
+
+
+def distinct(values: Iterable[Any]) -> list[Any]:
+    """Give the values of JSON that differ, each where it stands first."""
+    return list({json.dumps(value, default=str, sort_keys=True): value for value in values}.values())
 
 
 def token(seed: str) -> str:

@@ -1,6 +1,5 @@
 """What is asked of a view: rows by every filter, embed and aggregate that there is, and writes of another's."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -9,7 +8,7 @@ from app.compiler.links import Path, Place
 from app.compiler.runtime import CompiledView, Runtime
 from app.isolation.inputs import Sent, text_of
 from app.isolation.tenants import NOBODY, PEOPLE, Row, World, references
-from app.isolation.values import Maker, fits
+from app.isolation.values import Maker, distinct, fits
 
 _SAFE = "(),.:*!->"
 _MOST_EMBEDS = 60
@@ -41,7 +40,7 @@ class ViewRequests:
                 yield self._read({"select": "*"})
             case "insert":
                 for attempt in range(4):
-                    yield self._post({**self._new(world, owner, attempt)}, params)
+                    yield self._post(self._new(world, owner, attempt), params)
             case "update":
                 for row in rows:
                     yield self._patch(row, self._change(world, owner), params)
@@ -197,7 +196,7 @@ class ViewRequests:
         every = [own, foreign, {}, *({**own, name: value} for name, value in foreign.items())]
         every += [{**own, name: str(flag).lower()} for name, said in self.view.definition.params.items()
                   if said.type == "boolean" for flag in (True, False)]  # fmt: skip
-        return list({json.dumps(one, sort_keys=True): one for one in every}.values())
+        return distinct(every)
 
     def by_id(self, row: Row) -> Sent:
         """Ask for one row."""

@@ -109,10 +109,8 @@ def references(source: Source) -> dict[str, str]:
         column = source.table.columns.get(name)
         if column is None or name in source.computed or column.definition is None or column.definition.array:
             continue
-        if column.definition.type == "user":
-            found[name] = "users"
-        elif column.definition.type == "reference" and column.definition.table is not None:
-            found[name] = column.definition.table
+        if column.target is not None:
+            found[name] = column.target
     return found
 
 

@@ -63,6 +63,14 @@ class Column:
     definition: ColumnDef | None = None
 
     @property
+    def target(self) -> str | None:
+        """Name the table whose ids it holds, one of them or, of an array, several."""
+        said = self.definition
+        if said is None or said.type not in ("user", "reference"):
+            return None
+        return "users" if said.type == "user" else said.table
+
+    @property
     def required(self) -> bool:
         """Say whether an insert has to give a value."""
         return self.definition is not None and self.definition.required and self.definition.default is None
