@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     """At least 32 bytes; `load_settings` fills it in for the embedded database."""
     admin_email: EmailStr | None = None
     admin_password: SecretStr | None = None
-    redis_url: Annotated[SecretStr, _with_scheme("redis", "rediss", "unix")] | None = None
+    redis_url: Annotated[SecretStr, _with_scheme("redis", "rediss", "valkey", "valkeys")] | None = None
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)] = ()
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)] = ()
     """The networks whose `X-Forwarded-For` is believed."""

@@ -66,8 +66,8 @@ async def sign_in(request: Request) -> Response:
     body = await read(request, SignInBody)
     state = request.app.state
     address = client_address(request.scope, state.settings.trusted_proxies)
-    tried = attempt(state.limiter, "admin", body.email, address)
-    await tried.begin(state.pool)
+    tried = attempt(state.pool, "admin", body.email, address)
+    await tried.begin()
     async with state.pool.lease() as connection:
         stored = await admins.stored_admin(connection, body.email)
     try:

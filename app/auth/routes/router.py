@@ -195,8 +195,8 @@ async def _grant(request: Request) -> tuple[str | None, dict[str, Any]]:
 async def _by_password(request: Request, body: PasswordBody) -> Response:
     state = request.app.state
     user_agent, address = _client(request)
-    tried = attempt(state.limiter, "user", body.email, address)
-    await tried.begin(state.pool)
+    tried = attempt(state.pool, "user", body.email, address)
+    await tried.begin()
     async with state.pool.lease() as connection:
         stored = await stored_account(connection, body.email)
     try:
