@@ -15,8 +15,10 @@ import pytest
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from app.outward import delivery, outbox
+from app.outward.refusals import TimedOut
 from app.serving import rotate_secrets
 from app.settings import load_settings
+from app.steps.http import HttpBody
 from tests.backend import Backend, serving
 from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
@@ -250,3 +252,21 @@ def test_a_call_after_the_commit_has_no_result(more: dict[str, Any]) -> None:
     assert [one.message for one in check_project(project)] == [
         "a call after the commit has no result here: leave as, on_error and retries out"
     ]
+
+
+async def test_a_call_after_the_commit_takes_as_long_as_it_says(
+    migrated_url: str, up: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[float] = []
+
+    async def send(_outward: Any, call: Any) -> Any:
+        sent.append(call.timeout)
+        raise TimedOut
+
+    monkeypatch.setattr("app.outward.client.Outward.send", send)
+    said = {**document(up), "endpoints": [endpoint("add", INSERT, hook(up, timeout=47))]}
+    async with serving(migrated_url, said) as backend:
+        assert (await post(backend, "add")).status_code == 204
+        await until(backend, "EXISTS (SELECT FROM rowgate.outbox WHERE last_error IS NOT NULL)")
+    assert set(sent) == {47}
+    assert HttpBody.model_fields["timeout"].metadata[1].le < outbox.LEASE_SECONDS
