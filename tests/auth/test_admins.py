@@ -12,7 +12,7 @@ from app.auth.start import open_auth
 from app.database import Pool
 from app.settings import SettingsInvalid, load_settings
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer
-from tests.backend import ADMIN_PASSWORD, Backend, serving
+from tests.backend import ADMIN_PASSWORD, SECRET_KEY, Backend, serving
 
 ROOT = "root@example.com"
 
@@ -74,7 +74,7 @@ async def test_the_settings_make_the_first_admin_and_no_other(migrated_url: str)
 
 async def test_a_weak_password_in_the_settings_stops_the_start(migrated_url: str) -> None:
     settings = load_settings(
-        database_url=migrated_url, secret_key="s" * 40, admin_email=ROOT, admin_password=SecretStr("admin")
+        database_url=migrated_url, secret_key=SECRET_KEY, admin_email=ROOT, admin_password=SecretStr("admin")
     )
     pool = Pool(migrated_url, 1)
     with pytest.raises(SettingsInvalid, match="ROWGATE_ADMIN_PASSWORD"):

@@ -19,7 +19,7 @@ from app.outward.refusals import TimedOut
 from app.serving import rotate_secrets
 from app.settings import load_settings
 from app.steps.http import HttpBody
-from tests.backend import Backend, serving
+from tests.backend import OTHER_SECRET_KEY, SECRET_KEY, Backend, serving
 from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
 NOTES = {"name": "notes", "columns": [{"name": "body", "type": "text"}]}
@@ -204,10 +204,10 @@ async def test_what_waits_is_sealed_and_survives_a_crash_and_a_new_key(migrated_
         await post(backend, "add_keyed", "canary-body")
         dump = str([dict(row) for row in await backend.sql("SELECT * FROM rowgate.outbox")])
         assert "canary" not in dump
-    settings = load_settings(database_url=migrated_url, secret_key="t" * 40)
-    assert await rotate_secrets(settings, migrated_url, "s" * 40) == 2
+    settings = load_settings(database_url=migrated_url, secret_key=OTHER_SECRET_KEY)
+    assert await rotate_secrets(settings, migrated_url, SECRET_KEY) == 2
     up.answers["/hook"] = reply(b"{}")
-    async with serving(migrated_url, document(up), secret_key="t" * 40) as backend:
+    async with serving(migrated_url, document(up), secret_key=OTHER_SECRET_KEY) as backend:
         await backend.sql("UPDATE rowgate.outbox SET next_at = now()")
         await until(backend, "count(*) = 0")
     assert up.asked[-1].body == b'{"body":"canary-body"}'
