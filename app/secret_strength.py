@@ -19,8 +19,8 @@ _WORDS = """
     github goes hello here insecure jwt key keep kept least letmein local localhost long master minimum must
     mypassword never not only password passw0rd passwort phrase placeholder please postgres private prod production
     put qwerty random redis replace rowgate safe sample secret secrets secure server session set should sign signing
-    some something stage staging strong super supabase temp temporary test tester testing the this todo token top unsafe used
-    user value very welcome with word world your
+    some something stage staging strong super supabase temp temporary test tester testing the this todo token top unsafe
+    used user value very welcome with word world your
 """
 _KNOWN = re.compile("|".join(sorted(_WORDS.split(), key=len, reverse=True)))
 
