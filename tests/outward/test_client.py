@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -348,3 +349,21 @@ async def test_a_call_takes_as_long_as_it_says_and_not_as_the_client_would(
         assert (await outward.send(call)).body == 1
         with pytest.raises(TimedOut):
             await outward.send(replace(call, timeout=0.05))
+
+
+async def test_an_address_that_swallows_everything_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[float | None] = []
+
+    async def resolve(*_more: Any, **_named: Any) -> list[Any]:
+        return [(0, 0, 0, "", (address, 80)) for address in ("127.0.0.1", "127.0.0.2")]
+
+    async def swallow(_self: Any, _address: str, _port: int, timeout: float | None, *_more: Any) -> Any:  # noqa: ASYNC109
+        shares.append(timeout)
+        raise httpcore.ConnectTimeout
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", swallow)
+    async with way_out() as outward:
+        with pytest.raises(TimedOut):
+            await outward.send(OutwardCall("GET", "http://name.example:80/", timeout=30, allow=("name.example:80",)))
+    assert shares == [15, 15]
