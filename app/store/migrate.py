@@ -9,9 +9,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.errors import RowgateError
 from app.store.engine import make_engine
+from app.store.lock_tries import LOCKED, SLICE, milliseconds, sqlstate, tries
 
 _LOCK = 0x726F7767617465  # "rowgate": migrators of one database wait for each other
 
@@ -20,6 +22,13 @@ class DatabaseNewer(RowgateError):
     """The database was migrated by a newer Rowgate."""
 
     code: ClassVar[str] = "migrate.newer"
+
+
+class MigrationLocked(RowgateError):
+    """A lock on a system table couldn't be had in time; nothing was changed."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "migrate.locked"
 
 
 def _config() -> Config:
@@ -32,9 +41,17 @@ async def migrate(url: str) -> str:
     """Run what is missing, in one transaction, and give the version reached; a second call changes nothing."""
     engine = make_engine(url)
     try:
-        async with engine.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            return await connection.run_sync(_upgrade)
+        async for _ in tries():
+            try:
+                async with engine.begin() as connection:
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                    # Requests of a server that still runs don't stand in line behind us for longer than a slice.
+                    await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{milliseconds(SLICE)}'")
+                    return await connection.run_sync(_upgrade)
+            except DBAPIError as error:
+                if sqlstate(error) not in LOCKED:
+                    raise
+        raise MigrationLocked("A long request holds a table that is to change.", hint="Try again in a moment.")
     finally:
         await engine.dispose()
 
