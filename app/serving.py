@@ -17,6 +17,8 @@ from uvicorn.supervisors import Multiprocess
 from app.auth import admins, api_keys
 from app.auth.admins import ROLES
 from app.auth.api_keys import KeyGrant
+from app.auth.audit import chain_under
+from app.auth.audit_verify import Verified, heads, verify
 from app.auth.passwords import Passwords
 from app.auth.start import open_auth
 from app.changes.apply import DefinitionInvalid, Plan
@@ -37,7 +39,7 @@ from app.isolation.prove import prove
 from app.json_answer import to_json
 from app.log import start_log
 from app.main import create_app
-from app.outward.rotation import rotate
+from app.outward.rotation import audit_keys, rotate
 from app.outward.sealing import SealingKey
 from app.outward.secrets import check_key
 from app.policy_tests.report import shown
@@ -58,6 +60,7 @@ class WorkersNeedRedis(RowgateError):
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
     """Give the URL of the database: the one that is set, or the embedded one, started for as long as the block runs."""
+    chain_under(settings.secret_key.get_secret_value())
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
@@ -96,6 +99,16 @@ async def _prepare(settings: Settings, url: str, config: Path | None, *, allow_w
         await connection.close()
     if config is not None:
         await apply_file(url, config, judge=Runner(url).judge, allow_wider=allow_wider)
+    print(await _audit_told(url), flush=True)
+
+
+async def _audit_told(url: str) -> str:
+    connection: Any = await connect(url)
+    try:
+        count, head = await heads(connection)
+    finally:
+        await connection.close()
+    return f"The audit log has {count} rows, and its head is {head}"
 
 
 def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
@@ -186,9 +199,21 @@ async def create_key(settings: Settings, url: str, name: str, roles: list[str], 
 async def rotate_secrets(settings: Settings, url: str, old_key: str) -> int:
     """Carry all that is sealed by an old ROWGATE_SECRET_KEY over to the one that is set; gives how many there were."""
     await migrate(url)
+    secret = settings.secret_key.get_secret_value()
+    chain_under(secret)
     connection: Any = await connect(url)
     try:
-        return await rotate(connection, SealingKey.of(old_key), SealingKey.of(settings.secret_key.get_secret_value()))
+        return await rotate(connection, old_key, secret)
+    finally:
+        await connection.close()
+
+
+async def verify_audit(settings: Settings, url: str, expect: str | None) -> Verified:
+    """Walk the audit log; `expect` is a head that it has had."""
+    connection: Any = await connect(url)
+    try:
+        keys = await audit_keys(connection, settings.secret_key.get_secret_value())
+        return await verify(connection, keys, expect)
     finally:
         await connection.close()
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.auth.audit import audit
 from app.changes import ddl
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
@@ -21,7 +22,7 @@ from app.definitions.project import KINDS, Project, dump_definition
 from app.errors import FieldError, Finding, RowgateError
 from app.store.active import project_of
 from app.store.lock_tries import LOCKED, sqlstate, tries
-from app.store.rows import AuditRow, DefinitionRow, LiveRow, RevisionRow
+from app.store.rows import DefinitionRow, LiveRow, RevisionRow
 
 _WAIT_FOR_OTHER_CHANGES = "2s"
 CHANNEL = "rowgate"
@@ -252,9 +253,8 @@ async def _announce(connection: AsyncConnection, order: _Order, plan: Plan, numb
     """Write the audit row and what is live; tell everybody who listens."""
     told = [str(change) for change in plan.changes]
     detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
-    await connection.execute(
-        sa.insert(AuditRow).values(actor=order.author, action="definitions.change", target=None, detail=detail)
-    )
+    raw: Any = await connection.get_raw_connection()
+    await audit(raw.driver_connection, order.author, "definitions.change", None, detail)
     await connection.execute(sa.update(LiveRow).values(revision=number))
     await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
 
