@@ -75,8 +75,11 @@ def serve(
 @app.command()
 def migrate() -> None:
     """Bring the database to what this version needs."""
-    with serving.database(load_settings()) as url:
-        typer.echo(f"The database is at version {asyncio.run(migrations.migrate(url))}.")
+    settings = load_settings()
+    password = None if settings.serve_password is None else settings.serve_password.get_secret_value()
+    with serving.database(settings) as url:
+        version = asyncio.run(migrations.migrate(url, settings.serve_role, password))
+    typer.echo(f"The database is at version {version}.")
 
 
 @app.command()

@@ -58,6 +58,8 @@ async def append(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one event at the end of a chain, or of any chain of events that is free."""
+    if not connection.is_in_transaction():
+        raise AssertionError("an event is written in the transaction of what it tells about")
     if not _keys:
         raise AuditKeyMissing("Nothing is changed by a process that has no ROWGATE_SECRET_KEY to audit it under.")
     (key,) = _keys

@@ -76,14 +76,11 @@ class _Chain:
             return f"what stood before it is gone: it is number {row['seq']} of its chain, behind number {self.seq}"
         key = keys.get(row["key_id"])
         if key is None:
-            return (
-                "it was written under another ROWGATE_SECRET_KEY, or changed; rotate-secrets carries the old key over"
-            )
+            return "it was changed, or written under another ROWGATE_SECRET_KEY that `rotate-secrets` didn't carry over"
         if key.mac(row, self.mac) != bytes(row["mac"]):
-            first = (
-                ", or what stood in the log before the chains began" if (self.number, self.seq) == (CHANGES, 0) else ""
-            )
-            return f"it{first} was changed, inserted or moved"
+            first = (self.number, self.seq) == (CHANGES, 0)
+            before = ", or what stood there before the chains began," if first else ""
+            return f"it{before} was changed, inserted or moved"
         return None
 
     def end(self, kept: Any) -> None:

@@ -36,8 +36,8 @@ _KEPT = (
     _Kept("rowgate.secrets", "name", "name, hosts", lambda row: bound_name(row["name"], row["hosts"])),
     _Kept("rowgate.outbox", "id", "id", lambda row: letter_name(row["id"])),
     _Kept("rowgate.first_answers", "id", "id", lambda row: answer_name(row["id"])),
-    _Kept("rowgate.audit_keys", "id", "id", lambda row: audit_key_name(row["id"])),
 )
+_AUDIT_KEYS = _Kept("rowgate.audit_keys", "id", "id", lambda row: audit_key_name(row["id"]))
 
 
 _SEAL_KEY = """
@@ -57,6 +57,7 @@ async def rotate(connection: Any, old_secret: str, new_secret: str) -> int:
         count = 0
         for kept in _KEPT:
             count += await _reseal(connection, kept, old, new)
+        await _reseal(connection, _AUDIT_KEYS, old, new)
         chained = AuditKey.of(old_secret)
         sealed = new.seal(chained.secret, audit_key_name(chained.id))
         await connection.execute(_SEAL_KEY, chained.id, sealed.key_id, sealed.nonce, sealed.ciphertext)

@@ -182,7 +182,7 @@ class Session:
                     raise
                 # By itself it waits no longer for a row than readers wait; nothing has happened, and now it may.
                 await self._connection.execute(f"BEGIN; {WAIT_FOR_ROWS}")
-                self._in_transaction = True
+                self._in_transaction = self._patient = True
                 found = await self._fetch(statement, parameters)
         except FAULTS as error:
             raise translated(error, reading=not statement.waits) from error
@@ -219,7 +219,7 @@ class Session:
         if not self._fresh:
             await self._confirm_now()
         self._wrote = True  # what it runs is not known here
-        await self._ready(waits=True)
+        await self._ready(waits=True, several=True)
         return self._connection
 
     async def use(self, work: Callable[[Any], Awaitable[T]], *, writes: bool = False) -> T:
@@ -230,7 +230,7 @@ class Session:
             await self._confirm_now()
         self._wrote = self._wrote or writes
         try:
-            await self._ready(waits=True)
+            await self._ready(waits=True, several=True)
             return await work(self._connection)
         except FAULTS as error:
             raise translated(error) from error
@@ -249,18 +249,19 @@ class Session:
         await (self.commit() if self._when_committed else self.rollback())
         self._fresh = self._guard is None
 
-    async def _ready(self, *, waits: bool) -> None:
-        """Have a connection, and the transaction if there is to be one; what `waits` may wait there for rows.
+    async def _ready(self, *, waits: bool, several: bool = False) -> None:
+        """Have a connection, and the transaction if there is to be one, as there is for `several` statements.
 
-        Inside of somebody else's transaction it waits for as long as that does.
+        What `waits` may wait there for rows; inside of somebody else's transaction for as long as that does.
         """
-        begin = None
         if self._connection is None:
             self._connection = await self._pool.acquire(self._on_behalf_of)
-            begin = self._begin
-            self._patient = begin is None or not begin.startswith("BEGIN")
-        said = [begin] if begin is not None else []
-        if waits and not self._patient:
+            self._in_transaction = self._patient = False
+        begin = self._begin or ("BEGIN" if several else None)
+        if begin is None:
+            return
+        said = [] if self._in_transaction else [begin]
+        if waits and not self._patient and begin.startswith("BEGIN"):
             said.append(WAIT_FOR_ROWS)
             self._patient = True
         if said:

@@ -13,8 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.errors import RowgateError
 from app.store.engine import make_engine
+from app.store.grants import grant
 from app.store.lock_tries import LOCKED, SLICE, milliseconds, sqlstate, tries
 
+_NOT_ALLOWED = "42501"
 _LOCK = 0x726F7767617465  # "rowgate": migrators of one database wait for each other
 
 
@@ -31,14 +33,31 @@ class MigrationLocked(RowgateError):
     code: ClassVar[str] = "migrate.locked"
 
 
+class MigrationRefused(RowgateError):
+    """The database's role may not make or change the system tables; nothing was changed."""
+
+    code: ClassVar[str] = "migrate.refused"
+
+
+def _refused(error: Any) -> MigrationRefused:
+    said = str(error.orig).partition("\n")[0].rpartition(">: ")[2]
+    return MigrationRefused(
+        f"This role may not bring the database to what this Rowgate needs: {said}.",
+        hint="Run `rowgate migrate` with the URL of the role that owns the system tables.",
+    )
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[2] / "migrations").replace("%", "%%"))
     return config
 
 
-async def migrate(url: str) -> str:
-    """Run what is missing, in one transaction, and give the version reached; a second call changes nothing."""
+async def migrate(url: str, serve_role: str | None = None, serve_password: str | None = None) -> str:
+    """Run what is missing, in one transaction, and give the version reached; a second call changes nothing.
+
+    A role that is to serve gets what it needs. Raises DatabaseNewer, MigrationLocked, MigrationRefused.
+    """
     engine = make_engine(url)
     try:
         async for _ in tries():
@@ -47,8 +66,13 @@ async def migrate(url: str) -> str:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
                     # Requests of a server that still runs don't stand in line behind us for longer than a slice.
                     await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{milliseconds(SLICE)}'")
-                    return await connection.run_sync(_upgrade)
+                    version = await connection.run_sync(_upgrade)
+                    if serve_role is not None:
+                        await connection.run_sync(grant, serve_role, serve_password)
+                    return version
             except DBAPIError as error:
+                if sqlstate(error) == _NOT_ALLOWED:
+                    raise _refused(error) from error
                 if sqlstate(error) not in LOCKED:
                     raise
         raise MigrationLocked("A long request holds a table that is to change.", hint="Try again in a moment.")
@@ -60,6 +84,9 @@ def _upgrade(connection: Any) -> str:
     config = _config()
     config.attributes["connection"] = connection
     newest = ScriptDirectory.from_config(config).get_current_head()
+    context = MigrationContext.configure(connection, opts={"version_table_schema": "rowgate"})
+    if context.get_current_revision() == newest:
+        return str(newest)
     try:
         command.upgrade(config, "head")
     except CommandError as error:
@@ -67,5 +94,4 @@ def _upgrade(connection: Any) -> str:
             f"The database is at a version that this Rowgate ({newest}) doesn't know.",
             hint="Use the newer Rowgate that migrated it.",
         ) from error
-    context = MigrationContext.configure(connection, opts={"version_table_schema": "rowgate"})
     return str(context.get_current_revision())

@@ -17,7 +17,6 @@ from app.changes.diff import diff
 from app.changes.table_locks import TablesBusy, hold_tables
 from app.store import lock_tries
 from app.store.engine import make_engine
-from app.store.migrate import MigrationLocked, migrate
 from tests.backend import Backend, serving
 from tests.changes.test_apply import everything, project
 
