@@ -11,14 +11,15 @@ from app.wire_values import encode_json
 # A process has one ROWGATE_SECRET_KEY, and everything in it that changes something writes here.
 _keys: list[AuditKey] = []
 
-# The row of the chain's end stays locked until the commit, so that the order of a chain is that of the commits. What
-# is outside of the CTE is asked for when the lock is there.
+# The row of the chain's end stays locked until the commit, so that the order of a chain is that of the commits; who has
+# one already goes on with it. What is outside of the CTE is asked for when the lock is there.
 _END = """
 WITH head AS MATERIALIZED (SELECT chain, seq, mac FROM rowgate.audit_heads WHERE {which} FOR UPDATE{how})
 SELECT chain, seq, mac, nextval('rowgate.audit_id_seq') AS id, $1::text::jsonb::text AS detail,
  (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS at FROM head LIMIT 1
 """
-_FREE = _END.format(which="chain > 0", how=" SKIP LOCKED LIMIT 1")
+_MINE_FIRST = "chain > 0 ORDER BY xmin = pg_current_xact_id()::xid DESC, chain LIMIT 1"
+_FREE = _END.format(which=_MINE_FIRST, how=" SKIP LOCKED")
 _THIS = _END.format(which="chain = $2", how="")
 _APPEND = """
 WITH moved AS (UPDATE rowgate.audit_heads SET seq = $2, mac = $10 WHERE chain = $1)
@@ -57,9 +58,11 @@ async def append(
     target: str | None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write one event at the end of a chain, or of any chain of events that is free."""
+    """Write one event at the end of a chain, or of any of events that is free; by itself in its own transaction."""
     if not connection.is_in_transaction():
-        raise AssertionError("an event is written in the transaction of what it tells about")
+        async with connection.transaction():
+            await append(connection, chain, actor, action, target, detail)
+        return
     if not _keys:
         raise AuditKeyMissing("Nothing is changed by a process that has no ROWGATE_SECRET_KEY to audit it under.")
     (key,) = _keys
