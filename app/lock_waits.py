@@ -12,6 +12,9 @@ from app.errors import RowgateError
 
 READERS_WAIT = "100ms"
 WAIT_FOR_ROWS = "SET LOCAL lock_timeout = '2s'"
+# Whoever comes behind a change stands in line behind what it waits for.
+SLICE = 0.05  # seconds
+WAIT_AS_CHANGES_DO = f"SET LOCAL lock_timeout = '{round(SLICE * 1000)}ms'"
 
 
 class TablesChanging(RowgateError):

@@ -21,7 +21,7 @@ from app.compiler.effects import Effect, effects
 from app.definitions.project import KINDS, Project, dump_definition
 from app.errors import FieldError, Finding, RowgateError
 from app.store.active import project_of
-from app.store.lock_tries import LOCKED, sqlstate, tries
+from app.store.lock_tries import LOCKED, Tries, sqlstate
 from app.store.rows import DefinitionRow, LiveRow, RevisionRow
 
 _WAIT_FOR_OTHER_CHANGES = "2s"
@@ -160,7 +160,8 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     if verdict.failures and not dry_run:
         raise PolicyTestsFailed(verdict)
     order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider)
-    async for _ in tries():
+    tries = Tries()
+    while True:
         try:
             async with engine.connect() as connection, connection.begin() as transaction:
                 plan = await _carry_out(connection, order)
@@ -171,9 +172,9 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
         except DBAPIError as error:
             if sqlstate(error) not in LOCKED:
                 raise of_database(error) from error
-    raise TablesBusy(
-        "Another change, or a long request, holds what this needs: nothing was changed.", hint="Try again in a moment."
-    )
+            if not await tries.again():
+                sentence = "Another change, or a long request, holds what this needs: nothing was changed."
+                raise TablesBusy(sentence, hint="Try again in a moment.") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,9 @@ from app.changes.change import (
     SetDefinition,
 )
 from app.errors import RowgateError
+from app.lock_waits import SLICE, WAIT_AS_CHANGES_DO
 from app.relations.schema import DATA_SCHEMA, quoted
-from app.store.lock_tries import CANCELED, LOCKED, SLICE, milliseconds, sqlstate, tries
+from app.store.lock_tries import CANCELED, LOCKED, Tries, sqlstate
 
 # Readers go on beside the second.
 _ALONE, _BESIDE_READERS = "ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE"
@@ -67,11 +68,11 @@ async def hold_tables(connection: AsyncConnection, changes: Sequence[Change]) ->
     if locks:
         await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_VACUUM_ENDS}'")
         await connection.exec_driver_sql(f"LOCK TABLE {_named(locks)} IN {_NO_VACUUM} MODE")
-    await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{milliseconds(SLICE)}'")
-    async for _ in tries():
-        if not locks or await _try(connection, locks):
-            return
-    raise TablesBusy(await _who_holds(connection, locks), hint="Try again in a moment.")
+    await connection.exec_driver_sql(WAIT_AS_CHANGES_DO)
+    tries = Tries()
+    while locks and not await _try(connection, locks):
+        if not await tries.again():
+            raise TablesBusy(await _who_holds(connection, locks), hint="Try again in a moment.")
 
 
 async def _try(connection: AsyncConnection, locks: Mapping[str, str]) -> bool:
@@ -80,7 +81,7 @@ async def _try(connection: AsyncConnection, locks: Mapping[str, str]) -> bool:
     savepoint = await connection.begin_nested()
     try:
         # One statement, so that the slice is that of all together.
-        await connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{milliseconds(SLICE)}'")
+        await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(SLICE * 1000)}")
         await connection.exec_driver_sql(f"DO $$BEGIN {one_by_one} END$$")
         await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     except DBAPIError as error:

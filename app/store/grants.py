@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from sqlalchemy import text
 
 from app.errors import RowgateError
-from app.relations.literals import literal
 from app.relations.schema import DATA_SCHEMA, quoted
 
 _ITERATIONS = 4096
@@ -50,8 +49,8 @@ def grant(connection: Any, role: str, password: str | None) -> None:
         )
     run, named, schema = connection.exec_driver_sql, quoted(role), quoted(DATA_SCHEMA)
     if password is not None:
-        verifier = literal(scram_verifier(password, os.urandom(16)), "text")
-        run(f"{'ALTER' if there else 'CREATE'} ROLE {named} LOGIN PASSWORD {verifier}")
+        verifier = scram_verifier(password, os.urandom(16))  # Base64 and `$`: no quote, and no parameter is taken there
+        run(f"{'ALTER' if there else 'CREATE'} ROLE {named} LOGIN PASSWORD '{verifier}'")
     for statement in _GRANTS:
         run(statement.format(role=named, schema=schema))
     for table in connection.execute(_OWN, {"schema": DATA_SCHEMA, "role": role}).scalars().all():

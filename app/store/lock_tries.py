@@ -3,10 +3,10 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
-SLICE = 0.05  # seconds that one try may make a reader wait
+from app.lock_waits import SLICE
+
 BOUND = 10.0  # seconds after which nothing is tried any more
 _LONGEST_PAUSE = 0.4
 
@@ -15,21 +15,21 @@ LOCK_NOT_AVAILABLE, DEADLOCK, CANCELED = "55P03", "40P01", "57014"
 LOCKED = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK})
 
 
-def milliseconds(seconds: float) -> str:
-    """Give a time as Postgres' settings take it."""
-    return f"{round(seconds * 1000)}ms"
+class Tries:
+    """Whether there is another try, up to the bound; pauses before it are longer than a slice, and no two alike."""
 
+    def __init__(self) -> None:
+        """Begin now."""
+        self._until = time.monotonic() + BOUND
+        self._pause = SLICE
 
-async def tries() -> AsyncIterator[None]:
-    """Yield for each try; pauses between them are longer than a slice, and no two of them alike."""
-    until = time.monotonic() + BOUND
-    pause = SLICE
-    while True:
-        yield
-        if time.monotonic() >= until:
-            return
-        await asyncio.sleep(pause * random.uniform(1, 2))  # noqa: S311 - no secret
-        pause = min(2 * pause, _LONGEST_PAUSE)
+    async def again(self) -> bool:
+        """Pause, and say yes; or say no at once, when the time is over."""
+        if time.monotonic() >= self._until:
+            return False
+        await asyncio.sleep(self._pause * random.uniform(1, 2))  # noqa: S311 - no secret
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        return True
 
 
 def sqlstate(error: Any) -> str | None:

@@ -12,9 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import RowgateError
+from app.lock_waits import WAIT_AS_CHANGES_DO
 from app.store.engine import make_engine
 from app.store.grants import grant
-from app.store.lock_tries import LOCKED, SLICE, milliseconds, sqlstate, tries
+from app.store.lock_tries import LOCKED, Tries, sqlstate
 
 _NOT_ALLOWED = "42501"
 _LOCK = 0x726F7767617465  # "rowgate": migrators of one database wait for each other
@@ -60,12 +61,13 @@ async def migrate(url: str, serve_role: str | None = None, serve_password: str |
     """
     engine = make_engine(url)
     try:
-        async for _ in tries():
+        tries = Tries()
+        while True:
             try:
                 async with engine.begin() as connection:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
                     # Requests of a server that still runs don't stand in line behind us for longer than a slice.
-                    await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{milliseconds(SLICE)}'")
+                    await connection.exec_driver_sql(WAIT_AS_CHANGES_DO)
                     version = await connection.run_sync(_upgrade)
                     if serve_role is not None:
                         await connection.run_sync(grant, serve_role, serve_password)
@@ -75,7 +77,9 @@ async def migrate(url: str, serve_role: str | None = None, serve_password: str |
                     raise _refused(error) from error
                 if sqlstate(error) not in LOCKED:
                     raise
-        raise MigrationLocked("A long request holds a table that is to change.", hint="Try again in a moment.")
+                if not await tries.again():
+                    sentence = "A long request holds a table that is to change: nothing was changed."
+                    raise MigrationLocked(sentence, hint="Try again in a moment.") from error
     finally:
         await engine.dispose()
 
