@@ -80,9 +80,10 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
         )
     with database(settings) as url:
         asyncio.run(_prepare(settings, url, config, allow_wider=allow_wider))
+        audit = asyncio.run(_audit_told(url))
         if workers > 1:
-            return _serve_processes(settings, url, host, port, workers)
-        server = _Server(_config(create_app(settings, url), host, port))
+            return _serve_processes(settings, url, host, port, workers, audit)
+        server = _Server(_config(create_app(settings, url), host, port), audit)
         # uvicorn raises a signal again when it has drained: that must not end us before the database is stopped.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
@@ -99,16 +100,16 @@ async def _prepare(settings: Settings, url: str, config: Path | None, *, allow_w
         await connection.close()
     if config is not None:
         await apply_file(url, config, judge=Runner(url).judge, allow_wider=allow_wider)
-    print(await _audit_told(url), flush=True)
 
 
 async def _audit_told(url: str) -> str:
+    """Say how the audit log ends, for whoever keeps that elsewhere."""
     connection: Any = await connect(url)
     try:
         count, head = await heads(connection)
     finally:
         await connection.close()
-    return f"The audit log has {count} rows, and its head is {head}"
+    return f"The audit log has {count} rows, and its head is {head}."
 
 
 def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
@@ -133,10 +134,14 @@ def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """A server that says, once it listens, where, and what to do first."""
 
+    def __init__(self, config: uvicorn.Config, audit: str) -> None:
+        super().__init__(config)
+        self._audit = audit
+
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(greeting(self.config.app, self.config.host, _port(self)), flush=True)
+            print(greeting(self.config.app, self.config.host, _port(self)), self._audit, sep="\n\n", flush=True)
 
 
 def _port(server: uvicorn.Server) -> int:
@@ -267,7 +272,7 @@ async def live_project(url: str) -> Project:
     return project
 
 
-def _serve_processes(settings: Settings, url: str, host: str, port: int, workers: int) -> int:
+def _serve_processes(settings: Settings, url: str, host: str, port: int, workers: int, audit: str) -> int:
     """Serve with several processes, which read their settings from the environment."""
     secret: SecretStr = settings.secret_key
     os.environ |= {
@@ -277,7 +282,7 @@ def _serve_processes(settings: Settings, url: str, host: str, port: int, workers
     }
     config = _config("app.serving:worker_app", host, port, workers=workers, factory=True)
     listener = config.bind_socket()
-    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", flush=True)
+    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", audit, sep="\n", flush=True)
     Multiprocess(config, sockets=[listener]).run()
     return 0
 

@@ -216,24 +216,29 @@ class Session:
         """Give the connection itself, inside the transaction and confirmed, to what runs statements of its own."""
         if self._connection is None:
             await self._find_again()
-        if not self._fresh:
-            await self._confirm_now()
         self._wrote = True  # what it runs is not known here
-        await self._ready(waits=True, several=True)
+        await self._open()
         return self._connection
 
     async def use(self, work: Callable[[Any], Awaitable[T]], *, writes: bool = False) -> T:
         """Let `work` run statements of its own on the connection, confirmed and inside the transaction."""
         if self._connection is None:
             await self._find_again()
-        if not self._fresh:
-            await self._confirm_now()
         self._wrote = self._wrote or writes
+        await self._open()
         try:
-            await self._ready(waits=True, several=True)
             return await work(self._connection)
         except FAULTS as error:
             raise translated(error) from error
+
+    async def _open(self) -> None:
+        """Have the connection, inside of a transaction and confirmed, for statements that are not known here."""
+        try:
+            await self._ready(waits=True, several=True)
+        except FAULTS as error:
+            raise translated(error) from error
+        if not self._fresh:
+            await self._confirm_now()
 
     def when_committed(self, tell: Callable[[], None]) -> None:
         """Have somebody told as soon as the transaction is committed; a pause commits it then."""

@@ -262,3 +262,28 @@ async def test_a_write_by_itself_waits_for_a_row_as_long_as_one_in_a_transaction
     assert await other.fetchval("SELECT n FROM data.notes") == 2
     await other.close()
     await watcher.close()
+
+
+async def test_a_simulated_change_of_tables_waits_no_longer_than_a_change_does(backend: Backend) -> None:
+    admin, draft = await backend.admin(), column("extra")
+    reader = await asyncpg.connect(backend.url)
+    async with reader.transaction():
+        await reader.fetch("SELECT FROM data.notes")
+        said = {"path": "/rest/v1/all_notes", "draft": draft}
+        refused = (await backend.client.post("/admin/v1/simulate", json=said, headers=admin)).json()
+    assert (refused["status"], refused["body"]["rowgate_code"]) == (503, "db.changing"), refused
+    assert (await backend.client.post("/admin/v1/simulate", json=said, headers=admin)).json()["status"] == 200
+    await reader.close()
+
+
+async def test_what_a_fixed_route_does_in_a_transaction_waits_for_a_row(backend: Backend) -> None:
+    person = await backend.sign_up("alice")
+    other, watcher = await asyncpg.connect(backend.url), await asyncpg.connect(backend.url)
+    async with other.transaction():
+        await other.execute("UPDATE rowgate.sessions SET user_agent = 'x'")
+        request = asyncio.create_task(person.call("POST", "/auth/v1/logout"))
+        while not await watcher.fetch(WAITS_INSIDE):  # noqa: ASYNC110 - Postgres tells nobody
+            await asyncio.sleep(0.01)
+    assert (await request).status_code == 204
+    await other.close()
+    await watcher.close()
