@@ -10,6 +10,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from typer.testing import CliRunner
 
+from app import serving
 from app.auth import audit as writer
 from app.auth.audit import AuditKeyMissing, audit, chain_under
 from app.auth.audit_chain import EVENTS, AuditKey
@@ -102,10 +103,13 @@ async def test_whatever_is_done_to_the_log_is_found_and_the_first_row_is_named(c
     assert (await verify(connection, KEYS)).misfits == ()
 
 
-async def test_a_cut_tail_whose_heads_were_set_back_is_found_by_the_head_that_was_written_down(connection: Any) -> None:
+async def test_a_cut_tail_whose_heads_were_set_back_is_found_by_the_head_that_was_written_down(
+    migrated_url: str, connection: Any
+) -> None:
     await written(connection)
     head = (await verify(connection, KEYS)).head
     assert (await heads(connection)) == (6, head)
+    assert await serving._audit_told(migrated_url) == f"The audit log has 6 rows, and its head is {head}."
     for chain, left in ((0, 3), (1, 0)):
         cut = connection.transaction(isolation="repeatable_read")
         await cut.start()
