@@ -27,7 +27,6 @@ from app.policy_tests import report
 from app.server_client import Server, ServerRefused
 from app.settings import load_settings
 from app.shadow_command import Shadowing, counts_told, difference_line
-from app.store import migrate as migrations
 from app.why_command import ask, told
 
 DONE, REFUSED, WRONG_CALL = 0, 1, 2
@@ -75,7 +74,7 @@ def serve(
 def migrate() -> None:
     """Bring the database to what this version needs."""
     with serving.database(load_settings()) as url:
-        typer.echo(f"The database is at version {asyncio.run(migrations.migrate(url))}.")
+        typer.echo(f"The database is at version {asyncio.run(serving.migrate_all(url))}.")
 
 
 @app.command()

@@ -21,6 +21,7 @@ from app.auth.passwords import Passwords
 from app.auth.start import open_auth
 from app.changes.apply import DefinitionInvalid, Plan
 from app.changes.commands import apply_file, read_project
+from app.changes.settle import settle
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.control_plane.named import check_roles
@@ -43,7 +44,8 @@ from app.outward.secrets import check_key
 from app.policy_tests.report import shown
 from app.policy_tests.runner import Runner
 from app.settings import Settings, load_settings
-from app.store.active import load_active
+from app.store.active import StoreBroken, load_active
+from app.store.engine import make_engine
 from app.store.migrate import migrate
 
 DRAIN_SECONDS = 30
@@ -149,6 +151,26 @@ def greeting(app: Any, host: str, port: int) -> str:
         ]
     lines += ["A first request, and everything that there is:", f"  curl {url}/readyz", f"  {url}/docs"]
     return "\n".join(lines)
+
+
+async def migrate_all(url: str) -> str:
+    """Bring the database to what this version needs, the tables of its definitions too; gives the version reached."""
+    version = await migrate(url)
+    connection: Any = await connect(url)
+    try:
+        revision, project = await load_active(connection)
+    except StoreBroken:
+        return version  # what can't be read isn't served; whoever repairs it has this done too
+    finally:
+        await connection.close()
+    runtime, _ = await asyncio.to_thread(compile_project, project, revision)
+    engine = make_engine(url)
+    try:
+        if runtime is not None:
+            await settle(engine, runtime)
+    finally:
+        await engine.dispose()
+    return version
 
 
 async def create_admin(url: str, email: str, password: str, role: str) -> None:

@@ -7,6 +7,8 @@ import asyncpg
 from app.database import DatabaseUnavailable
 from app.errors import FieldError, RowgateError
 
+_RETRY_AFTER = {"Retry-After": "1"}
+
 
 class Stale(Exception):
     """The definitions or the caller's authority changed since this process read them: nothing has happened yet."""
@@ -17,6 +19,18 @@ class Retryable(RowgateError):
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "db.conflict"
+
+
+class Contended(RowgateError):
+    """Other requests count or write the same rows, longer than this one waits or at each of its tries."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "db.contended"
+
+    def __init__(self) -> None:
+        """Ask for another try in a second."""
+        said = "Too many requests count or change the same rows at once, and nothing was changed: try again."
+        super().__init__(said, headers=_RETRY_AFTER)
 
 
 class CommitUnknown(RowgateError):
@@ -103,7 +117,8 @@ class DatabaseFailed(RowgateError):
 
 
 STALE = "RG001"
-_RETRY_AFTER = {"Retry-After": "1"}
+LOCK_TIMEOUT = "55P03"
+_HOLDING = "rowgate.hold_"  # the trigger functions that wait for whoever holds the rows
 _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "23505": (UniqueViolated, "A value that has to be unique is taken."),
     "23P01": (UniqueViolated, "A value that has to be unique is taken."),
@@ -117,7 +132,7 @@ _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "22008": (OutOfRange, "A time is out of range."),
     "22P02": (OutOfRange, "A value is not of the type of its column."),
     "2201B": (OutOfRange, "This is no regular expression."),
-    "55P03": (LockTimeout, "Another request holds this row: try again."),
+    LOCK_TIMEOUT: (LockTimeout, "Another request holds this row: try again."),
     "57014": (StatementTimeout, "The database took too long."),
     "25006": (ReadOnly, "The database takes no writes at the moment."),
 }
@@ -138,6 +153,8 @@ def translated(error: BaseException, *, committing: bool = False) -> Exception:
         return Stale()
     if state in _RETRIED:
         return Retryable("Too many requests change the same rows at once: try again.", headers=_RETRY_AFTER)
+    if state == LOCK_TIMEOUT and _HOLDING in (getattr(error, "context", None) or ""):
+        return Contended()
     if state in _COLUMN_SENTENCES:
         return _about_columns(error, state)
     lost = state is None or state[:2] in _UNAVAILABLE_CLASSES
