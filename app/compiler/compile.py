@@ -72,7 +72,7 @@ def _compiled(project: Project, revision: int, findings: Findings, data: str) ->
     endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
-    held = held_by(served, filter(None, views.values()))
+    held = held_by(served, [view for view in views.values() if view is not None])
     served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
     routes = [(endpoint.definition.method, endpoint.definition.path, endpoint) for endpoint in served]
     router: Router[CompiledEndpoint] = Router.build(routes)

@@ -1,6 +1,6 @@
 """What a transaction locks as it begins, which depends on what all chains of the project hold."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from app.compiler.runtime import Chained, CompiledEndpoint, CompiledView
@@ -8,7 +8,7 @@ from app.relations.locks import Held
 from app.relations.schema import Table
 
 
-def held_by(endpoints: Iterable[CompiledEndpoint], views: Iterable[CompiledView]) -> frozenset[Held]:
+def held_by(endpoints: Sequence[CompiledEndpoint], views: Sequence[CompiledView]) -> frozenset[Held]:
     """Give all rows that some chain holds: what the triggers of the tables are for."""
     chains = [*(one.chained for one in endpoints), *(one.chained for one in views)]
     chains += [one.writing.chained for one in views if one.writing is not None]
