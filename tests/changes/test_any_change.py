@@ -32,7 +32,8 @@ CATALOGUE = (
     " ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnatts) k)"
     " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE c.relnamespace = 'data'::regnamespace AND NOT i.indisprimary ORDER BY 1, 2",
-    "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid"
+    "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(t.oid)"
+    " FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid"
     " WHERE c.relnamespace = 'data'::regnamespace AND NOT tgisinternal ORDER BY 1, 2",
 )
 

@@ -140,10 +140,7 @@ async def test_a_server_makes_what_lacks_when_it_starts_and_for_revisions_of_oth
         await drop(engine)
         async with engine.begin() as connection:
             await connection.execute(text("UPDATE rowgate.live SET revision = revision + 1"))
-            await connection.execute(
-                text("INSERT INTO rowgate.revisions SELECT revision, now(), 'old', NULL, '[]' FROM rowgate.live")
-            )
         await fastapi.state.live.refresh()
         async with asyncio.timeout(20):
-            while len(await triggers(engine)) < 2:
+            while len(await triggers(engine)) < 2:  # noqa: ASYNC110 - nothing tells of a trigger
                 await asyncio.sleep(0.02)

@@ -41,7 +41,9 @@ VIEWS: list[Any] = [
     },
 ]
 WRITE = {"do": "insert", "table": "seats", "set": {"line": 1}}
-INSERT = {name: {"do": "insert", "table": name, "set": {}} for name in ("teams", "parts", "notes", "kept")}
+INSERT: dict[str, Any] = {
+    name: {"do": "insert", "table": name, "set": {}} for name in ("teams", "parts", "notes", "kept")
+}
 SIGN_UP = {"do": "sign_up", "email": "input.code", "password": "input.code"}
 
 
@@ -52,8 +54,8 @@ def count(table: str, where: str | None = None, **more: Any) -> dict[str, Any]:
 def held(*steps: Any, middleware: tuple[Any, ...] = (), isolation: str = "read committed") -> set[str]:
     body = {"code": {"type": "text"}, "line": {"type": "integer"}, "kind": {"type": "enum", "values": ["a", "b"]}}
     endpoint = {
-        "name": "it", "method": "POST", "path": "/it", "access": "authenticated", "input": {"body": body}, "steps": steps,
-        "middleware": ["before"] if middleware else [], "isolation": isolation,
+        "name": "it", "method": "POST", "path": "/it", "access": "authenticated",
+        "input": {"body": body}, "steps": steps, "middleware": ["before"] if middleware else [], "isolation": isolation,
     }  # fmt: skip
     said = {"rowgate": 1, "tables": TABLES, "views": VIEWS, "endpoints": [endpoint]}
     if middleware:

@@ -208,7 +208,7 @@ async def test_whoever_writes_a_row_waits_for_who_has_counted_it(backend: Backen
             counting = asyncio.create_task(post(backend, name, who="p1", team=team))
             assert await waiting(backend, 1, counting)
             writing = asyncio.ensure_future(write(backend, team))
-            assert await waiting(backend, 2, counting, writing), f"{what} doesn't wait for {name}"  # type: ignore[arg-type]
+            assert await waiting(backend, 2, counting, writing), f"{what} doesn't wait for {name}"
         answer, written = await counting, await writing
         assert answer.status_code == 204, (what, answer.text)
         assert written is None or written.status_code < 300, (what, written.text)
