@@ -1,8 +1,8 @@
 """Measures what holding rows costs: requests that count before they write, plain inserts, and bulk writes.
 
 Everything takes turns in one run, through the whole application in this process, and what is measured is CPU, of this
-process and of Postgres' together: so what else runs on the machine falls on all alike. Of requests that meet, which wait
-for each other, it is time.
+process and of Postgres' together: so what else runs on the machine falls on all alike. Of requests that meet, which
+wait for each other, it is time.
 """
 
 import argparse

@@ -214,6 +214,20 @@ async def test_whoever_writes_a_row_waits_for_who_has_counted_it(backend: Backen
         assert written is None or written.status_code < 300, (what, written.text)
 
 
+@pytest.mark.parametrize("name", ["slow_whole", "slow_team"])
+async def test_a_writer_that_has_locked_the_row_before_it_waits_stops_nobody(backend: Backend, name: str) -> None:
+    """For who holds the table it waits before it locks; by a column each waits for the other, and one is run again."""
+    team = await on_call(backend, 3)
+    await backend.sql("INSERT INTO data.gates (title) VALUES ('gate')")
+    async with backend.app.fastapi.state.pool.lease() as connection, connection.transaction():
+        await connection.execute("SELECT FROM data.gates FOR UPDATE")
+        counting = asyncio.create_task(post(backend, name, who="p1", team=team))
+        assert await waiting(backend, 1, counting)
+        writing = asyncio.create_task(post(backend, "on_again", who="p1"))
+        assert await waiting(backend, 2, counting, writing)
+    assert [(await task).status_code for task in (counting, writing)] == [204, 204]
+
+
 async def test_who_writes_other_rows_than_those_counted_waits_for_nobody(backend: Backend) -> None:
     team = await on_call(backend, 3)
     key = "SELECT rowgate.hold_key('data.oncall'::regclass, 'team', $1::uuid::text) AS key"
