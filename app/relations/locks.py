@@ -74,7 +74,7 @@ def hold_of(reading: Reading, written: frozenset[str]) -> Hold | None:
         given = compile_sql(value, lambda _root, name: name, parameters)
         held[Held(source.table.name, column.name)] = _lock_sql(source.table, column.name, f"{given}::text", parameters)
     sql = f"SELECT {', '.join(held[one] for one in sorted(held))}"
-    return Hold(tuple(sorted(held)), statement(sql, parameters.evaluators), _told(reading, sorted(held)))
+    return Hold(tuple(sorted(held)), statement(sql, parameters.evaluators, locks=True), _told(reading, sorted(held)))
 
 
 def _lock_sql(table: Table, column: str, value: str, parameters: Parameters) -> str:

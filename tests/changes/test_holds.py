@@ -12,7 +12,6 @@ from app.changes.settle import settle
 from app.compiler.compile import compile_project
 from app.definitions.project import Project, parse_project
 from app.main import create_app
-from app.serving import migrate_all
 from app.settings import load_settings
 
 WHERE = {"all": "item.active", "by": "item.place == input.place"}
@@ -119,13 +118,6 @@ async def test_what_an_older_version_defined_gets_its_triggers_when_it_is_settle
     assert (author, len(changes)) == ("rowgate", 2)
     await drop(engine)
     assert not await settle(engine, runtime), "a newer revision is not this one's to settle"
-
-
-async def test_migrate_makes_what_lacks(engine: AsyncEngine, fresh_database_url: str) -> None:
-    await apply_project(engine, project(DOCUMENT), author="test")
-    await drop(engine)
-    await migrate_all(fresh_database_url)
-    assert len(await triggers(engine)) == 2
 
 
 async def test_a_server_makes_what_lacks_when_it_starts_and_for_revisions_of_others(
