@@ -13,13 +13,15 @@ from app.auth.audit import audit
 from app.changes import ddl
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
+from app.changes.holds import held_there, hold_changes
 from app.changes.indexes import build_indexes
 from app.changes.obstacles import destroyed, of_database, refuse_what_does_not_fit
 from app.changes.table_locks import TablesBusy, hold_tables, long_held
-from app.compiler.check import check_project
+from app.compiler.compile import compile_project
 from app.compiler.effects import Effect, effects
 from app.definitions.project import KINDS, Project, dump_definition
 from app.errors import FieldError, Finding, RowgateError
+from app.relations.locks import Held
 from app.store.active import project_of
 from app.store.lock_tries import LOCKED, Tries, sqlstate
 from app.store.rows import DefinitionRow, LiveRow, RevisionRow
@@ -153,13 +155,13 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     could not be.
     """
     # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
-    findings = await asyncio.to_thread(check_project, project)
-    if findings:
+    runtime, findings = await asyncio.to_thread(compile_project, project)
+    if runtime is None:
         raise DefinitionInvalid(findings)
     verdict = Verdict() if judge is None else await judge(project)
     if verdict.failures and not dry_run:
         raise PolicyTestsFailed(verdict)
-    order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider)
+    order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider, runtime.held)
     tries = Tries()
     while True:
         try:
@@ -186,6 +188,7 @@ class _Order:
     comment: str | None
     dry_run: bool
     allow_wider: bool
+    held: frozenset[Held]
 
 
 async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
@@ -198,7 +201,8 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
         )
     rows = await _active(connection)
     before = project_of([(row.kind, row.body) for row in rows])
-    changes = tuple(diff(before, order.project))
+    tables = diff(before, order.project)
+    changes = (*tables, *hold_changes(await held_there(connection), order.held, tables))
     destroys = await destroyed(connection, changes)
     found = await asyncio.to_thread(effects, before, order.project) if changes else ()
     plan = Plan(changes, ddl.written(changes), destroys, None, effects=found, holds=long_held(changes))
