@@ -9,16 +9,20 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.changes import ddl
+from app.changes import ddl, managed
+from app.changes.adopt import with_tables
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
 from app.changes.indexes import build_indexes
+from app.changes.managed import Mark
 from app.changes.obstacles import LOCKED, destroyed, of_database, refuse_what_does_not_fit, sqlstate
+from app.changes.standing import effects_of_unread, refused
 from app.compiler.check import check_project
 from app.compiler.effects import Effect, effects
+from app.compiler.stored import compile_stored
 from app.definitions.project import KINDS, Project, dump_definition
-from app.errors import FieldError, Finding, RowgateError
-from app.store.active import project_of
+from app.definitions.stored import Stored, stored_of
+from app.errors import FieldError, Finding, RowgateError, refusing
 from app.store.rows import AuditRow, DefinitionRow, LiveRow, RevisionRow
 
 LOCK_TIMEOUT = "2s"
@@ -145,23 +149,34 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     comment: str | None = None,
     judge: Judge | None = None,
     allow_wider: bool = True,
+    keep: Collection[tuple[str, str]] | None = None,
+    mark: Mark | None = None,
 ) -> Plan:
     """Make the stored project into this one.
 
     `destroy` names tables and `table.column`s that may lose their data; `judge` runs the project's tests; without
-    `allow_wider` nobody may get into more. Raises DefinitionInvalid, PolicyTestsFailed, RevisionChanged, Wider,
-    WouldDestroy, DataInTheWay or TablesBusy; then nothing has changed. A dry run changes nothing and gives the plan,
-    failed tests with it. Indexes that say `concurrently` are built when all else is done; IndexNotBuilt says that one
-    could not be.
+    `allow_wider` nobody may get into more. `keep` makes it an edit of one part: it names rows, by kind and name, that
+    can't be read and stay as they are, and what was broken before and isn't touched may stay so. `mark` is the file
+    that manages the definitions from here on; without it, a managed backend is not changed. Raises DefinitionInvalid,
+    PolicyTestsFailed, RevisionChanged, Wider, WouldDestroy, DataInTheWay, TablesBusy, ConfigManaged or ConfigReplaced;
+    then nothing has changed. A dry run changes nothing and gives the plan, failed tests with it. Indexes that say
+    `concurrently` are built when all else is done; IndexNotBuilt says that one could not be.
     """
+    if not dry_run:  # said at once, and once more under the lock
+        async with engine.connect() as connection:
+            await managed.admit(connection, mark)
     # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
     findings = await asyncio.to_thread(check_project, project)
-    if findings:
+    hard = refusing(findings)
+    if hard and keep is None:
         raise DefinitionInvalid(findings)
-    verdict = Verdict() if judge is None else await judge(project)
+    verdict = Verdict() if judge is None else await judge(await _sound(project) if hard else project)
     if verdict.failures and not dry_run:
         raise PolicyTestsFailed(verdict)
-    order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider)
+    order = _Order(
+        project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider, tuple(findings),
+        None if keep is None else frozenset(keep), mark,
+    )  # fmt: skip
     for attempt in range(ATTEMPTS):
         try:
             async with engine.connect() as connection, connection.begin() as transaction:
@@ -186,6 +201,15 @@ class _Order:
     comment: str | None
     dry_run: bool
     allow_wider: bool
+    findings: tuple[Finding, ...]
+    keep: frozenset[tuple[str, str]] | None
+    mark: Mark | None
+
+
+async def _sound(project: Project) -> Project:
+    """Give the part of a project that would be served."""
+    runtime = await asyncio.to_thread(compile_stored, Stored(project))
+    return runtime.project
 
 
 async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
@@ -197,12 +221,12 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
             f"The definitions are at revision {revision} and not at {order.expected_revision} any more.",
             hint="Read them again, and send your change with the new ETag.",
         )
+    if not order.dry_run:
+        await managed.admit(connection, order.mark)
+        await managed.set_mark(connection, order.mark)
     rows = await _active(connection)
-    before = project_of([(row.kind, row.body) for row in rows])
-    changes = tuple(diff(before, order.project))
-    destroys = await destroyed(connection, changes)
-    found = await asyncio.to_thread(effects, before, order.project) if changes else ()
-    plan = Plan(changes, ddl.written(changes), destroys, None, effects=found)
+    plan = await _planned(connection, order, stored_of((row.kind, row.name, row.body) for row in rows))
+    changes, destroys, found = plan.changes, plan.destroys, plan.effects
     if order.dry_run:
         return plan
     if not order.allow_wider and (wider := [one for one in found if one.wider]):
@@ -221,9 +245,27 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     return replace(plan, revision=revision + 1)
 
 
+async def _planned(connection: AsyncConnection, order: _Order, stored: Stored) -> Plan:
+    """Say what the order changes; raises DefinitionInvalid for findings that what is stored doesn't excuse."""
+    before, after, lenient = stored.project, order.project, order.keep is not None
+    left = await asyncio.to_thread(refused, list(order.findings), before, after, lenient=lenient)
+    if left:
+        raise DefinitionInvalid(left)
+    lost = [one for one in stored.unread if (one.kind, one.name) not in (order.keep or ())]
+    standing = await with_tables(connection, before, after, lost)
+    changes = tuple(diff(before, after, lost, standing))
+    destroys = await destroyed(connection, changes)
+    found: tuple[Effect, ...] = ()
+    if changes:
+        found = (*await asyncio.to_thread(effects, before, after), *effects_of_unread(lost, after))
+    return Plan(changes, ddl.written(changes), destroys, None, effects=found)
+
+
 async def _active(connection: AsyncConnection) -> Sequence[Any]:
+    columns = (_DEFINITIONS.c[name] for name in ("id", "kind", "name", "position"))
     found = await connection.execute(
-        sa.select(_DEFINITIONS)
+        # As text: what is no JSON that we read is told apart, and is no failure here.
+        sa.select(*columns, sa.cast(_DEFINITIONS.c.body, sa.Text).label("body"))
         .where(_DEFINITIONS.c.valid_to.is_(None))
         .order_by(_DEFINITIONS.c.kind, _DEFINITIONS.c.position)
     )
@@ -232,7 +274,7 @@ async def _active(connection: AsyncConnection) -> Sequence[Any]:
 
 async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any], plan: Plan, number: int) -> None:
     """Write the definitions that differ, the revision, the audit row, and what is live; tell everybody who listens."""
-    known = {(row.kind, row.name): row for row in rows}
+    known = {(row.kind, row.name): row for row in rows if (row.kind, row.name) not in (order.keep or ())}
     wanted = _bodies(settled(order.project))
     for key, row in known.items():
         if key not in wanted or not _same(row, wanted[key]):
@@ -256,7 +298,7 @@ async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any]
 
 def _same(row: Any, wanted: tuple[int, dict[str, Any]]) -> bool:
     """Say whether a row says the very same, in the same order."""
-    return bool(row.position == wanted[0] and written(row.body) == written(wanted[1]))
+    return bool(row.position == wanted[0] and row.body == written(wanted[1]))
 
 
 def _bodies(project: Project) -> dict[tuple[str, str], tuple[int, dict[str, Any]]]:

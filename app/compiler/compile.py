@@ -9,18 +9,18 @@ from app.compiler.chain import NO_INPUT, OPEN_INPUT, check_params, compile_steps
 from app.compiler.inputs import compile_inputs
 from app.compiler.policy_tests import compile_tests
 from app.compiler.responses import compile_responses
-from app.compiler.router import Router
+from app.compiler.router import Route, Router
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Related, Runtime, ViewWriting
 from app.database import STATEMENT_SECONDS
 from app.definitions.access import Access, RolesAccess
 from app.definitions.endpoints import EndpointDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition
-from app.definitions.project import Project, dump_definition
+from app.definitions.project import Project, dump_definition, part_of
 from app.definitions.steps import UseDef
 from app.definitions.validation import object_validator, validation_findings
 from app.definitions.views import ViewDef
-from app.errors import Finding
+from app.errors import Finding, refusing
 from app.expressions.check import Expression, Scope
 from app.expressions.types import INT
 from app.relations.constraints import constraint_messages
@@ -38,21 +38,26 @@ VIEW_TIMEOUT = 10.0  # seconds
 
 
 def compile_project(
-    project: Project, revision: int = 0, schema: str = DATA_SCHEMA
+    project: Project, revision: int = 0, schema: str = DATA_SCHEMA, closed: Sequence[Route] = ()
 ) -> tuple[Runtime | None, list[Finding]]:
-    """Give the runtime over tables in a schema, or every finding with its place and no runtime."""
-    return _compiled(project, revision, Findings(), schema)
+    """Give the runtime over tables in a schema, or no runtime where one of the findings refuses it.
+
+    Findings that are only `stricter` come with the runtime. `closed` are routes of endpoints that can't be served.
+    """
+    return _compiled(project, revision, Findings(), schema, closed)
 
 
 def checked_rules(project: Project) -> list[tuple[str, Expression]]:
     """Give every expression of a project that is sound, each once with the place where it is said."""
     findings = Findings()
-    _compiled(project, 0, findings, DATA_SCHEMA)
+    _compiled(project, 0, findings, DATA_SCHEMA, ())
     found = {place: expression for place, expression in findings.checked if ".middleware/" not in place}
     return list(found.items())
 
 
-def _compiled(project: Project, revision: int, findings: Findings, data: str) -> tuple[Runtime | None, list[Finding]]:
+def _compiled(
+    project: Project, revision: int, findings: Findings, data: str, closed: Sequence[Route]
+) -> tuple[Runtime | None, list[Finding]]:
     schema = schema_of(project, findings, data)
     _check_names(project, findings)
     middleware = {definition.name: definition for definition in project.middleware}
@@ -61,18 +66,25 @@ def _compiled(project: Project, revision: int, findings: Findings, data: str) ->
     endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
-    routes = [(endpoint.definition.method, endpoint.definition.path, endpoint) for endpoint in served]
-    router: Router[CompiledEndpoint] = Router.build(routes)
+    # Those that are closed come first: what would answer in their place is a conflict.
+    routes: list[tuple[str, str, CompiledEndpoint | None]] = [(*route, None) for route in closed]
+    routes += [(endpoint.definition.method, endpoint.definition.path, endpoint) for endpoint in served]
+    router = Router.build(routes)
     for conflict in router.conflicts:
-        findings.report(f"endpoints/{conflict.target.name}.path", conflict.message, "give one of them another path")
-    # A test speaks of all the others: it is checked when they are sound.
-    tests = () if findings.found else compile_tests(project, schema, findings)
-    if findings.found:
-        return None, findings.found
+        if conflict.target is not None:
+            findings.report(f"endpoints/{conflict.target.name}.path", conflict.message, "give one of them another path")
     kept = {name: view for name, view in views.items() if view is not None}
+    missing = {f"endpoints/{name}" for name, endpoint in endpoints.items() if endpoint is None}
+    missing |= {f"views/{view.name}" for view in project.views if view.name not in kept}
+    findings.harden(lambda finding: part_of(finding.place) in missing)
+    # A test speaks of all the others: it is checked when they are sound.
+    tests = () if findings.refusing else compile_tests(project, schema, findings)
+    if findings.refusing:
+        return None, findings.found
     by_name = {endpoint.name: endpoint for endpoint in served}
     messages = constraint_messages(project, schema.tables)
-    return Runtime(revision, project, schema, router, by_name, kept, compiler.bigints, messages, tests), []
+    runtime = Runtime(revision, project, schema, router, by_name, kept, compiler.bigints, messages, tests)
+    return runtime, findings.found
 
 
 def _check_names(project: Project, findings: Findings) -> None:
@@ -98,7 +110,7 @@ def _check_middleware(
     """Check each middleware by itself, with an input that may hold anything; name those that have findings."""
     broken = set()
     for definition in project.middleware:
-        before = len(findings.found)
+        before = findings.refusing
         scope = schema.scope.with_names(
             input=OPEN_INPUT, request=REQUEST, params=declared("params", definition.params, schema.keys)
         )
@@ -109,7 +121,7 @@ def _check_middleware(
         )  # fmt: skip
         check_params(definition, place, context)
         compile_steps(definition.steps, context)
-        if len(findings.found) > before:
+        if findings.refusing > before:
             broken.add(definition.name)
     return frozenset(broken)
 
@@ -151,7 +163,7 @@ class _Compiler:
             hint = "call out in another endpoint, or say after: commit"
             self.findings.report(f"{place}.isolation", "a transaction that calls out can't be serializable", hint)
         responses = compile_responses(said.responses, f"{place}.responses", self.findings)
-        if rules is None or unreadable:
+        if rules is None or refusing(unreadable):
             return None
         return CompiledEndpoint(
             said.name,
@@ -174,7 +186,7 @@ class _Compiler:
         uses = (*self._project_uses((), place), *said.middleware)
         chain, _ = self._uses(uses, context, ())
         reading = Step(lambda _call: None, statements=1)
-        if unreadable:
+        if refusing(unreadable):
             return None
         return CompiledView(
             said.name,
@@ -195,7 +207,7 @@ class _Compiler:
         scope = self.schema.scope.with_names(params=self.schema.params[said.name])
         writable = writable_of(said, source, scope, self.findings)
         # What is wrong with a column was found at its table.
-        if writable is None or validation_findings("", writable.columns, self.bigints):
+        if writable is None or refusing(validation_findings("", writable.columns, self.bigints)):
             return None
         # What is wrong with the chain was found for reading; this one locks what it fetches of the table written.
         unheard = dataclasses.replace(context, findings=Findings(), later_writes=frozenset({source.table.name}))

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -11,10 +12,12 @@ from app.compiler.compile import checked_rules
 from app.compiler.implication import Meant, Untrue, form
 from app.compiler.reach import Check, Reach, Reached, nodes_in, paths_in, reach_of, rule_of
 from app.compiler.renames import NONE
+from app.compiler.stored import compile_stored
 from app.definitions.access import RolesAccess
 from app.definitions.columns import ColumnDef
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project, dump_definition
+from app.definitions.stored import Stored
 from app.definitions.views import ViewDef
 from app.errors import Finding
 from app.expressions.evaluate import folded
@@ -36,6 +39,19 @@ _NAMING = frozenset({"name", "description", "message", "table", "from", "as", "f
 def access_matrix(project: Project) -> dict[str, Any]:
     """Give `surface`, a row for each endpoint and view, and `findings`, each with a place, a code and a hint."""
     return {"surface": surface_of(project), "findings": [one.shown() for one in doubts(project)]}
+
+
+def stored_matrix(stored: Stored) -> dict[str, Any]:
+    """Give the matrix of what is served, and before its doubts what is broken and what would not be saved so today."""
+    runtime = compile_stored(stored)
+    broken = [
+        replace(one, place=place, message=f"broken and not served: {one}", code="definitions.broken")
+        for place, findings in runtime.broken.parts.items()
+        for one in findings
+    ]
+    matrix = access_matrix(runtime.project)
+    found = [one.shown() for one in (*broken, *runtime.doubts)]
+    return {**matrix, "findings": [*found, *matrix["findings"]]}
 
 
 def doubts(project: Project) -> list[Finding]:

@@ -1,7 +1,8 @@
 """The compiled project: immutable, and all that a request needs of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from app.compiler.inputs import BoundInputs
 from app.compiler.policy_tests import CompiledTest
@@ -11,6 +12,7 @@ from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.validation import Validator
 from app.definitions.views import ViewDef
+from app.errors import Finding, RowgateError
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
 from app.relations.source import Source
@@ -82,19 +84,51 @@ class CompiledView:
     reads_request: bool
 
 
+class DefinitionsBroken(RowgateError):
+    """What is stored of this part of the backend can't be compiled: nothing of it is served until it is repaired."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "definitions.broken"
+
+    def __init__(self) -> None:
+        """Say nothing of what it is."""
+        super().__init__("This is out of order until an admin repairs its definition.", headers={"Retry-After": "5"})
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The definitions that can't be compiled, by their places (`endpoints/submit`), each with its findings.
+
+    `everything` says that nothing can be served without them, `unplaced` that the path of an endpoint among them is
+    not known.
+    """
+
+    parts: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    everything: bool = False
+    unplaced: bool = False
+
+    def refuse(self, place: str | None = None) -> None:
+        """Raise DefinitionsBroken where everything is broken, or this part is."""
+        if self.everything or place in self.parts:
+            raise DefinitionsBroken
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """Everything of one revision.
 
-    `bigints` names the tables whose id is a bigint; `constraints` gives the columns and the message of each constraint.
+    `bigints` names the tables whose id is a bigint; `constraints` gives the columns and the message of each constraint;
+    `broken` is what of the revision can't be served, and `doubts` what would not be saved so today.
     """
 
     revision: int
     project: Project
     schema: Schema
-    router: Router[CompiledEndpoint]
+    router: Router[CompiledEndpoint | None]
     endpoints: Mapping[str, CompiledEndpoint]
     views: Mapping[str, CompiledView]
     bigints: frozenset[str]
     constraints: Mapping[str, tuple[tuple[str, ...], str | None]]
     tests: tuple[CompiledTest, ...] = ()
+    broken: Broken = Broken()
+    doubts: tuple[Finding, ...] = ()

@@ -21,11 +21,14 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Say whether requests can be served: the database answers, and its definitions are compiled. Asks it nothing."""
+    """Say whether requests can be served: the database answers, and its definitions are compiled. Asks it nothing.
+
+    `broken` names the definitions that are out of order; while others are served beside them, that is no outage.
+    """
     live = request.app.state.live
     checks = {"database": live.in_touch, "definitions": live.ready}
     ready = all(checks.values())
-    document = {"status": "ready" if ready else "not ready", "checks": checks}
+    document = {"status": "ready" if ready else "not ready", "checks": checks, "broken": live.broken}
     return Response(to_json(document), 200 if ready else 503, media_type="application/json")
 
 

@@ -83,9 +83,9 @@ class Context:
         """Give the context in which these names are known too."""
         return dataclasses.replace(self, scope=self.scope.with_names(**names)) if names else self
 
-    def report(self, key: str, message: str, hint: str | None = None) -> None:
-        """Add a finding about a field of the step."""
-        self.findings.report(f"{self.place}.{key}", message, hint)
+    def report(self, key: str, message: str, hint: str | None = None, *, stricter: bool = False) -> None:
+        """Add a finding about a field of the step; one that is `stricter` leaves the step compiled."""
+        self.findings.report(f"{self.place}.{key}", message, hint, stricter=stricter)
 
     def expression(self, key: str, text: str, expected: Type | None = None) -> Expression | None:
         """Check an expression field that is evaluated in process."""
