@@ -12,6 +12,7 @@ from app.auth.routes.router import answer
 from app.changes.apply import DefinitionInvalid, Plan, apply_project
 from app.changes.commands import whole
 from app.changes.files import dump_yaml, load_text
+from app.changes.standing import refused
 from app.compiler.check import check_project
 from app.control_plane.named import NotThere
 from app.definitions.project import Project, parse_project
@@ -160,11 +161,15 @@ async def plan_config(request: Request) -> Response:
 
 @router.post("/check", dependencies=[VIEWER])
 async def check(request: Request) -> Response:
-    """Check a document without saving it."""
+    """Check a document without saving it; what is stored so and would not be saved so today is a doubt."""
     project, findings = parse_project(await read_document(request))
-    found: list[Finding] = findings if project is None else await asyncio.to_thread(check_project, project)
-    listed = [one.shown() for one in found]
-    return answer({"valid": not listed, "findings": listed})
+    found: list[Finding] = findings
+    if project is not None:
+        findings = await asyncio.to_thread(check_project, project)
+        _, stored = await active(request)
+        found = await asyncio.to_thread(refused, findings, stored.project, project, lenient=False)
+    doubts = [one.shown() for one in findings if one not in found]
+    return answer({"valid": not found, "findings": [one.shown() for one in found], "doubts": doubts})
 
 
 @router.get("/revisions", dependencies=[VIEWER])
