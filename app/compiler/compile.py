@@ -9,8 +9,8 @@ from app.compiler.chain import NO_INPUT, OPEN_INPUT, check_params, compile_steps
 from app.compiler.inputs import compile_inputs
 from app.compiler.policy_tests import compile_tests
 from app.compiler.responses import compile_responses
-from app.compiler.router import Route, Router
-from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Related, Runtime, ViewWriting
+from app.compiler.router import Router
+from app.compiler.runtime import AccessLevel, Closed, CompiledEndpoint, CompiledView, Related, Runtime, ViewWriting
 from app.database import STATEMENT_SECONDS
 from app.definitions.access import Access, RolesAccess
 from app.definitions.endpoints import EndpointDef
@@ -34,15 +34,16 @@ from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
 from app.steps.rules import compile_rules
 
+NOTHING_CLOSED = Closed()
 VIEW_TIMEOUT = 10.0  # seconds
 
 
 def compile_project(
-    project: Project, revision: int = 0, schema: str = DATA_SCHEMA, closed: Sequence[Route] = ()
+    project: Project, revision: int = 0, schema: str = DATA_SCHEMA, closed: Closed = NOTHING_CLOSED
 ) -> tuple[Runtime | None, list[Finding]]:
     """Give the runtime over tables in a schema, or no runtime where one of the findings refuses it.
 
-    Findings that are only `stricter` come with the runtime. `closed` are routes of endpoints that can't be served.
+    Findings that are only `stricter` come with the runtime. `closed` is what can't be served.
     """
     return _compiled(project, revision, Findings(), schema, closed)
 
@@ -50,24 +51,24 @@ def compile_project(
 def checked_rules(project: Project) -> list[tuple[str, Expression]]:
     """Give every expression of a project that is sound, each once with the place where it is said."""
     findings = Findings()
-    _compiled(project, 0, findings, DATA_SCHEMA, ())
+    _compiled(project, 0, findings, DATA_SCHEMA, NOTHING_CLOSED)
     found = {place: expression for place, expression in findings.checked if ".middleware/" not in place}
     return list(found.items())
 
 
 def _compiled(
-    project: Project, revision: int, findings: Findings, data: str, closed: Sequence[Route]
+    project: Project, revision: int, findings: Findings, data: str, closed: Closed
 ) -> tuple[Runtime | None, list[Finding]]:
     schema = schema_of(project, findings, data)
     _check_names(project, findings)
     middleware = {definition.name: definition for definition in project.middleware}
     broken = _check_middleware(project, schema, middleware, findings)
-    compiler = _Compiler(project, schema, middleware, broken, findings)
+    compiler = _Compiler(project, schema, middleware, broken, findings, closed.views)
     endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
     # Those that are closed come first: what would answer in their place is a conflict.
-    routes: list[tuple[str, str, CompiledEndpoint | None]] = [(*route, None) for route in closed]
+    routes: list[tuple[str, str, CompiledEndpoint | None]] = [(*route, None) for route in closed.routes]
     routes += [(endpoint.definition.method, endpoint.definition.path, endpoint) for endpoint in served]
     router = Router.build(routes)
     for conflict in router.conflicts:
@@ -136,6 +137,7 @@ class _Compiler:
         middleware: dict[str, MiddlewareDef],
         broken: frozenset[str],
         findings: Findings,
+        closed: frozenset[str],
     ) -> None:
         self.project = project
         self.schema = schema
@@ -144,7 +146,7 @@ class _Compiler:
         self.findings = findings
         views = {view.name: view for view in project.views if view.name in schema.views}
         access = {name: access_level(view.access) for name, view in views.items()}
-        self.related = Related(Relationships(schema.views, views), access)
+        self.related = Related(Relationships(schema.views, views), access, closed)
         self.bigints = frozenset(name for name, kind in schema.keys.items() if kind == INT)
 
     def endpoint(self, said: EndpointDef) -> CompiledEndpoint | None:

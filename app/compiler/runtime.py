@@ -7,7 +7,7 @@ from typing import ClassVar
 from app.compiler.inputs import BoundInputs
 from app.compiler.policy_tests import CompiledTest
 from app.compiler.responses import Responses
-from app.compiler.router import Router
+from app.compiler.router import Route, Router
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.validation import Validator
@@ -61,10 +61,14 @@ class ViewWriting:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """What relates the views of a project, and who may read each: what embedding one in another needs to know."""
+    """What relates the views of a project, and who may read each: what embedding one in another needs to know.
+
+    `closed` are views that are broken.
+    """
 
     relationships: Relationships
     access: Mapping[str, AccessLevel]
+    closed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,14 @@ class CompiledView:
     chain: tuple[Run, ...]
     begin: str | None
     reads_request: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What is not compiled and yet has its place: routes of endpoints, and names of views."""
+
+    routes: tuple[Route, ...] = ()
+    views: frozenset[str] = frozenset()
 
 
 class DefinitionsBroken(RowgateError):

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from app.compiler.compile import compile_project
 from app.compiler.router import Route
-from app.compiler.runtime import Broken, Runtime
+from app.compiler.runtime import Broken, Closed, Runtime
 from app.definitions.endpoints import SEGMENT, EndpointDef
 from app.definitions.project import EMPTY, KINDS, Project, name_findings, part_of
 from app.definitions.stored import Stored
@@ -27,11 +27,12 @@ def compile_stored(stored: Stored, revision: int = 0) -> Runtime:
     parts: dict[str, tuple[Finding, ...]] = {one.place: one.findings for one in stored.unread}
     project = stored.project
     while not _is_all(project, parts):
-        closed, unplaced = _routes(stored, parts)
+        routes, unplaced = _routes(stored, parts)
+        views = frozenset(part.removeprefix("views/") for part in parts if part.startswith("views/"))
         findings = name_findings(project)
         runtime = None
         if not findings:
-            runtime, findings = compile_project(project, revision, closed=closed)
+            runtime, findings = compile_project(project, revision, closed=Closed(routes, views))
         if runtime is not None:
             broken = Broken(parts, unplaced=unplaced)
             return dataclasses.replace(runtime, broken=broken, doubts=tuple(findings))
@@ -68,7 +69,7 @@ def _without(project: Project, parts: Iterable[str]) -> Project:
     return project.model_copy(update=update)
 
 
-def _routes(stored: Stored, parts: Iterable[str]) -> tuple[list[Route], bool]:
+def _routes(stored: Stored, parts: Iterable[str]) -> tuple[tuple[Route, ...], bool]:
     """Give the routes of the endpoints that are broken, and whether there is one whose path nothing tells."""
     said: dict[str, Mapping[str, Any]] = {}
     for endpoint in stored.project.endpoints:
@@ -81,7 +82,7 @@ def _routes(stored: Stored, parts: Iterable[str]) -> tuple[list[Route], bool]:
             found = list(_route(said.get(part, {})))
             unplaced = unplaced or not found
             routes += found
-    return list(dict.fromkeys(routes)), unplaced
+    return tuple(dict.fromkeys(routes)), unplaced
 
 
 def _route(said: Mapping[str, Any]) -> Iterator[Route]:

@@ -1,6 +1,7 @@
 """Definitions that this version can't read or compile are closed alone, and the admin API repairs them."""
 
 import json
+import operator
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -8,10 +9,13 @@ import httpx
 import pytest
 
 from app.changes.files import dump_yaml
+from app.compiler.runtime import DefinitionsBroken
 from app.compiler.stored import compile_stored
 from app.definitions.project import KINDS
 from app.definitions.stored import SECTIONS, stored_of
 from app.main import create_app
+from app.outward.client import Outward
+from app.outward.delivery import Delivery
 from app.settings import load_settings
 from app.steps import registry
 from tests.backend import ADMIN_PASSWORD, Backend, serving
@@ -285,6 +289,9 @@ async def test_the_path_of_a_broken_endpoint_is_answered_by_no_other(backend: Ba
     await damage(backend, "endpoint", "hello", "[]")
     assert (await backend.client.get("/api/deep/nothing")).status_code == 503
     assert (await backend.client.get("/rest/v1/nothing")).status_code == 404
+    await damage(backend, "view", "all_notes", "[]")
+    embedded = await backend.client.get("/rest/v1/others?select=id,all_notes(body)")
+    assert (embedded.status_code, embedded.json()["rowgate_code"]) == (503, "definitions.broken")
 
 
 async def test_a_server_starts_on_a_broken_revision_and_signs_nobody_in_but_admins(migrated_url: str) -> None:
@@ -308,3 +315,17 @@ async def test_a_compilation_that_fails_serves_nothing_older(backend: Backend, m
     monkeypatch.setattr("app.data_plane.reload.compile_stored", fails)
     await publish(backend)
     assert await closed(backend) == SERVED
+
+
+async def test_no_call_of_the_outbox_is_tried_while_nothing_says_what_may_be_called(backend: Backend) -> None:
+    await damage(backend, "project", "project", "[]")
+    await backend.sql(
+        "INSERT INTO rowgate.outbox (id, step, method, host, key_id, nonce, ciphertext)"
+        " VALUES (gen_random_uuid(), 's', 'GET', 'h', 'k', '', '')"
+    )
+    state = backend.app.fastapi.state
+    allow = operator.attrgetter("runtime.project.project.http_allow")
+    delivery = Delivery(state.pool, Outward(state.sealing_key), lambda: allow(state.live))
+    with pytest.raises(DefinitionsBroken):
+        await delivery.deliver_due()
+    assert await backend.sql("SELECT FROM rowgate.outbox WHERE attempts > 0 OR dead_at IS NOT NULL") == []
