@@ -29,6 +29,10 @@ class NameTaken(RowgateError):
     status: ClassVar[int] = 409
     code: ClassVar[str] = "definition.name_taken"
 
+    def __init__(self, section: str) -> None:
+        """Say of what kind."""
+        super().__init__(f"There is a {KINDS[section]} of this name.", hint="PUT or PATCH changes it.")
+
 
 class BodyNoDefinition(RowgateError):
     """The body is no object."""
@@ -65,7 +69,7 @@ def _add(router: APIRouter, section: str) -> None:
         revision, stored = await active(request)
         listed = stored.listed(section)
         if any(one["name"] == name for one in listed):
-            raise NameTaken(f"There is a {KINDS[section]} of this name.", hint="PUT or PATCH changes it.")
+            raise NameTaken(section)
         return await _save(request, admin.actor, _Edit(stored, revision, section, [*listed, body], None, name, 201))
 
     @router.put(f"/{section}/{{name}}", name=f"put_{section}")
@@ -137,7 +141,9 @@ async def _save(request: Request, actor: str, edit: _Edit) -> Response:
     kind = KINDS[edit.section]
     # What else can't be read stays as it stands: each can be repaired by itself.
     keep = {(one.kind, one.name) for one in edit.stored.unread} - {(kind, edit.before)}
-    listed = [one for one in edit.listed if (kind, one.get("name")) not in keep]
+    if edit.name != edit.before and (kind, str(edit.name)) in keep:
+        raise NameTaken(edit.section)
+    listed = [one for one in edit.listed if (kind, str(one.get("name"))) not in keep]
     after = parsed({**dump_project(edit.stored.project), edit.section: listed})
     wanted = options(request)
     if wanted.expected is None:

@@ -218,9 +218,20 @@ async def test_an_edit_breaks_nothing_more_than_what_was_broken(backend: Backend
     ):
         refused = await backend.client.request(method, f"/admin/v1{path}", json=body, headers=root)
         assert (refused.status_code, refused.json()["code"]) == (422, "definition.invalid"), path
+    await damage(backend, "test", "says_one", "[]")
+    steps = [{"do": "require", "that": "nobody.knows == 1"}]
+    await damage(backend, "endpoint", "reads", json.dumps({**READS, "steps": steps}))
+    for name in ("checked", ["checked"], None, 7):
+        refused = await backend.client.post("/admin/v1/middleware", json={"name": name, "steps": []}, headers=root)
+        assert refused.status_code in {409, 422}, refused.text
+    renamed = {"name": "one", "request": {"path": "/api/hello"}, "expect": {"status": 200}}
+    assert (await backend.client.post("/admin/v1/tests", json=renamed, headers=root)).status_code == 201
+    refused = await backend.client.patch("/admin/v1/tests/one", json={"name": "says_one"}, headers=root)
+    assert (refused.status_code, refused.json()["code"]) == (409, "definition.name_taken")
     answer = await backend.client.patch("/admin/v1/views/others", json={"description": "fine"}, headers=root)
     assert answer.status_code == 200, answer.text
-    assert await closed(backend) == {"/api/behind"}
+    assert await closed(backend) == {"/api/behind", "/api/reads"}
+    assert (await backend.client.get("/admin/v1/tests", headers=root)).json()[0] == {"name": "says_one", "body": []}
     refused = await backend.client.post("/admin/v1/revisions/1/restore", headers=root)
     assert (refused.status_code, refused.json()["code"]) == (422, "definition.invalid")
 
