@@ -202,7 +202,8 @@ async def test_no_route_edits_what_a_file_manages(migrated_url: str, tmp_path: P
         for where in ("/config/plan", "/check"):
             assert (await backend.client.post(f"/admin/v1{where}", json=DOCUMENT, headers=root)).status_code == 200
         for where, body in (
-            ("/secrets", {"name": "token", "value": "v", "hosts": ["api.example.com"]}), ("/api-keys", {"name": "key", "roles": ["support"]}),
+            ("/secrets", {"name": "token", "value": "v", "hosts": ["api.example.com"]}),
+            ("/api-keys", {"name": "key", "roles": ["support"]}),
             ("/users", {"email": "a@example.com", "password": "correct horse battery"}),
             ("/simulate", {"method": "GET", "path": "/api/hello", "as": "anonymous"}),
         ):  # fmt: skip
