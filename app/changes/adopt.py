@@ -12,9 +12,9 @@ from app.definitions.tables import TableDef
 from app.errors import RowgateError
 from app.expressions.problems import ExpressionErrors
 from app.relations.constraints import column_parts, parts_of
-from app.relations.schema import DATA_SCHEMA, tables_of
+from app.relations.schema import DATA_SCHEMA, quoted, tables_of
 
-_SHORT = {"timestamp with time zone": "timestamptz"}
+_LONG = ("timestamp with time zone", "timestamptz")
 _COLUMNS = sa.text(
     "SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull FROM pg_attribute"
     " WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped"
@@ -33,30 +33,35 @@ class TableDiffers(RowgateError):
     code: ClassVar[str] = "change.table_differs"
 
 
-async def with_tables(
+async def standing(
     connection: AsyncConnection, before: Project, after: Project, unread: Iterable[Unread]
-) -> Project:
-    """Give `before` with the tables that it has in the database though their definitions can't be read or made.
+) -> tuple[Project, Project]:
+    """Give both projects with the tables that can be compared, those among them whose definitions can't be read.
 
-    One that `after` says is taken to be what it says, and raises TableDiffers where it isn't; another one is there to
-    be dropped.
+    One that is broken and is said by `after` is taken to be what that says, and raises TableDiffers where it isn't;
+    where `after` doesn't say it, it is there to be dropped; one that is broken and stays so is in neither.
     """
     said = {table.name: table for table in after.tables}
     known = {table.name: table for table in before.tables}
     lost = [one.name for one in unread if one.kind == "table"]
-    # A table that stays as it is needs no look: nothing is made of it.
-    lost += [name for name, one in known.items() if said.get(name) != one and not _can_be_made(one, before)]
+    lost += [name for name, one in known.items() if not _can_be_made(one, before)]
     for name in lost:
-        known.pop(name, None)
-        if await _columns(connection, name):
+        one = known.pop(name, None)
+        if one is not None and one == said.get(name):
+            del said[name]
+        elif await _columns(connection, name):
             if name in said:
                 await _refuse_other(connection, name, after)
-            known[name] = said.get(name) or TableDef(name=name)
-    update: dict[str, Any] = {"tables": tuple(known.values())}
+            # It has a name and no more, whatever name that is.
+            known[name] = said.get(name) or TableDef.model_construct(name=name)
+    users = before.users
     if any(one.kind == "users" for one in unread):
         await _refuse_other(connection, "users", after)
-        update["users"] = after.users
-    return before.model_copy(update=update)
+        users = after.users
+    return (
+        before.model_copy(update={"tables": tuple(known.values()), "users": users}),
+        after.model_copy(update={"tables": tuple(said.values())}),
+    )
 
 
 def _can_be_made(said: TableDef, project: Project) -> bool:
@@ -68,8 +73,8 @@ def _can_be_made(said: TableDef, project: Project) -> bool:
 
 
 async def _columns(connection: AsyncConnection, name: str) -> dict[str, tuple[str, bool]]:
-    found = await connection.execute(_COLUMNS, {"table": f'{DATA_SCHEMA}."{name}"'})
-    return {row.attname: (_SHORT.get(row.type, row.type).replace(" ", ""), row.attnotnull) for row in found}
+    found = await connection.execute(_COLUMNS, {"table": f"{DATA_SCHEMA}.{quoted(name)}"})
+    return {row.attname: (row.type.replace(*_LONG).replace(" ", ""), row.attnotnull) for row in found}
 
 
 async def _refuse_other(connection: AsyncConnection, name: str, after: Project) -> None:
@@ -85,7 +90,7 @@ async def _refuse_other(connection: AsyncConnection, name: str, after: Project) 
     there = await _columns(connection, name)
     wrong = sorted(key for key in wanted.keys() | there.keys() if wanted.get(key) != there.get(key))
     if not wrong:
-        found = await connection.execute(_PARTS, {"table": f'{DATA_SCHEMA}."{name}"'})
+        found = await connection.execute(_PARTS, {"table": f"{DATA_SCHEMA}.{quoted(name)}"})
         wrong = sorted(_parts(name, after, table) ^ {row.name for row in found})
     if wrong:
         raise TableDiffers(

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.changes import ddl, managed
-from app.changes.adopt import with_tables
+from app.changes.adopt import standing
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
 from app.changes.indexes import build_indexes
@@ -252,8 +252,7 @@ async def _planned(connection: AsyncConnection, order: _Order, stored: Stored) -
     if left:
         raise DefinitionInvalid(left)
     lost = [one for one in stored.unread if (one.kind, one.name) not in (order.keep or ())]
-    standing = await with_tables(connection, before, after, lost)
-    changes = tuple(diff(before, after, lost, standing))
+    changes = tuple(diff(before, after, lost, await standing(connection, before, after, lost)))
     destroys = await destroyed(connection, changes)
     found: tuple[Effect, ...] = ()
     if changes:

@@ -34,14 +34,16 @@ def written(body: dict[str, Any]) -> str:
     return json.dumps(body)
 
 
-def diff(old: Project, new: Project, unread: Sequence[Unread] = (), standing: Project | None = None) -> list[Change]:
+def diff(
+    old: Project, new: Project, unread: Sequence[Unread] = (), standing: tuple[Project, Project] | None = None
+) -> list[Change]:
     """Give the changes that make `old` into `new`, and put it in the place of rows that can't be read.
 
-    `standing` has the tables that there are, where `old` doesn't tell them.
+    `standing` are the two with the tables that can be compared, where they don't tell that themselves.
     """
     said = {(kind, one.name) for section, kind in KINDS.items() for one in getattr(new, section)}
     gone = [RemoveDefinition(one.kind, one.name) for one in unread if (one.kind, one.name) not in said]
-    return [*table_changes(standing or old, new), *gone, *_definition_changes(old, new)]
+    return [*table_changes(*(standing or (old, new))), *gone, *_definition_changes(old, new)]
 
 
 def _definition_changes(old: Project, new: Project) -> list[Change]:

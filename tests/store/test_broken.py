@@ -137,6 +137,39 @@ def test_whatever_a_row_holds_it_is_told_apart_and_nothing_is_raised(body: str) 
         assert dump_yaml(stored)
 
 
+FLY = [{"do": "fly"}]
+WRONG: dict[tuple[str, str], Any] = {
+    ("endpoint", "hello"): {**HELLO, "steps": FLY},
+    ("endpoint", "behind"): {**BEHIND, "access": {"roles": ["nobody"]}},
+    ("middleware", "checked"): {"name": "checked", "steps": FLY},
+    ("view", "all_notes"): {**DOCUMENT["views"][0], "filter": "row.nothing == 1"},
+    ("view", "others"): {**DOCUMENT["views"][1], "columns": ["nothing"]},
+    ("test", "says_one"): {"name": "says_one", "request": {"path": "/api/nothing"}, "expect": {"status": 200}},
+    ("table", "notes"): {**DOCUMENT["tables"][0], "checks": [{"rule": "row.nothing == 1"}]},
+    ("users", "users"): {"columns": [{"name": "plan", "type": "text", "pattern": "("}]},
+    ("project", "project"): {"middleware": ["nothing"]},
+}
+
+
+@pytest.mark.parametrize("key", WRONG, ids=lambda key: key[0] + "-" + key[1])
+def test_what_reads_well_and_does_not_compile_closes_the_same(key: tuple[str, str]) -> None:
+    kind, name = key
+    runtime = compile_stored(stored_of(rows(**{f"{kind}_{name}": json.dumps(WRONG[key])})))
+    served = {f"/api/{one}" for one in runtime.endpoints} | {f"/rest/v1/{one}" for one in runtime.views}
+    assert served == SERVED - CLOSES[key] - {"/openapi.json"}
+    assert runtime.broken.everything == (CLOSES[key] == SERVED and kind != "project")
+    assert [finding.message for part in runtime.broken.parts.values() for finding in part]
+
+
+@pytest.mark.parametrize("body", ["[]", json.dumps({"name": "checked", "steps": FLY})])
+def test_a_broken_chain_that_runs_everywhere_closes_everything(body: str) -> None:
+    everywhere = json.dumps({"middleware": ["checked"]})
+    skips = json.dumps({**HELLO, "steps": SAY, "skip": ["checked"]})
+    said = {"project_project": everywhere, "endpoint_hello": skips}
+    assert "hello" in compile_stored(stored_of(rows(**said))).endpoints
+    assert compile_stored(stored_of(rows(**said, middleware_checked=body))).broken.everything
+
+
 @pytest.mark.parametrize("key", CLOSES, ids=lambda key: key[0] + "-" + key[1])
 async def test_a_damaged_row_closes_itself_and_what_rests_on_it_alone(backend: Backend, key: tuple[str, str]) -> None:
     kind, name = key
@@ -206,6 +239,12 @@ async def test_a_table_that_cant_be_read_loses_no_data_and_is_repaired_only_by_w
         answer = await backend.client.put("/admin/v1/config?allow_wider=true", json=DOCUMENT, headers=root)
         assert answer.status_code == 200, answer.text
         assert (await backend.client.get("/rest/v1/all_notes?select=body")).json() == [{"body": "kept"}]
+        # While it is broken, others are edited beside it.
+        await damage(backend, "table", "notes", body)
+        answer = await backend.client.patch("/admin/v1/roles/support", json={"description": body[:9]}, headers=root)
+        assert answer.status_code == 200, answer.text
+        answer = await backend.client.put("/admin/v1/config?allow_wider=true", json=DOCUMENT, headers=root)
+        assert answer.status_code == 200, answer.text
 
 
 async def test_an_edit_breaks_nothing_more_than_what_was_broken(backend: Backend) -> None:
