@@ -234,7 +234,7 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     if forbidden := [name for name in destroys if name not in order.destroy]:
         raise WouldDestroy(
             f"This would destroy the data of {', '.join(forbidden)}. Nothing was changed.",
-            hint=f"If that is meant, say so: {' '.join(f'destroy={name}' for name in forbidden)}.",
+            hint=f"If that is meant, say {' '.join(f'--destroy {name}' for name in forbidden)}, over HTTP ?destroy=….",
         )
     if not changes:
         return replace(plan, revision=revision)
