@@ -14,17 +14,20 @@ from app.changes import ddl, managed
 from app.changes.adopt import standing
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
+from app.changes.holds import held_there, hold_changes
 from app.changes.indexes import build_indexes
 from app.changes.managed import Mark
 from app.changes.obstacles import destroyed, of_database, refuse_what_does_not_fit
 from app.changes.standing import effects_of_unread, refused
 from app.changes.table_locks import TablesBusy, hold_tables, long_held
-from app.compiler.check import check_project
+from app.compiler.check import compile_checked
 from app.compiler.effects import Effect, effects
+from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored
 from app.definitions.project import KINDS, Project, dump_definition
 from app.definitions.stored import Stored, stored_of
-from app.errors import FieldError, Finding, RowgateError, refusing
+from app.errors import FieldError, Finding, RowgateError
+from app.relations.locks import Held
 from app.store.lock_tries import LOCKED, Tries, sqlstate
 from app.store.rows import DefinitionRow, LiveRow, RevisionRow
 
@@ -163,12 +166,13 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     if not dry_run:  # said at once, and once more under the lock
         async with engine.connect() as connection:
             await managed.admit(connection, mark)
-    findings, verdict = await _checked(project, judge, lenient=keep is not None)
+    findings, runtime = await _checked(project, lenient=keep is not None)
+    verdict = Verdict() if judge is None else await judge(runtime.project)
     if verdict.failures and not dry_run:
         raise PolicyTestsFailed(verdict)
     order = _Order(
-        project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider, tuple(findings),
-        None if keep is None else frozenset(keep), mark,
+        project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider, runtime.held,
+        tuple(findings), None if keep is None else frozenset(keep), mark,
     )  # fmt: skip
     tries = Tries()
     while True:
@@ -196,20 +200,21 @@ class _Order:
     comment: str | None
     dry_run: bool
     allow_wider: bool
+    held: frozenset[Held]
     findings: tuple[Finding, ...]
     keep: frozenset[tuple[str, str]] | None
     mark: Mark | None
 
 
-async def _checked(project: Project, judge: Judge | None, *, lenient: bool) -> tuple[list[Finding], Verdict]:
-    """Give the findings that only what is stored may excuse, and what came of the tests of what would be served."""
+async def _checked(project: Project, *, lenient: bool) -> tuple[list[Finding], Runtime]:
+    """Give the findings that only what is stored may excuse, and the runtime of what would be served."""
     # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
-    findings = await asyncio.to_thread(check_project, project)
-    if refusing(findings):
+    runtime, findings = await asyncio.to_thread(compile_checked, project)
+    if runtime is None:
         if not lenient:
             raise DefinitionInvalid(findings)
-        project = (await asyncio.to_thread(compile_stored, Stored(project))).project
-    return findings, Verdict() if judge is None else await judge(project)
+        runtime = await asyncio.to_thread(compile_stored, Stored(project))
+    return findings, runtime
 
 
 async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
@@ -254,7 +259,8 @@ async def _planned(connection: AsyncConnection, order: _Order, stored: Stored) -
     if left:
         raise DefinitionInvalid(left)
     lost = [one for one in stored.unread if (one.kind, one.name) not in (order.keep or ())]
-    changes = tuple(diff(before, after, lost, await standing(connection, before, after, lost)))
+    tables = diff(before, after, lost, await standing(connection, before, after, lost))
+    changes = (*tables, *hold_changes(await held_there(connection), order.held, tables))
     destroys = await destroyed(connection, changes)
     found: tuple[Effect, ...] = ()
     if changes:

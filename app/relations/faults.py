@@ -8,6 +8,8 @@ from app.database import DatabaseUnavailable
 from app.errors import FieldError, RowgateError
 from app.lock_waits import TablesChanging
 
+_RETRY_AFTER = {"Retry-After": "1"}
+
 
 class Stale(Exception):
     """The definitions or the caller's authority changed since this process read them: nothing has happened yet."""
@@ -18,6 +20,18 @@ class Retryable(RowgateError):
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "db.conflict"
+
+
+class Contended(RowgateError):
+    """Other requests count or write the same rows, longer than this one waits or at each of its tries."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "db.contended"
+
+    def __init__(self) -> None:
+        """Ask for another try in a second."""
+        said = "Too many requests count or change the same rows at once, and nothing was changed: try again."
+        super().__init__(said, headers=_RETRY_AFTER)
 
 
 class CommitUnknown(RowgateError):
@@ -105,7 +119,7 @@ class DatabaseFailed(RowgateError):
 
 STALE = "RG001"
 LOCK_NOT_AVAILABLE = "55P03"
-_RETRY_AFTER = {"Retry-After": "1"}
+_HOLDING = "rowgate.hold_"  # the trigger functions that wait for whoever holds the rows
 _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "23505": (UniqueViolated, "A value that has to be unique is taken."),
     "23P01": (UniqueViolated, "A value that has to be unique is taken."),
@@ -159,7 +173,9 @@ def translated(error: BaseException, *, committing: bool = False, reading: bool 
     return DatabaseFailed(f"Postgres refused a statement: {state}.")
 
 
-def _locked(error: Any) -> LockTimeout:
+def _locked(error: Any) -> RowgateError:
+    if _HOLDING in (error.context or ""):
+        return Contended()
     # Postgres names the row where one was waited for, unless others stood in line for it already.
     if "tuple" in (error.context or ""):
         return LockTimeout("Another request holds this row: try again.")

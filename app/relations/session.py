@@ -9,7 +9,7 @@ import asyncpg
 
 from app.errors import RowgateError
 from app.lock_waits import WAIT_FOR_ROWS
-from app.relations.faults import FAULTS, Stale, translated
+from app.relations.faults import FAULTS, Contended, LockTimeout, Stale, translated
 from app.relations.statement import CONFIRM, Environment, Statement
 
 Guard = tuple[int, str | None, int | None]
@@ -19,12 +19,13 @@ T = TypeVar("T")
 
 
 class RowsChanged(RowgateError):
-    """A row that the request had read was changed while it waited for another service; nothing was written."""
+    """What the request had read was changed while it waited for another service; nothing was written."""
 
     status: ClassVar[int] = 409
     code: ClassVar[str] = "step.changed"
 
 
+_Bound = tuple[Statement, Sequence[Any]]
 Watch = Callable[[str, Sequence[Any], Awaitable[list[Any]]], Awaitable[list[Any]]]
 
 
@@ -83,6 +84,7 @@ class Session:
         "_guard",
         "_held",
         "_in_transaction",
+        "_locks",
         "_on_behalf_of",
         "_patient",
         "_pool",
@@ -99,12 +101,14 @@ class Session:
         guard: Guard | None,
         *,
         begin: str | None,
+        locks: tuple[str, ...] = (),
         ends: Ends = LASTING,
         watch: Watch | None = None,
         on_behalf_of: object = None,
     ) -> None:
         """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one.
 
+        `locks` are those that lock what the transaction needs before any of it sees the database.
         `watch` is told of every statement. Without a guard there is nothing to confirm. `on_behalf_of` names the share
         of the pool that the connection is taken for.
         """
@@ -112,6 +116,7 @@ class Session:
         self._on_behalf_of = on_behalf_of
         self._guard = guard
         self._begin = begin
+        self._locks = locks
         self._ends = ends
         self._watch = watch
         self._connection: Any = None
@@ -120,7 +125,7 @@ class Session:
         self.confirmed = guard is None
         # Whether this transaction has confirmed the guard, what it has to find again after a pause, whether it wrote.
         self._fresh = guard is None
-        self._held: list[tuple[Statement, Sequence[Any], list[Any]]] = []
+        self._held: list[tuple[_Bound | None, _Bound, list[Any]]] = []
         self._wrote = False
         self._when_committed: list[Callable[[], None]] = []
         # Set while a writing statement runs by itself: cut off in it, nobody knows here whether it was carried out.
@@ -156,19 +161,41 @@ class Session:
             await connection.execute("ROLLBACK TO SAVEPOINT aside")
             return None
 
-    async def held_rows(self, statement: Statement, env: Environment) -> list[Any]:
-        """Run a statement that locks its rows; after a pause they are read and locked again before anything else is."""
+    async def held_rows(self, statement: Statement, env: Environment, hold: Statement | None = None) -> list[Any]:
+        """Read rows that are held until the end: the statement locks them by itself, or `hold` does so before it.
+
+        After a pause they are held and read again before anything else is.
+        """
         if self._connection is None:
             await self._find_again()
-        parameters = statement.bind(env)
-        found = await self._run(statement, parameters)
-        self._held.append((statement, parameters, found))
+        held = None if hold is None else (hold, hold.bind(env))
+        read = (statement, statement.bind(env))
+        found = await self._hold_and_read(held, read)
+        self._held.append((held, read, found))
         return found
 
+    async def hold(self, hold: Statement, env: Environment) -> None:
+        """Hold rows until the end that a statement behind it reads."""
+        if self._connection is None:
+            await self._find_again()
+        await self._hold((hold, hold.bind(env)))
+
+    async def _hold_and_read(self, held: _Bound | None, read: _Bound) -> list[Any]:
+        if held is not None:
+            await self._hold(held)
+        return await self._run(*read)
+
+    async def _hold(self, held: _Bound) -> None:
+        """Hold rows by a statement of its own: only what begins behind it sees what those wrote that it waited for."""
+        try:
+            await self._run(*held)
+        except LockTimeout:
+            raise Contended from None
+
     async def _find_again(self) -> None:
-        """Read and lock again, after a pause, what was held before it; raises RowsChanged if it isn't the same."""
-        for statement, parameters, before in self._held:
-            found = await self._run(statement, parameters)
+        """Read and hold again, after a pause, what was held before it; raises RowsChanged if it isn't the same."""
+        for held, read, before in self._held:
+            found = await self._hold_and_read(held, read)
             if [dict(row) for row in found] != [dict(row) for row in before]:
                 raise RowsChanged("Somebody has changed this meanwhile: read it again, and try again.")
 
@@ -266,12 +293,22 @@ class Session:
         if begin is None:
             return
         said = [] if self._in_transaction else [begin]
-        if waits and not self._patient and begin.startswith("BEGIN"):
+        if (waits or self._locks) and not self._patient and begin.startswith("BEGIN"):
             said.append(WAIT_FOR_ROWS)
             self._patient = True
+        if not self._in_transaction:
+            said += self._locks
         if said:
-            await self._connection.execute("; ".join(said))
+            await self._begin_by("; ".join(said))
             self._in_transaction = True
+
+    async def _begin_by(self, begin: str) -> None:
+        try:
+            await self._connection.execute(begin)
+        except asyncpg.LockNotAvailableError:
+            if self._locks:
+                raise Contended from None
+            raise
 
     async def commit(self) -> None:
         """Make what was written lasting, and give the connection back. A connection lost in COMMIT is 503."""
