@@ -14,7 +14,7 @@ from app.changes import ddl, managed
 from app.changes.adopt import standing
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
-from app.changes.holds import held_there, hold_changes
+from app.changes.holds import held_there, hold_changes, kept_holds
 from app.changes.indexes import build_indexes
 from app.changes.managed import Mark
 from app.changes.obstacles import destroyed, of_database, refuse_what_does_not_fit
@@ -26,7 +26,7 @@ from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored
 from app.definitions.project import KINDS, Project, dump_definition
 from app.definitions.stored import Stored, stored_of
-from app.errors import FieldError, Finding, RowgateError
+from app.errors import FieldError, Finding, RowgateError, refusing
 from app.relations.locks import Held
 from app.store.lock_tries import LOCKED, Tries, sqlstate
 from app.store.rows import DefinitionRow, LiveRow, RevisionRow
@@ -260,7 +260,10 @@ async def _planned(connection: AsyncConnection, order: _Order, stored: Stored) -
         raise DefinitionInvalid(left)
     lost = [one for one in stored.unread if (one.kind, one.name) not in (order.keep or ())]
     tables = diff(before, after, lost, await standing(connection, before, after, lost))
-    changes = (*tables, *hold_changes(await held_there(connection), order.held, tables))
+    there = await held_there(connection)
+    # What can't be read here may rest on a trigger all the same, on an instance that can.
+    wanted = order.held | (kept_holds(there, tables) if order.keep or refusing(order.findings) else frozenset())
+    changes = (*tables, *hold_changes(there, wanted, tables))
     destroys = await destroyed(connection, changes)
     found: tuple[Effect, ...] = ()
     if changes:

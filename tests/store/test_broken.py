@@ -379,3 +379,22 @@ async def test_no_call_of_the_outbox_is_tried_while_nothing_says_what_may_be_cal
     with pytest.raises(DefinitionsBroken):
         await delivery.deliver_due()
     assert await backend.sql("SELECT FROM rowgate.outbox WHERE attempts > 0 OR dead_at IS NOT NULL") == []
+
+
+async def test_writers_wait_for_what_another_instance_may_still_count(backend: Backend) -> None:
+    """A definition that can't be read here keeps the triggers that it rests on, until it is deleted."""
+    root = {**await backend.admin(), "If-Match": "*"}
+    steps = [
+        {"do": "count", "from": "notes", "as": "n"}, {"do": "require", "that": "n < 5"},
+        {"do": "insert", "table": "notes", "set": {"body": "x"}},
+    ]  # fmt: skip
+    counts = {**HELLO, "name": "counts", "path": "/counts", "method": "POST", "steps": steps}
+    assert (await backend.client.post("/admin/v1/endpoints", json=counts, headers=root)).status_code == 201
+    triggers = "SELECT FROM pg_trigger WHERE tgrelid = 'data.notes'::regclass AND tgname LIKE 'rowgate_hold%'"
+    assert len(await backend.sql(triggers)) == 1
+    await damage(backend, "endpoint", "counts", "[]")
+    answer = await backend.client.patch("/admin/v1/views/others", json={"description": "edited"}, headers=root)
+    assert answer.status_code == 200, answer.text
+    assert len(await backend.sql(triggers)) == 1
+    assert (await backend.client.delete("/admin/v1/endpoints/counts", headers=root)).status_code == 204
+    assert await backend.sql(triggers) == []
