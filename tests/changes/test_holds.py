@@ -125,7 +125,7 @@ async def test_a_server_makes_what_lacks_when_it_starts_and_for_revisions_of_oth
 ) -> None:
     await apply_project(engine, project(DOCUMENT), author="test")
     await drop(engine)
-    settings = load_settings(database_url=fresh_database_url, secret_key="s" * 40, env="development")
+    settings = load_settings(database_url=fresh_database_url, secret_key=SECRET_KEY, env="development")
     fastapi = create_app(settings, fresh_database_url).fastapi
     async with fastapi.router.lifespan_context(fastapi):
         assert len(await triggers(engine)) == 2

@@ -25,7 +25,7 @@ from app.control_plane.router import admin_router
 from app.database import connect
 from app.definitions.project import KINDS
 from app.policy_tests.runner import Runner
-from tests.backend import serving
+from tests.backend import SECRET_KEY, serving
 
 SAY = [{"do": "respond", "body": 1}]
 HELLO = {"name": "hello", "method": "GET", "path": "/hello", "access": "authenticated", "steps": SAY}
@@ -217,7 +217,7 @@ def served(url: str, *words: str) -> Iterator[tuple[str, list[str]]]:
     """Run the command itself until it listens: where, and what it said before."""
     with subprocess.Popen(
         [str(Path(sys.executable).parent / "rowgate"), "serve", "--port", "0", *words],
-        env={**os.environ, "ROWGATE_DATABASE_URL": url, "ROWGATE_SECRET_KEY": "s" * 40, "ROWGATE_LOG_FORMAT": "text"},
+        env={**os.environ, "ROWGATE_DATABASE_URL": url, "ROWGATE_SECRET_KEY": SECRET_KEY, "ROWGATE_LOG_FORMAT": "text"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
         said: list[str] = []
@@ -239,7 +239,7 @@ def test_the_command_tells_what_a_file_changed_and_when_it_manages_no_more(
     migrated_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ROWGATE_DATABASE_URL", migrated_url)
-    monkeypatch.setenv("ROWGATE_SECRET_KEY", "s" * 40)
+    monkeypatch.setenv("ROWGATE_SECRET_KEY", SECRET_KEY)
     first, more = file(tmp_path, "first", DOCUMENT), file(tmp_path, "more", MORE)
     invoke = CliRunner().invoke
     with served(migrated_url, "--start-with", str(first)) as (_, said):

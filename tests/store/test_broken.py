@@ -18,7 +18,7 @@ from app.outward.client import Outward
 from app.outward.delivery import Delivery
 from app.settings import load_settings
 from app.steps import registry
-from tests.backend import ADMIN_PASSWORD, Backend, serving
+from tests.backend import ADMIN_PASSWORD, SECRET_KEY, Backend, serving
 
 HELLO = {"name": "hello", "method": "GET", "path": "/hello", "access": "public"}
 SAY = [{"do": "respond", "body": 1}]
@@ -348,7 +348,7 @@ async def test_a_server_starts_on_a_broken_revision_and_signs_nobody_in_but_admi
     async with serving(migrated_url, DOCUMENT) as backend:
         await backend.admin()
         await damage(backend, "role", "support", "7")
-    app = create_app(load_settings(database_url=migrated_url, secret_key="s" * 40), migrated_url)
+    app = create_app(load_settings(database_url=migrated_url, secret_key=SECRET_KEY), migrated_url)
     async with app.fastapi.router.lifespan_context(app.fastapi):
         transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
