@@ -174,15 +174,49 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
         project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider, runtime.held,
         tuple(findings), None if keep is None else frozenset(keep), mark,
     )  # fmt: skip
+    plan = await _in_transaction(engine, lambda connection: _carry_out(connection, order), dry_run=dry_run)
+    if not dry_run:
+        try:
+            await build_indexes(engine, project)
+        except DBAPIError as error:
+            raise of_database(error) from error
+    return replace(plan, verdict=verdict)
+
+
+async def apply_holds(engine: AsyncEngine, held: frozenset[Held], *, author: str, revision: int) -> bool:
+    """Make the triggers that tables lack for what chains hold, as a revision that says the same; say whether any did.
+
+    No definition is touched, be it one that can't be read here, and no trigger is taken away. Raises RevisionChanged or
+    TablesBusy; then nothing has changed.
+    """
+
+    async def make(connection: AsyncConnection) -> Plan:
+        await _lock(connection, revision)
+        there = await held_there(connection)
+        changes = tuple(hold_changes(there, held | there, ()))
+        plan = Plan(changes, ddl.written(changes), (), revision)
+        if changes:
+            await hold_tables(connection, changes)
+            for change in changes:
+                await connection.run_sync(ddl.run, change)
+            await _record(connection, author, None, plan, revision + 1)
+            await _announce(connection, author, plan, revision + 1)
+        return plan
+
+    return bool((await _in_transaction(engine, make)).changes)
+
+
+async def _in_transaction(
+    engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[Plan]], *, dry_run: bool = False
+) -> Plan:
+    """Do the work in one transaction, and again where a lock can't be had; a dry run is rolled back."""
     tries = Tries()
     while True:
         try:
             async with engine.connect() as connection, connection.begin() as transaction:
-                plan = await _carry_out(connection, order)
+                plan = await work(connection)
                 await (transaction.rollback() if dry_run else transaction.commit())
-            if not dry_run:
-                await build_indexes(engine, project)
-            return replace(plan, verdict=verdict)
+            return plan
         except DBAPIError as error:
             if sqlstate(error) not in LOCKED:
                 raise of_database(error) from error
@@ -217,14 +251,20 @@ async def _checked(project: Project, *, lenient: bool) -> tuple[list[Finding], R
     return findings, runtime
 
 
-async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
+async def _lock(connection: AsyncConnection, expected: int | None) -> int:
+    """Wait for other changes, and give the live revision; raises RevisionChanged where another one is expected."""
     await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_FOR_OTHER_CHANGES}'")
-    revision = (await connection.execute(sa.select(_LIVE.c.revision).with_for_update())).scalar_one()
-    if order.expected_revision not in (None, revision):
+    revision: int = (await connection.execute(sa.select(_LIVE.c.revision).with_for_update())).scalar_one()
+    if expected not in (None, revision):
         raise RevisionChanged(
-            f"The definitions are at revision {revision} and not at {order.expected_revision} any more.",
+            f"The definitions are at revision {revision} and not at {expected} any more.",
             hint="Read them again, and send your change with the new ETag.",
         )
+    return revision
+
+
+async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
+    revision = await _lock(connection, order.expected_revision)
     if not order.dry_run:
         await managed.admit(connection, order.mark)
         await managed.set_mark(connection, order.mark)
@@ -248,7 +288,7 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     for change in changes:
         await refuse_what_does_not_fit(connection, change)
         await connection.run_sync(ddl.run, change)
-    await _announce(connection, order, plan, revision + 1)
+    await _announce(connection, order.author, plan, revision + 1)
     return replace(plan, revision=revision + 1)
 
 
@@ -294,18 +334,20 @@ async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any]
         if row is None or not _same(row, (position, body)):
             values = {"kind": kind, "name": name, "position": position, "body": body, "valid_from": number}
             await connection.execute(sa.insert(_DEFINITIONS).values(**values))
+    await _record(connection, order.author, order.comment, plan, number)
+
+
+async def _record(connection: AsyncConnection, author: str, comment: str | None, plan: Plan, number: int) -> None:
     told = [str(change) for change in plan.changes]
-    await connection.execute(
-        sa.insert(RevisionRow).values(number=number, author=order.author, comment=order.comment, changes=told)
-    )
+    await connection.execute(sa.insert(RevisionRow).values(number=number, author=author, comment=comment, changes=told))
 
 
-async def _announce(connection: AsyncConnection, order: _Order, plan: Plan, number: int) -> None:
+async def _announce(connection: AsyncConnection, author: str, plan: Plan, number: int) -> None:
     """Write the audit row and what is live; tell everybody who listens."""
     told = [str(change) for change in plan.changes]
     detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
     raw: Any = await connection.get_raw_connection()
-    await audit(raw.driver_connection, order.author, "definitions.change", None, detail)
+    await audit(raw.driver_connection, author, "definitions.change", None, detail)
     await connection.execute(sa.update(LiveRow).values(revision=number))
     await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
 

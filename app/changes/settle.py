@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.changes.apply import RevisionChanged, apply_project
+from app.changes.apply import RevisionChanged, apply_holds
 from app.changes.holds import held_there
 from app.compiler.runtime import Runtime
 from app.errors import RowgateError
@@ -20,16 +20,15 @@ _log = logging.getLogger("rowgate.settle")
 async def settle(engine: AsyncEngine, runtime: Runtime) -> bool:
     """Make the triggers that tables lack for what the live definitions hold; say whether there were any to make.
 
-    An older Rowgate, which knows of none, may have made the revision. Raises what `apply_project` raises.
+    An older Rowgate, which knows of none, may have made the revision. Raises what `apply_holds` raises.
     """
     async with engine.connect() as connection:
         if runtime.held <= await held_there(connection):
             return False
     try:
-        await apply_project(engine, runtime.project, author=ACTOR, expected_revision=runtime.revision)
+        return await apply_holds(engine, runtime.held, author=ACTOR, revision=runtime.revision)
     except RevisionChanged:
         return False  # whoever changed them has made what was lacking, or this is asked again for what they are now
-    return True
 
 
 class Settler:

@@ -13,6 +13,7 @@ from app.compiler.compile import compile_project
 from app.definitions.project import Project, parse_project
 from app.main import create_app
 from app.settings import load_settings
+from tests.backend import SECRET_KEY
 
 WHERE = {"all": "item.active", "by": "item.place == input.place"}
 DOCUMENT: dict[str, Any] = {
