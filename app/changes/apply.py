@@ -177,7 +177,7 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     plan = await _in_transaction(engine, lambda connection: _carry_out(connection, order), dry_run=dry_run)
     if not dry_run:
         try:
-            await build_indexes(engine, project)
+            await build_indexes(engine, runtime.project)
         except DBAPIError as error:
             raise of_database(error) from error
     return replace(plan, verdict=verdict)
