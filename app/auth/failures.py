@@ -83,7 +83,7 @@ class Attempt:
         So sending them at once gains a guesser nothing over one after the other, and many sign-ins of one person at
         once aren't in each other's way.
         """
-        async with self.pool.lease() as connection:
+        async with self.pool.lease() as connection, connection.transaction():
             if await self._check(connection):
                 await connection.execute(_FORGIVE, *self._who)
 

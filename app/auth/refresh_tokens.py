@@ -101,44 +101,29 @@ async def rotate(connection: Any, family: Family, token: str, key: bytes) -> Rot
     was lost. Any other use of it is another's (RFC 9700, 4.14.2), also within the ten seconds once its successor was
     used, which shows that the answer wasn't lost. Raises RefreshTokenInvalid for a token of no living session.
     """
-    digest = refresh_token_digest(token)
-    # The session's row puts those who refresh it in order: each sees what the one before has done.
-    await connection.execute(
-        f"SELECT FROM {family.sessions} WHERE id = (SELECT session_id FROM {family.tokens} WHERE digest = $1)"
-        " FOR NO KEY UPDATE",
+    digest, made = refresh_token_digest(token), new_refresh_token()
+    # Of many at once one takes the token; the others wait until it has committed, and find it used.
+    session_id = await connection.fetchval(
+        f"UPDATE {family.tokens} SET used_at = clock_timestamp(), successor = $2"
+        " WHERE digest = $1 AND used_at IS NULL RETURNING session_id",
         digest,
+        _sealed(made.token, token, key),
     )
-    found = await connection.fetchrow(
-        "SELECT t.session_id, t.used_at IS NULL AS unused, t.successor,"
-        f" t.used_at > clock_timestamp() - interval '{GRACE_SECONDS} seconds' AS fresh"
-        f" FROM {family.tokens} t JOIN {family.sessions} s ON s.id = t.session_id"
-        f" WHERE t.digest = $1 AND {family.alive}",
-        digest,
+    if session_id is None:
+        return await _used(connection, family, token, key)
+    alive = await connection.fetchval(
+        f"UPDATE {family.sessions} s SET refreshed_at = now() WHERE s.id = $1 AND {family.alive} RETURNING true",
+        session_id,
     )
-    if found is None:
+    if alive is None:
         raise RefreshTokenInvalid
-    session_id = found["session_id"]
-    if found["unused"]:
-        return Rotated(session_id, await _succeed(connection, family, session_id, token, key))
-    if found["fresh"] and found["successor"] is not None:
-        return Rotated(session_id, _unsealed(found["successor"], session_id, token, key))
-    await connection.execute(f"UPDATE {family.sessions} SET revoked_at = now() WHERE id = $1", session_id)
-    return Reused(session_id)
-
-
-async def _succeed(connection: Any, family: Family, session_id: str, token: str, key: bytes) -> str:
-    """Note that a token is used, and what follows it; of its family no other has a successor that could be given."""
-    made, digest = new_refresh_token(), _sha256(token)
+    # Of its family no other has a successor that could be given.
     await connection.execute(
-        f"WITH refreshed AS (UPDATE {family.sessions} SET refreshed_at = now() WHERE id = $1),"
-        f" used AS (UPDATE {family.tokens} SET"
-        " used_at = CASE WHEN digest = $2 THEN clock_timestamp() ELSE used_at END,"
-        " successor = CASE WHEN digest = $2 THEN $3::bytea END"
-        " WHERE session_id = $1 AND (digest = $2 OR successor IS NOT NULL))"
-        f" INSERT INTO {family.tokens} (digest, session_id) VALUES ($4, $1)",
+        f"WITH before AS (UPDATE {family.tokens} SET successor = NULL"
+        " WHERE session_id = $1 AND digest <> $2 AND successor IS NOT NULL)"
+        f" INSERT INTO {family.tokens} (digest, session_id) VALUES ($3, $1)",
         session_id,
         digest,
-        _sealed(made.token, session_id, token, key),
         made.digest,
     )
     # Each use wipes some of those, in whatever session, whose ten seconds are over.
@@ -147,7 +132,28 @@ async def _succeed(connection: Any, family: Family, session_id: str, token: str,
         f" WHERE successor IS NOT NULL AND used_at < now() - interval '{GRACE_SECONDS} seconds'"
         f" ORDER BY used_at LIMIT {_WIPED_AT_ONCE} FOR UPDATE SKIP LOCKED)"
     )
-    return made.token
+    return Rotated(session_id, made.token)
+
+
+async def _used(connection: Any, family: Family, token: str, key: bytes) -> Rotated | Reused:
+    """Give what follows a token that was used, or end its session."""
+    found = await connection.fetchrow(
+        f"SELECT t.session_id, t.used_at > clock_timestamp() - interval '{GRACE_SECONDS} seconds' AS fresh, t.successor"
+        f" FROM {family.tokens} t JOIN {family.sessions} s ON s.id = t.session_id"
+        f" WHERE t.digest = $1 AND {family.alive}",
+        refresh_token_digest(token),
+    )
+    if found is None:
+        raise RefreshTokenInvalid
+    if found["fresh"] and found["successor"] is not None:
+        return Rotated(found["session_id"], _unsealed(found["successor"], token, key))
+    ended = await connection.fetchval(
+        f"UPDATE {family.sessions} SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id",
+        found["session_id"],
+    )
+    if ended is None:
+        raise RefreshTokenInvalid
+    return Reused(ended)
 
 
 def _cipher(token: str, key: bytes) -> AESGCM:
@@ -155,15 +161,15 @@ def _cipher(token: str, key: bytes) -> AESGCM:
     return AESGCM(hmac.digest(key, token.encode("ascii"), "sha256"))
 
 
-def _sealed(successor: str, session_id: str, token: str, key: bytes) -> bytes:
+def _sealed(successor: str, token: str, key: bytes) -> bytes:
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + _cipher(token, key).encrypt(nonce, successor.encode("ascii"), session_id.encode("ascii"))
+    return nonce + _cipher(token, key).encrypt(nonce, successor.encode("ascii"), _sha256(token))
 
 
-def _unsealed(sealed: bytes, session_id: str, token: str, key: bytes) -> str:
+def _unsealed(sealed: bytes, token: str, key: bytes) -> str:
     """Give the successor; raises RefreshTokenInvalid where a bit, the row or the server's key is another one."""
     nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
     try:
-        return _cipher(token, key).decrypt(nonce, ciphertext, session_id.encode("ascii")).decode("ascii")
+        return _cipher(token, key).decrypt(nonce, ciphertext, _sha256(token)).decode("ascii")
     except (InvalidTag, ValueError):
         raise RefreshTokenInvalid from None

@@ -47,9 +47,11 @@ async def open_session(connection: Any, user_id: str, user_agent: str | None, ip
         f" WHERE user_id = $1 AND revoked_at IS NULL ORDER BY created_at DESC, id DESC OFFSET {MAX_SESSIONS})",
         user_id,
     )
+    # A token that is being used is left for the next time: who uses it may wait for the session that has ended here.
     await connection.execute(
-        "DELETE FROM rowgate.refresh_tokens t USING rowgate.sessions s WHERE s.id = t.session_id AND s.user_id = $1"
-        " AND (s.revoked_at IS NOT NULL OR s.expires_at < now())",
+        "DELETE FROM rowgate.refresh_tokens WHERE digest IN (SELECT t.digest FROM rowgate.refresh_tokens t"
+        " JOIN rowgate.sessions s ON s.id = t.session_id WHERE s.user_id = $1"
+        " AND (s.revoked_at IS NOT NULL OR s.expires_at < now()) FOR UPDATE OF t SKIP LOCKED)",
         user_id,
     )
     await connection.execute(

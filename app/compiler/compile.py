@@ -293,15 +293,14 @@ def access_level(said: Access) -> AccessLevel:
 def _begin(steps: Sequence[Step], isolation: str, timeout: float) -> str | None:
     """Give the statement that opens the transaction; None where one statement by itself is as good.
 
-    A timeout that the endpoint says is also what one statement, and one wait for a lock, may take.
+    A timeout that the endpoint says is also what one statement may take.
     """
     level = " ISOLATION LEVEL SERIALIZABLE" if isolation == "serializable" else ""
     if not level and _is_good_alone(steps, timeout):
         return None
     if timeout == TIMEOUT:
         return f"BEGIN{level}"
-    most = math.ceil(timeout * 1000)
-    return f"BEGIN{level}; SET LOCAL statement_timeout = {most}; SET LOCAL lock_timeout = {most}"
+    return f"BEGIN{level}; SET LOCAL statement_timeout = {math.ceil(timeout * 1000)}"
 
 
 def _is_good_alone(steps: Sequence[Step], timeout: float) -> bool:

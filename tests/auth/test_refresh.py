@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app import database
+from app import database, lock_waits
 from tests.auth.conftest import admin_sign_in, bearer, sign_in
 from tests.backend import ADMIN_PASSWORD, PASSWORD, Backend, serving
 
@@ -56,8 +56,13 @@ class Side:
 
 
 @pytest.fixture(params=["user", "admin"])
-async def side(request: pytest.FixtureRequest, migrated_url: str) -> AsyncIterator[Side]:
+async def side(
+    request: pytest.FixtureRequest, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Side]:
     """Somebody who signed in, and two instances on one database."""
+    # However slow the machine is: this is about answers, and not about how long one waits for them.
+    monkeypatch.setattr(lock_waits, "WAIT_FOR_ROWS", "SET LOCAL lock_timeout = 60000")
+    monkeypatch.setitem(database.SESSION_SETTINGS, "statement_timeout", "60s")
     async with AsyncExitStack() as stack:
         both = [await stack.enter_async_context(serving(migrated_url, {"rowgate": 1}, pool_size=25)) for _ in range(2)]
         if request.param == "user":
@@ -121,12 +126,10 @@ async def test_the_grace_gives_nothing_where_the_session_ended_or_what_is_sealed
             assert (await side.refresh(session["refresh_token"], at)).status_code == 401, end
 
 
-async def test_fifty_at_once_on_two_instances_get_one_successor(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
-    # However slow the machine is: this is about the answer, and not about how long one waits for it.
-    monkeypatch.setitem(database.SESSION_SETTINGS, "lock_timeout", "60s")
+async def test_fifty_at_once_on_two_instances_get_one_successor(side: Side) -> None:
     first = side.first["refresh_token"]
     answers = await asyncio.gather(*(side.refresh(first, index % 2) for index in range(50)))
-    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.text[:300] for answer in answers if answer.status_code != 200} == set()
     assert len({answer.json()["refresh_token"] for answer in answers}) == 1
     assert [await side.status(answer.json(), at) for answer in answers[:2] for at in (0, 1)] == [200] * 4
     assert len(await side.sql("SELECT FROM {tokens} WHERE used_at IS NULL AND session_id IN"
