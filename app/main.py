@@ -93,6 +93,7 @@ class Rowgate:
             redis = settings.redis_url
             limiter = Limiter.in_memory() if redis is None else Limiter.in_redis(redis.get_secret_value())
             stack.push_async_callback(limiter.close)
+            limiter.start()
             sealing_key = SealingKey.of(settings.secret_key.get_secret_value())
             async with pool.lease() as connection:
                 await check_key(connection, sealing_key)

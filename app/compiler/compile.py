@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ from app.compiler.router import Router
 from app.compiler.runtime import AccessLevel, Chained, CompiledEndpoint, CompiledView, Related, Runtime, ViewWriting
 from app.database import STATEMENT_SECONDS
 from app.definitions.access import Access, RolesAccess
-from app.definitions.endpoints import EndpointDef
+from app.definitions.endpoints import TIMEOUT, EndpointDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition
 from app.definitions.project import Project, dump_definition
@@ -44,8 +45,6 @@ from app.relations.view_writes import WriteShapes, writable_of
 from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
 from app.steps.rules import compile_rules
-
-VIEW_TIMEOUT = 10.0  # seconds
 
 
 def compile_project(
@@ -202,7 +201,7 @@ class _Compiler:
             self.related,
             self._writing(said, uses, context),
             tuple(step.run for step in chain),
-            _begin((*chain, reading), "read committed", VIEW_TIMEOUT),
+            _begin((*chain, reading), "read committed", TIMEOUT),
             self._reads_request(said),
             Chained(frozenset(context.held), tables_behind(as_steps(uses), context)),
         )
@@ -270,17 +269,28 @@ def access_level(said: Access) -> AccessLevel:
 def _begin(steps: Sequence[Step], isolation: str, timeout: float) -> str | None:
     """Give the statement that opens the transaction; None where one statement by itself is as good.
 
-    It is, where nothing is left that could refuse once the one statement has written, and where Postgres' own timeout
-    ends that statement before the endpoint's does: what we cut off ourselves, only a rollback surely undoes.
+    A timeout that the endpoint says is also what one statement, and one wait for a lock, may take.
     """
-    if isolation == "serializable":
-        return "BEGIN ISOLATION LEVEL SERIALIZABLE"
+    level = " ISOLATION LEVEL SERIALIZABLE" if isolation == "serializable" else ""
+    if not level and _is_good_alone(steps, timeout):
+        return None
+    if timeout == TIMEOUT:
+        return f"BEGIN{level}"
+    most = math.ceil(timeout * 1000)
+    return f"BEGIN{level}; SET LOCAL statement_timeout = {most}; SET LOCAL lock_timeout = {most}"
+
+
+def _is_good_alone(steps: Sequence[Step], timeout: float) -> bool:
+    """Say whether one statement needs no transaction.
+
+    It doesn't, where nothing is left that could refuse once the one statement has written, and where Postgres' own
+    timeout ends that statement before the endpoint's does: what we cut off ourselves, only a rollback surely undoes.
+    """
     statements = sum(step.statements for step in steps)
-    if statements > 1:
-        return "BEGIN"
-    if timeout < STATEMENT_SECONDS + 1 and any(step.writes for step in steps):
-        return "BEGIN"
-    for index, step in enumerate(steps):
-        if step.writes and (step.undoes or any(after.may_refuse for after in steps[index + 1 :])):
-            return "BEGIN"
-    return None
+    writes = any(step.writes for step in steps)
+    if statements > 1 or (statements and timeout != TIMEOUT and (writes or timeout > STATEMENT_SECONDS)):
+        return False
+    return not any(
+        step.writes and (step.undoes or any(after.may_refuse for after in steps[index + 1 :]))
+        for index, step in enumerate(steps)
+    )

@@ -149,7 +149,9 @@ async def _run(
                 call.trace = rehearsal.trace
                 call.trace.hide(hidden_in([env, json_or_text(request.sent)]) | hidden_in_query(request.query))
             request.call = call
-            async with asyncio.timeout(target.timeout):
+            if request.deadline is None:
+                request.deadline = asyncio.get_running_loop().time() + target.timeout
+            async with asyncio.timeout_at(request.deadline):
                 answer = await run_once(once, request, call, partial(_carried_out, target, request, call, entered))
                 request.responds()
                 await db.confirm()

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.compiler.compile import VIEW_TIMEOUT
 from app.compiler.responses import Responses
 from app.compiler.router import MethodNotAllowed, NotFound
 from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
 from app.data_plane.request import Request
+from app.definitions.endpoints import TIMEOUT
 from app.errors import RowgateError
 from app.steps.running import Run
 
@@ -66,7 +66,7 @@ class ViewTarget:
 
     compiled: CompiledView
     action: str
-    timeout: float = VIEW_TIMEOUT
+    timeout: float = TIMEOUT
     responses: None = None
     template: None = None
 

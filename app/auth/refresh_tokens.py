@@ -1,0 +1,169 @@
+"""Refresh tokens: opaque, kept as their SHA-256, good for one use; who lost the answer is given the same one again."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app.errors import RowgateError
+
+GRACE_SECONDS = 10
+_TOKEN_BYTES = 32
+_NONCE_BYTES = 12
+_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
+_WIPED_AT_ONCE = 10
+
+
+class RefreshTokenInvalid(RowgateError):
+    """A 401 for a string that can't be a refresh token of ours."""
+
+    status: ClassVar[int] = 401
+    code: ClassVar[str] = "auth.refresh_token_invalid"
+
+    def __init__(self) -> None:
+        """Add the challenge of RFC 6750."""
+        super().__init__(
+            "The refresh token is not valid.",
+            hint="Sign in again.",
+            headers={"WWW-Authenticate": 'Bearer realm="rowgate", error="invalid_token"'},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A new token: `token` goes to the client, `digest` (32 bytes) to the database."""
+
+    token: str = field(repr=False)
+    digest: bytes
+
+
+def new_refresh_token() -> RefreshToken:
+    """Draw 256 random bits; that many need no slow hash and no salt."""
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    return RefreshToken(token, _sha256(token))
+
+
+def refresh_token_digest(token: str) -> bytes:
+    """Give the digest to look a presented token up by; raise RefreshTokenInvalid for what can't be one."""
+    if not _SHAPE.fullmatch(token):
+        raise RefreshTokenInvalid
+    return _sha256(token)
+
+
+def _sha256(token: str) -> bytes:
+    return hashlib.sha256(token.encode("ascii")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Where the sessions of one kind of people and their tokens are; `alive` says of a session `s` that it goes on."""
+
+    sessions: str
+    tokens: str
+    alive: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The token that follows the one that was presented."""
+
+    session_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """A refresh token came that had been used before: somebody else has it, and the whole session was revoked."""
+
+    session_id: str
+
+
+async def first_token(connection: Any, family: Family, session_id: str) -> str:
+    """Give a new session its first token."""
+    made = new_refresh_token()
+    await connection.execute(
+        f"INSERT INTO {family.tokens} (digest, session_id) VALUES ($1, $2)", made.digest, session_id
+    )
+    return made.token
+
+
+async def rotate(connection: Any, family: Family, token: str, key: bytes) -> Rotated | Reused:
+    """Take a token for its successor, inside a transaction of its own, which the caller commits whatever is given.
+
+    A used one gives the same successor for ten seconds more, by the database's clock, while that is unused: the answer
+    was lost. Any other use of it is another's (RFC 9700, 4.14.2), also within the ten seconds once its successor was
+    used, which shows that the answer wasn't lost. Raises RefreshTokenInvalid for a token of no living session.
+    """
+    digest = refresh_token_digest(token)
+    # The session's row puts those who refresh it in order: each sees what the one before has done.
+    await connection.execute(
+        f"SELECT FROM {family.sessions} WHERE id = (SELECT session_id FROM {family.tokens} WHERE digest = $1)"
+        " FOR NO KEY UPDATE",
+        digest,
+    )
+    found = await connection.fetchrow(
+        "SELECT t.session_id, t.used_at IS NULL AS unused, t.successor,"
+        f" t.used_at > clock_timestamp() - interval '{GRACE_SECONDS} seconds' AS fresh"
+        f" FROM {family.tokens} t JOIN {family.sessions} s ON s.id = t.session_id"
+        f" WHERE t.digest = $1 AND {family.alive}",
+        digest,
+    )
+    if found is None:
+        raise RefreshTokenInvalid
+    session_id = found["session_id"]
+    if found["unused"]:
+        return Rotated(session_id, await _succeed(connection, family, session_id, token, key))
+    if found["fresh"] and found["successor"] is not None:
+        return Rotated(session_id, _unsealed(found["successor"], session_id, token, key))
+    await connection.execute(f"UPDATE {family.sessions} SET revoked_at = now() WHERE id = $1", session_id)
+    return Reused(session_id)
+
+
+async def _succeed(connection: Any, family: Family, session_id: str, token: str, key: bytes) -> str:
+    """Note that a token is used, and what follows it; of its family no other has a successor that could be given."""
+    made, digest = new_refresh_token(), _sha256(token)
+    await connection.execute(
+        f"WITH refreshed AS (UPDATE {family.sessions} SET refreshed_at = now() WHERE id = $1),"
+        f" used AS (UPDATE {family.tokens} SET"
+        " used_at = CASE WHEN digest = $2 THEN clock_timestamp() ELSE used_at END,"
+        " successor = CASE WHEN digest = $2 THEN $3::bytea END"
+        " WHERE session_id = $1 AND (digest = $2 OR successor IS NOT NULL))"
+        f" INSERT INTO {family.tokens} (digest, session_id) VALUES ($4, $1)",
+        session_id,
+        digest,
+        _sealed(made.token, session_id, token, key),
+        made.digest,
+    )
+    # Each use wipes some of those, in whatever session, whose ten seconds are over.
+    await connection.execute(
+        f"UPDATE {family.tokens} SET successor = NULL WHERE digest IN (SELECT digest FROM {family.tokens}"
+        f" WHERE successor IS NOT NULL AND used_at < now() - interval '{GRACE_SECONDS} seconds'"
+        f" ORDER BY used_at LIMIT {_WIPED_AT_ONCE} FOR UPDATE SKIP LOCKED)"
+    )
+    return made.token
+
+
+def _cipher(token: str, key: bytes) -> AESGCM:
+    """Give the cipher of one token: who has the database and the key, but not that token, can't read its successor."""
+    return AESGCM(hmac.digest(key, token.encode("ascii"), "sha256"))
+
+
+def _sealed(successor: str, session_id: str, token: str, key: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + _cipher(token, key).encrypt(nonce, successor.encode("ascii"), session_id.encode("ascii"))
+
+
+def _unsealed(sealed: bytes, session_id: str, token: str, key: bytes) -> str:
+    """Give the successor; raises RefreshTokenInvalid where a bit, the row or the server's key is another one."""
+    nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    try:
+        return _cipher(token, key).decrypt(nonce, ciphertext, session_id.encode("ascii")).decode("ascii")
+    except (InvalidTag, ValueError):
+        raise RefreshTokenInvalid from None
