@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.changes.apply import RevisionChanged, apply_holds
@@ -12,7 +13,7 @@ from app.compiler.runtime import Runtime
 from app.errors import RowgateError
 
 ACTOR = "rowgate"
-_PAUSE = 5.0  # seconds
+PAUSE = 5.0  # seconds
 
 _log = logging.getLogger("rowgate.settle")
 
@@ -60,13 +61,13 @@ class Settler:
     async def _run(self) -> None:
         while True:
             if not await self._settled(await self._wanted.get()):
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(PAUSE)
 
     async def _settled(self, runtime: Runtime) -> bool:
         try:
             if await settle(self._engine, runtime):
                 _log.info("tables got triggers for the rows that endpoints count before they write")
-        except (RowgateError, OSError) as error:
+        except (RowgateError, SQLAlchemyError, OSError) as error:
             _log.warning("tables lack triggers for rows that are counted before a write, and can't get them: %s", error)
             self.follow(runtime)
             return False

@@ -19,6 +19,7 @@ from app.changes.change import (
     DropColumn,
     DropPart,
     DropTable,
+    HoldRows,
     RemoveDefinition,
     RenameTable,
     SetDefinition,
@@ -110,6 +111,9 @@ async def needed_locks(connection: AsyncConnection, changes: Sequence[Change]) -
 def _touched(change: Change, keys: Sequence[Any], was: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield each table that a change locks, under the names of before; what gives up a key locks both its tables."""
     if isinstance(change, SetDefinition | RemoveDefinition | CreateTable):
+        return
+    if isinstance(change, HoldRows):
+        yield was.get(change.table, change.table), _BESIDE_READERS
         return
     if isinstance(change, AddPart) and change.part.kind in {"index", "foreign key"}:
         if not change.part.concurrently:
