@@ -213,13 +213,13 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
         )
     if not changes:
         return replace(plan, revision=revision)
-    # What locks tables comes last, so that they are held for as short as can be.
+    # What locks tables comes last, and behind it only what must, so that they are held for as short as can be.
     await _store(connection, order, rows, plan, revision + 1)
     await hold_tables(connection, changes)
     for change in changes:
         await refuse_what_does_not_fit(connection, change)
         await connection.run_sync(ddl.run, change)
-    await _announce(connection, order, plan, revision + 1)
+    await _tell(connection, order, plan, revision + 1)
     return replace(plan, revision=revision + 1)
 
 
@@ -233,7 +233,7 @@ async def _active(connection: AsyncConnection) -> Sequence[Any]:
 
 
 async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any], plan: Plan, number: int) -> None:
-    """Write the definitions that differ, and the revision."""
+    """Write the definitions that differ, the revision, and what is live; tell everybody who listens, at the commit."""
     known = {(row.kind, row.name): row for row in rows}
     wanted = _bodies(settled(order.project))
     for key, row in known.items():
@@ -248,16 +248,16 @@ async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any]
     await connection.execute(
         sa.insert(RevisionRow).values(number=number, author=order.author, comment=order.comment, changes=told)
     )
+    await connection.execute(sa.update(LiveRow).values(revision=number))
+    await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
 
 
-async def _announce(connection: AsyncConnection, order: _Order, plan: Plan, number: int) -> None:
-    """Write the audit row and what is live; tell everybody who listens."""
+async def _tell(connection: AsyncConnection, order: _Order, plan: Plan, number: int) -> None:
+    """Write the audit row: what it is chained to stays locked till the commit, so it comes last."""
     told = [str(change) for change in plan.changes]
     detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
     raw: Any = await connection.get_raw_connection()
     await audit(raw.driver_connection, order.author, "definitions.change", None, detail)
-    await connection.execute(sa.update(LiveRow).values(revision=number))
-    await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
 
 
 def _same(row: Any, wanted: tuple[int, dict[str, Any]]) -> bool:
