@@ -200,7 +200,7 @@ async def apply_holds(engine: AsyncEngine, held: frozenset[Held], *, author: str
             for change in changes:
                 await connection.run_sync(ddl.run, change)
             await _record(connection, author, None, plan, revision + 1)
-            await _announce(connection, author, plan, revision + 1)
+            await _tell(connection, author, plan, revision + 1)
         return plan
 
     return bool((await _in_transaction(engine, make)).changes)
@@ -282,13 +282,13 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
         )
     if not changes:
         return replace(plan, revision=revision)
-    # What locks tables comes last, so that they are held for as short as can be.
+    # What locks tables comes last, and behind it only what must, so that they are held for as short as can be.
     await _store(connection, order, rows, plan, revision + 1)
     await hold_tables(connection, changes)
     for change in changes:
         await refuse_what_does_not_fit(connection, change)
         await connection.run_sync(ddl.run, change)
-    await _announce(connection, order.author, plan, revision + 1)
+    await _tell(connection, order.author, plan, revision + 1)
     return replace(plan, revision=revision + 1)
 
 
@@ -323,7 +323,7 @@ async def _active(connection: AsyncConnection) -> Sequence[Any]:
 
 
 async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any], plan: Plan, number: int) -> None:
-    """Write the definitions that differ, and the revision."""
+    """Write the definitions that differ, the revision, and what is live; tell everybody who listens, at the commit."""
     known = {(row.kind, row.name): row for row in rows if (row.kind, row.name) not in (order.keep or ())}
     wanted = _bodies(settled(order.project))
     for key, row in known.items():
@@ -340,16 +340,16 @@ async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any]
 async def _record(connection: AsyncConnection, author: str, comment: str | None, plan: Plan, number: int) -> None:
     told = [str(change) for change in plan.changes]
     await connection.execute(sa.insert(RevisionRow).values(number=number, author=author, comment=comment, changes=told))
+    await connection.execute(sa.update(LiveRow).values(revision=number))
+    await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
 
 
-async def _announce(connection: AsyncConnection, author: str, plan: Plan, number: int) -> None:
-    """Write the audit row and what is live; tell everybody who listens."""
+async def _tell(connection: AsyncConnection, author: str, plan: Plan, number: int) -> None:
+    """Write the audit row: what it is chained to stays locked till the commit, so it comes last."""
     told = [str(change) for change in plan.changes]
     detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
     raw: Any = await connection.get_raw_connection()
     await audit(raw.driver_connection, author, "definitions.change", None, detail)
-    await connection.execute(sa.update(LiveRow).values(revision=number))
-    await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
 
 
 def _same(row: Any, wanted: tuple[int, dict[str, Any]]) -> bool:

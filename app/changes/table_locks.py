@@ -83,8 +83,7 @@ async def _try(connection: AsyncConnection, locks: Mapping[str, str]) -> bool:
     try:
         # One statement, so that the slice is that of all together.
         await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(SLICE * 1000)}")
-        await connection.exec_driver_sql(f"DO $$BEGIN {one_by_one} END$$")
-        await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        await connection.exec_driver_sql(f"DO $$BEGIN {one_by_one} SET LOCAL statement_timeout = 0; END$$")
     except DBAPIError as error:
         if sqlstate(error) not in {CANCELED, *LOCKED}:
             raise
