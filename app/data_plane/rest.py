@@ -15,7 +15,7 @@ from app.query_string import query_pairs
 from app.relations.asked import ASKED, searches
 from app.relations.faults import DatabaseFailed, OutOfRange
 from app.relations.query import Query
-from app.relations.query_sql import Shapes, labels, planned_rows
+from app.relations.query_sql import COUNTED, Shapes, labels
 from app.relations.statement import Statement
 from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
@@ -31,7 +31,6 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     call.env["params"] = view_params(view, own)
     call.env[ASKED] = query.bound(_limit(view, query))
     try:
-        query, statement, planned = await _planned(view, query, statement, call)
         rows = await call.db.rows(statement, call.env)
     except OutOfRange as error:
         raise ValueUnreadable("A value in the query is not of the type of its column.") from error
@@ -41,7 +40,9 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
         raise
     await filter_told(view, query, call)
     body, page = rows[0]["body"], rows[0]["page"]
-    total = rows[0]["total"] if planned is None else max(planned, query.offset + page)
+    total = rows[0]["total"]
+    if query.count == "bounded" and total > COUNTED:
+        total = max(total, query.offset + page)
     if total is not None and query.offset > total:
         raise RangeInvalid("Requested range not satisfiable", hint=f"There are only {total} rows.")
     found = [("Content-Range", _content_range(query.offset, page, total))]
@@ -86,21 +87,6 @@ def _limit(view: CompiledView, query: Query) -> int:
     most = view.definition.max_rows
     limit = most if query.limit is None else min(query.limit, most)
     return min(limit, 2) if query.single else limit
-
-
-async def _planned(
-    view: CompiledView, query: Query, statement: Statement, call: Call
-) -> tuple[Query, Statement, int | None]:
-    """Ask the planner for the total where that is enough; an estimate below a page is counted instead."""
-    if query.count not in ("planned", "estimated"):
-        return query, statement, None
-    await call.db.confirm()
-    (row,) = await call.db.rows(planned_rows(view.source, query.read), call.env)
-    expected = int(row[0][0]["Plan"]["Plan Rows"])
-    if query.count == "estimated" and expected <= view.definition.max_rows:
-        counted = replace(query, count="exact")
-        return counted, view.shapes.statement(counted), None
-    return query, statement, expected
 
 
 async def filter_told(view: CompiledView, query: Query, call: Call) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from app.relations.relationships import Relationship
 
-Count = Literal["exact", "planned", "estimated"] | None
+# `bounded` counts as far as COUNTED, which is in query_sql.py.
+Count = Literal["exact", "bounded"] | None
 
 LIMIT_SLOT = 0
 OFFSET_SLOT = 1

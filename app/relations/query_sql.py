@@ -18,6 +18,7 @@ from app.relations.statement import Statement, statement
 
 MAX_SHAPES = 2_000
 MAX_QUERIES = 200
+COUNTED = 10_000  # rows that a bounded total counts
 
 
 Made = TypeVar("Made")
@@ -66,9 +67,10 @@ def compile_query(source: Source, query: Query) -> Statement:
     level = Level(source, ALIAS, query.read, parameters)
     page = f"{level.rows()}{level.order()}{level.page()}"
     total = "NULL::bigint"
-    if query.count == "exact":
-        counted = f"({level.rows()}) rowgate_all" if query.read.aggregates else level.source_rows()
-        total = f"(SELECT count(*) FROM {counted})"
+    if query.count is not None:
+        counted = level.rows() if query.read.aggregates else f"SELECT FROM {level.source_rows()}"
+        most = f" LIMIT {parameters.constant(COUNTED + 1, 'bigint')}" if query.count == "bounded" else ""
+        total = f"(SELECT count(*) FROM ({counted}{most}) rowgate_all)"
     body = rows_sql(query)
     if query.csv:
         body, page = _CSV, f"SELECT {_cells(source, query.read)} FROM ({page}) rowgate_cells"
@@ -98,13 +100,6 @@ def _cells(source: Source, read: Read) -> str:
     """
     names = [(quoted(label), is_text) for label, is_text in _labelled(source, read)]
     return ", ".join(_FORMULA.format(name) if is_text else name for name, is_text in names) or "1"
-
-
-def planned_rows(source: Source, read: Read) -> Statement:
-    """Ask the planner how many rows it expects."""
-    parameters = Parameters()
-    sql = f"EXPLAIN (FORMAT JSON) SELECT FROM {Level(source, ALIAS, read, parameters).source_rows()}"
-    return Statement(sql, sql, parameters.evaluators)
 
 
 def labels(source: Source, read: Read) -> list[str]:

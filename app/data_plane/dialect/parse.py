@@ -79,14 +79,15 @@ def _from_range(headers: Mapping[bytes, str], limit: int | None, offset: int) ->
     return (None if last is None else last - first + 1), first
 
 
-_COUNTS: dict[str, Count] = {"exact": "exact", "planned": "planned", "estimated": "estimated"}
+# The planner's guess is never told: its statistics know no filter, and so tell of rows that the caller may not see.
+COUNTS: dict[str, Count] = {"exact": "exact", "planned": "bounded", "estimated": "bounded"}
 
 
 def _count(prefer: str) -> Count:
     found = _COUNT.search(prefer)
     if found is None:
         return None
-    return _COUNTS.get(found[1])
+    return COUNTS.get(found[1])
 
 
 class _Reader:
