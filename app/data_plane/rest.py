@@ -40,9 +40,7 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
         raise
     await filter_told(view, query, call)
     body, page = rows[0]["body"], rows[0]["page"]
-    total = rows[0]["total"]
-    if query.count == "bounded" and total > COUNTED:
-        total = max(total, query.offset + page)
+    total = _total(query, rows[0]["total"], page)
     if total is not None and query.offset > total:
         raise RangeInvalid("Requested range not satisfiable", hint=f"There are only {total} rows.")
     found = [("Content-Range", _content_range(query.offset, page, total))]
@@ -59,6 +57,13 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
         text = f"{header}\n{body}" if body else header
         return Answer(206 if partial else 200, text.encode(), tuple(found), f"{CSV}; charset=utf-8")
     return Answer(206 if partial else 200, body.encode(), tuple(found))
+
+
+def _total(query: Query, counted: int | None, page: int) -> int | None:
+    """Give the total; one that was counted no further is at least the end of the page."""
+    if counted is None or query.count != "bounded" or counted <= COUNTED:
+        return counted
+    return max(counted, query.offset + page)
 
 
 Asked = tuple[Query, list[tuple[str, str]], Statement]

@@ -117,6 +117,8 @@ _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "22008": (OutOfRange, "A time is out of range."),
     "22P02": (OutOfRange, "A value is not of the type of its column."),
     "2201B": (OutOfRange, "This is no regular expression."),
+    "54000": (OutOfRange, "A value is too large for the database."),
+    "54001": (OutOfRange, "A value is too deep for the database."),
     "55P03": (LockTimeout, "Another request holds this row: try again."),
     "57014": (StatementTimeout, "The database took too long."),
     "25006": (ReadOnly, "The database takes no writes at the moment."),

@@ -225,7 +225,11 @@ class Level:
 
     def _term(self, term: Ordered) -> str:
         nulls = "" if term.nulls_first is None else " NULLS FIRST" if term.nulls_first else " NULLS LAST"
-        if term.embed is None:
+        if self.read.aggregates:
+            # A group is ordered by what comes out of it: the same formula with parameters of its own is another one.
+            picked = (item for item in self.read.items or () if isinstance(item, Picked) and item.aggregate is None)
+            text = quoted(next(item.label for item in picked if item.operand == term.operand and item.cast is None))
+        elif term.embed is None:
             text = self._asked.operand(term.operand)[0]
         else:
             embed = self._embeds[term.embed]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
-from app.expressions.types import Record, Type
+from app.expressions.types import Record, Type, pg_type
 from app.relations.schema import Table, quoted
 
 ALIAS = "t"
@@ -65,13 +65,13 @@ def table_source(table: Table) -> Source:
     return Source(table.name, table, table.record.fields, table.record)
 
 
-def _plain(alias: str) -> Columns:
-    return lambda _root, name: f"{alias}.{quoted(name)}"
+def _plain(table: Table, alias: str) -> Columns:
+    return lambda _root, name: table.columns[name].value(f"{alias}.{quoted(name)}")
 
 
 def column_sql(source: Source, parameters: Parameters, alias: str = ALIAS) -> Columns:
     """Give the function that names a column of the row in SQL, be it plain or computed."""
-    plain = _plain(alias)
+    plain = _plain(source.table, alias)
 
     def column(root: str, name: str) -> str:
         formula = source.computed.get(name)
@@ -110,14 +110,15 @@ def _related_sql(related: Related, outer: Columns, parameters: Parameters, alias
     shown = value or shown_sql(source, parameters, alias)
     found = f"SELECT {shown} {rows} LIMIT {parameters.constant(related.limit, 'bigint')}"
     if value is not None:
-        return f"ARRAY({found})" if related.kind == "list" else f"({found})"
+        return f"ARRAY({found})::{pg_type(related.type)}" if related.kind == "list" else f"({found})"
     one = f"to_json({alias}r)" if related.kind == "one" else f"coalesce(json_agg({alias}r), '[]'::json)"
     return f"(SELECT {one} FROM ({found}) {alias}r)"
 
 
 def conditions_sql(source: Source, where: Expression | None, parameters: Parameters, alias: str = ALIAS) -> list[str]:
     """Give the conditions of the view's filter and of `where`, to be joined by AND."""
-    conditions = [] if source.filter is None else [f"({compile_sql(source.filter, _plain(alias), parameters)})"]
+    plain = _plain(source.table, alias)
+    conditions = [] if source.filter is None else [f"({compile_sql(source.filter, plain, parameters)})"]
     if where is not None:
         conditions.append(f"({compile_sql(where, column_sql(source, parameters, alias), parameters)})")
     return conditions

@@ -117,7 +117,8 @@ def update_rows(table: Table, where: Expression, values: Mapping[str, Value]) ->
 
 
 def _setting(table: Table, name: str, value: Value, parameters: Parameters) -> str:
-    kind = pg_type(table.columns[name].type)
+    before = table.columns[name]
+    kind = pg_type(before.type)
     if value.expression is not None and value.expression.rows:
         column = column_sql(table_source(table), parameters)
         return f"{quoted(name)} = {compile_sql(value.expression, column, parameters)}"
@@ -127,7 +128,7 @@ def _setting(table: Table, name: str, value: Value, parameters: Parameters) -> s
     if (sent := value.sent) is None:
         return f"{quoted(name)} = {given}"
     is_sent = parameters.add(lambda env: sent in env["input"], "boolean")
-    return f"{quoted(name)} = CASE WHEN {is_sent} THEN {given} ELSE {ALIAS}.{quoted(name)} END"
+    return f"{quoted(name)} = CASE WHEN {is_sent} THEN {given} ELSE {before.value(f'{ALIAS}.{quoted(name)}')} END"
 
 
 def delete_rows(table: Table, where: Expression) -> Statement:
