@@ -13,7 +13,7 @@ from app.data_plane.request import Request
 from app.errors import FieldError, RowgateError, problem_document
 from app.query_string import query_pairs
 from app.relations.asked import ASKED, searches
-from app.relations.faults import DatabaseFailed, OutOfRange
+from app.relations.faults import AnswerTooLarge, DatabaseFailed, OutOfRange
 from app.relations.query import Query
 from app.relations.query_sql import COUNTED, Shapes, labels
 from app.relations.statement import Statement
@@ -30,17 +30,11 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     query, own, statement = _asked(view, request, call.identity)
     call.env["params"] = view_params(view, own)
     call.env[ASKED] = query.bound(_limit(view, query))
-    try:
-        rows = await call.db.rows(statement, call.env)
-    except OutOfRange as error:
-        raise ValueUnreadable("A value in the query is not of the type of its column.") from error
-    except DatabaseFailed as error:
-        if searches(query.read):
-            raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
-        raise
+    row = await _row(query, statement, call)
     await filter_told(view, query, call)
-    body, page = rows[0]["body"], rows[0]["page"]
-    total = _total(query, rows[0]["total"], page)
+    body, page = row["body"], row["page"]
+    call.db.carried(len(body))
+    total = _total(query, row["total"], page)
     if total is not None and query.offset > total:
         raise RangeInvalid("Requested range not satisfiable", hint=f"There are only {total} rows.")
     found = [("Content-Range", _content_range(query.offset, page, total))]
@@ -57,6 +51,22 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
         text = f"{header}\n{body}" if body else header
         return Answer(206 if partial else 200, text.encode(), tuple(found), f"{CSV}; charset=utf-8")
     return Answer(206 if partial else 200, body.encode(), tuple(found))
+
+
+async def _row(query: Query, statement: Statement, call: Call) -> Any:
+    """Run the statement, whose one row is the answer; what Postgres refuses is told in the words of the dialect."""
+    try:
+        (row,) = await call.db.rows(statement, call.env)
+    except AnswerTooLarge:
+        hint = "Ask for fewer columns (select=) or rows (limit=, Range), or for one page after the other."
+        raise AnswerTooLarge(hint) from None
+    except OutOfRange as error:
+        raise ValueUnreadable("A value in the query is not of the type of its column.") from error
+    except DatabaseFailed as error:
+        if searches(query.read):
+            raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
+        raise
+    return row
 
 
 def _total(query: Query, counted: int | None, page: int) -> int | None:

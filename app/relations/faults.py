@@ -95,6 +95,19 @@ class ReadOnly(RowgateError):
     code: ClassVar[str] = "db.read_only"
 
 
+class AnswerTooLarge(RowgateError):
+    """The answer would have more bytes than the view's or endpoint's `max_bytes`; nothing was changed."""
+
+    status: ClassVar[int] = 413
+    code: ClassVar[str] = "respond.too_large"
+
+    def __init__(
+        self, hint: str = "Ask for fewer rows, or one page after the other, if there are inputs for it."
+    ) -> None:
+        """Say what to do; how large it would have been is not known, since nobody has made it."""
+        super().__init__("The answer would be too large, and nothing was changed.", hint=hint)
+
+
 class DatabaseFailed(RowgateError):
     """Postgres refused a statement for a reason that isn't the caller's; the log has it."""
 
@@ -102,7 +115,7 @@ class DatabaseFailed(RowgateError):
     code: ClassVar[str] = "db.failed"
 
 
-STALE = "RG001"
+STALE, TOO_LARGE = "RG001", "RG002"
 _RETRY_AFTER = {"Retry-After": "1"}
 _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "23505": (UniqueViolated, "A value that has to be unique is taken."),
@@ -138,6 +151,8 @@ def translated(error: BaseException, *, committing: bool = False) -> Exception:
     state = getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None
     if state == STALE:
         return Stale()
+    if state == TOO_LARGE:
+        return AnswerTooLarge()
     if state in _RETRIED:
         return Retryable("Too many requests change the same rows at once: try again.", headers=_RETRY_AFTER)
     if state in _COLUMN_SENTENCES:

@@ -37,7 +37,7 @@ MAX_PATH = 20
 
 Follow = Callable[[Source, str, Sequence[str]], Relationship]
 
-_CASTS: dict[str, Type] = {
+CASTS: dict[str, Type] = {
     **dict.fromkeys(("text", "varchar"), STRING),
     **dict.fromkeys(("smallint", "int2", "integer", "int", "int4", "bigint", "int8"), INT),
     **dict.fromkeys(("numeric", "decimal"), DECIMAL),
@@ -51,11 +51,11 @@ _CASTS: dict[str, Type] = {
     "text[]": ListOf(STRING),
 }
 _TEXTS = frozenset({"text", "varchar"})
-_NUMERIC = frozenset(name for name, kind in _CASTS.items() if kind in NUMBERS)
+_NUMERIC = frozenset(name for name, kind in CASTS.items() if kind in NUMBERS)
 _TIMES = frozenset({"date", "timestamp", "timestamptz"})
 # What Postgres casts the values of its types to besides text.
 _CAST_FROM: dict[str, frozenset[str]] = {
-    "text": frozenset(_CASTS),
+    "text": frozenset(CASTS),
     "integer": _NUMERIC | {"boolean", "bool"},
     **dict.fromkeys(("bigint", "numeric", "double precision"), _NUMERIC),
     "boolean": frozenset({"boolean", "bool", "integer", "int", "int4"}),
@@ -194,9 +194,9 @@ class _Select:
             raise QueryRefused("A part of select can't be read.", hint="name, alias:name, name::text, view(name)")
         aggregate = found["aggregate"]
         operand = read_operand(source, found["operand"], self._values)
-        pg = _pg_of(source, operand)
+        pg = pg_of(source, operand)
         cast = _cast(found["cast"], pg)
-        kind = type_of(source, operand) if cast is None else _CASTS[cast]
+        kind = type_of(source, operand) if cast is None else CASTS[cast]
         if aggregate is not None and not _folds(aggregate, kind):
             raise QueryRefused(f"{aggregate} doesn't take values of this type.")
         label = _label(found["alias"], aggregate or _last_key(found["operand"]))
@@ -217,7 +217,7 @@ def _last_key(operand: str) -> str:
     return next((key for key in reversed(keys) if not key.lstrip("-").isdigit()), operand)
 
 
-def _pg_of(source: Source, operand: Operand) -> str:
+def pg_of(source: Source, operand: Operand) -> str:
     """Give the Postgres type of what is picked, without its precision."""
     kind = type_of(source, operand)
     if of_objects(kind):
@@ -240,8 +240,8 @@ def castable(pg: str) -> frozenset[str]:
 
 
 def _cast(text: str | None, pg: str) -> str | None:
-    if text is not None and text not in _CASTS:
-        raise QueryUnsupported("Values are not cast to this type.", hint=f"Known: {', '.join(sorted(_CASTS))}")
+    if text is not None and text not in CASTS:
+        raise QueryUnsupported("Values are not cast to this type.", hint=f"Known: {', '.join(sorted(CASTS))}")
     if text is not None and text not in castable(pg):
         raise QueryUnsupported("Values of this type are not cast so.", hint=f"Known: {', '.join(sorted(castable(pg)))}")
     return text
