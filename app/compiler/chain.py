@@ -29,7 +29,7 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
         made = _step(step, here)
         if made is not None:
             compiled.append(made)
-            known = dataclasses.replace(known.binding(made.binds), before=known.before.then(made))
+            known = known.behind(made)
         else:
             # Names that a refused step would have bound are taken as dynamic: one mistake is one finding.
             known = known.binding(dict.fromkeys(_bound_names(step), DYN))
@@ -131,7 +131,8 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
 
     if evaluators:
         steps.insert(0, Step(enter))
-    behind = dataclasses.replace(context, scope=_without_params(known.scope.names, context), before=known.before)
+    scope = _without_params(known.scope.names, context)
+    behind = dataclasses.replace(context, scope=scope, before=known.before, measured=known.measured)
     return steps, behind
 
 

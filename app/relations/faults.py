@@ -101,9 +101,7 @@ class AnswerTooLarge(RowgateError):
     status: ClassVar[int] = 413
     code: ClassVar[str] = "respond.too_large"
 
-    def __init__(
-        self, hint: str = "Ask for fewer rows, or one page after the other, if there are inputs for it."
-    ) -> None:
+    def __init__(self, hint: str = "Ask for fewer rows, or for one page after the other.") -> None:
         """Say what to do; how large it would have been is not known, since nobody has made it."""
         super().__init__("The answer would be too large, and nothing was changed.", hint=hint)
 

@@ -106,8 +106,8 @@ class WriteShapes(Kept[Statement]):
     """The writing statements of one view.
 
     They find the values of the query under ASKED, and the rows as JSON under ROWS.
-    Each statement gives one row: `body`, the JSON of what was written or NULL where none is shown, `page`, how many rows
-    that are, and `inside`, whether all of them are inside the view's filter.
+    Each statement gives one row: `body`, the JSON of what was written or NULL where none is shown, `page`, how many
+    rows that are, and `inside`, whether all of them are inside the view's filter.
     """
 
     def __init__(self, source: Source, writable: Writable) -> None:

@@ -64,7 +64,7 @@ def _compile(body: AggregateBody, context: Context) -> Step | None:
     if len(context.findings.found) > before:
         return None
     found = {name: value for name, value in values.items() if value is not None}
-    statement = aggregate_rows(source, condition, body.group_by, found, MOST_GROUPS)
+    statement = aggregate_rows(source, condition, body.group_by, found, MOST_GROUPS, context.max_bytes)
     name, grouped = body.as_, bool(body.group_by)
 
     async def aggregate(call: Call) -> None:
@@ -73,7 +73,7 @@ def _compile(body: AggregateBody, context: Context) -> Step | None:
 
     columns: dict[str, Type] = {column: source.item.fields[column] for column in body.group_by}
     record = Record(name, columns | {key: value.type for key, value in found.items()})
-    return Step(aggregate, {name: ListOf(record) if grouped else record}, statements=1)
+    return Step(aggregate, {name: ListOf(record) if grouped else record}, statements=1, measured=True)
 
 
 def _value(name: str, value: AggregateValue, source: Source, context: Context) -> Aggregated | None:

@@ -37,7 +37,7 @@ def _compile(body: DeleteBody, context: Context) -> Step | None:
     condition = context.which(body.id, body.where, table_source(table))
     if condition is None:
         return None
-    statement = delete_rows(table, condition)
+    statement = delete_rows(table, condition, context.max_bytes)
     one = body.expect == "one" or (body.expect is None and body.id is not None)
     name = body.as_
 
@@ -47,7 +47,7 @@ def _compile(body: DeleteBody, context: Context) -> Step | None:
             call.env[name] = rows
 
     binds = binds_written(name, table, one=one)
-    return Step(delete, binds, statements=1, writes=True, undoes=one and body.where is not None)
+    return Step(delete, binds, statements=1, writes=True, undoes=one and body.where is not None, measured=True)
 
 
 DELETE = Kind(DeleteBody, _compile, writes=True)

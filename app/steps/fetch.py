@@ -38,13 +38,14 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
     if condition is None:
         return None
     lock = body.lock or source.table.name in context.later_writes
-    statement = select_row(source, condition, lock=lock)
+    statement = select_row(source, condition, lock=lock, max_bytes=context.max_bytes)
     name, optional = body.as_, body.optional
 
     async def fetch(call: Call) -> None:
         rows = await (call.db.held_rows if lock else call.db.rows)(statement, call.env)
         if call.trace is not None and source.filter is not None:
-            unfiltered = select_row(replace(source, filter=None), condition, lock=False)
+            open_source = replace(source, filter=None)
+            unfiltered = select_row(open_source, condition, lock=False, max_bytes=context.max_bytes)
             found = rows or await call.db.aside(unfiltered, call.env)
             before = None if found is None else len(found)
             call.trace.note(rows_before_filter=before, rows_after_filter=len(rows))
@@ -55,7 +56,7 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
         else:
             raise RowNotFound
 
-    return Step(fetch, {name: source.record}, statements=1, locks=body.lock)
+    return Step(fetch, {name: source.record}, statements=1, locks=body.lock, measured=True)
 
 
 FETCH = Kind(FetchBody, _compile)

@@ -38,7 +38,7 @@ def _compile(body: ListBody, context: Context) -> Step | None:
     if (body.where is not None and condition is None) or limit is None:
         return None
     lock = source.table.name in context.later_writes
-    statement = select_rows(source, condition, order, limit, offset, lock=lock)
+    statement = select_rows(source, condition, order, limit, offset, lock=lock, max_bytes=context.max_bytes)
     name = body.as_
 
     def read(call: Call) -> Any:
@@ -47,7 +47,7 @@ def _compile(body: ListBody, context: Context) -> Step | None:
     async def list_rows(call: Call) -> None:
         call.env[name] = [dict(row) for row in await read(call)(statement, call.env)]
 
-    return Step(list_rows, {name: ListOf(source.record)}, statements=1)
+    return Step(list_rows, {name: ListOf(source.record)}, statements=1, measured=True)
 
 
 def _bounded(said: Any, source: Source, context: Context) -> Evaluator | None:

@@ -40,7 +40,7 @@ def _compile(body: UpdateBody, context: Context) -> Step | None:
     values = compile_settings(body.set, table, context, over_row=True)
     if condition is None or len(values) < len(body.set):
         return None
-    statement = update_rows(table, condition, values)
+    statement = update_rows(table, condition, values, context.max_bytes)
     one = body.expect == "one" or (body.expect is None and body.id is not None)
     name = body.as_
 
@@ -50,7 +50,7 @@ def _compile(body: UpdateBody, context: Context) -> Step | None:
             call.env[name] = rows
 
     binds = binds_written(name, table, one=one)
-    return Step(update, binds, statements=1, writes=True, undoes=one and body.where is not None)
+    return Step(update, binds, statements=1, writes=True, undoes=one and body.where is not None, measured=True)
 
 
 UPDATE = Kind(UpdateBody, _compile, writes=True)
