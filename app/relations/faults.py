@@ -133,9 +133,10 @@ _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "55P03": (LockTimeout, "Another request holds this row: try again."),
     "57014": (StatementTimeout, "The database took too long."),
     "25006": (ReadOnly, "The database takes no writes at the moment."),
+    # An array with more dimensions than what looks into it takes, where it isn't InvalidCachedStatementError.
+    "0A000": (OutOfRange, "A value has a shape that the database can't look into."),
 }
-# 0A000 is what asyncpg reports for a prepared statement whose tables have changed under it.
-_RETRIED = frozenset({"40001", "40P01", "0A000"})
+_RETRIED = frozenset({"40001", "40P01"})
 # Connection exceptions, resources, operator intervention: the database is there or will be, and no fault of the caller.
 _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})
 
@@ -151,7 +152,8 @@ def translated(error: BaseException, *, committing: bool = False) -> Exception:
         return Stale()
     if state == TOO_LARGE:
         return AnswerTooLarge()
-    if state in _RETRIED:
+    # A prepared statement whose tables have changed under it is new at the next try.
+    if state in _RETRIED or isinstance(error, asyncpg.InvalidCachedStatementError):
         return Retryable("Too many requests change the same rows at once: try again.", headers=_RETRY_AFTER)
     if state in _COLUMN_SENTENCES:
         return _about_columns(error, state)

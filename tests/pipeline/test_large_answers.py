@@ -40,7 +40,8 @@ DOCUMENT: dict[str, Any] = {
          "allow": ["select", "insert", "update", "delete"]},
         {"name": "notes_seen", "table": "notes", "columns": ["id", "text", "hub"], "access": "public",
          "max_bytes": MOST, "allow": ["select", "insert", "update", "delete"]},
-        {"name": "notes_large", "table": "notes", "columns": ["id", "text", "hub"], "access": "public"},
+        {"name": "notes_large", "table": "notes", "columns": ["id", "text", "hub"], "access": "public",
+         "max_bytes": 100 * MOST},
         {"name": "listed", "table": "hubs", "access": "public", "max_bytes": MOST, "columns": [
             "id", {"name": "notes", "list": "notes", "where": "item.hub == row.id"},
         ]},
@@ -75,7 +76,7 @@ INSERT INTO data.notes (text, hub) SELECT 'note ' || n || repeat('.', 60), id FR
 
 
 LONG_NOTES = """
-INSERT INTO data.notes (text, hub) SELECT repeat('x', 10000), id FROM data.hubs, generate_series(1, 900)
+INSERT INTO data.notes (text, hub) SELECT repeat('x', 1000), id FROM data.hubs, generate_series(1, 150)
 """
 
 
@@ -213,9 +214,18 @@ async def test_a_rehearsal_and_a_policy_test_see_the_refusal(backend: Backend) -
     root = await backend.admin()
     for path in ("/rest/v1/notes_seen", "/api/list_rows"):
         method = "GET" if path.startswith("/rest") else "POST"
-        wanted = {"request": {"method": method, "path": path}, "as": "anonymous"}
+        wanted = {"method": method, "path": path}
         answer = await backend.client.post("/admin/v1/simulate", json=wanted, headers=root)
-        assert answer.json()["response"]["status"] == 413, answer.text
+        told = answer.json()
+        assert (told["status"], told["body"]["code"]) == (413, "respond.too_large"), answer.text
+        assert told["trace"][-1]["decision"] == "refused"
+    document = {**DOCUMENT, "tests": [{
+        "name": "too_much", "as": "anonymous", "given": {"notes": [{"text": "x" * MOST}, {"text": "y"}]},
+        "request": {"method": "GET", "path": "/rest/v1/notes_seen"},
+        "expect": {"status": 413, "code": "respond.too_large"},
+    }]}  # fmt: skip
+    told = (await backend.client.post("/admin/v1/test", json=document, headers=root)).json()
+    assert (told["passed"], told["failed"]) == (1, 0), told
 
 
 async def test_the_openapi_document_says_so(backend: Backend) -> None:
