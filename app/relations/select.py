@@ -19,7 +19,7 @@ def select_row(source: Source, where: Expression, *, lock: bool, max_bytes: int)
     shown = shown_sql(source, parameters)
     held = f" FOR UPDATE OF {ALIAS}" if lock else ""
     sql = f"SELECT {shown} FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)} LIMIT 1{held}"
-    return _measured(sql, source, parameters, max_bytes)
+    return _measured(sql, source, parameters, max_bytes, lock=lock)
 
 
 def select_by_id(source: Source, id_: Evaluator) -> Statement:
@@ -50,12 +50,12 @@ def select_rows(
     rows += f" LIMIT {parameters.add(limit, 'bigint')}"
     if offset is not None:
         rows += f" OFFSET {parameters.add(offset, 'bigint')}"
-    return _measured(rows + (f" FOR UPDATE OF {ALIAS}" if lock else ""), source, parameters, max_bytes)
+    return _measured(rows + (f" FOR UPDATE OF {ALIAS}" if lock else ""), source, parameters, max_bytes, lock=lock)
 
 
-def _measured(rows: str, source: Source, parameters: Parameters, max_bytes: int) -> Statement:
+def _measured(rows: str, source: Source, parameters: Parameters, max_bytes: int, *, lock: bool) -> Statement:
     sql = measured_rows(rows, source.shown, parameters.constant(max_bytes, "bigint"))
-    return statement(sql, parameters.evaluators)
+    return statement(sql, parameters.evaluators, locks=lock)
 
 
 def count_rows(source: Source, where: Expression | None) -> Statement:
