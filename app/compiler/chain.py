@@ -31,7 +31,7 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
         made = _step(step, here)
         if made is not None:
             compiled.append(made)
-            known = dataclasses.replace(known.binding(made.binds), before=known.before.then(made))
+            known = known.behind(made)
         else:
             # A step that isn't there can't refuse: whatever was found about it is no mere doubt.
             context.findings.harden(lambda _: True, before)
@@ -135,7 +135,8 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
 
     if evaluators:
         steps.insert(0, Step(enter))
-    behind = dataclasses.replace(context, scope=_without_params(known.scope.names, context), before=known.before)
+    scope = _without_params(known.scope.names, context)
+    behind = dataclasses.replace(context, scope=scope, before=known.before, measured=known.measured)
     return steps, behind
 
 

@@ -180,7 +180,7 @@ class _Compiler:
         record = declared("input", fields, self.schema.keys)
         scope = self.schema.scope.with_names(input=record, request=REQUEST)
         rules = compile_rules(said.rules, f"{place}.rules", scope, self.findings)
-        context = self._context(said.name, place, scope, optional)
+        context = self._context(said, place, scope, optional)
         context = dataclasses.replace(context, serializable=said.isolation == "serializable")
         uses = (*self._project_uses(said.skip, place), *said.middleware)
         chain, known = self._uses(uses, context, said.steps)
@@ -209,7 +209,7 @@ class _Compiler:
         unreadable = validation_findings(f"{place}.params", said.params, self.bigints)
         self.findings.found += unreadable
         scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
-        context = self._context(said.name, place, scope, frozenset())
+        context = self._context(said, place, scope, frozenset())
         uses = (*self._project_uses((), place), *said.middleware)
         chain, _ = self._uses(uses, context, ())
         reading = Step(lambda _call: None, statements=1)
@@ -249,10 +249,10 @@ class _Compiler:
             writable, validator, WriteShapes(source, writable), tuple(step.run for step in chain), chained
         )
 
-    def _context(self, owner: str, place: str, scope: Scope, optional: frozenset[str]) -> Context:
+    def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope, optional: frozenset[str]) -> Context:
         return Context(
-            self.schema, self.findings, self.middleware, compile_steps, compile_use, owner, place, scope,
-            optional=optional, http_allow=self.project.project.http_allow,
+            self.schema, self.findings, self.middleware, compile_steps, compile_use, owner.name, place, scope,
+            optional=optional, http_allow=self.project.project.http_allow, max_bytes=owner.max_bytes,
         )  # fmt: skip
 
     def _uses(self, uses: Sequence[UseDef], context: Context, then: Any) -> tuple[list[Step], Context]:

@@ -66,7 +66,7 @@ def _compile(body: AggregateBody, context: Context) -> Step | None:
     if context.findings.refusing > before:
         return None
     found = {name: value for name, value in values.items() if value is not None}
-    statement = aggregate_rows(source, condition, body.group_by, found, MOST_GROUPS)
+    statement = aggregate_rows(source, condition, body.group_by, found, MOST_GROUPS, context.max_bytes)
     expressions = tuple(value.expression for value in found.values())
     read = held_read(context, statement, Reading(source, condition, expressions, body.group_by))
     name, grouped = body.as_, bool(body.group_by)
@@ -77,7 +77,7 @@ def _compile(body: AggregateBody, context: Context) -> Step | None:
 
     columns: dict[str, Type] = {column: source.item.fields[column] for column in body.group_by}
     record = Record(name, columns | {key: value.type for key, value in found.items()})
-    return Step(aggregate, {name: ListOf(record) if grouped else record}, statements=read.statements)
+    return Step(aggregate, {name: ListOf(record) if grouped else record}, statements=read.statements, measured=True)
 
 
 def _value(name: str, value: AggregateValue, source: Source, context: Context) -> Aggregated | None:
