@@ -9,7 +9,8 @@ from typing import Any
 from app.compiler.access import surface_of, tables_written
 from app.compiler.compile import checked_rules
 from app.compiler.implication import Meant, Untrue, form
-from app.compiler.reach import Check, Reach, Reached, nodes_in, paths_in, reach_of, rule_of
+from app.compiler.meaning import nodes_in, paths_in, rule_of
+from app.compiler.reach import Check, Reach, Reached, reach_of
 from app.compiler.renames import NONE
 from app.definitions.access import RolesAccess
 from app.definitions.columns import ColumnDef

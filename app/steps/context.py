@@ -141,17 +141,38 @@ class StepBody(Definition):
     """The base of the fields that a kind takes."""
 
 
+Fields = Mapping[str, Any]
+"""What a definition says of a step, beside what every kind takes."""
+
+
+def always(_said: Fields) -> bool:
+    """Hold of a kind whatever a step of it says."""
+    return True
+
+
+def never(_said: Fields) -> bool:
+    """Hold of no step of a kind."""
+    return False
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of step: the fields it takes and the check that also compiles it.
 
     `writes` says whether it writes its `table`, `repeats` whether it runs its nested steps more than once.
+    `refuses` says of a step's fields whether it may end a request with a refusal: so it is, unless the kind proves that
+    it isn't. What steps inside it refuse is theirs, and a value without an answer is a fault, no refusal.
+    `grows` says whether it refuses only where it finds no row: whoever gets past it does so too where there are more.
+    `lasts` says whether what it does has happened even where a later step refuses.
     """
 
     body: type[StepBody]
     compile: Callable[[Any, Context], Step | None]
     writes: bool = False
     repeats: bool = False
+    refuses: Callable[[Fields], bool] = always
+    grows: bool = False
+    lasts: Callable[[Fields], bool] = never
 
 
 class ReadsFrom(StepBody):

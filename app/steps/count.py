@@ -6,7 +6,7 @@ from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName
 from app.expressions.types import INT
 from app.relations.select import count_rows
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.context import Context, Kind, ReadsFrom, Step, never
 from app.steps.running import Call
 
 
@@ -30,4 +30,4 @@ def _compile(body: CountBody, context: Context) -> Step | None:
     return Step(count, {name: INT}, statements=1)
 
 
-COUNT = Kind(CountBody, _compile)
+COUNT = Kind(CountBody, _compile, refuses=never)

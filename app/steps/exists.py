@@ -6,7 +6,7 @@ from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName
 from app.expressions.types import BOOL
 from app.relations.select import any_row
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.context import Context, Kind, ReadsFrom, Step, never
 from app.steps.running import Call
 
 
@@ -30,4 +30,4 @@ def _compile(body: ExistsBody, context: Context) -> Step | None:
     return Step(exists, {name: BOOL}, statements=1)
 
 
-EXISTS = Kind(ExistsBody, _compile)
+EXISTS = Kind(ExistsBody, _compile, refuses=never)

@@ -58,4 +58,4 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
     return Step(fetch, {name: source.record}, statements=1, locks=body.lock)
 
 
-FETCH = Kind(FetchBody, _compile)
+FETCH = Kind(FetchBody, _compile, refuses=lambda said: not said.get("optional"), grows=True)

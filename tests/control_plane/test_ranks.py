@@ -145,7 +145,7 @@ async def callers(backend: Backend, root: dict[str, str]) -> Callers:
 
 
 def reaches(rank: str | None, needed: str | None) -> bool:
-    return needed is None or (rank is not None and ROLES.index(rank) >= ROLES.index(needed))  # type: ignore[arg-type]
+    return needed is None or (rank is not None and ROLES.index(rank) >= ROLES.index(needed))
 
 
 async def standing(backend: Backend) -> list[Any]:
