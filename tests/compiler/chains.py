@@ -1,4 +1,4 @@
-"""Random chains of one endpoint, and random changes of them: a guard is taken away, weakened, moved or made stricter."""
+"""Random chains of an endpoint, and random changes of them: a guard is taken away, weakened, moved, made stricter."""
 
 import copy
 import random
@@ -151,12 +151,19 @@ def places(document: Document) -> Iterator[tuple[list[Step], int]]:
         waiting += [step[key] for step in steps for key in ("then", "else", "steps") if key in step]
 
 
+def without(steps: list[Step], index: int) -> None:
+    """Take a step away; where it was the only one, one that does nothing stands in its place."""
+    steps.pop(index)
+    if not steps:
+        steps.append({"do": "set", "values": {"nothing": 1}})
+
+
 def taken_away(document: Document) -> Iterator[Document]:
     """Yield the document without each of its steps in turn."""
     for number, _ in enumerate(list(places(document))):
         after = copy.deepcopy(document)
         steps, index = list(places(after))[number]
-        steps.pop(index)
+        without(steps, index)
         yield after
 
 
@@ -173,7 +180,7 @@ def _step(chains: Chains, document: Document) -> None:
     steps, index = chance.choice(list(places(document)))
     step, rule = steps[index], chains.rule(OF_CALLER)
     options: list[Callable[[], Any]] = [
-        lambda: steps.pop(index),
+        lambda: without(steps, index),
         lambda: steps.insert(min(index + 1, len(steps) - 1), steps.pop(index)),
         lambda: steps.insert(0, steps.pop(index)),
         lambda: steps.insert(index, chains.guard()),
