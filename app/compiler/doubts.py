@@ -219,7 +219,7 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
     """Find columns that people set themselves in what decides: rules, conditions, and which rows are reached."""
     rules = [rule_of(view.filter, NONE, view.table) for view in project.views]
     for _, reach in chains:
-        rules += [one.rule for one in reach.checks] + [one.rows for one in reach.reached]
+        rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
         rules += [condition for _, condition in reach.conditions]
     paths = {path for rule in rules for path in paths_in(rule)}
     for column in project.users.columns:

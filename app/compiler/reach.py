@@ -38,13 +38,17 @@ _REFUSED = call("answered by a refusal")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What has to be true for a request to go on, where and how the definition says it; `inside` is under what."""
+    """What has to be true for a request to go on, where and how the definition says it; `inside` is under what.
+
+    `is_stated` says that the definition states it as a rule; else it is that a step doesn't refuse by itself.
+    """
 
     rule: Node
     said: str
     kind: str
     place: str
     inside: tuple[Node, ...]
+    is_stated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +150,11 @@ class _Walker:
             return ListLiteral(**HERE, items=tuple(self.value(one, names, item) for one in said))
         return literal(said)
 
-    def ask(self, rule: Node, said: str, kind: str) -> None:
+    def ask(self, rule: Node, said: str, kind: str, *, is_stated: bool = True) -> None:
         """Note a rule; it is asked only where the step runs and nothing has answered before."""
         skipped = [Untrue(**HERE, operand=one) for one in self.inside]
         asked = any_of([*skipped, *self.answered, rule])
-        self.found.events.append(Check(asked, said, kind, self.place, tuple(self.inside)))
+        self.found.events.append(Check(asked, said, kind, self.place, tuple(self.inside), is_stated))
 
     def here(self, rows: Sequence[Node] = ()) -> Node:
         """Give the rule under which these rows are reached here."""
@@ -298,11 +302,11 @@ class _Walker:
             more = tuple(call(key, one) for key, one in sorted(rest.items()))
             more += (call("expect", literal(said.get("expect"))),)
             passes = Passes(**HERE, what=meaning, rows=all_of(rows), rest=more, grows=kind.grows)
-            self.ask(passes, _said(step, source), step.do)
+            self.ask(passes, _said(step, source), step.do, is_stated=False)
         inside = tuple(self.inside)
         told = Reached(what, self.here(rows), rest, step.do, source, self.place, inside, kind.lasts(said))
         self.found.events.append(told)
-        if "from" not in said:
+        if "from" not in said and not told.lasts:
             text = " ".join((self.written, what, form(told.rows), *(form(one) for _, one in sorted(rest.items()))))
             self.written = hashlib.sha256(text.encode()).hexdigest()
         if isinstance(said.get("as"), str):
@@ -325,6 +329,6 @@ class _Walker:
 
 def _said(step: StepDef, source: str | None) -> str:
     """Say a step in short, for whoever reads what has become of it."""
-    which = next((f" where {step.fields[key]}" for key in ("where",) if step.fields.get(key) is not None), "")
-    which = which or (f" with the id {step.fields['id']}" if step.fields.get("id") is not None else "")
-    return f"{step.do}{'' if source is None else f' {source}'}{which}"
+    words = [step.do, source or ""]
+    words += [f"{word} {step.fields[key]}" for key, word in (("where", "where"), ("id", "of id")) if key in step.fields]
+    return " ".join(filter(None, words))

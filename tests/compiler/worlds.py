@@ -115,7 +115,7 @@ class Run:
     def _lets_in(self, access: Any) -> bool:
         if isinstance(access, dict):
             return bool(set(access["roles"]) & set(self.world.auth["user"]["roles"]))
-        return access == "public" or self.world.auth["signed_in"]
+        return access == "public" or bool(self.world.auth["signed_in"])
 
     def steps(self, steps: Sequence[Document]) -> None:
         for step in steps:
