@@ -149,7 +149,7 @@ def translated(error: BaseException, *, committing: bool = False) -> Exception:
             hint="Send the request again with the same Idempotency-Key, or look whether it was made.",
         )
     if lost:
-        return DatabaseUnavailable("The database is not available.", headers=_RETRY_AFTER)
+        return DatabaseUnavailable("The database is not available.")
     return DatabaseFailed(f"Postgres refused a statement: {state}.")
 
 
