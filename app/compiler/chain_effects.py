@@ -10,7 +10,7 @@ from app.compiler.renames import Renames
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.views import ViewDef
-from app.expressions.syntax import Field, Node
+from app.expressions.syntax import Field, Name, Node, walk
 
 Verb = Literal["gains", "loses", "may_gain"]
 Side = tuple[Project, EndpointDef | ViewDef, Renames]
@@ -79,7 +79,10 @@ def _alike(one: Check, other: Check) -> bool:
 
 
 def _reached(before: Reach, after: Reach) -> Iterator[ChainEffect]:
+    named = {part.name for node, _ in after.shown for part in walk(node) if isinstance(part, Name)}
     for one in after.reached:
+        if one.seen is not None and one.seen not in named:
+            continue  # what is read and not shown lets in by the rules that ask about it, which are compared
         known = [other for other in before.reached if other.what == one.what]
         same = [other for other in known if _rest(other) == _rest(one)]
         if any(implies(one.rows, other.rows) for other in same):

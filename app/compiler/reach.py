@@ -53,7 +53,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What a step does: in words, for which rows, and by field what else it says; `lasts` whatever is refused later."""
+    """What a step does: in words, for which rows, and by field what else it says; `lasts` whatever is refused later.
+
+    `seen` is what an answer shows of it where it only reads, and so does nothing else; None where it does something.
+    """
 
     what: str
     rows: Node
@@ -63,6 +66,7 @@ class Reached:
     place: str
     inside: tuple[Node, ...]
     lasts: bool = False
+    seen: str | None = None
 
     @property
     def writes(self) -> bool:
@@ -304,13 +308,14 @@ class _Walker:
             passes = Passes(**HERE, what=meaning, rows=all_of(rows), rest=more, grows=kind.grows)
             self.ask(passes, _said(step, source), step.do, is_stated=False)
         inside = tuple(self.inside)
-        told = Reached(what, self.here(rows), rest, step.do, source, self.place, inside, kind.lasts(said))
+        seen = f"{step.do} {what} {said.get('group_by')} {said.get('values')}"
+        read = seen if "from" in said else None
+        told = Reached(what, self.here(rows), rest, step.do, source, self.place, inside, kind.lasts(said), read)
         self.found.events.append(told)
-        if "from" not in said and not told.lasts:
+        if read is None and not told.lasts:
             text = " ".join((self.written, what, form(told.rows), *(form(one) for _, one in sorted(rest.items()))))
             self.written = hashlib.sha256(text.encode()).hexdigest()
         if isinstance(said.get("as"), str):
-            seen = f"{step.do} {what} {said.get('group_by')} {said.get('values')}"
             bound = meant(meaning, *rows, *(one for _, one in sorted(rest.items())))
             names[said["as"]] = replace(bound, shown=seen, is_written=told.writes, source=source)
 

@@ -185,6 +185,7 @@ NARROWS = [
     "steps[1]['max'] = 4",
     "steps.insert(0, {'do': 'time_window', 'timezone': 'UTC', 'until': '2036-01-31T18:00:00'})",
     "steps[3]['where'] += ' && item.n == 1'",
+    "steps.insert(0, {'do': 'fetch', 'from': 'mine', 'id': 'input.note', 'as': 'own'})",
     "d['endpoints'].pop()",
     "d['views'].pop()",
     "change['input']['body']['n'] |= {'required': True, 'min': 1, 'max': 5}",

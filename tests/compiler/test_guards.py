@@ -132,6 +132,15 @@ def test_a_guard_that_is_moved_behind_a_call_out_comes_too_late(guard: dict[str,
     assert not is_wider(beside(CALL, guard), beside(guard, CALL))
 
 
+def test_a_row_that_has_to_be_there_is_a_rule_and_is_compared_as_one() -> None:
+    own = GUARDS[1]
+    fewer, more = (own | {"where": f"{own['where']} {word} item.amount > 1"} for word in ("&&", "||"))
+    assert not is_wider(beside(own), beside(fewer))
+    assert is_wider(beside(fewer), beside(own))
+    assert is_wider(beside(own), beside(more))
+    assert not is_wider(beside(), beside(own))
+
+
 def test_a_read_that_is_moved_behind_a_write_reads_something_else() -> None:
     own = GUARDS[1]
     take = {
