@@ -85,7 +85,7 @@ def _reached(before: Reach, after: Reach) -> Iterator[ChainEffect]:
             continue  # what is read and not shown lets in by the rules that ask about it, which are compared
         known = [other for other in before.reached if other.what == one.what]
         same = [other for other in known if _rest(other) == _rest(one)]
-        if any(implies(one.rows, other.rows) for other in same):
+        if any(implies(one.rows, other.rows) and _takes_no_others(one, other) for other in same):
             continue
         if not known:
             yield ChainEffect("may_gain", "", f"it {one.what} now")
@@ -96,6 +96,11 @@ def _reached(before: Reach, after: Reach) -> Iterator[ChainEffect]:
     for one in before.reached:
         if _is_less(one, after):
             yield ChainEffect("loses", "", f"it {one.what} for fewer rows or cases now, or not at all")
+
+
+def _takes_no_others(one: Reached, other: Reached) -> bool:
+    """Say whether one that takes some of the rows takes them of the same as before; or one of them takes all."""
+    return None in (one.chosen, other.chosen) or one.chosen == other.chosen
 
 
 def _is_less(one: Reached, after: Reach) -> bool:

@@ -56,6 +56,7 @@ class Reached:
     """What a step does: in words, for which rows, and by field what else it says; `lasts` whatever is refused later.
 
     `seen` is what an answer shows of it where it only reads, and so does nothing else; None where it does something.
+    `chosen` says which rows those are of which it takes only some; None where it takes all.
     """
 
     what: str
@@ -67,6 +68,7 @@ class Reached:
     inside: tuple[Node, ...]
     lasts: bool = False
     seen: str | None = None
+    chosen: str | None = None
 
     @property
     def writes(self) -> bool:
@@ -310,7 +312,8 @@ class _Walker:
         inside = tuple(self.inside)
         seen = f"{step.do} {what} {said.get('group_by')} {said.get('values')}"
         read = seen if "from" in said else None
-        told = Reached(what, self.here(rows), rest, step.do, source, self.place, inside, kind.lasts(said), read)
+        lasts, chosen = kind.lasts(said), form(all_of(rows)) if kind.picks(said) else None
+        told = Reached(what, self.here(rows), rest, step.do, source, self.place, inside, lasts, read, chosen)
         self.found.events.append(told)
         if read is None and not told.lasts:
             text = " ".join((self.written, what, form(told.rows), *(form(one) for _, one in sorted(rest.items()))))

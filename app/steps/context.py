@@ -163,7 +163,8 @@ class Kind:
     `refuses` says of a step's fields whether it may end a request with a refusal: so it is, unless the kind proves that
     it isn't. What steps inside it refuse is theirs, and a value without an answer is a fault, no refusal.
     `grows` says whether it refuses only where it finds no row: whoever gets past it does so too where there are more.
-    `lasts` says whether what it does has happened even where a later step refuses.
+    `lasts` says whether what it does has happened even where a later step refuses, `picks` whether it takes only some
+    of the rows that its condition holds for, and so takes others where fewer are left.
     """
 
     body: type[StepBody]
@@ -173,6 +174,7 @@ class Kind:
     refuses: Callable[[Fields], bool] = always
     grows: bool = False
     lasts: Callable[[Fields], bool] = never
+    picks: Callable[[Fields], bool] = never
 
 
 class ReadsFrom(StepBody):

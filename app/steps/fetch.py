@@ -58,4 +58,10 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
     return Step(fetch, {name: source.record}, statements=1, locks=body.lock)
 
 
-FETCH = Kind(FetchBody, _compile, refuses=lambda said: not said.get("optional"), grows=True)
+FETCH = Kind(
+    FetchBody,
+    _compile,
+    refuses=lambda said: not said.get("optional"),
+    grows=True,
+    picks=lambda said: said.get("id") is None,
+)

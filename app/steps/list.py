@@ -72,4 +72,4 @@ def _at_least_zero(said: Any, context: Context) -> Evaluator | None:
     return lambda env: max(0, evaluate(env) or 0)
 
 
-LIST = Kind(ListBody, _compile, refuses=never)
+LIST = Kind(ListBody, _compile, refuses=never, picks=lambda said: bool({"limit", "offset"} & set(said)))

@@ -139,6 +139,11 @@ def test_a_row_that_has_to_be_there_is_a_rule_and_is_compared_as_one() -> None:
     assert is_wider(beside(fewer), beside(own))
     assert is_wider(beside(own), beside(more))
     assert not is_wider(beside(), beside(own))
+    # Of several rows one is taken: another one, where that is left out.
+    shown = {"do": "respond", "body": "=own"}
+    assert is_wider(beside(own, shown), beside(fewer, shown))
+    by_id = {"do": "fetch", "from": "documents", "id": "input.record_id", "as": "own"}
+    assert not is_wider(beside(by_id, shown), beside(by_id, {"do": "fail", "status": 403, "when": "true"}, shown))
 
 
 def test_a_read_that_is_moved_behind_a_write_reads_something_else() -> None:

@@ -54,11 +54,10 @@ class Proxy:
 
     async def _answers(self, answers: asyncio.StreamReader, back: asyncio.StreamWriter, silent: asyncio.Event) -> None:
         """Carry answers back; once `silent`, the next one, which says that it was committed, is kept back."""
-        while data := await answers.read(65_536):
-            if silent.is_set():
-                return
+        while (data := await answers.read(65_536)) and not silent.is_set():
             back.write(data)
             await back.drain()
+        back.close()  # as Postgres has, or is taken to have
 
 
 async def commit_cut(postgres: Postgres, place: Path, sizes: Sizes) -> list[Held]:
