@@ -54,6 +54,10 @@ class DatabaseUnavailable(RowgateError):
     status = 503
     code: ClassVar[str] = "db.unavailable"
 
+    def __init__(self, detail: str) -> None:
+        """Ask for another try in a second, whatever the reason is."""
+        super().__init__(detail, headers={"Retry-After": "1"})
+
 
 class DatabaseOverloaded(RowgateError):
     """Every connection that the request may use stayed in use for as long as it may wait."""
@@ -148,7 +152,7 @@ class Lease:
         )
         self._pool.release(self._connection, reusable=not isinstance(error, _CUT_OFF))
         if lost:
-            raise DatabaseUnavailable("The database is not available.", headers={"Retry-After": "1"}) from error
+            raise DatabaseUnavailable("The database is not available.") from error
         if isinstance(error, asyncpg.LockNotAvailableError) and not self._connection.waits_for_rows:
             raise TablesChanging from error
 

@@ -10,7 +10,8 @@ from typing import Any
 from app.compiler.access import surface_of, tables_written
 from app.compiler.compile import checked_rules
 from app.compiler.implication import Meant, Untrue, form
-from app.compiler.reach import Check, Reach, Reached, nodes_in, paths_in, reach_of, rule_of
+from app.compiler.meaning import nodes_in, paths_in, rule_of
+from app.compiler.reach import Check, Reach, Reached, reach_of
 from app.compiler.renames import NONE
 from app.compiler.stored import compile_stored
 from app.definitions.access import RolesAccess
@@ -260,7 +261,7 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
     """Find columns that people set themselves in what decides: rules, conditions, and which rows are reached."""
     rules = [rule_of(view.filter, NONE, view.table) for view in project.views]
     for _, reach in chains:
-        rules += [one.rule for one in reach.checks] + [one.rows for one in reach.reached]
+        rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
         rules += [condition for _, condition in reach.conditions]
     paths = {path for rule in rules for path in paths_in(rule)}
     for column in project.users.columns:

@@ -11,7 +11,7 @@ from app.relations.aggregate import Aggregated, aggregate_rows, aggregated_type
 from app.relations.locks import Reading
 from app.relations.rules import has_sql
 from app.relations.source import Source
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.context import Context, Kind, ReadsFrom, Step, never
 from app.steps.holding import held_read
 from app.steps.running import Call
 
@@ -93,4 +93,4 @@ def _value(name: str, value: AggregateValue, source: Source, context: Context) -
     return Aggregated(function, expression, kind)
 
 
-AGGREGATE = Kind(AggregateBody, _compile)
+AGGREGATE = Kind(AggregateBody, _compile, refuses=never)

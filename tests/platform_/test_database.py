@@ -58,6 +58,7 @@ async def test_a_database_that_cannot_be_used_stops_the_start_with_a_sentence_wi
         await pool.open()
     assert "hunter2secret" not in repr(refused.value)
     assert refused.value.__suppress_context__
+    assert refused.value.headers == {"Retry-After": "1"}
     with pytest.raises(DatabaseUnavailable):  # the failure took no slot for good
         await asyncio.gather(*(pool.acquire() for _ in range(5)))
 
