@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 
 from app.auth.audit import chain_under
 from app.auth.core import Accounts
@@ -46,8 +46,9 @@ class Rowgate:
         )
         self.fastapi.state.settings = settings
         limits = RouteLimits(settings)
-        for router in (surface_router, auth_router(limits), admin_router(limits)):
-            self.fastapi.include_router(router)
+        self.fastapi.include_router(surface_router)
+        self.fastapi.include_router(auth_router(limits), dependencies=[Depends(_anything_served)])
+        self.fastapi.include_router(admin_router(limits))
         install_problems(self.fastapi)
         self.data_plane: DataPlane | None = None
 
@@ -127,6 +128,11 @@ class Rowgate:
             self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies, app.state.recent)
             app.state.data_plane = self.data_plane
             yield
+
+
+def _anything_served(request: Request) -> None:
+    """Raise DefinitionsBroken while nothing is served: whoever signs in is described by the definitions, too."""
+    _ = request.app.state.live.runtime
 
 
 def create_app(settings: Settings, database_url: str) -> Rowgate:

@@ -3,18 +3,22 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 from app.compiler.access import surface_of, tables_written
 from app.compiler.compile import checked_rules
 from app.compiler.implication import Meant, Untrue, form
-from app.compiler.reach import Check, Reach, Reached, nodes_in, paths_in, reach_of, rule_of
+from app.compiler.meaning import nodes_in, paths_in, rule_of
+from app.compiler.reach import Check, Reach, Reached, reach_of
 from app.compiler.renames import NONE
+from app.compiler.stored import compile_stored
 from app.definitions.access import RolesAccess
 from app.definitions.columns import ColumnDef
 from app.definitions.endpoints import TIMEOUT, EndpointDef
 from app.definitions.project import Project, dump_definition
+from app.definitions.stored import Stored
 from app.definitions.views import ViewDef
 from app.errors import Finding
 from app.expressions.evaluate import folded
@@ -36,6 +40,19 @@ _NAMING = frozenset({"name", "description", "message", "table", "from", "as", "f
 def access_matrix(project: Project) -> dict[str, Any]:
     """Give `surface`, a row for each endpoint and view, and `findings`, each with a place, a code and a hint."""
     return {"surface": surface_of(project), "findings": [one.shown() for one in doubts(project)]}
+
+
+def stored_matrix(stored: Stored) -> dict[str, Any]:
+    """Give the matrix of what is served, and before its doubts what is broken and what would not be saved so today."""
+    runtime = compile_stored(stored)
+    broken = [
+        replace(one, place=place, message=f"broken and not served: {one}", code="definitions.broken")
+        for place, findings in runtime.broken.parts.items()
+        for one in findings
+    ]
+    matrix = access_matrix(runtime.project)
+    found = [one.shown() for one in (*broken, *runtime.doubts)]
+    return {**matrix, "findings": [*found, *matrix["findings"]]}
 
 
 def doubts(project: Project) -> list[Finding]:
@@ -244,7 +261,7 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
     """Find columns that people set themselves in what decides: rules, conditions, and which rows are reached."""
     rules = [rule_of(view.filter, NONE, view.table) for view in project.views]
     for _, reach in chains:
-        rules += [one.rule for one in reach.checks] + [one.rows for one in reach.reached]
+        rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
         rules += [condition for _, condition in reach.conditions]
     paths = {path for rule in rules for path in paths_in(rule)}
     for column in project.users.columns:

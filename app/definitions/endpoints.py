@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from app.definitions.access import Access
+from app.definitions.answers import MAX_BYTES, MaxBytes
 from app.definitions.inputs import InputsDef, RuleDef
 from app.definitions.names import Definition, Items, Name
 from app.definitions.steps import StepsMixin, UseDef
@@ -48,6 +49,7 @@ class EndpointDef(StepsMixin):
     skip: Items[Name] = ()
     timeout: float = Field(default=TIMEOUT, gt=0, le=300)
     body_limit: int = Field(default=1024 * 1024, ge=1, le=32 * 1024 * 1024)
+    max_bytes: MaxBytes = MAX_BYTES
     isolation: Literal["read committed", "serializable"] = "read committed"
     responses: Annotated[dict[Status, ResponseDef], BeforeValidator(_texts)] = Field(default_factory=dict)
 

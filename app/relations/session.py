@@ -9,8 +9,10 @@ import asyncpg
 
 from app.errors import RowgateError
 from app.lock_waits import WAIT_FOR_ROWS
-from app.relations.faults import FAULTS, Contended, LockTimeout, Stale, translated
+from app.relations.faults import FAULTS, AnswerTooLarge, Contended, LockTimeout, Stale, translated
 from app.relations.statement import CONFIRM, Environment, Statement
+
+HEAVY_BYTES = 1_000_000
 
 Guard = tuple[int, str | None, int | None]
 
@@ -48,8 +50,8 @@ class Connections(Protocol):
     async def acquire(self, on_behalf_of: object = None) -> Any:
         """Take a connection; what is named shares the others with all else that is."""
 
-    def release(self, connection: Any, *, reusable: bool = True) -> None:
-        """Give it back; one that isn't `reusable` was cut off in a statement."""
+    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
+        """Give it back; one that isn't `reusable` was cut off in a statement, one that was `heavy` carried much."""
 
 
 class Lent:
@@ -63,7 +65,7 @@ class Lent:
         """Give the connection."""
         return self._connection
 
-    def release(self, connection: Any, *, reusable: bool = True) -> None:
+    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
         """Leave it to whoever lent it."""
 
 
@@ -82,6 +84,7 @@ class Session:
         "_ends",
         "_fresh",
         "_guard",
+        "_heavy",
         "_held",
         "_in_transaction",
         "_locks",
@@ -130,6 +133,7 @@ class Session:
         self._fresh = guard is None
         self._held: list[tuple[_Bound | None, _Bound, list[Any]]] = []
         self._wrote = False
+        self._heavy = False
         self._when_committed: list[Callable[[], None]] = []
         # Set while a writing statement runs by itself: cut off in it, nobody knows here whether it was carried out.
         self.in_doubt = False
@@ -215,7 +219,9 @@ class Session:
                 self._in_transaction = self._patient = True
                 found = await self._fetch(statement, parameters)
         except FAULTS as error:
-            raise translated(error, reading=not statement.waits) from error
+            refusal = translated(error, reading=not statement.waits)
+            self._heavy = self._heavy or isinstance(refusal, AnswerTooLarge)
+            raise refusal from error
         self.confirmed = self._fresh = True
         return found
 
@@ -228,6 +234,10 @@ class Session:
         found: list[Any] = await fetched
         self.in_doubt = False
         return found
+
+    def carried(self, size: int) -> None:
+        """Note how many bytes a statement's rows, or what was made of them, had."""
+        self._heavy = self._heavy or size > HEAVY_BYTES
 
     async def confirm(self) -> None:
         """Confirm the guard where no statement has yet: a request without a database step does this alone."""
@@ -326,7 +336,7 @@ class Session:
         except FAULTS as error:
             raise translated(error, committing=True) from error
         finally:
-            self._pool.release(connection, reusable=reusable)
+            self._pool.release(connection, reusable=reusable, heavy=self._heavy)
         for tell in self._when_committed:
             tell()
         self._when_committed.clear()
@@ -348,4 +358,4 @@ class Session:
         except FAULTS:
             clean = False
         finally:
-            self._pool.release(connection, reusable=clean)
+            self._pool.release(connection, reusable=clean, heavy=self._heavy)

@@ -126,4 +126,4 @@ def _key(evaluate: Evaluator) -> Any:
     return key
 
 
-RATE_LIMIT = Kind(RateLimitBody, _compile)
+RATE_LIMIT = Kind(RateLimitBody, _compile, refuses=lambda said: not said.get("dry_run"))

@@ -1,11 +1,9 @@
 """Admins: the first of them, their sessions, and what each role reaches. Refusals first."""
 
 import asyncio
-from itertools import product
 from typing import Any
 
 import pytest
-from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 
 from app.auth.start import open_auth
@@ -142,24 +140,6 @@ async def test_two_credentials_of_an_admin_are_refused(backend: Backend) -> None
     admin = (await backend.admin())["Authorization"]
     answer = await backend.client.get("/admin/v1/users", headers=[("Authorization", admin), ("Authorization", admin)])
     assert answer.status_code == 401
-
-
-async def test_no_route_of_the_admin_api_is_open(backend: Backend) -> None:
-    """Every route, from the router itself: so a new one can't be forgotten."""
-    alice = await backend.sign_up("alice")
-    await backend.sql("INSERT INTO rowgate.user_roles VALUES ($1, 'support')", alice.id)
-    open_routes = {"/admin/v1/setup", "/admin/v1/sign-in", "/admin/v1/refresh"}
-    seen = 0
-    for route in iter_route_contexts(backend.app.fastapi.routes):
-        path = str(route.path)
-        if not path.startswith("/admin/v1") or path in open_routes:
-            continue
-        url = path.replace("{", "").replace("}", "")
-        for method, headers in product(route.methods or (), ({}, bearer(alice.session["access_token"]))):
-            seen += 1
-            answer = await backend.client.request(method, url, headers=headers)
-            assert answer.status_code == 401, (method, path)
-    assert seen > 60
 
 
 async def test_a_viewer_reads_and_changes_nothing(backend: Backend) -> None:
