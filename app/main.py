@@ -18,6 +18,7 @@ from app.data_plane.recent import Recent
 from app.data_plane.reload import Live
 from app.data_plane.surface import router as surface_router
 from app.database import Pool
+from app.embedded import UpFlag
 from app.outward.client import Outward
 from app.outward.delivery import Delivery
 from app.outward.sealing import SealingKey
@@ -35,14 +36,15 @@ _DATA_PATHS = ("/api/", "/rest/v1/", "/functions/v1/")
 class Rowgate:
     """The ASGI application: data requests go straight to the data plane, all others to FastAPI."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
-        """Open nothing yet: the lifespan does."""
+    def __init__(self, settings: Settings, database_url: str, embedded_up: UpFlag | None = None) -> None:
+        """Open nothing yet: the lifespan does. `embedded_up` says whether the embedded server runs, if it is used."""
         self.settings = settings
         self.database_url = database_url
         self.fastapi = FastAPI(
             title="Rowgate", openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._lifespan
         )
         self.fastapi.state.settings = settings
+        self.fastapi.state.embedded_up = embedded_up
         limits = RouteLimits(settings)
         for router in (surface_router, auth_router(limits), admin_router(limits)):
             self.fastapi.include_router(router)
@@ -122,6 +124,6 @@ class Rowgate:
             yield
 
 
-def create_app(settings: Settings, database_url: str) -> Rowgate:
+def create_app(settings: Settings, database_url: str, embedded_up: UpFlag | None = None) -> Rowgate:
     """Make the application for a database that has been migrated."""
-    return Rowgate(settings, database_url)
+    return Rowgate(settings, database_url, embedded_up)

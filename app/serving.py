@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from app.data_plane.openapi import openapi_document
 from app.data_plane.typescript import typescript
 from app.database import Pool, connect
 from app.definitions.project import Project
-from app.embedded import start_embedded
+from app.embedded import EmbeddedPostgres, UpFlag, start_embedded
 from app.errors import RowgateError
 from app.http_protocol import BoundedHttpProtocol
 from app.isolation import report as isolation_report
@@ -36,7 +37,7 @@ from app.isolation.callers import asked_for
 from app.isolation.prove import prove
 from app.json_answer import to_json
 from app.log import start_log
-from app.main import create_app
+from app.main import Rowgate, create_app
 from app.outward.rotation import rotate
 from app.outward.sealing import SealingKey
 from app.outward.secrets import check_key
@@ -58,14 +59,27 @@ class WorkersNeedRedis(RowgateError):
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
     """Give the URL of the database: the one that is set, or the embedded one, started for as long as the block runs."""
+    with _embedded(settings) as embedded:
+        yield _url(settings, embedded)
+
+
+@contextmanager
+def _embedded(settings: Settings) -> Iterator[EmbeddedPostgres | None]:
+    """Run the embedded server for as long as the block runs, unless another database is set."""
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        yield None
         return
     server = start_embedded(settings.data_dir)
     try:
-        yield server.url()
+        yield server
     finally:
         server.stop()
+
+
+def _url(settings: Settings, embedded: EmbeddedPostgres | None) -> str:
+    if embedded is not None:
+        return embedded.url()
+    return "" if settings.database_url is None else settings.database_url.get_secret_value()
 
 
 def serve(settings: Settings, *, host: str, port: int, workers: int, config: Path | None, allow_wider: bool) -> int:
@@ -75,16 +89,27 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
             "Several workers count rate limits together in Redis or Valkey, and none is set.",
             hint="Set ROWGATE_REDIS_URL, or serve with --workers 1.",
         )
-    with database(settings) as url:
+    with _embedded(settings) as embedded:
+        url, up = _url(settings, embedded), None if embedded is None else embedded.up
         asyncio.run(_prepare(settings, url, config, allow_wider=allow_wider))
+        if embedded is not None:
+            embedded.keep_up(lambda: os.kill(os.getpid(), signal.SIGTERM))
         if workers > 1:
-            return _serve_processes(settings, url, host, port, workers)
-        server = _Server(_config(create_app(settings, url), host, port))
-        # uvicorn raises a signal again when it has drained: that must not end us before the database is stopped.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        server.run()
-        return 0 if server.started else 1
+            code = _serve_processes(settings, url, host, port, workers, up)
+        else:
+            code = _serve_here(create_app(settings, url, up), host, port)
+        if embedded is not None and embedded.lost is not None:
+            raise embedded.lost
+        return code
+
+
+def _serve_here(app: Rowgate, host: str, port: int) -> int:
+    server = _Server(_config(app, host, port))
+    # uvicorn raises a signal again when it has drained: that must not end us before the database is stopped.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server.run()
+    return 0 if server.started else 1
 
 
 async def _prepare(settings: Settings, url: str, config: Path | None, *, allow_wider: bool) -> None:
@@ -242,7 +267,7 @@ async def live_project(url: str) -> Project:
     return project
 
 
-def _serve_processes(settings: Settings, url: str, host: str, port: int, workers: int) -> int:
+def _serve_processes(settings: Settings, url: str, host: str, port: int, workers: int, up: UpFlag | None) -> int:
     """Serve with several processes, which read their settings from the environment."""
     secret: SecretStr = settings.secret_key
     os.environ |= {
@@ -250,17 +275,17 @@ def _serve_processes(settings: Settings, url: str, host: str, port: int, workers
         "ROWGATE_SECRET_KEY": secret.get_secret_value(),
         "ROWGATE_ENV": settings.env,
     }
-    config = _config("app.serving:worker_app", host, port, workers=workers, factory=True)
+    config = _config(partial(worker_app, up), host, port, workers=workers, factory=True)
     listener = config.bind_socket()
     print(f"Rowgate listens on http://{host}:{port} with {workers} processes", flush=True)
     Multiprocess(config, sockets=[listener]).run()
     return 0
 
 
-def worker_app() -> Any:
+def worker_app(up: UpFlag | None) -> Any:
     """Make the application in a worker process, which has a log of its own."""
     settings = load_settings()
     start_log(settings.log_format)
     if settings.database_url is None:
         raise WorkersNeedRedis("A worker process needs ROWGATE_DATABASE_URL.")
-    return create_app(settings, settings.database_url.get_secret_value())
+    return create_app(settings, settings.database_url.get_secret_value(), up)

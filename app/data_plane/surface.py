@@ -22,8 +22,10 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
     """Say whether requests can be served: the database answers, and its definitions are compiled. Asks it nothing."""
-    live = request.app.state.live
+    live, embedded_up = request.app.state.live, request.app.state.embedded_up
     checks = {"database": live.in_touch, "definitions": live.ready}
+    if embedded_up is not None:
+        checks["embedded_postgres"] = bool(embedded_up)
     ready = all(checks.values())
     document = {"status": "ready" if ready else "not ready", "checks": checks}
     return Response(to_json(document), 200 if ready else 503, media_type="application/json")
