@@ -282,7 +282,7 @@ def _serve_processes(settings: Settings, url: str, host: str, port: int, workers
     return 0
 
 
-def worker_app(up: UpFlag | None) -> Any:
+def worker_app(up: UpFlag | None = None) -> Any:
     """Make the application in a worker process, which has a log of its own."""
     settings = load_settings()
     start_log(settings.log_format)

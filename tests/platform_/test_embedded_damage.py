@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,7 +136,7 @@ def test_on_a_full_disk_the_server_is_given_up_with_a_sentence_and_its_data_is_t
     try:
         filler = fill(small_disk)
         server.keep_up(lambda: given_up.append(True))
-        os.kill(server.pid, postgres_process.signal.SIGKILL)
+        os.kill(server.pid, signal.SIGKILL)
         assert soon(lambda: given_up)
         assert server.lost is not None
         assert not server.up
