@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import asyncpg
 
 from app.errors import RowgateError
+from app.shares import Share, may_take_one_more, next_in_line
 from app.wire_values import (
     decode_date,
     decode_decimal,
@@ -146,19 +147,18 @@ class Lease:
             raise DatabaseUnavailable("The database is not available.", headers={"Retry-After": "1"}) from error
 
 
-class Share:
-    """How many connections one endpoint or view holds, for how long on the average, and who waits for one for it.
+class ConnectionShare(Share):
+    """The connections of one endpoint or view, and for how long it holds one on the average.
 
     It counts as slow until it has been seen to be quick.
     """
 
-    __slots__ = ("held", "seconds", "waiters")
+    __slots__ = ("seconds",)
 
     def __init__(self) -> None:
         """Hold nothing yet."""
-        self.held = 0
+        super().__init__()
         self.seconds = SLOW_SECONDS
-        self.waiters: deque[asyncio.Future[Any]] = deque()
 
 
 class Pool:
@@ -177,12 +177,12 @@ class Pool:
         self._url = url
         self._patience = patience
         self._idle: list[Any] = []
-        self._leased: dict[Any, tuple[Share, float]] = {}
+        self._leased: dict[Any, tuple[ConnectionShare, float]] = {}
         self._slots = 0  # connections that are open, opening or closing
         self._granted = 0  # those that are leased, or will be as soon as they are open
-        self._unshared = Share()
-        self._shares: dict[object, Share] = {}
-        self._waiting: deque[Share] = deque()
+        self._unshared = ConnectionShare()
+        self._shares: dict[object, ConnectionShare] = {}
+        self._waiting: deque[ConnectionShare] = deque()
         self._closings: set[asyncio.Task[None]] = set()
         self._closed = False
         self._drained = asyncio.Event()
@@ -204,7 +204,7 @@ class Pool:
             raise DatabaseUnavailable("The server is stopping.")
         share = self._unshared if on_behalf_of is None else self._shares.get(on_behalf_of)
         if share is None:
-            share = self._shares[on_behalf_of] = Share()
+            share = self._shares[on_behalf_of] = ConnectionShare()
         if self._has_room(share) and (self._idle or self._slots < self.size):
             connection = self._taken(share)
         else:
@@ -247,7 +247,7 @@ class Pool:
             connection.terminate()
         await asyncio.gather(*self._closings)
 
-    def _taken(self, share: Share) -> Any:
+    def _taken(self, share: ConnectionShare) -> Any:
         """Take for a share the idle connection that was used last, or None: the right to open one.
 
         Those that the server has closed meanwhile are dropped.
@@ -262,15 +262,17 @@ class Pool:
         self._slots += 1
         return None
 
-    def _has_room(self, share: Share) -> bool:
+    def _has_room(self, share: ConnectionShare) -> bool:
         left = self.size - self._granted - 1
-        return share is self._unshared or share.held <= (left if share.seconds >= SLOW_SECONDS else 4 * left)
+        if share is self._unshared:
+            return True
+        return share.held <= left if share.seconds >= SLOW_SECONDS else may_take_one_more(share, left)
 
-    def _take_back(self, share: Share) -> None:
+    def _take_back(self, share: ConnectionShare) -> None:
         share.held -= 1
         self._granted -= 1
 
-    async def _connect(self, share: Share) -> Any:
+    async def _connect(self, share: ConnectionShare) -> Any:
         """Open a connection in a slot that is already ours."""
         try:
             return await connect(self._url)
@@ -279,7 +281,7 @@ class Pool:
             self._free_slot()
             raise
 
-    async def _wait(self, share: Share) -> Any:
+    async def _wait(self, share: ConnectionShare) -> Any:
         """Wait in the share's line for a connection, or for None: the right to open one."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Any] = loop.create_future()
@@ -307,25 +309,16 @@ class Pool:
             self._idle.append(granted)
             self._serve_waiters()
 
-    def _next_in_line(self) -> Share | None:
-        """Give the next share that somebody waits for and that has room."""
-        for _ in range(len(self._waiting)):
-            share = self._waiting.popleft()
-            while share.waiters and share.waiters[0].done():
-                share.waiters.popleft()
-            if share.waiters:
-                self._waiting.append(share)
-                if self._has_room(share):
-                    return share
-        return None
-
     def _free_slot(self) -> None:
         self._slots -= 1
         self._serve_waiters()
 
     def _serve_waiters(self) -> None:
         """Give what is free to those in line, as far as their shares have room."""
-        while (self._idle or self._slots < self.size) and (share := self._next_in_line()) is not None:
+        while self._idle or self._slots < self.size:
+            share = next_in_line(self._waiting, self._has_room, asyncio.Future.done)
+            if share is None:
+                return
             share.waiters.popleft().set_result(self._taken(share))
 
     def _close_later(self, connection: Any) -> None:

@@ -23,13 +23,15 @@ from app.outward.client import Outward
 from app.outward.delivery import Delivery
 from app.outward.sealing import SealingKey
 from app.outward.secrets import check_key
+from app.overload import Admission
 from app.policy_tests.runner import Runner
-from app.problems import install_problems
+from app.problems import early_refusal, install_problems
 from app.rate_limits import Limiter
 from app.settings import Settings
 from app.steps.running import Services
 from app.store.engine import make_engine
 
+_EARLY_HEADERS = ((b"content-type", b"application/problem+json"), (b"retry-after", b"1"))
 _DATA_PATHS = ("/api/", "/rest/v1/", "/functions/v1/")
 
 
@@ -50,6 +52,7 @@ class Rowgate:
             self.fastapi.include_router(router)
         install_problems(self.fastapi)
         self.data_plane: DataPlane | None = None
+        self.admission = Admission(settings.pool_size, self._early_refusal)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request, or run the lifespan."""
@@ -66,6 +69,15 @@ class Rowgate:
             await self.data_plane(scope, receive, send)
         else:
             await self._fixed(scope, receive, send)
+
+    def _early_refusal(self, scope: Any) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Give the headers and the body for a request that isn't begun."""
+        request_id = request_id_of(scope["headers"])
+        body = early_refusal(scope["path"], request_id)
+        headers = [*FIXED_HEADERS, *_EARLY_HEADERS, (b"x-request-id", request_id.encode())]
+        headers.append((b"content-length", b"%d" % len(body)))
+        origin = header(scope, b"origin")
+        return headers + ([] if origin is None else allowed_headers(origin, self._origins())), body
 
     def _origins(self) -> set[str]:
         """Give the origins whose pages may call: those of the settings and of the project."""

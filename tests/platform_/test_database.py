@@ -9,7 +9,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from app.database import DatabaseOverloaded, DatabaseUnavailable, Pool, Share
+from app.database import ConnectionShare, DatabaseOverloaded, DatabaseUnavailable, Pool
 from app.embedded import SUPERUSER, EmbeddedPostgres
 
 
@@ -260,7 +260,7 @@ async def test_a_borrower_that_outstays_the_grace_is_cut_off(module_database_url
 def quick(pool: Pool, *names: str) -> None:
     """Have shares that were seen to be quick."""
     for name in names:
-        pool._shares[name] = share = Share()
+        pool._shares[name] = share = ConnectionShare()
         share.seconds = 0.0
 
 
