@@ -23,7 +23,10 @@ WAIT_SECONDS = 0.05
 MOST_WAITING = 1_000
 WINDOW_SECONDS = 0.25
 AT_FIRST = 500.0  # requests a second that a server is taken to carry until it has been seen at work
-BATCH = 16  # requests begun in one turn of the loop
+# In one turn of the loop so many are begun and so many refused: the more turns, the sooner connections that have done
+# their work are given to the next, and so many refusals for each that is begun leave it most of the time.
+BATCH = 16
+REFUSALS = 3 * BATCH
 TELL_SECONDS = 1.0
 # What has to answer while all else is too much: who looks after the server, people and machines.
 _CARE = ("/admin/", "/healthz", "/readyz")
@@ -132,7 +135,7 @@ class Room:
         return min(max(int(self._rate * CARRY_SECONDS), self._least), self._most)
 
     def _look_back(self) -> None:
-        """Learn at the end of each window how many requests end in a second: while none had to wait, at least so many."""
+        """Learn at the end of each window how many requests end in a second: at least so many, while none waits."""
         now = asyncio.get_running_loop().time()
         span = now - self._since
         if span < WINDOW_SECONDS:
@@ -180,20 +183,27 @@ class Room:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse those whose time is over."""
-        now = loop.time()
-        while self._by_age and (self._by_age[0].done or self._by_age[0].deadline <= now):
+        now, left = loop.time(), REFUSALS
+        while self._by_age and left and (self._by_age[0].done or self._by_age[0].deadline <= now):
             waiting = self._by_age.popleft()
             if not waiting.done:
-                waiting.done = True
-                self._count -= 1
-                waiting.share.waiters.popleft()
-                if not waiting.share.waiters:
-                    self._waiting.remove(waiting.share)
-                self._forget(waiting.share)
-                self._refuse(waiting.refuse)
+                left -= 1
+                self._give_up(waiting)
         self._sweeping = bool(self._by_age)
-        if self._by_age:
+        if self._by_age and not left:
+            loop.call_soon(self._sweep, loop)
+        elif self._by_age:
             loop.call_at(self._by_age[0].deadline, self._sweep, loop)
+
+    def _give_up(self, waiting: Waiting) -> None:
+        waiting.done = True
+        share = waiting.share
+        share.waiters.popleft()
+        if not share.waiters:
+            self._waiting.remove(share)
+        self._count -= 1
+        self._forget(share)
+        self._refuse(waiting.refuse)
 
     def _forget(self, share: RoomShare) -> None:
         """Keep no share of which nothing is left: strangers can name as many as they like."""
