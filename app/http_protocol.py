@@ -252,7 +252,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _turn_away(self, cycle: Any) -> None:
         """Answer, in one write and without a task, a request that was not begun."""
-        if cycle.disconnected or self._admission is None:
+        if self._admission is None or cycle.disconnected or self.transport.is_closing():
             return
         headers, body = self._admission.refusal(cycle.scope)
         lines = [_OVERLOADED, *(b"%s: %s\r\n" % one for one in (*cycle.default_headers, *headers))]

@@ -23,10 +23,9 @@ WAIT_SECONDS = 0.05
 MOST_WAITING = 1_000
 WINDOW_SECONDS = 0.25
 AT_FIRST = 500.0  # requests a second that a server is taken to carry until it has been seen at work
-# In one turn of the loop so many are begun and so many refused: the more turns, the sooner connections that have done
-# their work are given to the next, and so many refusals for each that is begun leave it most of the time.
+# Requests begun, and requests refused, in one turn of the loop: the more turns there are, the sooner a connection that
+# has done its work gets the next, and refusals, however many are asked for, leave the loop the better part of its time.
 BATCH = 16
-REFUSALS = 3 * BATCH
 TELL_SECONDS = 1.0
 # What has to answer while all else is too much: who looks after the server, people and machines.
 _CARE = ("/admin/", "/healthz", "/readyz")
@@ -112,7 +111,8 @@ class Room:
             return
         self._crowded = True
         if self._count >= MOST_WAITING:
-            self._refuse(refuse)
+            # In a turn of its own: behind a refusal stands the next of the requests that came at one blow.
+            asyncio.get_running_loop().call_soon(self._refuse, refuse)
         else:
             self._wait(share, begin, refuse)
 
@@ -183,7 +183,7 @@ class Room:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse those whose time is over."""
-        now, left = loop.time(), REFUSALS
+        now, left = loop.time(), BATCH
         while self._by_age and left and (self._by_age[0].done or self._by_age[0].deadline <= now):
             waiting = self._by_age.popleft()
             if not waiting.done:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,7 @@ from app.store.active import load_active
 from app.store.migrate import migrate
 
 DRAIN_SECONDS = 30
+OPEN_FILES = 65_536
 
 
 class WorkersNeedRedis(RowgateError):
@@ -89,6 +91,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
             "Several workers count rate limits together in Redis or Valkey, and none is set.",
             hint="Set ROWGATE_REDIS_URL, or serve with --workers 1.",
         )
+    _allow_connections()
     with _embedded(settings) as embedded:
         url, up = _url(settings, embedded), None if embedded is None else embedded.up
         asyncio.run(_prepare(settings, url, config, allow_wider=allow_wider))
@@ -101,6 +104,14 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
         if embedded is not None and embedded.lost is not None:
             raise embedded.lost
         return code
+
+
+def _allow_connections() -> None:
+    """Let the process have as many open sockets as the system lets it: often it begins with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _serve_here(app: Rowgate, host: str, port: int) -> int:
