@@ -26,6 +26,7 @@ ACQUIRE_SECONDS = 1.0
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 SLOW_SECONDS = 0.5
+KNOWN = 8  # connections given back, from which on their average says something
 
 STATEMENT_SECONDS = 5
 # Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
@@ -153,12 +154,13 @@ class ConnectionShare(Share):
     It counts as slow until it has been seen to be quick.
     """
 
-    __slots__ = ("seconds",)
+    __slots__ = ("returned", "seconds")
 
     def __init__(self) -> None:
         """Hold nothing yet."""
         super().__init__()
         self.seconds = SLOW_SECONDS
+        self.returned = 0  # connections given back
 
 
 class Pool:
@@ -207,6 +209,8 @@ class Pool:
             share = self._shares[on_behalf_of] = ConnectionShare()
         if self._has_room(share) and (self._idle or self._slots < self.size):
             connection = self._taken(share)
+        elif self._is_in_vain(share):
+            raise _overloaded()
         else:
             connection = await self._wait(share)
         if connection is None:
@@ -217,7 +221,8 @@ class Pool:
     def release(self, connection: Any, *, reusable: bool = True) -> None:
         """Give a connection back; what is not fit for the next borrower is closed. Twice is a mistake of ours."""
         share, since = self._leased.pop(connection)
-        share.seconds += (time.monotonic() - since - share.seconds) / 8
+        share.seconds += (time.monotonic() - since - share.seconds) / KNOWN
+        share.returned += 1
         self._take_back(share)
         if self._closed and not self._leased:
             self._drained.set()
@@ -268,6 +273,11 @@ class Pool:
             return True
         return share.held <= left if share.seconds >= SLOW_SECONDS else may_take_one_more(share, left)
 
+    def _is_in_vain(self, share: ConnectionShare) -> bool:
+        """Say whether one more would wait longer than it may, as far as is known how long its share holds a connection."""
+        known = share.returned >= KNOWN and share.held > 0
+        return known and len(share.waiters) * share.seconds > self._patience * share.held
+
     def _take_back(self, share: ConnectionShare) -> None:
         share.held -= 1
         self._granted -= 1
@@ -299,6 +309,8 @@ class Pool:
             raise
         finally:
             timer.cancel()
+            if waiter in share.waiters:  # refused or cancelled, and nobody's turn
+                share.waiters.remove(waiter)
 
     def _pass_on(self, granted: Any) -> None:
         if granted is None or granted.is_closed():
@@ -347,5 +359,9 @@ def _busy(connection: Any) -> bool:
 
 def _refuse(waiter: "asyncio.Future[Any]") -> None:
     if not waiter.done():
-        said = "Every connection to the database that this may use is in use."
-        waiter.set_exception(DatabaseOverloaded(said, headers={"Retry-After": "1"}))
+        waiter.set_exception(_overloaded())
+
+
+def _overloaded() -> DatabaseOverloaded:
+    said = "Every connection to the database that this may use is in use."
+    return DatabaseOverloaded(said, headers={"Retry-After": "1"})
