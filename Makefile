@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload migrate test-docker
+.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds migrate test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -45,6 +45,9 @@ bench-overload: ## Measure 1,000 connections at once and three times the load th
 
 bench-language: ## Measure the rule language beside two other implementations of CEL
 	$(RUN) --with common-expression-language==0.10.0 python -m benchmarks.language
+
+bench-holds: ## Measure what it costs that rows which are counted are held until the request has written
+	$(RUN) python -m benchmarks.holds
 
 test-docker: ## Build the image, bring the compose file up, and run README's story against it
 	tests/deploy/run

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import asyncpg
 
 from app.errors import RowgateError
+from app.lock_waits import READERS_WAIT, Connection, TablesChanging
 from app.shares import Share, may_take_one_more, next_in_line
 from app.wire_values import (
     decode_date,
@@ -30,11 +31,11 @@ KNOWN = 8  # connections given back, from which on their average says something
 
 STATEMENT_SECONDS = 5
 # Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
-# what one statement, one wait for a lock, or a transaction that does nothing may take.
+# what one statement, one wait for a lock outside of a transaction, or a transaction that does nothing may take.
 SESSION_SETTINGS = {
     "search_path": "pg_catalog",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
-    "lock_timeout": "2s",
+    "lock_timeout": READERS_WAIT,
     "idle_in_transaction_session_timeout": "10s",
 }
 
@@ -88,6 +89,7 @@ async def connect(url: str) -> Any:
             connection = await asyncpg.connect(
                 url,
                 timeout=CONNECT_SECONDS,
+                connection_class=Connection,
                 server_settings={
                     "application_name": "rowgate",
                     "TimeZone": "UTC",
@@ -131,6 +133,7 @@ class Lease:
     async def __aenter__(self) -> Any:
         """Take the connection."""
         self._connection = await self._pool.acquire()
+        self._connection.waits_for_rows = False
         return self._connection
 
     async def __aexit__(
@@ -138,7 +141,8 @@ class Lease:
     ) -> None:
         """Give it back, or have it closed when the block was cut off while it may have been in use.
 
-        Raises `DatabaseUnavailable` in the place of what a lost connection raised.
+        Raises `DatabaseUnavailable` in the place of what a lost connection raised, and `TablesChanging` where a block
+        that only reads waited for a lock in vain.
         """
         lost = isinstance(error, _LOST) or (
             isinstance(error, asyncpg.InterfaceError) and bool(self._connection.is_closed())
@@ -146,6 +150,8 @@ class Lease:
         self._pool.release(self._connection, reusable=not isinstance(error, _CUT_OFF))
         if lost:
             raise DatabaseUnavailable("The database is not available.", headers={"Retry-After": "1"}) from error
+        if isinstance(error, asyncpg.LockNotAvailableError) and not self._connection.waits_for_rows:
+            raise TablesChanging from error
 
 
 class ConnectionShare(Share):
@@ -274,7 +280,7 @@ class Pool:
         return share.held <= left if share.seconds >= SLOW_SECONDS else may_take_one_more(share, left)
 
     def _is_in_vain(self, share: ConnectionShare) -> bool:
-        """Say whether one more would wait longer than it may, as far as is known how long its share holds a connection."""
+        """Say whether one more would wait longer than it may, going by how long its share holds a connection."""
         known = share.returned >= KNOWN and share.held > 0
         return known and len(share.waiters) * share.seconds > self._patience * share.held
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from app.auth.audit import chain_under
 from app.auth.core import Accounts
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.router import auth_router
 from app.auth.start import open_auth
+from app.changes.settle import Settler
 from app.control_plane.router import admin_router
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
 from app.data_plane.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
@@ -114,7 +116,11 @@ class Rowgate:
             stack.callback(auth.close)
             live = Live(pool, self.database_url)
             live.on_change.append(lambda runtime: auth.users.follow(runtime.revision, runtime.project.users))
+            settler = Settler(engine)
+            live.on_change.append(settler.follow)
             await live.refresh()
+            await settler.start()
+            stack.push_async_callback(settler.stop)
             live.start()
             stack.push_async_callback(live.stop)
             delivery = Delivery(pool, outward, lambda: live.runtime.project.project.http_allow)
@@ -138,4 +144,5 @@ class Rowgate:
 
 def create_app(settings: Settings, database_url: str, embedded_up: UpFlag | None = None) -> Rowgate:
     """Make the application for a database that has been migrated."""
+    chain_under(settings.secret_key.get_secret_value())
     return Rowgate(settings, database_url, embedded_up)

@@ -23,9 +23,12 @@ WAIT_SECONDS = 0.05
 MOST_WAITING = 1_000
 WINDOW_SECONDS = 0.25
 AT_FIRST = 500.0  # requests a second that a server is taken to carry until it has been seen at work
-# Requests begun, and requests refused, in one turn of the loop: the more turns there are, the sooner a connection that
-# has done its work gets the next, and refusals, however many are asked for, leave the loop the better part of its time.
-BATCH = 16
+BATCH = 16  # requests begun in one turn of the loop: in between others have theirs
+# Refused in one turn of the loop: so many for each that has ended, and a few where none does. However many refusals are
+# asked for, they leave the loop the better part of its time, and up to four times what is carried they keep up.
+REFUSED_FOR_EACH = 3
+REFUSED_AT_LEAST = 4
+KEPT_FREE = 32  # places of many that no share alone has to leave more of
 TELL_SECONDS = 1.0
 # What has to answer while all else is too much: who looks after the server, people and machines.
 _CARE = ("/admin/", "/healthz", "/readyz")
@@ -95,6 +98,7 @@ class Room:
         self._due: deque[tuple[Callable[[RoomShare], None], RoomShare]] = deque()
         self._begun = 0  # in this turn of the loop
         self._ended = 0  # in this window
+        self._ended_lately = 0  # since the last sweep
         self._since = 0.0
         self._crowded = False
 
@@ -121,6 +125,7 @@ class Room:
         share.held -= 1
         self.taken -= 1
         self._ended += 1
+        self._ended_lately += 1
         self._look_back()
         while (found := next_in_line(self._waiting, self._has_room, _is_done)) is not None:
             waiting: Waiting = found.waiters.pop()
@@ -147,7 +152,8 @@ class Room:
         self._since, self._ended, self._crowded = now, 0, self._count > 0
 
     def _has_room(self, share: RoomShare) -> bool:
-        return self.taken < self.places and may_take_one_more(share, self.places - self.taken - 1)
+        left = self.places - self.taken - 1
+        return left >= 0 and (left >= KEPT_FREE or may_take_one_more(share, left))
 
     def _take(self, share: RoomShare, begin: Callable[[RoomShare], None]) -> None:
         """Begin a request, in a later turn of the loop if this one has begun enough: others get their turns between."""
@@ -183,14 +189,15 @@ class Room:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse those whose time is over."""
-        now, left = loop.time(), BATCH
+        now, left = loop.time(), max(REFUSED_AT_LEAST, REFUSED_FOR_EACH * self._ended_lately)
+        self._ended_lately = 0
         while self._by_age and left and (self._by_age[0].done or self._by_age[0].deadline <= now):
             waiting = self._by_age.popleft()
             if not waiting.done:
                 left -= 1
                 self._give_up(waiting)
         self._sweeping = bool(self._by_age)
-        if self._by_age and not left:
+        if self._by_age and not left:  # more in the next turn, so that all else has its own
             loop.call_soon(self._sweep, loop)
         elif self._by_age:
             loop.call_at(self._by_age[0].deadline, self._sweep, loop)

@@ -5,12 +5,23 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from app.compiler.chain import NO_INPUT, OPEN_INPUT, check_params, compile_steps, compile_use, compile_uses
+from app.compiler.chain import (
+    NO_INPUT,
+    OPEN_INPUT,
+    as_steps,
+    check_params,
+    compile_steps,
+    compile_use,
+    compile_uses,
+    tables_behind,
+    with_what_goes,
+)
 from app.compiler.inputs import compile_inputs
+from app.compiler.locks import endpoint_with_locks, held_by, view_with_locks
 from app.compiler.policy_tests import compile_tests
 from app.compiler.responses import compile_responses
 from app.compiler.router import Router
-from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Related, Runtime, ViewWriting
+from app.compiler.runtime import AccessLevel, Chained, CompiledEndpoint, CompiledView, Related, Runtime, ViewWriting
 from app.database import STATEMENT_SECONDS
 from app.definitions.access import Access, RolesAccess
 from app.definitions.endpoints import EndpointDef
@@ -61,6 +72,8 @@ def _compiled(project: Project, revision: int, findings: Findings, data: str) ->
     endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
+    held = held_by(served, [view for view in views.values() if view is not None])
+    served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
     routes = [(endpoint.definition.method, endpoint.definition.path, endpoint) for endpoint in served]
     router: Router[CompiledEndpoint] = Router.build(routes)
     for conflict in router.conflicts:
@@ -69,10 +82,10 @@ def _compiled(project: Project, revision: int, findings: Findings, data: str) ->
     tests = () if findings.found else compile_tests(project, schema, findings)
     if findings.found:
         return None, findings.found
-    kept = {name: view for name, view in views.items() if view is not None}
+    kept = {name: view_with_locks(view, held, schema.tables) for name, view in views.items() if view is not None}
     by_name = {endpoint.name: endpoint for endpoint in served}
     messages = constraint_messages(project, schema.tables)
-    return Runtime(revision, project, schema, router, by_name, kept, compiler.bigints, messages, tests), []
+    return Runtime(revision, project, schema, router, by_name, kept, compiler.bigints, messages, tests, held), []
 
 
 def _check_names(project: Project, findings: Findings) -> None:
@@ -145,7 +158,9 @@ class _Compiler:
         scope = self.schema.scope.with_names(input=record, request=REQUEST)
         rules = compile_rules(said.rules, f"{place}.rules", scope, self.findings)
         context = self._context(said.name, place, scope, optional)
-        chain, known = self._uses((*self._project_uses(said.skip, place), *said.middleware), context, said.steps)
+        context = dataclasses.replace(context, serializable=said.isolation == "serializable")
+        uses = (*self._project_uses(said.skip, place), *said.middleware)
+        chain, known = self._uses(uses, context, said.steps)
         steps, _ = compile_steps(said.steps, known)
         if said.isolation == "serializable" and any(step.calls_out for step in (*chain, *steps)):
             hint = "call out in another endpoint, or say after: commit"
@@ -163,6 +178,7 @@ class _Compiler:
             _begin((*chain, *steps), said.isolation, said.timeout),
             self._reads_request(said),
             responses,
+            Chained(frozenset(context.held), tables_behind([*as_steps(uses), *said.steps], context)),
         )
 
     def view(self, said: ViewDef) -> CompiledView | None:
@@ -188,6 +204,7 @@ class _Compiler:
             tuple(step.run for step in chain),
             _begin((*chain, reading), "read committed", VIEW_TIMEOUT),
             self._reads_request(said),
+            Chained(frozenset(context.held), tables_behind(as_steps(uses), context)),
         )
 
     def _writing(self, said: ViewDef, uses: Sequence[UseDef], context: Context) -> ViewWriting | None:
@@ -198,10 +215,16 @@ class _Compiler:
         if writable is None or validation_findings("", writable.columns, self.bigints):
             return None
         # What is wrong with the chain was found for reading; this one locks what it fetches of the table written.
-        unheard = dataclasses.replace(context, findings=Findings(), later_writes=frozenset({source.table.name}))
+        written = frozenset({source.table.name})
+        if "delete" in said.allow:
+            written = with_what_goes(written, self.schema.tables)
+        unheard = dataclasses.replace(context, findings=Findings(), held=set(), later_writes=written)
         chain, _ = compile_uses(uses, unheard, ())
         validator = object_validator(writable.columns, self.bigints)
-        return ViewWriting(writable, validator, WriteShapes(source, writable), tuple(step.run for step in chain))
+        chained = Chained(frozenset(unheard.held), written | tables_behind(as_steps(uses), context))
+        return ViewWriting(
+            writable, validator, WriteShapes(source, writable), tuple(step.run for step in chain), chained
+        )
 
     def _context(self, owner: str, place: str, scope: Scope, optional: frozenset[str]) -> Context:
         return Context(

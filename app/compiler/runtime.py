@@ -11,6 +11,7 @@ from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.validation import Validator
 from app.definitions.views import ViewDef
+from app.relations.locks import Held
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
 from app.relations.source import Source
@@ -33,6 +34,18 @@ class AccessLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class Chained:
+    """What a chain and what follows it do to rows: those that it holds, and the tables that it may write.
+
+    `locks` are the statements by which its transaction begins.
+    """
+
+    held: frozenset[Held] = frozenset()
+    writes: frozenset[str] = frozenset()
+    locks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledEndpoint:
     """An endpoint as run: `chain` is its middleware, `steps` its own, `begin` opens the transaction, if any."""
 
@@ -45,6 +58,7 @@ class CompiledEndpoint:
     begin: str | None
     reads_request: bool
     responses: Responses | None = None
+    chained: Chained = Chained()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,7 @@ class ViewWriting:
     validator: Validator
     shapes: WriteShapes
     chain: tuple[Run, ...]
+    chained: Chained = Chained()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,7 @@ class CompiledView:
     chain: tuple[Run, ...]
     begin: str | None
     reads_request: bool
+    chained: Chained = Chained()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +103,7 @@ class Runtime:
     """Everything of one revision.
 
     `bigints` names the tables whose id is a bigint; `constraints` gives the columns and the message of each constraint.
+    `held` are the rows that chains hold, for which the tables have triggers.
     """
 
     revision: int
@@ -98,3 +115,4 @@ class Runtime:
     bigints: frozenset[str]
     constraints: Mapping[str, tuple[tuple[str, ...], str | None]]
     tests: tuple[CompiledTest, ...] = ()
+    held: frozenset[Held] = frozenset()

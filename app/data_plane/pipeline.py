@@ -27,7 +27,7 @@ from app.errors import FieldError, RowgateError
 from app.json_body import json_or_text
 from app.rate_limit_headers import limit_headers
 from app.rate_limits import Limit, Outcome
-from app.relations.faults import CommitUnknown, ConstraintViolated, Retryable, Stale
+from app.relations.faults import CommitUnknown, ConstraintViolated, Contended, Retryable, Stale
 from app.relations.session import Connections, Guard, Session
 from app.steps.redaction import hidden_in
 from app.steps.refusals import OutsideWindow
@@ -103,8 +103,10 @@ async def serve(plane: Plane, request: Request, rehearsal: Rehearsal | None = No
                 raise ChangedMeanwhile from None
             await asyncio.gather(plane.live.refresh(), plane.auth.reload(identity))
         except Retryable:
-            if outside or attempt == ATTEMPTS - 1:
+            if outside:
                 raise
+            if attempt == ATTEMPTS - 1:
+                raise Contended from None
             # Whoever was faster may still be committing: at once, the same would only happen again.
             await asyncio.sleep(PAUSE * 4**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
     raise DefinitionsChanging
@@ -182,8 +184,9 @@ async def _carried_out(target: Target, request: Request, call: Call, entered: Ca
 
 def _session(plane: Plane, guard: Guard, begin: str | None, target: Target, rehearsal: Rehearsal | None) -> Session:
     if rehearsal is None:
-        return Session(plane.pool, guard, begin=begin, on_behalf_of=(type(target), target.compiled.name))
-    return rehearsal.session(plane.pool, guard, begin)
+        by = (type(target), target.compiled.name)
+        return Session(plane.pool, guard, begin=begin, locks=target.locks, on_behalf_of=by)
+    return rehearsal.session(plane.pool, guard, begin, target.locks)
 
 
 def _too_long(db: Session) -> RowgateError:

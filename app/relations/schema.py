@@ -71,6 +71,11 @@ class Column:
         return "users" if said.type == "user" else said.table
 
     @property
+    def on_delete(self) -> str | None:
+        """Say what becomes of its row when the one that it refers to is deleted; None where that is refused."""
+        return None if self.definition is None or self.definition.on_delete == "restrict" else self.definition.on_delete
+
+    @property
     def required(self) -> bool:
         """Say whether an insert has to give a value."""
         return self.definition is not None and self.definition.required and self.definition.default is None

@@ -13,6 +13,7 @@ from app.expressions.check import Expression, Scope
 from app.expressions.types import BOOL, Type
 from app.relations.conditions import id_is
 from app.relations.findings import Findings
+from app.relations.locks import Held
 from app.relations.rules import rule_expression
 from app.relations.schema import Table
 from app.relations.source import Source
@@ -56,8 +57,9 @@ class Context:
     """Where a step stands and what it may name; findings gather in the one list of the whole check.
 
     `owner` names the endpoint or view that the chain belongs to, `later_writes` the tables that steps behind this one
-    write, `optional` the inputs that may not have been sent, `arguments` the literal arguments of the middleware,
-    `http_allow` what may be called beside the public internet, `before` what the steps before this one did.
+    write, be it by what goes with a row that is deleted, `optional` the inputs that may not have been sent, `arguments`
+    the literal arguments of the middleware, `http_allow` what may be called beside the public internet, `before` what
+    the steps before this one did. `held` gathers the rows that steps hold; a `serializable` transaction locks tables.
     """
 
     schema: Schema
@@ -74,6 +76,8 @@ class Context:
     inside: tuple[str, ...] = ()
     http_allow: tuple[str, ...] = ()
     before: "Before" = Before()
+    held: set[Held] = dataclasses.field(default_factory=set)
+    serializable: bool = False
 
     def at(self, key: str) -> "Context":
         """Give the context of a part: its place is one key deeper."""
@@ -145,12 +149,15 @@ class StepBody(Definition):
 class Kind:
     """A kind of step: the fields it takes and the check that also compiles it.
 
-    `writes` says whether it writes its `table`, `repeats` whether it runs its nested steps more than once.
+    `writes` says whether it writes its `table`, `deletes` whether rows go by that, `changes_users` whether it writes
+    `users`, `repeats` whether it runs its nested steps more than once.
     """
 
     body: type[StepBody]
     compile: Callable[[Any, Context], Step | None]
     writes: bool = False
+    deletes: bool = False
+    changes_users: bool = False
     repeats: bool = False
 
 

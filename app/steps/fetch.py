@@ -7,8 +7,10 @@ from pydantic import Field, model_validator
 
 from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName
+from app.relations.locks import Reading
 from app.relations.select import select_row
 from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.holding import held_read
 from app.steps.refusals import RowNotFound
 from app.steps.running import Call
 
@@ -38,11 +40,13 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
     if condition is None:
         return None
     lock = body.lock or source.table.name in context.later_writes
-    statement = select_row(source, condition, lock=lock)
     name, optional = body.as_, body.optional
+    # A row that is found is locked; that there is none has to stay so where the chain goes on without it.
+    reading = Reading(source, condition, shown=True, is_set=optional)
+    read = held_read(context, select_row(source, condition, lock=lock), reading, locks=lock)
 
     async def fetch(call: Call) -> None:
-        rows = await (call.db.held_rows if lock else call.db.rows)(statement, call.env)
+        rows = await read.rows(call)
         if call.trace is not None and source.filter is not None:
             unfiltered = select_row(replace(source, filter=None), condition, lock=False)
             found = rows or await call.db.aside(unfiltered, call.env)
@@ -55,7 +59,7 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
         else:
             raise RowNotFound
 
-    return Step(fetch, {name: source.record}, statements=1, locks=body.lock)
+    return Step(fetch, {name: source.record}, statements=read.statements, locks=body.lock)
 
 
 FETCH = Kind(FetchBody, _compile)

@@ -95,7 +95,7 @@ class Call:
         self.holds_answers = services.holds_answers
         self.outside = outside
         self.failures: list[Counting] = []
-        self.at_end: dict[int, Callable[[], Awaitable[None]]] = {}
+        self.at_end: dict[tuple[str, ...], Callable[[], Awaitable[None]]] = {}
         self.trace: Trace | None = None
         self.at: StepInfo | None = None
         self.ran: deque[StepInfo] = deque(maxlen=REMEMBERED)

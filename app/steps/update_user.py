@@ -116,4 +116,4 @@ async def _new_password(call: Call, user_id: str, email: str, password: str) -> 
     return NewPassword(await call.accounts.passwords.hash(password), before)
 
 
-UPDATE_USER = Kind(UpdateUserBody, _compile)
+UPDATE_USER = Kind(UpdateUserBody, _compile, changes_users=True)

@@ -93,21 +93,33 @@ async def test_in_one_turn_of_the_loop_only_some_are_begun_and_only_some_refused
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(overload, "WAIT_SECONDS", 0)
-    requests = Requests(Room(1_000, 1_000))
+    requests = Requests(Room(932, 932))
     for _ in range(900):
         requests.ask("one")
     assert len(requests.begun) == overload.BATCH
     await asyncio.sleep(0)
     assert len(requests.begun) == 2 * overload.BATCH
-    await until(lambda: len(requests.begun) == 800)
-    await until(lambda: requests.refused)
-    assert len(requests.refused) <= overload.BATCH
-    await until(lambda: len(requests.refused) == 100)
+    await until(lambda: len(requests.begun) == 900)
+    for _ in range(200):
+        requests.ask("one")
+    assert len(requests.begun) == 900
+    turns = 0
+    while len(requests.refused) < 100:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 100 // overload.REFUSED_AT_LEAST
+    refused = len(requests.refused)
+    for _ in range(5):
+        requests.end_one()
+    assert len(requests.begun) == 905
+    await asyncio.sleep(0)
+    assert len(requests.refused) - refused in {overload.REFUSED_AT_LEAST, 5 * overload.REFUSED_FOR_EACH}
+    await until(lambda: len(requests.refused) == 195)
 
 
 async def test_places_follow_what_has_been_seen_to_end() -> None:
-    room = Room(100, 400)
-    assert room.places == 250
+    room = Room(100, 2_000)
+    assert room.places == 400
 
     def seen(ended: int, *, crowded: bool) -> int:
         room._since = asyncio.get_running_loop().time() - 1
@@ -115,9 +127,9 @@ async def test_places_follow_what_has_been_seen_to_end() -> None:
         room._look_back()
         return room.places
 
-    assert [seen(100, crowded=False) for _ in range(9)] == [250] * 9  # few came: that says nothing
-    assert seen(1_000, crowded=False) > 250
-    assert [seen(5_000, crowded=True) for _ in range(9)][-1] == 400
+    assert [seen(100, crowded=False) for _ in range(9)] == [400] * 9  # few came: that says nothing
+    assert seen(1_000, crowded=False) == 500
+    assert [seen(5_000, crowded=True) for _ in range(9)][-1] == 2_000
     assert [seen(10, crowded=True) for _ in range(30)][-1] == 100
 
 

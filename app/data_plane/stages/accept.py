@@ -50,6 +50,11 @@ class EndpointTarget:
         return self.compiled.begin
 
     @property
+    def locks(self) -> tuple[str, ...]:
+        """Give the statements that the transaction begins by."""
+        return self.compiled.chained.locks
+
+    @property
     def responses(self) -> Responses | None:
         """Give what is declared of its answers."""
         return self.compiled.responses
@@ -75,6 +80,12 @@ class ViewTarget:
     def begin(self) -> str | None:
         """Give the statement that opens the transaction; a write has one, since a row outside the filter undoes it."""
         return self.compiled.begin if self.action == "select" else "BEGIN"
+
+    @property
+    def locks(self) -> tuple[str, ...]:
+        """Give the statements that the transaction begins by."""
+        writing = self.compiled.writing
+        return (self.compiled if self.action == "select" or writing is None else writing).chained.locks
 
 
 Target = EndpointTarget | ViewTarget
