@@ -16,9 +16,7 @@ from app.shares import Share, may_take_one_more, next_in_line
 PLACES_PER_CONNECTION = 10
 MOST_PLACES = 2_000
 FEW_PLACES = 16
-CARRY_SECONDS = (
-    0.5  # what is begun shall have its answer in about this time, if its like don't take longer by themselves
-)
+CARRY_SECONDS = 0.8
 WAIT_SECONDS = 0.05
 MOST_WAITING = 1_000
 WINDOW_SECONDS = 0.25
@@ -117,6 +115,7 @@ class Room:
         if self._count >= MOST_WAITING:
             # In a turn of its own: behind a refusal stands the next of the requests that came at one blow.
             asyncio.get_running_loop().call_soon(self._refuse, refuse)
+            self._forget(share)
         else:
             self._wait(share, begin, refuse)
 

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.auth.audit import chain_under
 from app.auth.start import derived
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
 from app.database import connect
@@ -58,6 +59,7 @@ end
 
 async def build(url: str) -> list[tuple[str, str, str]]:
     """Make the database, and give callers: a user, a token, a document of theirs."""
+    chain_under(SECRET)
     await apply(url, HERE / "backend.yaml", [], dry_run=False, allow_wider=True)
     connection: Any = await connect(url)
     await connection.execute(
