@@ -128,7 +128,7 @@ async def test_places_follow_what_has_been_seen_to_end() -> None:
         return room.places
 
     assert [seen(100, crowded=False) for _ in range(9)] == [400] * 9  # few came: that says nothing
-    assert seen(1_000, crowded=False) == 500
+    assert 490 <= seen(1_000, crowded=False) <= 500
     assert [seen(5_000, crowded=True) for _ in range(9)][-1] == 2_000
     assert [seen(10, crowded=True) for _ in range(30)][-1] == 100
 
