@@ -12,7 +12,7 @@ setup: ## Make .venv with everything that is needed
 	.venv/bin/uv sync -q --frozen
 
 serve: ## Serve the example on http://127.0.0.1:8000
-	$(RUN) rowgate serve --config examples/documents.yaml
+	$(RUN) rowgate serve --start-with examples/documents.yaml
 
 test: ## Run all tests
 	$(RUN) pytest -q -n auto

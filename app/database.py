@@ -28,6 +28,7 @@ CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 SLOW_SECONDS = 0.5
 KNOWN = 8  # connections given back, from which on their average says something
+HEAVY_SECONDS = 2 * SLOW_SECONDS  # so that a share is slow of which half the answers are large
 
 STATEMENT_SECONDS = 5
 # Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
@@ -224,10 +225,14 @@ class Pool:
         self._leased[connection] = share, time.monotonic()
         return connection
 
-    def release(self, connection: Any, *, reusable: bool = True) -> None:
-        """Give a connection back; what is not fit for the next borrower is closed. Twice is a mistake of ours."""
+    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
+        """Give a connection back; what is not fit for the next borrower is closed. Twice is a mistake of ours.
+
+        One that was `heavy` carried a large answer, and counts as slow: several at once are as much of a burden.
+        """
         share, since = self._leased.pop(connection)
-        share.seconds += (time.monotonic() - since - share.seconds) / KNOWN
+        seconds = max(time.monotonic() - since, HEAVY_SECONDS if heavy else 0)
+        share.seconds += (seconds - share.seconds) / KNOWN
         share.returned += 1
         self._take_back(share)
         if self._closed and not self._leased:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 
 from app.auth.audit import chain_under
 from app.auth.core import Accounts
@@ -50,8 +50,9 @@ class Rowgate:
         self.fastapi.state.settings = settings
         self.fastapi.state.embedded_up = embedded_up
         limits = RouteLimits(settings)
-        for router in (surface_router, auth_router(limits), admin_router(limits)):
-            self.fastapi.include_router(router)
+        self.fastapi.include_router(surface_router)
+        self.fastapi.include_router(auth_router(limits), dependencies=[Depends(_anything_served)])
+        self.fastapi.include_router(admin_router(limits))
         install_problems(self.fastapi)
         self.data_plane: DataPlane | None = None
         self.admission = Admission(settings.pool_size, self._early_refusal)
@@ -107,6 +108,7 @@ class Rowgate:
             redis = settings.redis_url
             limiter = Limiter.in_memory() if redis is None else Limiter.in_redis(redis.get_secret_value())
             stack.push_async_callback(limiter.close)
+            limiter.start()
             sealing_key = SealingKey.of(settings.secret_key.get_secret_value())
             async with pool.lease() as connection:
                 await check_key(connection, sealing_key)
@@ -140,6 +142,11 @@ class Rowgate:
             self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies, app.state.recent)
             app.state.data_plane = self.data_plane
             yield
+
+
+def _anything_served(request: Request) -> None:
+    """Raise DefinitionsBroken while nothing is served: whoever signs in is described by the definitions, too."""
+    _ = request.app.state.live.runtime
 
 
 def create_app(settings: Settings, database_url: str, embedded_up: UpFlag | None = None) -> Rowgate:

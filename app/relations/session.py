@@ -9,8 +9,10 @@ import asyncpg
 
 from app.errors import RowgateError
 from app.lock_waits import WAIT_FOR_ROWS
-from app.relations.faults import FAULTS, Contended, LockTimeout, Stale, translated
+from app.relations.faults import FAULTS, AnswerTooLarge, Contended, LockTimeout, Stale, translated
 from app.relations.statement import CONFIRM, Environment, Statement
+
+HEAVY_BYTES = 1_000_000
 
 Guard = tuple[int, str | None, int | None]
 
@@ -48,8 +50,8 @@ class Connections(Protocol):
     async def acquire(self, on_behalf_of: object = None) -> Any:
         """Take a connection; what is named shares the others with all else that is."""
 
-    def release(self, connection: Any, *, reusable: bool = True) -> None:
-        """Give it back; one that isn't `reusable` was cut off in a statement."""
+    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
+        """Give it back; one that isn't `reusable` was cut off in a statement, one that was `heavy` carried much."""
 
 
 class Lent:
@@ -63,7 +65,7 @@ class Lent:
         """Give the connection."""
         return self._connection
 
-    def release(self, connection: Any, *, reusable: bool = True) -> None:
+    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
         """Leave it to whoever lent it."""
 
 
@@ -82,10 +84,12 @@ class Session:
         "_ends",
         "_fresh",
         "_guard",
+        "_heavy",
         "_held",
         "_in_transaction",
         "_locks",
         "_on_behalf_of",
+        "_patience",
         "_patient",
         "_pool",
         "_watch",
@@ -105,14 +109,16 @@ class Session:
         ends: Ends = LASTING,
         watch: Watch | None = None,
         on_behalf_of: object = None,
+        patience: str = WAIT_FOR_ROWS,
     ) -> None:
         """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one.
 
         `locks` are those that lock what the transaction needs before any of it sees the database.
         `watch` is told of every statement. Without a guard there is nothing to confirm. `on_behalf_of` names the share
-        of the pool that the connection is taken for.
+        of the pool that the connection is taken for. `patience` is the statement that lets it wait for rows.
         """
         self._pool = pool
+        self._patience = patience
         self._on_behalf_of = on_behalf_of
         self._guard = guard
         self._begin = begin
@@ -127,6 +133,7 @@ class Session:
         self._fresh = guard is None
         self._held: list[tuple[_Bound | None, _Bound, list[Any]]] = []
         self._wrote = False
+        self._heavy = False
         self._when_committed: list[Callable[[], None]] = []
         # Set while a writing statement runs by itself: cut off in it, nobody knows here whether it was carried out.
         self.in_doubt = False
@@ -208,11 +215,13 @@ class Session:
                 if self._in_transaction or not statement.waits:
                     raise
                 # By itself it waits no longer for a row than readers wait; nothing has happened, and now it may.
-                await self._connection.execute(f"BEGIN; {WAIT_FOR_ROWS}")
+                await self._connection.execute(f"BEGIN; {self._patience}")
                 self._in_transaction = self._patient = True
                 found = await self._fetch(statement, parameters)
         except FAULTS as error:
-            raise translated(error, reading=not statement.waits) from error
+            refusal = translated(error, reading=not statement.waits)
+            self._heavy = self._heavy or isinstance(refusal, AnswerTooLarge)
+            raise refusal from error
         self.confirmed = self._fresh = True
         return found
 
@@ -225,6 +234,10 @@ class Session:
         found: list[Any] = await fetched
         self.in_doubt = False
         return found
+
+    def carried(self, size: int) -> None:
+        """Note how many bytes a statement's rows, or what was made of them, had."""
+        self._heavy = self._heavy or size > HEAVY_BYTES
 
     async def confirm(self) -> None:
         """Confirm the guard where no statement has yet: a request without a database step does this alone."""
@@ -294,7 +307,7 @@ class Session:
             return
         said = [] if self._in_transaction else [begin]
         if (waits or self._locks) and not self._patient and begin.startswith("BEGIN"):
-            said.append(WAIT_FOR_ROWS)
+            said.append(self._patience)
             self._patient = True
         if not self._in_transaction:
             said += self._locks
@@ -323,7 +336,7 @@ class Session:
         except FAULTS as error:
             raise translated(error, committing=True) from error
         finally:
-            self._pool.release(connection, reusable=reusable)
+            self._pool.release(connection, reusable=reusable, heavy=self._heavy)
         for tell in self._when_committed:
             tell()
         self._when_committed.clear()
@@ -345,4 +358,4 @@ class Session:
         except FAULTS:
             clean = False
         finally:
-            self._pool.release(connection, reusable=clean)
+            self._pool.release(connection, reusable=clean, heavy=self._heavy)

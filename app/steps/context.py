@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from app.definitions.answers import MAX_BYTES
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition
 from app.definitions.steps import StepDef
@@ -27,7 +28,8 @@ class Step:
     """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
 
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
-    after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it.
+    after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
+    `measured` that the bytes of what it binds were counted in its statement.
     """
 
     run: Run
@@ -38,6 +40,7 @@ class Step:
     undoes: bool = False
     locks: bool = False
     calls_out: bool = False
+    measured: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Context:
     write, be it by what goes with a row that is deleted, `optional` the inputs that may not have been sent, `arguments`
     the literal arguments of the middleware, `http_allow` what may be called beside the public internet, `before` what
     the steps before this one did. `held` gathers the rows that steps hold; a `serializable` transaction locks tables.
+    `max_bytes` is how large an answer may be, `measured` names what was held against that when it was read.
     """
 
     schema: Schema
@@ -76,6 +80,8 @@ class Context:
     inside: tuple[str, ...] = ()
     http_allow: tuple[str, ...] = ()
     before: "Before" = Before()
+    max_bytes: int = MAX_BYTES
+    measured: frozenset[str] = frozenset()
     held: set[Held] = dataclasses.field(default_factory=set)
     serializable: bool = False
 
@@ -83,13 +89,18 @@ class Context:
         """Give the context of a part: its place is one key deeper."""
         return dataclasses.replace(self, place=f"{self.place}.{key}")
 
+    def behind(self, step: Step) -> "Context":
+        """Give the context of what follows a step."""
+        measured = self.measured | step.binds.keys() if step.measured else self.measured - step.binds.keys()
+        return dataclasses.replace(self.binding(step.binds), before=self.before.then(step), measured=measured)
+
     def binding(self, names: Mapping[str, Type]) -> "Context":
         """Give the context in which these names are known too."""
         return dataclasses.replace(self, scope=self.scope.with_names(**names)) if names else self
 
-    def report(self, key: str, message: str, hint: str | None = None) -> None:
-        """Add a finding about a field of the step."""
-        self.findings.report(f"{self.place}.{key}", message, hint)
+    def report(self, key: str, message: str, hint: str | None = None, *, stricter: bool = False) -> None:
+        """Add a finding about a field of the step; one that is `stricter` leaves the step compiled."""
+        self.findings.report(f"{self.place}.{key}", message, hint, stricter=stricter)
 
     def expression(self, key: str, text: str, expected: Type | None = None) -> Expression | None:
         """Check an expression field that is evaluated in process."""

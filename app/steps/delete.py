@@ -40,7 +40,7 @@ def _compile(body: DeleteBody, context: Context) -> Step | None:
     condition = context.which(body.id, body.where, source)
     if condition is None:
         return None
-    statement = delete_rows(table, condition)
+    statement = delete_rows(table, condition, context.max_bytes)
     one = body.expect == "one" or (body.expect is None and body.id is not None)
     name = body.as_
     # Whether it found any, a later step can ask where the chain goes on without.
@@ -54,7 +54,7 @@ def _compile(body: DeleteBody, context: Context) -> Step | None:
 
     binds = binds_written(name, table, one=one)
     undoes = one and body.where is not None
-    return Step(delete, binds, statements=1 + held.statements, writes=True, undoes=undoes)
+    return Step(delete, binds, statements=1 + held.statements, writes=True, undoes=undoes, measured=True)
 
 
 DELETE = Kind(DeleteBody, _compile, writes=True, deletes=True)

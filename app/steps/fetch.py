@@ -43,12 +43,14 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
     name, optional = body.as_, body.optional
     # A row that is found is locked; that there is none has to stay so where the chain goes on without it.
     reading = Reading(source, condition, shown=True, is_set=optional)
-    read = held_read(context, select_row(source, condition, lock=lock), reading, locks=lock)
+    statement = select_row(source, condition, lock=lock, max_bytes=context.max_bytes)
+    read = held_read(context, statement, reading, locks=lock)
 
     async def fetch(call: Call) -> None:
         rows = await read.rows(call)
         if call.trace is not None and source.filter is not None:
-            unfiltered = select_row(replace(source, filter=None), condition, lock=False)
+            open_source = replace(source, filter=None)
+            unfiltered = select_row(open_source, condition, lock=False, max_bytes=context.max_bytes)
             found = rows or await call.db.aside(unfiltered, call.env)
             before = None if found is None else len(found)
             call.trace.note(rows_before_filter=before, rows_after_filter=len(rows))
@@ -59,7 +61,7 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
         else:
             raise RowNotFound
 
-    return Step(fetch, {name: source.record}, statements=read.statements, locks=body.lock)
+    return Step(fetch, {name: source.record}, statements=read.statements, locks=body.lock, measured=True)
 
 
 FETCH = Kind(FetchBody, _compile)

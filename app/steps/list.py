@@ -40,7 +40,7 @@ def _compile(body: ListBody, context: Context) -> Step | None:
     if (body.where is not None and condition is None) or limit is None:
         return None
     lock = source.table.name in context.later_writes
-    statement = select_rows(source, condition, order, limit, offset, lock=lock)
+    statement = select_rows(source, condition, order, limit, offset, lock=lock, max_bytes=context.max_bytes)
     ordered = tuple(term.column for term in order or source.order)
     read = held_read(context, statement, Reading(source, condition, columns=ordered, shown=True), locks=lock)
     name = body.as_
@@ -48,7 +48,7 @@ def _compile(body: ListBody, context: Context) -> Step | None:
     async def list_rows(call: Call) -> None:
         call.env[name] = [dict(row) for row in await read.rows(call)]
 
-    return Step(list_rows, {name: ListOf(source.record)}, statements=read.statements)
+    return Step(list_rows, {name: ListOf(source.record)}, statements=read.statements, measured=True)
 
 
 def _bounded(said: Any, source: Source, context: Context) -> Evaluator | None:

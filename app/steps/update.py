@@ -43,7 +43,7 @@ def _compile(body: UpdateBody, context: Context) -> Step | None:
     values = compile_settings(body.set, table, context, over_row=True)
     if condition is None or len(values) < len(body.set):
         return None
-    statement = update_rows(table, condition, values)
+    statement = update_rows(table, condition, values, context.max_bytes)
     one = body.expect == "one" or (body.expect is None and body.id is not None)
     name = body.as_
     # Whether it found any, a later step can ask where the chain goes on without.
@@ -57,7 +57,7 @@ def _compile(body: UpdateBody, context: Context) -> Step | None:
 
     binds = binds_written(name, table, one=one)
     undoes = one and body.where is not None
-    return Step(update, binds, statements=1 + held.statements, writes=True, undoes=undoes)
+    return Step(update, binds, statements=1 + held.statements, writes=True, undoes=undoes, measured=True)
 
 
 UPDATE = Kind(UpdateBody, _compile, writes=True)
