@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.changes import settle as settling
-from app.changes.apply import apply_project
+from app.changes.apply import apply_holds, apply_project
 from app.changes.settle import settle
 from app.changes.table_locks import TablesBusy
 from app.compiler.compile import compile_project
@@ -136,9 +136,9 @@ async def test_what_could_not_be_settled_is_tried_again(
     async def busy(*given: Any, **named: Any) -> Any:
         if failures:
             raise failures.pop()
-        return await apply_project(*given, **named)
+        return await apply_holds(*given, **named)
 
-    monkeypatch.setattr(settling, "apply_project", busy)
+    monkeypatch.setattr(settling, "apply_holds", busy)
     monkeypatch.setattr(settling, "PAUSE", 0)
     settler = settling.Settler(engine)
     settler.follow(runtime)
