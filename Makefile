@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language migrate soak test-docker
+.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-holds migrate soak test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -12,7 +12,7 @@ setup: ## Make .venv with everything that is needed
 	.venv/bin/uv sync -q --frozen
 
 serve: ## Serve the example on http://127.0.0.1:8000
-	$(RUN) rowgate serve --config examples/documents.yaml
+	$(RUN) rowgate serve --start-with examples/documents.yaml
 
 test: ## Run all tests
 	$(RUN) pytest -q -n auto
@@ -45,6 +45,9 @@ bench-language: ## Measure the rule language beside two other implementations of
 
 soak: ## Kill servers and databases under load, and print what was held to; some ten minutes
 	$(RUN) python -m tests.faults.soak $(SOAK)
+
+bench-holds: ## Measure what it costs that rows which are counted are held until the request has written
+	$(RUN) python -m benchmarks.holds
 
 test-docker: ## Build the image, bring the compose file up, and run README's story against it
 	tests/deploy/run

@@ -10,11 +10,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from app import serving
+from app import audit_command, serving
 from app.auth.admins import ROLES
 from app.changes import commands
 from app.changes.apply import DefinitionInvalid, PolicyTestsFailed, Wider
 from app.changes.files import read_bytes
+from app.changes.start import Start
 from app.compiler.access import table
 from app.compiler.doubts import access_matrix
 from app.definitions.project import Project
@@ -40,6 +41,7 @@ class Language(StrEnum):
 
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(audit_command.app, name="audit")
 File = Annotated[Path, typer.Argument(help="The YAML or JSON document of the backend.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Url = Annotated[str | None, typer.Option(envvar="ROWGATE_URL", help="A running server, in place of the database.")]
@@ -59,23 +61,34 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Processes; more than one need ROWGATE_REDIS_URL.", min=1, max=64)] = 1,
-    config: Annotated[Path | None, typer.Option(help="A document to apply at the start.")] = None,
+    start_with: Annotated[Path | None, typer.Option(help="A document that defines an empty backend, once.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The document that the backend is, at each start.")] = None,
+    destroy: Destroy = [],  # noqa: B006 - typer copies it
     *,
     allow_wider: AllowWider = False,
+    allow_rollback: Annotated[bool, typer.Option(help="With --config: take a file that a later one replaced.")] = False,
 ) -> None:
     """Serve the backend."""
+    if start_with is not None and config is not None:
+        typer.echo("--start-with defines an empty backend once, and --config is what it always is: take one.", err=True)
+        raise typer.Exit(WRONG_CALL)
+    if config is None and (destroy or allow_wider or allow_rollback):
+        typer.echo("--destroy, --allow-wider and --allow-rollback go with --config.", err=True)
+        raise typer.Exit(WRONG_CALL)
     settings = load_settings()
     start_log(settings.log_format)
-    raise typer.Exit(
-        serving.serve(settings, host=host, port=port, workers=workers, config=config, allow_wider=allow_wider)
-    )
+    start = Start(config, start_with, tuple(destroy), allow_wider, allow_rollback)
+    raise typer.Exit(serving.serve(settings, host=host, port=port, workers=workers, start=start))
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database to what this version needs."""
-    with serving.database(load_settings()) as url:
-        typer.echo(f"The database is at version {asyncio.run(migrations.migrate(url))}.")
+    settings = load_settings()
+    password = None if settings.serve_password is None else settings.serve_password.get_secret_value()
+    with serving.database(settings) as url:
+        version = asyncio.run(migrations.migrate(url, settings.serve_role, password))
+    typer.echo(f"The database is at version {version}.")
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import asyncpg
 
 from app.errors import RowgateError
+from app.lock_waits import READERS_WAIT, Connection, TablesChanging
 from app.wire_values import (
     decode_date,
     decode_decimal,
@@ -25,14 +26,15 @@ ACQUIRE_SECONDS = 1.0
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 SLOW_SECONDS = 0.5
+HEAVY_SECONDS = 2 * SLOW_SECONDS  # so that a share is slow of which half the answers are large
 
 STATEMENT_SECONDS = 5
 # Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
-# what one statement, one wait for a lock, or a transaction that does nothing may take.
+# what one statement, one wait for a lock outside of a transaction, or a transaction that does nothing may take.
 SESSION_SETTINGS = {
     "search_path": "pg_catalog",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
-    "lock_timeout": "2s",
+    "lock_timeout": READERS_WAIT,
     "idle_in_transaction_session_timeout": "10s",
 }
 
@@ -90,6 +92,7 @@ async def connect(url: str) -> Any:
             connection = await asyncpg.connect(
                 url,
                 timeout=CONNECT_SECONDS,
+                connection_class=Connection,
                 server_settings={
                     "application_name": "rowgate",
                     "TimeZone": "UTC",
@@ -133,6 +136,7 @@ class Lease:
     async def __aenter__(self) -> Any:
         """Take the connection."""
         self._connection = await self._pool.acquire()
+        self._connection.waits_for_rows = False
         return self._connection
 
     async def __aexit__(
@@ -140,7 +144,8 @@ class Lease:
     ) -> None:
         """Give it back, or have it closed when the block was cut off while it may have been in use.
 
-        Raises `DatabaseUnavailable` in the place of what a lost connection raised.
+        Raises `DatabaseUnavailable` in the place of what a lost connection raised, and `TablesChanging` where a block
+        that only reads waited for a lock in vain.
         """
         lost = isinstance(error, _LOST) or (
             isinstance(error, asyncpg.InterfaceError) and bool(self._connection.is_closed())
@@ -148,6 +153,8 @@ class Lease:
         self._pool.release(self._connection, reusable=not isinstance(error, _CUT_OFF))
         if lost:
             raise DatabaseUnavailable("The database is not available.") from error
+        if isinstance(error, asyncpg.LockNotAvailableError) and not self._connection.waits_for_rows:
+            raise TablesChanging from error
 
 
 class Share:
@@ -218,10 +225,14 @@ class Pool:
         self._leased[connection] = share, time.monotonic()
         return connection
 
-    def release(self, connection: Any, *, reusable: bool = True) -> None:
-        """Give a connection back; what is not fit for the next borrower is closed. Twice is a mistake of ours."""
+    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
+        """Give a connection back; what is not fit for the next borrower is closed. Twice is a mistake of ours.
+
+        One that was `heavy` carried a large answer, and counts as slow: several at once are as much of a burden.
+        """
         share, since = self._leased.pop(connection)
-        share.seconds += (time.monotonic() - since - share.seconds) / 8
+        seconds = max(time.monotonic() - since, HEAVY_SECONDS if heavy else 0)
+        share.seconds += (seconds - share.seconds) / 8
         self._take_back(share)
         if self._closed and not self._leased:
             self._drained.set()

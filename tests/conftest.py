@@ -11,8 +11,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from app.auth.audit import chain_under
 from app.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
 from app.store.migrate import migrate
+from tests.backend import SECRET_KEY
 from tests.statements import captured
 
 
@@ -45,6 +47,12 @@ def log_as_it_was() -> Iterator[None]:
     httpx.setLevel(logging.NOTSET)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def audit_key() -> None:
+    """Let every process have the secret of `tests.backend`, until a test serves with another one."""
+    chain_under(SECRET_KEY)
 
 
 @pytest.fixture(scope="session")

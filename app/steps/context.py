@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from app.definitions.answers import MAX_BYTES
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition
 from app.definitions.steps import StepDef
@@ -13,6 +14,7 @@ from app.expressions.check import Expression, Scope
 from app.expressions.types import BOOL, Type
 from app.relations.conditions import id_is
 from app.relations.findings import Findings
+from app.relations.locks import Held
 from app.relations.rules import rule_expression
 from app.relations.schema import Table
 from app.relations.source import Source
@@ -26,7 +28,8 @@ class Step:
     """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
 
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
-    after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it.
+    after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
+    `measured` that the bytes of what it binds were counted in its statement.
     """
 
     run: Run
@@ -37,6 +40,7 @@ class Step:
     undoes: bool = False
     locks: bool = False
     calls_out: bool = False
+    measured: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,8 +60,10 @@ class Context:
     """Where a step stands and what it may name; findings gather in the one list of the whole check.
 
     `owner` names the endpoint or view that the chain belongs to, `later_writes` the tables that steps behind this one
-    write, `optional` the inputs that may not have been sent, `arguments` the literal arguments of the middleware,
-    `http_allow` what may be called beside the public internet, `before` what the steps before this one did.
+    write, be it by what goes with a row that is deleted, `optional` the inputs that may not have been sent, `arguments`
+    the literal arguments of the middleware, `http_allow` what may be called beside the public internet, `before` what
+    the steps before this one did. `held` gathers the rows that steps hold; a `serializable` transaction locks tables.
+    `max_bytes` is how large an answer may be, `measured` names what was held against that when it was read.
     """
 
     schema: Schema
@@ -74,18 +80,27 @@ class Context:
     inside: tuple[str, ...] = ()
     http_allow: tuple[str, ...] = ()
     before: "Before" = Before()
+    max_bytes: int = MAX_BYTES
+    measured: frozenset[str] = frozenset()
+    held: set[Held] = dataclasses.field(default_factory=set)
+    serializable: bool = False
 
     def at(self, key: str) -> "Context":
         """Give the context of a part: its place is one key deeper."""
         return dataclasses.replace(self, place=f"{self.place}.{key}")
 
+    def behind(self, step: Step) -> "Context":
+        """Give the context of what follows a step."""
+        measured = self.measured | step.binds.keys() if step.measured else self.measured - step.binds.keys()
+        return dataclasses.replace(self.binding(step.binds), before=self.before.then(step), measured=measured)
+
     def binding(self, names: Mapping[str, Type]) -> "Context":
         """Give the context in which these names are known too."""
         return dataclasses.replace(self, scope=self.scope.with_names(**names)) if names else self
 
-    def report(self, key: str, message: str, hint: str | None = None) -> None:
-        """Add a finding about a field of the step."""
-        self.findings.report(f"{self.place}.{key}", message, hint)
+    def report(self, key: str, message: str, hint: str | None = None, *, stricter: bool = False) -> None:
+        """Add a finding about a field of the step; one that is `stricter` leaves the step compiled."""
+        self.findings.report(f"{self.place}.{key}", message, hint, stricter=stricter)
 
     def expression(self, key: str, text: str, expected: Type | None = None) -> Expression | None:
         """Check an expression field that is evaluated in process."""
@@ -159,7 +174,8 @@ def never(_said: Fields) -> bool:
 class Kind:
     """A kind of step: the fields it takes and the check that also compiles it.
 
-    `writes` says whether it writes its `table`, `repeats` whether it runs its nested steps more than once.
+    `writes` says whether it writes its `table`, `deletes` whether rows go by that, `changes_users` whether it writes
+    `users`, `repeats` whether it runs its nested steps more than once.
     `refuses` says of a step's fields whether it may end a request with a refusal: so it is, unless the kind proves that
     it isn't. What steps inside it refuse is theirs, and a value without an answer is a fault, no refusal.
     `grows` says whether it refuses only where it finds no row: whoever gets past it does so too where there are more.
@@ -170,6 +186,8 @@ class Kind:
     body: type[StepBody]
     compile: Callable[[Any, Context], Step | None]
     writes: bool = False
+    deletes: bool = False
+    changes_users: bool = False
     repeats: bool = False
     refuses: Callable[[Fields], bool] = always
     grows: bool = False

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from app.database import DatabaseOverloaded, DatabaseUnavailable, Pool, Share
+from app.database import SLOW_SECONDS, DatabaseOverloaded, DatabaseUnavailable, Pool, Share
 from app.embedded import SUPERUSER, EmbeddedPostgres
 
 
@@ -125,6 +125,13 @@ async def test_the_connection_used_last_is_used_first(pool: Pool) -> None:
     assert await pool.acquire() is first
     pool.release(first)
     pool.release(second)
+
+
+async def test_large_answers_make_a_share_slow_however_quick_they_are(pool: Pool) -> None:
+    for heavy, share in ((True, "large"), (False, "small")):
+        for _ in range(20):
+            pool.release(await pool.acquire(share), heavy=heavy)
+    assert pool._shares["small"].seconds < SLOW_SECONDS <= pool._shares["large"].seconds
 
 
 async def test_a_connection_inside_a_transaction_is_closed_and_its_work_rolled_back(pool: Pool) -> None:
