@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-holds migrate soak test-docker
+.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds migrate soak \ test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -40,6 +40,9 @@ bench-smoke: ## The same in a minute, for watching
 bench-seeing: ## Measure what the ring of refusals, a trace that nobody asks for and a shadow cost
 	$(RUN) python -m benchmarks.seeing
 
+bench-overload: ## Measure 1,000 connections at once and three times the load that is carried, in a minute or two
+	$(RUN) python -m benchmarks.overload
+
 bench-language: ## Measure the rule language beside two other implementations of CEL
 	$(RUN) --with common-expression-language==0.10.0 python -m benchmarks.language
 
@@ -48,6 +51,12 @@ soak: ## Kill servers and databases under load, and print what was held to; some
 
 bench-holds: ## Measure what it costs that rows which are counted are held until the request has written
 	$(RUN) python -m benchmarks.holds
+
+bench-holds: ## Measure what it costs that rows which are counted are held until the request has written
+	$(RUN) python -m benchmarks.holds
+
+soak: ## Kill servers and databases under load, and print what was held to; some ten minutes
+	$(RUN) python -m tests.faults.soak $(SOAK)
 
 test-docker: ## Build the image, bring the compose file up, and run README's story against it
 	tests/deploy/run

@@ -26,8 +26,11 @@ async def readyz(request: Request) -> Response:
     Without the store of rate limits it is ready all the same: sign-in and all that isn't limited go on. So it is while
     others are served beside definitions that are out of order, which `broken` names.
     """
-    live, watch = request.app.state.live, request.app.state.limiter.watch
+    state = request.app.state
+    live, watch, embedded_up = state.live, state.limiter.watch, state.embedded_up
     checks = {"database": live.in_touch, "definitions": live.ready}
+    if embedded_up is not None:
+        checks["embedded_postgres"] = bool(embedded_up)
     ready = all(checks.values())
     if watch is not None:
         checks["limits"] = watch.answers

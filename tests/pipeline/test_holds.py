@@ -117,7 +117,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 # Who wins is asked here, not how soon a busy machine tells.
-PATIENT = "SET LOCAL lock_timeout = '30s'"
+PATIENT = "SET LOCAL lock_timeout = 60000"
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ async def test_who_waits_too_long_for_others_is_told_to_come_back(
 ) -> None:
     """Who counts waits for who writes, and the other way round; each no longer than for a row."""
     lock = "SELECT pg_advisory_xact_lock(rowgate.hold_key('data.oncall'::regclass, '', ''))"
-    monkeypatch.setattr(session, "WAIT_FOR_ROWS", "SET LOCAL lock_timeout = '200ms'")
+    monkeypatch.setattr(session, "WAIT_FOR_ROWS", "SET LOCAL lock_timeout = 200")
     team = await on_call(backend, 2)
     async with backend.app.fastapi.state.pool.lease() as connection, connection.transaction():
         await connection.execute(lock)
