@@ -1,7 +1,8 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds migrate soak \ test-docker
+.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds migrate soak \
+	test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -45,12 +46,6 @@ bench-overload: ## Measure 1,000 connections at once and three times the load th
 
 bench-language: ## Measure the rule language beside two other implementations of CEL
 	$(RUN) --with common-expression-language==0.10.0 python -m benchmarks.language
-
-soak: ## Kill servers and databases under load, and print what was held to; some ten minutes
-	$(RUN) python -m tests.faults.soak $(SOAK)
-
-bench-holds: ## Measure what it costs that rows which are counted are held until the request has written
-	$(RUN) python -m benchmarks.holds
 
 bench-holds: ## Measure what it costs that rows which are counted are held until the request has written
 	$(RUN) python -m benchmarks.holds
