@@ -285,7 +285,8 @@ class _Walker:
         ends = all_of(list(self.inside))
         if KINDS[step.do].refuses(said):
             self.ask(_REFUSED, f"respond {said.get('status')}", step.do)
-        else:
+        if self.written or not KINDS[step.do].refuses(said):
+            # What was written before is kept: no later rule keeps anybody from it.
             self.answered.append(ends)
         self.ended.append(ends)
 

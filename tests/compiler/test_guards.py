@@ -113,6 +113,10 @@ def test_an_answer_refuses_by_its_status_and_keeps_others_from_what_comes_behind
     assert is_wider(beside({**early, "status": 403}), beside({**early, "status": 200}))
     assert not is_wider(beside(), beside({**early, "status": 403}))
     fail = {"do": "fail", "status": 403, "when": "input.count > 1"}
+    # A refusal that is answered keeps what was written, so that a later rule comes too late for it.
+    late = (WRITE, {**early, "status": 403}, GUARDS[0])
+    assert is_wider(beside(GUARDS[0], *late), beside(*late))
+    assert not is_wider(beside(GUARDS[0], *late[1:]), beside(*late[1:]))
     # What was written before it would be kept now.
     assert is_wider(beside(WRITE, fail), beside(WRITE, {**early, "status": 403}))
     assert not is_wider(beside(WRITE, {**early, "status": 403}), beside(WRITE, fail))

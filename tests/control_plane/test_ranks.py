@@ -11,10 +11,11 @@ from fastapi.routing import iter_route_contexts
 
 from app.auth.admin_access import hold_rank
 from app.auth.admins import ROLES
+from app.auth.audit import chain_under
 from app.definitions.project import KINDS
 from app.embedded import EmbeddedPostgres
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer
-from tests.backend import ADMIN_PASSWORD, Backend, serving
+from tests.backend import ADMIN_PASSWORD, SECRET_KEY, Backend, serving
 from tests.conftest import cloned
 
 RANKS = tuple(reversed(ROLES))
@@ -103,6 +104,7 @@ def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Ite
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def backend(shared_url: str) -> AsyncIterator[Backend]:
+    chain_under(SECRET_KEY)  # a module's fixtures come before the one that does it for each test
     async with serving(shared_url, DOCUMENT) as backend:
         yield backend
 
