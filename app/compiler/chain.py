@@ -4,12 +4,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from app.definitions.inputs import ParamDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef, UseDef
+from app.definitions.validation import validation_findings
 from app.expressions.evaluate import compile_condition
-from app.expressions.types import DYN, MapOf, Record
+from app.expressions.types import DYN, INT, MapOf, Record, Type
 from app.relations.names import declared
-from app.relations.values import compile_field, is_missing, read_literal
+from app.relations.values import Value, compile_field, is_missing, read_literal
 from app.steps.context import Context, Step, read_body
 from app.steps.registry import KINDS
 from app.steps.running import Call, Run
@@ -29,7 +31,7 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
         made = _step(step, here)
         if made is not None:
             compiled.append(made)
-            known = dataclasses.replace(known.binding(made.binds), before=known.before.then(made))
+            known = dataclasses.replace(known.binding(made.binds, made.unsent), before=known.before.then(made))
         else:
             # Names that a refused step would have bound are taken as dynamic: one mistake is one finding.
             known = known.binding(dict.fromkeys(_bound_names(step), DYN))
@@ -114,8 +116,9 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
         context.findings.report(context.place, f"a middleware calls itself: {way}", "take one of the calls out")
         return [], context
     values = _arguments(definition, arguments, context)
-    record = declared("params", definition.params, context.schema.keys)
-    literals = {key: said for key, (said, _) in values.items()}
+    unsent = frozenset(key for key, value in values.items() if value.sent is not None)
+    record = dataclasses.replace(declared("params", definition.params, context.schema.keys), optional=unsent)
+    literals = {key: value.literal if value.is_literal else None for key, value in values.items()}
     inside = dataclasses.replace(
         context,
         place=f"{context.place}({name})",
@@ -124,14 +127,15 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
         inside=(*context.inside, name),
     )
     steps, known = compile_steps(definition.steps, inside)
-    evaluators = tuple((key, evaluate) for key, (_, evaluate) in values.items())
+    given = tuple(values.items())
 
     def enter(call: Call) -> None:
-        call.env["params"] = {key: evaluate(call.env) for key, evaluate in evaluators}
+        call.env["params"] = {key: value.evaluate(call.env) for key, value in given if value.is_sent(call.env)}
 
-    if evaluators:
+    if given:
         steps.insert(0, Step(enter))
-    behind = dataclasses.replace(context, scope=_without_params(known.scope.names, context), before=known.before)
+    scope = dataclasses.replace(_without_params(known.scope.names, context), unsent=known.scope.unsent)
+    behind = dataclasses.replace(context, scope=scope, before=known.before)
     return steps, behind
 
 
@@ -141,29 +145,40 @@ def _without_params(names: Mapping[str, Any], context: Context) -> Any:
     return dataclasses.replace(context.scope, names={**kept, "params": outer} if outer is not None else kept)
 
 
-def _arguments(definition: MiddlewareDef, said: Mapping[str, Any], context: Context) -> dict[str, tuple[Any, Any]]:
+def _arguments(definition: MiddlewareDef, said: Mapping[str, Any], context: Context) -> dict[str, Value]:
     place = f"{context.place}.with"
     for name in said:
         if name not in definition.params:
             context.findings.unknown(place, "parameter", name, list(definition.params))
     types = declared("params", definition.params, context.schema.keys).fields
-    values: dict[str, tuple[Any, Any]] = {}
+    values: dict[str, Value] = {}
     for name, param in definition.params.items():
         given = said.get(name, param.default)
         if given is None and param.required:
             context.findings.report(place, f"{definition.name} needs {name!r}", f"add with: {{{name}: …}}")
         value = compile_field(given, f"{place}.{name}", context.scope, context.findings, types[name])
         if value is not None:
-            values[name] = (value.literal if value.is_literal else None, value.evaluate)
+            values[name] = _or_default(value, param, types[name])
     return values
+
+
+def _or_default(value: Value, param: ParamDef, kind: Type) -> Value:
+    """Give the argument with the default of its parameter, which holds where an input is passed that wasn't sent."""
+    default = read_literal(param.default, kind)
+    if value.sent is None or default is None or is_missing(default):
+        return value
+    return Value(value.type, lambda env: value.evaluate(env) if value.is_sent(env) else default, reads=value.reads)
 
 
 def check_params(definition: MiddlewareDef, place: str, context: Context) -> None:
     """Report defaults that don't fit their parameter."""
+    bigints = [name for name, kind in context.schema.keys.items() if kind == INT]
     types = declared("params", definition.params, context.schema.keys).fields
     for name, param in definition.params.items():
-        if is_missing(read_literal(param.default, types[name])):
-            context.findings.report(f"{place}.params/{name}.default", "the default doesn't fit the type")
+        if unfit := validation_findings(f"{place}.params", {name: param}, bigints):
+            context.findings.found += unfit
+        elif is_missing(read_literal(param.default, types[name])):
+            context.findings.report(f"{place}.params.{name}.default", "the default doesn't fit the type")
 
 
 def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDef]) -> tuple[list[Step], Context]:

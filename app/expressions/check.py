@@ -35,15 +35,19 @@ __all__ = ["Expression", "ExpressionErrors", "Problem", "Scope", "caret", "check
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scope:
-    """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings."""
+    """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings.
+
+    `unsent` are the names that stand for an input which may not have been sent, and then are bound to nothing.
+    """
 
     names: Mapping[str, Type]
     rows: frozenset[str] = frozenset()
     secrets: bool = False
+    unsent: frozenset[str] = frozenset()
 
     def with_names(self, **names: Type) -> "Scope":
-        """Give a scope that has these names too."""
-        return dataclasses.replace(self, names={**self.names, **names})
+        """Give a scope that has these names too, each bound to something."""
+        return dataclasses.replace(self, names={**self.names, **names}, unsent=self.unsent - set(names))
 
     def without(self, *names: str) -> "Scope":
         """Give a scope that lacks these names."""

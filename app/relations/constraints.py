@@ -2,14 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from app.definitions.columns import ColumnDef
 from app.definitions.project import Project
 from app.definitions.tables import CheckDef, TableDef
-from app.definitions.validation import pattern_findings
+from app.definitions.validation import default_findings, pattern_findings
 from app.expressions.check import Scope, check
 from app.expressions.to_sql import compile_sql
 from app.expressions.types import BOOL
@@ -153,11 +153,15 @@ def constraint_messages(project: Project, tables: Mapping[str, Table]) -> dict[s
     return found
 
 
-def check_enforceable(place: str, column: ColumnDef, findings: Findings) -> None:
-    """Report options that Postgres can't enforce, and patterns that are none."""
-    found = pattern_findings(place, column.pattern)
+def check_column(place: str, column: ColumnDef, bigints: Collection[str], findings: Findings) -> None:
+    """Report options that Postgres can't enforce, a pattern that is none, a default that the column wouldn't take."""
+    found = pattern_findings(place, column.pattern) or default_findings(f"{place}.default", column, bigints)
     findings.found += found
-    if not found and column.pattern is not None and not _SHARED_REGEX.fullmatch(column.pattern):
+    if (
+        column.pattern is not None
+        and not pattern_findings(place, column.pattern)
+        and not _SHARED_REGEX.fullmatch(column.pattern)
+    ):
         hint = r"use literal text, [classes], \d \w \s, groups ( ) and (?: ), and the quantifiers * + ? {m,n}"
         findings.report(f"{place}.pattern", "this pattern can't be enforced by the database", hint)
     single = [

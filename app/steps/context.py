@@ -25,6 +25,7 @@ from app.steps.running import Run
 class Step:
     """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
 
+    `unsent` are names that may stand for an input which wasn't sent.
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
     after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it.
     """
@@ -37,6 +38,7 @@ class Step:
     undoes: bool = False
     locks: bool = False
     calls_out: bool = False
+    unsent: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ class Context:
     """Where a step stands and what it may name; findings gather in the one list of the whole check.
 
     `owner` names the endpoint or view that the chain belongs to, `later_writes` the tables that steps behind this one
-    write, `optional` the inputs that may not have been sent, `arguments` the literal arguments of the middleware,
-    `http_allow` what may be called beside the public internet, `before` what the steps before this one did.
+    write, `arguments` the literal arguments of the middleware, `http_allow` what may be called beside the public
+    internet, `before` what the steps before this one did.
     """
 
     schema: Schema
@@ -69,7 +71,6 @@ class Context:
     place: str
     scope: Scope
     later_writes: frozenset[str] = frozenset()
-    optional: frozenset[str] = frozenset()
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     inside: tuple[str, ...] = ()
     http_allow: tuple[str, ...] = ()
@@ -79,9 +80,12 @@ class Context:
         """Give the context of a part: its place is one key deeper."""
         return dataclasses.replace(self, place=f"{self.place}.{key}")
 
-    def binding(self, names: Mapping[str, Type]) -> "Context":
-        """Give the context in which these names are known too."""
-        return dataclasses.replace(self, scope=self.scope.with_names(**names)) if names else self
+    def binding(self, names: Mapping[str, Type], unsent: frozenset[str] = frozenset()) -> "Context":
+        """Give the context in which these names are known too, of which some may stand for what wasn't sent."""
+        if not names and not unsent:
+            return self
+        scope = self.scope.with_names(**names)
+        return dataclasses.replace(self, scope=dataclasses.replace(scope, unsent=scope.unsent | unsent))
 
     def report(self, key: str, message: str, hint: str | None = None) -> None:
         """Add a finding about a field of the step."""
@@ -91,13 +95,13 @@ class Context:
         """Check an expression field that is evaluated in process."""
         return self.findings.expression(f"{self.place}.{key}", text, self.scope, expected)
 
-    def value(self, key: str, said: Any, expected: Type | None = None) -> Value | None:
-        """Compile a value field."""
-        return compile_field(said, f"{self.place}.{key}", self.scope, self.findings, expected)
+    def value(self, key: str, said: Any, expected: Type | None = None, *, whole: bool = False) -> Value | None:
+        """Compile a value field; `whole` keeps entries that weren't sent, as null."""
+        return compile_field(said, f"{self.place}.{key}", self.scope, self.findings, expected, whole=whole)
 
     def over_items(self, record: Type) -> Scope:
         """Give the scope in which `item` is a row of what is read or written."""
-        return Scope({**self.scope.names, "item": record}, rows=frozenset({"item"}))
+        return dataclasses.replace(self.scope.with_names(item=record), rows=frozenset({"item"}))
 
     def where(self, key: str, text: str, record: Type) -> Expression | None:
         """Check a condition over `item`, which Postgres decides."""

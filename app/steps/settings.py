@@ -26,5 +26,5 @@ def compile_settings(
         elif (value := compile_field(item, place, scope, context.findings, column.type)) is not None:
             if value.is_literal and value.literal is None and column.definition and column.definition.required:
                 context.findings.report(place, f"{name!r} is required and can't be null", None)
-            values[name] = value if value.sent in context.optional else value.always()
+            values[name] = value
     return values
