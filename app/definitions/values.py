@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import re2
 from email_validator import EmailNotValidError, validate_email
 
-from app.definitions.columns import INTEGER_RANGES, ValueType
+from app.definitions.columns import INTEGER_RANGES, LARGEST_EXPONENT, ValueType
 from app.errors import FieldError
 
 Read = Callable[[Any], Any]
@@ -24,7 +24,6 @@ _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
-_LARGEST_EXPONENT = 1000
 
 
 class Wrong(Exception):
@@ -64,7 +63,7 @@ def _decimal(value: Any) -> Any:
         value = Decimal(value)
     if not isinstance(value, Decimal) or not value.is_finite():
         raise Wrong("type", "A number is wanted.")
-    if abs(value.adjusted()) > _LARGEST_EXPONENT:
+    if abs(value.adjusted()) > LARGEST_EXPONENT:
         raise Wrong("range", "The number is out of range.")
     return value
 

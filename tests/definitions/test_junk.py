@@ -1,0 +1,87 @@
+"""Whatever stands in a document, at whatever place: findings that say what is wrong, or a backend; never a failure."""
+
+import json
+import os
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from app.changes.ddl import written
+from app.changes.diff import diff, settled
+from app.changes.files import dump_json, dump_yaml, load_text
+from app.compiler.compile import compile_project
+from app.compiler.doubts import access_matrix
+from app.compiler.effects import effects
+from app.data_plane.openapi import openapi_document
+from app.data_plane.typescript import typescript
+from app.definitions.project import EMPTY, Project, dump_project, parse_project
+from app.errors import Finding
+from app.json_answer import to_json
+from app.store.active import project_of
+from tests.definitions.junk import documents, junk, places, replaced
+
+EXAMPLES = int(os.environ.get("ROWGATE_JUNK_EXAMPLES", "300"))
+DOCUMENTS = documents()
+PLACES = [(index, path) for index, document in enumerate(DOCUMENTS) for path in places(document)]
+
+
+@cache
+def sound(index: int) -> Project:
+    project, findings = parse_project(DOCUMENTS[index])
+    assert project is not None, findings
+    return project
+
+
+def findings_or_a_backend(document: Any, before: Project) -> list[Finding]:
+    """Give the findings; where there are none, all that is made of the project without a database is made."""
+    project, findings = parse_project(document)
+    if project is None:
+        assert findings
+        return findings
+    runtime, findings = compile_project(project)
+    if runtime is None:
+        assert findings
+        return findings
+    said = dump_project(project)
+    assert load_text(dump_yaml(project)) == said
+    assert json.loads(dump_json(project)) == said
+    again, wrong = parse_project(said)
+    assert again == project, wrong
+    stored = settled(project)
+    assert project_of(as_stored(stored)) == stored
+    for old, new in ((EMPTY, project), (before, project), (project, before)):
+        written(diff(old, new))
+    effects(before, project)
+    access_matrix(project)
+    to_json(openapi_document(runtime))
+    typescript(runtime).encode()
+    return []
+
+
+def as_stored(project: Project) -> list[tuple[str, Any]]:
+    """Give the rows that hold a project, in the order in which they are read."""
+    rows = [(change.kind, json.loads(json.dumps(change.body))) for change in diff(EMPTY, project) if hasattr(change, "body")]
+    return sorted(rows, key=lambda row: row[0])
+
+
+@pytest.mark.parametrize("index", range(len(DOCUMENTS)))
+def test_the_documents_are_sound_to_begin_with(index: int) -> None:
+    assert findings_or_a_backend(DOCUMENTS[index], EMPTY) == []
+
+
+@settings(
+    max_examples=EXAMPLES, deadline=None, database=None, derandomize=EXAMPLES < 1000,
+    phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+@given(st.sampled_from(PLACES), st.sampled_from(["value", "value", "value", "key", "beside", "gone"]), junk)
+def test_junk_in_place_of_any_part_of_a_document_is_found_or_is_sound(
+    place: tuple[int, Any], change: str, what: Any
+) -> None:
+    index, path = place
+    findings = findings_or_a_backend(replaced(DOCUMENTS[index], path, change, what), sound(index))
+    for finding in findings:
+        str(finding).encode("utf-8", "backslashreplace")
+        to_json(finding.shown())
