@@ -27,9 +27,9 @@ def reader(said: Field, bigints: Collection[str] = (), *, text: bool = False) ->
     if isinstance(said, ListDef):
         return _list(reader(said.of, bigints), said.min_length, said.max_length)
     by_bigint = said.type == "reference" and said.table in bigints
-    read = READERS["bigint" if by_bigint else said.type]
-    from_text = FROM_TEXT.get("bigint" if by_bigint else said.type) if text else None
-    one = _in_turn([*([from_text] if from_text else []), read, *checks_of(said)])
+    kind = "bigint" if by_bigint else said.type
+    from_text = FROM_TEXT.get(kind) if text else None
+    one = _in_turn([*([from_text] if from_text else []), READERS[kind], *checks_of(said, kind)])
     return _list(one, None, None) if said.array else one
 
 

@@ -147,11 +147,11 @@ FROM_TEXT: dict[str, Callable[[str], Any]] = {
 }
 
 
-def checks_of(said: ValueType) -> list[Read]:
-    """Give the checks of a value's options; each gives the value back or raises Wrong."""
+def checks_of(said: ValueType, kind: str) -> list[Read]:
+    """Give the checks of a value's options, and of its kind; each gives the value back or raises Wrong."""
     checks: list[Read] = []
-    if said.type in INTEGER_RANGES:
-        checks.append(_between(*INTEGER_RANGES[said.type], "The number is out of range."))
+    if kind in INTEGER_RANGES:
+        checks.append(_between(*INTEGER_RANGES[kind], "The number is out of range."))
     if said.min is not None or said.max is not None:
         checks.append(_between(said.min, said.max, _range_sentence(said)))
     if said.precision is not None:

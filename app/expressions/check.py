@@ -95,6 +95,9 @@ def _expect(checker: "_Checker", tree: syntax.Node, expected: Type) -> syntax.No
     if fitted is None:
         checker.report(tree, f"{describe(expected)} is wanted here, and this is {_called(tree)}")
         return tree
+    if fitted.type == NULL and expected != DYN:
+        # What is always null is a null of the wanted type: Postgres takes no text for a condition.
+        return syntax.Literal(line=tree.line, column=tree.column, type=expected, value=None)
     return fitted
 
 

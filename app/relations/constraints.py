@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from app.definitions.columns import ColumnDef
@@ -93,9 +94,9 @@ def _conditions(column: ColumnDef, name: str, pg: str) -> list[tuple[str, str]]:
     if column.array:
         found.append(("items", f"array_position({name}, NULL) IS NULL"))
     if column.min is not None:
-        found.append(("min", f"{literal(column.min, base)} <= {every}({name})"))
+        found.append(("min", f"{_bound(column.min, base)} <= {every}({name})"))
     if column.max is not None:
-        found.append(("max", f"{literal(column.max, base)} >= {every}({name})"))
+        found.append(("max", f"{_bound(column.max, base)} >= {every}({name})"))
     if column.type == "decimal":
         found.append(("number", f"'NaN'::numeric <> {every}({name})"))
     if column.values is not None:
@@ -104,6 +105,13 @@ def _conditions(column: ColumnDef, name: str, pg: str) -> list[tuple[str, str]]:
     if not column.array:
         found += _text_conditions(column, name)
     return found
+
+
+def _bound(bound: Decimal, pg: str) -> str:
+    """Write a bound as it is said: not rounded to the scale of the column, and a whole number where one is wanted."""
+    if pg.startswith("numeric"):
+        return literal(bound, "numeric")
+    return literal(bound if pg == "double precision" else int(bound), pg)
 
 
 def _text_conditions(column: ColumnDef, name: str) -> list[tuple[str, str]]:

@@ -12,7 +12,15 @@ Path = tuple[str | int, ...]
 
 TEXT = {"type": "text"}
 COLUMNS: list[dict[str, Any]] = [
-    {"name": "a", "type": "text", "required": True, "min_length": 1, "max_length": 9, "pattern": "[a-z]+", "default": "x"},
+    {
+        "name": "a",
+        "type": "text",
+        "required": True,
+        "min_length": 1,
+        "max_length": 9,
+        "pattern": "[a-z]+",
+        "default": "x",
+    },
     {"name": "b", "type": "integer", "min": 1, "max": 9, "default": 2, "index": True},
     {"name": "c", "type": "decimal", "precision": 5, "scale": 2, "min": 0.5, "default": 1.5},
     {"name": "d", "type": "enum", "values": ["p", "q"], "default": "p", "unique": True},
@@ -67,7 +75,8 @@ STEPS: list[list[dict[str, Any]]] = [
 ]  # fmt: skip
 INPUT = {"body": {"id": {"type": "uuid"}, "a": {"type": "text", "default": "x", "max_length": 9}}}
 VIEW = {
-    "name": "v", "table": "t", "columns": ["id", "a", {"name": "n", "value": "row.b * 2"}], "filter": "row.b > params.n",
+    "name": "v", "table": "t", "columns": ["id", "a", {"name": "n", "value": "row.b * 2"}],
+    "filter": "row.b > params.n",
     "params": {"n": {"type": "integer", "default": 1, "max": 9}}, "access": {"roles": ["r"]}, "order": ["a desc"],
     "allow": ["select", "insert"], "presets": {"b": "=params.n"}, "writable": ["a"], "max_rows": 5,
 }  # fmt: skip
@@ -116,7 +125,8 @@ def documents() -> list[dict[str, Any]]:
         "project": {"name": "p", "middleware": ["m"], "http_allow": ["example.com:80"], "cors_origins": ["https://a.b"]},
         "middleware": [MIDDLEWARE],
         "endpoints": [endpoint(
-            [{"do": "respond", "body": "=input"}], path="/e/{q}", input=inputs, middleware=[{"use": "m", "with": {"p": 4}}],
+            [{"do": "respond", "body": "=input"}], path="/e/{q}", input=inputs, middleware=[{"use": "m",
+            "with": {"p": 4}}],
             rules=[{"rule": "size(input.lines) > 1", "field": "lines"}], timeout=5, body_limit=9, tags=["x"],
             isolation="serializable", responses={"200": {"description": "Yes", "schema": schema}},
         )],
@@ -147,14 +157,18 @@ def replaced(document: Any, path: Path, change: str, junk: Any) -> Any:
     if change == "gone":
         del parent[key]
     elif change == "key" and isinstance(parent, dict):
-        parent[junk if isinstance(junk, str | int) else str(junk)] = parent.pop(key)
+        parent[_word(junk)] = parent.pop(key)
     elif change == "beside" and isinstance(parent, dict):
-        parent[str(junk)[:9]] = junk
+        parent[_word(junk)] = junk
     elif change == "beside":
         parent.insert(key, junk)
     else:
         parent[key] = junk
     return document
+
+
+def _word(junk: Any) -> Any:
+    return junk if isinstance(junk, str | int | float | bytes) else type(junk).__name__
 
 
 def _deep(depth: int, kind: type) -> Any:
@@ -165,26 +179,37 @@ def _deep(depth: int, kind: type) -> Any:
 
 
 NASTY: list[Any] = [
-    None, True, False, 0, 1, -1, 2, 7, 10**18, 2**31, 2**63, -(2**63) - 1, 10**39, 10**41, 10**400, 0.0, -0.0, 0.5, 1e300,
-    5e-324, float("nan"), float("inf"), -float("inf"), Decimal("1E+1000"), Decimal("0.1"), Decimal("NaN"),
+    None, True, False, 0, 1, -1, 2, 7, 10**18, 2**31, 2**63, -(2**63) - 1, 10**39, 10**41, 10**400, 0.0, -0.0, 0.5,
+    1e300,
+    5e-324, float("nan"), float("inf"), -float("inf"), Decimal("1E+1000"), Decimal("NaN"),
     Decimal("0.12345678901234567890"), date(2027, 1, 31), datetime(2027, 1, 31, tzinfo=UTC), b"bytes", (1, 2), {1, 2},
     object(), "", " ", "a", "x", "t", "v", "e", "m", "r", "id", "users", "08", "1e3", "1e999999999", "-1E+999999999",
     "yes", "=", "==", "=now", "=now()", "=today", "=uuid()", "=random_token(24)", "=random_token(0)",
-    "=random_token(99999999)", "now()", "= now", "\\=x", "=input", "=input.a", "=input.a.b", "=row.a", "=item.a", "=auth.user.id",
-    "=secrets.k", "=[1, 2]", '={"a": 1}', "=x.y", "=1/0", "=1 +", "=" + "(" * 99, "=size(t)", "true", "null", "1 == 1", "item.a",
-    "(", "[", "(?i)a", "a{1000}", "(a{500}){500}", "\\p{L}", "^$", "\x00", "a\x00b", "\ud800", "\udfff\ud800", "\ufeff", "\u2028",
-    "\x85", "\x7f", "\x1b[31m", "\U0001f600", "é", "ß" * 99, "a" * 64, "a" * 9999, "x; DROP TABLE t", "'", '"', "$1", "%s", ":a", "{0}",
-    "{a}", "/e/{a}", "/..", "//", "2027-01-31", "2027-02-31", "2027-01-31T00:00:00Z", "0001-01-01", "9999-12-31T23:59:59+00:00",
+    "=random_token(99999999)", "now()", "= now", "\\=x", "=input", "=input.a", "=input.a.b", "=row.a", "=item.a",
+    "=auth.user.id",
+    "=secrets.k", "=[1, 2]", '={"a": 1}', "=x.y", "=1/0", "=1 +", "=" + "(" * 99, "=size(t)", "true", "null",
+    "1 == 1", "item.a",
+    "(", "[", "(?i)a", "a{1000}", "(a{500}){500}", "\\p{L}", "^$", "\x00", "a\x00b", "\ud800", "\udfff\ud800",
+    "\ufeff", "\u2028",
+    "\x85", "\x7f", "\x1b[31m", "\U0001f600", "é", "ß" * 99, "a" * 64, "a" * 9999, "x; DROP TABLE t", "'", '"', "$1",
+    "%s", ":a", "{0}",
+    "{a}", "/e/{a}", "/..", "//", "2027-01-31", "2027-02-31", "2027-01-31T00:00:00Z", "0001-01-01",
+    "9999-12-31T23:59:59+00:00",
     "Europe/Zurich", "../../etc/passwd", "10/minute", "1/0", "99999999999999999999/second", "https://example.com", "http://[",
     "018f2b6c-9f1e-7cc3-8000-0123456789ab", "NaN", "Infinity", "1_000", "١٢", "pg_x", "rowgate_x", "A", "a-b",
-    [], {}, [None], [[]], [{}], {"": None}, {"a": 1}, {"a": {"b": 1}}, {1: 2}, {None: 1}, {"\x00": 1}, {"\ud800": 1}, ["a"], ["a", "a"],
-    ["x", 1], {"do": "respond"}, [{"do": "respond"}], [{"do": "nothing"}], {"type": "text"}, {"type": "object", "fields": {}},
-    {"type": "list", "of": {"type": "json"}}, {"roles": []}, {"roles": ["r"]}, {"name": "a"}, [{"name": "a", "type": "text"}],
-    {"use": "m"}, {"select": {}}, {"sum": "item.b"}, {"body": {"a": {"type": "text"}}}, {"$ref": "#"}, {"$ref": "#/a"}, {"type": 1},
-    _deep(30, list), _deep(70, list), _deep(3000, list), _deep(15, dict), _deep(40, dict), _deep(500, dict), list(range(2000)),
+    [], {}, [None], [[]], [{}], {"": None}, {"a": 1}, {"a": {"b": 1}}, {1: 2}, {None: 1}, {"\x00": 1}, {"\ud800": 1},
+    ["a"], ["a", "a"],
+    ["x", 1], {"do": "respond"}, [{"do": "respond"}], [{"do": "nothing"}], {"type": "text"}, {"type": "object",
+    "fields": {}},
+    {"type": "list", "of": {"type": "json"}}, {"roles": []}, {"roles": ["r"]}, {"name": "a"}, [{"name": "a",
+    "type": "text"}],
+    {"use": "m"}, {"select": {}}, {"sum": "item.b"}, {"body": {"a": {"type": "text"}}}, {"$ref": "#"},
+    {"$ref": "#/a"}, {"type": 1},
+    _deep(30, list), _deep(70, list), _deep(3000, list), _deep(15, dict), _deep(40, dict), _deep(500, dict),
+    list(range(2000)),
 ]  # fmt: skip
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.decimals(), st.dates(), st.datetimes(), st.text(max_size=20)
+    st.none(), st.booleans(), st.integers(), st.floats(), st.dates(), st.datetimes(), st.text(max_size=20)
 )
 junk = st.one_of(
     st.sampled_from(NASTY),

@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -21,11 +23,26 @@ from app.definitions.project import EMPTY, Project, dump_project, parse_project
 from app.errors import Finding
 from app.json_answer import to_json
 from app.store.active import project_of
-from tests.definitions.junk import documents, junk, places, replaced
+from tests.backend import serving
+from tests.definitions.junk import NASTY, documents, junk, places, replaced
 
 EXAMPLES = int(os.environ.get("ROWGATE_JUNK_EXAMPLES", "300"))
 DOCUMENTS = documents()
 PLACES = [(index, path) for index, document in enumerate(DOCUMENTS) for path in places(document)]
+
+
+def deeper(value: Any, most: int = 100) -> bool:
+    """Say whether a value is nested too deep to be written as JSON."""
+    for _ in range(most):
+        value = (
+            next(iter(value.values() if isinstance(value, dict) else value), None)
+            if isinstance(value, list | dict)
+            else None
+        )
+    return value is not None
+
+
+SENDABLE = [one for one in NASTY if isinstance(one, str | int | float | dict | list | None) and not deeper(one)]
 
 
 @cache
@@ -63,7 +80,9 @@ def findings_or_a_backend(document: Any, before: Project) -> list[Finding]:
 
 def as_stored(project: Project) -> list[tuple[str, Any]]:
     """Give the rows that hold a project, in the order in which they are read."""
-    rows = [(change.kind, json.loads(json.dumps(change.body))) for change in diff(EMPTY, project) if hasattr(change, "body")]
+    rows = [
+        (change.kind, json.loads(json.dumps(change.body))) for change in diff(EMPTY, project) if hasattr(change, "body")
+    ]
     return sorted(rows, key=lambda row: row[0])
 
 
@@ -85,3 +104,23 @@ def test_junk_in_place_of_any_part_of_a_document_is_found_or_is_sound(
     for finding in findings:
         str(finding).encode("utf-8", "backslashreplace")
         to_json(finding.shown())
+
+
+async def test_junk_that_is_sent_is_refused_or_made_and_never_a_failure_of_the_server(migrated_url: str) -> None:
+    async with serving(migrated_url, {"rowgate": 1}) as backend:
+        admin = await backend.admin()
+        chance = random.Random(EXAMPLES)
+        statuses = Counter[tuple[str, int]]()
+        for number in range(max(40, EXAMPLES // 50)):
+            index, path = chance.choice(PLACES)
+            what = chance.choice(SENDABLE)
+            document = replaced(DOCUMENTS[index], path, "value", what)
+            for method, route in (("POST", "check"), ("PUT", "config")) if number % 2 else (("PUT", "config"),):
+                answer = await backend.client.request(
+                    method, f"/admin/v1/{route}", headers={**admin, "Content-Type": "application/json"},
+                    content=json.dumps(document, default=str), params={"destroy": ["t", "u"]},
+                )  # fmt: skip
+                assert answer.status_code in (200, 400, 409, 422), (index, path, what, answer.text)
+                statuses[route, answer.status_code] += 1
+        assert statuses["config", 200] > 3, statuses
+        assert statuses["config", 422] > 3, statuses
