@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from app import serving
+from app import audit_command, serving
 from app.auth.admins import ROLES
 from app.changes import commands
 from app.changes.apply import DefinitionInvalid, PolicyTestsFailed, Wider
@@ -40,6 +40,7 @@ class Language(StrEnum):
 
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(audit_command.app, name="audit")
 File = Annotated[Path, typer.Argument(help="The YAML or JSON document of the backend.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Url = Annotated[str | None, typer.Option(envvar="ROWGATE_URL", help="A running server, in place of the database.")]
@@ -74,8 +75,11 @@ def serve(
 @app.command()
 def migrate() -> None:
     """Bring the database to what this version needs."""
-    with serving.database(load_settings()) as url:
-        typer.echo(f"The database is at version {asyncio.run(migrations.migrate(url))}.")
+    settings = load_settings()
+    password = None if settings.serve_password is None else settings.serve_password.get_secret_value()
+    with serving.database(settings) as url:
+        version = asyncio.run(migrations.migrate(url, settings.serve_role, password))
+    typer.echo(f"The database is at version {version}.")
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import asyncpg
 
 from app.errors import RowgateError
+from app.lock_waits import READERS_WAIT, Connection, TablesChanging
 from app.wire_values import (
     decode_date,
     decode_decimal,
@@ -28,11 +29,11 @@ SLOW_SECONDS = 0.5
 
 STATEMENT_SECONDS = 5
 # Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
-# what one statement, one wait for a lock, or a transaction that does nothing may take.
+# what one statement, one wait for a lock outside of a transaction, or a transaction that does nothing may take.
 SESSION_SETTINGS = {
     "search_path": "pg_catalog",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
-    "lock_timeout": "2s",
+    "lock_timeout": READERS_WAIT,
     "idle_in_transaction_session_timeout": "10s",
 }
 
@@ -86,6 +87,7 @@ async def connect(url: str) -> Any:
             connection = await asyncpg.connect(
                 url,
                 timeout=CONNECT_SECONDS,
+                connection_class=Connection,
                 server_settings={
                     "application_name": "rowgate",
                     "TimeZone": "UTC",
@@ -129,6 +131,7 @@ class Lease:
     async def __aenter__(self) -> Any:
         """Take the connection."""
         self._connection = await self._pool.acquire()
+        self._connection.waits_for_rows = False
         return self._connection
 
     async def __aexit__(
@@ -136,7 +139,8 @@ class Lease:
     ) -> None:
         """Give it back, or have it closed when the block was cut off while it may have been in use.
 
-        Raises `DatabaseUnavailable` in the place of what a lost connection raised.
+        Raises `DatabaseUnavailable` in the place of what a lost connection raised, and `TablesChanging` where a block
+        that only reads waited for a lock in vain.
         """
         lost = isinstance(error, _LOST) or (
             isinstance(error, asyncpg.InterfaceError) and bool(self._connection.is_closed())
@@ -144,6 +148,8 @@ class Lease:
         self._pool.release(self._connection, reusable=not isinstance(error, _CUT_OFF))
         if lost:
             raise DatabaseUnavailable("The database is not available.", headers={"Retry-After": "1"}) from error
+        if isinstance(error, asyncpg.LockNotAvailableError) and not self._connection.waits_for_rows:
+            raise TablesChanging from error
 
 
 class Share:

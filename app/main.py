@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from app.auth.audit import chain_under
 from app.auth.core import Accounts
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.router import auth_router
@@ -124,4 +125,5 @@ class Rowgate:
 
 def create_app(settings: Settings, database_url: str) -> Rowgate:
     """Make the application for a database that has been migrated."""
+    chain_under(settings.secret_key.get_secret_value())
     return Rowgate(settings, database_url)

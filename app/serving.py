@@ -17,6 +17,8 @@ from uvicorn.supervisors import Multiprocess
 from app.auth import admins, api_keys
 from app.auth.admins import ROLES
 from app.auth.api_keys import KeyGrant
+from app.auth.audit import chain_under
+from app.auth.audit_verify import Verified, heads, verify
 from app.auth.passwords import Passwords
 from app.auth.start import open_auth
 from app.changes.apply import DefinitionInvalid, Plan
@@ -37,7 +39,7 @@ from app.isolation.prove import prove
 from app.json_answer import to_json
 from app.log import start_log
 from app.main import create_app
-from app.outward.rotation import rotate
+from app.outward.rotation import audit_keys, rotate
 from app.outward.sealing import SealingKey
 from app.outward.secrets import check_key
 from app.policy_tests.report import shown
@@ -58,6 +60,7 @@ class WorkersNeedRedis(RowgateError):
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
     """Give the URL of the database: the one that is set, or the embedded one, started for as long as the block runs."""
+    chain_under(settings.secret_key.get_secret_value())
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
@@ -77,9 +80,10 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
         )
     with database(settings) as url:
         asyncio.run(_prepare(settings, url, config, allow_wider=allow_wider))
+        audit = asyncio.run(_audit_told(url))
         if workers > 1:
-            return _serve_processes(settings, url, host, port, workers)
-        server = _Server(_config(create_app(settings, url), host, port))
+            return _serve_processes(settings, url, host, port, workers, audit)
+        server = _Server(_config(create_app(settings, url), host, port), audit)
         # uvicorn raises a signal again when it has drained: that must not end us before the database is stopped.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
@@ -96,6 +100,16 @@ async def _prepare(settings: Settings, url: str, config: Path | None, *, allow_w
         await connection.close()
     if config is not None:
         await apply_file(url, config, judge=Runner(url).judge, allow_wider=allow_wider)
+
+
+async def _audit_told(url: str) -> str:
+    """Say how the audit log ends, for whoever keeps that elsewhere."""
+    connection: Any = await connect(url)
+    try:
+        count, head = await heads(connection)
+    finally:
+        await connection.close()
+    return f"The audit log has {count} rows, and its head is {head}."
 
 
 def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
@@ -120,10 +134,14 @@ def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """A server that says, once it listens, where, and what to do first."""
 
+    def __init__(self, config: uvicorn.Config, audit: str) -> None:
+        super().__init__(config)
+        self._audit = audit
+
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(greeting(self.config.app, self.config.host, _port(self)), flush=True)
+            print(greeting(self.config.app, self.config.host, _port(self)), self._audit, sep="\n\n", flush=True)
 
 
 def _port(server: uvicorn.Server) -> int:
@@ -186,9 +204,21 @@ async def create_key(settings: Settings, url: str, name: str, roles: list[str], 
 async def rotate_secrets(settings: Settings, url: str, old_key: str) -> int:
     """Carry all that is sealed by an old ROWGATE_SECRET_KEY over to the one that is set; gives how many there were."""
     await migrate(url)
+    secret = settings.secret_key.get_secret_value()
+    chain_under(secret)
     connection: Any = await connect(url)
     try:
-        return await rotate(connection, SealingKey.of(old_key), SealingKey.of(settings.secret_key.get_secret_value()))
+        return await rotate(connection, old_key, secret)
+    finally:
+        await connection.close()
+
+
+async def verify_audit(settings: Settings, url: str, expect: str | None) -> Verified:
+    """Walk the audit log; `expect` is a head that it has had."""
+    connection: Any = await connect(url)
+    try:
+        keys = await audit_keys(connection, settings.secret_key.get_secret_value())
+        return await verify(connection, keys, expect)
     finally:
         await connection.close()
 
@@ -242,7 +272,7 @@ async def live_project(url: str) -> Project:
     return project
 
 
-def _serve_processes(settings: Settings, url: str, host: str, port: int, workers: int) -> int:
+def _serve_processes(settings: Settings, url: str, host: str, port: int, workers: int, audit: str) -> int:
     """Serve with several processes, which read their settings from the environment."""
     secret: SecretStr = settings.secret_key
     os.environ |= {
@@ -252,7 +282,7 @@ def _serve_processes(settings: Settings, url: str, host: str, port: int, workers
     }
     config = _config("app.serving:worker_app", host, port, workers=workers, factory=True)
     listener = config.bind_socket()
-    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", flush=True)
+    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", audit, sep="\n", flush=True)
     Multiprocess(config, sockets=[listener]).run()
     return 0
 

@@ -74,6 +74,13 @@ def _long_enough(value: SecretStr) -> SecretStr:
     return value
 
 
+def _ascii(value: SecretStr) -> SecretStr:
+    """Refuse a password that Postgres and we might not write alike."""
+    if not value.get_secret_value().isascii() or not value.get_secret_value().isprintable():
+        raise ValueError("should be of printable ASCII characters")
+    return value
+
+
 def _default_env(data: dict[str, Any]) -> Literal["development", "production"]:
     return "production" if data.get("database_url") else "development"
 
@@ -102,6 +109,9 @@ class Settings(BaseSettings):
     """At least 32 bytes; `load_settings` fills it in for the embedded database."""
     admin_email: EmailStr | None = None
     admin_password: SecretStr | None = None
+    serve_role: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] | None = None
+    """The database's role that `rowgate serve` connects as, for `rowgate migrate` as another one."""
+    serve_password: Annotated[SecretStr, AfterValidator(_ascii)] | None = None
     redis_url: Annotated[SecretStr, _with_scheme("redis", "rediss", "unix")] | None = None
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)] = ()
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)] = ()
@@ -116,9 +126,11 @@ class Settings(BaseSettings):
     publishable_key: Annotated[str, Field(pattern=r"^rgp_[A-Za-z0-9_-]{16,}$")] | None = None
 
     @model_validator(mode="after")
-    def _admin_is_whole(self) -> "Settings":
+    def _pairs_are_whole(self) -> "Settings":
         if (self.admin_email is None) != (self.admin_password is None):
             raise ValueError("ROWGATE_ADMIN_EMAIL and ROWGATE_ADMIN_PASSWORD should be set together")
+        if self.serve_password is not None and self.serve_role is None:
+            raise ValueError("ROWGATE_SERVE_PASSWORD should come with ROWGATE_SERVE_ROLE")
         return self
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from app.auth.audit import chain_under
 from app.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
 from app.store.migrate import migrate
 from tests.statements import captured
@@ -45,6 +46,12 @@ def log_as_it_was() -> Iterator[None]:
     httpx.setLevel(logging.NOTSET)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def audit_key() -> None:
+    """Let every process have the secret of `tests.backend`, until a test serves with another one."""
+    chain_under("s" * 40)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,10 @@ import secrets
 from base64 import urlsafe_b64encode
 from typing import Any
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from app.auth.admins import AUDIENCE as ADMIN_AUDIENCE
 from app.auth.admins import create_admin, has_admin
 from app.auth.api_keys import ApiKeys
+from app.auth.derivation import derived
 from app.auth.identify import PUBLISHABLE_PREFIX, AuthContext
 from app.auth.passwords import PasswordRefused, Passwords
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
@@ -19,11 +17,6 @@ from app.settings import Settings, SettingsInvalid
 
 ISSUER = "rowgate"
 _FIRST_START = 0x726F77616474  # one process at a time looks whether there is an admin
-
-
-def derived(secret: str, purpose: str) -> bytes:
-    """Give the 32 bytes that the one secret yields for one purpose (RFC 5869)."""
-    return HKDF(SHA256(), 32, salt=None, info=f"rowgate {purpose}".encode()).derive(secret.encode())
 
 
 async def open_auth(settings: Settings, pool: Pool) -> AuthContext:

@@ -9,20 +9,22 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.auth.audit import audit
 from app.changes import ddl
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
 from app.changes.indexes import build_indexes
-from app.changes.obstacles import LOCKED, destroyed, of_database, refuse_what_does_not_fit, sqlstate
+from app.changes.obstacles import destroyed, of_database, refuse_what_does_not_fit
+from app.changes.table_locks import TablesBusy, hold_tables, long_held
 from app.compiler.check import check_project
 from app.compiler.effects import Effect, effects
 from app.definitions.project import KINDS, Project, dump_definition
 from app.errors import FieldError, Finding, RowgateError
 from app.store.active import project_of
-from app.store.rows import AuditRow, DefinitionRow, LiveRow, RevisionRow
+from app.store.lock_tries import LOCKED, Tries, sqlstate
+from app.store.rows import DefinitionRow, LiveRow, RevisionRow
 
-LOCK_TIMEOUT = "2s"
-ATTEMPTS = 4
+_WAIT_FOR_OTHER_CHANGES = "2s"
 CHANNEL = "rowgate"
 
 
@@ -89,13 +91,6 @@ class Wider(RowgateError):
         super().__init__("This would let somebody into more. Nothing was changed.", errors=errors, hint=hint)
 
 
-class TablesBusy(RowgateError):
-    """A lock on a table couldn't be had in time, because a request holds it."""
-
-    status: ClassVar[int] = 409
-    code: ClassVar[str] = "change.locked"
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What came of a project's tests: how many there are, and a finding for each that failed."""
@@ -111,7 +106,8 @@ Judge = Callable[[Project], Awaitable[Verdict]]
 class Plan:
     """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made.
 
-    `verdict` is what came of the project's tests, `effects` say who gains and who loses access by it.
+    `verdict` is what came of the project's tests, `effects` say who gains and who loses access by it, `holds` names the
+    changes during which requests that want the table are refused, since they look at every row.
     """
 
     changes: tuple[Change, ...]
@@ -120,6 +116,7 @@ class Plan:
     revision: int | None
     verdict: Verdict = Verdict()
     effects: tuple[Effect, ...] = ()
+    holds: tuple[str, ...] = ()
 
     def shown(self) -> dict[str, Any]:
         """Give the members of an answer."""
@@ -128,6 +125,7 @@ class Plan:
             "changes": [str(change) for change in self.changes],
             "sql": list(self.sql),
             "destroys": list(self.destroys),
+            "holds": list(self.holds),
             "revision": self.revision,
             "effects": [effect.shown() for effect in self.effects],
             "tests": {"count": self.verdict.count, "failures": failures},
@@ -162,7 +160,8 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     if verdict.failures and not dry_run:
         raise PolicyTestsFailed(verdict)
     order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider)
-    for attempt in range(ATTEMPTS):
+    tries = Tries()
+    while True:
         try:
             async with engine.connect() as connection, connection.begin() as transaction:
                 plan = await _carry_out(connection, order)
@@ -173,8 +172,9 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
         except DBAPIError as error:
             if sqlstate(error) not in LOCKED:
                 raise of_database(error) from error
-            await asyncio.sleep(0.2 * 2**attempt)
-    raise TablesBusy("A table is in use by a long request: nothing was changed.", hint="Try again in a moment.")
+            if not await tries.again():
+                sentence = "Another change, or a long request, holds what this needs: nothing was changed."
+                raise TablesBusy(sentence, hint="Try again in a moment.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +189,7 @@ class _Order:
 
 
 async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
-    # A lock that can't be had soon is given up, so that a long reader doesn't make every writer queue behind us.
-    await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_FOR_OTHER_CHANGES}'")
     revision = (await connection.execute(sa.select(_LIVE.c.revision).with_for_update())).scalar_one()
     if order.expected_revision not in (None, revision):
         raise RevisionChanged(
@@ -202,7 +201,7 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     changes = tuple(diff(before, order.project))
     destroys = await destroyed(connection, changes)
     found = await asyncio.to_thread(effects, before, order.project) if changes else ()
-    plan = Plan(changes, ddl.written(changes), destroys, None, effects=found)
+    plan = Plan(changes, ddl.written(changes), destroys, None, effects=found, holds=long_held(changes))
     if order.dry_run:
         return plan
     if not order.allow_wider and (wider := [one for one in found if one.wider]):
@@ -214,10 +213,13 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
         )
     if not changes:
         return replace(plan, revision=revision)
+    # What locks tables comes last, so that they are held for as short as can be.
+    await _store(connection, order, rows, plan, revision + 1)
+    await hold_tables(connection, changes)
     for change in changes:
         await refuse_what_does_not_fit(connection, change)
         await connection.run_sync(ddl.run, change)
-    await _store(connection, order, rows, plan, revision + 1)
+    await _announce(connection, order, plan, revision + 1)
     return replace(plan, revision=revision + 1)
 
 
@@ -231,7 +233,7 @@ async def _active(connection: AsyncConnection) -> Sequence[Any]:
 
 
 async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any], plan: Plan, number: int) -> None:
-    """Write the definitions that differ, the revision, the audit row, and what is live; tell everybody who listens."""
+    """Write the definitions that differ, and the revision."""
     known = {(row.kind, row.name): row for row in rows}
     wanted = _bodies(settled(order.project))
     for key, row in known.items():
@@ -246,10 +248,14 @@ async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any]
     await connection.execute(
         sa.insert(RevisionRow).values(number=number, author=order.author, comment=order.comment, changes=told)
     )
+
+
+async def _announce(connection: AsyncConnection, order: _Order, plan: Plan, number: int) -> None:
+    """Write the audit row and what is live; tell everybody who listens."""
+    told = [str(change) for change in plan.changes]
     detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
-    await connection.execute(
-        sa.insert(AuditRow).values(actor=order.author, action="definitions.change", target=None, detail=detail)
-    )
+    raw: Any = await connection.get_raw_connection()
+    await audit(raw.driver_connection, order.author, "definitions.change", None, detail)
     await connection.execute(sa.update(LiveRow).values(revision=number))
     await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
 

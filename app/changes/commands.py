@@ -89,6 +89,7 @@ def told(plan: Mapping[str, Any]) -> str:
     lines = [f"- {change}" for change in plan["changes"]] or ["Nothing changes."]
     if plan["destroys"]:
         lines.append(f"This destroys the data of {', '.join(plan['destroys'])}.")
+    lines += [f"Until it is done, requests that want the table get 503: {one}." for one in plan["holds"]]
     lines += [f"A test fails, {one['place']}: {one['message']}" for one in plan["tests"]["failures"]]
     if plan["effects"]:
         lines += ["", "Who gets in:", *(f"{'!' if one['wider'] else '-'} {Effect(**one)}" for one in plan["effects"])]

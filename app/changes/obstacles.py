@@ -10,6 +10,7 @@ from app.changes.change import AddColumn, AddPart, AlterColumn, Change, DropColu
 from app.database import DatabaseUnavailable
 from app.errors import RowgateError
 from app.relations.schema import DATA_SCHEMA, quoted
+from app.store.lock_tries import sqlstate
 
 
 class DataInTheWay(RowgateError):
@@ -109,13 +110,7 @@ _OBSTACLES: dict[type, Callable[[Any], list[Obstacle]]] = {
     AddPart: _part,
 }
 
-LOCKED = frozenset({"55P03", "40P01"})
 _OF_DATA = frozenset({"22", "23"})
-
-
-def sqlstate(error: Any) -> str | None:
-    """Give the state of an error that SQLAlchemy wrapped."""
-    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
 
 
 def of_database(error: Any) -> RowgateError:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.auth.identity import Identity
 from app.compiler.runtime import Runtime
+from app.lock_waits import WAIT_AS_CHANGES_DO
 from app.rate_limits import Limit, Limiter, Outcome
 from app.relations.session import UNDONE, Connections, Ends, Guard, Session
 from app.steps.trace import Trace
@@ -41,7 +42,8 @@ class Rehearsal:
         watch = self.trace.statement
         if self.inside:
             return Session(pool, known, begin="SAVEPOINT rowgate_run", ends=_UNDONE_INSIDE, watch=watch)
-        return Session(pool, known, begin=";\n".join((begin or "BEGIN", *self.ddl)), ends=UNDONE, watch=watch)
+        changes = (WAIT_AS_CHANGES_DO, *self.ddl) if self.ddl else ()
+        return Session(pool, known, begin=";\n".join((begin or "BEGIN", *changes)), ends=UNDONE, watch=watch)
 
 
 _UNDO = "ROLLBACK TO SAVEPOINT rowgate_run"

@@ -1,12 +1,14 @@
 """A new master key: everything sealed by the old one is sealed by the new one, in one transaction."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from app.auth.audit import audit
+from app.auth.audit import append, audit
+from app.auth.audit_chain import EVENTS, AuditKey
 from app.outward.outbox import letter_name
-from app.outward.sealing import Sealed, SealingKey
+from app.outward.sealing import Sealed, SealingKey, SecretUnreadable
 from app.outward.secrets import bound_name
 
 
@@ -25,21 +27,54 @@ def answer_name(id_: bytes) -> str:
     return f"answer {id_.hex()}"
 
 
+def audit_key_name(id_: str) -> str:
+    """Give what a key of the audit log is sealed under."""
+    return f"audit key {id_}"
+
+
 _KEPT = (
     _Kept("rowgate.secrets", "name", "name, hosts", lambda row: bound_name(row["name"], row["hosts"])),
     _Kept("rowgate.outbox", "id", "id", lambda row: letter_name(row["id"])),
     _Kept("rowgate.first_answers", "id", "id", lambda row: answer_name(row["id"])),
 )
+_AUDIT_KEYS = _Kept("rowgate.audit_keys", "id", "id", lambda row: audit_key_name(row["id"]))
 
 
-async def rotate(connection: Any, old: SealingKey, new: SealingKey) -> int:
-    """Give how many were carried over; raises SecretUnreadable where `old` isn't their key, and changes nothing."""
+_SEAL_KEY = """
+INSERT INTO rowgate.audit_keys (id, key_id, nonce, ciphertext) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+"""
+_BEGUN = "SELECT chain FROM rowgate.audit_heads WHERE seq > 0 AND chain = ANY($1)"
+
+
+async def rotate(connection: Any, old_secret: str, new_secret: str) -> int:
+    """Give how many were carried over; raises SecretUnreadable where `old` isn't their key, and changes nothing.
+
+    The key that the audit log was chained under is kept, sealed by the new one. A row under the new key at the end of
+    each chain binds all before it: who knows the old secret can't write it anew.
+    """
+    old, new = SealingKey.of(old_secret), SealingKey.of(new_secret)
     async with connection.transaction():
         count = 0
         for kept in _KEPT:
             count += await _reseal(connection, kept, old, new)
+        await _reseal(connection, _AUDIT_KEYS, old, new)
+        chained = AuditKey.of(old_secret)
+        sealed = new.seal(chained.secret, audit_key_name(chained.id))
+        await connection.execute(_SEAL_KEY, chained.id, sealed.key_id, sealed.nonce, sealed.ciphertext)
         await audit(connection, "command", "secret.rotate", None, {"key_id": new.id, "count": count})
+        for row in await connection.fetch(_BEGUN, list(EVENTS)):
+            await append(connection, row["chain"], "command", "audit.rotate", None, {"key_id": new.id})
     return count
+
+
+async def audit_keys(connection: Any, secret: str) -> dict[str, AuditKey]:
+    """Give every key that the audit log can be verified under, by its id; one that can't be opened is left out."""
+    sealing, now = SealingKey.of(secret), AuditKey.of(secret)
+    keys = {now.id: now}
+    for row in await connection.fetch("SELECT id, key_id, nonce, ciphertext FROM rowgate.audit_keys"):
+        with suppress(SecretUnreadable):
+            keys[row["id"]] = AuditKey(row["id"], sealing.open(Sealed.of(row), audit_key_name(row["id"])))
+    return keys
 
 
 async def _reseal(connection: Any, kept: _Kept, old: SealingKey, new: SealingKey) -> int:

@@ -1,6 +1,5 @@
 """AES-256-GCM under keys that the one secret yields: what is sealed can be opened under its own name only."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -8,7 +7,7 @@ from typing import Any, ClassVar
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.auth.start import derived
+from app.auth.derivation import derived, key_id
 from app.errors import RowgateError
 
 NONCE_BYTES = 12  # 96 bits, as SP 800-38D recommends; random ones are safe for 2**32 messages of one key
@@ -45,8 +44,7 @@ class SealingKey:
     @classmethod
     def of(cls, secret: str) -> "SealingKey":
         """Derive the key from ROWGATE_SECRET_KEY."""
-        digest = hashlib.sha256(derived(secret, "sealing key id")).hexdigest()
-        return cls(digest[:16], derived(secret, "sealing"))
+        return cls(key_id(secret, "sealing"), derived(secret, "sealing"))
 
     def seal(self, text: bytes, name: str) -> Sealed:
         """Seal a text under its name; the same text sealed twice shows nothing of that."""

@@ -6,6 +6,7 @@ import asyncpg
 
 from app.database import DatabaseUnavailable
 from app.errors import FieldError, RowgateError
+from app.lock_waits import TablesChanging
 
 
 class Stale(Exception):
@@ -103,6 +104,7 @@ class DatabaseFailed(RowgateError):
 
 
 STALE = "RG001"
+LOCK_NOT_AVAILABLE = "55P03"
 _RETRY_AFTER = {"Retry-After": "1"}
 _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "23505": (UniqueViolated, "A value that has to be unique is taken."),
@@ -117,7 +119,6 @@ _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "22008": (OutOfRange, "A time is out of range."),
     "22P02": (OutOfRange, "A value is not of the type of its column."),
     "2201B": (OutOfRange, "This is no regular expression."),
-    "55P03": (LockTimeout, "Another request holds this row: try again."),
     "57014": (StatementTimeout, "The database took too long."),
     "25006": (ReadOnly, "The database takes no writes at the moment."),
 }
@@ -131,13 +132,18 @@ _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})
 FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
-def translated(error: BaseException, *, committing: bool = False) -> Exception:
-    """Give the refusal for what asyncpg raised; an error in COMMIT that may have come after it is `CommitUnknown`."""
+def translated(error: BaseException, *, committing: bool = False, reading: bool = False) -> Exception:
+    """Give the refusal for what asyncpg raised; an error in COMMIT that may have come after it is `CommitUnknown`.
+
+    What only `reading` waits for is a change of definitions, since readers wait for no row.
+    """
     state = getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None
     if state == STALE:
         return Stale()
     if state in _RETRIED:
         return Retryable("Too many requests change the same rows at once: try again.", headers=_RETRY_AFTER)
+    if state == LOCK_NOT_AVAILABLE:
+        return TablesChanging() if reading else _locked(error)
     if state in _COLUMN_SENTENCES:
         return _about_columns(error, state)
     lost = state is None or state[:2] in _UNAVAILABLE_CLASSES
@@ -151,6 +157,13 @@ def translated(error: BaseException, *, committing: bool = False) -> Exception:
     if lost:
         return DatabaseUnavailable("The database is not available.", headers=_RETRY_AFTER)
     return DatabaseFailed(f"Postgres refused a statement: {state}.")
+
+
+def _locked(error: Any) -> LockTimeout:
+    # Postgres names the row where one was waited for, unless others stood in line for it already.
+    if "tuple" in (error.context or ""):
+        return LockTimeout("Another request holds this row: try again.")
+    return LockTimeout("Another request, or a change of definitions, holds what this needs: try again.")
 
 
 def _about_columns(error: Any, state: str) -> RowgateError:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.relations.statement import statement
 
-LOCK = statement("SELECT pg_advisory_xact_lock($1::bigint)", (), extra=1)
+LOCK = statement("SELECT pg_advisory_xact_lock($1::bigint)", (), extra=1, locks=True)
 
 _TELLING = (str, int)
 

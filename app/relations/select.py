@@ -18,7 +18,7 @@ def select_row(source: Source, where: Expression, *, lock: bool) -> Statement:
     shown = shown_sql(source, parameters)
     held = f" FOR UPDATE OF {ALIAS}" if lock else ""
     sql = f"SELECT {shown} FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)} LIMIT 1{held}"
-    return statement(sql, parameters.evaluators)
+    return statement(sql, parameters.evaluators, locks=lock)
 
 
 def select_by_id(source: Source, id_: Evaluator) -> Statement:
@@ -48,7 +48,7 @@ def select_rows(
     rows += f" LIMIT {parameters.add(limit, 'bigint')}"
     if offset is not None:
         rows += f" OFFSET {parameters.add(offset, 'bigint')}"
-    return statement(rows + (f" FOR UPDATE OF {ALIAS}" if lock else ""), parameters.evaluators)
+    return statement(rows + (f" FOR UPDATE OF {ALIAS}" if lock else ""), parameters.evaluators, locks=lock)
 
 
 def count_rows(source: Source, where: Expression | None) -> Statement:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import asyncpg
+
 from app.errors import RowgateError
+from app.lock_waits import WAIT_FOR_ROWS
 from app.relations.faults import FAULTS, Stale, translated
 from app.relations.statement import CONFIRM, Environment, Statement
 
@@ -81,6 +84,7 @@ class Session:
         "_held",
         "_in_transaction",
         "_on_behalf_of",
+        "_patient",
         "_pool",
         "_watch",
         "_when_committed",
@@ -112,6 +116,7 @@ class Session:
         self._watch = watch
         self._connection: Any = None
         self._in_transaction = False
+        self._patient = False
         self.confirmed = guard is None
         # Whether this transaction has confirmed the guard, what it has to find again after a pause, whether it wrote.
         self._fresh = guard is None
@@ -168,21 +173,30 @@ class Session:
                 raise RowsChanged("Somebody has changed this meanwhile: read it again, and try again.")
 
     async def _run(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
-        sql, guards = statement.sql, 0
-        if not self._fresh:
-            sql, guards = statement.guarded, len(self._guard or ())
-            parameters = [*parameters, *(self._guard or ())]
         try:
-            connection = self._connection or await self._begun()
-            self.in_doubt = statement.writes and not self._in_transaction
-            fetched = connection.fetch(sql, *parameters)
-            if self._watch is not None:
-                fetched = self._watch(statement.sql, parameters[: len(parameters) - guards], fetched)
-            found: list[Any] = await fetched
-            self.in_doubt = False
+            await self._ready(waits=statement.waits)
+            try:
+                found = await self._fetch(statement, parameters)
+            except asyncpg.LockNotAvailableError:
+                if self._in_transaction or not statement.waits:
+                    raise
+                # By itself it waits no longer for a row than readers wait; nothing has happened, and now it may.
+                await self._connection.execute(f"BEGIN; {WAIT_FOR_ROWS}")
+                self._in_transaction = self._patient = True
+                found = await self._fetch(statement, parameters)
         except FAULTS as error:
-            raise translated(error) from error
+            raise translated(error, reading=not statement.waits) from error
         self.confirmed = self._fresh = True
+        return found
+
+    async def _fetch(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
+        guard = () if self._fresh else self._guard or ()
+        self.in_doubt = statement.writes and not self._in_transaction
+        fetched = self._connection.fetch(statement.sql if self._fresh else statement.guarded, *parameters, *guard)
+        if self._watch is not None:
+            fetched = self._watch(statement.sql, parameters, fetched)
+        found: list[Any] = await fetched
+        self.in_doubt = False
         return found
 
     async def confirm(self) -> None:
@@ -192,33 +206,39 @@ class Session:
 
     async def _confirm_now(self) -> None:
         try:
-            connection = self._connection or await self._begun()
-            await connection.fetch(CONFIRM, *(self._guard or ()))
+            await self._ready(waits=False)
+            await self._connection.fetch(CONFIRM, *(self._guard or ()))
         except FAULTS as error:
-            raise translated(error) from error
+            raise translated(error, reading=True) from error
         self.confirmed = self._fresh = True
 
     async def connection(self) -> Any:
         """Give the connection itself, inside the transaction and confirmed, to what runs statements of its own."""
         if self._connection is None:
             await self._find_again()
-        if not self._fresh:
-            await self._confirm_now()
         self._wrote = True  # what it runs is not known here
-        return self._connection or await self._begun()
+        await self._open()
+        return self._connection
 
     async def use(self, work: Callable[[Any], Awaitable[T]], *, writes: bool = False) -> T:
         """Let `work` run statements of its own on the connection, confirmed and inside the transaction."""
         if self._connection is None:
             await self._find_again()
-        if not self._fresh:
-            await self._confirm_now()
         self._wrote = self._wrote or writes
+        await self._open()
         try:
-            connection = self._connection or await self._begun()
-            return await work(connection)
+            return await work(self._connection)
         except FAULTS as error:
             raise translated(error) from error
+
+    async def _open(self) -> None:
+        """Have the connection, inside of a transaction and confirmed, for statements that are not known here."""
+        try:
+            await self._ready(waits=True, several=True)
+        except FAULTS as error:
+            raise translated(error) from error
+        if not self._fresh:
+            await self._confirm_now()
 
     def when_committed(self, tell: Callable[[], None]) -> None:
         """Have somebody told as soon as the transaction is committed; a pause commits it then."""
@@ -234,12 +254,24 @@ class Session:
         await (self.commit() if self._when_committed else self.rollback())
         self._fresh = self._guard is None
 
-    async def _begun(self) -> Any:
-        self._connection = await self._pool.acquire(self._on_behalf_of)
-        if self._begin is not None:
-            await self._connection.execute(self._begin)
+    async def _ready(self, *, waits: bool, several: bool = False) -> None:
+        """Have a connection, and the transaction if there is to be one, as there is for `several` statements.
+
+        What `waits` may wait there for rows; inside of somebody else's transaction for as long as that does.
+        """
+        if self._connection is None:
+            self._connection = await self._pool.acquire(self._on_behalf_of)
+            self._in_transaction = self._patient = False
+        begin = self._begin or ("BEGIN" if several else None)
+        if begin is None:
+            return
+        said = [] if self._in_transaction else [begin]
+        if waits and not self._patient and begin.startswith("BEGIN"):
+            said.append(WAIT_FOR_ROWS)
+            self._patient = True
+        if said:
+            await self._connection.execute("; ".join(said))
             self._in_transaction = True
-        return self._connection
 
     async def commit(self) -> None:
         """Make what was written lasting, and give the connection back. A connection lost in COMMIT is 503."""

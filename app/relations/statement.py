@@ -21,21 +21,28 @@ class Statement:
     """SQL text that depends on definitions only, and the closures that give its parameters for a request.
 
     `guarded` is the same statement under the guard, whose three parameters (revision, subject, version) come last.
+    One that `locks` reads rows and holds them, or waits for whoever does.
     """
 
     sql: str
     guarded: str
     evaluators: tuple[Evaluator, ...]
     writes: bool = False
+    locks: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Say whether it may wait for other requests; what only reads waits for changes of definitions alone."""
+        return self.writes or self.locks
 
     def bind(self, env: Environment) -> list[Any]:
         """Evaluate the parameters for one request."""
         return [evaluate(env) for evaluate in self.evaluators]
 
 
-def statement(sql: str, evaluators: tuple[Evaluator, ...], extra: int = 0) -> Statement:
+def statement(sql: str, evaluators: tuple[Evaluator, ...], extra: int = 0, *, locks: bool = False) -> Statement:
     """Make a statement; `extra` counts parameters that the caller appends to those of the evaluators."""
-    return Statement(sql, guarded(sql, len(evaluators) + extra), evaluators, not sql.startswith("SELECT"))
+    return Statement(sql, guarded(sql, len(evaluators) + extra), evaluators, not sql.startswith("SELECT"), locks)
 
 
 def writing_statement(cte: str, answer: str, evaluators: tuple[Evaluator, ...]) -> Statement:

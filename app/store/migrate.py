@@ -9,10 +9,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.errors import RowgateError
+from app.lock_waits import WAIT_AS_CHANGES_DO
 from app.store.engine import make_engine
+from app.store.grants import grant
+from app.store.lock_tries import LOCKED, Tries, sqlstate
 
+_NOT_ALLOWED = "42501"
 _LOCK = 0x726F7767617465  # "rowgate": migrators of one database wait for each other
 
 
@@ -22,19 +27,59 @@ class DatabaseNewer(RowgateError):
     code: ClassVar[str] = "migrate.newer"
 
 
+class MigrationLocked(RowgateError):
+    """A lock on a system table couldn't be had in time; nothing was changed."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "migrate.locked"
+
+
+class MigrationRefused(RowgateError):
+    """The database's role may not make or change the system tables; nothing was changed."""
+
+    code: ClassVar[str] = "migrate.refused"
+
+
+def _refused(error: Any) -> MigrationRefused:
+    said = str(error.orig).partition("\n")[0].rpartition(">: ")[2]
+    return MigrationRefused(
+        f"This role may not bring the database to what this Rowgate needs: {said}.",
+        hint="Run `rowgate migrate` with the URL of the role that owns the system tables.",
+    )
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[2] / "migrations").replace("%", "%%"))
     return config
 
 
-async def migrate(url: str) -> str:
-    """Run what is missing, in one transaction, and give the version reached; a second call changes nothing."""
+async def migrate(url: str, serve_role: str | None = None, serve_password: str | None = None) -> str:
+    """Run what is missing, in one transaction, and give the version reached; a second call changes nothing.
+
+    A role that is to serve gets what it needs. Raises DatabaseNewer, MigrationLocked, MigrationRefused.
+    """
     engine = make_engine(url)
     try:
-        async with engine.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            return await connection.run_sync(_upgrade)
+        tries = Tries()
+        while True:
+            try:
+                async with engine.begin() as connection:
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                    # Requests of a server that still runs don't stand in line behind us for longer than a slice.
+                    await connection.exec_driver_sql(WAIT_AS_CHANGES_DO)
+                    version = await connection.run_sync(_upgrade)
+                    if serve_role is not None:
+                        await connection.run_sync(grant, serve_role, serve_password)
+                    return version
+            except DBAPIError as error:
+                if sqlstate(error) == _NOT_ALLOWED:
+                    raise _refused(error) from error
+                if sqlstate(error) not in LOCKED:
+                    raise
+                if not await tries.again():
+                    sentence = "A long request holds a table that is to change: nothing was changed."
+                    raise MigrationLocked(sentence, hint="Try again in a moment.") from error
     finally:
         await engine.dispose()
 
@@ -43,6 +88,9 @@ def _upgrade(connection: Any) -> str:
     config = _config()
     config.attributes["connection"] = connection
     newest = ScriptDirectory.from_config(config).get_current_head()
+    context = MigrationContext.configure(connection, opts={"version_table_schema": "rowgate"})
+    if context.get_current_revision() == newest:
+        return str(newest)
     try:
         command.upgrade(config, "head")
     except CommandError as error:
@@ -50,5 +98,4 @@ def _upgrade(connection: Any) -> str:
             f"The database is at a version that this Rowgate ({newest}) doesn't know.",
             hint="Use the newer Rowgate that migrated it.",
         ) from error
-    context = MigrationContext.configure(connection, opts={"version_table_schema": "rowgate"})
     return str(context.get_current_revision())

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Text,
     text,
 )
@@ -69,7 +70,7 @@ class AuditRow(SQLModel, table=True):
     """One event of the audit log, written in the transaction of what it tells about."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("audit_at", "at"), {"schema": SCHEMA})
+    __table_args__ = (Index("audit_at", "at"), Index("audit_chain", "chain", "seq", unique=True), {"schema": SCHEMA})
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     at: datetime | None = Field(
@@ -81,3 +82,30 @@ class AuditRow(SQLModel, table=True):
     detail: dict[str, Any] = Field(
         default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'"))
     )
+    chain: int | None = Field(default=None, sa_column=Column(Integer))
+    seq: int | None = Field(default=None, sa_column=Column(BigInteger))
+    key_id: str | None = Field(default=None, sa_column=Column(Text))
+    mac: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+
+
+class AuditHeadRow(SQLModel, table=True):
+    """The end of one chain of the audit log."""
+
+    __tablename__ = "audit_heads"
+    __table_args__ = {"schema": SCHEMA}
+
+    chain: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    mac: bytes = Field(sa_column=Column(LargeBinary, nullable=False, server_default=text("''")))
+
+
+class AuditKeyRow(SQLModel, table=True):
+    """A key that rows of the audit log were chained under before this one, sealed."""
+
+    __tablename__ = "audit_keys"
+    __table_args__ = {"schema": SCHEMA}
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    key_id: str = Field(sa_column=Column(Text, nullable=False))
+    nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -54,6 +54,11 @@ def test_every_command_has_its_heading() -> None:
     names = [
         one.name or getattr(one.callback, "__name__", "").replace("_", "-") for one in command_line.registered_commands
     ]
+    names += [
+        f"{group.name} {one.name or getattr(one.callback, '__name__', '')}"
+        for group in command_line.registered_groups
+        for one in (group.typer_instance.registered_commands if group.typer_instance else ())
+    ]
     assert sorted(headings("commands.md")) == sorted(f"rowgate {name}" for name in names)
 
 
