@@ -29,14 +29,19 @@ _TYPES = {"now": "timestamp", "today": "date", "uuid": "uuid", "random_token": "
 _WITHOUT_BRACKETS = frozenset({"now", "today"})
 
 
-def is_computed(said: ValueType) -> bool:
-    """Say whether the default is written as an expression is, and so no literal."""
+def begins_computed(said: ValueType) -> bool:
+    """Say whether the default is written as an expression is, whatever it comes to."""
     return isinstance(said.default, str) and said.default.startswith("=")
 
 
 def computed(said: ValueType) -> Computed | None:
-    """Give the computed default of a column; None where there is none, or it is none of those there are."""
-    found = _CALL.fullmatch(said.default) if is_computed(said) else None
+    """Give the computed default of a column; None where its default is another one, or none."""
+    found = _said(said) if isinstance(said, ColumnDef) and not said.array else None
+    return found if found is not None and found.type == said.type else None
+
+
+def _said(said: ValueType) -> Computed | None:
+    found = _CALL.fullmatch(said.default) if begins_computed(said) else None
     if found is None:
         return None
     name, argument = found.groups()
@@ -47,7 +52,7 @@ def computed(said: ValueType) -> Computed | None:
 
 def literal_default(said: ValueType) -> Any:
     """Give the default as a literal, None where there is none."""
-    if is_computed(said):
+    if computed(said) is not None:
         return None
     if isinstance(said.default, str):
         return said.default.removeprefix("\\") if said.default.startswith("\\=") else said.default
@@ -70,7 +75,7 @@ def computed_findings(place: str, said: ValueType, read: Read) -> list[Finding]:
     """
     if not isinstance(said, ColumnDef):
         return [Finding(place, "a default is a literal here", "a text that begins with an equals sign is written \\=")]
-    found = computed(said)
+    found = _said(said)
     if found is None:
         hint = f"a column may have {_NEEDS}; a text that begins with an equals sign is written \\="
         return [Finding(place, "there is no such computed default", hint)]

@@ -61,12 +61,15 @@ class Project(Definition):
 EMPTY = Project(rowgate=1)
 
 
-def parse_project(document: object) -> tuple[Project | None, list[Finding]]:
-    """Turn a parsed YAML or JSON document into a Project; with any finding there is no Project."""
+def parse_project(document: object, *, stored: bool = False) -> tuple[Project | None, list[Finding]]:
+    """Turn a parsed YAML or JSON document into a Project; with any finding there is no Project.
+
+    Of what is `stored` it isn't asked whether it can be.
+    """
     if not isinstance(document, Mapping):
         hint = "begin the document with `rowgate: 1`"
         return None, [Finding("", "a backend is a mapping of roles, tables, views, middleware, endpoints, tests", hint)]
-    if problems := unkeepable(document):
+    if not stored and (problems := unkeepable(document)):
         return None, [Finding(place_of(document, path), message, hint) for path, message, hint in problems]
     try:
         project = Project.model_validate(dict(document))

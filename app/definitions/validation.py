@@ -7,7 +7,7 @@ from typing import Any
 import re2
 
 from app.definitions.columns import ValueType
-from app.definitions.defaults import computed_findings, is_computed, literal_default, plain
+from app.definitions.defaults import begins_computed, computed_findings, literal_default, plain
 from app.definitions.inputs import ListDef, ObjectDef
 from app.definitions.values import FROM_TEXT, READERS, Read, Wrong, WrongInside, bounded_length, checks_of
 from app.errors import FieldError, Finding
@@ -209,7 +209,7 @@ def _value_findings(place: str, said: ValueType, bigints: Collection[str]) -> li
 
 def default_findings(place: str, said: ValueType, bigints: Collection[str] = ()) -> list[Finding]:
     """Find that a default is none that its own field would take; the field's pattern has been checked."""
-    if is_computed(said):
+    if begins_computed(said):
         return computed_findings(place, said, reader(said, bigints))
     try:
         default_value(said, bigints)

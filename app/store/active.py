@@ -43,7 +43,7 @@ def project_of(rows: list[tuple[str, dict[str, Any]]]) -> Project:
             document.setdefault(SECTIONS[kind], []).append(body)
         else:
             document[kind] = body
-    project, findings = parse_project(document)
+    project, findings = parse_project(document, stored=True)
     if project is None:
         raise StoreBroken(f"The stored definitions can't be read: {findings[0]}")
     return project

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.changes.ddl import written
 from app.changes.diff import diff, settled
-from app.changes.files import dump_json, dump_yaml, load_text
+from app.changes.files import dump_json, dump_yaml, load_file, load_text
 from app.compiler.compile import compile_project
 from app.compiler.doubts import access_matrix
 from app.compiler.effects import effects
@@ -23,6 +23,7 @@ from app.definitions.project import EMPTY, Project, dump_project, parse_project
 from app.errors import Finding
 from app.json_answer import to_json
 from app.store.active import project_of
+from tests.backend import EXAMPLES as EXAMPLE_FILES
 from tests.backend import serving
 from tests.definitions.junk import NASTY, documents, junk, places, replaced
 
@@ -104,6 +105,18 @@ def test_junk_in_place_of_any_part_of_a_document_is_found_or_is_sound(
     for finding in findings:
         str(finding).encode("utf-8", "backslashreplace")
         to_json(finding.shown())
+
+
+@pytest.mark.parametrize("name", ["blog", "clinic", "documents", "shop"])
+def test_junk_in_an_example_is_found_or_is_sound(name: str) -> None:
+    document = load_file(EXAMPLE_FILES / f"{name}.yaml")
+    before, findings = parse_project(document)
+    assert before is not None, findings
+    everywhere = list(places(document))
+    chance = random.Random(name)
+    for _ in range(max(10, EXAMPLES // 100)):
+        path, what = chance.choice(everywhere), chance.choice(NASTY)
+        findings_or_a_backend(replaced(document, path, "value", what), before)
 
 
 async def test_junk_that_is_sent_is_refused_or_made_and_never_a_failure_of_the_server(migrated_url: str) -> None:
