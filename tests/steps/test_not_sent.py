@@ -12,7 +12,7 @@ from app.definitions.project import parse_project
 from tests.backend import PASSWORD, Backend, serving
 from tests.outward.upstream import Upstream, upstream
 
-TEXT = {"type": "text"}
+TEXT: Any = {"type": "text"}
 DEPTHS: dict[str, dict[str, Any]] = {
     "nick": {"nick": TEXT},
     "user.nick": {"user": {"type": "object", "fields": {"nick": TEXT}}},
@@ -85,7 +85,7 @@ MIDDLEWARE = [
 LINES = {"lines": {"type": "list", "of": {"type": "object", "fields": {"nick": TEXT, "token": TEXT}}}}
 
 
-def endpoint(name: str, steps: list[Any], access: str = "authenticated", **body: Any) -> dict[str, Any]:
+def endpoint(name: str, steps: list[Any], /, access: Any = "authenticated", **body: Any) -> dict[str, Any]:
     return {
         "name": name, "method": "POST", "path": f"/{name}", "access": access, "input": {"body": body}, "steps": steps,
     }  # fmt: skip
@@ -215,7 +215,8 @@ async def test_a_list_keeps_its_places(backend: Backend) -> None:
 
 
 async def test_a_new_account_has_the_default_of_what_wasnt_sent(backend: Backend) -> None:
-    for index, (user, nick) in enumerate([({"user": {"nick": None}}, None), ({}, "new"), ({"user": {}}, "new")]):
+    told: list[Any] = [({"user": {"nick": None}}, None), ({}, "new"), ({"user": {}}, "new")]
+    for index, (user, nick) in enumerate(told):
         body = {"email": f"p{index}@example.com", "password": PASSWORD, **user}
         assert (await backend.client.post("/api/join", json=body)).json() == {"nick": nick}
 
