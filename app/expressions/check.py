@@ -35,15 +35,12 @@ __all__ = ["Expression", "ExpressionErrors", "Problem", "Scope", "caret", "check
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scope:
-    """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings.
-
-    `unsent` are the names that stand for an input which may not have been sent, and then are bound to nothing.
-    """
+    """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings."""
 
     names: Mapping[str, Type]
     rows: frozenset[str] = frozenset()
     secrets: bool = False
-    unsent: frozenset[str] = frozenset()
+    unsent: frozenset[str] = frozenset()  # those that are bound to nothing where the input behind them wasn't sent
 
     def with_names(self, **names: Type) -> "Scope":
         """Give a scope that has these names too, each bound to something."""

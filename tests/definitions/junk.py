@@ -48,7 +48,8 @@ def endpoint(steps: list[Any], **more: Any) -> dict[str, Any]:
 
 STEPS: list[list[dict[str, Any]]] = [
     [{"do": "fetch", "from": "t", "id": "input.id", "as": "x", "lock": True, "optional": True},
-     {"do": "update", "table": "t", "id": "x.id", "set": {"a": "=input.a", "b": 2}, "expect": "one", "as": "y"},
+     {"do": "update", "table": "t", "id": "x.id", "set": {"a": "=input.a", "b": "=item.b + x.b"}, "expect": "one",
+     "as": "y"},
      {"do": "respond", "status": 201, "body": {"k": ["=y.a", 1.5, None]}, "headers": {"X-A": "=y.a"}}],
     [{"do": "list", "from": "v", "where": "item.b > 1", "order": ["a desc"], "limit": 3, "offset": 1, "as": "x"},
      {"do": "for_each", "each": "x", "as": "y", "limit": 5, "steps": [{"do": "delete", "table": "t", "id": "y.id"}]}],

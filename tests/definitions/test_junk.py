@@ -36,11 +36,8 @@ PLACES = [(index, path) for index, document in enumerate(DOCUMENTS) for path in 
 def deeper(value: Any, most: int = 100) -> bool:
     """Say whether a value is nested too deep to be written as JSON."""
     for _ in range(most):
-        value = (
-            next(iter(value.values() if isinstance(value, dict) else value), None)
-            if isinstance(value, list | dict)
-            else None
-        )
+        inside = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        value = inside[-1] if inside else None
     return value is not None
 
 
