@@ -26,6 +26,7 @@ ACQUIRE_SECONDS = 1.0
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 SLOW_SECONDS = 0.5
+HEAVY_SECONDS = 2 * SLOW_SECONDS  # so that a share is slow of which half the answers are large
 
 STATEMENT_SECONDS = 5
 # Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
@@ -52,6 +53,10 @@ class DatabaseUnavailable(RowgateError):
 
     status = 503
     code: ClassVar[str] = "db.unavailable"
+
+    def __init__(self, detail: str) -> None:
+        """Ask for another try in a second, whatever the reason is."""
+        super().__init__(detail, headers={"Retry-After": "1"})
 
 
 class DatabaseOverloaded(RowgateError):
@@ -147,7 +152,7 @@ class Lease:
         )
         self._pool.release(self._connection, reusable=not isinstance(error, _CUT_OFF))
         if lost:
-            raise DatabaseUnavailable("The database is not available.", headers={"Retry-After": "1"}) from error
+            raise DatabaseUnavailable("The database is not available.") from error
         if isinstance(error, asyncpg.LockNotAvailableError) and not self._connection.waits_for_rows:
             raise TablesChanging from error
 
@@ -220,10 +225,14 @@ class Pool:
         self._leased[connection] = share, time.monotonic()
         return connection
 
-    def release(self, connection: Any, *, reusable: bool = True) -> None:
-        """Give a connection back; what is not fit for the next borrower is closed. Twice is a mistake of ours."""
+    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
+        """Give a connection back; what is not fit for the next borrower is closed. Twice is a mistake of ours.
+
+        One that was `heavy` carried a large answer, and counts as slow: several at once are as much of a burden.
+        """
         share, since = self._leased.pop(connection)
-        share.seconds += (time.monotonic() - since - share.seconds) / 8
+        seconds = max(time.monotonic() - since, HEAVY_SECONDS if heavy else 0)
+        share.seconds += (seconds - share.seconds) / 8
         self._take_back(share)
         if self._closed and not self._leased:
             self._drained.set()

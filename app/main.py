@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 
 from app.auth.audit import chain_under
 from app.auth.core import Accounts
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.router import auth_router
 from app.auth.start import open_auth
+from app.changes.settle import Settler
 from app.control_plane.router import admin_router
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
 from app.data_plane.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
@@ -45,8 +46,9 @@ class Rowgate:
         )
         self.fastapi.state.settings = settings
         limits = RouteLimits(settings)
-        for router in (surface_router, auth_router(limits), admin_router(limits)):
-            self.fastapi.include_router(router)
+        self.fastapi.include_router(surface_router)
+        self.fastapi.include_router(auth_router(limits), dependencies=[Depends(_anything_served)])
+        self.fastapi.include_router(admin_router(limits))
         install_problems(self.fastapi)
         self.data_plane: DataPlane | None = None
 
@@ -92,6 +94,7 @@ class Rowgate:
             redis = settings.redis_url
             limiter = Limiter.in_memory() if redis is None else Limiter.in_redis(redis.get_secret_value())
             stack.push_async_callback(limiter.close)
+            limiter.start()
             sealing_key = SealingKey.of(settings.secret_key.get_secret_value())
             async with pool.lease() as connection:
                 await check_key(connection, sealing_key)
@@ -101,7 +104,11 @@ class Rowgate:
             stack.callback(auth.close)
             live = Live(pool, self.database_url)
             live.on_change.append(lambda runtime: auth.users.follow(runtime.revision, runtime.project.users))
+            settler = Settler(engine)
+            live.on_change.append(settler.follow)
             await live.refresh()
+            await settler.start()
+            stack.push_async_callback(settler.stop)
             live.start()
             stack.push_async_callback(live.stop)
             delivery = Delivery(pool, outward, lambda: live.runtime.project.project.http_allow)
@@ -121,6 +128,11 @@ class Rowgate:
             self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies, app.state.recent)
             app.state.data_plane = self.data_plane
             yield
+
+
+def _anything_served(request: Request) -> None:
+    """Raise DefinitionsBroken while nothing is served: whoever signs in is described by the definitions, too."""
+    _ = request.app.state.live.runtime
 
 
 def create_app(settings: Settings, database_url: str) -> Rowgate:

@@ -7,14 +7,12 @@ from typing import Any, ClassVar
 import asyncpg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from app.auth.route_limits import RateLimitExceeded, retry_after
 from app.auth.routes.shapes import error_members
 from app.errors import FieldError, RowgateError, problem_document
 from app.json_answer import to_json
-from app.rate_limits import StoreUnavailable
 from app.relations.faults import translated
 
 _DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
@@ -68,7 +66,7 @@ def install_problems(app: FastAPI) -> None:
         return problem(_as_refusal(error), request)
 
     # Those of the database are named, since what is handled as an Exception is raised again once it is answered.
-    for kind in (RowgateError, HTTPException, RequestValidationError, RedisError, *_DATABASE, Exception):
+    for kind in (RowgateError, HTTPException, RequestValidationError, *_DATABASE, Exception):
         app.add_exception_handler(kind, refused)
 
 
@@ -81,8 +79,6 @@ def _as_refusal(error: Exception) -> RowgateError:
     if isinstance(error, RateLimitExceeded):
         wait = {"Retry-After": str(retry_after(error))}
         return RouteLimited("Too many requests from this address.", headers=wait)
-    if isinstance(error, RedisError):
-        return StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"})
     if isinstance(error, HTTPException):
         return _of_http(error)
     found = translated(error) if isinstance(error, _DATABASE) else error

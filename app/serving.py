@@ -22,7 +22,8 @@ from app.auth.audit_verify import Verified, heads, verify
 from app.auth.passwords import Passwords
 from app.auth.start import open_auth
 from app.changes.apply import DefinitionInvalid, Plan
-from app.changes.commands import apply_file, read_project
+from app.changes.commands import apply_file, read_project, told, whole
+from app.changes.start import Start, begin
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.control_plane.named import check_roles
@@ -71,7 +72,7 @@ def database(settings: Settings) -> Iterator[str]:
         server.stop()
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int, config: Path | None, allow_wider: bool) -> int:
+def serve(settings: Settings, *, host: str, port: int, workers: int, start: Start) -> int:
     """Serve until a signal ends it; gives the exit code."""
     if workers > 1 and settings.redis_url is None:
         raise WorkersNeedRedis(
@@ -79,7 +80,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
             hint="Set ROWGATE_REDIS_URL, or serve with --workers 1.",
         )
     with database(settings) as url:
-        asyncio.run(_prepare(settings, url, config, allow_wider=allow_wider))
+        asyncio.run(_prepare(settings, url, start))
         audit = asyncio.run(_audit_told(url))
         if workers > 1:
             return _serve_processes(settings, url, host, port, workers, audit)
@@ -91,15 +92,16 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, config: Pat
         return 0 if server.started else 1
 
 
-async def _prepare(settings: Settings, url: str, config: Path | None, *, allow_wider: bool) -> None:
+async def _prepare(settings: Settings, url: str, start: Start) -> None:
     await migrate(url)
     connection: Any = await connect(url)
     try:
         await check_key(connection, SealingKey.of(settings.secret_key.get_secret_value()))
     finally:
         await connection.close()
-    if config is not None:
-        await apply_file(url, config, judge=Runner(url).judge, allow_wider=allow_wider)
+    plan = await begin(url, start, judge=Runner(url).judge)
+    if plan is not None and plan.changes:
+        print(told(plan.shown()), flush=True)
 
 
 async def _audit_told(url: str) -> str:
@@ -191,8 +193,8 @@ async def create_key(settings: Settings, url: str, name: str, roles: list[str], 
         auth = await open_auth(settings, pool)
         auth.close()
         async with pool.lease() as connection:
-            _, project = await load_active(connection)
-        check_roles(project, roles)
+            _, stored = await load_active(connection)
+        check_roles(stored.project, roles)
         async with pool.lease() as connection, connection.transaction():
             grant = KeyGrant(name, tuple(roles), admin_role)
             key, _ = await api_keys.create_key(connection, auth.keys, grant, actor="command")
@@ -263,13 +265,13 @@ def _compiled(project: Project) -> Runtime:
 
 
 async def live_project(url: str) -> Project:
-    """Give the live project."""
+    """Give the live project; raises DefinitionInvalid where a part of it can't be read."""
     connection: Any = await connect(url)
     try:
-        _, project = await load_active(connection)
+        _, stored = await load_active(connection)
     finally:
         await connection.close()
-    return project
+    return whole(stored)
 
 
 def _serve_processes(settings: Settings, url: str, host: str, port: int, workers: int, audit: str) -> int:

@@ -136,6 +136,30 @@ class RenamePart:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldRows:
+    """Whoever writes the table waits for who holds its rows: by the values of these columns, or of none all of them."""
+
+    table: str
+    columns: tuple[str, ...]
+
+    def __str__(self) -> str:
+        rows = f"rows by {', '.join(self.columns)}" if self.columns else "all its rows"
+        return f"have writers of {self.table} wait for who counts {rows} before writing"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRowsNoLonger:
+    """Nobody holds the table's rows any more: not all of them where `whole`, else not by the values of columns."""
+
+    table: str
+    whole: bool
+
+    def __str__(self) -> str:
+        rows = "all its rows" if self.whole else "rows by a column"
+        return f"have writers of {self.table} wait no longer for who counts {rows}"
+
+
+@dataclass(frozen=True, slots=True)
 class SetDefinition:
     """A definition that is new or says something else; `was` is its name before, where it is renamed."""
 
@@ -174,6 +198,8 @@ Change = (
     | AddPart
     | DropPart
     | RenamePart
+    | HoldRows
+    | HoldRowsNoLonger
     | SetDefinition
     | RemoveDefinition
 )

@@ -20,6 +20,8 @@ from app.changes.change import (
     DropColumn,
     DropPart,
     DropTable,
+    HoldRows,
+    HoldRowsNoLonger,
     RemoveDefinition,
     RenameColumn,
     RenamePart,
@@ -149,6 +151,25 @@ def _rename_part(op: Operations, change: RenamePart, schema: str) -> None:
         op.execute(f"ALTER TABLE {_named(change.table, schema)} RENAME CONSTRAINT {old} TO {new}")
 
 
+def _hold_rows(op: Operations, change: HoldRows, schema: str) -> None:
+    table, whole = _named(change.table, schema), not change.columns
+    on = f"OR TRUNCATE ON {table} FOR EACH STATEMENT" if whole else f"ON {table} FOR EACH ROW"
+    columns = ", ".join(f"'{column}'" for column in change.columns)  # names, which hold no quotes
+    op.execute(
+        f"CREATE OR REPLACE TRIGGER {trigger_name(whole=whole)} BEFORE INSERT OR UPDATE OR DELETE {on}"
+        f" EXECUTE FUNCTION rowgate.{'hold_table' if whole else 'hold_rows'}({columns})"
+    )
+
+
+def _hold_rows_no_longer(op: Operations, change: HoldRowsNoLonger, schema: str) -> None:
+    op.execute(f"DROP TRIGGER IF EXISTS {trigger_name(whole=change.whole)} ON {_named(change.table, schema)}")
+
+
+def trigger_name(*, whole: bool) -> str:
+    """Name the trigger of a table that stands for all its rows, or for those by columns."""
+    return "rowgate_hold_table" if whole else "rowgate_hold_rows"
+
+
 def _text(sql: str) -> Any:
     """Keep colons what they are: SQLAlchemy would take `:name` for a parameter."""
     return sa.text(sql.replace(":", "\\:"))
@@ -185,6 +206,8 @@ _RENDER: dict[type, Callable[[Operations, Any, str], None]] = {
     AddPart: _add_part,
     DropPart: _drop_part,
     RenamePart: _rename_part,
+    HoldRows: _hold_rows,
+    HoldRowsNoLonger: _hold_rows_no_longer,
     SetDefinition: lambda op, change, _: _set_definition(op, change),
     RemoveDefinition: lambda op, change, _: _remove_definition(op, change),
 }

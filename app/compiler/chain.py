@@ -1,7 +1,7 @@
 """Chains compiled: steps in order, each knowing the names that those before it bind."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.definitions.inputs import ParamDef
@@ -11,8 +11,9 @@ from app.definitions.validation import validation_findings
 from app.expressions.evaluate import compile_condition
 from app.expressions.types import DYN, INT, MapOf, Record, Type
 from app.relations.names import declared
+from app.relations.schema import Table
 from app.relations.values import Value, compile_field, is_missing, read_literal
-from app.steps.context import Context, Step, read_body
+from app.steps.context import Context, Kind, Step, read_body
 from app.steps.registry import KINDS
 from app.steps.running import Call, Run
 from app.steps.trace import RuleInfo, StepInfo
@@ -26,13 +27,16 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
     known = context
     for index, step in enumerate(said):
         following = said[index if _repeats(step) else index + 1 :]
-        later = context.later_writes | written_tables(following, context.middleware)
+        later = context.later_writes | tables_behind(following, context)
         here = dataclasses.replace(known, place=f"{context.place}.steps/{step.name or index}", later_writes=later)
+        before = len(context.findings.found)
         made = _step(step, here)
         if made is not None:
             compiled.append(made)
-            known = dataclasses.replace(known.binding(made.binds, made.unsent), before=known.before.then(made))
+            known = known.behind(made)
         else:
+            # A step that isn't there can't refuse: whatever was found about it is no mere doubt.
+            context.findings.harden(lambda _: True, before)
             # Names that a refused step would have bound are taken as dynamic: one mistake is one finding.
             known = known.binding(dict.fromkeys(_bound_names(step), DYN))
     return compiled, known
@@ -135,7 +139,7 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
     if given:
         steps.insert(0, Step(enter))
     scope = dataclasses.replace(_without_params(known.scope.names, context), unsent=known.scope.unsent)
-    behind = dataclasses.replace(context, scope=scope, before=known.before)
+    behind = dataclasses.replace(context, scope=scope, before=known.before, measured=known.measured)
     return steps, behind
 
 
@@ -187,9 +191,7 @@ def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDe
     listed = tuple(uses)
     known = context
     for index, use in enumerate(listed):
-        later = context.later_writes | written_tables(then, context.middleware)
-        for behind in listed[index + 1 :]:
-            later |= _written_by(behind.use, context.middleware, frozenset())
+        later = context.later_writes | tables_behind([*as_steps(listed[index + 1 :]), *then], context)
         here = dataclasses.replace(known, place=f"{context.place}.middleware/{use.use}", later_writes=later)
         steps, after = compile_use(use.use, use.arguments, here)
         compiled += steps
@@ -197,33 +199,63 @@ def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDe
     return compiled, known
 
 
-def written_tables(
-    steps: Iterable[Any], middleware: Mapping[str, MiddlewareDef], seen: frozenset[str] = frozenset()
-) -> frozenset[str]:
+def as_steps(uses: Iterable[UseDef]) -> list[dict[str, str]]:
+    """Give uses of middleware as the steps that they are."""
+    return [{"do": "call", "use": use.use} for use in uses]
+
+
+def written_tables(steps: Iterable[Any], middleware: Mapping[str, MiddlewareDef]) -> frozenset[str]:
     """Name the tables that steps write, those inside branches and called middleware among them."""
-    tables: frozenset[str] = frozenset()
+    return _named(_kinds(steps, middleware), lambda kind: kind.writes)
+
+
+def tables_behind(steps: Iterable[Any], context: Context) -> frozenset[str]:
+    """Name every table of which steps may change rows: what they write, people, and what goes with a deleted row."""
+    kinds = list(_kinds(steps, context.middleware))
+    people = {"users"} if any(kind.changes_users for kind, _ in kinds) else set()
+    gone = _named(kinds, lambda kind: kind.deletes)
+    return _named(kinds, lambda kind: kind.writes) | people | with_what_goes(gone, context.schema.tables)
+
+
+def with_what_goes(deleted: Iterable[str], tables: Mapping[str, Table]) -> frozenset[str]:
+    """Give tables of which rows are deleted, and those whose rows go with them or are emptied of a reference."""
+    waiting, gone, emptied = list(deleted), set[str](), set[str]()
+    while waiting:
+        name = waiting.pop()
+        gone.add(name)
+        for other in tables.values():
+            actions = {column.on_delete for column in other.columns.values() if column.target == name}
+            waiting += [other.name] if "cascade" in actions and other.name not in gone else []
+            emptied |= {other.name} if "set_null" in actions else set()
+    return frozenset(gone | emptied)
+
+
+_Said = tuple[Kind, Mapping[str, Any]]
+
+
+def _named(kinds: Iterable[_Said], which: Callable[[Kind], bool]) -> frozenset[str]:
+    return frozenset(str(fields.get("table")) for kind, fields in kinds if which(kind))
+
+
+def _kinds(
+    steps: Iterable[Any], middleware: Mapping[str, MiddlewareDef], seen: frozenset[str] = frozenset()
+) -> Iterator[_Said]:
+    """Yield every step as its kind and its fields, those inside branches and called middleware among them."""
     for step in steps:
         do, fields = (step.do, step.fields) if isinstance(step, StepDef) else _raw(step)
-        kind = KINDS.get(do)
-        if kind is not None and kind.writes and isinstance(fields.get("table"), str):
-            tables |= {fields["table"]}
-        if do == "call":
-            tables |= _written_by(str(fields.get("use")), middleware, seen)
+        if (kind := KINDS.get(do)) is not None:
+            yield kind, fields
+        used = str(fields.get("use"))
+        if do == "call" and used in middleware and used not in seen:
+            yield from _kinds(middleware[used].steps, middleware, seen | {used})
         for key in _NESTED:
             nested = fields.get(key)
             if isinstance(nested, list | tuple):
-                tables |= written_tables(nested, middleware, seen)
-    return tables
+                yield from _kinds(nested, middleware, seen)
 
 
 def _raw(step: Any) -> tuple[str, Mapping[str, Any]]:
     return (str(step.get("do")), step) if isinstance(step, Mapping) else ("", {})
-
-
-def _written_by(name: str, middleware: Mapping[str, MiddlewareDef], seen: frozenset[str]) -> frozenset[str]:
-    if name in seen or name not in middleware:
-        return frozenset()
-    return written_tables(middleware[name].steps, middleware, seen | {name})
 
 
 OPEN_INPUT = MapOf(DYN, DYN)

@@ -149,7 +149,12 @@ def _responses(said: Mapping[str, ResponseDef], place: str) -> dict[str, Any]:
         if status[0] in "45d":
             content["application/problem+json"] = _problem_content()
         found[status] = {"description": response.description, **({"content": content} if content else {})}
-    return {"default": _PROBLEM, **(found or {"2XX": {"description": "An answer"}})}
+    return {"default": _PROBLEM, "413": _too_large(), **(found or {"2XX": {"description": "An answer"}})}
+
+
+def _too_large() -> dict[str, Any]:
+    """Give the refusal of an answer or a body that would have more bytes than it may have."""
+    return {**_problem_response(), "description": "The answer would be too large, or the body is (RFC 9457)"}
 
 
 def _pointed(path: str) -> str:
@@ -284,7 +289,7 @@ def _view_operation(view: CompiledView, verb: str, action: str, parameters: list
         "description": " ".join(filter(None, (view.definition.description, _who(view.access)))),
         "tags": list(view.definition.tags) or ["views"],
         "parameters": parameters,
-        "responses": {**dict.fromkeys(statuses, answer), "default": _PROBLEM},
+        "responses": {**dict.fromkeys(statuses, answer), "413": _too_large(), "default": _PROBLEM},
         "security": [] if view.access.public else _BEARER,
     }
 

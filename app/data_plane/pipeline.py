@@ -23,11 +23,13 @@ from app.data_plane.stages.authorize import authorize
 from app.data_plane.stages.bind import bind
 from app.data_plane.stages.chain import chain
 from app.data_plane.stages.execute import execute
+from app.definitions.endpoints import TIMEOUT
 from app.errors import FieldError, RowgateError
 from app.json_body import json_or_text
+from app.lock_waits import WAIT_FOR_ROWS, wait_for_rows
 from app.rate_limit_headers import limit_headers
 from app.rate_limits import Limit, Outcome
-from app.relations.faults import CommitUnknown, ConstraintViolated, Retryable, Stale
+from app.relations.faults import CommitUnknown, ConstraintViolated, Contended, Retryable, Stale
 from app.relations.session import Connections, Guard, Session
 from app.steps.redaction import hidden_in
 from app.steps.refusals import OutsideWindow
@@ -103,8 +105,10 @@ async def serve(plane: Plane, request: Request, rehearsal: Rehearsal | None = No
                 raise ChangedMeanwhile from None
             await asyncio.gather(plane.live.refresh(), plane.auth.reload(identity))
         except Retryable:
-            if outside or attempt == ATTEMPTS - 1:
+            if outside:
                 raise
+            if attempt == ATTEMPTS - 1:
+                raise Contended from None
             # Whoever was faster may still be committing: at once, the same would only happen again.
             await asyncio.sleep(PAUSE * 4**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
     raise DefinitionsChanging
@@ -147,7 +151,9 @@ async def _run(
                 call.trace = rehearsal.trace
                 call.trace.hide(hidden_in([env, json_or_text(request.sent)]) | hidden_in_query(request.query))
             request.call = call
-            async with asyncio.timeout(target.timeout):
+            if request.deadline is None:
+                request.deadline = asyncio.get_running_loop().time() + target.timeout
+            async with asyncio.timeout_at(request.deadline):
                 answer = await run_once(once, request, call, partial(_carried_out, target, request, call, entered))
                 request.responds()
                 await db.confirm()
@@ -182,8 +188,10 @@ async def _carried_out(target: Target, request: Request, call: Call, entered: Ca
 
 def _session(plane: Plane, guard: Guard, begin: str | None, target: Target, rehearsal: Rehearsal | None) -> Session:
     if rehearsal is None:
-        return Session(plane.pool, guard, begin=begin, on_behalf_of=(type(target), target.compiled.name))
-    return rehearsal.session(plane.pool, guard, begin)
+        by = (type(target), target.compiled.name)
+        patience = WAIT_FOR_ROWS if target.timeout == TIMEOUT else wait_for_rows(target.timeout)
+        return Session(plane.pool, guard, begin=begin, locks=target.locks, on_behalf_of=by, patience=patience)
+    return rehearsal.session(plane.pool, guard, begin, target.locks)
 
 
 def _too_long(db: Session) -> RowgateError:

@@ -33,7 +33,7 @@ class Rehearsal:
         self.trace.enter("authenticate", kind=self.identity.kind, roles=sorted(self.identity.roles))
         return self.identity
 
-    def session(self, pool: Connections, guard: Guard, begin: str | None) -> Session:
+    def session(self, pool: Connections, guard: Guard, begin: str | None, locks: tuple[str, ...]) -> Session:
         """Give the session, whose transaction is rolled back; the draft's tables come to be in it, and go with it.
 
         Of a pretended caller there is no authority to confirm.
@@ -43,7 +43,8 @@ class Rehearsal:
         if self.inside:
             return Session(pool, known, begin="SAVEPOINT rowgate_run", ends=_UNDONE_INSIDE, watch=watch)
         changes = (WAIT_AS_CHANGES_DO, *self.ddl) if self.ddl else ()
-        return Session(pool, known, begin=";\n".join((begin or "BEGIN", *changes)), ends=UNDONE, watch=watch)
+        opened = ";\n".join((begin or "BEGIN", *changes))
+        return Session(pool, known, begin=opened, locks=locks, ends=UNDONE, watch=watch)
 
 
 _UNDO = "ROLLBACK TO SAVEPOINT rowgate_run"
@@ -59,7 +60,13 @@ _INSIDE = Ends(
 class Tried(Rehearsal):
     """A rehearsal on a draft whose tables are there already, in an open transaction; nothing live is asked for."""
 
-    def session(self, pool: Connections, guard: Guard, begin: str | None) -> Session:  # noqa: ARG002 - the base's
+    def session(
+        self,
+        pool: Connections,
+        guard: Guard,  # noqa: ARG002
+        begin: str | None,  # noqa: ARG002
+        locks: tuple[str, ...],  # noqa: ARG002
+    ) -> Session:
         """Give the session: a savepoint that is kept where the request succeeds, and undone where it is refused."""
         return Session(pool, None, begin="SAVEPOINT rowgate_request", ends=_INSIDE, watch=self.trace.statement)
 

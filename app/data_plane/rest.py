@@ -13,9 +13,9 @@ from app.data_plane.request import Request
 from app.errors import FieldError, RowgateError, problem_document
 from app.query_string import query_pairs
 from app.relations.asked import ASKED, searches
-from app.relations.faults import DatabaseFailed, OutOfRange
+from app.relations.faults import AnswerTooLarge, DatabaseFailed, OutOfRange
 from app.relations.query import Query
-from app.relations.query_sql import Shapes, labels, planned_rows
+from app.relations.query_sql import COUNTED, Shapes, labels
 from app.relations.statement import Statement
 from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
@@ -30,18 +30,11 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
     query, own, statement = _asked(view, request, call.identity)
     call.env["params"] = view_params(view, own)
     call.env[ASKED] = query.bound(_limit(view, query))
-    try:
-        query, statement, planned = await _planned(view, query, statement, call)
-        rows = await call.db.rows(statement, call.env)
-    except OutOfRange as error:
-        raise ValueUnreadable("A value in the query is not of the type of its column.") from error
-    except DatabaseFailed as error:
-        if searches(query.read):
-            raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
-        raise
+    row = await _row(query, statement, call)
     await filter_told(view, query, call)
-    body, page = rows[0]["body"], rows[0]["page"]
-    total = rows[0]["total"] if planned is None else max(planned, query.offset + page)
+    body, page = row["body"], row["page"]
+    call.db.carried(len(body))
+    total = _total(query, row["total"], page)
     if total is not None and query.offset > total:
         raise RangeInvalid("Requested range not satisfiable", hint=f"There are only {total} rows.")
     found = [("Content-Range", _content_range(query.offset, page, total))]
@@ -58,6 +51,29 @@ async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
         text = f"{header}\n{body}" if body else header
         return Answer(206 if partial else 200, text.encode(), tuple(found), f"{CSV}; charset=utf-8")
     return Answer(206 if partial else 200, body.encode(), tuple(found))
+
+
+async def _row(query: Query, statement: Statement, call: Call) -> Any:
+    """Run the statement, whose one row is the answer; what Postgres refuses is told in the words of the dialect."""
+    try:
+        (row,) = await call.db.rows(statement, call.env)
+    except AnswerTooLarge:
+        hint = "Ask for fewer columns (select=) or rows (limit=, Range), or for one page after the other."
+        raise AnswerTooLarge(hint) from None
+    except OutOfRange as error:
+        raise ValueUnreadable("A value in the query is not of the type of its column.") from error
+    except DatabaseFailed as error:
+        if searches(query.read):
+            raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
+        raise
+    return row
+
+
+def _total(query: Query, counted: int | None, page: int) -> int | None:
+    """Give the total; one that was counted no further is at least the end of the page."""
+    if counted is None or query.count != "bounded" or counted <= COUNTED:
+        return counted
+    return max(counted, query.offset + page)
 
 
 Asked = tuple[Query, list[tuple[str, str]], Statement]
@@ -86,21 +102,6 @@ def _limit(view: CompiledView, query: Query) -> int:
     most = view.definition.max_rows
     limit = most if query.limit is None else min(query.limit, most)
     return min(limit, 2) if query.single else limit
-
-
-async def _planned(
-    view: CompiledView, query: Query, statement: Statement, call: Call
-) -> tuple[Query, Statement, int | None]:
-    """Ask the planner for the total where that is enough; an estimate below a page is counted instead."""
-    if query.count not in ("planned", "estimated"):
-        return query, statement, None
-    await call.db.confirm()
-    (row,) = await call.db.rows(planned_rows(view.source, query.read), call.env)
-    expected = int(row[0][0]["Plan"]["Plan Rows"])
-    if query.count == "estimated" and expected <= view.definition.max_rows:
-        counted = replace(query, count="exact")
-        return counted, view.shapes.statement(counted), None
-    return query, statement, expected
 
 
 async def filter_told(view: CompiledView, query: Query, call: Call) -> None:

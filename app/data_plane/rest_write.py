@@ -28,8 +28,8 @@ from app.expressions.problems import near
 from app.json_body import parse_json
 from app.query_string import query_pairs
 from app.relations.asked import ASKED
-from app.relations.faults import OutOfRange, UniqueViolated
-from app.relations.query import Query, Test
+from app.relations.faults import AnswerTooLarge, OutOfRange, UniqueViolated
+from app.relations.query import Operand, Picked, Query, Test, hidden
 from app.relations.view_writes import ROWS, Upsert
 from app.relations.write import rows_json
 from app.steps.refusals import InputRefused
@@ -39,6 +39,9 @@ MAX_ROWS = 10_000
 BODY_LIMIT = 1024 * 1024
 JSON = frozenset({"application/json", SINGLE})
 _WRITE_KEYS = frozenset({"columns", "on_conflict"})
+
+
+Written = tuple[str, int]  # the rows as JSON, and how many there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
     follow = Reachable(view.related, call.identity).follow
     query, own = parse_query(asked, headers, view.source, view.params.names, follow)
     read = query.read
+    if (shown := _shown_of(prefer.get("return"), view)) is not None:
+        query = replace(query, read=replace(hidden(read), items=(*shown, *hidden(read).embeds)))
     if query.limit is not None or query.offset or read.order:
         raise QueryUnsupported(
             "limit, offset and order don't go with writes.", hint="Say by tests which rows are meant."
@@ -112,6 +117,13 @@ def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
     return Wanted(query, prefer, columns, target)
 
 
+def _shown_of(wanted: str | None, view: CompiledView) -> tuple[Picked, ...] | None:
+    """Give what of the rows is made into JSON where they are not wanted back: of one new row its id, for Location."""
+    if wanted == "representation":
+        return None
+    return (Picked("id", Operand("id")),) if wanted == "headers-only" and "id" in view.source.shown else ()
+
+
 def _names(text: str | None, view: CompiledView) -> tuple[str, ...] | None:
     if text is None:
         return None
@@ -122,7 +134,7 @@ def _names(text: str | None, view: CompiledView) -> tuple[str, ...] | None:
     return names
 
 
-async def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> tuple[str, int]:
+async def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> Written:
     rows, keys = _rows(sent, wanted)
     upsert = _upsert(view, writing, wanted, keys)
     if not rows:
@@ -136,7 +148,7 @@ async def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent
     return found
 
 
-async def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> tuple[str, int]:
+async def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> Written:
     """Make the row that the tests name what the body says, be it there or not: an upsert by its unique columns."""
     read = wanted.query.read
     named: dict[str, Any] = {}
@@ -211,7 +223,7 @@ def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tupl
     return Upsert(target, tuple(name for name in writing.writable.columns if name in keys and name not in target))
 
 
-async def _update(writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> tuple[str, int]:
+async def _update(writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> Written:
     if not isinstance(sent, dict):
         error = FieldError(("body",), "input.type", "An object is wanted.")
         raise InputRefused("The body has to be an object with the columns to set.", errors=[error])
@@ -228,9 +240,13 @@ async def _update(writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -
     return await _run(statement, wanted, call)
 
 
-async def _run(statement: Any, wanted: Wanted, call: Call) -> tuple[str, int]:
-    (row,) = await call.db.rows(statement, call.env)
-    body, page = row["body"], row["page"]
+async def _run(statement: Any, wanted: Wanted, call: Call) -> Written:
+    try:
+        (row,) = await call.db.rows(statement, call.env)
+    except AnswerTooLarge:
+        raise AnswerTooLarge("Ask for fewer columns (select=), or for no rows (Prefer: return=minimal).") from None
+    body, page = row["body"] or "[]", row["page"]
+    call.db.carried(len(body))
     if not row["inside"]:
         raise RowOutside("A row would be outside of what this view lets you write: nothing was changed.")
     most = wanted.prefer.get("max-affected")
@@ -255,8 +271,8 @@ def _answer(view: CompiledView, action: str, wanted: Wanted, body: str, page: in
 
 
 def _id_of(body: str) -> str | None:
-    row = parse_json(body.encode())[0]
-    return None if row.get("id") is None else str(row["id"])
+    rows: list[dict[str, Any]] = parse_json(body.encode())
+    return str(rows[0]["id"]) if rows and rows[0].get("id") is not None else None
 
 
 def _content_range(action: str, wanted: Wanted, page: int) -> str:

@@ -29,8 +29,16 @@ def reader(said: Field, bigints: Collection[str] = (), *, text: bool = False) ->
     by_bigint = said.type == "reference" and said.table in bigints
     kind = "bigint" if by_bigint else said.type
     from_text = FROM_TEXT.get(kind) if text else None
-    one = _in_turn([*([from_text] if from_text else []), READERS[kind], *checks_of(said, kind)])
+    flat = [_no_list] if said.array else []
+    one = _in_turn([*([from_text] if from_text else []), *flat, READERS[kind], *checks_of(said, kind)])
     return _list(one, None, None) if said.array else one
+
+
+def _no_list(item: Any) -> Any:
+    """Refuse a list in an array, of json too: to Postgres it is one more dimension of the array, and no item."""
+    if isinstance(item, list):
+        raise Wrong("type", "An item of this list can't be a list.")
+    return item
 
 
 def _in_turn(reads: list[Read]) -> Read:

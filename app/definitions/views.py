@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from app.definitions.access import Access
+from app.definitions.answers import MAX_BYTES, MaxBytes
 from app.definitions.expression_text import OptionalExpression
 from app.definitions.inputs import ParamDef
 from app.definitions.names import BoundName, Definition, FieldName, Items, Name
@@ -98,6 +99,7 @@ class ViewDef(Definition):
     presets: dict[Name, Any] = Field(default_factory=dict)
     order: Items[str] = ()
     max_rows: int = Field(default=1000, ge=1, le=100_000)
+    max_bytes: MaxBytes = MAX_BYTES
     description: str | None = None
     tags: Items[str] = ()
 

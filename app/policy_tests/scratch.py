@@ -58,7 +58,7 @@ class Scratch:
         """Give the connection."""
         return self.connection
 
-    def release(self, connection: Any, *, reusable: bool = True) -> None:  # noqa: ARG002 - there is one
+    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:  # noqa: ARG002 - one
         """Take it back; one that was cut off in a statement serves nobody any more."""
         self.broken = self.broken or not reusable
 

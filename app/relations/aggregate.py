@@ -7,6 +7,7 @@ from typing import Literal
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import BOOL, DATE, DECIMAL, DOUBLE, INT, NUMBERS, STRING, TIMESTAMP, Enum, Type, pg_type
+from app.relations.measured import measured_rows
 from app.relations.schema import quoted
 from app.relations.source import ALIAS, Source, column_sql, conditions_sql
 from app.relations.statement import Statement, statement
@@ -42,8 +43,12 @@ def aggregate_rows(
     group_by: Sequence[str],
     values: Mapping[str, Aggregated],
     most: int,
+    max_bytes: int,
 ) -> Statement:
-    """Fold rows into one, or into one for each group in the order of the groups' columns, at most `most`."""
+    """Fold rows into one, or into one for each group in the order of the groups' columns, at most `most`.
+
+    Of more than `max_bytes` as JSON none is given.
+    """
     parameters = Parameters()
     column = column_sql(source, parameters)
     groups = [column("item", name) for name in group_by]
@@ -58,7 +63,8 @@ def aggregate_rows(
     if groups:
         numbers = ", ".join(str(index + 1) for index in range(len(groups)))
         sql += f" GROUP BY {numbers} ORDER BY {numbers} LIMIT {most}"
-    return statement(sql, parameters.evaluators)
+    measured = measured_rows(sql, (*group_by, *values), parameters.constant(max_bytes, "bigint"))
+    return statement(measured, parameters.evaluators)
 
 
 def _folded(value: Aggregated, text: str) -> str:

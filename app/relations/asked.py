@@ -100,9 +100,14 @@ def searches(read: Read) -> bool:
     return any(test.operator in _SEARCH for test in tests_of(read))
 
 
-def testable(kind: Type, operator: str, word: str | None) -> bool:
-    """Say whether a value of a type can be tested so."""
-    if isinstance(kind, Record) or (isinstance(kind, ListOf) and isinstance(kind.element, Record)):
+def of_objects(kind: Type) -> bool:
+    """Say whether a value is an object of another row, or a list of such: Postgres compares none of them."""
+    return isinstance(kind, Record) or (isinstance(kind, ListOf) and isinstance(kind.element, Record))
+
+
+def testable(kind: Type, operator: str, word: str | None, *, quantified: bool) -> bool:
+    """Say whether a value of a type can be tested so; `quantified` by any or all of several values."""
+    if of_objects(kind):
         return operator == "is" and word in {"null", "not_null"}
     if operator == "is":
         return word in {"null", "not_null"} or pg_type(kind) == "boolean"
@@ -112,4 +117,5 @@ def testable(kind: Type, operator: str, word: str | None) -> bool:
         return kind == STRING or isinstance(kind, Enum)
     if operator == "in":
         return kind != DYN and not isinstance(kind, ListOf)
-    return True
+    # To Postgres, a list of lists is one list with more dimensions: there are no several lists to compare with.
+    return not (quantified and operator in _COMPARISONS and isinstance(kind, ListOf))

@@ -8,6 +8,8 @@ from app.database import DatabaseUnavailable
 from app.errors import FieldError, RowgateError
 from app.lock_waits import TablesChanging
 
+_RETRY_AFTER = {"Retry-After": "1"}
+
 
 class Stale(Exception):
     """The definitions or the caller's authority changed since this process read them: nothing has happened yet."""
@@ -18,6 +20,18 @@ class Retryable(RowgateError):
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "db.conflict"
+
+
+class Contended(RowgateError):
+    """Other requests count or write the same rows, longer than this one waits or at each of its tries."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "db.contended"
+
+    def __init__(self) -> None:
+        """Ask for another try in a second."""
+        said = "Too many requests count or change the same rows at once, and nothing was changed: try again."
+        super().__init__(said, headers=_RETRY_AFTER)
 
 
 class CommitUnknown(RowgateError):
@@ -96,6 +110,17 @@ class ReadOnly(RowgateError):
     code: ClassVar[str] = "db.read_only"
 
 
+class AnswerTooLarge(RowgateError):
+    """The answer would have more bytes than the view's or endpoint's `max_bytes`; nothing was changed."""
+
+    status: ClassVar[int] = 413
+    code: ClassVar[str] = "respond.too_large"
+
+    def __init__(self, hint: str = "Ask for fewer rows, or for one page after the other.") -> None:
+        """Say what to do; how large it would have been is not known, since nobody has made it."""
+        super().__init__("The answer would be too large, and nothing was changed.", hint=hint)
+
+
 class DatabaseFailed(RowgateError):
     """Postgres refused a statement for a reason that isn't the caller's; the log has it."""
 
@@ -103,9 +128,10 @@ class DatabaseFailed(RowgateError):
     code: ClassVar[str] = "db.failed"
 
 
-STALE = "RG001"
+# What functions of our own raise: rowgate.stale() and rowgate.too_large().
+_RAISED_BY_US: dict[str | None, type[Stale | AnswerTooLarge]] = {"RG001": Stale, "RG002": AnswerTooLarge}
 LOCK_NOT_AVAILABLE = "55P03"
-_RETRY_AFTER = {"Retry-After": "1"}
+_HOLDING = "rowgate.hold_"  # the trigger functions that wait for whoever holds the rows
 _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "23505": (UniqueViolated, "A value that has to be unique is taken."),
     "23P01": (UniqueViolated, "A value that has to be unique is taken."),
@@ -119,11 +145,14 @@ _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "22008": (OutOfRange, "A time is out of range."),
     "22P02": (OutOfRange, "A value is not of the type of its column."),
     "2201B": (OutOfRange, "This is no regular expression."),
+    "54000": (OutOfRange, "A value is too large for the database."),
+    "54001": (OutOfRange, "A value is too deep for the database."),
     "57014": (StatementTimeout, "The database took too long."),
     "25006": (ReadOnly, "The database takes no writes at the moment."),
+    # An array with more dimensions than what looks into it takes, where it isn't InvalidCachedStatementError.
+    "0A000": (OutOfRange, "A value has a shape that the database can't look into."),
 }
-# 0A000 is what asyncpg reports for a prepared statement whose tables have changed under it.
-_RETRIED = frozenset({"40001", "40P01", "0A000"})
+_RETRIED = frozenset({"40001", "40P01"})
 # Connection exceptions, resources, operator intervention: the database is there or will be, and no fault of the caller.
 _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})
 
@@ -138,9 +167,10 @@ def translated(error: BaseException, *, committing: bool = False, reading: bool 
     What only `reading` waits for is a change of definitions, since readers wait for no row.
     """
     state = getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None
-    if state == STALE:
-        return Stale()
-    if state in _RETRIED:
+    if state in _RAISED_BY_US:
+        return _RAISED_BY_US[state]()
+    # A prepared statement whose tables have changed under it is new at the next try.
+    if state in _RETRIED or isinstance(error, asyncpg.InvalidCachedStatementError):
         return Retryable("Too many requests change the same rows at once: try again.", headers=_RETRY_AFTER)
     if state == LOCK_NOT_AVAILABLE:
         return TablesChanging() if reading else _locked(error)
@@ -155,11 +185,13 @@ def translated(error: BaseException, *, committing: bool = False, reading: bool 
             hint="Send the request again with the same Idempotency-Key, or look whether it was made.",
         )
     if lost:
-        return DatabaseUnavailable("The database is not available.", headers=_RETRY_AFTER)
+        return DatabaseUnavailable("The database is not available.")
     return DatabaseFailed(f"Postgres refused a statement: {state}.")
 
 
-def _locked(error: Any) -> LockTimeout:
+def _locked(error: Any) -> RowgateError:
+    if _HOLDING in (error.context or ""):
+        return Contended()
     # Postgres names the row where one was waited for, unless others stood in line for it already.
     if "tuple" in (error.context or ""):
         return LockTimeout("Another request holds this row: try again.")

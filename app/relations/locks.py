@@ -1,22 +1,157 @@
-"""Locks that stand for a question about rows: whoever asks the same one waits until the transaction ends."""
+"""Locks on the rows that a condition holds for: who reads them holds them, and whoever writes one of them waits.
 
-import hashlib
-from collections.abc import Sequence
-from typing import Any
+Every writer meets them, since a trigger of the table takes the same lock, shared, for each row that is written.
+"""
 
-from app.relations.statement import statement
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-LOCK = statement("SELECT pg_advisory_xact_lock($1::bigint)", (), extra=1, locks=True)
+from app.expressions import syntax
+from app.expressions.check import Expression
+from app.expressions.to_sql import Parameters, compile_sql
+from app.expressions.types import Enum, pg_type
+from app.relations.schema import Column, Table
+from app.relations.source import Related, Source
+from app.relations.statement import Statement, statement
 
-_TELLING = (str, int)
+# Types of which equal values have one text, as a parameter and in a row's JSON.
+_ONE_TEXT = {"uuid": "uuid", "text": "text", "integer": "bigint", "bigint": "bigint", "boolean": "boolean"}
 
 
-def lock_key(sql: str, bound: Sequence[Any]) -> int:
-    """Give the 64-bit key of a statement and its bound values.
+@dataclass(frozen=True, slots=True, order=True)
+class Held:
+    """Rows of a table that some step holds: by the values of a column, or all of them where `column` is empty."""
 
-    Only texts (uuids among them), integers and booleans tell two locks apart. Moments don't: those that are computed
-    from `now` differ in every request, and the requests have to wait for each other all the same.
+    table: str
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a step holds until the transaction ends, by which statement, and how a trace tells it."""
+
+    held: tuple[Held, ...]
+    statement: Statement
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a step reads: rows of a source by a condition, or, where it is no `is_set`, one that it locks by itself.
+
+    `values` are computed of the rows, `columns` are those that they are grouped or put in order by; `shown` says that
+    their columns come out.
     """
-    telling = [repr(value) if isinstance(value, _TELLING) else "" for value in bound]
-    digest = hashlib.sha256("\0".join((sql, *telling)).encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
+
+    source: Source
+    where: Expression | None = None
+    values: tuple[Expression, ...] = ()
+    columns: tuple[str, ...] = ()
+    shown: bool = False
+    is_set: bool = True
+
+
+def hold_of(reading: Reading, written: frozenset[str]) -> Hold | None:
+    """Give what a step holds, behind which these tables are written; None where its answer rests on none of them.
+
+    Of the table that it reads those rows are held that have the value which the condition asks of a column, else all;
+    of the tables that a column is computed from, all.
+    """
+    source = reading.source
+    asked = _behind(source, _paths((reading.where, *reading.values), reading.columns))
+    shown = _behind(source, _paths((), source.shown)) if reading.shown else {}
+    own = reading.is_set and not written.isdisjoint({source.table.name, *asked})
+    whole = {name: table for name, table in {**asked, **shown}.items() if name in written or (own and name in asked)}
+    if not (own or whole):
+        return None
+    key = _key(source, reading.where) if own and source.table.name not in whole else None
+    if own and key is None:
+        whole[source.table.name] = source.table
+    parameters = Parameters()
+    held = {Held(name): _lock_sql(table, "", "", parameters) for name, table in sorted(whole.items())}
+    if key is not None:
+        column, value = key
+        given = compile_sql(value, lambda _root, name: name, parameters)
+        held[Held(source.table.name, column.name)] = _lock_sql(source.table, column.name, f"{given}::text", parameters)
+    sql = f"SELECT {', '.join(held[one] for one in sorted(held))}"
+    return Hold(tuple(sorted(held)), statement(sql, parameters.evaluators, locks=True), _told(reading, sorted(held)))
+
+
+def _lock_sql(table: Table, column: str, value: str, parameters: Parameters) -> str:
+    named = f"{parameters.constant(table.sql, 'text')}::regclass, {parameters.constant(column, 'text')}"
+    return f"pg_advisory_xact_lock(rowgate.hold_key({named}, {value or parameters.constant('', 'text')}))"
+
+
+def _told(reading: Reading, held: Iterable[Held]) -> str:
+    where = "" if reading.where is None else f" where {reading.where.text.strip()}"
+    by = [f"{one.table} by {one.column}" if one.column else f"the whole table {one.table}" for one in held]
+    return f"rows of {reading.source.name}{where} ({', '.join(by)})"
+
+
+def _behind(source: Source, paths: Iterable[str]) -> dict[str, Table]:
+    """Give the tables, by name, from whose rows the columns are computed that these paths name."""
+    found: dict[str, Table] = {}
+    for path in paths:
+        root, _, name = path.partition(".")
+        column = source.computed.get(name.partition(".")[0]) if root == "item" else None
+        if isinstance(column, Related):
+            found |= {column.source.table.name: column.source.table} | _behind(column.source, _paths_of(column))
+    return found
+
+
+def _paths_of(column: Related) -> list[str]:
+    """Name what a related column reads of the other side's rows."""
+    names = [term.column for term in column.order or column.source.order]
+    if column.value is None and column.kind in ("one", "list"):
+        names += column.source.shown
+    return _paths((column.where, column.value), names)
+
+
+def _paths(rules: Iterable[Expression | None], columns: Iterable[str]) -> list[str]:
+    """Name what is read of rows: by rules, and by the columns' own names."""
+    return [*(path for one in rules if one is not None for path in one.paths), *(f"item.{name}" for name in columns)]
+
+
+def _key(source: Source, where: Expression | None) -> tuple[Column, Expression] | None:
+    """Find the column whose value all rows share that the condition holds for, the most telling one, and the value."""
+    found = [*_equal(source, source.filter, "row", ()), *_equal(source, where, "item", source.computed)]
+    return min(found, key=lambda key: _rank(source.table, key[0]), default=None)
+
+
+def _rank(table: Table, column: Column) -> int:
+    if frozenset({column.name}) in table.unique:
+        return 0
+    if column.target is not None:
+        return 1
+    return 3 if column.pg == "boolean" or isinstance(column.type, Enum) else 2
+
+
+def _equal(
+    source: Source, rule: Expression | None, root: str, computed: Iterable[str]
+) -> Iterator[tuple[Column, Expression]]:
+    """Yield the columns of the row that a rule wants to be equal to what doesn't depend on the row."""
+    if rule is None:
+        return
+    for node in _conjuncts(rule.tree):
+        if not (isinstance(node, syntax.Binary) and node.operator == "=="):
+            continue
+        for side, other in ((node.left, node.right), (node.right, node.left)):
+            column = _column(source.table.columns, side, root, computed)
+            if column is None or _ONE_TEXT.get(column.pg) != pg_type(other.type):
+                continue
+            if not any(isinstance(one, syntax.Name) and one.name in rule.rows for one in syntax.walk(other)):
+                yield column, Expression(rule.text, other, other.type, rule.paths, frozenset(), constant=False)
+
+
+def _conjuncts(node: syntax.Node) -> Iterator[syntax.Node]:
+    if isinstance(node, syntax.Logic) and node.operator == "&&":
+        for item in node.items:
+            yield from _conjuncts(item)
+    else:
+        yield node
+
+
+def _column(columns: Mapping[str, Column], node: syntax.Node, root: str, computed: Iterable[str]) -> Column | None:
+    if isinstance(node, syntax.Field) and isinstance(node.operand, syntax.Name) and node.operand.name == root:
+        return None if node.name in computed else columns.get(node.name)
+    return None

@@ -5,12 +5,13 @@ their own; tests, limits and paths name them by their slot there. Slots 0 and 1 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app.relations.relationships import Relationship
 
-Count = Literal["exact", "planned", "estimated"] | None
+# `bounded` counts as far as COUNTED, which is in query_sql.py.
+Count = Literal["exact", "bounded"] | None
 
 LIMIT_SLOT = 0
 OFFSET_SLOT = 1
@@ -99,7 +100,7 @@ class Embed:
     @property
     def hidden(self) -> bool:
         """Say whether it only tests: nothing of it is in the answer."""
-        return self.read.items == ()
+        return all(isinstance(item, Embed) and item.hidden for item in self.read.items or (None,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,12 @@ class Query:
     def bound(self, limit: int) -> tuple[Any, ...]:
         """Give the values by their slots, with the limit that the view sets."""
         return (limit, self.offset, *self.values)
+
+
+def hidden(read: Read) -> Read:
+    """Give the read with the same tests, of whose rows nothing is in the answer."""
+    items = tuple(replace(embed, read=hidden(embed.read)) for embed in read.embeds)
+    return replace(read, items=items)
 
 
 def tests_of(read: Read) -> Iterator[Test]:

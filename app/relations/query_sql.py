@@ -10,14 +10,16 @@ from typing import Any, Generic, TypeVar
 from app.expressions.to_sql import Parameters
 from app.expressions.types import STRING, Enum, Type, pg_type
 from app.relations.asked import Asked
+from app.relations.measured import ROW, measured_values
 from app.relations.query import Condition, Embed, Ordered, Picked, Query, Read
 from app.relations.relationships import Relationship
 from app.relations.schema import quoted
-from app.relations.source import ALIAS, Source, column_sql, conditions_sql, order_sql
+from app.relations.source import ALIAS, Source, column_sql, conditions_sql, json_list, order_sql
 from app.relations.statement import Statement, statement
 
 MAX_SHAPES = 2_000
 MAX_QUERIES = 200
+COUNTED = 10_000  # rows that a bounded total counts
 
 
 Made = TypeVar("Made")
@@ -63,27 +65,35 @@ class Shapes(Kept[Statement]):
 def compile_query(source: Source, query: Query) -> Statement:
     """Write the statement: the page is read by index and order first, and only then made into JSON."""
     parameters = Parameters()
-    level = Level(source, ALIAS, query.read, parameters)
+    level = Level(source, ALIAS, query.read, parameters, source.max_bytes)
     page = f"{level.rows()}{level.order()}{level.page()}"
     total = "NULL::bigint"
-    if query.count == "exact":
-        counted = f"({level.rows()}) rowgate_all" if query.read.aggregates else level.source_rows()
-        total = f"(SELECT count(*) FROM {counted})"
-    body = rows_sql(query)
+    if query.count is not None:
+        counted = level.rows() if query.read.aggregates else f"SELECT FROM {level.source_rows()}"
+        most = f" LIMIT {parameters.constant(COUNTED + 1, 'bigint')}" if query.count == "bounded" else ""
+        total = f"(SELECT count(*) FROM ({counted}{most}) rowgate_all)"
+    limit = parameters.constant(source.max_bytes, "bigint")
     if query.csv:
-        body, page = _CSV, f"SELECT {_cells(source, query.read)} FROM ({page}) rowgate_cells"
-    sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM ({page}) rowgate_page"
+        cells = f"SELECT {_cells(source, query.read)} FROM ({page}) rowgate_cells"
+        body, rows = _CSV, measured_values(_CSV_LINE, cells, limit)
+    else:
+        body, rows = json_body(query, page, limit)
+    sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM {rows}"
     return statement(sql, parameters.evaluators)
 
 
-def rows_sql(query: Query) -> str:
-    """Write the rows of the page as JSON, in which the keys of nulls are left out where that is asked for."""
-    rows = "coalesce(json_agg(rowgate_page), '[]')"
-    return f"json_strip_nulls({rows})::text" if query.stripped else f"{rows}::text"
+def json_body(query: Query, page: str, most: str) -> tuple[str, str]:
+    """Write the rows of a SELECT as one JSON text of at most so many bytes, and what stands behind FROM.
+
+    The keys of nulls are left out where that is asked for.
+    """
+    row = f"json_strip_nulls(row_to_json({ROW}))" if query.stripped else f"row_to_json({ROW})"
+    return "coalesce(json_agg(rowgate_measured.value), '[]')::text", measured_values(row, page, most)
 
 
 # A row's own text, without its parentheses, is quoted as CSV is.
-_CSV = r"coalesce(string_agg(substr(rowgate_page::text, 2, length(rowgate_page::text) - 2), E'\n'), '')"
+_CSV = r"coalesce(string_agg(rowgate_measured.value, E'\n'), '')"
+_CSV_LINE = f"substr({ROW}::text, 2, length({ROW}::text) - 2)"
 
 
 _FORMULA = (
@@ -98,13 +108,6 @@ def _cells(source: Source, read: Read) -> str:
     """
     names = [(quoted(label), is_text) for label, is_text in _labelled(source, read)]
     return ", ".join(_FORMULA.format(name) if is_text else name for name, is_text in names) or "1"
-
-
-def planned_rows(source: Source, read: Read) -> Statement:
-    """Ask the planner how many rows it expects."""
-    parameters = Parameters()
-    sql = f"EXPLAIN (FORMAT JSON) SELECT FROM {Level(source, ALIAS, read, parameters).source_rows()}"
-    return Statement(sql, sql, parameters.evaluators)
 
 
 def labels(source: Source, read: Read) -> list[str]:
@@ -141,12 +144,13 @@ def _picks_text(source: Source, item: Picked) -> bool:
 class Level:
     """What is read of one source under one alias; embedded views are levels of their own inside it."""
 
-    def __init__(self, source: Source, alias: str, read: Read, parameters: Parameters) -> None:
-        """Take the source, the alias that its rows have, and what is asked of it."""
+    def __init__(self, source: Source, alias: str, read: Read, parameters: Parameters, max_bytes: int) -> None:
+        """Take the source, the alias that its rows have, what is asked of it, and how large a list of them may be."""
         self.source = source
         self.read = read
         self._alias = alias
         self._parameters = parameters
+        self._max_bytes = max_bytes
         self._column = column_sql(source, parameters, alias)
         self._embeds = {embed.label: embed for embed in read.embeds}
         self._asked = Asked(source.shown, self._column, parameters, self._present)
@@ -230,7 +234,11 @@ class Level:
 
     def _term(self, term: Ordered) -> str:
         nulls = "" if term.nulls_first is None else " NULLS FIRST" if term.nulls_first else " NULLS LAST"
-        if term.embed is None:
+        if self.read.aggregates:
+            # A group is ordered by what comes out of it: the same formula with parameters of its own is another one.
+            picked = (item for item in self.read.items or () if isinstance(item, Picked) and item.aggregate is None)
+            text = quoted(next(item.label for item in picked if item.operand == term.operand and item.cast is None))
+        elif term.embed is None:
             text = self._asked.operand(term.operand)[0]
         else:
             embed = self._embeds[term.embed]
@@ -240,7 +248,7 @@ class Level:
 
     def _inside(self, embed: Embed) -> "tuple[Level, str]":
         """Give the level of an embedded view, and the condition that links its rows to this one's."""
-        inner = Level(embed.relationship.target, f"{self._alias}e", embed.read, self._parameters)
+        inner = Level(embed.relationship.target, f"{self._alias}e", embed.read, self._parameters, self._max_bytes)
         return inner, self._link(embed.relationship, inner)
 
     def _link(self, relationship: Relationship, inner: "Level") -> str:
@@ -258,11 +266,10 @@ class Level:
 
     def _embedded(self, embed: Embed) -> str:
         inner, link = self._inside(embed)
-        row = f"{inner._alias}r"
         if not embed.relationship.many:
-            return f"(SELECT to_json({row}) FROM ({inner.rows(link)} LIMIT 1) {row})"
+            return f"(SELECT to_json({ROW}) FROM ({inner.rows(link)} LIMIT 1) {ROW})"
         found = f"{inner.rows(link)}{inner.order()}{inner.page()}"
-        return f"(SELECT coalesce(json_agg({row}), '[]'::json) FROM ({found}) {row})"
+        return json_list(f"row_to_json({ROW})", found, self._parameters, self._max_bytes)
 
     def _spread(self, embed: Embed) -> Iterator[tuple[str, str]]:
         """Give each value of the other row by itself; of many rows, each one's list."""
@@ -272,7 +279,7 @@ class Level:
                 yield label, f"(SELECT {text} FROM {inner.source_rows(link)} LIMIT 1)"
             else:
                 rows = f"SELECT {text} AS x FROM {inner.source_rows(link)}{inner.order()}{inner.page()}"
-                yield label, f"(SELECT coalesce(json_agg(r.x), '[]'::json) FROM ({rows}) r)"
+                yield label, json_list(f"to_json({ROW}.x)", rows, self._parameters, self._max_bytes)
 
     def _present(self, label: str) -> str:
         inner, link = self._inside(self._embeds[label])

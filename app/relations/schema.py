@@ -20,6 +20,7 @@ from app.expressions.types import (
     ListOf,
     Record,
     Type,
+    pg_type,
 )
 
 DATA_SCHEMA = "data"
@@ -69,6 +70,19 @@ class Column:
         if said is None or said.type not in ("user", "reference"):
             return None
         return "users" if said.type == "user" else said.table
+
+    def value(self, text: str) -> str:
+        """Give the SQL of the column, which `text` names, as a value of the type that rules see.
+
+        Of numbers Postgres compares any with any; of arrays of integers only those of one width.
+        """
+        wanted = pg_type(self.type)
+        return f"{text}::{wanted}" if isinstance(self.type, ListOf) and wanted != self.pg else text
+
+    @property
+    def on_delete(self) -> str | None:
+        """Say what becomes of its row when the one that it refers to is deleted; None where that is refused."""
+        return None if self.definition is None or self.definition.on_delete == "restrict" else self.definition.on_delete
 
     @property
     def required(self) -> bool:

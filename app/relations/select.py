@@ -6,19 +6,20 @@ from typing import Any
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters
 from app.expressions.types import pg_type
+from app.relations.measured import measured_rows
 from app.relations.source import ALIAS, OrderBy, Source, conditions_sql, order_sql, shown_sql
 from app.relations.statement import Evaluator, Statement, statement
 
 Count = Callable[[Any], Any]
 
 
-def select_row(source: Source, where: Expression, *, lock: bool) -> Statement:
-    """Read at most one row; `lock` holds it until the transaction ends."""
+def select_row(source: Source, where: Expression, *, lock: bool, max_bytes: int) -> Statement:
+    """Read at most one row, of so many bytes as JSON; `lock` holds it until the transaction ends."""
     parameters = Parameters()
     shown = shown_sql(source, parameters)
     held = f" FOR UPDATE OF {ALIAS}" if lock else ""
     sql = f"SELECT {shown} FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)} LIMIT 1{held}"
-    return statement(sql, parameters.evaluators, locks=lock)
+    return _measured(sql, source, parameters, max_bytes, lock=lock)
 
 
 def select_by_id(source: Source, id_: Evaluator) -> Statement:
@@ -39,8 +40,9 @@ def select_rows(
     offset: Count | None,
     *,
     lock: bool,
+    max_bytes: int,
 ) -> Statement:
-    """Read rows: at most `limit`, which the caller bounds."""
+    """Read rows: at most `limit`, which the caller bounds, and of so many bytes as JSON."""
     parameters = Parameters()
     shown = shown_sql(source, parameters)
     rows = f"SELECT {shown} FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)}"
@@ -48,7 +50,12 @@ def select_rows(
     rows += f" LIMIT {parameters.add(limit, 'bigint')}"
     if offset is not None:
         rows += f" OFFSET {parameters.add(offset, 'bigint')}"
-    return statement(rows + (f" FOR UPDATE OF {ALIAS}" if lock else ""), parameters.evaluators, locks=lock)
+    return _measured(rows + (f" FOR UPDATE OF {ALIAS}" if lock else ""), source, parameters, max_bytes, lock=lock)
+
+
+def _measured(rows: str, source: Source, parameters: Parameters, max_bytes: int, *, lock: bool) -> Statement:
+    sql = measured_rows(rows, source.shown, parameters.constant(max_bytes, "bigint"))
+    return statement(sql, parameters.evaluators, locks=lock)
 
 
 def count_rows(source: Source, where: Expression | None) -> Statement:

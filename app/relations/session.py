@@ -9,8 +9,10 @@ import asyncpg
 
 from app.errors import RowgateError
 from app.lock_waits import WAIT_FOR_ROWS
-from app.relations.faults import FAULTS, Stale, translated
+from app.relations.faults import FAULTS, AnswerTooLarge, Contended, LockTimeout, Stale, translated
 from app.relations.statement import CONFIRM, Environment, Statement
+
+HEAVY_BYTES = 1_000_000
 
 Guard = tuple[int, str | None, int | None]
 
@@ -19,12 +21,13 @@ T = TypeVar("T")
 
 
 class RowsChanged(RowgateError):
-    """A row that the request had read was changed while it waited for another service; nothing was written."""
+    """What the request had read was changed while it waited for another service; nothing was written."""
 
     status: ClassVar[int] = 409
     code: ClassVar[str] = "step.changed"
 
 
+_Bound = tuple[Statement, Sequence[Any]]
 Watch = Callable[[str, Sequence[Any], Awaitable[list[Any]]], Awaitable[list[Any]]]
 
 
@@ -47,8 +50,8 @@ class Connections(Protocol):
     async def acquire(self, on_behalf_of: object = None) -> Any:
         """Take a connection; what is named shares the others with all else that is."""
 
-    def release(self, connection: Any, *, reusable: bool = True) -> None:
-        """Give it back; one that isn't `reusable` was cut off in a statement."""
+    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
+        """Give it back; one that isn't `reusable` was cut off in a statement, one that was `heavy` carried much."""
 
 
 class Lent:
@@ -62,7 +65,7 @@ class Lent:
         """Give the connection."""
         return self._connection
 
-    def release(self, connection: Any, *, reusable: bool = True) -> None:
+    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
         """Leave it to whoever lent it."""
 
 
@@ -81,9 +84,12 @@ class Session:
         "_ends",
         "_fresh",
         "_guard",
+        "_heavy",
         "_held",
         "_in_transaction",
+        "_locks",
         "_on_behalf_of",
+        "_patience",
         "_patient",
         "_pool",
         "_watch",
@@ -99,19 +105,24 @@ class Session:
         guard: Guard | None,
         *,
         begin: str | None,
+        locks: tuple[str, ...] = (),
         ends: Ends = LASTING,
         watch: Watch | None = None,
         on_behalf_of: object = None,
+        patience: str = WAIT_FOR_ROWS,
     ) -> None:
         """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one.
 
+        `locks` are those that lock what the transaction needs before any of it sees the database.
         `watch` is told of every statement. Without a guard there is nothing to confirm. `on_behalf_of` names the share
-        of the pool that the connection is taken for.
+        of the pool that the connection is taken for. `patience` is the statement that lets it wait for rows.
         """
         self._pool = pool
+        self._patience = patience
         self._on_behalf_of = on_behalf_of
         self._guard = guard
         self._begin = begin
+        self._locks = locks
         self._ends = ends
         self._watch = watch
         self._connection: Any = None
@@ -120,8 +131,9 @@ class Session:
         self.confirmed = guard is None
         # Whether this transaction has confirmed the guard, what it has to find again after a pause, whether it wrote.
         self._fresh = guard is None
-        self._held: list[tuple[Statement, Sequence[Any], list[Any]]] = []
+        self._held: list[tuple[_Bound | None, _Bound, list[Any]]] = []
         self._wrote = False
+        self._heavy = False
         self._when_committed: list[Callable[[], None]] = []
         # Set while a writing statement runs by itself: cut off in it, nobody knows here whether it was carried out.
         self.in_doubt = False
@@ -156,19 +168,41 @@ class Session:
             await connection.execute("ROLLBACK TO SAVEPOINT aside")
             return None
 
-    async def held_rows(self, statement: Statement, env: Environment) -> list[Any]:
-        """Run a statement that locks its rows; after a pause they are read and locked again before anything else is."""
+    async def held_rows(self, statement: Statement, env: Environment, hold: Statement | None = None) -> list[Any]:
+        """Read rows that are held until the end: the statement locks them by itself, or `hold` does so before it.
+
+        After a pause they are held and read again before anything else is.
+        """
         if self._connection is None:
             await self._find_again()
-        parameters = statement.bind(env)
-        found = await self._run(statement, parameters)
-        self._held.append((statement, parameters, found))
+        held = None if hold is None else (hold, hold.bind(env))
+        read = (statement, statement.bind(env))
+        found = await self._hold_and_read(held, read)
+        self._held.append((held, read, found))
         return found
 
+    async def hold(self, hold: Statement, env: Environment) -> None:
+        """Hold rows until the end that a statement behind it reads."""
+        if self._connection is None:
+            await self._find_again()
+        await self._hold((hold, hold.bind(env)))
+
+    async def _hold_and_read(self, held: _Bound | None, read: _Bound) -> list[Any]:
+        if held is not None:
+            await self._hold(held)
+        return await self._run(*read)
+
+    async def _hold(self, held: _Bound) -> None:
+        """Hold rows by a statement of its own: only what begins behind it sees what those wrote that it waited for."""
+        try:
+            await self._run(*held)
+        except LockTimeout:
+            raise Contended from None
+
     async def _find_again(self) -> None:
-        """Read and lock again, after a pause, what was held before it; raises RowsChanged if it isn't the same."""
-        for statement, parameters, before in self._held:
-            found = await self._run(statement, parameters)
+        """Read and hold again, after a pause, what was held before it; raises RowsChanged if it isn't the same."""
+        for held, read, before in self._held:
+            found = await self._hold_and_read(held, read)
             if [dict(row) for row in found] != [dict(row) for row in before]:
                 raise RowsChanged("Somebody has changed this meanwhile: read it again, and try again.")
 
@@ -181,11 +215,13 @@ class Session:
                 if self._in_transaction or not statement.waits:
                     raise
                 # By itself it waits no longer for a row than readers wait; nothing has happened, and now it may.
-                await self._connection.execute(f"BEGIN; {WAIT_FOR_ROWS}")
+                await self._connection.execute(f"BEGIN; {self._patience}")
                 self._in_transaction = self._patient = True
                 found = await self._fetch(statement, parameters)
         except FAULTS as error:
-            raise translated(error, reading=not statement.waits) from error
+            refusal = translated(error, reading=not statement.waits)
+            self._heavy = self._heavy or isinstance(refusal, AnswerTooLarge)
+            raise refusal from error
         self.confirmed = self._fresh = True
         return found
 
@@ -198,6 +234,10 @@ class Session:
         found: list[Any] = await fetched
         self.in_doubt = False
         return found
+
+    def carried(self, size: int) -> None:
+        """Note how many bytes a statement's rows, or what was made of them, had."""
+        self._heavy = self._heavy or size > HEAVY_BYTES
 
     async def confirm(self) -> None:
         """Confirm the guard where no statement has yet: a request without a database step does this alone."""
@@ -266,12 +306,22 @@ class Session:
         if begin is None:
             return
         said = [] if self._in_transaction else [begin]
-        if waits and not self._patient and begin.startswith("BEGIN"):
-            said.append(WAIT_FOR_ROWS)
+        if (waits or self._locks) and not self._patient and begin.startswith("BEGIN"):
+            said.append(self._patience)
             self._patient = True
+        if not self._in_transaction:
+            said += self._locks
         if said:
-            await self._connection.execute("; ".join(said))
+            await self._begin_by("; ".join(said))
             self._in_transaction = True
+
+    async def _begin_by(self, begin: str) -> None:
+        try:
+            await self._connection.execute(begin)
+        except asyncpg.LockNotAvailableError:
+            if self._locks:
+                raise Contended from None
+            raise
 
     async def commit(self) -> None:
         """Make what was written lasting, and give the connection back. A connection lost in COMMIT is 503."""
@@ -286,7 +336,7 @@ class Session:
         except FAULTS as error:
             raise translated(error, committing=True) from error
         finally:
-            self._pool.release(connection, reusable=reusable)
+            self._pool.release(connection, reusable=reusable, heavy=self._heavy)
         for tell in self._when_committed:
             tell()
         self._when_committed.clear()
@@ -308,4 +358,4 @@ class Session:
         except FAULTS:
             clean = False
         finally:
-            self._pool.release(connection, reusable=clean)
+            self._pool.release(connection, reusable=clean, heavy=self._heavy)

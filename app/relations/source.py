@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from app.definitions.answers import MAX_BYTES
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
-from app.expressions.types import Record, Type
+from app.expressions.types import Record, Type, pg_type
+from app.relations.measured import ROW, measured_values
 from app.relations.schema import Table, quoted
 
 ALIAS = "t"
@@ -44,6 +46,7 @@ class Source:
     filter: Expression | None = None
     order: tuple["OrderBy", ...] = ()
     max_rows: int | None = None
+    max_bytes: int = MAX_BYTES
 
     @property
     def record(self) -> Record:
@@ -65,27 +68,27 @@ def table_source(table: Table) -> Source:
     return Source(table.name, table, table.record.fields, table.record)
 
 
-def _plain(alias: str) -> Columns:
-    return lambda _root, name: f"{alias}.{quoted(name)}"
+def _plain(table: Table, alias: str) -> Columns:
+    return lambda _root, name: table.columns[name].value(f"{alias}.{quoted(name)}")
 
 
 def column_sql(source: Source, parameters: Parameters, alias: str = ALIAS) -> Columns:
     """Give the function that names a column of the row in SQL, be it plain or computed."""
-    plain = _plain(alias)
+    plain = _plain(source.table, alias)
 
     def column(root: str, name: str) -> str:
         formula = source.computed.get(name)
         if formula is None:
             return plain(root, name)
         if isinstance(formula, Related):
-            return _related_sql(formula, plain, parameters, f"{alias}_")
+            return _related_sql(formula, plain, parameters, f"{alias}_", source.max_bytes)
         # A formula reads the table's own columns, also where the view has a computed one of the same name.
         return f"({compile_sql(formula, plain, parameters)})"
 
     return column
 
 
-def _related_sql(related: Related, outer: Columns, parameters: Parameters, alias: str) -> str:
+def _related_sql(related: Related, outer: Columns, parameters: Parameters, alias: str, max_bytes: int) -> str:
     """Write the subquery of a related column; the other view's filter holds in it."""
     source = related.source
     inner = column_sql(source, parameters, alias)
@@ -110,14 +113,22 @@ def _related_sql(related: Related, outer: Columns, parameters: Parameters, alias
     shown = value or shown_sql(source, parameters, alias)
     found = f"SELECT {shown} {rows} LIMIT {parameters.constant(related.limit, 'bigint')}"
     if value is not None:
-        return f"ARRAY({found})" if related.kind == "list" else f"({found})"
-    one = f"to_json({alias}r)" if related.kind == "one" else f"coalesce(json_agg({alias}r), '[]'::json)"
-    return f"(SELECT {one} FROM ({found}) {alias}r)"
+        return f"ARRAY({found})::{pg_type(related.type)}" if related.kind == "list" else f"({found})"
+    if related.kind == "one":
+        return f"(SELECT to_json({ROW}) FROM ({found}) {ROW})"
+    return json_list(f"row_to_json({ROW})", found, parameters, max_bytes)
+
+
+def json_list(value: str, rows: str, parameters: Parameters, max_bytes: int) -> str:
+    """Write the subquery that gives `value` of each row of a SELECT, which it names ROW, as one JSON list."""
+    measured = measured_values(value, rows, parameters.constant(max_bytes, "bigint"))
+    return f"(SELECT coalesce(json_agg(rowgate_measured.value), '[]'::json) FROM {measured})"
 
 
 def conditions_sql(source: Source, where: Expression | None, parameters: Parameters, alias: str = ALIAS) -> list[str]:
     """Give the conditions of the view's filter and of `where`, to be joined by AND."""
-    conditions = [] if source.filter is None else [f"({compile_sql(source.filter, _plain(alias), parameters)})"]
+    plain = _plain(source.table, alias)
+    conditions = [] if source.filter is None else [f"({compile_sql(source.filter, plain, parameters)})"]
     if where is not None:
         conditions.append(f"({compile_sql(where, column_sql(source, parameters, alias), parameters)})")
     return conditions

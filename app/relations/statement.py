@@ -45,9 +45,9 @@ def statement(sql: str, evaluators: tuple[Evaluator, ...], extra: int = 0, *, lo
     return Statement(sql, guarded(sql, len(evaluators) + extra), evaluators, not sql.startswith("SELECT"), locks)
 
 
-def writing_statement(cte: str, answer: str, evaluators: tuple[Evaluator, ...]) -> Statement:
+def writing_statement(cte: str, answer: str, evaluators: tuple[Evaluator, ...], extra: int = 0) -> Statement:
     """Make a statement of a CTE that writes, which Postgres wants at the top, and the SELECT over what it gave."""
-    held = f"{cte} SELECT * FROM ({answer}) rowgate_answer WHERE {_guard(len(evaluators))}"
+    held = f"{cte} SELECT * FROM ({answer}) rowgate_answer WHERE {_guard(len(evaluators) + extra)}"
     return Statement(f"{cte} {answer}", held, evaluators, writes=True)
 
 

@@ -11,7 +11,7 @@ from app.expressions.to_sql import Parameters
 from app.relations.defaults import is_kept_by_the_database
 from app.relations.findings import Findings
 from app.relations.query import Query
-from app.relations.query_sql import Kept, Level, rows_sql
+from app.relations.query_sql import Kept, Level, json_body, labels
 from app.relations.schema import Table, quoted
 from app.relations.source import ALIAS, Source, conditions_sql
 from app.relations.statement import Statement, writing_statement
@@ -55,10 +55,10 @@ def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings)
         hint = "people sign up, and change their own row by PUT /auth/v1/user"
         findings.report(f"{place}.allow", "users can't be written through a view", hint)
         return None
-    before = len(findings.found)
+    before = findings.refusing
     writable = Writable(_columns(view, source, findings), _presets(view, source.table, scope, findings))
     _check_settable(view, source.table, writable, findings)
-    return writable if len(findings.found) == before else None
+    return writable if findings.refusing == before else None
 
 
 def _columns(view: ViewDef, source: Source, findings: Findings) -> dict[str, ColumnDef]:
@@ -106,8 +106,8 @@ class WriteShapes(Kept[Statement]):
     """The writing statements of one view.
 
     They find the values of the query under ASKED, and the rows as JSON under ROWS.
-    Each statement gives one row: `body`, the JSON of what was written, `page`, how many rows that are, and `inside`,
-    whether all of them are inside the view's filter.
+    Each statement gives one row: `body`, the JSON of what was written or NULL where none is shown, `page`, how many
+    rows that are, and `inside`, whether all of them are inside the view's filter.
     """
 
     def __init__(self, source: Source, writable: Writable) -> None:
@@ -166,7 +166,7 @@ class _Parts:
         self.parameters = Parameters()
         self.source = source
         self.query = query
-        self.level = Level(source, ALIAS, query.read, self.parameters)
+        self.level = Level(source, ALIAS, query.read, self.parameters, source.max_bytes)
 
     def filter(self) -> str:
         """Give the condition of the view's filter; what is written has to be used, or a parameter has no type."""
@@ -181,9 +181,10 @@ class _Parts:
         inside = "true"
         if not removes:
             inside = f"(SELECT coalesce(bool_and(coalesce({self.filter()}, false)), true) FROM {_WRITTEN} {ALIAS})"
-        answer = (
-            f"SELECT {rows_sql(self.query)} AS body, count(*) AS page, {inside} AS inside"
-            f" FROM (SELECT {self.level.select()} FROM {_WRITTEN} {ALIAS}) rowgate_page"
-        )
+        body, rows = "NULL::text", f"{_WRITTEN} {ALIAS}"
+        if labels(self.source, self.query.read):
+            page = f"SELECT {self.level.select()} FROM {rows}"
+            body, rows = json_body(self.query, page, self.parameters.constant(self.source.max_bytes, "bigint"))
+        answer = f"SELECT {body} AS body, count(*) AS page, {inside} AS inside FROM {rows}"
         cte = f"WITH {_WRITTEN} AS ({write} RETURNING {ALIAS}.*)"
         return writing_statement(cte, answer, self.parameters.evaluators)

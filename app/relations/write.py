@@ -9,9 +9,10 @@ from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import pg_type
 from app.relations.defaults import default_sql
+from app.relations.measured import measured_rows
 from app.relations.schema import Column, Table, quoted
 from app.relations.source import ALIAS, column_sql, conditions_sql, shown_sql, table_source
-from app.relations.statement import Statement, statement
+from app.relations.statement import Statement, statement, writing_statement
 from app.relations.values import Value
 
 GIVEN = "rowgate_given"
@@ -26,18 +27,32 @@ class OnConflict:
     update: bool
 
 
-def insert_row(table: Table, values: Mapping[str, Value], conflict: OnConflict | None = None) -> Statement:
-    """Insert one row; an entry that is an input which wasn't sent takes the column's default."""
+def insert_row(
+    table: Table, values: Mapping[str, Value], max_bytes: int, conflict: OnConflict | None = None
+) -> Statement:
+    """Insert one row; an entry that is an input which wasn't sent takes the column's default.
+
+    A row that would have more than `max_bytes` as JSON is refused, and not kept; so it is with the rows of the others.
+    """
     parameters = Parameters()
     names = ", ".join(quoted(name) for name in values)
     given = ", ".join(given_value(table.columns[name], value, parameters) for name, value in values.items())
     body = f"({names}) VALUES ({given})" if values else "DEFAULT VALUES"
-    if conflict is not None:
-        body += _on_conflict(values, conflict, parameters)
-    return _inserting(table, body, parameters)
+    conflicting = "" if conflict is None else _on_conflict(values, conflict, parameters)
+    write = f"INSERT INTO {table.sql} AS {ALIAS} {body}{conflicting}"
+    fits = f"octet_length(row_to_json({ALIAS})::text) <= {parameters.constant(max_bytes, 'bigint')}"
+    # The first column comes out where the row fits: cheaper than a query over what was written.
+    first, *others = table.columns
+    source = table_source(table)
+    column = column_sql(source, parameters)
+    held = f"CASE WHEN {fits} OR rowgate.too_large() THEN {column('row', first)} END AS {quoted(first)}"
+    shown = ", ".join([held, *(f"{column('row', name)} AS {quoted(name)}" for name in others)])
+    return statement(f"{write} RETURNING {shown}", parameters.evaluators)
 
 
-def insert_rows(table: Table, rows: Sequence[Mapping[str, Value]], conflict: OnConflict | None = None) -> Statement:
+def insert_rows(
+    table: Table, rows: Sequence[Mapping[str, Value]], max_bytes: int, conflict: OnConflict | None = None
+) -> Statement:
     """Insert rows that the definition lists; a column that one of them leaves out takes its default."""
     parameters = Parameters()
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -50,25 +65,31 @@ def insert_rows(table: Table, rows: Sequence[Mapping[str, Value]], conflict: OnC
         for row in rows
     )
     body = f"({', '.join(map(quoted, names))}) VALUES {given}"
-    if conflict is not None:
-        body += on_conflict_sql(conflict.columns, None)
-    return _inserting(table, body, parameters)
+    return _written(_insert(table, body, conflict), table, parameters, max_bytes)
 
 
-def insert_given(table: Table, names: Sequence[str], conflict: OnConflict | None = None) -> Statement:
+def insert_given(table: Table, names: Sequence[str], max_bytes: int, conflict: OnConflict | None = None) -> Statement:
     """Insert the rows of a JSON list, the last parameter; a column that one of them leaves out takes its default."""
     parameters = Parameters()
     values = given_values(table, names, names, parameters)
-    given = given_rows(table, names, f"${len(parameters.evaluators) + 1}::jsonb")
+    # Before the rows comes max_bytes.
+    given = given_rows(table, names, f"${len(parameters.evaluators) + 2}::jsonb")
     body = f"({', '.join(map(quoted, names))}) SELECT {', '.join(values)} FROM {given}"
-    if conflict is not None:
-        body += on_conflict_sql(conflict.columns, None)
-    return _inserting(table, body, parameters, extra=1)
+    return _written(_insert(table, body, conflict), table, parameters, max_bytes, 1)
 
 
-def _inserting(table: Table, body: str, parameters: Parameters, extra: int = 0) -> Statement:
-    shown = shown_sql(table_source(table), parameters)
-    return statement(f"INSERT INTO {table.sql} AS {ALIAS} {body} RETURNING {shown}", parameters.evaluators, extra)
+def _written(write: str, table: Table, parameters: Parameters, max_bytes: int, extra: int = 0) -> Statement:
+    """Give the rows that are written, as far as they have `max_bytes`: where they have more, nothing is kept."""
+    most = parameters.constant(max_bytes, "bigint")
+    cte = f"WITH rowgate_written AS ({write} RETURNING {shown_sql(table_source(table), parameters)})"
+    answer = measured_rows("SELECT * FROM rowgate_written", table.columns, most)
+    return writing_statement(cte, answer, parameters.evaluators, extra)
+
+
+def _insert(table: Table, body: str, conflict: OnConflict | None) -> str:
+    """Write an insert that updates nothing."""
+    body += "" if conflict is None else on_conflict_sql(conflict.columns, None)
+    return f"INSERT INTO {table.sql} AS {ALIAS} {body}"
 
 
 def _on_conflict(values: Mapping[str, Value], conflict: OnConflict, parameters: Parameters) -> str:
@@ -146,18 +167,18 @@ def default_of(column: Column, parameters: Parameters) -> str:
     return f"NULL::{kind}" if found is None else f"({found})::{kind}"
 
 
-def update_rows(table: Table, where: Expression, values: Mapping[str, Value]) -> Statement:
+def update_rows(table: Table, where: Expression, values: Mapping[str, Value], max_bytes: int) -> Statement:
     """Update the rows that `where` holds for; values may read the row before the update as `item`."""
     parameters = Parameters()
     source = table_source(table)
     settings = ", ".join(_setting(table, name, value, parameters) for name, value in values.items())
     conditions = " AND ".join(conditions_sql(source, where, parameters))
-    sql = f"UPDATE {table.sql} AS {ALIAS} SET {settings} WHERE {conditions} RETURNING {shown_sql(source, parameters)}"
-    return statement(sql, parameters.evaluators)
+    return _written(f"UPDATE {table.sql} AS {ALIAS} SET {settings} WHERE {conditions}", table, parameters, max_bytes)
 
 
 def _setting(table: Table, name: str, value: Value, parameters: Parameters) -> str:
-    kind = pg_type(table.columns[name].type)
+    before = table.columns[name]
+    kind = pg_type(before.type)
     if value.expression is not None and value.expression.rows:
         column = column_sql(table_source(table), parameters)
         return f"{quoted(name)} = {compile_sql(value.expression, column, parameters)}"
@@ -167,16 +188,15 @@ def _setting(table: Table, name: str, value: Value, parameters: Parameters) -> s
     if value.sent is None:
         return f"{quoted(name)} = {given}"
     is_sent = parameters.add(value.sent, "boolean")
-    return f"{quoted(name)} = CASE WHEN {is_sent} THEN {given} ELSE {ALIAS}.{quoted(name)} END"
+    return f"{quoted(name)} = CASE WHEN {is_sent} THEN {given} ELSE {before.value(f'{ALIAS}.{quoted(name)}')} END"
 
 
-def delete_rows(table: Table, where: Expression) -> Statement:
+def delete_rows(table: Table, where: Expression, max_bytes: int) -> Statement:
     """Delete the rows that `where` holds for."""
     parameters = Parameters()
     source = table_source(table)
     conditions = " AND ".join(conditions_sql(source, where, parameters))
-    sql = f"DELETE FROM {table.sql} AS {ALIAS} WHERE {conditions} RETURNING {shown_sql(source, parameters)}"
-    return statement(sql, parameters.evaluators)
+    return _written(f"DELETE FROM {table.sql} AS {ALIAS} WHERE {conditions}", table, parameters, max_bytes)
 
 
 def unwritable(table: Table, names: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from app.definitions.answers import MAX_BYTES
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition
 from app.definitions.steps import StepDef
@@ -13,6 +14,7 @@ from app.expressions.check import Expression, Scope
 from app.expressions.types import BOOL, Type
 from app.relations.conditions import id_is
 from app.relations.findings import Findings
+from app.relations.locks import Held
 from app.relations.rules import rule_expression
 from app.relations.schema import Table
 from app.relations.source import Source
@@ -27,7 +29,8 @@ class Step:
 
     `unsent` are names that may stand for an input which wasn't sent.
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
-    after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it.
+    after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
+    `measured` that the bytes of what it binds were counted in its statement.
     """
 
     run: Run
@@ -39,6 +42,7 @@ class Step:
     locks: bool = False
     calls_out: bool = False
     unsent: frozenset[str] = frozenset()
+    measured: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,8 +62,10 @@ class Context:
     """Where a step stands and what it may name; findings gather in the one list of the whole check.
 
     `owner` names the endpoint or view that the chain belongs to, `later_writes` the tables that steps behind this one
-    write, `arguments` the literal arguments of the middleware, `http_allow` what may be called beside the public
-    internet, `before` what the steps before this one did.
+    write, be it by what goes with a row that is deleted, `arguments` the literal arguments of the middleware,
+    `http_allow` what may be called beside the public internet, `before` what the steps before this one did. `held`
+    gathers the rows that steps hold; a `serializable` transaction locks tables. `max_bytes` is how large an answer may
+    be, `measured` names what was held against that when it was read.
     """
 
     schema: Schema
@@ -75,21 +81,32 @@ class Context:
     inside: tuple[str, ...] = ()
     http_allow: tuple[str, ...] = ()
     before: "Before" = Before()
+    max_bytes: int = MAX_BYTES
+    measured: frozenset[str] = frozenset()
+    held: set[Held] = dataclasses.field(default_factory=set)
+    serializable: bool = False
 
     def at(self, key: str) -> "Context":
         """Give the context of a part: its place is one key deeper."""
         return dataclasses.replace(self, place=f"{self.place}.{key}")
 
+    def behind(self, step: Step) -> "Context":
+        """Give the context of what follows a step."""
+        measured = self.measured | step.binds.keys() if step.measured else self.measured - step.binds.keys()
+        return dataclasses.replace(
+            self.binding(step.binds, step.unsent), before=self.before.then(step), measured=measured
+        )
+
     def binding(self, names: Mapping[str, Type], unsent: frozenset[str] = frozenset()) -> "Context":
-        """Give the context in which these names are known too, of which some may stand for what wasn't sent."""
+        """Give the context in which these names are known too; `unsent` may stand for what wasn't sent."""
         if not names and not unsent:
             return self
         scope = self.scope.with_names(**names)
         return dataclasses.replace(self, scope=dataclasses.replace(scope, unsent=scope.unsent | unsent))
 
-    def report(self, key: str, message: str, hint: str | None = None) -> None:
-        """Add a finding about a field of the step."""
-        self.findings.report(f"{self.place}.{key}", message, hint)
+    def report(self, key: str, message: str, hint: str | None = None, *, stricter: bool = False) -> None:
+        """Add a finding about a field of the step; one that is `stricter` leaves the step compiled."""
+        self.findings.report(f"{self.place}.{key}", message, hint, stricter=stricter)
 
     def expression(self, key: str, text: str, expected: Type | None = None) -> Expression | None:
         """Check an expression field that is evaluated in process."""
@@ -145,17 +162,43 @@ class StepBody(Definition):
     """The base of the fields that a kind takes."""
 
 
+Fields = Mapping[str, Any]
+"""What a definition says of a step, beside what every kind takes."""
+
+
+def always(_said: Fields) -> bool:
+    """Hold of a kind whatever a step of it says."""
+    return True
+
+
+def never(_said: Fields) -> bool:
+    """Hold of no step of a kind."""
+    return False
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of step: the fields it takes and the check that also compiles it.
 
-    `writes` says whether it writes its `table`, `repeats` whether it runs its nested steps more than once.
+    `writes` says whether it writes its `table`, `deletes` whether rows go by that, `changes_users` whether it writes
+    `users`, `repeats` whether it runs its nested steps more than once.
+    `refuses` says of a step's fields whether it may end a request with a refusal: so it is, unless the kind proves that
+    it isn't. What steps inside it refuse is theirs, and a value without an answer is a fault, no refusal.
+    `grows` says whether it refuses only where it finds no row: whoever gets past it does so too where there are more.
+    `lasts` says whether what it does has happened even where a later step refuses, `picks` whether it takes only some
+    of the rows that its condition holds for, and so takes others where fewer are left.
     """
 
     body: type[StepBody]
     compile: Callable[[Any, Context], Step | None]
     writes: bool = False
+    deletes: bool = False
+    changes_users: bool = False
     repeats: bool = False
+    refuses: Callable[[Fields], bool] = always
+    grows: bool = False
+    lasts: Callable[[Fields], bool] = never
+    picks: Callable[[Fields], bool] = never
 
 
 class ReadsFrom(StepBody):

@@ -5,8 +5,10 @@ from pydantic import Field
 from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName
 from app.expressions.types import BOOL
+from app.relations.locks import Reading
 from app.relations.select import any_row
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.context import Context, Kind, ReadsFrom, Step, never
+from app.steps.holding import held_read
 from app.steps.running import Call
 
 
@@ -22,12 +24,13 @@ def _compile(body: ExistsBody, context: Context) -> Step | None:
     condition = None if body.where is None or source is None else context.where("where", body.where, source.item)
     if source is None or (body.where is not None and condition is None):
         return None
-    statement, name = any_row(source, condition), body.as_
+    read = held_read(context, any_row(source, condition), Reading(source, condition))
+    name = body.as_
 
     async def exists(call: Call) -> None:
-        call.env[name] = (await call.db.rows(statement, call.env))[0]["value"]
+        call.env[name] = (await read.rows(call))[0]["value"]
 
-    return Step(exists, {name: BOOL}, statements=1)
+    return Step(exists, {name: BOOL}, statements=read.statements)
 
 
-EXISTS = Kind(ExistsBody, _compile)
+EXISTS = Kind(ExistsBody, _compile, refuses=never)

@@ -7,8 +7,10 @@ from pydantic import Field, model_validator
 
 from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName
+from app.relations.locks import Reading
 from app.relations.select import select_row
 from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.holding import held_read
 from app.steps.refusals import RowNotFound
 from app.steps.running import Call
 
@@ -38,13 +40,17 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
     if condition is None:
         return None
     lock = body.lock or source.table.name in context.later_writes
-    statement = select_row(source, condition, lock=lock)
     name, optional = body.as_, body.optional
+    # A row that is found is locked; that there is none has to stay so where the chain goes on without it.
+    reading = Reading(source, condition, shown=True, is_set=optional)
+    statement = select_row(source, condition, lock=lock, max_bytes=context.max_bytes)
+    read = held_read(context, statement, reading, locks=lock)
 
     async def fetch(call: Call) -> None:
-        rows = await (call.db.held_rows if lock else call.db.rows)(statement, call.env)
+        rows = await read.rows(call)
         if call.trace is not None and source.filter is not None:
-            unfiltered = select_row(replace(source, filter=None), condition, lock=False)
+            open_source = replace(source, filter=None)
+            unfiltered = select_row(open_source, condition, lock=False, max_bytes=context.max_bytes)
             found = rows or await call.db.aside(unfiltered, call.env)
             before = None if found is None else len(found)
             call.trace.note(rows_before_filter=before, rows_after_filter=len(rows))
@@ -55,7 +61,13 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
         else:
             raise RowNotFound
 
-    return Step(fetch, {name: source.record}, statements=1, locks=body.lock)
+    return Step(fetch, {name: source.record}, statements=read.statements, locks=body.lock, measured=True)
 
 
-FETCH = Kind(FetchBody, _compile)
+FETCH = Kind(
+    FetchBody,
+    _compile,
+    refuses=lambda said: not said.get("optional"),
+    grows=True,
+    picks=lambda said: said.get("id") is None,
+)

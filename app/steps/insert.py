@@ -60,7 +60,7 @@ def _compile(body: InsertBody, context: Context) -> Step | None:
     if table.name == "users":
         context.report("table", "people come into users by signing up", "use sign-up, or the admin API")
         return None
-    before = len(context.findings.found)
+    before = context.findings.refusing
     conflict = None if body.on_conflict is None else _conflict(body.on_conflict, table, context)
     if body.set is not None:
         made = _one_row(body.set, table, conflict, context)
@@ -68,14 +68,14 @@ def _compile(body: InsertBody, context: Context) -> Step | None:
         made = _given_rows(body.rows, table, conflict, context)
     else:
         made = _listed_rows(body.rows or (), table, conflict, context)
-    return made(body.as_) if made is not None and len(context.findings.found) == before else None
+    return made(body.as_) if made is not None and context.findings.refusing == before else None
 
 
 def _one_row(said: Mapping[str, Any], table: Table, conflict: OnConflict | None, context: Context) -> _Made | None:
     values = compile_settings(said, table, context, over_row=False)
     if not _complete(said, "set", table, context) or len(values) < len(said):
         return None
-    statement = insert_row(table, values, conflict)
+    statement = insert_row(table, values, context.max_bytes, conflict)
     return lambda name: _one_step(statement, name, table)
 
 
@@ -86,7 +86,7 @@ def _one_step(statement: Statement, name: str | None, table: Table) -> Step:
         if name is not None:
             call.env[name] = dict(rows[0]) if rows else None
 
-    return Step(insert, {name: table.record} if name else {}, statements=1, writes=True)
+    return Step(insert, {name: table.record} if name else {}, statements=1, writes=True, measured=True)
 
 
 def _listed_rows(
@@ -100,7 +100,7 @@ def _listed_rows(
         if not _complete(row, key, table, context) or len(values) < len(row):
             return None
         rows.append(values)
-    statement = insert_rows(table, rows, conflict)
+    statement = insert_rows(table, rows, context.max_bytes, conflict)
     return lambda name: _many_step(lambda call: call.db.rows(statement, call.env), name, table)
 
 
@@ -119,7 +119,8 @@ def _given_rows(said: str, table: Table, conflict: OnConflict | None, context: C
         return None
     if not _fits(columns, table, context) or not _complete(columns, "rows", table, context):
         return None
-    statement, evaluate = insert_given(table, list(columns), conflict), compile_value(expression)
+    statement = insert_given(table, list(columns), context.max_bytes, conflict)
+    evaluate = compile_value(expression)
 
     async def insert(call: Call) -> list[Any]:
         given = evaluate(call.env) or []
@@ -143,7 +144,7 @@ def _columns_of(expression: Expression) -> Mapping[str, Type] | None:
 
 
 def _fits(columns: Mapping[str, Type], table: Table, context: Context) -> bool:
-    before = len(context.findings.found)
+    before = context.findings.refusing
     for name in unwritable(table, list(columns)):
         context.report("rows", f"{name!r} is kept by the database", "leave it out")
     for name, kind in columns.items():
@@ -152,7 +153,7 @@ def _fits(columns: Mapping[str, Type], table: Table, context: Context) -> bool:
         elif not assignable(kind, table.columns[name].type):
             wanted = describe(table.columns[name].type)
             context.report("rows", f"{name} is {describe(kind)}, and {wanted} is wanted")
-    return len(context.findings.found) == before
+    return context.findings.refusing == before
 
 
 def _many_step(insert: Callable[[Call], Awaitable[list[Any]]], name: str | None, table: Table) -> Step:
@@ -161,7 +162,7 @@ def _many_step(insert: Callable[[Call], Awaitable[list[Any]]], name: str | None,
         if name is not None:
             call.env[name] = [dict(row) for row in rows]
 
-    return Step(run, {name: ListOf(table.record)} if name else {}, statements=1, writes=True)
+    return Step(run, {name: ListOf(table.record)} if name else {}, statements=1, writes=True, measured=True)
 
 
 def _complete(said: Iterable[str], key: str, table: Table, context: Context) -> bool:

@@ -7,11 +7,13 @@ from pydantic import Field
 from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName, Items
 from app.expressions.types import INT, ListOf
+from app.relations.locks import Reading
 from app.relations.rules import order_by
 from app.relations.select import select_rows
 from app.relations.source import Source
 from app.relations.statement import Evaluator
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.context import Context, Kind, ReadsFrom, Step, never
+from app.steps.holding import held_read
 from app.steps.running import Call
 
 MOST_ROWS = 1000
@@ -38,16 +40,15 @@ def _compile(body: ListBody, context: Context) -> Step | None:
     if (body.where is not None and condition is None) or limit is None:
         return None
     lock = source.table.name in context.later_writes
-    statement = select_rows(source, condition, order, limit, offset, lock=lock)
+    statement = select_rows(source, condition, order, limit, offset, lock=lock, max_bytes=context.max_bytes)
+    ordered = tuple(term.column for term in order or source.order)
+    read = held_read(context, statement, Reading(source, condition, columns=ordered, shown=True), locks=lock)
     name = body.as_
 
-    def read(call: Call) -> Any:
-        return call.db.held_rows if lock else call.db.rows
-
     async def list_rows(call: Call) -> None:
-        call.env[name] = [dict(row) for row in await read(call)(statement, call.env)]
+        call.env[name] = [dict(row) for row in await read.rows(call)]
 
-    return Step(list_rows, {name: ListOf(source.record)}, statements=1)
+    return Step(list_rows, {name: ListOf(source.record)}, statements=read.statements, measured=True)
 
 
 def _bounded(said: Any, source: Source, context: Context) -> Evaluator | None:
@@ -72,4 +73,4 @@ def _at_least_zero(said: Any, context: Context) -> Evaluator | None:
     return lambda env: max(0, evaluate(env) or 0)
 
 
-LIST = Kind(ListBody, _compile)
+LIST = Kind(ListBody, _compile, refuses=never, picks=lambda said: bool({"limit", "offset"} & set(said)))

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.expressions.types import BOOL, INT, STRING, UUID, Enum
 from app.json_answer import to_json
+from app.relations.faults import AnswerTooLarge
 from app.relations.statement import Evaluator
 from app.steps.context import Context, Kind, Step, StepBody
 from app.steps.running import Answer, Call
@@ -35,14 +36,22 @@ def _compile(body: RespondBody, context: Context) -> Step | None:
     headers = _headers(body, context)
     if value is None or headers is None:
         return None
-    status, evaluate = body.status, value.evaluate
+    if value.is_literal and len(to_json(value.literal)) > context.max_bytes:
+        context.report("body", "this is more than max_bytes lets the answer have")
+        return None
+    # A whole value that was measured when it was read, or a literal, can't fail.
+    whole = None if value.expression is None else value.expression.text.strip()
+    plain = value.is_literal or whole in context.measured
+    status, evaluate, most = body.status, value.evaluate, None if plain else context.max_bytes
 
     def respond(call: Call) -> None:
         content = to_json(evaluate(call.env)) if has_body else None
+        if content is not None:
+            call.db.carried(len(content))
+            if most is not None and len(content) > most:
+                raise AnswerTooLarge
         call.answer = Answer(status, content, tuple((name, _text(given(call.env))) for name, given in headers))
 
-    # A whole value that is bound already, or a literal, can't fail.
-    plain = value.is_literal or (value.expression is not None and value.expression.text.strip().isidentifier())
     return Step(respond, may_refuse=bool(headers) or not (plain or not has_body))
 
 
@@ -69,4 +78,4 @@ def _text(value: Any) -> str:
     return "".join(c if " " <= c <= "~" else " " if c.isspace() or c < " " else "?" for c in str(value)).strip()
 
 
-RESPOND = Kind(RespondBody, _compile)
+RESPOND = Kind(RespondBody, _compile, refuses=lambda said: said.get("status", 200) >= 400)

@@ -10,9 +10,10 @@ from app.auth.core import Accounts
 from app.auth.identity import Identity
 from app.errors import RowgateError
 from app.outward.client import Outward
-from app.rate_limits import Limit, Limiter, Outcome, StoreUnavailable
+from app.rate_limits import Limit, Limiter, Outcome
 from app.relations.session import Session
 from app.steps.trace import StepInfo, Trace
+from app.store_watch import StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Call:
         self.holds_answers = services.holds_answers
         self.outside = outside
         self.failures: list[Counting] = []
-        self.at_end: dict[int, Callable[[], Awaitable[None]]] = {}
+        self.at_end: dict[tuple[str, ...], Callable[[], Awaitable[None]]] = {}
         self.trace: Trace | None = None
         self.at: StepInfo | None = None
         self.ran: deque[StepInfo] = deque(maxlen=REMEMBERED)

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from app.definitions.names import BoundName
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Kind, Step, StepBody, never
 from app.steps.running import Call
 
 
@@ -39,4 +39,4 @@ def _compile(body: SetBody, context: Context) -> Step | None:
     return Step(set_values, binds, unsent=known.scope.unsent & binds.keys())
 
 
-SET = Kind(SetBody, _compile)
+SET = Kind(SetBody, _compile, refuses=never)

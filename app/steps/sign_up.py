@@ -66,4 +66,4 @@ def _compile(body: SignUpBody, context: Context) -> Step | None:
     return Step(sign_up, binds, statements=3, writes=True, undoes=True, calls_out=True)
 
 
-SIGN_UP = Kind(SignUpBody, _compile)
+SIGN_UP = Kind(SignUpBody, _compile, changes_users=True)

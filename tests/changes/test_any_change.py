@@ -32,7 +32,8 @@ CATALOGUE = (
     " ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnatts) k)"
     " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE c.relnamespace = 'data'::regnamespace AND NOT i.indisprimary ORDER BY 1, 2",
-    "SELECT tgrelid::regclass::text, tgname FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid"
+    "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(t.oid)"
+    " FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid"
     " WHERE c.relnamespace = 'data'::regnamespace AND NOT tgisinternal ORDER BY 1, 2",
 )
 
@@ -69,6 +70,26 @@ def columns(draw: st.DrawFn, tables: list[str]) -> list[dict[str, Any]]:
     return [{"name": name, **draw(st.one_of(plain, link)), **draw(common)} for name in names]
 
 
+SAME = {"text": '"d"', "integer": "3", "bigint": "3", "boolean": "true", "uuid": "auth.user.id"}
+
+
+@st.composite
+def counting(draw: st.DrawFn, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Endpoints that count rows of a table before they write it, all of them or by a column: it has triggers then."""
+    endpoints = []
+    for number, table in enumerate(draw(st.lists(st.sampled_from(tables), max_size=3))):
+        equal = [
+            f"item.{column['name']} == {SAME[column['type']]}"
+            for column in table["columns"]
+            if column["type"] in SAME and not column.get("array")
+        ]
+        count = {"do": "count", "from": table["name"], "where": draw(st.sampled_from(["true", *equal])), "as": "n"}
+        steps = [count, {"do": "delete", "table": table["name"], "where": "n == 0"}]
+        name = f"e{number}"
+        endpoints.append({"name": name, "method": "POST", "path": f"/{name}", "access": "public", "steps": steps})
+    return endpoints
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1))
@@ -84,7 +105,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
             table["checks"] = [{"rule": "row.x == row.x"}] if draw(st.booleans()) else []
         tables.append(table)
     added = draw(columns(names))
-    return {"rowgate": 1, "tables": tables, "users": {"columns": added}}
+    return {"rowgate": 1, "tables": tables, "users": {"columns": added}, "endpoints": draw(counting(tables))}
 
 
 @st.composite

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from app.changes.files import DocumentUnreadable, dump_yaml, load_text
 from app.definitions.project import dump_project, parse_project
+from app.definitions.stored import Stored
 from tests.definitions.junk import endpoint
 
 # Texts that some reader takes for something else, or that a writer has to take care of.
@@ -54,7 +55,7 @@ def said(value: Any) -> tuple[str, Any]:
     document = {"rowgate": 1, "endpoints": [endpoint([{"do": "respond", "body": value}])]}
     project, findings = parse_project(document)
     assert project is not None, findings
-    return dump_yaml(project), dump_project(project)
+    return dump_yaml(Stored(project)), dump_project(project)
 
 
 def readers() -> dict[str, Any]:

@@ -21,9 +21,9 @@ from app.compiler.effects import effects
 from app.data_plane.openapi import openapi_document
 from app.data_plane.typescript import typescript
 from app.definitions.project import EMPTY, Project, dump_project, parse_project
+from app.definitions.stored import Stored, stored_of
 from app.errors import Finding
 from app.json_answer import to_json
-from app.store.active import project_of
 from tests.backend import EXAMPLES as EXAMPLE_FILES
 from tests.backend import serving
 from tests.definitions.junk import NASTY, documents, junk, places, replaced
@@ -62,12 +62,12 @@ def findings_or_a_backend(document: Any, before: Project) -> list[Finding]:
         assert findings
         return findings
     said = dump_project(project)
-    assert load_text(dump_yaml(project)) == said
-    assert json.loads(dump_json(project)) == said
+    assert load_text(dump_yaml(Stored(project))) == said
+    assert json.loads(dump_json(Stored(project))) == said
     again, wrong = parse_project(said)
     assert again == project, wrong
     stored = settled(project)
-    assert project_of(as_stored(stored)) == stored
+    assert stored_of(as_stored(stored)) == Stored(stored)
     for old, new in ((EMPTY, project), (before, project), (project, before)):
         written(diff(old, new))
     effects(before, project)
@@ -77,10 +77,10 @@ def findings_or_a_backend(document: Any, before: Project) -> list[Finding]:
     return []
 
 
-def as_stored(project: Project) -> list[tuple[str, Any]]:
+def as_stored(project: Project) -> list[tuple[str, str, str]]:
     """Give the rows that hold a project, in the order in which they are read."""
     said = [change for change in diff(EMPTY, project) if isinstance(change, SetDefinition)]
-    rows = [(change.kind, json.loads(json.dumps(change.body))) for change in said]
+    rows = [(change.kind, change.name, json.dumps(change.body)) for change in said]
     return sorted(rows, key=lambda row: row[0])
 
 

@@ -20,6 +20,7 @@ NOTES = {"name": "notes", "columns": [{"name": "body", "type": "text"}, {"name":
 GET = {"do": "http", "method": "GET", "as": "got"}
 FETCH = {"do": "fetch", "from": "notes", "where": 'item.body == "first"', "as": "note"}
 WRITE = {"do": "update", "table": "notes", "id": "note.id", "set": {"n": "=item.n + 1"}, "as": "note"}
+FEW = {"do": "count", "from": "notes", "where": "item.n == 7", "as": "many"}
 SHOW = {"do": "respond", "body": "=got"}
 OK = {"do": "respond"}
 
@@ -59,6 +60,7 @@ def document(up: Upstream) -> dict[str, Any]:
             endpoint("keyed", {**GET, "url": "=input.url", **keyed}, SHOW),
             endpoint("keyed_post", {**post, **keyed, "json": {"k": "=secrets.KEY"}}, SHOW),
             endpoint("write", FETCH, get("/slow"), WRITE, {"do": "respond", "body": "=note.n"}),
+            endpoint("few", FEW, get("/slow"), {"do": "require", "that": "many < 3"}, INSERT),
             endpoint("slow", {"do": "count", "from": "notes", "as": "n"}, get("/slow"), SHOW),
             endpoint("slow_keyed", get("/slow", headers=keyed["headers"]), SHOW),
             endpoint("slow_looped", {"do": "for_each", "each": "[1]", "as": "i", "steps": [FETCH, get("/slow")]}, OK),
@@ -313,6 +315,29 @@ async def test_what_was_read_before_a_call_still_holds_when_it_is_written(
     assert (got.status_code, got.json()["code"] if code else None) == (status, code)
     after = [tuple(row) for row in await backend.sql("SELECT n FROM data.notes")]
     assert (after, len(up.asked)) == ([(1,)] if code is None else before, 1)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "status"),
+    [
+        ("SELECT 1", 204),
+        ("INSERT INTO data.notes (body, n) VALUES ('other', 1)", 204),
+        ("INSERT INTO data.notes (body, n) VALUES ('more', 7)", 409),
+    ],
+)
+async def test_rows_that_were_counted_before_a_call_are_counted_again_behind_it(
+    backend: Backend, up: Upstream, meanwhile: str, status: int
+) -> None:
+    came, go, up.answers["/slow"] = gate()
+    waiting = asyncio.create_task(ask(backend, "few"))
+    await soon(came)
+    await backend.sql(meanwhile)
+    before = len(await backend.sql("SELECT FROM data.notes"))
+    go.set()
+    got = await waiting
+    assert got.status_code == status
+    assert status == 204 or got.json()["code"] == "step.changed"
+    assert len(await backend.sql("SELECT FROM data.notes")) == before + (status == 204)
 
 
 async def test_what_is_written_after_a_call_is_rolled_back_and_the_call_was_made(

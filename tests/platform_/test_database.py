@@ -9,7 +9,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from app.database import DatabaseOverloaded, DatabaseUnavailable, Pool, Share
+from app.database import SLOW_SECONDS, DatabaseOverloaded, DatabaseUnavailable, Pool, Share
 from app.embedded import SUPERUSER, EmbeddedPostgres
 
 
@@ -58,6 +58,7 @@ async def test_a_database_that_cannot_be_used_stops_the_start_with_a_sentence_wi
         await pool.open()
     assert "hunter2secret" not in repr(refused.value)
     assert refused.value.__suppress_context__
+    assert refused.value.headers == {"Retry-After": "1"}
     with pytest.raises(DatabaseUnavailable):  # the failure took no slot for good
         await asyncio.gather(*(pool.acquire() for _ in range(5)))
 
@@ -124,6 +125,13 @@ async def test_the_connection_used_last_is_used_first(pool: Pool) -> None:
     assert await pool.acquire() is first
     pool.release(first)
     pool.release(second)
+
+
+async def test_large_answers_make_a_share_slow_however_quick_they_are(pool: Pool) -> None:
+    for heavy, share in ((True, "large"), (False, "small")):
+        for _ in range(20):
+            pool.release(await pool.acquire(share), heavy=heavy)
+    assert pool._shares["small"].seconds < SLOW_SECONDS <= pool._shares["large"].seconds
 
 
 async def test_a_connection_inside_a_transaction_is_closed_and_its_work_rolled_back(pool: Pool) -> None:

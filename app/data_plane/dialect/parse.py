@@ -8,8 +8,8 @@ from app.data_plane.dialect.headers import strips_nulls
 from app.data_plane.dialect.lexis import listed, number, split, unquoted
 from app.data_plane.dialect.refusals import EmbedMissing, QueryRefused, QueryUnsupported, RangeInvalid
 from app.data_plane.dialect.select import Follow, Level, Values, finished, known, read_operand, read_select, type_of
-from app.relations.asked import IS_WORDS, LANGUAGES, LIKES, OPERATORS, QUANTIFIED, SEARCHES, testable
-from app.relations.query import Condition, Count, Group, Ordered, Present, Query, Test
+from app.relations.asked import IS_WORDS, LANGUAGES, LIKES, OPERATORS, QUANTIFIED, SEARCHES, of_objects, testable
+from app.relations.query import Condition, Count, Group, Operand, Ordered, Present, Query, Test
 from app.relations.source import Source
 
 MAX_TERMS = 100
@@ -79,14 +79,15 @@ def _from_range(headers: Mapping[bytes, str], limit: int | None, offset: int) ->
     return (None if last is None else last - first + 1), first
 
 
-_COUNTS: dict[str, Count] = {"exact": "exact", "planned": "planned", "estimated": "estimated"}
+# The planner's guess is never told: its statistics know no filter, and so tell of rows that the caller may not see.
+COUNTS: dict[str, Count] = {"exact": "exact", "planned": "bounded", "estimated": "bounded"}
 
 
 def _count(prefer: str) -> Count:
     found = _COUNT.search(prefer)
     if found is None:
         return None
-    return _COUNTS.get(found[1])
+    return COUNTS.get(found[1])
 
 
 class _Reader:
@@ -120,12 +121,18 @@ class _Reader:
             raise QueryRefused("An order is column, column.desc or column.desc.nullslast.")
         nulls_first = None if found[5] is None else found[5] == "nullsfirst"
         if found[1] is None:
-            return Ordered(read_operand(level.source, found[3], self.values), found[4] == "desc", nulls_first)
+            return Ordered(self._sortable(level.source, found[3]), found[4] == "desc", nulls_first)
         below = _level_at(level, [found[1]])
         if below.relationship is None or below.relationship.many:
             raise QueryUnsupported("Rows are ordered by another view's column only where there is one row of it.")
-        operand = read_operand(below.source, found[2], self.values)
-        return Ordered(operand, found[4] == "desc", nulls_first, below.label)
+        return Ordered(self._sortable(below.source, found[2]), found[4] == "desc", nulls_first, below.label)
+
+    def _sortable(self, source: Source, text: str) -> Operand:
+        operand = read_operand(source, text, self.values)
+        kind = type_of(source, operand)
+        if of_objects(kind):
+            raise QueryRefused("Rows can't be ordered by what comes from other rows as objects.")
+        return operand
 
     def group(self, level: Level, name: str, text: str, depth: int = 1) -> Condition:
         """Read `and` or `or` and the tests in its parentheses."""
@@ -172,7 +179,7 @@ class _Reader:
         word = value.lower() if operator == "is" else None
         if operator == "is" and word not in IS_WORDS:
             raise QueryRefused("is takes null, not_null, true, false or unknown.")
-        if not testable(type_of(source, operand), operator, word):
+        if not testable(type_of(source, operand), operator, word, quantified=quantifier is not None):
             raise QueryRefused("A column of this type can't be tested so.")
         slot = None if operator == "is" else self.values.slot(_value(operator, value))
         language = self.values.slot(modifier) if modifier is not None and operator in SEARCHES else None

@@ -24,7 +24,9 @@ from app.expressions.types import (
     ListOf,
     Record,
     Type,
+    pg_type,
 )
+from app.relations.asked import of_objects
 from app.relations.query import OFFSET_SLOT, Condition, Embed, Operand, Ordered, Picked, Read
 from app.relations.relationships import Relationship
 from app.relations.source import Source
@@ -35,7 +37,7 @@ MAX_PATH = 20
 
 Follow = Callable[[Source, str, Sequence[str]], Relationship]
 
-_CASTS: dict[str, Type] = {
+CASTS: dict[str, Type] = {
     **dict.fromkeys(("text", "varchar"), STRING),
     **dict.fromkeys(("smallint", "int2", "integer", "int", "int4", "bigint", "int8"), INT),
     **dict.fromkeys(("numeric", "decimal"), DECIMAL),
@@ -48,6 +50,22 @@ _CASTS: dict[str, Type] = {
     "uuid": UUID,
     "text[]": ListOf(STRING),
 }
+_TEXTS = frozenset({"text", "varchar"})
+_NUMERIC = frozenset(name for name, kind in CASTS.items() if kind in NUMBERS)
+_TIMES = frozenset({"date", "timestamp", "timestamptz"})
+# What Postgres casts the values of its types to besides text.
+_CAST_FROM: dict[str, frozenset[str]] = {
+    "text": frozenset(CASTS),
+    "integer": _NUMERIC | {"boolean", "bool"},
+    **dict.fromkeys(("bigint", "numeric", "double precision"), _NUMERIC),
+    "boolean": frozenset({"boolean", "bool", "integer", "int", "int4"}),
+    **dict.fromkeys(("date", "timestamptz"), _TIMES),
+    "interval": frozenset({"interval"}),
+    "uuid": frozenset({"uuid"}),
+    "jsonb": _NUMERIC | {"boolean", "bool", "json", "jsonb"},
+    "json": frozenset({"json", "jsonb"}),
+}
+_CAST_FROM_ARRAYS = frozenset({"text[]"})
 _EMBED = re.compile(r"(?:([^:.()]+):)?([A-Za-z_]\w*)((?:!\w+)*)\((.*)\)", re.DOTALL)
 _ALIAS = r"(?:(?P<alias>[^:.()]+):(?!:))?"
 _FIELD = re.compile(
@@ -170,18 +188,20 @@ class _Select:
     def _field(self, source: Source, part: str) -> Picked:
         bare = part.rpartition(":")[2] == "count" and "count" not in source.shown
         if (counted := _ALL_COUNTED.fullmatch(f"{part}()" if bare else part)) is not None:
-            return Picked(_label(counted["alias"], "count"), None, None, "count", _cast(counted["after"]))
+            return Picked(_label(counted["alias"], "count"), None, None, "count", _cast(counted["after"], "bigint"))
         found = _FIELD.fullmatch(part)
         if found is None:
             raise QueryRefused("A part of select can't be read.", hint="name, alias:name, name::text, view(name)")
         aggregate = found["aggregate"]
         operand = read_operand(source, found["operand"], self._values)
-        cast = _cast(found["cast"])
-        kind = type_of(source, operand) if cast is None else _CASTS[cast]
+        pg = pg_of(source, operand)
+        cast = _cast(found["cast"], pg)
+        kind = type_of(source, operand) if cast is None else CASTS[cast]
         if aggregate is not None and not _folds(aggregate, kind):
             raise QueryRefused(f"{aggregate} doesn't take values of this type.")
         label = _label(found["alias"], aggregate or _last_key(found["operand"]))
-        return Picked(label, operand, cast, aggregate, _cast(found["after"]))
+        after = _cast(found["after"], _folded(aggregate, pg if cast is None else pg_type(kind), kind))
+        return Picked(label, operand, cast, aggregate, after)
 
 
 def _label(alias: str | None, otherwise: str) -> str:
@@ -197,9 +217,33 @@ def _last_key(operand: str) -> str:
     return next((key for key in reversed(keys) if not key.lstrip("-").isdigit()), operand)
 
 
-def _cast(text: str | None) -> str | None:
-    if text is not None and text not in _CASTS:
-        raise QueryUnsupported("Values are not cast to this type.", hint=f"Known: {', '.join(sorted(_CASTS))}")
+def pg_of(source: Source, operand: Operand) -> str:
+    """Give the Postgres type of what is picked, without its precision."""
+    kind = type_of(source, operand)
+    if of_objects(kind):
+        return "json"
+    if operand.path is not None or operand.column in source.computed or isinstance(kind, ListOf):
+        return pg_type(kind)
+    return source.table.columns[operand.column].pg.partition("(")[0]
+
+
+def _folded(aggregate: str | None, pg: str, kind: Type) -> str:
+    """Give the Postgres type of an aggregate's answer."""
+    if aggregate == "count":
+        return "bigint"
+    return "numeric" if aggregate in ("sum", "avg") and kind in NUMBERS else pg
+
+
+def castable(pg: str) -> frozenset[str]:
+    """Name the types that Postgres casts the values of a type to."""
+    return _TEXTS | (_CAST_FROM_ARRAYS if pg.endswith("[]") else _CAST_FROM.get(pg, frozenset()))
+
+
+def _cast(text: str | None, pg: str) -> str | None:
+    if text is not None and text not in CASTS:
+        raise QueryUnsupported("Values are not cast to this type.", hint=f"Known: {', '.join(sorted(CASTS))}")
+    if text is not None and text not in castable(pg):
+        raise QueryUnsupported("Values of this type are not cast so.", hint=f"Known: {', '.join(sorted(castable(pg)))}")
     return text
 
 
@@ -212,14 +256,16 @@ def _folds(aggregate: str, kind: Type) -> bool:
 
 
 def _check_groups(level: Level) -> None:
-    """Refuse groups by what can't be compared."""
+    """Refuse groups by what Postgres can't compare."""
     picked = [item for item in level.items or () if isinstance(item, Picked)]
     if not any(item.aggregate for item in picked):
         return
     for item in picked:
+        if item.aggregate is None and item.cast == "json":
+            raise QueryRefused("Rows can't be grouped by json.", hint="Leave the cast out, or cast to jsonb or text.")
         if item.aggregate is None and item.operand is not None and item.operand.path is None:
             kind = level.source.shown[item.operand.column]
-            if isinstance(kind, Record) or (isinstance(kind, ListOf) and isinstance(kind.element, Record)):
+            if of_objects(kind):
                 raise QueryRefused("Rows can't be grouped by what comes from other rows.")
 
 
@@ -229,7 +275,13 @@ def finished(level: Level, values: Values) -> Read:
     _check_labels(level)
     read = Read(items, tuple(level.conditions), level.order)
     if read.aggregates:
-        grouped = {item.operand for item in read.items or () if isinstance(item, Picked) and item.aggregate is None}
+        picked = [item for item in read.items or () if isinstance(item, Picked) and item.aggregate is None]
+        # A group by a cast value is no group by the value itself; an interval comes out as a text.
+        grouped = {
+            item.operand
+            for item in picked
+            if item.operand is not None and item.cast is None and type_of(level.source, item.operand) != DURATION
+        }
         if any(term.embed is not None or term.operand not in grouped for term in read.order):
             raise QueryRefused(_GROUPED_AWAY)
     if level.relationship is None:

@@ -1,0 +1,45 @@
+"""What a transaction locks as it begins, which depends on what all chains of the project hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from app.compiler.runtime import Chained, CompiledEndpoint, CompiledView
+from app.relations.locks import Held
+from app.relations.schema import Table
+
+
+def held_by(endpoints: Sequence[CompiledEndpoint], views: Sequence[CompiledView]) -> frozenset[Held]:
+    """Give all rows that some chain holds: what the triggers of the tables are for."""
+    chains = [*(one.chained for one in endpoints), *(one.chained for one in views)]
+    chains += [one.writing.chained for one in views if one.writing is not None]
+    return frozenset[Held]().union(*(chained.held for chained in chains))
+
+
+def endpoint_with_locks(
+    endpoint: CompiledEndpoint, held: frozenset[Held], tables: Mapping[str, Table]
+) -> CompiledEndpoint:
+    """Give the endpoint with its locks."""
+    if endpoint.definition.isolation != "serializable":
+        return replace(endpoint, chained=_sharing(endpoint.chained, held, tables))
+    # What a serializable transaction sees is settled by its first statement: it has to wait for others before.
+    names = ", ".join(tables[name].sql for name in sorted({one.table for one in endpoint.chained.held}))
+    locks = (f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE",) if names else ()
+    return replace(endpoint, chained=replace(endpoint.chained, locks=locks))
+
+
+def view_with_locks(view: CompiledView, held: frozenset[Held], tables: Mapping[str, Table]) -> CompiledView:
+    """Give the view with the locks of reading and writing it."""
+    writing = view.writing
+    if writing is not None:
+        writing = replace(writing, chained=_sharing(writing.chained, held, tables))
+    return replace(view, chained=_sharing(view.chained, held, tables), writing=writing)
+
+
+def _sharing(chained: Chained, held: frozenset[Held], tables: Mapping[str, Table]) -> Chained:
+    """Have a transaction wait at once for who holds whole tables that it will write, and not first with rows locked.
+
+    Each would then wait for the other. Who holds the table itself doesn't take part in it before.
+    """
+    whole = {one.table for one in held if not one.column} - {one.table for one in chained.held if not one.column}
+    names = sorted(whole & chained.writes)
+    return replace(chained, locks=tuple(f"SELECT rowgate.hold_writer(NULL::{tables[name].sql})" for name in names))
