@@ -108,7 +108,7 @@ def every_fit() -> list[tuple[dict[str, Any], Any]]:
     for kind in TYPES:
         for index, (options, default, held) in enumerate(FITS[kind]):
             columns.append((column(f"{kind}_{index}", kind, options, default), held))
-            if kind in ARRAYS and not SINGLE & options.keys() and default != "\\=now":
+            if kind in ARRAYS and not SINGLE & options.keys() and default not in ("\\=now", []):
                 listed = column(f"{kind}_{index}_list", kind, options, [default, default], array=True)
                 columns.append((listed, [held, held]))
     for number, (default, kind) in enumerate(COMPUTED.items()):
