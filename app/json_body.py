@@ -62,12 +62,14 @@ def json_or_text(body: bytes | None) -> Any:
 
 
 def plain_numbers(value: Any) -> Any:
-    """Give decimals as the floats that YAML and JSON Schema have: definitions keep no number that one would change."""
+    """Give decimals as the floats that YAML and JSON Schema have; one that a float would change stays, and is found."""
     if isinstance(value, dict):
         return {key: plain_numbers(item) for key, item in value.items()}
     if isinstance(value, list):
         return [plain_numbers(item) for item in value]
-    return value if isinstance(value, str | int | bool) or value is None else float(value)
+    if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
+        return float(value)
+    return value
 
 
 def _decoded(body: bytes) -> Any:

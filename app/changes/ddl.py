@@ -29,9 +29,8 @@ from app.changes.change import (
     SetDefinition,
 )
 from app.definitions.columns import ColumnDef
-from app.definitions.validation import plain as plain_value
-from app.definitions.validation import reader
 from app.expressions.types import INT
+from app.relations.defaults import default_sql
 from app.relations.literals import literal
 from app.relations.schema import DATA_SCHEMA, quoted
 
@@ -59,17 +58,13 @@ def sql_type(pg: str) -> Any:
     return _TYPES[pg]
 
 
-def default_sql(said: ColumnDef, pg: str) -> Any:
-    """Give the server default of a column, or None."""
-    if said.default is None:
-        return None
-    bigints = (said.table or "",) if pg.startswith("bigint") else ()
-    value = said.default if said.type == "json" else reader(said, bigints)(plain_value(said.default))
-    return sa.text(literal(value, pg).replace(":", "\\:"))
+def _server_default(said: ColumnDef, pg: str) -> Any:
+    sql = default_sql(said, pg)
+    return None if sql is None else _text(sql)
 
 
 def _column(said: ColumnDef, pg: str) -> Any:
-    return sa.Column(said.name, sql_type(pg), nullable=not said.required, server_default=default_sql(said, pg))
+    return sa.Column(said.name, sql_type(pg), nullable=not said.required, server_default=_server_default(said, pg))
 
 
 def _create_table(op: Operations, change: CreateTable, schema: str) -> None:
@@ -123,9 +118,9 @@ def _alter_column(op: Operations, change: AlterColumn, schema: str) -> None:
             op.alter_column(table, name, server_default=None, schema=schema)
         using = cast_sql(name, change.pg_before, change.pg)
         op.alter_column(table, name, type_=sql_type(change.pg), postgresql_using=using, schema=schema)
-    default = default_sql(change.said, change.pg)
-    if change.pg_before != change.pg or change.before.default != change.said.default:
-        op.alter_column(table, name, server_default=default, schema=schema)
+    before = default_sql(change.before, change.pg_before)
+    if change.pg_before != change.pg or before != default_sql(change.said, change.pg):
+        op.alter_column(table, name, server_default=_server_default(change.said, change.pg), schema=schema)
     if change.before.required != change.said.required:
         op.alter_column(table, name, nullable=not change.said.required, schema=schema)
 

@@ -13,6 +13,7 @@ from app.compiler.pairing import in_turn, paired
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
 from app.relations.constraints import Part, column_parts, parts_of
+from app.relations.defaults import default_sql
 from app.relations.schema import DATA_SCHEMA, Table, tables_of
 
 
@@ -99,7 +100,8 @@ def _columns(old: Table, new: Table, changes: _Changes) -> dict[str, str]:
         origins[after.name] = before.name
         if before.name != after.name:
             renames.append(change.RenameColumn(new.name, before.name, after.name))
-        if (pg_before, before.required, before.default) != (pg, after.required, after.default):
+        was, becomes = default_sql(before, pg_before), default_sql(after, pg)
+        if (pg_before, before.required, was) != (pg, after.required, becomes):
             changes.comes.append(change.AlterColumn(new.name, before, after, pg_before, pg))
     ordered: list[change.RenameColumn] = in_turn(renames, lambda one: (one.old, one.new))
     changes.renames += ordered

@@ -4,13 +4,15 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from app.definitions.inputs import ParamDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef, UseDef
+from app.definitions.validation import validation_findings
 from app.expressions.evaluate import compile_condition
-from app.expressions.types import DYN, MapOf, Record
+from app.expressions.types import DYN, INT, MapOf, Record, Type
 from app.relations.names import declared
 from app.relations.schema import Table
-from app.relations.values import compile_field, is_missing, read_literal
+from app.relations.values import Value, compile_field, is_missing, read_literal
 from app.steps.context import Context, Kind, Step, read_body
 from app.steps.registry import KINDS
 from app.steps.running import Call, Run
@@ -118,8 +120,9 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
         context.findings.report(context.place, f"a middleware calls itself: {way}", "take one of the calls out")
         return [], context
     values = _arguments(definition, arguments, context)
-    record = declared("params", definition.params, context.schema.keys)
-    literals = {key: said for key, (said, _) in values.items()}
+    unsent = frozenset(key for key, value in values.items() if value.sent is not None)
+    record = dataclasses.replace(declared("params", definition.params, context.schema.keys), optional=unsent)
+    literals = {key: value.literal if value.is_literal else None for key, value in values.items()}
     inside = dataclasses.replace(
         context,
         place=f"{context.place}({name})",
@@ -128,14 +131,14 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
         inside=(*context.inside, name),
     )
     steps, known = compile_steps(definition.steps, inside)
-    evaluators = tuple((key, evaluate) for key, (_, evaluate) in values.items())
+    given = tuple(values.items())
 
     def enter(call: Call) -> None:
-        call.env["params"] = {key: evaluate(call.env) for key, evaluate in evaluators}
+        call.env["params"] = {key: value.evaluate(call.env) for key, value in given if value.is_sent(call.env)}
 
-    if evaluators:
+    if given:
         steps.insert(0, Step(enter))
-    scope = _without_params(known.scope.names, context)
+    scope = dataclasses.replace(_without_params(known.scope.names, context), unsent=known.scope.unsent)
     behind = dataclasses.replace(context, scope=scope, before=known.before, measured=known.measured)
     return steps, behind
 
@@ -146,29 +149,40 @@ def _without_params(names: Mapping[str, Any], context: Context) -> Any:
     return dataclasses.replace(context.scope, names={**kept, "params": outer} if outer is not None else kept)
 
 
-def _arguments(definition: MiddlewareDef, said: Mapping[str, Any], context: Context) -> dict[str, tuple[Any, Any]]:
+def _arguments(definition: MiddlewareDef, said: Mapping[str, Any], context: Context) -> dict[str, Value]:
     place = f"{context.place}.with"
     for name in said:
         if name not in definition.params:
             context.findings.unknown(place, "parameter", name, list(definition.params))
     types = declared("params", definition.params, context.schema.keys).fields
-    values: dict[str, tuple[Any, Any]] = {}
+    values: dict[str, Value] = {}
     for name, param in definition.params.items():
         given = said.get(name, param.default)
         if given is None and param.required:
             context.findings.report(place, f"{definition.name} needs {name!r}", f"add with: {{{name}: …}}")
         value = compile_field(given, f"{place}.{name}", context.scope, context.findings, types[name])
         if value is not None:
-            values[name] = (value.literal if value.is_literal else None, value.evaluate)
+            values[name] = _or_default(value, param, types[name])
     return values
+
+
+def _or_default(value: Value, param: ParamDef, kind: Type) -> Value:
+    """Give the argument with the default of its parameter, which holds where an input is passed that wasn't sent."""
+    default = read_literal(param.default, kind)
+    if value.sent is None or default is None or is_missing(default):
+        return value
+    return Value(value.type, lambda env: value.evaluate(env) if value.is_sent(env) else default, reads=value.reads)
 
 
 def check_params(definition: MiddlewareDef, place: str, context: Context) -> None:
     """Report defaults that don't fit their parameter."""
+    bigints = [name for name, kind in context.schema.keys.items() if kind == INT]
     types = declared("params", definition.params, context.schema.keys).fields
     for name, param in definition.params.items():
-        if is_missing(read_literal(param.default, types[name])):
-            context.findings.report(f"{place}.params/{name}.default", "the default doesn't fit the type")
+        if unfit := validation_findings(f"{place}.params", {name: param}, bigints):
+            context.findings.found += unfit
+        elif is_missing(read_literal(param.default, types[name])):
+            context.findings.report(f"{place}.params.{name}.default", "the default doesn't fit the type")
 
 
 def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDef]) -> tuple[list[Step], Context]:

@@ -176,11 +176,10 @@ class _Compiler:
         fields = said.input.all
         unreadable = validation_findings(f"{place}.input", fields, self.bigints)
         self.findings.found += unreadable
-        optional = frozenset(name for name, field in fields.items() if not _always_sent(field))
         record = declared("input", fields, self.schema.keys)
         scope = self.schema.scope.with_names(input=record, request=REQUEST)
         rules = compile_rules(said.rules, f"{place}.rules", scope, self.findings)
-        context = self._context(said, place, scope, optional)
+        context = self._context(said, place, scope)
         context = dataclasses.replace(context, serializable=said.isolation == "serializable")
         uses = (*self._project_uses(said.skip, place), *said.middleware)
         chain, known = self._uses(uses, context, said.steps)
@@ -209,7 +208,7 @@ class _Compiler:
         unreadable = validation_findings(f"{place}.params", said.params, self.bigints)
         self.findings.found += unreadable
         scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
-        context = self._context(said, place, scope, frozenset())
+        context = self._context(said, place, scope)
         uses = (*self._project_uses((), place), *said.middleware)
         chain, _ = self._uses(uses, context, ())
         reading = Step(lambda _call: None, statements=1)
@@ -249,10 +248,10 @@ class _Compiler:
             writable, validator, WriteShapes(source, writable), tuple(step.run for step in chain), chained
         )
 
-    def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope, optional: frozenset[str]) -> Context:
+    def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope) -> Context:
         return Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, owner.name, place, scope,
-            optional=optional, http_allow=self.project.project.http_allow, max_bytes=owner.max_bytes,
+            http_allow=self.project.project.http_allow, max_bytes=owner.max_bytes,
         )  # fmt: skip
 
     def _uses(self, uses: Sequence[UseDef], context: Context, then: Any) -> tuple[list[Step], Context]:
@@ -277,10 +276,6 @@ class _Compiler:
         texts = [json.dumps(dump_definition(said), default=str)]
         texts += [json.dumps(dump_definition(definition), default=str) for definition in self.middleware.values()]
         return any("request" in text for text in texts)
-
-
-def _always_sent(field: Any) -> bool:
-    return bool(field.required) or getattr(field, "default", None) is not None
 
 
 def access_level(said: Access) -> AccessLevel:

@@ -144,11 +144,11 @@ class _Compiler:
         if said is None or said.key:
             return found
         name, place = said.id or CALLER, f"{self.place}.as.columns"
-        people = {row.get("id"): row for table, _, row in found if table == "users"}
+        people = {row["id"]: row for table, _, row in found if table == "users" and isinstance(row.get("id"), str)}
         own = people.get(name)
         if own is None:
             if name != CALLER:
-                hint = near(name, map(str, people)) or f"add `users: [{{id: {name}}}]` to given"
+                hint = near(name, people) or f"add `users: [{{id: {name}}}]` to given"
                 self.findings.report(f"{self.place}.as", f"no row of users is called {name!r}", hint)
             own = {"id": name}
             found.insert(0, ("users", place, own))

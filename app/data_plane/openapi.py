@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
 from app.definitions.columns import INTEGER_RANGES, ValueType
+from app.definitions.defaults import literal_default
 from app.definitions.endpoints import ResponseDef
 from app.definitions.inputs import ListDef, ObjectDef, header_name
-from app.definitions.validation import plain
 from app.expressions.types import (
     BOOL,
     BYTES,
@@ -234,8 +234,10 @@ def _value(said: ValueType, runtime: Runtime) -> dict[str, Any]:
         schema["format"] = {"email": "email", "url": "uri"}[said.format]
     if said.array:
         schema = {"type": "array", "items": schema}
-    if said.default is not None:
-        schema["default"] = plain(said.default)
+    if (default := literal_default(said)) is not None:
+        schema["default"] = default
+    elif said.default is not None:
+        schema["description"] = f"Where it isn't sent, the database gives it: {said.default}"
     return schema
 
 

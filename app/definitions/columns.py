@@ -1,9 +1,10 @@
 """Columns: their types, and which options each type takes."""
 
 from decimal import Decimal, InvalidOperation
+from math import isinf
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.definitions.names import Definition, Items, Name
 
@@ -14,6 +15,7 @@ ColumnType = Literal[
 OnDelete = Literal["restrict", "cascade", "set_null"]
 TextFormat = Literal["email", "url", "slug"]
 
+LARGEST_EXPONENT = 1000  # of decimals, as a value and as a bound
 INTEGER_RANGES = {"integer": (-(2**31), 2**31 - 1), "bigint": (-(2**63), 2**63 - 1)}
 
 _LENGTHS = frozenset({"min_length", "max_length", "pattern", "format"})
@@ -41,7 +43,14 @@ def _exact(value: object) -> object:
     return value
 
 
-Bound = Annotated[Decimal, BeforeValidator(_exact), Field(allow_inf_nan=False)]
+def _in_range(value: Decimal) -> Decimal:
+    if value and abs(value.adjusted()) > LARGEST_EXPONENT:
+        msg = f"a bound has an exponent of at most {LARGEST_EXPONENT}"
+        raise ValueError(msg)
+    return value
+
+
+Bound = Annotated[Decimal, BeforeValidator(_exact), Field(allow_inf_nan=False), AfterValidator(_in_range)]
 
 
 class ValueType(Definition):
@@ -95,6 +104,9 @@ def _check_needed(column: ValueType) -> None:
 
 
 def _check_ranges(column: ValueType) -> None:
+    if column.type == "float" and any(bound and isinf(float(bound)) for bound in (column.min, column.max)):
+        msg = "min and max of a float are numbers that a float can be"
+        raise ValueError(msg)
     if column.min_length is not None and column.max_length is not None and column.min_length > column.max_length:
         msg = "min_length is greater than max_length"
         raise ValueError(msg)

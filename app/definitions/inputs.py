@@ -44,7 +44,7 @@ class ListDef(Definition):
 
 def _shape(value: Any) -> str:
     kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
-    return kind if kind in {"object", "list"} else "value"
+    return kind if kind in ("object", "list") else "value"
 
 
 InputDef = Annotated[

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from app.definitions.access import RoleDef
 from app.definitions.endpoints import EndpointDef
+from app.definitions.keepable import WHOLE, unkeepable
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition, Items
 from app.definitions.policy_tests import CallerDef, PolicyTestDef
@@ -62,11 +63,16 @@ class Project(Definition):
 EMPTY = Project(rowgate=1)
 
 
-def parse_project(document: object) -> tuple[Project | None, list[Finding]]:
-    """Turn a parsed YAML or JSON document into a Project; with any finding there is no Project."""
+def parse_project(document: object, *, stored: bool = False) -> tuple[Project | None, list[Finding]]:
+    """Turn a parsed YAML or JSON document into a Project; with any finding there is no Project.
+
+    Of what is `stored` it isn't asked whether it can be.
+    """
     if not isinstance(document, Mapping):
         hint = "begin the document with `rowgate: 1`"
         return None, [Finding("", "a backend is a mapping of roles, tables, views, middleware, endpoints, tests", hint)]
+    if not stored and (problems := unkeepable(document)):
+        return None, [Finding(place_of(document, path), message, hint) for path, message, hint in problems]
     try:
         project = Project.model_validate(dict(document))
     except ValidationError as error:
@@ -164,7 +170,7 @@ def _number(value: Any) -> Any:
     """Give a Decimal bound as a number where a reader gets the very same bound back from it, else as text."""
     if not isinstance(value, Decimal):
         return value
-    if value == value.to_integral_value():
+    if value == value.to_integral_value() and abs(value) < WHOLE:
         return int(value)
     return float(value) if Decimal(str(float(value))) == value else str(value)
 

@@ -77,7 +77,7 @@ def stored_of(rows: Iterable[tuple[str, str, str]]) -> Stored:
     """Read rows of kind, name and body, in their order; what can't be read is told apart, and nothing is raised."""
     bodies = [(kind, name, *_body(kind, name, text)) for kind, name, text in rows]
     if not any(findings for *_, findings in bodies):
-        project, _ = parse_project(_document((kind, body) for kind, _, body, _ in bodies))
+        project, _ = parse_project(_document((kind, body) for kind, _, body, _ in bodies), stored=True)
         if project is not None:
             return Stored(project)
     found: dict[str, Any] = {section: [] for section in KINDS}
@@ -107,7 +107,7 @@ def _document(bodies: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 def _definition(kind: str, body: Any) -> tuple[Any, tuple[Finding, ...]]:
     """Read one row by itself: the definition, or what is wrong with it."""
-    project, findings = parse_project(_document([(kind, body)]))
+    project, findings = parse_project(_document([(kind, body)]), stored=True)
     if project is None:
         return None, tuple(findings)
     return (getattr(project, SECTIONS[kind])[0] if kind in SECTIONS else getattr(project, kind)), ()

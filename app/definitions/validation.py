@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import re2
 
 from app.definitions.columns import ValueType
+from app.definitions.defaults import begins_computed, computed_findings, literal_default, plain
 from app.definitions.inputs import ListDef, ObjectDef
 from app.definitions.values import FROM_TEXT, READERS, Read, Wrong, WrongInside, bounded_length, checks_of
 from app.errors import FieldError, Finding
@@ -27,10 +27,10 @@ def reader(said: Field, bigints: Collection[str] = (), *, text: bool = False) ->
     if isinstance(said, ListDef):
         return _list(reader(said.of, bigints), said.min_length, said.max_length)
     by_bigint = said.type == "reference" and said.table in bigints
-    read = READERS["bigint" if by_bigint else said.type]
-    from_text = FROM_TEXT.get("bigint" if by_bigint else said.type) if text else None
+    kind = "bigint" if by_bigint else said.type
+    from_text = FROM_TEXT.get(kind) if text else None
     flat = [_no_list] if said.array else []
-    one = _in_turn([*([from_text] if from_text else []), *flat, read, *checks_of(said)])
+    one = _in_turn([*([from_text] if from_text else []), *flat, READERS[kind], *checks_of(said, kind)])
     return _list(one, None, None) if said.array else one
 
 
@@ -98,6 +98,7 @@ class _Field:
     required: bool
     default: Any
     array: bool
+    needed: bool
 
 
 class Validator:
@@ -108,7 +109,7 @@ class Validator:
     def __init__(self, fields: Mapping[str, _Field]) -> None:
         """Take the fields by name."""
         self._fields = fields
-        self._required = [name for name, field in fields.items() if field.required and field.default is None]
+        self._required = [name for name, field in fields.items() if field.needed]
         self._defaults = {name: field.default for name, field in fields.items() if field.default is not None}
 
     def read(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
@@ -164,26 +165,22 @@ def _read_one(field: _Field | None, value: Any) -> Any:
 
 
 def object_validator(fields: Mapping[str, Field], bigints: Collection[str] = (), *, text: bool = False) -> Validator:
-    """Compile declared fields to a validator; defaults are read once, here."""
+    """Compile declared fields to a validator; defaults are read once, here. Computed ones are the database's."""
     return Validator({name: _field(said, bigints, text) for name, said in fields.items()})
 
 
 def _field(said: Field, bigints: Collection[str], text: bool) -> _Field:
     read = reader(said, bigints, text=text)
     array = isinstance(said, ListDef) or (isinstance(said, ValueType) and said.array)
-    default = None
-    if isinstance(said, ValueType) and said.default is not None:
-        default = reader(said, bigints)(plain(said.default))
-    return _Field(read, said.required, default, array)
+    default = default_value(said, bigints) if isinstance(said, ValueType) else None
+    needed = said.required and not (isinstance(said, ValueType) and said.default is not None)
+    return _Field(read, said.required, default, array, needed)
 
 
-def plain(value: Any) -> Any:
-    """Give a value of a document as JSON has it: a float is the decimal that was written."""
-    if isinstance(value, float):
-        return Decimal(str(value))
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
+def default_value(said: ValueType, bigints: Collection[str] = ()) -> Any:
+    """Give the literal default as rules see it, None where there is none; raises Wrong where it doesn't fit."""
+    literal = literal_default(said)
+    return None if literal is None else reader(said, bigints)(literal)
 
 
 def validation_findings(place: str, fields: Mapping[str, Field], bigints: Collection[str] = ()) -> list[Finding]:
@@ -215,9 +212,15 @@ def pattern_findings(place: str, pattern: str | None) -> list[Finding]:
 def _value_findings(place: str, said: ValueType, bigints: Collection[str]) -> list[Finding]:
     if found := pattern_findings(place, said.pattern):
         return found
-    if said.default is not None:
-        try:
-            reader(said, bigints)(plain(said.default))
-        except Wrong as wrong:
-            return [Finding(f"{place}.default", f"the default doesn't fit: {wrong.errors[0].message}")]
+    return default_findings(f"{place}.default", said, bigints)
+
+
+def default_findings(place: str, said: ValueType, bigints: Collection[str] = ()) -> list[Finding]:
+    """Find that a default is none that its own field would take; the field's pattern has been checked."""
+    if begins_computed(said):
+        return computed_findings(place, said, reader(said, bigints))
+    try:
+        default_value(said, bigints)
+    except Wrong as wrong:
+        return [Finding(place, f"the default doesn't fit: {wrong.errors[0].message}")]
     return []

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import re2
 from email_validator import EmailNotValidError, validate_email
 
-from app.definitions.columns import INTEGER_RANGES, ValueType
+from app.definitions.columns import INTEGER_RANGES, LARGEST_EXPONENT, ValueType
 from app.errors import FieldError
 
 Read = Callable[[Any], Any]
@@ -24,7 +24,6 @@ _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
-_LARGEST_EXPONENT = 1000
 
 
 class Wrong(Exception):
@@ -64,7 +63,7 @@ def _decimal(value: Any) -> Any:
         value = Decimal(value)
     if not isinstance(value, Decimal) or not value.is_finite():
         raise Wrong("type", "A number is wanted.")
-    if abs(value.adjusted()) > _LARGEST_EXPONENT:
+    if abs(value.adjusted()) > LARGEST_EXPONENT:
         raise Wrong("range", "The number is out of range.")
     return value
 
@@ -148,11 +147,11 @@ FROM_TEXT: dict[str, Callable[[str], Any]] = {
 }
 
 
-def checks_of(said: ValueType) -> list[Read]:
-    """Give the checks of a value's options; each gives the value back or raises Wrong."""
+def checks_of(said: ValueType, kind: str) -> list[Read]:
+    """Give the checks of a value's options, and of its kind; each gives the value back or raises Wrong."""
     checks: list[Read] = []
-    if said.type in INTEGER_RANGES:
-        checks.append(_between(*INTEGER_RANGES[said.type], "The number is out of range."))
+    if kind in INTEGER_RANGES:
+        checks.append(_between(*INTEGER_RANGES[kind], "The number is out of range."))
     if said.min is not None or said.max is not None:
         checks.append(_between(said.min, said.max, _range_sentence(said)))
     if said.precision is not None:

@@ -40,10 +40,11 @@ class Scope:
     names: Mapping[str, Type]
     rows: frozenset[str] = frozenset()
     secrets: bool = False
+    unsent: frozenset[str] = frozenset()  # those that are bound to nothing where the input behind them wasn't sent
 
     def with_names(self, **names: Type) -> "Scope":
-        """Give a scope that has these names too."""
-        return dataclasses.replace(self, names={**self.names, **names})
+        """Give a scope that has these names too, each bound to something."""
+        return dataclasses.replace(self, names={**self.names, **names}, unsent=self.unsent - set(names))
 
     def without(self, *names: str) -> "Scope":
         """Give a scope that lacks these names."""
@@ -91,6 +92,9 @@ def _expect(checker: "_Checker", tree: syntax.Node, expected: Type) -> syntax.No
     if fitted is None:
         checker.report(tree, f"{describe(expected)} is wanted here, and this is {_called(tree)}")
         return tree
+    if fitted.type == NULL and expected != DYN:
+        # What is always null is a null of the wanted type: Postgres takes no text for a condition.
+        return syntax.Literal(line=tree.line, column=tree.column, type=expected, value=None)
     return fitted
 
 

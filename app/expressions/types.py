@@ -1,7 +1,7 @@
 """The types that an expression's values have, and which of them may stand where another is wanted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,14 @@ class MapOf(Type):
 
 @dataclass(frozen=True, slots=True)
 class Record(Type):
-    """An object with exactly these fields; `name` is what messages call it ("documents", "input")."""
+    """An object with exactly these fields; `name` is what messages call it ("documents", "input").
+
+    `optional` are the fields that may not be there, since nobody sent them; None for what nobody sends, such as a row.
+    """
 
     name: str
     fields: Mapping[str, Type]
+    optional: frozenset[str] | None = field(default=None, compare=False)
 
     def __hash__(self) -> int:
         """Hash by name and field names, since a mapping has no hash of its own."""

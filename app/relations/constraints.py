@@ -2,14 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from app.definitions.columns import ColumnDef
 from app.definitions.project import Project
 from app.definitions.tables import CheckDef, TableDef
-from app.definitions.validation import pattern_findings
+from app.definitions.validation import default_findings, pattern_findings
 from app.expressions.check import Scope, check
 from app.expressions.to_sql import compile_sql
 from app.expressions.types import BOOL
@@ -93,9 +94,9 @@ def _conditions(column: ColumnDef, name: str, pg: str) -> list[tuple[str, str]]:
     if column.array:
         found.append(("items", f"array_position({name}, NULL) IS NULL"))
     if column.min is not None:
-        found.append(("min", f"{literal(column.min, base)} <= {every}({name})"))
+        found.append(("min", f"{_bound(column.min, base)} <= {every}({name})"))
     if column.max is not None:
-        found.append(("max", f"{literal(column.max, base)} >= {every}({name})"))
+        found.append(("max", f"{_bound(column.max, base)} >= {every}({name})"))
     if column.type == "decimal":
         found.append(("number", f"'NaN'::numeric <> {every}({name})"))
     if column.values is not None:
@@ -104,6 +105,13 @@ def _conditions(column: ColumnDef, name: str, pg: str) -> list[tuple[str, str]]:
     if not column.array:
         found += _text_conditions(column, name)
     return found
+
+
+def _bound(bound: Decimal, pg: str) -> str:
+    """Write a bound as it is said: not rounded to the scale of the column, and a whole number where one is wanted."""
+    if pg.startswith("numeric"):
+        return literal(bound, "numeric")
+    return literal(bound if pg == "double precision" else int(bound), pg)
 
 
 def _text_conditions(column: ColumnDef, name: str) -> list[tuple[str, str]]:
@@ -153,11 +161,15 @@ def constraint_messages(project: Project, tables: Mapping[str, Table]) -> dict[s
     return found
 
 
-def check_enforceable(place: str, column: ColumnDef, findings: Findings) -> None:
-    """Report options that Postgres can't enforce, and patterns that are none."""
-    found = pattern_findings(place, column.pattern)
+def check_column(place: str, column: ColumnDef, bigints: Collection[str], findings: Findings) -> None:
+    """Report options that Postgres can't enforce, a pattern that is none, a default that the column wouldn't take."""
+    found = pattern_findings(place, column.pattern) or default_findings(f"{place}.default", column, bigints)
     findings.found += found
-    if not found and column.pattern is not None and not _SHARED_REGEX.fullmatch(column.pattern):
+    if (
+        column.pattern is not None
+        and not pattern_findings(place, column.pattern)
+        and not _SHARED_REGEX.fullmatch(column.pattern)
+    ):
         hint = r"use literal text, [classes], \d \w \s, groups ( ) and (?: ), and the quantifiers * + ? {m,n}"
         findings.report(f"{place}.pattern", "this pattern can't be enforced by the database", hint)
     single = [

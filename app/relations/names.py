@@ -30,7 +30,13 @@ def base_scope(users: Table) -> Scope:
 
 def declared(name: str, fields: Mapping[str, ParamDef | ObjectDef | ListDef], keys: Mapping[str, Type]) -> Record:
     """Give the record that declared inputs or params make."""
-    return Record(name, {field: declared_type(f"{name}.{field}", said, keys) for field, said in fields.items()})
+    types = {field: declared_type(f"{name}.{field}", said, keys) for field, said in fields.items()}
+    return Record(name, types, optional=frozenset(field for field, said in fields.items() if not always_there(said)))
+
+
+def always_there(said: ParamDef | ObjectDef | ListDef) -> bool:
+    """Say whether a declared input has a value, or a null that was sent, in every request that is taken."""
+    return said.required or (isinstance(said, ParamDef) and said.default is not None)
 
 
 def declared_type(name: str, said: ParamDef | ObjectDef | ListDef, keys: Mapping[str, Type]) -> Type:

@@ -1,10 +1,11 @@
 """Value fields: a literal, or `=` and an expression, however deep, compiled to one closure with its type."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from app.expressions import syntax
 from app.expressions.check import Expression, Scope
 from app.expressions.evaluate import compile_value
 from app.expressions.operands import read_text
@@ -24,7 +25,7 @@ from app.expressions.types import (
     describe,
 )
 from app.relations.findings import Findings
-from app.relations.statement import Evaluator
+from app.relations.statement import Environment, Evaluator
 
 _INT64 = range(-(2**63), 2**63)
 _MISSING = object()
@@ -34,20 +35,20 @@ _MISSING = object()
 class Value:
     """A compiled value field. `expression` is set where the whole field is one; `literal` where nothing is computed.
 
-    `sent` is the name of an optional input where that input is the whole value: an entry that was not sent is left out.
-    `reads` are the dotted paths that its expressions read.
+    `sent` says whether it was sent, where an input that may not have been is the whole value; its entry is left out
+    then. `reads` are the dotted paths that its expressions read.
     """
 
     type: Type
     evaluate: Evaluator
     expression: Expression | None = None
     literal: Any = _MISSING
-    sent: str | None = None
+    sent: Callable[[Environment], bool] | None = None
     reads: frozenset[str] = frozenset()
 
-    def always(self) -> "Value":
-        """Give the value of an entry that is never left out."""
-        return self if self.sent is None else replace(self, sent=None)
+    def is_sent(self, env: Environment) -> bool:
+        """Say whether the entry that it is the whole value of is there."""
+        return self.sent is None or self.sent(env)
 
     @property
     def is_literal(self) -> bool:
@@ -61,22 +62,30 @@ def literal_value(value: Any, kind: Type) -> Value:
 
 
 def compile_field(
-    said: Any, place: str, scope: Scope, findings: Findings, expected: Type | None = None
+    said: Any, place: str, scope: Scope, findings: Findings, expected: Type | None = None, *, whole: bool = False
 ) -> Value | None:
     """Compile a value field; None after a finding.
 
     Where a type is expected, a literal is read as one of it (`"12.50"` into a decimal, `"2027-01-31"` into a date).
+    `whole` keeps the entries of its objects that are inputs which weren't sent, as null.
     """
     if isinstance(said, str) and said.startswith("="):
         return _expression(said, place, scope, findings, expected)
     if isinstance(said, str) and said.startswith("\\="):
         said = said[1:]
+    if isinstance(said, list | tuple) and (expected is None or expected == DYN or isinstance(expected, ListOf)):
+        element = expected.element if isinstance(expected, ListOf) else None
+        parts = [
+            compile_field(one, f"{place}/{i}", scope, findings, element, whole=whole) for i, one in enumerate(said)
+        ]
+        return _list(parts, place, findings, expected)
     if expected is not None and expected != DYN:
         return _literal(said, place, findings, expected)
     if isinstance(said, Mapping):
-        return _object(said, place, scope, findings)
-    if isinstance(said, list | tuple):
-        return _list(said, place, scope, findings)
+        entries = {
+            str(key): compile_field(one, f"{place}.{key}", scope, findings, whole=whole) for key, one in said.items()
+        }
+        return _object(entries, place, findings, whole=whole)
     return literal_value(said, type_of_literal(said))
 
 
@@ -87,22 +96,62 @@ def _expression(said: str, place: str, scope: Scope, findings: Findings, expecte
     if expression.rows:
         # It reads the row in the statement: only SQL can evaluate it.
         return Value(expression.type, _no_row, expression)
-    return Value(
-        expression.type,
-        compile_value(expression),
-        expression,
-        sent=_whole_input(expression.text),
-        reads=expression.paths,
-    )
+    evaluate, sent = compile_value(expression), _sent(expression.tree, scope)
+    given = evaluate if sent is None else (lambda env: evaluate(env) if sent(env) else None)
+    return Value(expression.type, given, expression, sent=sent, reads=expression.paths)
 
 
 def _no_row(_env: Any) -> Any:
     raise AssertionError("a value that reads the row is compiled to SQL")
 
 
-def _whole_input(text: str) -> str | None:
-    root, _, name = text.strip().partition(".")
-    return name if root == "input" and name.isidentifier() else None
+def _sent(tree: syntax.Node, scope: Scope) -> Callable[[Environment], bool] | None:
+    """Give what says whether a value was sent, at whatever depth it stands; None where something is always there."""
+    path: list[str] = []
+    types: list[Type] = []
+    node = tree.operand if isinstance(tree, syntax.Convert) else tree
+    while True:
+        match node:
+            case syntax.Field(operand=operand, name=name):
+                pass
+            case syntax.Index(operand=operand, index=syntax.Literal(value=str(name))):
+                pass
+            case syntax.Name(name=root):
+                break
+            case _:
+                return None
+        path.insert(0, name)
+        types.insert(0, operand.type)
+        node = operand
+    return _all_there((root, *path)) if _may_miss(root, path, types, scope) else None
+
+
+def _may_miss(root: str, path: Sequence[str], types: Sequence[Type], scope: Scope) -> bool:
+    """Say whether something on the way to a value may not have been sent; only of what is sent may a part miss."""
+    is_input, may_miss = root in scope.unsent, root in scope.unsent
+    for name, kind in zip(path, types, strict=True):
+        if isinstance(kind, Record):
+            is_input = is_input or kind.optional is not None
+            may_miss = may_miss or name in (kind.optional or ())
+        else:
+            may_miss = may_miss or is_input  # a key of json
+    return may_miss
+
+
+def _all_there(path: Sequence[str]) -> Callable[[Environment], bool]:
+    def sent(env: Environment) -> bool:
+        value: Any = env
+        for name in path:
+            if value is None:
+                return False
+            if not isinstance(value, Mapping):
+                return True  # it is evaluated, and says what is wrong with it
+            if name not in value:
+                return False
+            value = value[name]
+        return True
+
+    return sent
 
 
 def _literal(said: Any, place: str, findings: Findings, expected: Type) -> Value | None:
@@ -119,29 +168,44 @@ def _hint(said: Any) -> str | None:
     return None
 
 
-def _object(said: Mapping[str, Any], place: str, scope: Scope, findings: Findings) -> Value | None:
-    parts = {str(key): compile_field(item, f"{place}.{key}", scope, findings) for key, item in said.items()}
+def _object(parts: Mapping[str, Value | None], place: str, findings: Findings, *, whole: bool) -> Value | None:
     known = {key: part for key, part in parts.items() if part is not None}
-    if len(known) < len(parts):
+    if len(known) < len(parts) or _reads_row(known.values(), place, findings):
         return None
-    kind = Record(place.rpartition(".")[2], {key: part.type for key, part in known.items()})
+    optional = frozenset() if whole else frozenset(key for key, part in known.items() if part.sent is not None)
+    kind = Record(place.rpartition(".")[2], {key: part.type for key, part in known.items()}, optional or None)
     if all(part.is_literal for part in known.values()):
         return literal_value({key: part.literal for key, part in known.items()}, kind)
-    closures = tuple((key, part.evaluate) for key, part in known.items())
-    return Value(kind, lambda env: {key: evaluate(env) for key, evaluate in closures}, reads=_reads(known.values()))
+    always = tuple((key, part.evaluate) for key, part in known.items())
+    entries = tuple((key, part.evaluate, part.is_sent) for key, part in known.items())
+
+    def evaluate(env: Environment) -> Any:
+        if not optional:
+            return {key: value(env) for key, value in always}
+        return {key: value(env) for key, value, is_sent in entries if is_sent(env)}
+
+    return Value(kind, evaluate, reads=_reads(known.values()))
 
 
-def _list(said: "list[Any] | tuple[Any, ...]", place: str, scope: Scope, findings: Findings) -> Value | None:
-    parts = [compile_field(item, f"{place}/{index}", scope, findings) for index, item in enumerate(said)]
+def _list(parts: Sequence[Value | None], place: str, findings: Findings, expected: Type | None) -> Value | None:
     known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
+    if len(known) < len(parts) or _reads_row(known, place, findings):
         return None
     kinds = {part.type for part in known}
-    kind = ListOf(kinds.pop() if len(kinds) == 1 else DYN)
+    kind = expected if isinstance(expected, ListOf) else ListOf(kinds.pop() if len(kinds) == 1 else DYN)
     if all(part.is_literal for part in known):
         return literal_value([part.literal for part in known], kind)
     closures = tuple(part.evaluate for part in known)
     return Value(kind, lambda env: [evaluate(env) for evaluate in closures], reads=_reads(known))
+
+
+def _reads_row(parts: Iterable[Value], place: str, findings: Findings) -> bool:
+    """Report a part that reads the row in the statement: such a one is a value by itself, or none."""
+    found = any(part.expression is not None and part.expression.rows for part in parts)
+    if found:
+        hint = "fetch the row in a step before, and read it by its name"
+        findings.report(place, "a part of an object or a list can't read the row that is written", hint)
+    return found
 
 
 def _reads(parts: Iterable[Value]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from app.definitions.columns import ColumnDef
 from app.definitions.views import ViewDef
 from app.expressions.check import Scope
 from app.expressions.to_sql import Parameters
-from app.expressions.types import pg_type
+from app.relations.defaults import is_kept_by_the_database
 from app.relations.findings import Findings
 from app.relations.query import Query
 from app.relations.query_sql import Kept, Level, json_body, labels
@@ -16,7 +16,7 @@ from app.relations.schema import Table, quoted
 from app.relations.source import ALIAS, Source, conditions_sql
 from app.relations.statement import Statement, writing_statement
 from app.relations.values import Value, compile_field
-from app.relations.write import GIVEN, given_rows, on_conflict_sql, unwritable
+from app.relations.write import GIVEN, given_rows, given_value, given_values, on_conflict_sql, unwritable
 
 _WRITTEN = "rowgate_written"
 ROWS = "rowgate_rows"
@@ -98,7 +98,7 @@ def _presets(view: ViewDef, table: Table, scope: Scope, findings: Findings) -> d
         elif name in kept:
             findings.report(place, f"{name!r} is kept by the database", "leave it out")
         elif (value := compile_field(said, place, scope, findings, table.columns[name].type)) is not None:
-            presets[name] = value.always()
+            presets[name] = value
     return presets
 
 
@@ -132,9 +132,12 @@ class WriteShapes(Kept[Statement]):
         parts = _Parts(self.source, query)
         names = [*self.writable.columns, *self.writable.presets]
         table = self.source.table
-        values = [f"{GIVEN}.{quoted(name)}" for name in self.writable.columns]
-        for name, value in self.writable.presets.items():
-            values.append(parts.parameters.add(value.evaluate, pg_type(table.columns[name].type)))
+        # What was sent has been read, with the defaults that are literals; the others are the database's to give.
+        computed = [name for name in self.writable.columns if is_kept_by_the_database(table.columns[name])]
+        values = given_values(table, self.writable.columns, computed, parts.parameters)
+        values += [
+            given_value(table.columns[name], one, parts.parameters) for name, one in self.writable.presets.items()
+        ]
         conflict = "" if upsert is None else on_conflict_sql(upsert.columns, upsert.updated)
         if upsert is not None and upsert.merges:
             # A row that the caller can't see is not touched, and then is missing among those that come back.

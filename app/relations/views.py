@@ -8,8 +8,8 @@ from app.definitions.access import Access, RolesAccess
 from app.definitions.project import Project
 from app.definitions.views import ViewColumnDef, ViewDef
 from app.expressions.check import Expression, Scope
-from app.expressions.types import Record, Type
-from app.relations.constraints import check_enforceable
+from app.expressions.types import INT, Record, Type
+from app.relations.constraints import check_column
 from app.relations.findings import Findings
 from app.relations.names import base_scope, declared
 from app.relations.related import related_column
@@ -126,12 +126,13 @@ def covers(wide: Access, narrow: Access) -> bool:
 
 
 def _check_references(project: Project, tables: Mapping[str, Table], findings: Findings) -> None:
+    bigints = [name for name, kind in key_types(project).items() if kind == INT]
     owners = [("users", project.users.columns)] + [(f"tables/{table.name}", table.columns) for table in project.tables]
     for place, columns in owners:
         for column in columns:
             if column.table is not None and column.table not in tables:
                 findings.unknown(f"{place}.columns/{column.name}.table", "table", column.table, list(tables))
-            check_enforceable(f"{place}.columns/{column.name}", column, findings)
+            check_column(f"{place}.columns/{column.name}", column, bigints, findings)
 
 
 def _check_rules(project: Project, tables: Mapping[str, Table], findings: Findings) -> None:

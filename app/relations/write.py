@@ -1,6 +1,6 @@
 """Writing statements: insert, update and delete, each giving back the rows it wrote."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -8,13 +8,15 @@ from typing import Any
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import pg_type
+from app.relations.defaults import default_sql
 from app.relations.measured import measured_rows
 from app.relations.schema import Column, Table, quoted
 from app.relations.source import ALIAS, column_sql, conditions_sql, shown_sql, table_source
 from app.relations.statement import Statement, statement, writing_statement
-from app.relations.values import Value, read_literal
+from app.relations.values import Value
 
 GIVEN = "rowgate_given"
+_SENT = "rowgate_sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,10 @@ def insert_row(
     """
     parameters = Parameters()
     names = ", ".join(quoted(name) for name in values)
-    given = ", ".join(_given(table.columns[name], value, parameters) for name, value in values.items())
+    given = ", ".join(given_value(table.columns[name], value, parameters) for name, value in values.items())
     body = f"({names}) VALUES ({given})" if values else "DEFAULT VALUES"
-    write = _insert(table, body, list(values), conflict)
+    conflicting = "" if conflict is None else _on_conflict(values, conflict, parameters)
+    write = f"INSERT INTO {table.sql} AS {ALIAS} {body}{conflicting}"
     fits = f"octet_length(row_to_json({ALIAS})::text) <= {parameters.constant(max_bytes, 'bigint')}"
     # The first column comes out where the row fits: cheaper than a query over what was written.
     first, *others = table.columns
@@ -55,19 +58,24 @@ def insert_rows(
     names = list(dict.fromkeys(name for row in rows for name in row))
     given = ", ".join(
         "("
-        + ", ".join(_given(table.columns[name], row[name], parameters) if name in row else "DEFAULT" for name in names)
+        + ", ".join(
+            given_value(table.columns[name], row[name], parameters) if name in row else "DEFAULT" for name in names
+        )
         + ")"
         for row in rows
     )
     body = f"({', '.join(map(quoted, names))}) VALUES {given}"
-    return _written(_insert(table, body, names, conflict), table, parameters, max_bytes)
+    return _written(_insert(table, body, conflict), table, parameters, max_bytes)
 
 
 def insert_given(table: Table, names: Sequence[str], max_bytes: int, conflict: OnConflict | None = None) -> Statement:
-    """Insert the rows of a JSON list, the last parameter, whose objects have exactly these columns."""
-    listed = ", ".join(map(quoted, names))
-    body = f"({listed}) SELECT {listed} FROM {given_rows(table, names, '$2::jsonb')}"  # $1 is max_bytes
-    return _written(_insert(table, body, names, conflict), table, Parameters(), max_bytes, 1)
+    """Insert the rows of a JSON list, the last parameter; a column that one of them leaves out takes its default."""
+    parameters = Parameters()
+    values = given_values(table, names, names, parameters)
+    # Before the rows comes max_bytes.
+    given = given_rows(table, names, f"${len(parameters.evaluators) + 2}::jsonb")
+    body = f"({', '.join(map(quoted, names))}) SELECT {', '.join(values)} FROM {given}"
+    return _written(_insert(table, body, conflict), table, parameters, max_bytes, 1)
 
 
 def _written(write: str, table: Table, parameters: Parameters, max_bytes: int, extra: int = 0) -> Statement:
@@ -78,26 +86,55 @@ def _written(write: str, table: Table, parameters: Parameters, max_bytes: int, e
     return writing_statement(cte, answer, parameters.evaluators, extra)
 
 
-def _insert(table: Table, body: str, names: Sequence[str], conflict: OnConflict | None) -> str:
-    if conflict is not None:
-        others = [name for name in names if name not in conflict.columns]
-        body += on_conflict_sql(conflict.columns, others if conflict.update else None)
+def _insert(table: Table, body: str, conflict: OnConflict | None) -> str:
+    """Write an insert that updates nothing."""
+    body += "" if conflict is None else on_conflict_sql(conflict.columns, None)
     return f"INSERT INTO {table.sql} AS {ALIAS} {body}"
 
 
+def _on_conflict(values: Mapping[str, Value], conflict: OnConflict, parameters: Parameters) -> str:
+    """Say what happens on a conflict; what wasn't sent stays as it is in the row that is there."""
+    if not conflict.update:
+        return on_conflict_sql(conflict.columns, None)
+    others = [name for name in values if name not in conflict.columns]
+    kept = {name: parameters.add(sent, "boolean") for name in others if (sent := values[name].sent) is not None}
+    return on_conflict_sql(conflict.columns, others, kept)
+
+
 def given_rows(table: Table, names: Iterable[str], parameter: str) -> str:
-    """Read the rows of a JSON list as columns of a table, under the name `rowgate_given`."""
+    """Read the rows of a JSON list as columns of a table, under the name `rowgate_given`; `rowgate_sent` is a row."""
     typed = ", ".join(f"{quoted(name)} {table.columns[name].pg}" for name in names) or "nothing text"
-    return f"jsonb_to_recordset({parameter}) AS {GIVEN} ({typed})"
+    rows = f"jsonb_array_elements({parameter}) AS {_SENT} (line)"
+    return f"{rows} CROSS JOIN LATERAL jsonb_to_record({_SENT}.line) AS {GIVEN} ({typed})"
 
 
-def on_conflict_sql(columns: Sequence[str], updated: Sequence[str] | None) -> str:
-    """Say what happens where these unique columns are taken: others are updated by what was given, or nothing is."""
+def given_values(table: Table, names: Iterable[str], missing: Collection[str], parameters: Parameters) -> list[str]:
+    """Give the columns of the rows that were given; one of `missing` takes its default in a row that hasn't got it."""
+    values = []
+    for name in names:
+        column, value = table.columns[name], f"{GIVEN}.{quoted(name)}"
+        if name in missing and column.definition is not None and column.definition.default is not None:
+            has_it = f"{_SENT}.line ? {parameters.constant(name, 'text')}"
+            value = f"CASE WHEN {has_it} THEN {value} ELSE {default_of(column, parameters)} END"
+        values.append(value)
+    return values
+
+
+def on_conflict_sql(
+    columns: Sequence[str], updated: Sequence[str] | None, sent: Mapping[str, str] | None = None
+) -> str:
+    """Say what happens where these unique columns are taken: others are updated by what was given, or nothing is.
+
+    `sent` is the condition under which a column is, where it isn't always.
+    """
     target = ", ".join(map(quoted, columns))
     if updated is None:
         return f" ON CONFLICT ({target}) DO NOTHING"
     # Where nothing else is set, an update of the target itself still gives the row back.
-    settings = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in updated or columns)
+    given = {name: f"EXCLUDED.{quoted(name)}" for name in updated or columns}
+    for name, is_sent in (sent or {}).items():
+        given[name] = f"CASE WHEN {is_sent} THEN {given[name]} ELSE {ALIAS}.{quoted(name)} END"
+    settings = ", ".join(f"{quoted(name)} = {value}" for name, value in given.items())
     return f" ON CONFLICT ({target}) DO UPDATE SET {settings}"
 
 
@@ -112,19 +149,22 @@ def _json_value(value: Any) -> Any:
     return [_json_value(item) for item in value] if isinstance(value, list) else value
 
 
-def _given(column: Column, value: Value, parameters: Parameters) -> str:
+def given_value(column: Column, value: Value, parameters: Parameters) -> str:
+    """Give the value that a new row has; one that is an input which wasn't sent is the column's default."""
     if value.is_literal:
         return parameters.constant(value.literal, pg_type(column.type))
-    sent, evaluate = value.sent, value.evaluate
-    if sent is None:
-        return parameters.add(evaluate, pg_type(column.type))
-    default = default_of(column)
-    return parameters.add(lambda env: evaluate(env) if sent in env["input"] else default, pg_type(column.type))
+    given = parameters.add(value.evaluate, pg_type(column.type))
+    if value.sent is None:
+        return given
+    is_sent = parameters.add(value.sent, "boolean")
+    return f"CASE WHEN {is_sent} THEN {given} ELSE {default_of(column, parameters)} END"
 
 
-def default_of(column: Column) -> Any:
+def default_of(column: Column, parameters: Parameters) -> str:
     """Give what a column is where nothing is given for it."""
-    return None if column.definition is None else read_literal(column.definition.default, column.type)
+    kind = pg_type(column.type)
+    found = None if column.definition is None else default_sql(column.definition, column.pg, parameters.constant)
+    return f"NULL::{kind}" if found is None else f"({found})::{kind}"
 
 
 def update_rows(table: Table, where: Expression, values: Mapping[str, Value], max_bytes: int) -> Statement:
@@ -145,9 +185,9 @@ def _setting(table: Table, name: str, value: Value, parameters: Parameters) -> s
     if value.is_literal:
         return f"{quoted(name)} = {parameters.constant(value.literal, kind)}"
     given = parameters.add(value.evaluate, kind)
-    if (sent := value.sent) is None:
+    if value.sent is None:
         return f"{quoted(name)} = {given}"
-    is_sent = parameters.add(lambda env: sent in env["input"], "boolean")
+    is_sent = parameters.add(value.sent, "boolean")
     return f"{quoted(name)} = CASE WHEN {is_sent} THEN {given} ELSE {before.value(f'{ALIAS}.{quoted(name)}')} END"
 
 

@@ -56,11 +56,7 @@ def compile_columns(said: Mapping[str, Any], context: Context) -> dict[str, Valu
 
 def columns_given(values: Mapping[str, Value], env: Mapping[str, Any]) -> dict[str, Any]:
     """Give the columns; one that is an optional input which was not sent is left out."""
-    return {
-        name: value.evaluate(env)
-        for name, value in values.items()
-        if value.sent is None or value.sent in env.get("input", {})
-    }
+    return {name: value.evaluate(env) for name, value in values.items() if value.is_sent(env)}
 
 
 def session_of(accounts: Accounts, opened: OpenedSession) -> dict[str, Any]:

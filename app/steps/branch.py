@@ -33,9 +33,11 @@ def _compile(body: IfBody, context: Context) -> Step | None:
 
     both = (*then, *otherwise)
     binds: dict[str, Type] = {}
+    unsent = known.scope.unsent | known_otherwise.scope.unsent
     for scope in (known.scope, known_otherwise.scope):
         for name, kind in scope.names.items():
-            if name not in context.scope.names or context.scope.names[name] != kind:
+            fresh = scope.unsent - context.scope.unsent
+            if name in fresh or name not in context.scope.names or context.scope.names[name] != kind:
                 binds[name] = kind if binds.get(name, kind) == kind else DYN
     return Step(
         branch,
@@ -46,6 +48,7 @@ def _compile(body: IfBody, context: Context) -> Step | None:
         undoes=True,
         locks=any(step.locks for step in both),
         calls_out=any(step.calls_out for step in both),
+        unsent=unsent & binds.keys(),
     )
 
 

@@ -33,7 +33,7 @@ def _compile(body: CallBody, context: Context) -> Step | None:
         call.env = dict(outer)
         try:
             await run_chain(runs, call)
-            found = {key: call.env.get(key) for key in bound}
+            found = {key: call.env[key] for key in bound if key in call.env}
         finally:
             call.env = outer
         if name is not None:
@@ -41,7 +41,7 @@ def _compile(body: CallBody, context: Context) -> Step | None:
 
     return Step(
         subroutine,
-        {name: Record(name, bound)} if name is not None else {},
+        {name: Record(name, bound, inner.scope.unsent & bound.keys() or None)} if name is not None else {},
         statements=sum(step.statements for step in steps),
         writes=any(step.writes for step in steps),
         undoes=True,

@@ -27,6 +27,7 @@ from app.steps.running import Run
 class Step:
     """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
 
+    `unsent` are names that may stand for an input which wasn't sent.
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
     after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
     `measured` that the bytes of what it binds were counted in its statement.
@@ -40,6 +41,7 @@ class Step:
     undoes: bool = False
     locks: bool = False
     calls_out: bool = False
+    unsent: frozenset[str] = frozenset()
     measured: bool = False
 
 
@@ -60,10 +62,10 @@ class Context:
     """Where a step stands and what it may name; findings gather in the one list of the whole check.
 
     `owner` names the endpoint or view that the chain belongs to, `later_writes` the tables that steps behind this one
-    write, be it by what goes with a row that is deleted, `optional` the inputs that may not have been sent, `arguments`
-    the literal arguments of the middleware, `http_allow` what may be called beside the public internet, `before` what
-    the steps before this one did. `held` gathers the rows that steps hold; a `serializable` transaction locks tables.
-    `max_bytes` is how large an answer may be, `measured` names what was held against that when it was read.
+    write, be it by what goes with a row that is deleted, `arguments` the literal arguments of the middleware,
+    `http_allow` what may be called beside the public internet, `before` what the steps before this one did. `held`
+    gathers the rows that steps hold; a `serializable` transaction locks tables. `max_bytes` is how large an answer may
+    be, `measured` names what was held against that when it was read.
     """
 
     schema: Schema
@@ -75,7 +77,6 @@ class Context:
     place: str
     scope: Scope
     later_writes: frozenset[str] = frozenset()
-    optional: frozenset[str] = frozenset()
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     inside: tuple[str, ...] = ()
     http_allow: tuple[str, ...] = ()
@@ -92,11 +93,16 @@ class Context:
     def behind(self, step: Step) -> "Context":
         """Give the context of what follows a step."""
         measured = self.measured | step.binds.keys() if step.measured else self.measured - step.binds.keys()
-        return dataclasses.replace(self.binding(step.binds), before=self.before.then(step), measured=measured)
+        return dataclasses.replace(
+            self.binding(step.binds, step.unsent), before=self.before.then(step), measured=measured
+        )
 
-    def binding(self, names: Mapping[str, Type]) -> "Context":
-        """Give the context in which these names are known too."""
-        return dataclasses.replace(self, scope=self.scope.with_names(**names)) if names else self
+    def binding(self, names: Mapping[str, Type], unsent: frozenset[str] = frozenset()) -> "Context":
+        """Give the context in which these names are known too; `unsent` may stand for what wasn't sent."""
+        if not names and not unsent:
+            return self
+        scope = self.scope.with_names(**names)
+        return dataclasses.replace(self, scope=dataclasses.replace(scope, unsent=scope.unsent | unsent))
 
     def report(self, key: str, message: str, hint: str | None = None, *, stricter: bool = False) -> None:
         """Add a finding about a field of the step; one that is `stricter` leaves the step compiled."""
@@ -106,13 +112,13 @@ class Context:
         """Check an expression field that is evaluated in process."""
         return self.findings.expression(f"{self.place}.{key}", text, self.scope, expected)
 
-    def value(self, key: str, said: Any, expected: Type | None = None) -> Value | None:
-        """Compile a value field."""
-        return compile_field(said, f"{self.place}.{key}", self.scope, self.findings, expected)
+    def value(self, key: str, said: Any, expected: Type | None = None, *, whole: bool = False) -> Value | None:
+        """Compile a value field; `whole` keeps entries that weren't sent, as null."""
+        return compile_field(said, f"{self.place}.{key}", self.scope, self.findings, expected, whole=whole)
 
     def over_items(self, record: Type) -> Scope:
         """Give the scope in which `item` is a row of what is read or written."""
-        return Scope({**self.scope.names, "item": record}, rows=frozenset({"item"}))
+        return dataclasses.replace(self.scope.with_names(item=record), rows=frozenset({"item"}))
 
     def where(self, key: str, text: str, record: Type) -> Expression | None:
         """Check a condition over `item`, which Postgres decides."""

@@ -57,6 +57,7 @@ def _compile(body: ForEachBody, context: Context) -> Step | None:
         undoes=True,
         locks=any(step.locks for step in steps),
         calls_out=any(step.calls_out for step in steps),
+        unsent=known.scope.unsent & context.scope.names.keys(),
     )
 
 

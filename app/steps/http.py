@@ -89,7 +89,7 @@ class _Said:
     def made(self, env: Mapping[str, Any], secrets: Mapping[str, Secret]) -> OutwardCall:
         """Give the call for a request."""
         known = {**env, "secrets": {name: secret.value for name, secret in secrets.items()}}
-        headers = [(name, _text(value.evaluate(known))) for name, value in self.headers]
+        headers = [(name, _text(value.evaluate(known))) for name, value in self.headers if value.is_sent(known)]
         content, media_type = self._content(known)
         if media_type is not None and not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("Content-Type", media_type))

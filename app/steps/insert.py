@@ -13,7 +13,7 @@ from app.expressions.syntax import Literal as Constant
 from app.expressions.types import ListOf, Record, Type, assignable, describe
 from app.relations.schema import Table
 from app.relations.statement import Statement
-from app.relations.write import OnConflict, default_of, insert_given, insert_row, insert_rows, rows_json, unwritable
+from app.relations.write import OnConflict, insert_given, insert_row, insert_rows, rows_json, unwritable
 from app.steps.context import Context, Kind, Step, StepBody
 from app.steps.refusals import TooManyItems
 from app.steps.running import Call
@@ -121,13 +121,12 @@ def _given_rows(said: str, table: Table, conflict: OnConflict | None, context: C
         return None
     statement = insert_given(table, list(columns), context.max_bytes, conflict)
     evaluate = compile_value(expression)
-    defaults = {name: default_of(table.columns[name]) for name in columns}
 
     async def insert(call: Call) -> list[Any]:
         given = evaluate(call.env) or []
         if len(given) > MOST_ROWS:
             raise TooManyItems(MOST_ROWS)
-        return await call.db.rows(statement, call.env, rows_json([{**defaults, **row} for row in given]))
+        return await call.db.rows(statement, call.env, rows_json(given))
 
     return lambda name: _many_step(insert, name, table)
 

@@ -32,7 +32,7 @@ def _compile(body: RespondBody, context: Context) -> Step | None:
     if has_body and body.status in _BODILESS:
         context.report("body", f"an answer with status {body.status} has no body")
         return None
-    value = context.value("body", body.body)
+    value = context.value("body", body.body, whole=True)
     headers = _headers(body, context)
     if value is None or headers is None:
         return None

@@ -10,7 +10,10 @@ from app.steps.running import Call
 
 
 class SetBody(StepBody):
-    """`values`: names, each with a value; a later one may read an earlier one."""
+    """`values`: names, each with a value; a later one may read an earlier one.
+
+    A name whose whole value is an input that wasn't sent stands for that input: it is null, and counts as not sent.
+    """
 
     values: dict[BoundName, Any] = Field(min_length=1)
 
@@ -22,14 +25,18 @@ def _compile(body: SetBody, context: Context) -> Step | None:
         value = known.value(f"values.{name}", said)
         if value is None:
             return None
-        compiled.append((name, value.evaluate))
-        known = known.binding({name: value.type})
+        compiled.append((name, value))
+        known = known.binding({name: value.type}, frozenset({name} if value.sent is not None else ()))
 
     def set_values(call: Call) -> None:
-        for name, evaluate in compiled:
-            call.env[name] = evaluate(call.env)
+        for name, value in compiled:
+            if value.is_sent(call.env):
+                call.env[name] = value.evaluate(call.env)
+            else:
+                call.env.pop(name, None)
 
-    return Step(set_values, {name: known.scope.names[name] for name in body.values})
+    binds = {name: known.scope.names[name] for name in body.values}
+    return Step(set_values, binds, unsent=known.scope.unsent & binds.keys())
 
 
 SET = Kind(SetBody, _compile, refuses=never)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.relations.rules import has_sql
 from app.relations.schema import Table
 from app.relations.values import Value, compile_field
 from app.relations.write import unwritable
@@ -24,7 +25,10 @@ def compile_settings(
         elif name in kept:
             context.findings.report(place, f"{name!r} is kept by the database", "leave it out")
         elif (value := compile_field(item, place, scope, context.findings, column.type)) is not None:
+            said_in_sql = value.expression
+            if said_in_sql and said_in_sql.rows and not has_sql(place, said_in_sql, context.findings):
+                continue
             if value.is_literal and value.literal is None and column.definition and column.definition.required:
                 context.findings.report(place, f"{name!r} is required and can't be null", None)
-            values[name] = value if value.sent in context.optional else value.always()
+            values[name] = value
     return values

@@ -336,3 +336,14 @@ def test_a_call_can_t_end_the_lock_of_a_quota_nor_the_writes_of_a_loops_round_be
         loop = {"do": "for_each", "each": "[1]", "as": "x", "steps": [HTTP, behind]}
         assert places([loop]) == ["endpoints/one.steps/0.steps"]
     assert places([{"do": "for_each", "each": "[1]", "as": "x", "steps": [HTTP]}, write]) == []
+
+
+def test_a_value_that_reads_the_row_and_has_no_sql_is_found_when_it_is_saved() -> None:
+    steps = [
+        {"do": "set", "values": {"words": ["a", 1]}},
+        {"do": "update", "table": "documents", "where": "true", "set": {"title": "=item.title + words[0]"}},
+    ]
+    ((place, message, hint),) = found(steps)
+    assert place.startswith("endpoints/one.steps/1.set.title:1:")
+    assert "can't be said in SQL" in message
+    assert hint is not None

@@ -1,0 +1,38 @@
+"""The default of a column in SQL: a literal, or what the database computes for each new row."""
+
+from collections.abc import Callable
+from typing import Any
+
+from app.definitions.columns import ColumnDef
+from app.definitions.defaults import computed
+from app.definitions.validation import Wrong, default_value
+from app.relations.literals import literal
+from app.relations.schema import Column
+
+# How a value gets into the SQL: as a literal in DDL, as a parameter in a statement.
+Write = Callable[[Any, str], str]
+
+
+def default_sql(said: ColumnDef, pg: str, write: Write = literal) -> str | None:
+    """Give the default of a column of this type; None where it has none, or one that is a finding."""
+    known = computed(said)
+    if known is not None:
+        return _COMPUTED[known.name](known.length, write)
+    try:
+        value = default_value(said, (said.table or "",) if pg.startswith("bigint") else ())
+    except Wrong:
+        return None
+    return None if value is None else write(value, pg)
+
+
+def is_kept_by_the_database(column: Column) -> bool:
+    """Say whether only the database knows the column's default."""
+    return column.definition is not None and computed(column.definition) is not None
+
+
+_COMPUTED: dict[str, Callable[[int | None, Write], str]] = {
+    "now": lambda _length, _write: "now()",
+    "today": lambda _length, _write: "(now() AT TIME ZONE 'UTC')::date",
+    "uuid": lambda _length, _write: "gen_random_uuid()",
+    "random_token": lambda length, write: f"rowgate.random_token({write(length, 'integer')})",
+}
