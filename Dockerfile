@@ -22,4 +22,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=6 \
     CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
 ENTRYPOINT ["rowgate"]
-CMD ["serve", "--host", "0.0.0.0", "--config", "examples/documents.yaml"]
+CMD ["serve", "--host", "0.0.0.0", "--start-with", "examples/documents.yaml"]

@@ -1,7 +1,8 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-holds migrate test-docker
+.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds migrate soak \
+	test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -12,7 +13,7 @@ setup: ## Make .venv with everything that is needed
 	.venv/bin/uv sync -q --frozen
 
 serve: ## Serve the example on http://127.0.0.1:8000
-	$(RUN) rowgate serve --config examples/documents.yaml
+	$(RUN) rowgate serve --start-with examples/documents.yaml
 
 test: ## Run all tests
 	$(RUN) pytest -q -n auto
@@ -40,11 +41,17 @@ bench-smoke: ## The same in a minute, for watching
 bench-seeing: ## Measure what the ring of refusals, a trace that nobody asks for and a shadow cost
 	$(RUN) python -m benchmarks.seeing
 
+bench-overload: ## Measure 1,000 connections at once and three times the load that is carried, in a minute or two
+	$(RUN) python -m benchmarks.overload
+
 bench-language: ## Measure the rule language beside two other implementations of CEL
 	$(RUN) --with common-expression-language==0.10.0 python -m benchmarks.language
 
 bench-holds: ## Measure what it costs that rows which are counted are held until the request has written
 	$(RUN) python -m benchmarks.holds
+
+soak: ## Kill servers and databases under load, and print what was held to; some ten minutes
+	$(RUN) python -m tests.faults.soak $(SOAK)
 
 test-docker: ## Build the image, bring the compose file up, and run README's story against it
 	tests/deploy/run

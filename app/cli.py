@@ -15,6 +15,7 @@ from app.auth.admins import ROLES
 from app.changes import commands
 from app.changes.apply import DefinitionInvalid, PolicyTestsFailed, Wider
 from app.changes.files import read_bytes
+from app.changes.start import Start
 from app.compiler.access import table
 from app.compiler.doubts import access_matrix
 from app.definitions.project import Project
@@ -60,16 +61,24 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Processes; more than one need ROWGATE_REDIS_URL.", min=1, max=64)] = 1,
-    config: Annotated[Path | None, typer.Option(help="A document to apply at the start.")] = None,
+    start_with: Annotated[Path | None, typer.Option(help="A document that defines an empty backend, once.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The document that the backend is, at each start.")] = None,
+    destroy: Destroy = [],  # noqa: B006 - typer copies it
     *,
     allow_wider: AllowWider = False,
+    allow_rollback: Annotated[bool, typer.Option(help="With --config: take a file that a later one replaced.")] = False,
 ) -> None:
     """Serve the backend."""
+    if start_with is not None and config is not None:
+        typer.echo("--start-with defines an empty backend once, and --config is what it always is: take one.", err=True)
+        raise typer.Exit(WRONG_CALL)
+    if config is None and (destroy or allow_wider or allow_rollback):
+        typer.echo("--destroy, --allow-wider and --allow-rollback go with --config.", err=True)
+        raise typer.Exit(WRONG_CALL)
     settings = load_settings()
     start_log(settings.log_format)
-    raise typer.Exit(
-        serving.serve(settings, host=host, port=port, workers=workers, config=config, allow_wider=allow_wider)
-    )
+    start = Start(config, start_with, tuple(destroy), allow_wider, allow_rollback)
+    raise typer.Exit(serving.serve(settings, host=host, port=port, workers=workers, start=start))
 
 
 @app.command()

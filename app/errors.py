@@ -22,7 +22,8 @@ class FieldError:
 class Finding:
     """One problem of a definition: its place (`views/mine.filter:1:5`), what is wrong, and what to do about it.
 
-    `excerpt` is the line of an expression with a caret under the column, where the finding is about one.
+    `excerpt` is the line of an expression with a caret under the column, where the finding is about one. `stricter`
+    marks what an earlier version has saved: it refuses a save, and is a doubt about what is stored.
     """
 
     place: str
@@ -30,6 +31,7 @@ class Finding:
     hint: str | None = None
     code: str = "definition.invalid"
     excerpt: str | None = field(default=None, compare=False)
+    stricter: bool = field(default=False, compare=False)
 
     def shown(self) -> dict[str, str | None]:
         """Give the members of the finding in a JSON answer."""
@@ -38,6 +40,11 @@ class Finding:
     def __str__(self) -> str:
         """Print the finding on one line, the hint behind it."""
         return f"{self.place}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+def refusing(findings: Sequence[Finding]) -> list[Finding]:
+    """Give the findings that refuse what is stored too, and not only what is saved from now on."""
+    return [finding for finding in findings if not finding.stricter]
 
 
 class RowgateError(Exception):

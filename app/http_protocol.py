@@ -6,9 +6,12 @@ a client that still sends its body reads the answer and not a reset (RFC 9112, 9
 
 import re
 from asyncio import TimerHandle, Transport
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.overload import Admission, Room, RoomShare, share_of
 
 HEAD_BYTES = 16 * 1024
 HEADERS = 100
@@ -22,6 +25,7 @@ CLIENT_LOST = "rowgate.client_lost"
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _TARGET = re.compile(rb"/|https?://", re.IGNORECASE)
 _STATUS_LINE, _CONTINUE = b"HTTP/1.1 ", b"HTTP/1.1 100 "
+_OVERLOADED = b"HTTP/1.1 503 Service Unavailable\r\n"
 _LINES = {
     400: b"HTTP/1.1 400 Bad Request\r\n",
     408: b"HTTP/1.1 408 Request Timeout\r\n",
@@ -87,6 +91,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._deaf = False  # what still comes is another protocol's
         self._ended = False  # what still comes is thrown away
         self._answering: Answering | None = None
+        self._admission: Admission | None = getattr(self.app, "admission", None)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -227,6 +232,39 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Let a body that nobody reads come to its end, within a bound."""
         if self._linger is None:
             self._linger = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Begin a request as soon as there is a place for it, or refuse it."""
+        room = None if self._admission is None else self._admission.room_of(cycle.scope)
+        if room is None:
+            super()._start_asgi_task(cycle, app)
+        else:
+            room.admit(share_of(cycle.scope), partial(self._begin, cycle, app, room), partial(self._turn_away, cycle))
+
+    def _begin(self, cycle: Any, app: Any, room: Room, share: RoomShare) -> None:
+        if cycle.disconnected:
+            self.loop.call_soon(room.leave, share)
+            return
+        task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(lambda _: room.leave(share))
+
+    def _turn_away(self, cycle: Any) -> None:
+        """Answer, in one write and without a task, a request that was not begun."""
+        if self._admission is None or cycle.disconnected or self.transport.is_closing():
+            return
+        headers, body = self._admission.refusal(cycle.scope)
+        lines = [_OVERLOADED, *(b"%s: %s\r\n" % one for one in (*cycle.default_headers, *headers))]
+        lines += [b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"]
+        if cycle.scope["method"] != "HEAD":
+            lines.append(body)
+        cycle.waiting_for_100_continue = False
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(b"".join(lines))
+        if not cycle.keep_alive:
+            self.end()
+        self.on_response_complete()
 
     def _should_upgrade(self) -> bool:
         return False

@@ -3,6 +3,7 @@
 What only reads waits for no row, so that all it can wait for is a change of definitions.
 """
 
+import math
 from typing import Any, ClassVar
 
 import asyncpg
@@ -15,6 +16,11 @@ WAIT_FOR_ROWS = "SET LOCAL lock_timeout = '2s'"
 # Whoever comes behind a change stands in line behind what it waits for.
 SLICE = 0.05  # seconds
 WAIT_AS_CHANGES_DO = f"SET LOCAL lock_timeout = '{round(SLICE * 1000)}ms'"
+
+
+def wait_for_rows(seconds: float) -> str:
+    """Give the statement that lets a transaction wait so long for a row."""
+    return f"SET LOCAL lock_timeout = {math.ceil(seconds * 1000)}"
 
 
 class TablesChanging(RowgateError):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 
 from app.auth.audit import chain_under
 from app.auth.core import Accounts
@@ -20,36 +20,42 @@ from app.data_plane.recent import Recent
 from app.data_plane.reload import Live
 from app.data_plane.surface import router as surface_router
 from app.database import Pool
+from app.embedded import UpFlag
 from app.outward.client import Outward
 from app.outward.delivery import Delivery
 from app.outward.sealing import SealingKey
 from app.outward.secrets import check_key
+from app.overload import Admission
 from app.policy_tests.runner import Runner
-from app.problems import install_problems
+from app.problems import early_refusal, install_problems
 from app.rate_limits import Limiter
 from app.settings import Settings
 from app.steps.running import Services
 from app.store.engine import make_engine
 
+_EARLY_HEADERS = ((b"content-type", b"application/problem+json"), (b"retry-after", b"1"))
 _DATA_PATHS = ("/api/", "/rest/v1/", "/functions/v1/")
 
 
 class Rowgate:
     """The ASGI application: data requests go straight to the data plane, all others to FastAPI."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
-        """Open nothing yet: the lifespan does."""
+    def __init__(self, settings: Settings, database_url: str, embedded_up: UpFlag | None = None) -> None:
+        """Open nothing yet: the lifespan does. `embedded_up` says whether the embedded server runs, if it is used."""
         self.settings = settings
         self.database_url = database_url
         self.fastapi = FastAPI(
             title="Rowgate", openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._lifespan
         )
         self.fastapi.state.settings = settings
+        self.fastapi.state.embedded_up = embedded_up
         limits = RouteLimits(settings)
-        for router in (surface_router, auth_router(limits), admin_router(limits)):
-            self.fastapi.include_router(router)
+        self.fastapi.include_router(surface_router)
+        self.fastapi.include_router(auth_router(limits), dependencies=[Depends(_anything_served)])
+        self.fastapi.include_router(admin_router(limits))
         install_problems(self.fastapi)
         self.data_plane: DataPlane | None = None
+        self.admission = Admission(settings.pool_size, self._early_refusal)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request, or run the lifespan."""
@@ -66,6 +72,15 @@ class Rowgate:
             await self.data_plane(scope, receive, send)
         else:
             await self._fixed(scope, receive, send)
+
+    def _early_refusal(self, scope: Any) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Give the headers and the body for a request that isn't begun."""
+        request_id = request_id_of(scope["headers"])
+        body = early_refusal(scope["path"], request_id)
+        headers = [*FIXED_HEADERS, *_EARLY_HEADERS, (b"x-request-id", request_id.encode())]
+        headers.append((b"content-length", b"%d" % len(body)))
+        origin = header(scope, b"origin")
+        return headers + ([] if origin is None else allowed_headers(origin, self._origins())), body
 
     def _origins(self) -> set[str]:
         """Give the origins whose pages may call: those of the settings and of the project."""
@@ -93,6 +108,7 @@ class Rowgate:
             redis = settings.redis_url
             limiter = Limiter.in_memory() if redis is None else Limiter.in_redis(redis.get_secret_value())
             stack.push_async_callback(limiter.close)
+            limiter.start()
             sealing_key = SealingKey.of(settings.secret_key.get_secret_value())
             async with pool.lease() as connection:
                 await check_key(connection, sealing_key)
@@ -128,7 +144,12 @@ class Rowgate:
             yield
 
 
-def create_app(settings: Settings, database_url: str) -> Rowgate:
+def _anything_served(request: Request) -> None:
+    """Raise DefinitionsBroken while nothing is served: whoever signs in is described by the definitions, too."""
+    _ = request.app.state.live.runtime
+
+
+def create_app(settings: Settings, database_url: str, embedded_up: UpFlag | None = None) -> Rowgate:
     """Make the application for a database that has been migrated."""
     chain_under(settings.secret_key.get_secret_value())
-    return Rowgate(settings, database_url)
+    return Rowgate(settings, database_url, embedded_up)

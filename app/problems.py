@@ -1,23 +1,28 @@
 """Refusals on FastAPI's routes, in the one form that all refusals have."""
 
 import logging
+from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 import asyncpg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from app.auth.route_limits import RateLimitExceeded, retry_after
 from app.auth.routes.shapes import error_members
+from app.data_plane.rest import rest_problem
+from app.data_plane.stages.accept import REST
 from app.errors import FieldError, RowgateError, problem_document
 from app.json_answer import to_json
-from app.rate_limits import StoreUnavailable
+from app.overload import ServerOverloaded
 from app.relations.faults import translated
 
 _DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+_REST = REST.decode()
+_AUTH, _TOKEN = "/auth/v1", "/auth/v1/token"
+_HERE = "where the request's id stands"
 _log = logging.getLogger("rowgate.requests")
 
 
@@ -56,9 +61,27 @@ class RouteLimited(RowgateError):
 def problem(error: RowgateError, request: Request) -> Response:
     """Render a refusal as RFC 9457 has it, and for /auth/v1 with what GoTrue's clients read."""
     document = problem_document(error, request.state.request_id)
-    if request.url.path.startswith("/auth/v1"):
+    if request.url.path.startswith(_AUTH):
         document |= error_members(error, request.url.path) | {"msg": document["detail"]}
     return Response(to_json(document), error.status, error.headers, media_type="application/problem+json")
+
+
+@cache
+def _early(path: str) -> tuple[bytes, bytes]:
+    """Give what stands before and behind the request's id in the answer to a request that isn't begun."""
+    error = ServerOverloaded()
+    document = rest_problem(error, _HERE) if path.startswith(_REST) else problem_document(error, _HERE)
+    if path.startswith(_AUTH):
+        document |= error_members(error, path) | {"msg": document["detail"]}
+    before, after = to_json(document).split(_HERE.encode())
+    return before, after
+
+
+def early_refusal(path: str, request_id: str) -> bytes:
+    """Give the body for a request that isn't begun, in the form that its path has."""
+    form = _REST if path.startswith(_REST) else path if path == _TOKEN else _AUTH if path.startswith(_AUTH) else ""
+    before, after = _early(form)
+    return before + request_id.encode() + after
 
 
 def install_problems(app: FastAPI) -> None:
@@ -68,7 +91,7 @@ def install_problems(app: FastAPI) -> None:
         return problem(_as_refusal(error), request)
 
     # Those of the database are named, since what is handled as an Exception is raised again once it is answered.
-    for kind in (RowgateError, HTTPException, RequestValidationError, RedisError, *_DATABASE, Exception):
+    for kind in (RowgateError, HTTPException, RequestValidationError, *_DATABASE, Exception):
         app.add_exception_handler(kind, refused)
 
 
@@ -81,8 +104,6 @@ def _as_refusal(error: Exception) -> RowgateError:
     if isinstance(error, RateLimitExceeded):
         wait = {"Retry-After": str(retry_after(error))}
         return RouteLimited("Too many requests from this address.", headers=wait)
-    if isinstance(error, RedisError):
-        return StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"})
     if isinstance(error, HTTPException):
         return _of_http(error)
     found = translated(error) if isinstance(error, _DATABASE) else error

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 import time
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Protocol, cast
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MovingWindowSupport, RedisStorage, Storage
 from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.aio.strategies import MovingWindowRateLimiter
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import OutOfMemoryError
 
 from app.errors import RowgateError
 from app.limit_keys import counted_key, counted_scope
+from app.store_watch import StoreWatch
 
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 MAX_AMOUNT = 100_000
 MAX_PERIOD = 31 * 86400
 MEMORY_BUDGET = 64 * 1024 * 1024
 KEY_BYTES = 640  # measured: one key's name, window and place in the two dictionaries; a hit more is 8 bytes
-STORE_TIMEOUT = 1.0  # seconds
-# Connections to the store that hits may use at once, in one process, and how many seconds the others wait in line.
-STORE_CONNECTIONS = 50
-LINE_TIMEOUT = 3.0
 ROUNDING = 0.001  # seconds
 
 _LIMIT = re.compile(r"([0-9]{1,9}) ?/ ?(?:([0-9]{1,9}) )?(second|minute|hour|day)s?")
@@ -42,13 +40,6 @@ class BadLimit(RowgateError):
 
     status: ClassVar[int] = 422
     code: ClassVar[str] = "limit.invalid"
-
-
-class StoreUnavailable(RowgateError):
-    """The store that counts didn't answer; whoever asked decides whether that refuses or allows."""
-
-    status: ClassVar[int] = 503
-    code: ClassVar[str] = "limit.store_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +76,9 @@ def parse_limit(text: object) -> Limit:
     if not 1 <= period <= MAX_PERIOD:
         raise BadLimit("A rate limit's period is from 1 second to 31 days.", hint=hint)
     return Limit(amount, period)
+
+
+_PROBE = Limit(1, 1)
 
 
 class _Side(Protocol):
@@ -283,13 +277,14 @@ class _RedisSide:
 
 
 class Limiter:
-    """Counts hits by limit, scope and key; use `in_memory` or `in_redis`, and `close` at the end."""
+    """Counts hits by limit, scope and key; use `in_memory` or `in_redis`, `start` it, and `close` at the end."""
 
     def __init__(self, storage: Storage, side: _Side, spare: Limiter | None = None) -> None:
         self._strategy = MovingWindowRateLimiter(storage)
         self._side = side
         self._spare = spare
-        self._line = asyncio.Semaphore(STORE_CONNECTIONS)
+        self.watch = None if spare is None else StoreWatch(partial(self._hit, _PROBE, "watch", "store", 1))
+        """What is known of the store; None where this process counts by itself."""
 
     @classmethod
     def in_memory(cls, budget: int = MEMORY_BUDGET, clock: Callable[[], float] = time.monotonic) -> Limiter:
@@ -306,10 +301,15 @@ class Limiter:
             "async+" + re.sub(r"^valkey", "redis", url),
             implementation="redispy",
             key_prefix="rowgate",
-            socket_timeout=STORE_TIMEOUT,
-            socket_connect_timeout=STORE_TIMEOUT,
+            # A connection that the store has closed meanwhile is opened again, once and at once.
+            retry=cast("Any", Retry(NoBackoff(), 1)),
         )
         return cls(storage, _RedisSide(cast("RedispyBridge", storage.bridge)), cls.in_memory())
+
+    def start(self) -> None:
+        """Watch the store from here on."""
+        if self.watch is not None:
+            self.watch.start()
 
     async def hit(self, limit: Limit, scope: str, key: str, cost: int = 1) -> Outcome:
         """Count `cost` hits if there is room for all of them, else none.
@@ -318,44 +318,27 @@ class Limiter:
         Raises BadLimit for a cost outside 1..amount, StoreUnavailable when the store doesn't answer.
         """
         _check_cost(limit, cost)
-        if self._spare is None:
+        if self.watch is None or self._spare is None:
             return await self._hit(limit, scope, key, cost)
-        with _store_answers():
-            async with asyncio.timeout(LINE_TIMEOUT):
-                await self._line.acquire()
+        async with self.watch.asked():
             try:
                 return await self._hit(limit, scope, key, cost)
             except OutOfMemoryError:
                 # The store is up but full: this process counts alone, until the store's keys expire.
                 return await self._spare.hit(limit, scope, key, cost)
-            finally:
-                self._line.release()
 
     async def look(self, limit: Limit, scope: str, key: str, cost: int = 1) -> Outcome:
         """Say what a hit would come to now, and count none; raises as `hit` does."""
-        item, names = _named(limit, scope, key)
         _check_cost(limit, cost)
-        with _store_answers():
-            reset_at, left = await self._strategy.get_window_stats(item, *names)
-            allowed = left >= cost
-            outcome = await self._outcome(item, names, (reset_at, left - cost if allowed else left), cost, allowed)
-        # What a full store had no room for was counted in the spare.
-        if self._spare is None or not allowed:
+        if self.watch is None or self._spare is None:
+            return await self._look(limit, scope, key, cost)
+        async with self.watch.asked():
+            outcome = await self._look(limit, scope, key, cost)
+        if not outcome.allowed:
             return outcome
+        # What a full store had no room for was counted in the spare.
         spare = await self._spare.look(limit, scope, key, cost)
         return outcome if spare.allowed else spare
-
-    async def is_spent(self, limit: Limit, scope: str, key: str) -> bool:
-        """Say whether a hit would be refused now, without counting one; raises StoreUnavailable."""
-        return not (await self.look(limit, scope, key)).allowed
-
-    async def forget(self, limit: Limit, scope: str, key: str) -> None:
-        """Forget what was counted for one key; raises StoreUnavailable."""
-        item, names = _named(limit, scope, key)
-        with _store_answers():
-            await self._strategy.clear(item, *names)
-        if self._spare is not None:
-            await self._spare.forget(limit, scope, key)
 
     async def _hit(self, limit: Limit, scope: str, key: str, cost: int) -> Outcome:
         item, names = _named(limit, scope, key)
@@ -363,11 +346,19 @@ class Limiter:
         window = await self._strategy.get_window_stats(item, *names)
         return await self._outcome(item, names, window, cost, allowed)
 
+    async def _look(self, limit: Limit, scope: str, key: str, cost: int) -> Outcome:
+        item, names = _named(limit, scope, key)
+        reset_at, left = await self._strategy.get_window_stats(item, *names)
+        allowed = left >= cost
+        return await self._outcome(item, names, (reset_at, left - cost if allowed else left), cost, allowed)
+
     async def _outcome(
         self, item: RateLimitItem, names: tuple[str, str], window: tuple[float, int], cost: int, allowed: bool
     ) -> Outcome:
-        now = await self._side.clock()
-        left = max(0, min(window[1], item.amount))
+        now, left = await self._side.clock(), window[1]
+        if not 0 <= left <= item.amount:
+            msg = "no store of limits answers so"
+            raise ValueError(msg)
         reset_after = max(0.0, window[0] - now) if left < item.amount else 0.0
         if allowed:
             return Outcome(True, left, reset_after, None)
@@ -378,16 +369,10 @@ class Limiter:
         return Outcome(False, left, reset_after, max(1, math.floor(wait + ROUNDING) + 1))
 
     async def close(self) -> None:
-        """Close the store's connections."""
+        """Watch no longer, and close the store's connections."""
+        if self.watch is not None:
+            await self.watch.stop()
         await self._side.close()
-
-
-@contextmanager
-def _store_answers() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable("Requests can't be counted at the moment.", headers={"Retry-After": "1"}) from error
 
 
 def _check_cost(limit: Limit, cost: int) -> None:

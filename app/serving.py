@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ from app.auth.audit_verify import Verified, heads, verify
 from app.auth.passwords import Passwords
 from app.auth.start import open_auth
 from app.changes.apply import DefinitionInvalid, Plan
-from app.changes.commands import apply_file, read_project
+from app.changes.commands import apply_file, read_project, told, whole
+from app.changes.start import Start, begin
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.control_plane.named import check_roles
@@ -30,7 +33,7 @@ from app.data_plane.openapi import openapi_document
 from app.data_plane.typescript import typescript
 from app.database import Pool, connect
 from app.definitions.project import Project
-from app.embedded import start_embedded
+from app.embedded import EmbeddedPostgres, UpFlag, start_embedded
 from app.errors import RowgateError
 from app.http_protocol import BoundedHttpProtocol
 from app.isolation import report as isolation_report
@@ -38,7 +41,7 @@ from app.isolation.callers import asked_for
 from app.isolation.prove import prove
 from app.json_answer import to_json
 from app.log import start_log
-from app.main import create_app
+from app.main import Rowgate, create_app
 from app.outward.rotation import audit_keys, rotate
 from app.outward.sealing import SealingKey
 from app.outward.secrets import check_key
@@ -49,6 +52,7 @@ from app.store.active import load_active
 from app.store.migrate import migrate
 
 DRAIN_SECONDS = 30
+OPEN_FILES = 65_536
 
 
 class WorkersNeedRedis(RowgateError):
@@ -60,46 +64,80 @@ class WorkersNeedRedis(RowgateError):
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
     """Give the URL of the database: the one that is set, or the embedded one, started for as long as the block runs."""
+    with _embedded(settings) as embedded:
+        yield _url(settings, embedded)
+
+
+@contextmanager
+def _embedded(settings: Settings) -> Iterator[EmbeddedPostgres | None]:
+    """Run the embedded server for as long as the block runs, unless another database is set."""
     chain_under(settings.secret_key.get_secret_value())
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        yield None
         return
     server = start_embedded(settings.data_dir)
     try:
-        yield server.url()
+        yield server
     finally:
         server.stop()
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int, config: Path | None, allow_wider: bool) -> int:
+def _url(settings: Settings, embedded: EmbeddedPostgres | None) -> str:
+    if embedded is not None:
+        return embedded.url()
+    return "" if settings.database_url is None else settings.database_url.get_secret_value()
+
+
+def serve(settings: Settings, *, host: str, port: int, workers: int, start: Start) -> int:
     """Serve until a signal ends it; gives the exit code."""
     if workers > 1 and settings.redis_url is None:
         raise WorkersNeedRedis(
             "Several workers count rate limits together in Redis or Valkey, and none is set.",
             hint="Set ROWGATE_REDIS_URL, or serve with --workers 1.",
         )
-    with database(settings) as url:
-        asyncio.run(_prepare(settings, url, config, allow_wider=allow_wider))
+    _allow_connections()
+    with _embedded(settings) as embedded:
+        url, up = _url(settings, embedded), None if embedded is None else embedded.up
+        asyncio.run(_prepare(settings, url, start))
         audit = asyncio.run(_audit_told(url))
+        if embedded is not None:
+            embedded.keep_up(lambda: os.kill(os.getpid(), signal.SIGTERM))
         if workers > 1:
-            return _serve_processes(settings, url, host, port, workers, audit)
-        server = _Server(_config(create_app(settings, url), host, port), audit)
-        # uvicorn raises a signal again when it has drained: that must not end us before the database is stopped.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        server.run()
-        return 0 if server.started else 1
+            code = _serve_processes(settings, url, host, port, workers, up=up, audit=audit)
+        else:
+            code = _serve_here(create_app(settings, url, up), host, port, audit)
+        if embedded is not None and embedded.lost is not None:
+            raise embedded.lost
+        return code
 
 
-async def _prepare(settings: Settings, url: str, config: Path | None, *, allow_wider: bool) -> None:
+def _allow_connections() -> None:
+    """Let the process have as many open sockets as the system lets it: often it begins with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _serve_here(app: Rowgate, host: str, port: int, audit: str) -> int:
+    server = _Server(_config(app, host, port), audit)
+    # uvicorn raises a signal again when it has drained: that must not end us before the database is stopped.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server.run()
+    return 0 if server.started else 1
+
+
+async def _prepare(settings: Settings, url: str, start: Start) -> None:
     await migrate(url)
     connection: Any = await connect(url)
     try:
         await check_key(connection, SealingKey.of(settings.secret_key.get_secret_value()))
     finally:
         await connection.close()
-    if config is not None:
-        await apply_file(url, config, judge=Runner(url).judge, allow_wider=allow_wider)
+    plan = await begin(url, start, judge=Runner(url).judge)
+    if plan is not None and plan.changes:
+        print(told(plan.shown()), flush=True)
 
 
 async def _audit_told(url: str) -> str:
@@ -191,8 +229,8 @@ async def create_key(settings: Settings, url: str, name: str, roles: list[str], 
         auth = await open_auth(settings, pool)
         auth.close()
         async with pool.lease() as connection:
-            _, project = await load_active(connection)
-        check_roles(project, roles)
+            _, stored = await load_active(connection)
+        check_roles(stored.project, roles)
         async with pool.lease() as connection, connection.transaction():
             grant = KeyGrant(name, tuple(roles), admin_role)
             key, _ = await api_keys.create_key(connection, auth.keys, grant, actor="command")
@@ -263,16 +301,18 @@ def _compiled(project: Project) -> Runtime:
 
 
 async def live_project(url: str) -> Project:
-    """Give the live project."""
+    """Give the live project; raises DefinitionInvalid where a part of it can't be read."""
     connection: Any = await connect(url)
     try:
-        _, project = await load_active(connection)
+        _, stored = await load_active(connection)
     finally:
         await connection.close()
-    return project
+    return whole(stored)
 
 
-def _serve_processes(settings: Settings, url: str, host: str, port: int, workers: int, audit: str) -> int:
+def _serve_processes(
+    settings: Settings, url: str, host: str, port: int, workers: int, *, up: UpFlag | None, audit: str
+) -> int:
     """Serve with several processes, which read their settings from the environment."""
     secret: SecretStr = settings.secret_key
     os.environ |= {
@@ -280,17 +320,17 @@ def _serve_processes(settings: Settings, url: str, host: str, port: int, workers
         "ROWGATE_SECRET_KEY": secret.get_secret_value(),
         "ROWGATE_ENV": settings.env,
     }
-    config = _config("app.serving:worker_app", host, port, workers=workers, factory=True)
+    config = _config(partial(worker_app, up), host, port, workers=workers, factory=True)
     listener = config.bind_socket()
     print(f"Rowgate listens on http://{host}:{port} with {workers} processes", audit, sep="\n", flush=True)
     Multiprocess(config, sockets=[listener]).run()
     return 0
 
 
-def worker_app() -> Any:
+def worker_app(up: UpFlag | None = None) -> Any:
     """Make the application in a worker process, which has a log of its own."""
     settings = load_settings()
     start_log(settings.log_format)
     if settings.database_url is None:
         raise WorkersNeedRedis("A worker process needs ROWGATE_DATABASE_URL.")
-    return create_app(settings, settings.database_url.get_secret_value())
+    return create_app(settings, settings.database_url.get_secret_value(), up)

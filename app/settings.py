@@ -14,9 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from app.errors import RowgateError
+from app.secret_strength import HOW, weakness
 
 PREFIX = "ROWGATE_"
-SECRET_KEY_BYTES = 32
 _SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file's name
 _ORIGIN = re.compile(r"https?://[^/?#\s@]+", re.ASCII)
 
@@ -67,10 +67,10 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _long_enough(value: SecretStr) -> SecretStr:
+def _not_guessable(value: SecretStr) -> SecretStr:
     """Refuse a key that could be guessed; an empty one means that none is set."""
-    if 0 < len(value.get_secret_value().encode()) < SECRET_KEY_BYTES:
-        raise ValueError(f"should be at least {SECRET_KEY_BYTES} bytes long")
+    if value.get_secret_value() and (wrong := weakness(value.get_secret_value())):
+        raise ValueError(wrong)
     return value
 
 
@@ -105,14 +105,14 @@ class Settings(BaseSettings):
     """None means an embedded Postgres in `data_dir`."""
     data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Path(".rowgate")
     env: Literal["development", "production"] = Field(default_factory=_default_env)
-    secret_key: Annotated[SecretStr, AfterValidator(_long_enough)] = SecretStr("")
-    """At least 32 bytes; `load_settings` fills it in for the embedded database."""
+    secret_key: Annotated[SecretStr, AfterValidator(_not_guessable)] = SecretStr("")
+    """At least 32 bytes that can't be guessed; `load_settings` fills it in for the embedded database."""
     admin_email: EmailStr | None = None
     admin_password: SecretStr | None = None
     serve_role: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] | None = None
     """The database's role that `rowgate serve` connects as, for `rowgate migrate` as another one."""
     serve_password: Annotated[SecretStr, AfterValidator(_ascii)] | None = None
-    redis_url: Annotated[SecretStr, _with_scheme("redis", "rediss", "unix")] | None = None
+    redis_url: Annotated[SecretStr, _with_scheme("redis", "rediss", "valkey", "valkeys")] | None = None
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)] = ()
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)] = ()
     """The networks whose `X-Forwarded-For` is believed."""
@@ -154,7 +154,7 @@ def load_settings(**given: Any) -> Settings:
     if not settings.embedded:
         raise SettingsInvalid(
             "ROWGATE_SECRET_KEY is not set, and with ROWGATE_DATABASE_URL it has to be.",
-            hint="Make one with: openssl rand -base64 48",
+            hint=f"{HOW.capitalize()}.",
         )
     return settings.model_copy(update={"secret_key": SecretStr(_kept_secret_key(settings.data_dir))})
 
@@ -185,8 +185,8 @@ def _kept_secret_key(data_dir: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = cast("str", getattr(error, "strerror", None) or "not text")
         raise SettingsInvalid(f"The secret key in the data directory {data_dir} cannot be kept: {reason}.") from None
-    if len(key.encode()) < SECRET_KEY_BYTES:
-        raise SettingsInvalid(f"The secret key {path} is shorter than {SECRET_KEY_BYTES} bytes.")
+    if wrong := weakness(key):
+        raise SettingsInvalid(f"The secret key {path} {wrong}.")
     return key
 
 

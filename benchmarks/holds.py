@@ -24,6 +24,7 @@ from app.main import Rowgate, create_app
 from app.settings import load_settings
 from app.store.engine import make_engine
 from app.store.migrate import migrate
+from benchmarks.run import SECRET
 
 # Nobody counts rows of `free` before writing it, so it has no trigger.
 TABLES = ("free", "by_owner", "whole")
@@ -131,7 +132,7 @@ async def _measured(url: str, rounds: int) -> dict[str, dict[str, list[float]]]:
     connection: Any = await connect(url)
     await connection.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = off")
     cpu = Cpu(await connection.fetchval("SELECT pg_backend_pid()"))
-    app = create_app(load_settings(database_url=url, secret_key="b" * 48, env="production"), url)
+    app = create_app(load_settings(database_url=url, secret_key=SECRET, env="production"), url)
     found: dict[str, dict[str, list[float]]] = {}
 
     def note(work: str, table: str, seconds: float) -> None:

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.auth.audit import chain_under
 from app.auth.start import derived
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
 from app.database import connect
@@ -24,7 +25,7 @@ from app.embedded import start_embedded
 from app.serving import apply
 
 HERE = Path(__file__).parent
-SECRET = "b" * 48
+SECRET = "9f2c41d07be85a36c1d94ef7028b6a53e8d1"  # noqa: S105 - of servers that live for a minute
 USERS, ROWS = 1_000, 100_000
 CONNECTIONS = 16
 CONTESTANTS = ("rowgate", "sqlmodel", "asyncpg", "ceiling")
@@ -58,6 +59,7 @@ end
 
 async def build(url: str) -> list[tuple[str, str, str]]:
     """Make the database, and give callers: a user, a token, a document of theirs."""
+    chain_under(SECRET)
     await apply(url, HERE / "backend.yaml", [], dry_run=False, allow_wider=True)
     connection: Any = await connect(url)
     await connection.execute(
@@ -155,7 +157,7 @@ def measure(name: str, work: str, callers: list[tuple[str, str, str]], seconds: 
         script = Path(folder) / "script.lua"
         script.write_text(_LUA % {"calls": calls, "method": method, "body": body})
         _check(name, method, callers[0], path, status, signed_in=signed_in)
-        before = _cpu(pid)
+        before = cpu_of(pid)
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)]
         done = subprocess.run([*command, f"http://127.0.0.1:{PORTS[name]}"], capture_output=True, text=True, check=True)
     said = done.stdout
@@ -168,7 +170,7 @@ def measure(name: str, work: str, callers: list[tuple[str, str, str]], seconds: 
         "rps": rate,
         "p50": _milliseconds(said, "50%"),
         "p99": _milliseconds(said, "99%"),
-        "cpu": (_cpu(pid) - before) / max(1, total) * 1e6,
+        "cpu": (cpu_of(pid) - before) / max(1, total) * 1e6,
     }
 
 
@@ -196,7 +198,7 @@ def _milliseconds(said: str, mark: str) -> float:
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
-def _cpu(pid: int) -> float:
+def cpu_of(pid: int) -> float:
     """Give the seconds of CPU that all threads of a process have had, to the nanosecond."""
     return sum(int(one.read_text().split()[0]) for one in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 

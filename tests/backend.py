@@ -18,6 +18,8 @@ from app.store.engine import make_engine
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PASSWORD = "correct horse battery"
+SECRET_KEY = "9f2c41d07be85a36c1d94ef7028b6a53e8d1"
+OTHER_SECRET_KEY = "47c0e9b1d68f23a5704be3d9851af6c29d3e"
 ADMIN_PASSWORD = "a much longer horse battery"
 
 
@@ -92,7 +94,7 @@ async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Bac
     if isinstance(document, str):
         document = load_file(EXAMPLES / document)
     await apply(url, document)
-    given = {"database_url": url, "secret_key": "s" * 40, "env": "development", "confirm_email": False, **settings}
+    given = {"database_url": url, "secret_key": SECRET_KEY, "env": "development", "confirm_email": False, **settings}
     app = create_app(load_settings(**given), url)
     async with app.fastapi.router.lifespan_context(app.fastapi):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("127.0.0.1", 5000))

@@ -14,6 +14,7 @@ import pytest
 from app.auth.audit import chain_under
 from app.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
 from app.store.migrate import migrate
+from tests.backend import SECRET_KEY
 from tests.statements import captured
 
 
@@ -51,7 +52,7 @@ def log_as_it_was() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def audit_key() -> None:
     """Let every process have the secret of `tests.backend`, until a test serves with another one."""
-    chain_under("s" * 40)
+    chain_under(SECRET_KEY)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ APP = Path(__file__).parents[1] / "app"
 # DDL holds defaults and bounds of columns as literals, since Postgres takes no parameters there.
 OTHERS = ("changes", "embedded.py", "store", "policy_tests/scratch.py")
 SPAN = re.compile(r"'[0-9]+ (?:seconds|minutes|hours|days)'")
+# An endpoint's time, a checked number: SET takes no parameters either.
+TIME = re.compile(r"SET LOCAL (?:statement|lock)_timeout = [0-9]+(?=;|$)")
 LITERAL = re.compile(r"U?&?'(?:[^']|'')*'")
 IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"')
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
@@ -75,7 +77,7 @@ class Statements:
         numbers = {found for text in texts for found in re.findall(r"[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?", text)}
         found = []
         for statement, sender in self.seen.items():
-            bare = LITERAL.sub("", SPAN.sub(lambda span: span[0].strip("'"), statement))
+            bare = LITERAL.sub("", SPAN.sub(lambda span: span[0].strip("'"), TIME.sub("", statement)))
             strangers = [text for text in LITERAL.findall(SPAN.sub("", statement)) if text not in literals]
             strangers += [name for name in IDENTIFIER.findall(bare) if not NAME.fullmatch(name)]
             strangers += [text for text in NUMBER.findall(IDENTIFIER.sub("", bare)) if text not in numbers]

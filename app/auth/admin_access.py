@@ -93,24 +93,30 @@ def _role(text: str) -> Role:
     return next(role for role in ROLES if role == text)
 
 
-async def denied(request: Request, admin: Admin, detail: str) -> AdminRoleMissing:
-    """Give the refusal of what an admin's role doesn't reach, once it is in the audit log."""
+async def hold_rank(request: Request, admin: Admin, rank: str | None, detail: str) -> None:
+    """Refuse, and have it in the audit log, what takes a higher rank than the admin's; None is no rank at all.
+
+    This is the one place where ranks are compared: `rank` is what a route needs, or that of the admin or the key which
+    it makes, changes or takes away. Call it outside of a transaction, since the audit row has to stay.
+    """
+    if rank is None or ROLES.index(admin.role) >= ROLES.index(_role(rank)):
+        return
     async with request.app.state.pool.lease() as connection:
         target = f"{request.method} {request.url.path[:_LONGEST]}"
         await audit(connection, admin.actor, "admin.denied", target, {"role": admin.role})
-    return AdminRoleMissing(detail)
+    raise AdminRoleMissing(detail)
 
 
 def _at_least(role: Role) -> Any:
     async def check(request: Request, admin: Annotated[Admin, Depends(_admin)]) -> Admin:
-        if ROLES.index(admin.role) < ROLES.index(role):
-            raise await denied(request, admin, f"Only an admin who is at least {role} may do this.")
+        await hold_rank(request, admin, role, f"Only an admin who is at least {role} may do this.")
         return admin
 
     return Depends(check)
 
 
 VIEWER = _at_least("viewer")  # for routes that need not know who reads
+EDITOR = _at_least("editor")
 Viewer = Annotated[Admin, VIEWER]
-Editor = Annotated[Admin, _at_least("editor")]
+Editor = Annotated[Admin, EDITOR]
 Owner = Annotated[Admin, _at_least("owner")]

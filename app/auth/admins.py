@@ -9,7 +9,7 @@ import asyncpg
 from app.auth.accounts import EmailInvalid, normal_email
 from app.auth.audit import audit
 from app.auth.passwords import Passwords, check_new_password
-from app.auth.sessions import GRACE_SECONDS, RefreshTokenInvalid, new_refresh_token, refresh_token_digest
+from app.auth.refresh_tokens import Family, Reused, first_token, rotate
 from app.auth.sign_in import SignInRefused
 from app.errors import RowgateError
 
@@ -17,6 +17,13 @@ AUDIENCE = "rowgate-admin"
 Role = Literal["owner", "editor", "viewer"]
 ROLES: tuple[Role, ...] = ("viewer", "editor", "owner")
 SESSION_DAYS = 7
+
+_FAMILY = Family(
+    "rowgate.admin_sessions",
+    "rowgate.admin_refresh_tokens",
+    alive="s.revoked_at IS NULL AND s.expires_at > now()"
+    " AND EXISTS (SELECT FROM rowgate.admins a WHERE a.id = s.admin_id AND a.disabled_at IS NULL)",
+)
 
 
 class AdminExists(RowgateError):
@@ -135,43 +142,26 @@ async def begin(connection: Any, stored: StoredAdmin, ip: str) -> AdminSession:
     )
     if held is None:
         raise SignInRefused
-    made = new_refresh_token()
     session_id = await connection.fetchval(
-        "INSERT INTO rowgate.admin_sessions (admin_id, expires_at, refresh_digest, ip)"
-        f" VALUES ($1, now() + interval '{SESSION_DAYS} days', $2, $3) RETURNING id",
+        "INSERT INTO rowgate.admin_sessions (admin_id, expires_at, ip)"
+        f" VALUES ($1, now() + interval '{SESSION_DAYS} days', $2) RETURNING id",
         stored.id,
-        made.digest,
         ip,
     )
     await audit(connection, f"admin:{stored.email}", "admin.sign_in", None)
-    return AdminSession(session_id, stored.id, made.token)
+    return AdminSession(session_id, stored.id, await first_token(connection, _FAMILY, session_id))
 
 
-async def refresh(connection: Any, token: str) -> AdminSession | None:
-    """Rotate an admin's refresh token, inside a transaction of its own; raises RefreshTokenInvalid.
-
-    Gives None where the token is the one before and is not sent again by a client that just lost the answer: somebody
-    else has it. Then the session has been revoked, and the caller commits that and refuses.
-    """
-    digest, made = refresh_token_digest(token), new_refresh_token()
-    row = await connection.fetchrow(
-        "UPDATE rowgate.admin_sessions s SET refresh_digest = $2, previous_digest = $1, refreshed_at = now()"
-        " FROM rowgate.admins a WHERE s.refresh_digest = $1 AND s.revoked_at IS NULL AND s.expires_at > now()"
-        " AND a.id = s.admin_id AND a.disabled_at IS NULL RETURNING s.id, s.admin_id",
-        digest,
-        made.digest,
+async def refresh(connection: Any, token: str, key: bytes) -> AdminSession | Reused:
+    """Go on with an admin's session by its refresh token, inside a transaction of its own; as `rotate` says."""
+    rotated = await rotate(connection, _FAMILY, token, key)
+    if isinstance(rotated, Reused):
+        await audit(connection, "anonymous", "admin.refresh_token_reuse", rotated.session_id)
+        return rotated
+    admin_id = await connection.fetchval(
+        "SELECT admin_id FROM rowgate.admin_sessions WHERE id = $1", rotated.session_id
     )
-    if row is not None:
-        return AdminSession(row["id"], row["admin_id"], made.token)
-    reused = await connection.fetchval(
-        "UPDATE rowgate.admin_sessions SET revoked_at = now() WHERE previous_digest = $1 AND revoked_at IS NULL"
-        f" AND refreshed_at < now() - interval '{GRACE_SECONDS} seconds' RETURNING id",
-        digest,
-    )
-    if reused is None:
-        raise RefreshTokenInvalid
-    await audit(connection, "anonymous", "admin.refresh_token_reuse", str(reused))
-    return None
+    return AdminSession(rotated.session_id, admin_id, rotated.token)
 
 
 async def end_session(connection: Any, session_id: str) -> None:

@@ -1,5 +1,10 @@
-"""Limits on wrong passwords, such that guessing is slow and nobody is locked out by a stranger's guesses."""
+"""Limits on wrong passwords, such that guessing is slow and nobody is locked out by a stranger's guesses.
 
+They are counted in the database, exactly over all instances: a store of rate limits that is gone, or comes back empty,
+neither keeps people out nor gives a guesser one try more.
+"""
+
+import hashlib
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -7,7 +12,7 @@ from app.auth.accounts import EmailInvalid, normal_email
 from app.database import Pool
 from app.errors import RowgateError
 from app.limit_keys import counted_key
-from app.rate_limits import Limit, Limiter, parse_limit
+from app.rate_limits import parse_limit
 
 HERE = parse_limit("5/15 minutes")  # failures for one account from one address, until a try succeeds
 FROM_ADDRESS = parse_limit("20/minute")  # failures from one address, for whatever accounts
@@ -21,6 +26,29 @@ _KNOWN: dict[Kind, str] = {
     "admin": "SELECT DISTINCT s.ip FROM rowgate.admin_sessions s JOIN rowgate.admins a ON a.id = s.admin_id"
     " WHERE lower(a.email) = lower($1) AND s.ip IS NOT NULL LIMIT 1000",
 }
+
+_COUNTED = """
+SELECT
+    (SELECT count(*) FROM (SELECT FROM rowgate.sign_in_failures WHERE kind = $1 AND address = $3
+        AND at > statement_timestamp() - $4 * interval '1 second' LIMIT $5) f) AS from_address,
+    (SELECT count(*) FROM (SELECT FROM rowgate.sign_in_failures WHERE kind = $1 AND account = $2 AND address = $3
+        AND NOT forgiven AND at > statement_timestamp() - $6 * interval '1 second' LIMIT $7) f) AS here,
+    (SELECT count(*) FROM (SELECT FROM rowgate.sign_in_failures WHERE kind = $1 AND account = $2
+        AND at > statement_timestamp() - $8 * interval '1 second' LIMIT $9) f) AS on_account
+"""
+# What counts together is counted one after the other: first by address, then by account, so that none waits in a ring.
+_IN_TURN = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
+_TURNS = (0x726F7761, 0x726F7762)
+_KEEP = "INSERT INTO rowgate.sign_in_failures (kind, account, address, at) VALUES ($1, $2, $3, statement_timestamp())"
+_FORGIVE = (
+    "UPDATE rowgate.sign_in_failures SET forgiven = true"
+    " WHERE kind = $1 AND account = $2 AND address = $3 AND NOT forgiven"
+)
+# Each failure clears away some that count no longer.
+_CLEAR = """
+DELETE FROM rowgate.sign_in_failures WHERE id IN (SELECT id FROM rowgate.sign_in_failures
+    WHERE at < now() - $1 * interval '1 second' ORDER BY at LIMIT 20 FOR UPDATE SKIP LOCKED)
+"""
 
 
 class TooManyFailures(RowgateError):
@@ -39,60 +67,63 @@ class TooManyFailures(RowgateError):
 class Attempt:
     """One try to sign in: `begin` it before the password is checked, then either `succeeded` or `failed`."""
 
-    limiter: Limiter
+    pool: Pool
     kind: Kind
     account: str
     address: str
 
-    async def begin(self, pool: Pool) -> None:
-        """Refuse where there were too many failures; raises StoreUnavailable rather than not to know."""
-        if await self._spent(FROM_ADDRESS, "address", self.address):
-            raise TooManyFailures(FROM_ADDRESS.period)
-        if await self._spent(HERE, "here", self._here):
-            raise TooManyFailures(HERE.period)
-        if await self._spent(ON_ACCOUNT, "account", self.account) and not await self._known(pool):
-            raise TooManyFailures(HERE.period)
+    async def begin(self) -> None:
+        """Refuse where there were too many failures."""
+        async with self.pool.lease() as connection:
+            await self._check(connection)
 
     async def succeeded(self) -> None:
-        """Forget the failures here, or refuse: of many guesses sent at once, a right one behind too many wrong ones.
+        """Forgive the failures here, or refuse: of many guesses sent at once, a right one behind too many wrong ones.
 
         So sending them at once gains a guesser nothing over one after the other, and many sign-ins of one person at
         once aren't in each other's way.
         """
-        if await self._spent(HERE, "here", self._here):
-            raise TooManyFailures(HERE.period)
-        await self.limiter.forget(HERE, self._scope("here"), self._here)
+        async with self.pool.lease() as connection, connection.transaction():
+            if await self._check(connection):
+                await connection.execute(_FORGIVE, *self._who)
 
     async def failed(self) -> None:
         """Count the failure; where it is one too many, wrong and right must look alike: raises TooManyFailures."""
-        for limit, scope, key in ((FROM_ADDRESS, "address", self.address), (ON_ACCOUNT, "account", self.account)):
-            await self.limiter.hit(limit, self._scope(scope), key)
-        seen = await self.limiter.hit(HERE, self._scope("here"), self._here)
-        if not seen.allowed:
+        async with self.pool.lease() as connection, connection.transaction():
+            for turn, who in zip(_TURNS, (f"{self.kind} {self.address}", f"{self.kind} {self.account}"), strict=True):
+                await connection.execute(_IN_TURN, turn, who)
+            await self._check(connection)
+            await connection.execute(_KEEP, *self._who)
+            await connection.execute(_CLEAR, ON_ACCOUNT.period)
+
+    async def _check(self, connection: Any) -> int:
+        """Give how many failures there were here; raises TooManyFailures where any limit has no room."""
+        limits = (number for one in (FROM_ADDRESS, HERE, ON_ACCOUNT) for number in (one.period, one.amount))
+        counted = await connection.fetchrow(_COUNTED, *self._who, *limits)
+        if counted["from_address"] >= FROM_ADDRESS.amount:
+            raise TooManyFailures(FROM_ADDRESS.period)
+        if counted["here"] >= HERE.amount:
             raise TooManyFailures(HERE.period)
+        if counted["on_account"] >= ON_ACCOUNT.amount and not await self._known(connection):
+            raise TooManyFailures(HERE.period)
+        return int(counted["here"])
 
     @property
-    def _here(self) -> str:
-        return f"{self.account}|{counted_key(self.address)}"
+    def _who(self) -> tuple[str, str, str]:
+        """Give what is stored: of an address for mail its digest, of a network address what counts as one."""
+        return self.kind, hashlib.sha256(self.account.encode()).hexdigest(), counted_key(self.address)
 
-    def _scope(self, name: str) -> str:
-        return f"sign_in.{self.kind}.{name}"
-
-    async def _spent(self, limit: Limit, scope: str, key: str) -> bool:
-        return await self.limiter.is_spent(limit, self._scope(scope), key)
-
-    async def _known(self, pool: Pool) -> bool:
+    async def _known(self, connection: Any) -> bool:
         """Say whether the account was signed in to from this address: guesses from elsewhere don't lock it out."""
-        async with pool.lease() as connection:
-            rows: list[Any] = await connection.fetch(_KNOWN[self.kind], self.account)
+        rows: list[Any] = await connection.fetch(_KNOWN[self.kind], self.account)
         here = counted_key(self.address)
         return any(counted_key(row["ip"]) == here for row in rows)
 
 
-def attempt(limiter: Limiter, kind: Kind, email: str, address: str) -> Attempt:
+def attempt(pool: Pool, kind: Kind, email: str, address: str) -> Attempt:
     """Make the attempt; every spelling of an address counts as one account."""
     try:
         account = normal_email(email)
     except EmailInvalid:
         account = "?"
-    return Attempt(limiter, kind, account, address)
+    return Attempt(pool, kind, account, address)

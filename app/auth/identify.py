@@ -3,7 +3,7 @@
 import functools
 import hmac
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.auth.api_keys import PREFIX, ApiKeyInvalid, ApiKeys
 from app.auth.identity import ANONYMOUS, Identity
@@ -26,6 +26,8 @@ class AuthContext:
     passwords: Passwords
     publishable_key: str
     setup_token: str
+    refresh_key: bytes = field(repr=False)
+    """What the successors of refresh tokens are sealed under."""
     no_admin: bool
 
     async def reload(self, identity: Identity) -> None:

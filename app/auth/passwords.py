@@ -187,8 +187,11 @@ def _is_common(plain: str) -> bool:
 
 
 def _is_repeated(plain: str) -> bool:
-    """Tell whether at most four characters repeat to the end: `aaaaaaaa`, `abcabcabc`, `12121212`."""
-    return any(plain == (plain[:n] * len(plain))[: len(plain)] for n in range(1, 5))
+    """Tell whether at most four characters, or a common password, repeat to the end: `abcabca`, `changemechangeme`."""
+    return any(
+        plain == (plain[:n] * len(plain))[: len(plain)] and (n < 5 or plain[:n] in _common())
+        for n in range(1, len(plain))
+    )
 
 
 def _is_run(plain: str) -> bool:

@@ -2,7 +2,20 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, ForeignKey, Index, LargeBinary, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
@@ -22,6 +35,11 @@ def _refers(target: str, *, primary_key: bool = False) -> "Column[str]":
 def _moment(*, now: bool = False) -> "Column[datetime]":
     default = text("now()") if now else None
     return Column(DateTime(timezone=True), nullable=not now, server_default=default)
+
+
+def _token_indexes(table: str) -> tuple[Index, Index]:
+    sealed = Index(f"{table}_successor", "used_at", postgresql_where=text("successor IS NOT NULL"))
+    return Index(f"{table}_session", "session_id"), sealed
 
 
 class UserRow(SQLModel, table=True):
@@ -86,15 +104,16 @@ class SessionRow(SQLModel, table=True):
 
 
 class RefreshTokenRow(SQLModel, table=True):
-    """A refresh token by its SHA-256."""
+    """A refresh token by its SHA-256; `successor` is the one that followed it, sealed."""
 
     __tablename__ = "refresh_tokens"
-    __table_args__ = (Index("refresh_tokens_session", "session_id"), _SCHEMA)
+    __table_args__ = (*_token_indexes("refresh_tokens"), _SCHEMA)
 
     digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     session_id: str = Field(sa_column=_refers("rowgate.sessions"))
     created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
     used_at: datetime | None = Field(default=None, sa_column=_moment())
+    successor: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
 
 
 class ApiKeyRow(SQLModel, table=True):
@@ -136,7 +155,7 @@ class AdminRow(SQLModel, table=True):
 
 
 class AdminSessionRow(SQLModel, table=True):
-    """One sign-in of an admin, and the SHA-256 of its refresh token and of the one before."""
+    """One sign-in of an admin, until it is revoked or expires."""
 
     __tablename__ = "admin_sessions"
     __table_args__ = _SCHEMA
@@ -147,9 +166,39 @@ class AdminSessionRow(SQLModel, table=True):
     refreshed_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
     expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     revoked_at: datetime | None = Field(default=None, sa_column=_moment())
-    refresh_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
-    previous_digest: bytes | None = Field(default=None, sa_column=Column(LargeBinary, unique=True))
     ip: str | None = Field(default=None, sa_column=Column(Text))
+
+
+class AdminRefreshTokenRow(SQLModel, table=True):
+    """An admin's refresh token, kept as those of people are."""
+
+    __tablename__ = "admin_refresh_tokens"
+    __table_args__ = (*_token_indexes("admin_refresh_tokens"), _SCHEMA)
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    session_id: str = Field(sa_column=_refers("rowgate.admin_sessions"))
+    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    used_at: datetime | None = Field(default=None, sa_column=_moment())
+    successor: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+
+
+class SignInFailureRow(SQLModel, table=True):
+    """A wrong password: for which account and from where, as they are counted; `forgiven` once a right one came."""
+
+    __tablename__ = "sign_in_failures"
+    __table_args__ = (
+        Index("sign_in_failures_account", "kind", "account", "at"),
+        Index("sign_in_failures_address", "kind", "address", "at"),
+        Index("sign_in_failures_at", "at"),
+        _SCHEMA,
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    account: str = Field(sa_column=Column(Text, nullable=False))
+    address: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    forgiven: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
 
 
 class KeptRow(SQLModel, table=True):

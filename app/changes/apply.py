@@ -10,19 +10,24 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.auth.audit import audit
-from app.changes import ddl
+from app.changes import ddl, managed
+from app.changes.adopt import standing
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
-from app.changes.holds import held_there, hold_changes
+from app.changes.holds import held_there, hold_changes, kept_holds
 from app.changes.indexes import build_indexes
+from app.changes.managed import Mark
 from app.changes.obstacles import destroyed, of_database, refuse_what_does_not_fit
+from app.changes.standing import effects_of_unread, refused
 from app.changes.table_locks import TablesBusy, hold_tables, long_held
-from app.compiler.compile import compile_project
+from app.compiler.check import compile_checked
 from app.compiler.effects import Effect, effects
+from app.compiler.runtime import Runtime
+from app.compiler.stored import compile_stored
 from app.definitions.project import KINDS, Project, dump_definition
-from app.errors import FieldError, Finding, RowgateError
+from app.definitions.stored import Stored, stored_of
+from app.errors import FieldError, Finding, RowgateError, refusing
 from app.relations.locks import Held
-from app.store.active import project_of
 from app.store.lock_tries import LOCKED, Tries, sqlstate
 from app.store.rows import DefinitionRow, LiveRow, RevisionRow
 
@@ -145,32 +150,73 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     comment: str | None = None,
     judge: Judge | None = None,
     allow_wider: bool = True,
+    keep: Collection[tuple[str, str]] | None = None,
+    mark: Mark | None = None,
 ) -> Plan:
     """Make the stored project into this one.
 
     `destroy` names tables and `table.column`s that may lose their data; `judge` runs the project's tests; without
-    `allow_wider` nobody may get into more. Raises DefinitionInvalid, PolicyTestsFailed, RevisionChanged, Wider,
-    WouldDestroy, DataInTheWay or TablesBusy; then nothing has changed. A dry run changes nothing and gives the plan,
-    failed tests with it. Indexes that say `concurrently` are built when all else is done; IndexNotBuilt says that one
-    could not be.
+    `allow_wider` nobody may get into more. `keep` makes it an edit of one part: it names rows, by kind and name, that
+    can't be read and stay as they are, and what was broken before and isn't touched may stay so. `mark` is the file
+    that manages the definitions from here on; without it, a managed backend is not changed. Raises DefinitionInvalid,
+    PolicyTestsFailed, RevisionChanged, Wider, WouldDestroy, DataInTheWay, TablesBusy, ConfigManaged or ConfigReplaced;
+    then nothing has changed. A dry run changes nothing and gives the plan, failed tests with it. Indexes that say
+    `concurrently` are built when all else is done; IndexNotBuilt says that one could not be.
     """
-    # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
-    runtime, findings = await asyncio.to_thread(compile_project, project)
-    if runtime is None:
-        raise DefinitionInvalid(findings)
-    verdict = Verdict() if judge is None else await judge(project)
+    if not dry_run:  # said at once, and once more under the lock
+        async with engine.connect() as connection:
+            await managed.admit(connection, mark)
+    findings, runtime = await _checked(project, lenient=keep is not None)
+    verdict = Verdict() if judge is None else await judge(runtime.project)
     if verdict.failures and not dry_run:
         raise PolicyTestsFailed(verdict)
-    order = _Order(project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider, runtime.held)
+    order = _Order(
+        project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider, runtime.held,
+        tuple(findings), None if keep is None else frozenset(keep), mark,
+    )  # fmt: skip
+    plan = await _in_transaction(engine, lambda connection: _carry_out(connection, order), dry_run=dry_run)
+    if not dry_run:
+        try:
+            await build_indexes(engine, runtime.project)
+        except DBAPIError as error:
+            raise of_database(error) from error
+    return replace(plan, verdict=verdict)
+
+
+async def apply_holds(engine: AsyncEngine, held: frozenset[Held], *, author: str, revision: int) -> bool:
+    """Make the triggers that tables lack for what chains hold, as a revision that says the same; say whether any did.
+
+    No definition is touched, be it one that can't be read here, and no trigger is taken away. Raises RevisionChanged or
+    TablesBusy; then nothing has changed.
+    """
+
+    async def make(connection: AsyncConnection) -> Plan:
+        await _lock(connection, revision)
+        there = await held_there(connection)
+        changes = tuple(hold_changes(there, held | there, ()))
+        plan = Plan(changes, ddl.written(changes), (), revision)
+        if changes:
+            await hold_tables(connection, changes)
+            for change in changes:
+                await connection.run_sync(ddl.run, change)
+            await _record(connection, author, None, plan, revision + 1)
+            await _tell(connection, author, plan, revision + 1)
+        return plan
+
+    return bool((await _in_transaction(engine, make)).changes)
+
+
+async def _in_transaction(
+    engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[Plan]], *, dry_run: bool = False
+) -> Plan:
+    """Do the work in one transaction, and again where a lock can't be had; a dry run is rolled back."""
     tries = Tries()
     while True:
         try:
             async with engine.connect() as connection, connection.begin() as transaction:
-                plan = await _carry_out(connection, order)
+                plan = await work(connection)
                 await (transaction.rollback() if dry_run else transaction.commit())
-            if not dry_run:
-                await build_indexes(engine, project)
-            return replace(plan, verdict=verdict)
+            return plan
         except DBAPIError as error:
             if sqlstate(error) not in LOCKED:
                 raise of_database(error) from error
@@ -189,23 +235,42 @@ class _Order:
     dry_run: bool
     allow_wider: bool
     held: frozenset[Held]
+    findings: tuple[Finding, ...]
+    keep: frozenset[tuple[str, str]] | None
+    mark: Mark | None
+
+
+async def _checked(project: Project, *, lenient: bool) -> tuple[list[Finding], Runtime]:
+    """Give the findings that only what is stored may excuse, and the runtime of what would be served."""
+    # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
+    runtime, findings = await asyncio.to_thread(compile_checked, project)
+    if runtime is None:
+        if not lenient:
+            raise DefinitionInvalid(findings)
+        runtime = await asyncio.to_thread(compile_stored, Stored(project))
+    return findings, runtime
+
+
+async def _lock(connection: AsyncConnection, expected: int | None) -> int:
+    """Wait for other changes, and give the live revision; raises RevisionChanged where another one is expected."""
+    await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_FOR_OTHER_CHANGES}'")
+    revision: int = (await connection.execute(sa.select(_LIVE.c.revision).with_for_update())).scalar_one()
+    if expected not in (None, revision):
+        raise RevisionChanged(
+            f"The definitions are at revision {revision} and not at {expected} any more.",
+            hint="Read them again, and send your change with the new ETag.",
+        )
+    return revision
 
 
 async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
-    await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_FOR_OTHER_CHANGES}'")
-    revision = (await connection.execute(sa.select(_LIVE.c.revision).with_for_update())).scalar_one()
-    if order.expected_revision not in (None, revision):
-        raise RevisionChanged(
-            f"The definitions are at revision {revision} and not at {order.expected_revision} any more.",
-            hint="Read them again, and send your change with the new ETag.",
-        )
+    revision = await _lock(connection, order.expected_revision)
+    if not order.dry_run:
+        await managed.admit(connection, order.mark)
+        await managed.set_mark(connection, order.mark)
     rows = await _active(connection)
-    before = project_of([(row.kind, row.body) for row in rows])
-    tables = diff(before, order.project)
-    changes = (*tables, *hold_changes(await held_there(connection), order.held, tables))
-    destroys = await destroyed(connection, changes)
-    found = await asyncio.to_thread(effects, before, order.project) if changes else ()
-    plan = Plan(changes, ddl.written(changes), destroys, None, effects=found, holds=long_held(changes))
+    plan = await _planned(connection, order, stored_of((row.kind, row.name, row.body) for row in rows))
+    changes, destroys, found = plan.changes, plan.destroys, plan.effects
     if order.dry_run:
         return plan
     if not order.allow_wider and (wider := [one for one in found if one.wider]):
@@ -213,23 +278,44 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     if forbidden := [name for name in destroys if name not in order.destroy]:
         raise WouldDestroy(
             f"This would destroy the data of {', '.join(forbidden)}. Nothing was changed.",
-            hint=f"If that is meant, say so: {' '.join(f'destroy={name}' for name in forbidden)}.",
+            hint=f"If that is meant, say {' '.join(f'--destroy {name}' for name in forbidden)}, over HTTP ?destroy=….",
         )
     if not changes:
         return replace(plan, revision=revision)
-    # What locks tables comes last, so that they are held for as short as can be.
+    # What locks tables comes last, and behind it only what must, so that they are held for as short as can be.
     await _store(connection, order, rows, plan, revision + 1)
     await hold_tables(connection, changes)
     for change in changes:
         await refuse_what_does_not_fit(connection, change)
         await connection.run_sync(ddl.run, change)
-    await _announce(connection, order, plan, revision + 1)
+    await _tell(connection, order.author, plan, revision + 1)
     return replace(plan, revision=revision + 1)
 
 
+async def _planned(connection: AsyncConnection, order: _Order, stored: Stored) -> Plan:
+    """Say what the order changes; raises DefinitionInvalid for findings that what is stored doesn't excuse."""
+    before, after, lenient = stored.project, order.project, order.keep is not None
+    left = await asyncio.to_thread(refused, list(order.findings), before, after, lenient=lenient)
+    if left:
+        raise DefinitionInvalid(left)
+    lost = [one for one in stored.unread if (one.kind, one.name) not in (order.keep or ())]
+    tables = diff(before, after, lost, await standing(connection, before, after, lost))
+    there = await held_there(connection)
+    # What can't be read here may rest on a trigger all the same, on an instance that can.
+    wanted = order.held | (kept_holds(there, tables) if order.keep or refusing(order.findings) else frozenset())
+    changes = (*tables, *hold_changes(there, wanted, tables))
+    destroys = await destroyed(connection, changes)
+    found: tuple[Effect, ...] = ()
+    if changes:
+        found = (*await asyncio.to_thread(effects, before, after), *effects_of_unread(lost, after))
+    return Plan(changes, ddl.written(changes), destroys, None, effects=found, holds=long_held(changes))
+
+
 async def _active(connection: AsyncConnection) -> Sequence[Any]:
+    columns = (_DEFINITIONS.c[name] for name in ("id", "kind", "name", "position"))
     found = await connection.execute(
-        sa.select(_DEFINITIONS)
+        # As text: what is no JSON that we read is told apart, and is no failure here.
+        sa.select(*columns, sa.cast(_DEFINITIONS.c.body, sa.Text).label("body"))
         .where(_DEFINITIONS.c.valid_to.is_(None))
         .order_by(_DEFINITIONS.c.kind, _DEFINITIONS.c.position)
     )
@@ -237,8 +323,8 @@ async def _active(connection: AsyncConnection) -> Sequence[Any]:
 
 
 async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any], plan: Plan, number: int) -> None:
-    """Write the definitions that differ, and the revision."""
-    known = {(row.kind, row.name): row for row in rows}
+    """Write the definitions that differ, the revision, and what is live; tell everybody who listens, at the commit."""
+    known = {(row.kind, row.name): row for row in rows if (row.kind, row.name) not in (order.keep or ())}
     wanted = _bodies(settled(order.project))
     for key, row in known.items():
         if key not in wanted or not _same(row, wanted[key]):
@@ -248,25 +334,27 @@ async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any]
         if row is None or not _same(row, (position, body)):
             values = {"kind": kind, "name": name, "position": position, "body": body, "valid_from": number}
             await connection.execute(sa.insert(_DEFINITIONS).values(**values))
-    told = [str(change) for change in plan.changes]
-    await connection.execute(
-        sa.insert(RevisionRow).values(number=number, author=order.author, comment=order.comment, changes=told)
-    )
+    await _record(connection, order.author, order.comment, plan, number)
 
 
-async def _announce(connection: AsyncConnection, order: _Order, plan: Plan, number: int) -> None:
-    """Write the audit row and what is live; tell everybody who listens."""
+async def _record(connection: AsyncConnection, author: str, comment: str | None, plan: Plan, number: int) -> None:
     told = [str(change) for change in plan.changes]
-    detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
-    raw: Any = await connection.get_raw_connection()
-    await audit(raw.driver_connection, order.author, "definitions.change", None, detail)
+    await connection.execute(sa.insert(RevisionRow).values(number=number, author=author, comment=comment, changes=told))
     await connection.execute(sa.update(LiveRow).values(revision=number))
     await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
 
 
+async def _tell(connection: AsyncConnection, author: str, plan: Plan, number: int) -> None:
+    """Write the audit row: what it is chained to stays locked till the commit, so it comes last."""
+    told = [str(change) for change in plan.changes]
+    detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
+    raw: Any = await connection.get_raw_connection()
+    await audit(raw.driver_connection, author, "definitions.change", None, detail)
+
+
 def _same(row: Any, wanted: tuple[int, dict[str, Any]]) -> bool:
     """Say whether a row says the very same, in the same order."""
-    return bool(row.position == wanted[0] and written(row.body) == written(wanted[1]))
+    return bool(row.position == wanted[0] and row.body == written(wanted[1]))
 
 
 def _bodies(project: Project) -> dict[tuple[str, str], tuple[int, dict[str, Any]]]:

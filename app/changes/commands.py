@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from app.changes.apply import DefinitionInvalid, Judge, Plan, apply_project
-from app.changes.files import dump_json, dump_yaml, load_file
+from app.changes.files import dump_json, dump_yaml, load_file, load_named, read_bytes
 from app.compiler.check import check_project
 from app.compiler.effects import Effect
 from app.database import connect
 from app.definitions.project import Project, parse_project
+from app.definitions.stored import Stored
 from app.errors import Finding
 from app.eval_command import Names, read_value
 from app.expressions.conversion import to_type
@@ -26,10 +27,22 @@ ACTOR = "command"
 
 def read_project(path: Path) -> Project:
     """Read a document; raises DocumentUnreadable, or DefinitionInvalid with every finding."""
-    project, findings = parse_project(load_file(path))
+    return parse_named(path, read_bytes(path))
+
+
+def parse_named(path: Path, raw: bytes) -> Project:
+    """Read what a file holds as a document; raises DocumentUnreadable, or DefinitionInvalid with every finding."""
+    project, findings = parse_project(load_named(path, raw))
     if project is None:
         raise DefinitionInvalid(findings)
     return project
+
+
+def whole(stored: Stored) -> Project:
+    """Give the project of what is stored; raises DefinitionInvalid where a part of it can't be read."""
+    if stored.unread:
+        raise DefinitionInvalid([finding for one in stored.unread for finding in one.findings])
+    return stored.project
 
 
 def check_file(path: Path) -> list[Finding]:
@@ -75,13 +88,13 @@ async def apply_file(
 
 
 async def export(url: str, *, as_json: bool) -> str:
-    """Give the live project as a document."""
+    """Give the live backend as a document."""
     connection: Any = await connect(url)
     try:
-        _, project = await load_active(connection)
+        _, stored = await load_active(connection)
     finally:
         await connection.close()
-    return dump_json(project) if as_json else dump_yaml(project)
+    return dump_json(stored) if as_json else dump_yaml(stored)
 
 
 def told(plan: Mapping[str, Any]) -> str:

@@ -1,12 +1,14 @@
 """Project × Project → changes, in an order in which they can be made."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from app.changes.change import Change, RemoveDefinition, SetDefinition
 from app.changes.table_diff import table_changes
 from app.compiler.pairing import in_turn, paired
 from app.definitions.project import KINDS, Project, dump_definition
+from app.definitions.stored import Unread
 from app.definitions.tables import TableDef
 
 
@@ -32,9 +34,16 @@ def written(body: dict[str, Any]) -> str:
     return json.dumps(body)
 
 
-def diff(old: Project, new: Project) -> list[Change]:
-    """Give the changes that make `old` into `new`; both have been checked."""
-    return [*table_changes(old, new), *_definition_changes(old, new)]
+def diff(
+    old: Project, new: Project, unread: Sequence[Unread] = (), standing: tuple[Project, Project] | None = None
+) -> list[Change]:
+    """Give the changes that make `old` into `new`, and put it in the place of rows that can't be read.
+
+    `standing` are the two with the tables that can be compared, where they don't tell that themselves.
+    """
+    said = {(kind, one.name) for section, kind in KINDS.items() for one in getattr(new, section)}
+    gone = [RemoveDefinition(one.kind, one.name) for one in unread if (one.kind, one.name) not in said]
+    return [*table_changes(*(standing or (old, new))), *gone, *_definition_changes(old, new)]
 
 
 def _definition_changes(old: Project, new: Project) -> list[Change]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import yaml
 from yaml.nodes import MappingNode, ScalarNode
 
-from app.definitions.project import Project, dump_project
+from app.definitions.stored import Stored
 from app.errors import RowgateError
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -96,18 +96,22 @@ def read_bytes(path: Path) -> bytes:
 
 def load_file(path: Path) -> Any:
     """Read a file; raises DocumentUnreadable with its name."""
-    raw = read_bytes(path)
+    return load_named(path, read_bytes(path))
+
+
+def load_named(path: Path, raw: bytes) -> Any:
+    """Read what a file holds; raises DocumentUnreadable with its name."""
     try:
         return load_text(raw)
     except DocumentUnreadable as error:
         raise DocumentUnreadable(f"{path}: {error.detail}") from None
 
 
-def dump_yaml(project: Project) -> str:
-    """Write a project as YAML that reads like a document that an admin wrote."""
-    return str(yaml.safe_dump(dump_project(project), sort_keys=False, allow_unicode=True, width=120))
+def dump_yaml(stored: Stored) -> str:
+    """Write a backend as YAML that reads like a document that an admin wrote."""
+    return str(yaml.safe_dump(stored.document, sort_keys=False, allow_unicode=True, width=120))
 
 
-def dump_json(project: Project) -> str:
-    """Write a project as JSON."""
-    return json.dumps(dump_project(project), indent=2, ensure_ascii=False)
+def dump_json(stored: Stored) -> str:
+    """Write a backend as JSON."""
+    return json.dumps(stored.document, indent=2, ensure_ascii=False)

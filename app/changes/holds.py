@@ -9,7 +9,15 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.changes.change import Change, DropTable, HoldRows, HoldRowsNoLonger, RenameTable
+from app.changes.change import (
+    Change,
+    DropColumn,
+    DropTable,
+    HoldRows,
+    HoldRowsNoLonger,
+    RenameColumn,
+    RenameTable,
+)
 from app.changes.ddl import trigger_name
 from app.relations.locks import Held
 from app.relations.schema import DATA_SCHEMA
@@ -28,6 +36,16 @@ async def held_there(connection: AsyncConnection) -> frozenset[Held]:
         columns = bytes(arguments).decode().split("\0")[:-1]
         found |= {Held(table, column) for column in columns or [""]}
     return frozenset(found)
+
+
+def kept_holds(there: frozenset[Held], others: Iterable[Change]) -> frozenset[Held]:
+    """Give what the triggers stand for, but of tables that are gone or whose columns are not what they were."""
+    touched: set[str] = set()
+    for change in others:
+        match change:
+            case DropTable(name=table) | RenameTable(old=table) | DropColumn(table=table) | RenameColumn(table=table):
+                touched.add(table)
+    return frozenset(one for one in there if one.table not in touched)
 
 
 def hold_changes(there: frozenset[Held], wanted: frozenset[Held], others: Iterable[Change]) -> list[Change]:

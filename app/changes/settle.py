@@ -4,15 +4,16 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.changes.apply import RevisionChanged, apply_project
+from app.changes.apply import RevisionChanged, apply_holds
 from app.changes.holds import held_there
 from app.compiler.runtime import Runtime
 from app.errors import RowgateError
 
 ACTOR = "rowgate"
-_PAUSE = 5.0  # seconds
+PAUSE = 5.0  # seconds
 
 _log = logging.getLogger("rowgate.settle")
 
@@ -20,16 +21,15 @@ _log = logging.getLogger("rowgate.settle")
 async def settle(engine: AsyncEngine, runtime: Runtime) -> bool:
     """Make the triggers that tables lack for what the live definitions hold; say whether there were any to make.
 
-    An older Rowgate, which knows of none, may have made the revision. Raises what `apply_project` raises.
+    An older Rowgate, which knows of none, may have made the revision. Raises what `apply_holds` raises.
     """
     async with engine.connect() as connection:
         if runtime.held <= await held_there(connection):
             return False
     try:
-        await apply_project(engine, runtime.project, author=ACTOR, expected_revision=runtime.revision)
+        return await apply_holds(engine, runtime.held, author=ACTOR, revision=runtime.revision)
     except RevisionChanged:
         return False  # whoever changed them has made what was lacking, or this is asked again for what they are now
-    return True
 
 
 class Settler:
@@ -61,13 +61,13 @@ class Settler:
     async def _run(self) -> None:
         while True:
             if not await self._settled(await self._wanted.get()):
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(PAUSE)
 
     async def _settled(self, runtime: Runtime) -> bool:
         try:
             if await settle(self._engine, runtime):
                 _log.info("tables got triggers for the rows that endpoints count before they write")
-        except (RowgateError, OSError) as error:
+        except (RowgateError, SQLAlchemyError, OSError) as error:
             _log.warning("tables lack triggers for rows that are counted before a write, and can't get them: %s", error)
             self.follow(runtime)
             return False

@@ -19,6 +19,7 @@ from app.changes.change import (
     DropColumn,
     DropPart,
     DropTable,
+    HoldRows,
     RemoveDefinition,
     RenameTable,
     SetDefinition,
@@ -82,8 +83,7 @@ async def _try(connection: AsyncConnection, locks: Mapping[str, str]) -> bool:
     try:
         # One statement, so that the slice is that of all together.
         await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(SLICE * 1000)}")
-        await connection.exec_driver_sql(f"DO $$BEGIN {one_by_one} END$$")
-        await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        await connection.exec_driver_sql(f"DO $$BEGIN {one_by_one} SET LOCAL statement_timeout = 0; END$$")
     except DBAPIError as error:
         if sqlstate(error) not in {CANCELED, *LOCKED}:
             raise
@@ -110,6 +110,9 @@ async def needed_locks(connection: AsyncConnection, changes: Sequence[Change]) -
 def _touched(change: Change, keys: Sequence[Any], was: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield each table that a change locks, under the names of before; what gives up a key locks both its tables."""
     if isinstance(change, SetDefinition | RemoveDefinition | CreateTable):
+        return
+    if isinstance(change, HoldRows):
+        yield was.get(change.table, change.table), _BESIDE_READERS
         return
     if isinstance(change, AddPart) and change.part.kind in {"index", "foreign key"}:
         if not change.part.concurrently:

@@ -27,11 +27,14 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
         following = said[index if _repeats(step) else index + 1 :]
         later = context.later_writes | tables_behind(following, context)
         here = dataclasses.replace(known, place=f"{context.place}.steps/{step.name or index}", later_writes=later)
+        before = len(context.findings.found)
         made = _step(step, here)
         if made is not None:
             compiled.append(made)
             known = known.behind(made)
         else:
+            # A step that isn't there can't refuse: whatever was found about it is no mere doubt.
+            context.findings.harden(lambda _: True, before)
             # Names that a refused step would have bound are taken as dynamic: one mistake is one finding.
             known = known.binding(dict.fromkeys(_bound_names(step), DYN))
     return compiled, known

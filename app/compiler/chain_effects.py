@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.compiler.implication import all_of, form, implies
+from app.compiler.implication import all_of, any_of, form, implies
 from app.compiler.reach import Check, Reach, Reached, reach_of
 from app.compiler.renames import Renames
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.views import ViewDef
-from app.expressions.syntax import Field, Node
+from app.expressions.syntax import Field, Name, Node, walk
 
 Verb = Literal["gains", "loses", "may_gain"]
 Side = tuple[Project, EndpointDef | ViewDef, Renames]
@@ -38,6 +38,7 @@ def chain_effects(old: Side, new: Side) -> Iterator[ChainEffect]:
     before, after = reach_of(*old), reach_of(*new)
     yield from _checks(before, after)
     yield from _reached(before, after)
+    yield from _sooner(before, after)
     yield from _shown(before, after)
 
 
@@ -78,10 +79,13 @@ def _alike(one: Check, other: Check) -> bool:
 
 
 def _reached(before: Reach, after: Reach) -> Iterator[ChainEffect]:
+    named = {part.name for node, _ in after.shown for part in walk(node) if isinstance(part, Name)}
     for one in after.reached:
+        if one.seen is not None and one.seen not in named:
+            continue  # what is read and not shown lets in by the rules that ask about it, which are compared
         known = [other for other in before.reached if other.what == one.what]
         same = [other for other in known if _rest(other) == _rest(one)]
-        if any(implies(one.rows, other.rows) for other in same):
+        if any(implies(one.rows, other.rows) and _takes_no_others(one, other) for other in same):
             continue
         if not known:
             yield ChainEffect("may_gain", "", f"it {one.what} now")
@@ -92,6 +96,11 @@ def _reached(before: Reach, after: Reach) -> Iterator[ChainEffect]:
     for one in before.reached:
         if _is_less(one, after):
             yield ChainEffect("loses", "", f"it {one.what} for fewer rows or cases now, or not at all")
+
+
+def _takes_no_others(one: Reached, other: Reached) -> bool:
+    """Say whether one that takes some of the rows takes them of the same as before; or one of them takes all."""
+    return None in (one.chosen, other.chosen) or one.chosen == other.chosen
 
 
 def _is_less(one: Reached, after: Reach) -> bool:
@@ -105,11 +114,38 @@ def _rest(one: Reached) -> dict[str, str]:
     return {key: form(said) for key, said in one.rest.items()}
 
 
+def _sooner(before: Reach, after: Reach) -> Iterator[ChainEffect]:
+    """Find what is done, and lasts whatever is refused later, before a rule is asked that came first."""
+    asks = all_of([one.rule for one in after.checks])
+    for one, asked in _lasting(after):
+        firsts = [rules for other, rules in _lasting(before) if other.what == one.what and _rest(other) == _rest(one)]
+        for check in min(firsts, key=len, default=[]):
+            if implies(asks, check.rule) and not implies(all_of([other.rule for other in asked]), check.rule):
+                yield ChainEffect("may_gain", "", f"it {one.what} before `{check.said}` is asked now")
+
+
+def _lasting(reach: Reach) -> list[tuple[Reached, list[Check]]]:
+    """Give what lasts, each with the rules that are asked before it."""
+    return [
+        (one, [other for other in reach.events[:index] if isinstance(other, Check)])
+        for index, one in enumerate(reach.events)
+        if isinstance(one, Reached) and one.lasts
+    ]
+
+
 def _shown(before: Reach, after: Reach) -> Iterator[ChainEffect]:
-    known = {form(one) for one in before.shown}
-    if any(not _is_covered(one, known) for one in after.shown):
-        yield ChainEffect("may_gain", "", "its answer shows more now")
+    known: dict[str, list[Node]] = {}
+    for node, rule in before.shown:
+        known.setdefault(form(node), []).append(rule)
+    for node, rule in after.shown:
+        rules = _covering(node, known)
+        if not rules:
+            yield ChainEffect("may_gain", "", "its answer shows more now")
+        elif not implies(rule, any_of(rules)):
+            yield ChainEffect("may_gain", "", "its answer shows what it shows in more cases now")
 
 
-def _is_covered(node: Node, known: set[str]) -> bool:
-    return form(node) in known or (isinstance(node, Field) and _is_covered(node.operand, known))
+def _covering(node: Node, known: dict[str, list[Node]]) -> list[Node]:
+    """Give the rules under which this was shown, by itself or as a part of what was."""
+    inner = _covering(node.operand, known) if isinstance(node, Field) else []
+    return known.get(form(node), []) + inner

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,17 +22,26 @@ from app.compiler.locks import endpoint_with_locks, held_by, view_with_locks
 from app.compiler.policy_tests import compile_tests
 from app.compiler.responses import compile_responses
 from app.compiler.router import Router
-from app.compiler.runtime import AccessLevel, Chained, CompiledEndpoint, CompiledView, Related, Runtime, ViewWriting
+from app.compiler.runtime import (
+    AccessLevel,
+    Chained,
+    Closed,
+    CompiledEndpoint,
+    CompiledView,
+    Related,
+    Runtime,
+    ViewWriting,
+)
 from app.database import STATEMENT_SECONDS
 from app.definitions.access import Access, RolesAccess
-from app.definitions.endpoints import EndpointDef
+from app.definitions.endpoints import TIMEOUT, EndpointDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition
-from app.definitions.project import Project, dump_definition
+from app.definitions.project import Project, dump_definition, part_of
 from app.definitions.steps import UseDef
 from app.definitions.validation import object_validator, validation_findings
 from app.definitions.views import ViewDef
-from app.errors import Finding
+from app.errors import Finding, refusing
 from app.expressions.check import Expression, Scope
 from app.expressions.types import INT
 from app.relations.constraints import constraint_messages
@@ -45,47 +55,59 @@ from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
 from app.steps.rules import compile_rules
 
-VIEW_TIMEOUT = 10.0  # seconds
+NOTHING_CLOSED = Closed()
 
 
 def compile_project(
-    project: Project, revision: int = 0, schema: str = DATA_SCHEMA
+    project: Project, revision: int = 0, schema: str = DATA_SCHEMA, closed: Closed = NOTHING_CLOSED
 ) -> tuple[Runtime | None, list[Finding]]:
-    """Give the runtime over tables in a schema, or every finding with its place and no runtime."""
-    return _compiled(project, revision, Findings(), schema)
+    """Give the runtime over tables in a schema, or no runtime where one of the findings refuses it.
+
+    Findings that are only `stricter` come with the runtime. `closed` is what can't be served.
+    """
+    return _compiled(project, revision, Findings(), schema, closed)
 
 
 def checked_rules(project: Project) -> list[tuple[str, Expression]]:
     """Give every expression of a project that is sound, each once with the place where it is said."""
     findings = Findings()
-    _compiled(project, 0, findings, DATA_SCHEMA)
+    _compiled(project, 0, findings, DATA_SCHEMA, NOTHING_CLOSED)
     found = {place: expression for place, expression in findings.checked if ".middleware/" not in place}
     return list(found.items())
 
 
-def _compiled(project: Project, revision: int, findings: Findings, data: str) -> tuple[Runtime | None, list[Finding]]:
+def _compiled(
+    project: Project, revision: int, findings: Findings, data: str, closed: Closed
+) -> tuple[Runtime | None, list[Finding]]:
     schema = schema_of(project, findings, data)
     _check_names(project, findings)
     middleware = {definition.name: definition for definition in project.middleware}
     broken = _check_middleware(project, schema, middleware, findings)
-    compiler = _Compiler(project, schema, middleware, broken, findings)
+    compiler = _Compiler(project, schema, middleware, broken, findings, closed.views)
     endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
     held = held_by(served, [view for view in views.values() if view is not None])
     served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
-    routes = [(endpoint.definition.method, endpoint.definition.path, endpoint) for endpoint in served]
-    router: Router[CompiledEndpoint] = Router.build(routes)
+    # Those that are closed come first: what would answer in their place is a conflict.
+    routes: list[tuple[str, str, CompiledEndpoint | None]] = [(*route, None) for route in closed.routes]
+    routes += [(endpoint.definition.method, endpoint.definition.path, endpoint) for endpoint in served]
+    router = Router.build(routes)
     for conflict in router.conflicts:
-        findings.report(f"endpoints/{conflict.target.name}.path", conflict.message, "give one of them another path")
-    # A test speaks of all the others: it is checked when they are sound.
-    tests = () if findings.found else compile_tests(project, schema, findings)
-    if findings.found:
-        return None, findings.found
+        if conflict.target is not None:
+            findings.report(f"endpoints/{conflict.target.name}.path", conflict.message, "give one of them another path")
     kept = {name: view_with_locks(view, held, schema.tables) for name, view in views.items() if view is not None}
+    missing = {f"endpoints/{name}" for name, endpoint in endpoints.items() if endpoint is None}
+    missing |= {f"views/{view.name}" for view in project.views if view.name not in kept}
+    findings.harden(lambda finding: part_of(finding.place) in missing)
+    # A test speaks of all the others: it is checked when they are sound.
+    tests = () if findings.refusing else compile_tests(project, schema, findings)
+    if findings.refusing:
+        return None, findings.found
     by_name = {endpoint.name: endpoint for endpoint in served}
     messages = constraint_messages(project, schema.tables)
-    return Runtime(revision, project, schema, router, by_name, kept, compiler.bigints, messages, tests, held), []
+    runtime = Runtime(revision, project, schema, router, by_name, kept, compiler.bigints, messages, tests, held)
+    return runtime, findings.found
 
 
 def _check_names(project: Project, findings: Findings) -> None:
@@ -111,7 +133,7 @@ def _check_middleware(
     """Check each middleware by itself, with an input that may hold anything; name those that have findings."""
     broken = set()
     for definition in project.middleware:
-        before = len(findings.found)
+        before = findings.refusing
         scope = schema.scope.with_names(
             input=OPEN_INPUT, request=REQUEST, params=declared("params", definition.params, schema.keys)
         )
@@ -122,7 +144,7 @@ def _check_middleware(
         )  # fmt: skip
         check_params(definition, place, context)
         compile_steps(definition.steps, context)
-        if len(findings.found) > before:
+        if findings.refusing > before:
             broken.add(definition.name)
     return frozenset(broken)
 
@@ -137,6 +159,7 @@ class _Compiler:
         middleware: dict[str, MiddlewareDef],
         broken: frozenset[str],
         findings: Findings,
+        closed: frozenset[str],
     ) -> None:
         self.project = project
         self.schema = schema
@@ -145,7 +168,7 @@ class _Compiler:
         self.findings = findings
         views = {view.name: view for view in project.views if view.name in schema.views}
         access = {name: access_level(view.access) for name, view in views.items()}
-        self.related = Related(Relationships(schema.views, views), access)
+        self.related = Related(Relationships(schema.views, views), access, closed)
         self.bigints = frozenset(name for name, kind in schema.keys.items() if kind == INT)
 
     def endpoint(self, said: EndpointDef) -> CompiledEndpoint | None:
@@ -166,7 +189,7 @@ class _Compiler:
             hint = "call out in another endpoint, or say after: commit"
             self.findings.report(f"{place}.isolation", "a transaction that calls out can't be serializable", hint)
         responses = compile_responses(said.responses, f"{place}.responses", self.findings)
-        if rules is None or unreadable:
+        if rules is None or refusing(unreadable):
             return None
         return CompiledEndpoint(
             said.name,
@@ -190,7 +213,7 @@ class _Compiler:
         uses = (*self._project_uses((), place), *said.middleware)
         chain, _ = self._uses(uses, context, ())
         reading = Step(lambda _call: None, statements=1)
-        if unreadable:
+        if refusing(unreadable):
             return None
         return CompiledView(
             said.name,
@@ -202,7 +225,7 @@ class _Compiler:
             self.related,
             self._writing(said, uses, context),
             tuple(step.run for step in chain),
-            _begin((*chain, reading), "read committed", VIEW_TIMEOUT),
+            _begin((*chain, reading), "read committed", TIMEOUT),
             self._reads_request(said),
             Chained(frozenset(context.held), tables_behind(as_steps(uses), context)),
         )
@@ -212,7 +235,7 @@ class _Compiler:
         scope = self.schema.scope.with_names(params=self.schema.params[said.name])
         writable = writable_of(said, source, scope, self.findings)
         # What is wrong with a column was found at its table.
-        if writable is None or validation_findings("", writable.columns, self.bigints):
+        if writable is None or refusing(validation_findings("", writable.columns, self.bigints)):
             return None
         # What is wrong with the chain was found for reading; this one locks what it fetches of the table written.
         written = frozenset({source.table.name})
@@ -270,17 +293,27 @@ def access_level(said: Access) -> AccessLevel:
 def _begin(steps: Sequence[Step], isolation: str, timeout: float) -> str | None:
     """Give the statement that opens the transaction; None where one statement by itself is as good.
 
-    It is, where nothing is left that could refuse once the one statement has written, and where Postgres' own timeout
-    ends that statement before the endpoint's does: what we cut off ourselves, only a rollback surely undoes.
+    A timeout that the endpoint says is also what one statement may take.
     """
-    if isolation == "serializable":
-        return "BEGIN ISOLATION LEVEL SERIALIZABLE"
+    level = " ISOLATION LEVEL SERIALIZABLE" if isolation == "serializable" else ""
+    if not level and _is_good_alone(steps, timeout):
+        return None
+    if timeout == TIMEOUT:
+        return f"BEGIN{level}"
+    return f"BEGIN{level}; SET LOCAL statement_timeout = {math.ceil(timeout * 1000)}"
+
+
+def _is_good_alone(steps: Sequence[Step], timeout: float) -> bool:
+    """Say whether one statement needs no transaction.
+
+    It doesn't, where nothing is left that could refuse once the one statement has written, and where Postgres' own
+    timeout ends that statement before the endpoint's does: what we cut off ourselves, only a rollback surely undoes.
+    """
     statements = sum(step.statements for step in steps)
-    if statements > 1:
-        return "BEGIN"
-    if timeout < STATEMENT_SECONDS + 1 and any(step.writes for step in steps):
-        return "BEGIN"
-    for index, step in enumerate(steps):
-        if step.writes and (step.undoes or any(after.may_refuse for after in steps[index + 1 :])):
-            return "BEGIN"
-    return None
+    writes = any(step.writes for step in steps)
+    if statements > 1 or (statements and timeout != TIMEOUT and (writes or timeout > STATEMENT_SECONDS)):
+        return False
+    return not any(
+        step.writes and (step.undoes or any(after.may_refuse for after in steps[index + 1 :]))
+        for index, step in enumerate(steps)
+    )

@@ -3,18 +3,22 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 from app.compiler.access import surface_of, tables_written
 from app.compiler.compile import checked_rules
 from app.compiler.implication import Meant, Untrue, form
-from app.compiler.reach import Check, Reach, Reached, nodes_in, paths_in, reach_of, rule_of
+from app.compiler.meaning import nodes_in, paths_in, rule_of
+from app.compiler.reach import Check, Reach, Reached, reach_of
 from app.compiler.renames import NONE
+from app.compiler.stored import compile_stored
 from app.definitions.access import RolesAccess
 from app.definitions.columns import ColumnDef
-from app.definitions.endpoints import EndpointDef
+from app.definitions.endpoints import TIMEOUT, EndpointDef
 from app.definitions.project import Project, dump_definition
+from app.definitions.stored import Stored
 from app.definitions.views import ViewDef
 from app.errors import Finding
 from app.expressions.evaluate import folded
@@ -38,6 +42,19 @@ def access_matrix(project: Project) -> dict[str, Any]:
     return {"surface": surface_of(project), "findings": [one.shown() for one in doubts(project)]}
 
 
+def stored_matrix(stored: Stored) -> dict[str, Any]:
+    """Give the matrix of what is served, and before its doubts what is broken and what would not be saved so today."""
+    runtime = compile_stored(stored)
+    broken = [
+        replace(one, place=place, message=f"broken and not served: {one}", code="definitions.broken")
+        for place, findings in runtime.broken.parts.items()
+        for one in findings
+    ]
+    matrix = access_matrix(runtime.project)
+    found = [one.shown() for one in (*broken, *runtime.doubts)]
+    return {**matrix, "findings": [*found, *matrix["findings"]]}
+
+
 def doubts(project: Project) -> list[Finding]:
     """Give what is allowed and yet seldom meant."""
     chains = _chains(project)
@@ -48,6 +65,7 @@ def doubts(project: Project) -> list[Finding]:
         *_late_checks(chains),
         *_always_true(project),
         *_urls_from_input(chains),
+        *_cut_short(project, chains),
         *_trusted(project, chains),
         *_unused(project, chains),
     ]
@@ -187,6 +205,31 @@ def _beginning(url: Node) -> str:
     return url.value if isinstance(url, Literal) and isinstance(url.value, str) else ""
 
 
+def _cut_short(project: Project, chains: Chains) -> Iterator[Finding]:
+    """Find calls out that may take longer, as they say, than the request that waits for them."""
+    middleware = {one.name: _longest_call(dump_definition(one)) for one in project.middleware}
+    for one, reach in chains:
+        longest = max([_longest_call(dump_definition(one)), *(middleware.get(name, 0.0) for name in reach.used)])
+        most = one.timeout if isinstance(one, EndpointDef) else TIMEOUT
+        if longest > most:
+            kind = "endpoints" if isinstance(one, EndpointDef) else "views"
+            yield _doubt(
+                f"{kind}/{one.name}", "call_cut_short",
+                f"a call out may take {longest:g} seconds, and the request ends after {most:g}",
+                "say a shorter timeout at the call, or for an endpoint a longer one of its own",
+            )  # fmt: skip
+
+
+def _longest_call(said: Any) -> float:
+    """Give the most seconds that a request may have to wait for one of the `http` steps in this."""
+    inside = said.values() if isinstance(said, dict) else said if isinstance(said, list | tuple) else ()
+    own = 0.0
+    if isinstance(said, dict) and said.get("do") == "http" and said.get("after") is None:
+        timeout = said.get("timeout", 0.0)
+        own = timeout if isinstance(timeout, int | float) else 0.0
+    return max([own, *map(_longest_call, inside)])
+
+
 def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
     for one, reach in chains:
         writes = set(one.allow) - {"select"} if isinstance(one, ViewDef) else tables_written(project, one)
@@ -218,7 +261,7 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
     """Find columns that people set themselves in what decides: rules, conditions, and which rows are reached."""
     rules = [rule_of(view.filter, NONE, view.table) for view in project.views]
     for _, reach in chains:
-        rules += [one.rule for one in reach.checks] + [one.rows for one in reach.reached]
+        rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
         rules += [condition for _, condition in reach.conditions]
     paths = {path for rule in rules for path in paths_in(rule)}
     for column in project.users.columns:

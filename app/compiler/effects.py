@@ -1,5 +1,6 @@
 """The effect of a change on access: who gains and who loses, at which endpoint or view, and why."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -7,8 +8,9 @@ from typing import Any, Literal
 from app.compiler.chain_effects import chain_effects, rule_effect
 from app.compiler.compile import access_level
 from app.compiler.implication import form
+from app.compiler.input_effects import InputEffect, field_effects, input_effects
+from app.compiler.meaning import related, rule_of
 from app.compiler.pairing import paired
-from app.compiler.reach import rule_of
 from app.compiler.renames import NONE, Renames, renames
 from app.definitions.access import Access
 from app.definitions.endpoints import EndpointDef
@@ -69,7 +71,7 @@ def who_may(access: Access) -> str:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Comparison:
     old: Project
     new: Project
@@ -93,6 +95,7 @@ class _Comparison:
             yield _gained(where, after.access, "calling it")
         elif not self._is_untouched(before, after):
             yield from self._access(where, before.access, after.access, "calling it")
+            yield from self._inputs(where, after, input_effects(before.input, after.input))
             yield from self._chain(where, before, after, "calling it")
 
     def views(self) -> Iterator[Effect]:
@@ -108,7 +111,27 @@ class _Comparison:
     def _is_untouched(self, before: EndpointDef | ViewDef, after: EndpointDef | ViewDef) -> bool:
         """Say whether nothing can have changed: most of a large project has not, and is not looked at."""
         shared = self.old.middleware == self.new.middleware and self.old.project == self.new.project
-        return before == after and shared and not self.renamed
+        return before == after and shared and not self.renamed and not self._reads_changed(after)
+
+    def _reads_changed(self, said: EndpointDef | ViewDef) -> bool:
+        """Say whether a chain may read through a view that has changed: then it reads something else."""
+        if not self._changed_views:
+            return False
+        steps = repr(said.steps) if isinstance(said, EndpointDef) else ""
+        return any(repr(name) in steps or repr(name) in self._in_middleware for name in self._changed_views)
+
+    @functools.cached_property
+    def _changed_views(self) -> frozenset[str]:
+        """Name the views that are otherwise now, and those that show rows of them."""
+        before = {one.name: one for one in self.old.views}
+        found = frozenset(one.name for one in self.new.views if one != before.get(one.name, one))
+        while more := {one.name for one in self.new.views if related(one) & found} - found:
+            found |= more
+        return found
+
+    @functools.cached_property
+    def _in_middleware(self) -> str:
+        return repr(self.new.middleware)
 
     def _shows_all(self, before: ViewDef, after: ViewDef) -> bool:
         return "all" in (before.columns, after.columns) and (
@@ -131,9 +154,15 @@ class _Comparison:
             yield Effect(where, who, "may_gain", actions, because, wider=True)
             return
         yield from self._rows(where, before, after, actions)
+        yield from self._inputs(where, after, field_effects(before.params, after.params))
         yield from self._chain(where, before, after, actions)
         yield from self._columns(where, before, after)
         yield from self._presets(where, before, after)
+
+    def _inputs(self, where: str, after: EndpointDef | ViewDef, found: Iterator[InputEffect]) -> Iterator[Effect]:
+        for one in found:
+            what = f"calling it with another {one.name}"
+            yield Effect(where, who_may(after.access), one.effect, what, one.because, one.effect != "loses")
 
     def _rows(self, where: str, before: ViewDef, after: ViewDef, actions: str) -> Iterator[Effect]:
         new = rule_of(after.filter, NONE, after.table)
@@ -178,13 +207,19 @@ class _Comparison:
     def _presets(self, where: str, before: ViewDef, after: ViewDef) -> Iterator[Effect]:
         called = self.renamed.of(before.table)
         old = {called.get(name, name): value for name, value in before.presets.items()}
+        free, settable = {called.get(name, name) for name in _settable(self.old, before)}, _settable(self.new, after)
+        written, fresh = set(before.allow) & {"insert", "update"}, self._fresh(after.table)
+        for name in after.presets if written else ():
+            if name not in {*old, *free, *fresh}:
+                because = f"its preset is {_told(after.presets[name])} now, and nothing set it"
+                yield Effect(where, who_may(after.access), "may_gain", f"rows with another {name}", because, wider=True)
         for name, value in old.items():
             if name in after.presets and _value(before, value, self.renamed) != _value(
                 after, after.presets[name], NONE
             ):
                 because = f"its preset {_told(value)} became {_told(after.presets[name])}"
                 yield Effect(where, who_may(after.access), "may_gain", f"rows with another {name}", because, wider=True)
-            elif name not in after.presets and name not in _settable(self.new, after):
+            elif name not in after.presets and name not in settable:
                 because = "no preset sets it now"
                 yield Effect(where, who_may(after.access), "may_gain", f"rows without {name}", because, wider=True)
 

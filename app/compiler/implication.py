@@ -34,6 +34,19 @@ class Meant(Node):
     is_item: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passes(Node):
+    """Holds where a step doesn't refuse: what it does, for which rows, and what else it says.
+
+    One that `grows` refuses only where there is no row, and so passes where it would with fewer.
+    """
+
+    what: str
+    rows: Node
+    rest: tuple[Node, ...]
+    grows: bool
+
+
 def form(node: Any) -> str:
     """Write a tree so that two are written the same if they say the same, wherever they stand."""
     if isinstance(node, Binary) and node.operator in ("==", "!="):
@@ -105,6 +118,9 @@ class _Implication:
             return all(self.holds(item, other) for item in one.items)
         if isinstance(one, Untrue) and isinstance(other, Untrue):
             return self.holds(other.operand, one.operand)
+        if isinstance(one, Passes) and isinstance(other, Passes) and one.grows:
+            alike = self._form(replace(one, rows=other.rows)) == self._form(other)
+            return alike and self.holds(one.rows, other.rows)
         # What is left are a conjunction on the one side, a disjunction on the other: one part of either is enough.
         if isinstance(one, Logic) and any(self.holds(item, other) for item in one.items):
             return True

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.compiler.implication import Meant
-from app.compiler.reach import Reached, parsed, reach_of, rule_of
+from app.compiler.meaning import parsed, rule_of
+from app.compiler.reach import Reached, reach_of
 from app.compiler.renames import NONE
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project

@@ -77,9 +77,9 @@ def compile_tests(project: Project, schema: Schema, findings: Findings) -> tuple
     router = Router.build((one.method, one.path, one.name) for one in project.endpoints)
     compiled = []
     for said in project.tests:
-        before = len(findings.found)
+        before = findings.refusing
         test = _Compiler(project, schema, router, findings, said).test()
-        if len(findings.found) == before:
+        if findings.refusing == before:
             compiled.append(test)
     return tuple(compiled)
 
@@ -112,9 +112,9 @@ class _Compiler:
             self._label(table, place, row.get("id"))
         caller = self._caller()
         rows = [self._row(*one) for one in given if one[0] in self.schema.tables]
-        before = len(self.findings.found)
+        before = self.findings.refusing
         request = self._request()
-        target = self._target(request) if len(self.findings.found) == before else None
+        target = self._target(request) if self.findings.refusing == before else None
         body = None if said.expect.body is None else self._value(said.expect.body, f"{self.place}.expect.body")
         for table in said.expect.changed or ():
             self._known_table(table, f"{self.place}.expect.changed")
@@ -205,7 +205,7 @@ class _Compiler:
     def _cell(self, said: Any, column: Column, place: str, table: str) -> Value | None:
         """Read one value of a row; a column that holds ids takes the label of the row that it means."""
         target = _target_of(column, table)
-        before = len(self.findings.found)
+        before = self.findings.refusing
         if column.name == "id" and isinstance(said, str) and not is_uuid(said):
             id_ = self.labels.ids.get(said)
             return None if id_ is None else literal_value(id_, column.type)
@@ -216,7 +216,7 @@ class _Compiler:
                 return None
             said = f"{{{said}}}"
         said = self.labels.resolved(said, place)
-        if len(self.findings.found) > before:
+        if self.findings.refusing > before:
             return None
         if said is None or (isinstance(said, str) and said.startswith("=")):
             return compile_field(said, place, self.scope, self.findings, column.type)

@@ -1,6 +1,5 @@
 """What a chain asks before it goes on, and which rows it then reaches: what two versions of it are compared by."""
 
-import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,18 +7,17 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from app.compiler.implication import Meant, Untrue, all_of, any_of, form, literal
+from app.compiler.implication import Meant, Passes, Untrue, all_of, any_of, form, literal
+from app.compiler.meaning import HERE, Names, call, join, less, meant, parsed, put, seen_through, shown
 from app.compiler.renames import Renames
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.steps import StepDef
 from app.definitions.views import ViewDef
-from app.expressions.parse import parse
-from app.expressions.syntax import Binary, Call, Field, Has, ListLiteral, MapLiteral, Name, Node, parts, rebuilt, walk
+from app.expressions.syntax import Binary, Field, ListLiteral, MapLiteral, Name, Node, walk
 from app.rate_limits import BadLimit, parse_limit
 from app.steps.registry import KINDS
 
-_HERE: Any = {"line": 1, "column": 1}
 _WORDS = {
     "fetch": "reads", "list": "reads", "count": "reads", "exists": "reads", "aggregate": "reads",
     "insert": "inserts", "update": "updates", "delete": "deletes", "http": "calls another service",
@@ -34,24 +32,32 @@ _CHOOSING = frozenset({
 _RULES = frozenset({"email", "password", "user"})
 
 _LARGE = 200
-
-parsed = functools.lru_cache(4096)(parse)
+# What a `respond` that refuses holds anybody to; a `fail` in its place is stricter, since it undoes what was written.
+_REFUSED = call("answered by a refusal")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What has to be true for a request to go on, where and how the definition says it; `inside` is under what."""
+    """What has to be true for a request to go on, where and how the definition says it; `inside` is under what.
+
+    `is_stated` says that the definition states it as a rule; else it is that a step doesn't refuse by itself.
+    """
 
     rule: Node
     said: str
     kind: str
     place: str
     inside: tuple[Node, ...]
+    is_stated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What a step does: in words, for which rows, and by field what else it says."""
+    """What a step does: in words, for which rows, and by field what else it says; `lasts` whatever is refused later.
+
+    `seen` is what an answer shows of it where it only reads, and so does nothing else; None where it does something.
+    `chosen` says which rows those are of which it takes only some; None where it takes all.
+    """
 
     what: str
     rows: Node
@@ -60,6 +66,9 @@ class Reached:
     source: str | None
     place: str
     inside: tuple[Node, ...]
+    lasts: bool = False
+    seen: str | None = None
+    chosen: str | None = None
 
     @property
     def writes(self) -> bool:
@@ -69,10 +78,13 @@ class Reached:
 
 @dataclass(slots=True)
 class Reach:
-    """All that a chain asks and reaches: in order, the middleware that it is made of, and the conditions in it."""
+    """All that a chain asks and reaches: in order, the middleware that it is made of, and the conditions in it.
+
+    `shown` is what its answers show, each with the rule under which it does.
+    """
 
     events: list[Check | Reached] = field(default_factory=list)
-    shown: list[Node] = field(default_factory=list)
+    shown: list[tuple[Node, Node]] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     conditions: list[tuple[str, Node]] = field(default_factory=list)
 
@@ -85,9 +97,6 @@ class Reach:
     def reached(self) -> list[Reached]:
         """Give what it reaches."""
         return [one for one in self.events if isinstance(one, Reached)]
-
-
-Names = dict[str, Node]
 
 
 def reach_of(project: Project, said: EndpointDef | ViewDef, renamed: Renames) -> Reach:
@@ -105,26 +114,36 @@ def reach_of(project: Project, said: EndpointDef | ViewDef, renamed: Renames) ->
         walker.use(use.use, use.arguments, names)
     if isinstance(said, EndpointDef):
         walker.steps(said.steps, names)
+    else:
+        # What ends the chain before its rows are read keeps them from whom it answers.
+        walker.found.events.append(Reached("shows its rows", walker.here(), {}, kind, None, walker.place, ()))
     return walker.found
 
 
 class _Walker:
-    """`inside` are the conditions under which the steps here run, `ended` those under which a step before answered."""
+    """Follows a chain.
+
+    `inside` are the conditions under which the steps here run; `ended` those under which a step before has ended the
+    chain, and `answered` those of them with an answer that is no refusal. `written` stands for all that steps before
+    may have changed, and so for what is read.
+    """
 
     def __init__(self, project: Project, renamed: Renames, place: str) -> None:
         self.middleware = {one.name: one for one in project.middleware}
-        self.views = {one.name: one.table for one in project.views}
+        self.views = {one.name: one for one in project.views}
         self.renamed = renamed
         self.found = Reach()
         self.place = place
         self.inside: list[Node] = []
         self.ended: list[Node] = []
+        self.answered: list[Node] = []
+        self.written = ""
 
     def tree(self, text: str, names: Names, item: str | None = None) -> Node:
         """Read a rule, with the names of now, and what steps bound put in their place."""
-        tables = {} if item is None else {"item": self.views.get(item, item)}
+        tables = {} if item is None else {"item": self.views[item].table if item in self.views else item}
         node = parsed(text.strip().removeprefix("=").strip())
-        return _put(self.renamed.rule(node, tables) if self.renamed else node, names)
+        return put(self.renamed.rule(node, tables) if self.renamed else node, names)
 
     def value(self, said: Any, names: Names, item: str | None = None) -> Node:
         """Read a value: a literal, in which any text that begins with `=` is a rule."""
@@ -132,16 +151,20 @@ class _Walker:
             return self.tree(said, names, item)
         if isinstance(said, Mapping):
             pairs = sorted((str(key), self.value(one, names, item)) for key, one in said.items())
-            return MapLiteral(**_HERE, entries=tuple((literal(key), one) for key, one in pairs))
+            return MapLiteral(**HERE, entries=tuple((literal(key), one) for key, one in pairs))
         if isinstance(said, list | tuple):
-            return ListLiteral(**_HERE, items=tuple(self.value(one, names, item) for one in said))
+            return ListLiteral(**HERE, items=tuple(self.value(one, names, item) for one in said))
         return literal(said)
 
-    def ask(self, rule: Node, said: str, kind: str) -> None:
+    def ask(self, rule: Node, said: str, kind: str, *, is_stated: bool = True) -> None:
         """Note a rule; it is asked only where the step runs and nothing has answered before."""
-        skipped = [Untrue(**_HERE, operand=one) for one in self.inside]
-        asked = any_of([*skipped, *self.ended, rule])
-        self.found.events.append(Check(asked, said, kind, self.place, tuple(self.inside)))
+        skipped = [Untrue(**HERE, operand=one) for one in self.inside]
+        asked = any_of([*skipped, *self.answered, rule])
+        self.found.events.append(Check(asked, said, kind, self.place, tuple(self.inside), is_stated))
+
+    def here(self, rows: Sequence[Node] = ()) -> Node:
+        """Give the rule under which these rows are reached here."""
+        return all_of([*self.inside, *(Untrue(**HERE, operand=one) for one in self.ended), *rows])
 
     @contextmanager
     def under(self, condition: Node | None) -> Iterator[None]:
@@ -186,7 +209,7 @@ class _Walker:
             with self.at(f"{self.place}.steps/{step.name or index}"), self.under(condition):
                 getattr(self, f"_{step.do}", self._other)(step, step.fields, names)
             if condition is not None:
-                _join(names, before, names, condition)
+                join(names, before, names, condition)
 
     def _require(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         self.ask(self.tree(said["that"], names), said["that"], "require")
@@ -200,10 +223,10 @@ class _Walker:
 
     def _quota(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         where = self.tree(said["where"], names, said["from"])
-        counted = _call("rows", literal(self.renamed.source(said["from"])), where)
+        counted = call("rows", literal(self.renamed.source(said["from"])), where)
         most = self.value(said["max"], names)
         told = f"quota of {said['max']} {said['from']} where {said['where']}"
-        self.ask(_less(counted, most), told, "quota")
+        self.ask(less(counted, most), told, "quota")
 
     def _rate_limit(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         if said.get("dry_run"):
@@ -214,55 +237,63 @@ class _Walker:
         try:
             read = parse_limit(getattr(limit, "value", None))
         except BadLimit:
-            self.ask(_less(_call("hits", by, *rest), limit), f"rate_limit {said['limit']}", "rate_limit")
+            self.ask(less(call("hits", by, *rest), limit), f"rate_limit {said['limit']}", "rate_limit")
             return
-        hits = _call("hits", by, *rest, literal(read.period))
-        self.ask(_less(hits, literal(read.amount)), f"rate_limit {said['limit']}", "rate_limit")
+        hits = call("hits", by, *rest, literal(read.period))
+        self.ask(less(hits, literal(read.amount)), f"rate_limit {said['limit']}", "rate_limit")
 
     def _time_window(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         open_ = {key: one for key, one in said.items() if key not in ("status", "code", "message")}
-        self.ask(_call("open", self.value(open_, names)), "time_window", "time_window")
+        self.ask(call("open", self.value(open_, names)), "time_window", "time_window")
 
     def _if(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         when = self.tree(said["when"], names)
         then, otherwise = dict(names), dict(names)
         with self.at(f"{self.place}.then"), self.under(when):
             self.steps(said["then"], then)
-        with self.at(f"{self.place}.else"), self.under(Untrue(**_HERE, operand=when)):
+        with self.at(f"{self.place}.else"), self.under(Untrue(**HERE, operand=when)):
             self.steps(said.get("else", ()), otherwise)
-        _join(names, then, otherwise, when)
+        join(names, then, otherwise, when)
 
-    def _for_each(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
+    def _for_each(self, step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         each = self.tree(said["each"], names)
+        most = said.get("limit", KINDS[step.do].body.model_fields["limit"].default)
+        self.ask(less(call("items", each), literal(most)), f"for_each {said['each']}", step.do)
         source = each.source if isinstance(each, Meant) else None
-        inner = {**names, said["as"]: replace(_meant("item of", each), source=source, is_item=True)}
-        with self.under(_call("has items", each)):
+        inner = {**names, said["as"]: replace(meant("item of", each), source=source, is_item=True)}
+        with self.under(call("has items", each)):
             self.steps(said["steps"], inner)
         inner.pop(said["as"])
-        _join(names, inner, dict(names), each)
+        join(names, inner, dict(names), each)
 
     def _call(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         inner = dict(names)
         self.use(said["use"], said.get("with", {}), inner)
         if "as" in said:
             made = [one for key, one in sorted(inner.items()) if names.get(key) is not one]
-            names[said["as"]] = _meant(f"call {said['use']}", *made)
+            names[said["as"]] = meant(f"call {said['use']}", *made)
 
     def _set(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         for name, value in said["values"].items():
             made = self.value(value, names)
             # Values made of values made of values grow fast: a large one is taken as a whole.
-            names[name] = made if sum(1 for _ in islice(walk(made), _LARGE)) < _LARGE else _meant("set", made)
+            names[name] = made if sum(1 for _ in islice(walk(made), _LARGE)) < _LARGE else meant("set", made)
 
-    def _respond(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
+    def _respond(self, step: StepDef, said: Mapping[str, Any], names: Names) -> None:
         for key in ("body", "headers"):
-            self.found.shown += _shown(self.value(said.get(key), names))
-        self.ended.append(all_of(list(self.inside)))
+            self.found.shown += [(one, self.here()) for one in shown(self.value(said.get(key), names))]
+        ends = all_of(list(self.inside))
+        if KINDS[step.do].refuses(said):
+            self.ask(_REFUSED, f"respond {said.get('status')}", step.do)
+        else:
+            self.answered.append(ends)
+        self.ended.append(ends)
 
     def _other(self, step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        """Note what a step does beyond the chain, and what it binds."""
-        source = said.get("from") or said.get("table")
-        rows = [self._rows(said, source, names)]
+        """Note what a step asks and does beyond the chain, and what it binds."""
+        kind, source = KINDS[step.do], said.get("from") or said.get("table")
+        window, through = seen_through(source, self.views, self.renamed)
+        rows = [*window, self._rows(said, source, names)]
         rest = {
             key: self.tree(one, names) if key in _RULES else self.value(self._named(key, one, source), names, source)
             for key, one in said.items()
@@ -272,12 +303,23 @@ class _Walker:
         what = words if source is None else f"{words} {self.renamed.source(source)}"
         if step.do == "http":
             what = f"{words}, {said.get('url')}"
-        told = Reached(what, all_of([*self.inside, *rows]), rest, step.do, source, self.place, tuple(self.inside))
+        meaning = f"{what} {sorted(rest)} {through} {self.written}"
+        if kind.refuses(said):
+            more = tuple(call(key, one) for key, one in sorted(rest.items()))
+            more += (call("expect", literal(said.get("expect"))),)
+            passes = Passes(**HERE, what=meaning, rows=all_of(rows), rest=more, grows=kind.grows)
+            self.ask(passes, _said(step, source), step.do, is_stated=False)
+        inside = tuple(self.inside)
+        seen = f"{step.do} {what} {said.get('group_by')} {said.get('values')}"
+        read = seen if "from" in said else None
+        lasts, chosen = kind.lasts(said), form(all_of(rows)) if kind.picks(said) else None
+        told = Reached(what, self.here(rows), rest, step.do, source, self.place, inside, lasts, read, chosen)
         self.found.events.append(told)
+        if read is None and not told.lasts:
+            text = " ".join((self.written, what, form(told.rows), *(form(one) for _, one in sorted(rest.items()))))
+            self.written = hashlib.sha256(text.encode()).hexdigest()
         if isinstance(said.get("as"), str):
-            seen = f"{step.do} {what} {said.get('group_by')} {said.get('values')}"
-            parts_ = [*rows, *(one for _, one in sorted(rest.items()))]
-            bound = _meant(f"{what} {sorted(rest)}", *parts_)
+            bound = meant(meaning, *rows, *(one for _, one in sorted(rest.items())))
             names[said["as"]] = replace(bound, shown=seen, is_written=told.writes, source=source)
 
     def _named(self, key: str, said: Any, source: str | None) -> Any:
@@ -288,84 +330,13 @@ class _Walker:
 
     def _rows(self, said: Mapping[str, Any], source: str | None, names: Names) -> Node:
         if said.get("id") is not None:
-            item = Field(**_HERE, operand=Name(**_HERE, name="item"), name="id")
-            return Binary(**_HERE, operator="==", left=item, right=self.tree(said["id"], names))
+            item = Field(**HERE, operand=Name(**HERE, name="item"), name="id")
+            return Binary(**HERE, operator="==", left=item, right=self.tree(said["id"], names))
         return literal(True) if said.get("where") is None else self.tree(said["where"], names, source)
 
 
-def _call(function: str, *arguments: Node) -> Call:
-    return Call(**_HERE, function=function, arguments=arguments, method=False)
-
-
-def _less(left: Node, right: Node) -> Binary:
-    return Binary(**_HERE, operator="<", left=left, right=right)
-
-
-def _meant(what: str, *made_of: Node) -> Meant:
-    text = " ".join((what, *map(form, made_of)))
-    return Meant(**_HERE, meaning=hashlib.sha256(text.encode()).hexdigest(), made_of=made_of)
-
-
-def _join(names: Names, one: Names, other: Names, condition: Node) -> None:
-    """Let names mean what they mean in two branches, of which a condition chooses one."""
-    both = {key: (one.get(key), other.get(key)) for key in {**one, **other}}
-    for key, (left, right) in both.items():
-        known = [literal(None) if side is None else side for side in (left, right)]
-        names[key] = known[0] if form(known[0]) == form(known[1]) else _meant("either", condition, *known)
-
-
-def _put(node: Node, names: Names) -> Node:
-    """Put what steps bound in the place of its names."""
-    if isinstance(node, Name):
-        return names.get(node.name, node)
-    if isinstance(node, Field) and isinstance(node.operand, Name) and node.operand.name == "params":
-        return names.get(f"params.{node.name}", node)
-    return rebuilt(node, lambda part: _put(part, names))
-
-
-def nodes_in(node: Node, *, deep: bool = True) -> Iterator[Node]:
-    """Yield the nodes of a rule, each once; `deep` those too of the rules that what it reads rests on."""
-    seen: set[int] = set()
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        if not isinstance(one, Meant) or deep:
-            waiting += parts(one)
-
-
-def paths_in(node: Node, *, deep: bool = True) -> set[str]:
-    """Name the dotted paths that a rule reads."""
-    return {path for one in nodes_in(node, deep=deep) if (path := _path(one)) is not None}
-
-
-def _path(node: Node) -> str | None:
-    if isinstance(node, Name):
-        return node.name
-    if isinstance(node, Field | Has):
-        before = _path(node.operand)
-        return None if before is None else f"{before}.{node.name}"
-    return None
-
-
-def _shown(node: Node) -> list[Node]:
-    """Give what a value shows of the rows and names that it reads."""
-    if isinstance(node, Meant):
-        return [Name(**_HERE, name=node.shown or node.meaning)]
-    if isinstance(node, Name):
-        return [node]
-    found = [one for part in parts(node) for one in _shown(part)]
-    if isinstance(node, Field) and isinstance(node.operand, Field | Name | Meant) and len(found) == 1:
-        return [replace(node, operand=found[0])]
-    return found
-
-
-def rule_of(said: str | None, renamed: Renames, table: str) -> Node:
-    """Give a view's rule over `row`; where there is none, everything holds."""
-    if said is None:
-        return literal(True)
-    node = parsed(said.strip().removeprefix("=").strip())
-    return renamed.rule(node, {"row": table}) if renamed else node
+def _said(step: StepDef, source: str | None) -> str:
+    """Say a step in short, for whoever reads what has become of it."""
+    words = [step.do, source or ""]
+    words += [f"{word} {step.fields[key]}" for key, word in (("where", "where"), ("id", "of id")) if key in step.fields]
+    return " ".join(filter(None, words))

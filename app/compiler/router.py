@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from app.errors import RowgateError
 
 T = TypeVar("T")
+Route = tuple[str, str]  # a method, and a path with names in braces
 MAX_PATH = 8192
 MAX_SEGMENTS = 64
 _UNCLEAR = re.compile(rb"[\x00-\x1f\x7f/\\]")

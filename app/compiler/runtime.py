@@ -1,16 +1,18 @@
 """The compiled project: immutable, and all that a request needs of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from app.compiler.inputs import BoundInputs
 from app.compiler.policy_tests import CompiledTest
 from app.compiler.responses import Responses
-from app.compiler.router import Router
+from app.compiler.router import Route, Router
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.validation import Validator
 from app.definitions.views import ViewDef
+from app.errors import Finding, RowgateError
 from app.relations.locks import Held
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
@@ -74,10 +76,14 @@ class ViewWriting:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """What relates the views of a project, and who may read each: what embedding one in another needs to know."""
+    """What relates the views of a project, and who may read each: what embedding one in another needs to know.
+
+    `closed` are views that are broken.
+    """
 
     relationships: Relationships
     access: Mapping[str, AccessLevel]
+    closed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +105,60 @@ class CompiledView:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """What is not compiled and yet has its place: routes of endpoints, and names of views."""
+
+    routes: tuple[Route, ...] = ()
+    views: frozenset[str] = frozenset()
+
+
+class DefinitionsBroken(RowgateError):
+    """What is stored of this part of the backend can't be compiled: nothing of it is served until it is repaired."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "definitions.broken"
+
+    def __init__(self) -> None:
+        """Say nothing of what it is."""
+        super().__init__("This is out of order until an admin repairs its definition.", headers={"Retry-After": "5"})
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The definitions that can't be compiled, by their places (`endpoints/submit`), each with its findings.
+
+    `everything` says that nothing can be served without them, `unplaced` that the path of an endpoint among them is
+    not known.
+    """
+
+    parts: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    everything: bool = False
+    unplaced: bool = False
+
+    def refuse(self, place: str | None = None) -> None:
+        """Raise DefinitionsBroken where everything is broken, or this part is."""
+        if self.everything or place in self.parts:
+            raise DefinitionsBroken
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """Everything of one revision.
 
-    `bigints` names the tables whose id is a bigint; `constraints` gives the columns and the message of each constraint.
-    `held` are the rows that chains hold, for which the tables have triggers.
+    `bigints` names the tables whose id is a bigint; `constraints` gives the columns and the message of each constraint;
+    `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
+    served, and `doubts` what would not be saved so today.
     """
 
     revision: int
     project: Project
     schema: Schema
-    router: Router[CompiledEndpoint]
+    router: Router[CompiledEndpoint | None]
     endpoints: Mapping[str, CompiledEndpoint]
     views: Mapping[str, CompiledView]
     bigints: frozenset[str]
     constraints: Mapping[str, tuple[tuple[str, ...], str | None]]
     tests: tuple[CompiledTest, ...] = ()
     held: frozenset[Held] = frozenset()
+    broken: Broken = Broken()
+    doubts: tuple[Finding, ...] = ()

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.auth.admin_access import VIEWER
 from app.auth.routes.router import answer
-from app.compiler.doubts import access_matrix
+from app.compiler.doubts import stored_matrix
 from app.control_plane.document import active
 
 router = APIRouter()
@@ -14,6 +14,6 @@ router = APIRouter()
 
 @router.get("/access", dependencies=[VIEWER])
 async def get_access(request: Request) -> Response:
-    """Give each endpoint and view with who gets in and through what, and the findings about them."""
-    _, project = await active(request)
-    return answer(await asyncio.to_thread(access_matrix, project))
+    """Give each endpoint and view that is served with who gets in and through what, and the findings about them."""
+    _, stored = await active(request)
+    return answer(await asyncio.to_thread(stored_matrix, stored))

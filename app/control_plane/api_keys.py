@@ -6,8 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from app.auth.admin_access import VIEWER, Editor, denied
-from app.auth.admins import ROLES
+from app.auth.admin_access import VIEWER, Editor, hold_rank
 from app.auth.api_keys import KeyGrant, create_key
 from app.auth.audit import audit
 from app.auth.routes.body import Body, BodyInvalid, read
@@ -57,8 +56,7 @@ async def post_key(request: Request, admin: Editor) -> Response:
     """Make an API key, and show it this once; nobody makes one that may do more than they may."""
     body = await read(request, KeyBody)
     roles = known_roles(request, body.roles)
-    if body.admin_role is not None and ROLES.index(body.admin_role) > ROLES.index(admin.role):
-        raise await denied(request, admin, "A key can't have a higher role than yours.")
+    await hold_rank(request, admin, body.admin_role, "A key can't have a higher role than yours.")
     grant = KeyGrant(body.name, tuple(roles), body.admin_role, _moment(body.expires_at))
     state = request.app.state
     async with state.pool.lease() as connection, connection.transaction():
@@ -79,10 +77,20 @@ def _moment(text: str | None) -> datetime | None:
 
 @router.delete("/api-keys/{name}", status_code=204)
 async def revoke_key(request: Request, admin: Editor, name: str) -> Response:
-    """Revoke an API key; it ends with this."""
-    async with request.app.state.pool.lease() as connection, connection.transaction():
+    """Revoke an API key; it ends with this. Nobody revokes one that may do more than they may."""
+    pool = request.app.state.pool
+    async with pool.lease() as connection:
+        held = await connection.fetchrow(
+            "SELECT id, admin_role FROM rowgate.api_keys WHERE name = $1 AND revoked_at IS NULL", name
+        )
+    if held is None:
+        raise NotThere("key")
+    await hold_rank(request, admin, held["admin_role"], "This key has a higher role than yours.")
+    async with pool.lease() as connection, connection.transaction():
+        # By its id, whose role never changes: another key may have come to have this name.
         found = await connection.fetchval(
-            "UPDATE rowgate.api_keys SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL RETURNING id", name
+            "UPDATE rowgate.api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id",
+            held["id"],
         )
         if found is None:
             raise NotThere("key")

@@ -1,6 +1,7 @@
 """The whole backend as one document, its revisions, and the audit log."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -9,10 +10,13 @@ from fastapi import APIRouter, Query, Request, Response
 from app.auth.admin_access import VIEWER, Editor
 from app.auth.routes.router import answer
 from app.changes.apply import DefinitionInvalid, Plan, apply_project
+from app.changes.commands import whole
 from app.changes.files import dump_yaml, load_text
+from app.changes.standing import refused
 from app.compiler.check import check_project
 from app.control_plane.named import NotThere
-from app.definitions.project import Project, dump_project, parse_project
+from app.definitions.project import Project, parse_project
+from app.definitions.stored import Stored
 from app.errors import Finding, RowgateError
 from app.json_body import parse_json, plain_numbers
 from app.read_body import read_body
@@ -97,21 +101,27 @@ def parsed(document: Any) -> Project:
 
 
 async def make_live(
-    request: Request, project: Project, actor: str, wanted: Options, comment: str | None = None
+    request: Request,
+    project: Project,
+    actor: str,
+    wanted: Options,
+    comment: str | None = None,
+    keep: Collection[tuple[str, str]] | None = None,
 ) -> Plan:
-    """Apply a project, and serve it before the answer goes out."""
+    """Apply a project, and serve it before the answer goes out; `keep` is that of `apply_project`."""
     state = request.app.state
     plan = await apply_project(
         state.engine, project, author=actor, destroy=wanted.destroy, dry_run=wanted.dry_run,
         expected_revision=wanted.expected, comment=comment, judge=state.tests.judge, allow_wider=wanted.allow_wider,
+        keep=keep,
     )  # fmt: skip
     if not wanted.dry_run:
         await state.live.refresh()
     return plan
 
 
-async def active(request: Request) -> tuple[int, Project]:
-    """Read the live revision and its project."""
+async def active(request: Request) -> tuple[int, Stored]:
+    """Read the live revision and what is stored of it."""
     async with request.app.state.pool.lease() as connection:
         return await load_active(connection)
 
@@ -119,11 +129,11 @@ async def active(request: Request) -> tuple[int, Project]:
 @router.get("/config", dependencies=[VIEWER])
 async def get_config(request: Request) -> Response:
     """Give the whole backend, as YAML or JSON by Accept."""
-    revision, project = await active(request)
+    revision, stored = await active(request)
     accept = request.headers.get("accept", "")
     if any(kind in accept for kind in _YAML):
-        return Response(dump_yaml(project), 200, etag(revision), media_type="application/yaml")
-    response = answer(dump_project(project))
+        return Response(dump_yaml(stored), 200, etag(revision), media_type="application/yaml")
+    response = answer(stored.document)
     response.headers.update(etag(revision))
     return response
 
@@ -151,11 +161,15 @@ async def plan_config(request: Request) -> Response:
 
 @router.post("/check", dependencies=[VIEWER])
 async def check(request: Request) -> Response:
-    """Check a document without saving it."""
+    """Check a document without saving it; what is stored so and would not be saved so today is a doubt."""
     project, findings = parse_project(await read_document(request))
-    found: list[Finding] = findings if project is None else await asyncio.to_thread(check_project, project)
-    listed = [one.shown() for one in found]
-    return answer({"valid": not listed, "findings": listed})
+    found: list[Finding] = findings
+    if project is not None:
+        findings = await asyncio.to_thread(check_project, project)
+        _, stored = await active(request)
+        found = await asyncio.to_thread(refused, findings, stored.project, project, lenient=False)
+    doubts = [one.shown() for one in findings if one not in found]
+    return answer({"valid": not found, "findings": [one.shown() for one in found], "doubts": doubts})
 
 
 @router.get("/revisions", dependencies=[VIEWER])
@@ -180,8 +194,8 @@ async def get_revision(request: Request, number: int) -> Response:
     """Give a revision with the whole document as it was."""
     async with request.app.state.pool.lease() as connection:
         row = await _revision(connection, number)
-        project = await load_revision(connection, number)
-    return answer({**dict(row), "document": dump_project(project)})
+        stored = await load_revision(connection, number)
+    return answer({**dict(row), "document": stored.document})
 
 
 async def _revision(connection: Any, number: int) -> Any:
@@ -198,8 +212,8 @@ async def restore_revision(request: Request, admin: Editor, number: int) -> Resp
     """Go back to a revision, as a new one; what came since and holds data needs `destroy`, as any drop does."""
     async with request.app.state.pool.lease() as connection:
         await _revision(connection, number)
-        project = await load_revision(connection, number)
-    plan = await make_live(request, project, admin.actor, options(request), f"restore revision {number}")
+        stored = await load_revision(connection, number)
+    plan = await make_live(request, whole(stored), admin.actor, options(request), f"restore revision {number}")
     return answer(plan.shown())
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, Field, StringConstraints
 
-from app.auth.admin_access import VIEWER, Editor
+from app.auth.admin_access import EDITOR, Editor
 from app.auth.audit import audit
 from app.auth.routes.body import Body, read
 from app.auth.routes.router import answer
@@ -66,7 +66,7 @@ def _shown(row: Any, status: int = 200) -> Response:
     return response
 
 
-@router.get("/secrets", dependencies=[VIEWER])
+@router.get("/secrets", dependencies=[EDITOR])
 async def list_secrets(request: Request) -> Response:
     """List the names of secrets, and what else is known of them; their values are nowhere to be had."""
     async with request.app.state.pool.lease() as connection:
@@ -74,7 +74,7 @@ async def list_secrets(request: Request) -> Response:
     return answer([{key: item for key, item in dict(row).items() if key != "version"} for row in rows])
 
 
-@router.get("/secrets/{name}", dependencies=[VIEWER])
+@router.get("/secrets/{name}", dependencies=[EDITOR])
 async def get_secret(request: Request, name: str) -> Response:
     """Give what is known of a secret, without its value, with an ETag that every change changes."""
     async with request.app.state.pool.lease() as connection:

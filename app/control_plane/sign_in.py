@@ -9,10 +9,10 @@ from app.auth.admin_access import Viewer
 from app.auth.admins import AdminSession
 from app.auth.audit import audit
 from app.auth.failures import attempt
+from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.body import Body, read
 from app.auth.routes.router import answer
-from app.auth.sessions import RefreshTokenInvalid
 from app.auth.sign_in import SignInRefused
 from app.auth.tokens import LIFETIME
 from app.client_address import client_address
@@ -66,8 +66,8 @@ async def sign_in(request: Request) -> Response:
     body = await read(request, SignInBody)
     state = request.app.state
     address = client_address(request.scope, state.settings.trusted_proxies)
-    tried = attempt(state.limiter, "admin", body.email, address)
-    await tried.begin(state.pool)
+    tried = attempt(state.pool, "admin", body.email, address)
+    await tried.begin()
     async with state.pool.lease() as connection:
         stored = await admins.stored_admin(connection, body.email)
     try:
@@ -86,11 +86,12 @@ async def sign_in(request: Request) -> Response:
 async def refresh(request: Request) -> Response:
     """Give new tokens for a refresh token, which ends with that."""
     body = await read(request, RefreshBody)
-    async with request.app.state.pool.lease() as connection, connection.transaction():
-        session = await admins.refresh(connection, body.refresh_token)
-    if session is None:
+    state = request.app.state
+    async with state.pool.lease() as connection, connection.transaction():
+        session = await admins.refresh(connection, body.refresh_token, state.auth.refresh_key)
+    if isinstance(session, Reused):
         raise RefreshTokenInvalid
-    return answer(_tokens(request.app.state, session))
+    return answer(_tokens(state, session))
 
 
 async def sign_out(request: Request, admin: Viewer) -> Response:

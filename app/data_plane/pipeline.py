@@ -23,8 +23,10 @@ from app.data_plane.stages.authorize import authorize
 from app.data_plane.stages.bind import bind
 from app.data_plane.stages.chain import chain
 from app.data_plane.stages.execute import execute
+from app.definitions.endpoints import TIMEOUT
 from app.errors import FieldError, RowgateError
 from app.json_body import json_or_text
+from app.lock_waits import WAIT_FOR_ROWS, wait_for_rows
 from app.rate_limit_headers import limit_headers
 from app.rate_limits import Limit, Outcome
 from app.relations.faults import CommitUnknown, ConstraintViolated, Contended, Retryable, Stale
@@ -149,7 +151,9 @@ async def _run(
                 call.trace = rehearsal.trace
                 call.trace.hide(hidden_in([env, json_or_text(request.sent)]) | hidden_in_query(request.query))
             request.call = call
-            async with asyncio.timeout(target.timeout):
+            if request.deadline is None:
+                request.deadline = asyncio.get_running_loop().time() + target.timeout
+            async with asyncio.timeout_at(request.deadline):
                 answer = await run_once(once, request, call, partial(_carried_out, target, request, call, entered))
                 request.responds()
                 await db.confirm()
@@ -185,7 +189,8 @@ async def _carried_out(target: Target, request: Request, call: Call, entered: Ca
 def _session(plane: Plane, guard: Guard, begin: str | None, target: Target, rehearsal: Rehearsal | None) -> Session:
     if rehearsal is None:
         by = (type(target), target.compiled.name)
-        return Session(plane.pool, guard, begin=begin, locks=target.locks, on_behalf_of=by)
+        patience = WAIT_FOR_ROWS if target.timeout == TIMEOUT else wait_for_rows(target.timeout)
+        return Session(plane.pool, guard, begin=begin, locks=target.locks, on_behalf_of=by, patience=patience)
     return rehearsal.session(plane.pool, guard, begin, target.locks)
 
 

@@ -5,16 +5,15 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import asyncpg
 
-from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
+from app.compiler.stored import compile_stored, nothing_served
 from app.database import DatabaseUnavailable, Pool, connect
 from app.database_clock import DatabaseClock
-from app.definitions.project import EMPTY, Project
+from app.definitions.stored import Stored
 from app.errors import RowgateError
 from app.store.active import load_active
 
@@ -50,20 +49,25 @@ class Live:
         self._seen = -IN_TOUCH_SECONDS
         self._watcher: asyncio.Task[None] | None = None
         self.clock = DatabaseClock()
-        self.compiles = True
         self.on_change: list[Callable[[Runtime], None]] = []
 
     @property
     def runtime(self) -> Runtime:
-        """Give the runtime; raises NotReady before the first could be read."""
+        """Give the runtime; raises NotReady before the first could be read, DefinitionsBroken if it serves nothing."""
         if self._runtime is None:
             raise NotReady("The server has not read its definitions yet.", headers={"Retry-After": "1"})
+        self._runtime.broken.refuse()
         return self._runtime
 
     @property
     def ready(self) -> bool:
         """Say whether definitions are served, and are those that the database has."""
-        return self._runtime is not None and self.compiles
+        return self._runtime is not None and not self._runtime.broken.everything
+
+    @property
+    def broken(self) -> list[str]:
+        """Name the definitions that can't be served."""
+        return [] if self._runtime is None else sorted(self._runtime.broken.parts)
 
     @property
     def in_touch(self) -> bool:
@@ -92,20 +96,21 @@ class Live:
             self.clock.measured(seen["at"], asked)
             if self._runtime is not None and self._runtime.revision == seen["revision"]:
                 return
-            revision, project = await load_active(connection)
-        await self._compile(revision, project)
+            revision, stored = await load_active(connection)
+        await self._compile(revision, stored)
 
-    async def _compile(self, revision: int, project: Project) -> None:
+    async def _compile(self, revision: int, stored: Stored) -> None:
         # In a thread, since a large project takes longer than a request should wait for the loop.
-        runtime, findings = await asyncio.to_thread(compile_project, project, revision)
-        self.compiles = runtime is not None
-        if runtime is None:
-            _log.error("revision %d doesn't compile, and the one before goes on serving: %s", revision, findings[0])
-            before = self._runtime or compile_project(EMPTY)[0]
-            runtime = None if before is None else replace(before, revision=revision)
+        try:
+            runtime = await asyncio.to_thread(compile_stored, stored, revision)
+        except Exception:
+            # Under this number nothing older may be served: what was made private meanwhile would be public.
+            _log.exception("compiling revision %d failed", revision)
+            runtime = nothing_served(revision, {})
+        _tell(runtime)
         self._runtime = runtime
-        for tell in self.on_change:
-            if runtime is not None:
+        if not runtime.broken.everything:
+            for tell in self.on_change:
                 tell(runtime)
 
     def start(self) -> None:
@@ -140,6 +145,16 @@ class Live:
         finally:
             if listener is not None:
                 listener.terminate()
+
+
+def _tell(runtime: Runtime) -> None:
+    """Log what of a revision isn't served, and what would not be saved so today."""
+    if runtime.broken.everything:
+        _log.error("revision %d is broken, and nothing of it is served until it is repaired", runtime.revision)
+    for place, findings in runtime.broken.parts.items():
+        _log.error("revision %d: %s is broken and not served: %s", runtime.revision, place, findings[0])
+    for doubt in runtime.doubts:
+        _log.warning("revision %d: this would not be saved so today: %s", runtime.revision, doubt)
 
 
 async def _listen(url: str, woken: asyncio.Event) -> Any:

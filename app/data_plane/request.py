@@ -16,11 +16,12 @@ class Request:
 
     `caller` is who it turned out to be, `stage` how far it came, `call` its last run through a chain,
     `template` the path that its endpoint declares: from these can be told afterwards where it stood.
+    `deadline`, in the loop's time, is when its time is over, however often it runs.
     """
 
     __slots__ = (
-        "_body", "_receive", "address", "call", "caller", "headers", "id", "method", "path", "query", "stage",
-        "template",
+        "_body", "_receive", "address", "call", "caller", "deadline", "headers", "id", "method", "path", "query",
+        "stage", "template",
     )  # fmt: skip
 
     def __init__(self, scope: Any, receive: Any, request_id: str, trusted: Networks) -> None:
@@ -37,6 +38,7 @@ class Request:
         self.caller: Identity | None = None
         self.stage = "authenticate"
         self.template: str | None = None
+        self.deadline: float | None = None
 
     def entered(self, stage: str, **_more: Any) -> None:
         """Note which stage has begun; what a rehearsal would record besides is let go."""

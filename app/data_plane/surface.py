@@ -21,11 +21,21 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Say whether requests can be served: the database answers, and its definitions are compiled. Asks it nothing."""
-    live = request.app.state.live
+    """Say whether requests can be served: the database answers, and its definitions are compiled. Asks it nothing.
+
+    Without the store of rate limits it is ready all the same: sign-in and all that isn't limited go on. So it is while
+    others are served beside definitions that are out of order, which `broken` names.
+    """
+    state = request.app.state
+    live, watch, embedded_up = state.live, state.limiter.watch, state.embedded_up
     checks = {"database": live.in_touch, "definitions": live.ready}
+    if embedded_up is not None:
+        checks["embedded_postgres"] = bool(embedded_up)
     ready = all(checks.values())
-    document = {"status": "ready" if ready else "not ready", "checks": checks}
+    if watch is not None:
+        checks["limits"] = watch.answers
+    status = "not ready" if not ready else "ready" if all(checks.values()) and not live.broken else "degraded"
+    document = {"status": status, "checks": checks, "broken": live.broken}
     return Response(to_json(document), 200 if ready else 503, media_type="application/json")
 
 

@@ -30,6 +30,9 @@ def _texts(said: Any) -> Any:
 Status = Annotated[str, StringConstraints(pattern=re.compile(r"^([1-5]([0-9]{2}|XX)|default)$"))]
 
 
+TIMEOUT = 10.0  # seconds that a request may take where its endpoint says nothing, and for a view
+
+
 class EndpointDef(StepsMixin):
     """One endpoint, served under `/api`."""
 
@@ -44,7 +47,7 @@ class EndpointDef(StepsMixin):
     rules: Items[RuleDef] = ()
     middleware: Items[UseDef] = ()
     skip: Items[Name] = ()
-    timeout: float = Field(default=10, gt=0, le=300)
+    timeout: float = Field(default=TIMEOUT, gt=0, le=300)
     body_limit: int = Field(default=1024 * 1024, ge=1, le=32 * 1024 * 1024)
     max_bytes: MaxBytes = MAX_BYTES
     isolation: Literal["read committed", "serializable"] = "read committed"

@@ -22,6 +22,8 @@ HostAndPort = Annotated[
     str, StringConstraints(pattern=re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$"))
 ]
 
+_PART = re.compile(r"[a-z]+(?:/[^./:()]+)?")
+
 # Each section of named definitions, and what one of it is called.
 KINDS = {
     "roles": "role",
@@ -174,6 +176,12 @@ def _finding(document: Mapping[str, Any], problem: Any) -> Finding:
     elif problem["type"] == "missing":
         message = f"{problem['loc'][-1]!r} is required"
     return Finding(place_of(document, problem["loc"]), message)
+
+
+def part_of(place: str) -> str:
+    """Give the definition that a place is in: `endpoints/submit`, `users`, `project`; an empty text for none."""
+    found = _PART.match(place)
+    return found[0] if found is not None else ""
 
 
 def place_of(document: object, location: Sequence[str | int]) -> str:

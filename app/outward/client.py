@@ -135,7 +135,9 @@ class Outward:
         headers = [(name.encode(), value.encode()) for name, value in call.headers]
         headers.append((b"Accept-Encoding", b"identity"))
         try:
-            request = httpx.Request(call.method, target.url, headers=headers, content=call.body)
+            # Said here, since the client's own timeout would end what may take longer.
+            times = {"timeout": httpx.Timeout(call.timeout).as_dict()}
+            request = httpx.Request(call.method, target.url, headers=headers, content=call.body, extensions=times)
             response = await client.send(request, stream=True, follow_redirects=False)
             try:
                 return await _read(response)

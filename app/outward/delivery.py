@@ -53,7 +53,7 @@ class Delivery:
             try:
                 found = await self.deliver_due()
             except (RowgateError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                _log.warning("the outbox can't be read: %s", type(error).__name__)
+                _log.warning("the outbox can't be emptied now: %s", type(error).__name__)
             except Exception:
                 _log.exception("delivering failed")
             if not found:
@@ -61,14 +61,15 @@ class Delivery:
 
     async def deliver_due(self) -> int:
         """Make the calls that are due, some at once; gives how many there were. No connection is held meanwhile."""
+        allow = self._allow()  # first: while nothing says what may be called, no attempt is used up
         async with self._pool.lease() as connection:
             letters = await claim(connection, AT_ONCE)
-        await asyncio.gather(*(self._deliver(one) for one in letters))
+        await asyncio.gather(*(self._deliver(one, allow) for one in letters))
         return len(letters)
 
-    async def _deliver(self, claimed: Claimed) -> None:
+    async def _deliver(self, claimed: Claimed, allow: Sequence[str]) -> None:
         try:
-            answer = await self._outward.send(_signed(claimed, opened(claimed, self._outward.key, self._allow())))
+            answer = await self._outward.send(_signed(claimed, opened(claimed, self._outward.key, allow)))
             if not 200 <= answer.status < 300:
                 raise AnswerRefused
         except CircuitOpen:

@@ -34,14 +34,18 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address that answers; raises Denied if any of them may not be called."""
+        """Connect to the first address that answers, each in its share of the time.
+
+        Raises Denied if any of them may not be called.
+        """
         addresses = await _resolved(host, port)
         if not all(map(self._allowed, addresses)):
             raise Denied
+        share = None if timeout is None else timeout / max(1, len(addresses))
         failure: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError("there is no address")
         for address in addresses:
             try:
-                stream = await self._tcp.connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await self._tcp.connect_tcp(address, port, share, local_address, socket_options)
                 return BoundedStream(stream)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error

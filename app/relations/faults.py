@@ -185,7 +185,7 @@ def translated(error: BaseException, *, committing: bool = False, reading: bool 
             hint="Send the request again with the same Idempotency-Key, or look whether it was made.",
         )
     if lost:
-        return DatabaseUnavailable("The database is not available.", headers=_RETRY_AFTER)
+        return DatabaseUnavailable("The database is not available.")
     return DatabaseFailed(f"Postgres refused a statement: {state}.")
 
 

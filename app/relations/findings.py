@@ -1,5 +1,8 @@
 """Findings as they are gathered: an expression's problems get the place of the field that holds it."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from app.errors import Finding
 from app.expressions.check import Expression, ExpressionErrors, Scope, check
 from app.expressions.problems import excerpt, near
@@ -21,9 +24,22 @@ class Findings:
         hint: str | None = None,
         code: str = "definition.invalid",
         excerpt: str | None = None,
+        *,
+        stricter: bool = False,
     ) -> None:
-        """Add a finding."""
-        self.found.append(Finding(place, message, hint, code, excerpt))
+        """Add a finding; one that is `stricter` leaves what it is about compiled as it was before the rule came."""
+        self.found.append(Finding(place, message, hint, code, excerpt, stricter))
+
+    @property
+    def refusing(self) -> int:
+        """Count the findings that refuse what is stored too: a part during which more came up was not compiled."""
+        return sum(not finding.stricter for finding in self.found)
+
+    def harden(self, hardens: Callable[[Finding], bool], since: int = 0) -> None:
+        """Take some of the findings from `since` on as refusing: what they are about could not be compiled."""
+        self.found[since:] = [
+            replace(finding, stricter=finding.stricter and not hardens(finding)) for finding in self.found[since:]
+        ]
 
     def unknown(self, place: str, what: str, name: str, known: "list[str] | tuple[str, ...]") -> None:
         """Add the finding that a name is not known, with the near match or what there is."""

@@ -34,7 +34,7 @@ _MOST_LISTED = 1_000
 def related_column(at: str, column: ViewColumnDef, other: Source, scope: Scope, findings: Findings) -> Related | None:
     """Check a column that is computed from rows of another table or view."""
     over_both = Scope({**scope.names, "item": other.item}, rows=frozenset({"row", "item"}))
-    before = len(findings.found)
+    before = findings.refusing
     where = value = None
     if column.where is not None:
         where = rule_expression(f"{at}.where", column.where, over_both, findings)
@@ -44,7 +44,7 @@ def related_column(at: str, column: ViewColumnDef, other: Source, scope: Scope, 
         if value is not None and not has_sql(f"{at}.{key}", value, findings):
             value = None
     order = order_by(f"{at}.order", column.order, other.item, findings)
-    if len(findings.found) > before:
+    if findings.refusing > before:
         return None
     source = str(column.source)
     kind = _related_type(source, other, value)

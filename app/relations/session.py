@@ -89,6 +89,7 @@ class Session:
         "_in_transaction",
         "_locks",
         "_on_behalf_of",
+        "_patience",
         "_patient",
         "_pool",
         "_watch",
@@ -108,14 +109,16 @@ class Session:
         ends: Ends = LASTING,
         watch: Watch | None = None,
         on_behalf_of: object = None,
+        patience: str = WAIT_FOR_ROWS,
     ) -> None:
         """Take nothing yet; `begin` is the statement that opens the transaction, None for a session without one.
 
         `locks` are those that lock what the transaction needs before any of it sees the database.
         `watch` is told of every statement. Without a guard there is nothing to confirm. `on_behalf_of` names the share
-        of the pool that the connection is taken for.
+        of the pool that the connection is taken for. `patience` is the statement that lets it wait for rows.
         """
         self._pool = pool
+        self._patience = patience
         self._on_behalf_of = on_behalf_of
         self._guard = guard
         self._begin = begin
@@ -212,7 +215,7 @@ class Session:
                 if self._in_transaction or not statement.waits:
                     raise
                 # By itself it waits no longer for a row than readers wait; nothing has happened, and now it may.
-                await self._connection.execute(f"BEGIN; {WAIT_FOR_ROWS}")
+                await self._connection.execute(f"BEGIN; {self._patience}")
                 self._in_transaction = self._patient = True
                 found = await self._fetch(statement, parameters)
         except FAULTS as error:
@@ -304,7 +307,7 @@ class Session:
             return
         said = [] if self._in_transaction else [begin]
         if (waits or self._locks) and not self._patient and begin.startswith("BEGIN"):
-            said.append(WAIT_FOR_ROWS)
+            said.append(self._patience)
             self._patient = True
         if not self._in_transaction:
             said += self._locks

@@ -55,10 +55,10 @@ def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings)
         hint = "people sign up, and change their own row by PUT /auth/v1/user"
         findings.report(f"{place}.allow", "users can't be written through a view", hint)
         return None
-    before = len(findings.found)
+    before = findings.refusing
     writable = Writable(_columns(view, source, findings), _presets(view, source.table, scope, findings))
     _check_settable(view, source.table, writable, findings)
-    return writable if len(findings.found) == before else None
+    return writable if findings.refusing == before else None
 
 
 def _columns(view: ViewDef, source: Source, findings: Findings) -> dict[str, ColumnDef]:

@@ -11,7 +11,7 @@ from app.relations.aggregate import Aggregated, aggregate_rows, aggregated_type
 from app.relations.locks import Reading
 from app.relations.rules import has_sql
 from app.relations.source import Source
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.context import Context, Kind, ReadsFrom, Step, never
 from app.steps.holding import held_read
 from app.steps.running import Call
 
@@ -55,7 +55,7 @@ def _compile(body: AggregateBody, context: Context) -> Step | None:
     source = context.source(body.from_)
     if source is None:
         return None
-    before = len(context.findings.found)
+    before = context.findings.refusing
     condition = None if body.where is None else context.where("where", body.where, source.item)
     for column in body.group_by:
         if column not in source.item.fields:
@@ -63,7 +63,7 @@ def _compile(body: AggregateBody, context: Context) -> Step | None:
     values = {name: _value(name, said, source, context) for name, said in body.values.items()}
     if repeated := [name for name in body.group_by if name in body.values]:
         context.report(f"values.{repeated[0]}", f"{repeated[0]!r} is a column of group_by too", "give one another name")
-    if len(context.findings.found) > before:
+    if context.findings.refusing > before:
         return None
     found = {name: value for name, value in values.items() if value is not None}
     statement = aggregate_rows(source, condition, body.group_by, found, MOST_GROUPS, context.max_bytes)
@@ -93,4 +93,4 @@ def _value(name: str, value: AggregateValue, source: Source, context: Context) -
     return Aggregated(function, expression, kind)
 
 
-AGGREGATE = Kind(AggregateBody, _compile)
+AGGREGATE = Kind(AggregateBody, _compile, refuses=never)

@@ -7,7 +7,7 @@ from app.definitions.names import Items
 from app.definitions.steps import StepDef
 from app.expressions.evaluate import compile_condition
 from app.expressions.types import DYN, Type
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Kind, Step, StepBody, never
 from app.steps.running import Call, run_chain
 
 
@@ -49,4 +49,4 @@ def _compile(body: IfBody, context: Context) -> Step | None:
     )
 
 
-IF = Kind(IfBody, _compile)
+IF = Kind(IfBody, _compile, refuses=never)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.definitions.names import BoundName, Name
 from app.expressions.types import Record
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Kind, Step, StepBody, never
 from app.steps.running import Call, run_chain
 
 
@@ -50,4 +50,4 @@ def _compile(body: CallBody, context: Context) -> Step | None:
     )
 
 
-CALL = Kind(CallBody, _compile)
+CALL = Kind(CallBody, _compile, refuses=never)

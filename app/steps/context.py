@@ -98,9 +98,9 @@ class Context:
         """Give the context in which these names are known too."""
         return dataclasses.replace(self, scope=self.scope.with_names(**names)) if names else self
 
-    def report(self, key: str, message: str, hint: str | None = None) -> None:
-        """Add a finding about a field of the step."""
-        self.findings.report(f"{self.place}.{key}", message, hint)
+    def report(self, key: str, message: str, hint: str | None = None, *, stricter: bool = False) -> None:
+        """Add a finding about a field of the step; one that is `stricter` leaves the step compiled."""
+        self.findings.report(f"{self.place}.{key}", message, hint, stricter=stricter)
 
     def expression(self, key: str, text: str, expected: Type | None = None) -> Expression | None:
         """Check an expression field that is evaluated in process."""
@@ -156,12 +156,31 @@ class StepBody(Definition):
     """The base of the fields that a kind takes."""
 
 
+Fields = Mapping[str, Any]
+"""What a definition says of a step, beside what every kind takes."""
+
+
+def always(_said: Fields) -> bool:
+    """Hold of a kind whatever a step of it says."""
+    return True
+
+
+def never(_said: Fields) -> bool:
+    """Hold of no step of a kind."""
+    return False
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of step: the fields it takes and the check that also compiles it.
 
     `writes` says whether it writes its `table`, `deletes` whether rows go by that, `changes_users` whether it writes
     `users`, `repeats` whether it runs its nested steps more than once.
+    `refuses` says of a step's fields whether it may end a request with a refusal: so it is, unless the kind proves that
+    it isn't. What steps inside it refuse is theirs, and a value without an answer is a fault, no refusal.
+    `grows` says whether it refuses only where it finds no row: whoever gets past it does so too where there are more.
+    `lasts` says whether what it does has happened even where a later step refuses, `picks` whether it takes only some
+    of the rows that its condition holds for, and so takes others where fewer are left.
     """
 
     body: type[StepBody]
@@ -170,6 +189,10 @@ class Kind:
     deletes: bool = False
     changes_users: bool = False
     repeats: bool = False
+    refuses: Callable[[Fields], bool] = always
+    grows: bool = False
+    lasts: Callable[[Fields], bool] = never
+    picks: Callable[[Fields], bool] = never
 
 
 class ReadsFrom(StepBody):

@@ -7,7 +7,7 @@ from app.definitions.names import BoundName
 from app.expressions.types import INT
 from app.relations.locks import Reading
 from app.relations.select import count_rows
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.context import Context, Kind, ReadsFrom, Step, never
 from app.steps.holding import held_read
 from app.steps.running import Call
 
@@ -33,4 +33,4 @@ def _compile(body: CountBody, context: Context) -> Step | None:
     return Step(count, {name: INT}, statements=read.statements)
 
 
-COUNT = Kind(CountBody, _compile)
+COUNT = Kind(CountBody, _compile, refuses=never)

@@ -7,7 +7,7 @@ from app.definitions.names import BoundName
 from app.expressions.types import BOOL
 from app.relations.locks import Reading
 from app.relations.select import any_row
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.context import Context, Kind, ReadsFrom, Step, never
 from app.steps.holding import held_read
 from app.steps.running import Call
 
@@ -33,4 +33,4 @@ def _compile(body: ExistsBody, context: Context) -> Step | None:
     return Step(exists, {name: BOOL}, statements=read.statements)
 
 
-EXISTS = Kind(ExistsBody, _compile)
+EXISTS = Kind(ExistsBody, _compile, refuses=never)

@@ -64,4 +64,10 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
     return Step(fetch, {name: source.record}, statements=read.statements, locks=body.lock, measured=True)
 
 
-FETCH = Kind(FetchBody, _compile)
+FETCH = Kind(
+    FetchBody,
+    _compile,
+    refuses=lambda said: not said.get("optional"),
+    grows=True,
+    picks=lambda said: said.get("id") is None,
+)

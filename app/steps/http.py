@@ -18,7 +18,7 @@ from app.outward.refusals import CallFailed
 from app.outward.secrets import Secret, load_secrets
 from app.outward.uses import audit_uses
 from app.relations.values import Value
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Fields, Kind, Step, StepBody
 from app.steps.running import Call
 
 ANSWER = Record("answer", {"status": INT, "headers": MapOf(STRING, STRING), "body": DYN, "error": STRING})
@@ -225,4 +225,14 @@ def _may_stand_here(context: Context) -> bool:
     return False
 
 
-HTTP = Kind(HttpBody, _compile)
+def _at_once(said: Fields) -> bool:
+    """Say whether the call is made when the step runs: then the transaction has ended before it."""
+    return said.get("after") is None
+
+
+HTTP = Kind(
+    HttpBody,
+    _compile,
+    refuses=lambda said: _at_once(said) and said.get("on_error") != "bind",
+    lasts=_at_once,
+)

@@ -60,7 +60,7 @@ def _compile(body: InsertBody, context: Context) -> Step | None:
     if table.name == "users":
         context.report("table", "people come into users by signing up", "use sign-up, or the admin API")
         return None
-    before = len(context.findings.found)
+    before = context.findings.refusing
     conflict = None if body.on_conflict is None else _conflict(body.on_conflict, table, context)
     if body.set is not None:
         made = _one_row(body.set, table, conflict, context)
@@ -68,7 +68,7 @@ def _compile(body: InsertBody, context: Context) -> Step | None:
         made = _given_rows(body.rows, table, conflict, context)
     else:
         made = _listed_rows(body.rows or (), table, conflict, context)
-    return made(body.as_) if made is not None and len(context.findings.found) == before else None
+    return made(body.as_) if made is not None and context.findings.refusing == before else None
 
 
 def _one_row(said: Mapping[str, Any], table: Table, conflict: OnConflict | None, context: Context) -> _Made | None:
@@ -145,7 +145,7 @@ def _columns_of(expression: Expression) -> Mapping[str, Type] | None:
 
 
 def _fits(columns: Mapping[str, Type], table: Table, context: Context) -> bool:
-    before = len(context.findings.found)
+    before = context.findings.refusing
     for name in unwritable(table, list(columns)):
         context.report("rows", f"{name!r} is kept by the database", "leave it out")
     for name, kind in columns.items():
@@ -154,7 +154,7 @@ def _fits(columns: Mapping[str, Type], table: Table, context: Context) -> bool:
         elif not assignable(kind, table.columns[name].type):
             wanted = describe(table.columns[name].type)
             context.report("rows", f"{name} is {describe(kind)}, and {wanted} is wanted")
-    return len(context.findings.found) == before
+    return context.findings.refusing == before
 
 
 def _many_step(insert: Callable[[Call], Awaitable[list[Any]]], name: str | None, table: Table) -> Step:

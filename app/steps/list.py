@@ -12,7 +12,7 @@ from app.relations.rules import order_by
 from app.relations.select import select_rows
 from app.relations.source import Source
 from app.relations.statement import Evaluator
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.context import Context, Kind, ReadsFrom, Step, never
 from app.steps.holding import held_read
 from app.steps.running import Call
 
@@ -73,4 +73,4 @@ def _at_least_zero(said: Any, context: Context) -> Evaluator | None:
     return lambda env: max(0, evaluate(env) or 0)
 
 
-LIST = Kind(ListBody, _compile)
+LIST = Kind(ListBody, _compile, refuses=never, picks=lambda said: bool({"limit", "offset"} & set(said)))

@@ -11,12 +11,13 @@ from app.expressions.evaluate import compile_value
 from app.expressions.operations import EvaluationError
 from app.expressions.types import INT, STRING
 from app.rate_limit_headers import limit_headers
-from app.rate_limits import BadLimit, Limit, Outcome, StoreUnavailable, parse_limit
+from app.rate_limits import BadLimit, Limit, Outcome, parse_limit
 from app.relations.statement import Evaluator
 from app.relations.values import Value
 from app.steps.context import Context, Kind, Step, StepBody
 from app.steps.refusals import RateLimited
 from app.steps.running import Call, Counting
+from app.store_watch import StoreUnavailable
 
 _read_limit = lru_cache(maxsize=1024)(parse_limit)
 
@@ -125,4 +126,4 @@ def _key(evaluate: Evaluator) -> Any:
     return key
 
 
-RATE_LIMIT = Kind(RateLimitBody, _compile)
+RATE_LIMIT = Kind(RateLimitBody, _compile, refuses=lambda said: not said.get("dry_run"))

@@ -78,4 +78,4 @@ def _text(value: Any) -> str:
     return "".join(c if " " <= c <= "~" else " " if c.isspace() or c < " " else "?" for c in str(value)).strip()
 
 
-RESPOND = Kind(RespondBody, _compile)
+RESPOND = Kind(RespondBody, _compile, refuses=lambda said: said.get("status", 200) >= 400)

@@ -10,9 +10,10 @@ from app.auth.core import Accounts
 from app.auth.identity import Identity
 from app.errors import RowgateError
 from app.outward.client import Outward
-from app.rate_limits import Limit, Limiter, Outcome, StoreUnavailable
+from app.rate_limits import Limit, Limiter, Outcome
 from app.relations.session import Session
 from app.steps.trace import StepInfo, Trace
+from app.store_watch import StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)

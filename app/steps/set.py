@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from app.definitions.names import BoundName
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Kind, Step, StepBody, never
 from app.steps.running import Call
 
 
@@ -32,4 +32,4 @@ def _compile(body: SetBody, context: Context) -> Step | None:
     return Step(set_values, {name: known.scope.names[name] for name in body.values})
 
 
-SET = Kind(SetBody, _compile)
+SET = Kind(SetBody, _compile, refuses=never)

@@ -35,8 +35,8 @@ def _compile(body: SignInBody, context: Context) -> Step | None:
         accounts = call.accounts
         email, password = email_of(call.env) or "", password_of(call.env) or ""
         await let_go(call)
-        tried = attempt(call.limiter, "user", email, call.address)
-        await tried.begin(accounts.pool)
+        tried = attempt(accounts.pool, "user", email, call.address)
+        await tried.begin()
         async with accounts.pool.lease() as connection:
             stored = await stored_account(connection, email)
         try:

@@ -83,7 +83,7 @@ def _compile(body: UpdateUserBody, context: Context) -> Step | None:
 
 
 def _said(body: UpdateUserBody, context: Context) -> _Said | None:
-    before = len(context.findings.found)
+    before = context.findings.refusing
     user = context.expression("user", body.user, UUID)
     email = None if body.email is None else text_of("email", body.email, context)
     password = None if body.password is None else text_of("password", body.password, context)
@@ -92,7 +92,7 @@ def _said(body: UpdateUserBody, context: Context) -> _Said | None:
         may_wait(context)
     if not (body.email or body.password or body.set):
         context.report("set", "this changes nothing", "give email, password or set")
-    if user is None or values is None or len(context.findings.found) > before:
+    if user is None or values is None or context.findings.refusing > before:
         return None
     return _Said(compile_value(user), email, password, values)
 

@@ -66,6 +66,24 @@ class LiveRow(SQLModel, table=True):
     revision: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class ManagedRow(SQLModel, table=True):
+    """One file that manages the definitions, by its name and the SHA-256 of its bytes; without `until`, it does now."""
+
+    __tablename__ = "managed"
+    __table_args__ = (
+        Index("managed_in_force", text("(true)"), unique=True, postgresql_where=text("until IS NULL")),
+        {"schema": SCHEMA},
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    file: str = Field(sa_column=Column(Text, nullable=False))
+    digest: str = Field(sa_column=Column(Text, nullable=False))
+    since: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
+    )
+    until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
 class AuditRow(SQLModel, table=True):
     """One event of the audit log, written in the transaction of what it tells about."""
 

@@ -1,18 +1,16 @@
 """Admins: the first of them, their sessions, and what each role reaches. Refusals first."""
 
 import asyncio
-from itertools import product
 from typing import Any
 
 import pytest
-from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 
 from app.auth.start import open_auth
 from app.database import Pool
 from app.settings import SettingsInvalid, load_settings
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer
-from tests.backend import ADMIN_PASSWORD, Backend, serving
+from tests.backend import ADMIN_PASSWORD, SECRET_KEY, Backend, serving
 
 ROOT = "root@example.com"
 
@@ -74,7 +72,7 @@ async def test_the_settings_make_the_first_admin_and_no_other(migrated_url: str)
 
 async def test_a_weak_password_in_the_settings_stops_the_start(migrated_url: str) -> None:
     settings = load_settings(
-        database_url=migrated_url, secret_key="s" * 40, admin_email=ROOT, admin_password=SecretStr("admin")
+        database_url=migrated_url, secret_key=SECRET_KEY, admin_email=ROOT, admin_password=SecretStr("admin")
     )
     pool = Pool(migrated_url, 1)
     with pytest.raises(SettingsInvalid, match="ROWGATE_ADMIN_PASSWORD"):
@@ -144,24 +142,6 @@ async def test_two_credentials_of_an_admin_are_refused(backend: Backend) -> None
     assert answer.status_code == 401
 
 
-async def test_no_route_of_the_admin_api_is_open(backend: Backend) -> None:
-    """Every route, from the router itself: so a new one can't be forgotten."""
-    alice = await backend.sign_up("alice")
-    await backend.sql("INSERT INTO rowgate.user_roles VALUES ($1, 'support')", alice.id)
-    open_routes = {"/admin/v1/setup", "/admin/v1/sign-in", "/admin/v1/refresh"}
-    seen = 0
-    for route in iter_route_contexts(backend.app.fastapi.routes):
-        path = str(route.path)
-        if not path.startswith("/admin/v1") or path in open_routes:
-            continue
-        url = path.replace("{", "").replace("}", "")
-        for method, headers in product(route.methods or (), ({}, bearer(alice.session["access_token"]))):
-            seen += 1
-            answer = await backend.client.request(method, url, headers=headers)
-            assert answer.status_code == 401, (method, path)
-    assert seen > 60
-
-
 async def test_a_viewer_reads_and_changes_nothing(backend: Backend) -> None:
     owner, alice = await backend.admin(), await backend.sign_up("alice")
     viewer = await admin_of(backend, owner, "viewer")
@@ -223,21 +203,6 @@ async def test_a_signed_out_admin_is_out_at_once(backend: Backend) -> None:
     body = {"refresh_token": session["refresh_token"]}
     assert (await backend.client.post("/admin/v1/refresh", json=body)).status_code == 401
     assert (await backend.client.get("/admin/v1/users", headers=bearer(other["access_token"]))).status_code == 200
-
-
-async def test_an_admins_refresh_token_that_comes_again_ends_the_session(backend: Backend) -> None:
-    await setup(backend)
-    first = (await admin_sign_in(backend, ROOT, ADMIN_PASSWORD)).json()["refresh_token"]
-    second = (await backend.client.post("/admin/v1/refresh", json={"refresh_token": first})).json()
-    # Two tabs of one console refresh at the same time: the slower one is refused, and nothing is lost.
-    assert (await backend.client.post("/admin/v1/refresh", json={"refresh_token": first})).status_code == 401
-    headers = bearer(second["access_token"])
-    assert (await backend.client.get("/admin/v1/users", headers=headers)).status_code == 200
-    await backend.sql("UPDATE rowgate.admin_sessions SET refreshed_at = now() - interval '11 seconds'")
-    assert (await backend.client.post("/admin/v1/refresh", json={"refresh_token": first})).status_code == 401
-    assert (await backend.client.get("/admin/v1/users", headers=headers)).status_code == 401
-    body = {"refresh_token": second["refresh_token"]}
-    assert (await backend.client.post("/admin/v1/refresh", json=body)).status_code == 401
 
 
 async def test_what_admins_do_is_in_the_audit_log(backend: Backend) -> None:

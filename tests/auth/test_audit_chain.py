@@ -25,9 +25,10 @@ from app.store import lock_tries
 from app.store import migrate as migrations
 from app.store.engine import make_engine
 from app.store.migrate import MigrationLocked, migrate
+from tests.backend import OTHER_SECRET_KEY, SECRET_KEY
 
-SECRET = "s" * 40
-KEYS = {AuditKey.of(SECRET).id: AuditKey.of(SECRET)}
+THIRD_SECRET_KEY = "b81d5e0f9a47c326e0d815b94f7a62c3d9e0"
+KEYS = {AuditKey.of(SECRET_KEY).id: AuditKey.of(SECRET_KEY)}
 ADMIN = "admin:root@example.com"
 
 
@@ -217,12 +218,12 @@ async def test_the_command_exits_1_and_names_the_row(
     migrated_url: str, connection: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = await written(connection)
-    code, found = await verified(migrated_url, SECRET, monkeypatch=monkeypatch)
+    code, found = await verified(migrated_url, SECRET_KEY, monkeypatch=monkeypatch)
     assert (code, found["rows"], found["earlier"], found["misfits"]) == (0, 6, 0, [])
-    code, _ = await verified(migrated_url, SECRET, "--expect", found["head"], monkeypatch=monkeypatch)
+    code, _ = await verified(migrated_url, SECRET_KEY, "--expect", found["head"], monkeypatch=monkeypatch)
     assert code == 0
     await connection.execute("DELETE FROM rowgate.audit WHERE seq = 3")
-    code, found = await verified(migrated_url, SECRET, monkeypatch=monkeypatch)
+    code, found = await verified(migrated_url, SECRET_KEY, monkeypatch=monkeypatch)
     assert (code, [one["id"] for one in found["misfits"]]) == (1, [ids[3]])
     plain = await asyncio.to_thread(CliRunner().invoke, cli, ["audit", "verify"])
     assert (plain.exit_code, f"row {ids[3]}" in plain.stdout) == (1, True)
@@ -232,12 +233,12 @@ async def test_another_secret_is_told_apart_and_a_rotated_one_verifies_what_was_
     migrated_url: str, connection: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = await written(connection)
-    code, found = await verified(migrated_url, "t" * 40, monkeypatch=monkeypatch)
+    code, found = await verified(migrated_url, OTHER_SECRET_KEY, monkeypatch=monkeypatch)
     assert (code, found["misfits"][0]["id"]) == (1, ids[0])
-    for old, new in (("s" * 40, "t" * 40), ("t" * 40, "u" * 40)):
+    for old, new in ((SECRET_KEY, OTHER_SECRET_KEY), (OTHER_SECRET_KEY, THIRD_SECRET_KEY)):
         await rotate_secrets(load_settings(database_url=migrated_url, secret_key=new), migrated_url, old)
         await one_change(connection, ADMIN, "user.change")
-    code, found = await verified(migrated_url, "u" * 40, monkeypatch=monkeypatch)
+    code, found = await verified(migrated_url, THIRD_SECRET_KEY, monkeypatch=monkeypatch)
     assert (code, found["misfits"]) == (0, [])
     # Who has the old secret writes its rows anew, each code fitting: the first one under the next key doesn't.
     before = bytes(await connection.fetchval("SELECT sha256('')"))
@@ -249,7 +250,7 @@ async def test_another_secret_is_told_apart_and_a_rotated_one_verifies_what_was_
         before = KEYS[row["key_id"]].mac({**dict(row), "at": at, "detail": told, "actor": "admin:forged"}, before)
         change = "UPDATE rowgate.audit SET actor = 'admin:forged', mac = $2 WHERE id = $1"
         await connection.execute(change, row["id"], before)
-    code, found = await verified(migrated_url, "u" * 40, monkeypatch=monkeypatch)
+    code, found = await verified(migrated_url, THIRD_SECRET_KEY, monkeypatch=monkeypatch)
     marker = await connection.fetchval("SELECT min(id) FROM rowgate.audit WHERE action = 'secret.rotate'")
     assert (code, [one["id"] for one in found["misfits"]]) == (1, [marker])
 
@@ -295,8 +296,8 @@ async def back(url: str) -> None:
 
 
 async def test_a_new_process_writes_under_its_own_secret(connection: Any) -> None:
-    chain_under("t" * 40)
+    chain_under(OTHER_SECRET_KEY)
     await one_change(connection, ADMIN, "user.change")
-    other = AuditKey.of("t" * 40)
+    other = AuditKey.of(OTHER_SECRET_KEY)
     assert (await verify(connection, {other.id: other})).misfits == ()
-    assert SECRET not in repr(other)
+    assert SECRET_KEY not in repr(other)

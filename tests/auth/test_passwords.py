@@ -68,6 +68,7 @@ def test_a08_every_listed_password_that_is_long_enough_is_refused() -> None:
 def test_a08_a_long_common_one_is_refused_to_admins() -> None:
     assert refusal("passwordpassword", "admin") == "password.common"
     assert refusal("correcthorsebatterystaple", "admin") == "password.common"
+    assert refusal("changemechangeme", "admin") == "password.common"
 
 
 @pytest.mark.parametrize("password", ["alice.liddell", "alice.liddell1", "xAlice.Liddell@wonder.land"])

@@ -151,35 +151,6 @@ async def test_where_addresses_are_confirmed_nobody_takes_another_by_oneself(mig
         assert (answer.status_code, answer.json()["code"]) == (422, "auth.email_change_refused")
 
 
-async def test_a_refresh_token_counts_once_and_again_only_for_a_lost_answer(backend: Backend) -> None:
-    alice = await backend.sign_up("alice")
-    first = alice.session["refresh_token"]
-    second = (await refresh(backend, first)).json()["refresh_token"]
-    retried = await refresh(backend, first)
-    assert retried.status_code == 200
-    assert len({first, second, retried.json()["refresh_token"]}) == 3
-    await backend.sql("UPDATE rowgate.refresh_tokens SET used_at = used_at - interval '11 seconds'")
-    reused = await refresh(backend, first)
-    assert (reused.status_code, reused.json()["code"]) == (401, "auth.refresh_token_invalid")
-    for token in (second, retried.json()["refresh_token"]):
-        assert (await refresh(backend, token)).status_code == 401
-    assert await at(backend, alice) == 401
-    rows = await backend.sql("SELECT count(*) FROM rowgate.audit WHERE action = 'refresh_token.reuse'")
-    assert rows[0][0] == 1
-
-
-async def test_a_token_that_was_used_long_ago_still_betrays_its_thief(backend: Backend) -> None:
-    alice = await backend.sign_up("alice")
-    first = alice.session["refresh_token"]
-    second = (await refresh(backend, first)).json()["refresh_token"]
-    await backend.sql(
-        "UPDATE rowgate.refresh_tokens SET used_at = used_at - interval '6 days' WHERE used_at IS NOT NULL"
-    )
-    third = (await refresh(backend, second)).json()["refresh_token"]
-    assert (await refresh(backend, first)).status_code == 401
-    assert (await refresh(backend, third)).status_code == 401
-
-
 async def test_what_is_left_of_ended_sessions_goes_at_the_next_sign_in(backend: Backend) -> None:
     alice = await backend.sign_up("alice")
     await alice.post("/auth/v1/logout")
@@ -190,14 +161,6 @@ async def test_what_is_left_of_ended_sessions_goes_at_the_next_sign_in(backend: 
     kept = await backend.sql("SELECT revoked_at IS NULL AS lives FROM rowgate.sessions ORDER BY created_at")
     assert [row["lives"] for row in kept] == [False, True]
     assert (await backend.sql("SELECT count(*) FROM rowgate.refresh_tokens"))[0][0] == 1
-
-
-async def test_many_refreshes_with_one_token_at_once_are_one_family(backend: Backend) -> None:
-    alice = await backend.sign_up("alice")
-    answers = await asyncio.gather(*(refresh(backend, alice.session["refresh_token"]) for _ in range(6)))
-    assert {one.status_code for one in answers} == {200}
-    assert len({one.json()["refresh_token"] for one in answers}) == 6
-    assert (await backend.sql("SELECT count(*) FROM rowgate.sessions"))[0][0] == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from app.store.engine import make_engine
 
 _MODELS = (
     rows.UserRow, rows.AuthorityRow, rows.AccountRow, rows.UserRoleRow, rows.SessionRow, rows.RefreshTokenRow,
-    rows.ApiKeyRow, rows.AdminRow, rows.AdminSessionRow, rows.KeptRow,
+    rows.ApiKeyRow, rows.AdminRow, rows.AdminSessionRow, rows.AdminRefreshTokenRow, rows.SignInFailureRow, rows.KeptRow,
 )  # fmt: skip
 
 

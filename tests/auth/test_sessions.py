@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.auth.sessions import RefreshTokenInvalid, new_refresh_token, refresh_token_digest
+from app.auth.refresh_tokens import RefreshTokenInvalid, new_refresh_token, refresh_token_digest
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
 
 

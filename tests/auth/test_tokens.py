@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.auth.sessions import new_refresh_token
+from app.auth.refresh_tokens import new_refresh_token
 from app.auth.tokens import AccessTokens, IssuedToken, Keyring, SigningKey, TokenExpired, TokenInvalid, TokenRefused
 
 SECRET = b"planted-secret-of-the-tests-0123"

@@ -10,7 +10,7 @@ from app.changes.apply import DefinitionInvalid, Plan, RevisionChanged, WouldDes
 from app.changes.indexes import IndexNotBuilt
 from app.changes.obstacles import DataInTheWay
 from app.definitions.project import Project, dump_project, parse_project
-from app.store.active import project_of
+from app.definitions.stored import stored_of
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -235,9 +235,9 @@ async def test_the_plan_shows_changes_and_their_sql_and_makes_none(engine: Async
 async def test_the_stored_project_is_the_one_that_was_put(engine: AsyncEngine) -> None:
     await put(engine, DOCUMENT)
     rows = await run(
-        engine, "SELECT kind, body FROM rowgate.definitions WHERE valid_to IS NULL ORDER BY kind, position"
+        engine, "SELECT kind, name, body::text FROM rowgate.definitions WHERE valid_to IS NULL ORDER BY kind, position"
     )
-    stored = project_of([(row.kind, row.body) for row in rows])
+    stored = stored_of((row.kind, row.name, row.body) for row in rows).project
     assert dump_project(stored) == dump_project(project(DOCUMENT))
 
 

@@ -4,15 +4,19 @@ import asyncio
 import copy
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.changes import settle as settling
 from app.changes.apply import apply_project
 from app.changes.settle import settle
+from app.changes.table_locks import TablesBusy
 from app.compiler.compile import compile_project
 from app.definitions.project import Project, parse_project
 from app.main import create_app
 from app.settings import load_settings
+from tests.backend import SECRET_KEY
 
 WHERE = {"all": "item.active", "by": "item.place == input.place"}
 DOCUMENT: dict[str, Any] = {
@@ -120,12 +124,39 @@ async def test_what_an_older_version_defined_gets_its_triggers_when_it_is_settle
     assert not await settle(engine, runtime), "a newer revision is not this one's to settle"
 
 
+async def test_what_could_not_be_settled_is_tried_again(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await apply_project(engine, project(DOCUMENT), author="test")
+    runtime, _ = compile_project(project(DOCUMENT), revision=1)
+    assert runtime is not None
+    await drop(engine)
+    failures = [TablesBusy("A table is in use."), TablesBusy("It still is.")]
+
+    async def busy(*given: Any, **named: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await apply_project(*given, **named)
+
+    monkeypatch.setattr(settling, "apply_project", busy)
+    monkeypatch.setattr(settling, "PAUSE", 0)
+    settler = settling.Settler(engine)
+    settler.follow(runtime)
+    await settler.start()
+    assert await triggers(engine) == []
+    async with asyncio.timeout(20):
+        while len(await triggers(engine)) < 2:  # noqa: ASYNC110 - nothing tells of a trigger
+            await asyncio.sleep(0.02)
+    await settler.stop()
+    assert caplog.text.count("tables lack triggers") == 2
+
+
 async def test_a_server_makes_what_lacks_when_it_starts_and_for_revisions_of_others(
     engine: AsyncEngine, fresh_database_url: str
 ) -> None:
     await apply_project(engine, project(DOCUMENT), author="test")
     await drop(engine)
-    settings = load_settings(database_url=fresh_database_url, secret_key="s" * 40, env="development")
+    settings = load_settings(database_url=fresh_database_url, secret_key=SECRET_KEY, env="development")
     fastapi = create_app(settings, fresh_database_url).fastapi
     async with fastapi.router.lifespan_context(fastapi):
         assert len(await triggers(engine)) == 2

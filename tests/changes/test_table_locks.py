@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.changes import ddl, table_locks
 from app.changes.apply import apply_project
-from app.changes.change import Change
+from app.changes.change import Change, HoldRows, HoldRowsNoLonger
 from app.changes.diff import diff
 from app.changes.table_locks import TablesBusy, hold_tables
 from app.store import lock_tries
@@ -118,8 +118,9 @@ async def held(connection: AsyncConnection) -> dict[str, int]:
 async def test_no_kind_of_change_takes_a_lock_that_the_gate_has_not_taken(engine: AsyncEngine) -> None:
     seen: set[type] = set()
     there = "SELECT oid::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'data'::regnamespace"
-    for document in CHANGED:
-        changes = diff(project(DOCUMENT), project(document))
+    holds: list[Change] = [HoldRows("notes", ()), HoldRows("notes", ("title",))]
+    ended: list[Change] = [HoldRowsNoLonger("notes", whole=whole) for whole in (True, False)]
+    for changes in (*(diff(project(DOCUMENT), project(document)) for document in CHANGED), holds, ended):
         seen |= {type(change) for change in changes}
         async with engine.connect() as connection:
             before = set((await connection.execute(text(there))).scalars())

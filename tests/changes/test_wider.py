@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from app.changes.apply import Wider, apply_project
 from app.cli import app, main
 from app.definitions.project import parse_project
-from tests.backend import Backend, serving
+from tests.backend import SECRET_KEY, Backend, serving
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -81,7 +81,7 @@ def test_the_command_names_who_would_get_in_and_wants_it_said(
     migrated_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ROWGATE_DATABASE_URL", migrated_url)
-    monkeypatch.setenv("ROWGATE_SECRET_KEY", "s" * 40)
+    monkeypatch.setenv("ROWGATE_SECRET_KEY", SECRET_KEY)
     first, wide = tmp_path / "first.yaml", tmp_path / "wide.yaml"
     first.write_text(yaml.safe_dump(DOCUMENT))
     wide.write_text(yaml.safe_dump(OPEN))

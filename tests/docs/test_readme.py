@@ -15,7 +15,7 @@ from tests.deploy.story import tell
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-COMMAND = re.compile(r"uv run -q --frozen (rowgate serve --config \S+)$", re.MULTILINE)
+COMMAND = re.compile(r"uv run -q --frozen (rowgate serve --start-with \S+)$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

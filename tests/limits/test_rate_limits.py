@@ -256,19 +256,6 @@ def test_only_one_file_knows_the_library(request: pytest.FixtureRequest) -> None
     assert knowing == ["rate_limits.py"]
 
 
-async def test_asking_whether_a_limit_is_spent_counts_nothing(limiter: Limiter, clock: Clock) -> None:
-    limit = Limit(2, 60)
-    for _ in range(5):
-        assert not await limiter.is_spent(limit, "s", "a")
-    for _ in range(2):
-        await limiter.hit(limit, "s", "a")
-    assert await limiter.is_spent(limit, "s", "a")
-    assert not await limiter.is_spent(limit, "s", "b")
-    assert not await limiter.is_spent(limit, "other", "a")
-    clock.now += 61
-    assert not await limiter.is_spent(limit, "s", "a")
-
-
 @given(hits=st.lists(st.tuples(st.floats(0, 20), st.integers(1, 6)), max_size=30), cost=st.integers(1, 6))
 async def test_a_look_says_what_the_hit_comes_to_and_counts_nothing(hits: list[tuple[float, int]], cost: int) -> None:
     clock, limit = Clock(), Limit(6, 30)
@@ -282,13 +269,3 @@ async def test_a_look_says_what_the_hit_comes_to_and_counts_nothing(hits: list[t
     assert (looked[0].allowed, looked[0].remaining, looked[0].retry_after) == (
         hit.allowed, hit.remaining, hit.retry_after,
     )  # fmt: skip
-
-
-async def test_what_is_forgotten_is_one_key_of_one_scope(limiter: Limiter) -> None:
-    limit = Limit(1, 60)
-    for scope, key in (("s", "a"), ("s", "b"), ("other", "a")):
-        await limiter.hit(limit, scope, key)
-    await limiter.forget(limit, "s", "a")
-    await limiter.forget(limit, "s", "nobody")
-    spent = [await limiter.is_spent(limit, scope, key) for scope, key in (("s", "a"), ("s", "b"), ("other", "a"))]
-    assert spent == [False, True, True]

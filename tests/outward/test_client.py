@@ -7,9 +7,11 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -329,3 +331,39 @@ async def test_a_piece_of_an_answer_is_small_so_that_others_get_their_turn() -> 
         assert (await outward.send(to(up, timeout=60))).body == "x" * 16_000
         turning[0].cancel()
     assert turns > len(body) / 4096
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_call_takes_as_long_as_it_says_and_not_as_the_client_would(
+    allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def late(_asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        writer.write(reply(b"1"))
+
+    monkeypatch.setattr("app.outward.transport.is_public", lambda _address: True)
+    async with upstream() as up, way_out() as outward:
+        outward._public.timeout = outward._named.timeout = 0.02
+        up.answers["/late"] = late
+        call = OutwardCall("GET", f"{up.url}/late", timeout=60, allow=(up.host,) if allowed else ())
+        assert (await outward.send(call)).body == 1
+        with pytest.raises(TimedOut):
+            await outward.send(replace(call, timeout=0.05))
+
+
+async def test_an_address_that_swallows_everything_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[float | None] = []
+
+    async def resolve(*_more: Any, **_named: Any) -> list[Any]:
+        return [(0, 0, 0, "", (address, 80)) for address in ("127.0.0.1", "127.0.0.2")]
+
+    async def swallow(_self: Any, _address: str, _port: int, timeout: float | None, *_more: Any) -> Any:  # noqa: ASYNC109
+        shares.append(timeout)
+        raise httpcore.ConnectTimeout
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", swallow)
+    async with way_out() as outward:
+        with pytest.raises(TimedOut):
+            await outward.send(OutwardCall("GET", "http://name.example:80/", timeout=30, allow=("name.example:80",)))
+    assert shares == [15, 15]

@@ -13,7 +13,7 @@ import httpx
 
 from app.database import connect
 from app.outward.delivery import AT_ONCE
-from tests.backend import apply
+from tests.backend import SECRET_KEY, apply
 from tests.outward.test_outbox import document
 from tests.outward.upstream import Upstream, gate, soon, upstream
 
@@ -23,7 +23,7 @@ SERVE = (str(Path(sys.executable).parent / "rowgate"), "serve", "--port", "0")
 @asynccontextmanager
 async def server(database: str) -> AsyncIterator[tuple[httpx.AsyncClient, Any]]:
     """Serve in a process of its own, which is killed at the end."""
-    settings = {"ROWGATE_DATABASE_URL": database, "ROWGATE_SECRET_KEY": "s" * 40, "ROWGATE_ENV": "development"}
+    settings = {"ROWGATE_DATABASE_URL": database, "ROWGATE_SECRET_KEY": SECRET_KEY, "ROWGATE_ENV": "development"}
     process = await asyncio.create_subprocess_exec(
         *SERVE, env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

@@ -15,9 +15,11 @@ import pytest
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from app.outward import delivery, outbox
+from app.outward.refusals import TimedOut
 from app.serving import rotate_secrets
 from app.settings import load_settings
-from tests.backend import Backend, serving
+from app.steps.http import HttpBody
+from tests.backend import OTHER_SECRET_KEY, SECRET_KEY, Backend, serving
 from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
 NOTES = {"name": "notes", "columns": [{"name": "body", "type": "text"}]}
@@ -202,10 +204,10 @@ async def test_what_waits_is_sealed_and_survives_a_crash_and_a_new_key(migrated_
         await post(backend, "add_keyed", "canary-body")
         dump = str([dict(row) for row in await backend.sql("SELECT * FROM rowgate.outbox")])
         assert "canary" not in dump
-    settings = load_settings(database_url=migrated_url, secret_key="t" * 40)
-    assert await rotate_secrets(settings, migrated_url, "s" * 40) == 2
+    settings = load_settings(database_url=migrated_url, secret_key=OTHER_SECRET_KEY)
+    assert await rotate_secrets(settings, migrated_url, SECRET_KEY) == 2
     up.answers["/hook"] = reply(b"{}")
-    async with serving(migrated_url, document(up), secret_key="t" * 40) as backend:
+    async with serving(migrated_url, document(up), secret_key=OTHER_SECRET_KEY) as backend:
         await backend.sql("UPDATE rowgate.outbox SET next_at = now()")
         await until(backend, "count(*) = 0")
     assert up.asked[-1].body == b'{"body":"canary-body"}'
@@ -250,3 +252,21 @@ def test_a_call_after_the_commit_has_no_result(more: dict[str, Any]) -> None:
     assert [one.message for one in check_project(project)] == [
         "a call after the commit has no result here: leave as, on_error and retries out"
     ]
+
+
+async def test_a_call_after_the_commit_takes_as_long_as_it_says(
+    migrated_url: str, up: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[float] = []
+
+    async def send(_outward: Any, call: Any) -> Any:
+        sent.append(call.timeout)
+        raise TimedOut
+
+    monkeypatch.setattr("app.outward.client.Outward.send", send)
+    said = {**document(up), "endpoints": [endpoint("add", INSERT, hook(up, timeout=47))]}
+    async with serving(migrated_url, said) as backend:
+        assert (await post(backend, "add")).status_code == 204
+        await until(backend, "EXISTS (SELECT FROM rowgate.outbox WHERE last_error IS NOT NULL)")
+    assert set(sent) == {47}
+    assert HttpBody.model_fields["timeout"].metadata[1].le < outbox.LEASE_SECONDS

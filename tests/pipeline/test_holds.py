@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from app.database import connect
+from app.relations import session
 from tests.backend import Backend, serving
 
 ROUNDS = int(os.environ.get("ROWGATE_HOLD_ROUNDS", "2"))
@@ -25,7 +27,7 @@ OF_TEAM = {"do": "count", "from": "oncall", "where": "item.active && item.team =
 def endpoint(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
     body = {name: {"type": kind} for name, kind in {"code": "text", "who": "text", "team": "uuid"}.items()}
     return {
-        "name": name, "method": "POST", "path": f"/{name}", "access": "public", "input": {"body": body},
+        "name": name, "method": "POST", "path": f"/{name}", "access": "public", "timeout": 60, "input": {"body": body},
         "steps": steps, **more,
     }  # fmt: skip
 
@@ -114,10 +116,15 @@ DOCUMENT: dict[str, Any] = {
 }  # fmt: skip
 
 
+# Who wins is asked here, not how soon a busy machine tells.
+PATIENT = "SET LOCAL lock_timeout = 60000"
+
+
 @pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
+async def backend(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Backend]:
+    monkeypatch.setattr(session, "WAIT_FOR_ROWS", PATIENT)
     async with serving(migrated_url, DOCUMENT) as backend:
-        backend.app.fastapi.state.pool._patience = 30  # who wins is asked here, not how soon a busy machine tells
+        backend.app.fastapi.state.pool._patience = 30
         yield backend
 
 
@@ -160,7 +167,10 @@ Writer = Callable[[Backend, str], Awaitable[Any]]
 
 
 async def by_hand(backend: Backend, sql: str, *parameters: Any) -> None:
-    await backend.sql(sql, *parameters)
+    connection = await connect(backend.url)
+    await connection.execute(PATIENT.replace("LOCAL", "SESSION"))
+    await connection.execute(sql, *parameters)
+    await connection.close()
 
 
 WRITERS: dict[str, Writer] = {
@@ -251,9 +261,12 @@ async def test_a_bulk_write_takes_a_bounded_number_of_locks(backend: Backend) ->
         assert 200 < await connection.fetchval(taken) <= 257
 
 
-async def test_who_waits_too_long_for_others_is_told_to_come_back(backend: Backend) -> None:
+async def test_who_waits_too_long_for_others_is_told_to_come_back(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who counts waits for who writes, and the other way round; each no longer than for a row."""
     lock = "SELECT pg_advisory_xact_lock(rowgate.hold_key('data.oncall'::regclass, '', ''))"
+    monkeypatch.setattr(session, "WAIT_FOR_ROWS", "SET LOCAL lock_timeout = 200")
     team = await on_call(backend, 2)
     async with backend.app.fastapi.state.pool.lease() as connection, connection.transaction():
         await connection.execute(lock)

@@ -8,7 +8,7 @@ import pytest
 
 from app.database import connect
 from app.outward.rotation import rotate
-from tests.backend import PASSWORD, Backend, Person, serving
+from tests.backend import OTHER_SECRET_KEY, PASSWORD, SECRET_KEY, Backend, Person, serving
 
 
 def endpoint(name: str, steps: list[Any], access: Any = "authenticated", method: str = "POST") -> dict[str, Any]:
@@ -187,7 +187,7 @@ async def test_a_kept_answer_is_sealed_and_goes_along_with_a_new_master_key(back
     (row,) = await backend.sql("SELECT * FROM rowgate.first_answers")
     assert token.encode() not in b"".join(value for value in row if isinstance(value, bytes))
     assert (await backend.client.post("/api/join", json=body, headers=key())).json() == token
-    old, new = "s" * 40, "n" * 40
+    old, new = SECRET_KEY, OTHER_SECRET_KEY
     connection = await connect(backend.url)
     try:
         assert await rotate(connection, old, new) == 1

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from app.database import SLOW_SECONDS, DatabaseOverloaded, DatabaseUnavailable, Pool, Share
+from app.database import KNOWN, SLOW_SECONDS, ConnectionShare, DatabaseOverloaded, DatabaseUnavailable, Pool
 from app.embedded import SUPERUSER, EmbeddedPostgres
 
 
@@ -58,6 +58,7 @@ async def test_a_database_that_cannot_be_used_stops_the_start_with_a_sentence_wi
         await pool.open()
     assert "hunter2secret" not in repr(refused.value)
     assert refused.value.__suppress_context__
+    assert refused.value.headers == {"Retry-After": "1"}
     with pytest.raises(DatabaseUnavailable):  # the failure took no slot for good
         await asyncio.gather(*(pool.acquire() for _ in range(5)))
 
@@ -267,7 +268,7 @@ async def test_a_borrower_that_outstays_the_grace_is_cut_off(module_database_url
 def quick(pool: Pool, *names: str) -> None:
     """Have shares that were seen to be quick."""
     for name in names:
-        pool._shares[name] = share = Share()
+        pool._shares[name] = share = ConnectionShare()
         share.seconds = 0.0
 
 
@@ -332,6 +333,40 @@ async def test_a_share_that_waits_is_served_when_it_has_room_again(pool: Pool) -
     pool.release(held)
     pool.release(await waiter)
     assert (pool._granted, [share.held for share in pool._shares.values()]) == (0, [0, 0])
+
+
+async def test_who_would_wait_longer_than_it_may_is_refused_at_once(module_database_url: str) -> None:
+    pool = Pool(module_database_url, 10, patience=3600)
+    held = [await pool.acquire("slow") for _ in range(5)]
+    share = pool._shares["slow"]
+    share.seconds, share.returned = 3600.0 / 2, KNOWN
+    waiting = [asyncio.create_task(pool.acquire("slow")) for _ in range(11)]  # each of the five serves two in an hour
+    await asyncio.sleep(0)
+    with pytest.raises(DatabaseOverloaded) as refused:
+        await pool.acquire("slow")
+    assert refused.value.headers == {"Retry-After": "1"}
+    pool.release(await pool.acquire("quick"))
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert not share.waiters
+    share.returned = 0  # nothing is known, so it waits
+    waiting = [asyncio.create_task(pool.acquire("slow")) for _ in range(99)]
+    await asyncio.sleep(0)
+    assert len(share.waiters) == 99
+    for one in waiting:
+        one.cancel()
+    for connection in held:
+        pool.release(connection)
+    await pool.close()
+
+
+async def test_those_that_were_refused_are_not_kept(hasty_pool: Pool) -> None:
+    held = await hasty_pool.acquire("a")
+    refused = await asyncio.gather(*(hasty_pool.acquire("a") for _ in range(4)), return_exceptions=True)
+    assert [type(one) for one in refused] == [DatabaseOverloaded] * 4
+    assert not hasty_pool._shares["a"].waiters
+    hasty_pool.release(held)
 
 
 async def test_shares_that_wait_take_turns(module_database_url: str) -> None:

@@ -7,15 +7,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from app import embedded
-from app.embedded import EmbeddedPostgres, EmbeddedPostgresBusy, EmbeddedPostgresFailed, start_embedded
+from app import postgres_process
+from app.embedded import EmbeddedPostgres, EmbeddedPostgresBusy, start_embedded
+from app.postgres_process import EmbeddedPostgresFailed
+from tests.platform_.conftest import Soon
 
 ROOT = Path(__file__).parents[2]
 OWNER = """
@@ -26,26 +26,6 @@ server = start_embedded(Path(sys.argv[1]))
 print(server.pid, flush=True)
 time.sleep(60)
 """
-
-
-@pytest.fixture(scope="module")
-def made(embedded_server: EmbeddedPostgres) -> Iterator[Path]:
-    """A data directory made and stopped, to copy from: initdb is the slow part."""
-    place = Path(tempfile.mkdtemp(prefix="rowgate-test-", dir="/tmp"))
-    start_embedded(place).stop()
-    yield place
-    shutil.rmtree(place)
-
-
-@pytest.fixture
-def data_dir(made: Path) -> Iterator[Path]:
-    parent = Path(tempfile.mkdtemp(prefix="rowgate-test-", dir="/tmp"))
-    parent.chmod(0o711)
-    place = parent / "data"
-    place.mkdir()
-    subprocess.run(["cp", "-a", made / "postgres", place], check=True)
-    yield place
-    shutil.rmtree(parent)
 
 
 def owner(data_dir: Path) -> tuple[subprocess.Popen[str], int]:
@@ -62,13 +42,6 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 def ask(server: EmbeddedPostgres, question: str) -> object:
@@ -100,13 +73,6 @@ def test_a_data_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(EmbeddedPostgresFailed, match="cannot be used: Not a directory"):
         start_embedded(tmp_path / "file" / "data")
-
-
-def test_a_cluster_of_another_version_is_refused_and_the_directory_freed(data_dir: Path) -> None:
-    (data_dir / "postgres/PG_VERSION").write_text("14\n")
-    for _ in range(2):
-        with pytest.raises(EmbeddedPostgresFailed, match="incompatible with server"):
-            start_embedded(data_dir)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drops privileges")
@@ -165,7 +131,7 @@ def test_a_path_that_is_strange_or_too_long_for_a_socket_works(data_dir: Path, n
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_the_server_ends_with_its_owner(data_dir: Path, number: signal.Signals) -> None:
+def test_the_server_ends_with_its_owner(data_dir: Path, number: signal.Signals, soon: Soon) -> None:
     process, pid = owner(data_dir)
     process.send_signal(number)
     process.wait()
@@ -188,7 +154,7 @@ def test_data_survives_when_owner_and_server_are_killed(data_dir: Path) -> None:
 
 
 def test_a_server_that_outlived_its_owner_is_replaced(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "_GUARD", "cat >/dev/null")
+    monkeypatch.setattr(postgres_process, "_GUARD", "cat >/dev/null")
     server = start_embedded(data_dir)
     server._lock.close()  # what the kernel does at kill -9
     again = start_embedded(data_dir)

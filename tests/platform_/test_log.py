@@ -8,13 +8,14 @@ import sys
 import pytest
 
 from app.serving import worker_app
+from tests.backend import SECRET_KEY
 
 
 def test_a_worker_writes_the_log_in_the_form_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
     for name, value in {
-        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SECRET_KEY": "s" * 40, "LOG_FORMAT": "json",
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SECRET_KEY": SECRET_KEY, "LOG_FORMAT": "json",
         "ENV": "development", "CONFIRM_EMAIL": "false",
     }.items():  # fmt: skip
         monkeypatch.setenv(f"ROWGATE_{name}", value)

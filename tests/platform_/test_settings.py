@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from app.settings import SettingsInvalid, load_settings
 
-KEY = "k" * 32
+KEY = "9f2c41d07be85a36c1d94ef7028b6a53"
 URL = "postgresql://app:hunter2secret@db/app"
 
 
@@ -92,7 +92,7 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 def test_a_key_file_cut_short_is_refused(tmp_path: Path) -> None:
     load_settings()
     (tmp_path / ".rowgate/secret_key").write_text("short")
-    with pytest.raises(SettingsInvalid, match="shorter than 32 bytes"):
+    with pytest.raises(SettingsInvalid, match="at least 32 bytes"):
         load_settings()
 
 

@@ -15,10 +15,10 @@ import yaml
 
 from app import cli
 from app.server_client import Server
+from tests.backend import SECRET_KEY
 from tests.conftest import cloned
 from tests.policy.backend import backend, one
 
-SECRET = "s" * 40
 Rowgate = Callable[..., tuple[int, str, str]]
 OPEN = "request: {path: /api/open}\nexpect: {status: %s}"
 HIDDEN = """
@@ -41,7 +41,7 @@ def document(folder: Path, name: str, *, status: int = 403, **changed: Any) -> s
 def rowgate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], migrated_url: str) -> Rowgate:
     """Run the command in this process, on a database of the test's own."""
     monkeypatch.setenv("ROWGATE_DATABASE_URL", migrated_url)
-    monkeypatch.setenv("ROWGATE_SECRET_KEY", SECRET)
+    monkeypatch.setenv("ROWGATE_SECRET_KEY", SECRET_KEY)
     for name in ("ROWGATE_URL", "ROWGATE_KEY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -141,7 +141,7 @@ def test_a_server_does_not_start_on_a_document_whose_test_fails(rowgate: Rowgate
 def server(embedded_server: Any, migrated_template: str) -> Iterator[tuple[str, str, str]]:
     """A running server: its URL, and the keys of an editor and of a viewer."""
     for url in cloned(embedded_server, migrated_template):
-        environment = {**os.environ, "ROWGATE_DATABASE_URL": url, "ROWGATE_SECRET_KEY": SECRET}
+        environment = {**os.environ, "ROWGATE_DATABASE_URL": url, "ROWGATE_SECRET_KEY": SECRET_KEY}
         rowgate = str(Path(sys.executable).parent / "rowgate")
         keys = [
             subprocess.run(

@@ -249,3 +249,30 @@ def test_the_command_prints_who_gets_in_and_what_is_doubted() -> None:
     assert shown["valid"] is True
     assert {one["name"] for one in shown["surface"]} >= {"place_order", "catalogue"}
     assert shown["doubts"][0]["code"] == "access.self_editable_trusted"
+
+
+def test_a_call_that_may_take_longer_than_the_request_that_waits_for_it_is_doubted() -> None:
+    call = {"do": "http", "method": "GET", "url": "https://example.com/a", "timeout": 30}
+    later = {**call, "method": "POST", "after": "commit"}
+    sign_in = {"access": "authenticated", "method": "GET"}
+
+    def made(name: str, *steps: Any, **more: Any) -> dict[str, Any]:
+        return {**sign_in, "name": name, "path": f"/{name}", "steps": [*steps, {"do": "respond", "body": 1}], **more}
+
+    document = {
+        "rowgate": 1,
+        "tables": [{"name": "t", "columns": [{"name": "n", "type": "integer"}]}],
+        "views": [{"name": "v", "table": "t", "columns": "all", "middleware": ["calls"]}],
+        "middleware": [{"name": "calls", "steps": [{"do": "if", "when": "true", "then": [call]}]}],
+        "endpoints": [
+            made("own", call),
+            made("shared", middleware=["calls"], timeout=29.5),
+            made("long", call, middleware=["calls"], timeout=30),
+            made("quick", {**call, "timeout": 10}),
+            made("unsaid", {**call, "timeout": 5}, timeout=5),
+            made("later", later, method="POST"),
+        ],
+    }
+    found = [one for one in matrix(document)["findings"] if one["code"] == "access.call_cut_short"]
+    assert [one["place"] for one in found] == ["endpoints/own", "endpoints/shared", "views/v"]
+    assert found[0]["message"] == "a call out may take 30 seconds, and the request ends after 10"

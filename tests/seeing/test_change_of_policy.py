@@ -33,6 +33,7 @@ def changed(chance: random.Random, before: dict[str, Any]) -> dict[str, Any]:
         lambda: rule.update(that=f"({rule['that']}) && 'staff' in auth.user.roles"),
         lambda: rule.update(that=f"({rule['that']}) || thing.n == 4"),
         lambda: rule.update(when="thing.n == 4"),
+        lambda: may["steps"][0].update(optional=True),
         lambda: may["steps"].append({"do": "require", "that": "auth.signed_in"}),
         lambda: endpoint["steps"].pop(1),
         lambda: endpoint["steps"].insert(0, {"do": "fail", "status": 400, "when": "thing.label == 'a'"}),

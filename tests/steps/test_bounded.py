@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.rate_limits import StoreUnavailable
+from app.store_watch import StoreUnavailable
 from tests.backend import Backend, serving
 
 MINE = "item.owner == auth.user.id"
@@ -383,7 +383,7 @@ async def test_a_limit_that_nothing_can_count_refuses_unless_it_says_otherwise(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def down(*_: Any) -> None:
-        raise StoreUnavailable("down")
+        raise StoreUnavailable
 
     monkeypatch.setattr(type(backend.app.fastapi.state.limiter), "hit", down)
     refused = await call(backend, "limited")

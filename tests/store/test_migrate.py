@@ -2,15 +2,18 @@ import asyncio
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
+from app.auth.admins import AdminSession, refresh
+from app.auth.refresh_tokens import Reused, new_refresh_token
 from app.database import connect
 from app.store import rows
 from app.store.engine import make_engine
-from app.store.migrate import DatabaseNewer, migrate
+from app.store.migrate import DatabaseNewer, _config, migrate
 
 
 async def test_migrators_at_once_wait_for_each_other_and_a_second_run_changes_nothing(fresh_database_url: str) -> None:
@@ -45,6 +48,36 @@ async def test_the_models_are_the_tables(fresh_database_url: str) -> None:
     async with engine.connect() as connection:
         assert await connection.run_sync(compare) == []
     await engine.dispose()
+
+
+async def test_admins_who_signed_in_before_tokens_had_rows_go_on(fresh_database_url: str) -> None:
+    """What 0007 makes of a session: its token can be used, and the one before it is known as used."""
+
+    def before(connection: Any) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+
+    before_that, newest = new_refresh_token(), new_refresh_token()
+    engine = make_engine(fresh_database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(before)
+        await connection.execute(
+            text(
+                "WITH a AS (INSERT INTO rowgate.admins (email, role, password_hash)"
+                " VALUES ('a@example.com', 'owner', '') RETURNING id)"
+                " INSERT INTO rowgate.admin_sessions"
+                " (admin_id, expires_at, refreshed_at, refresh_digest, previous_digest)"
+                " SELECT id, now() + interval '1 day', now() - interval '1 minute', :newest, :before_that FROM a"
+            ),
+            {"newest": newest.digest, "before_that": before_that.digest},
+        )
+    await engine.dispose()
+    await migrate(fresh_database_url)
+    connection = await connect(fresh_database_url)
+    assert isinstance(await refresh(connection, newest.token, b"k" * 32), AdminSession)
+    assert isinstance(await refresh(connection, before_that.token, b"k" * 32), Reused)
+    await connection.close()
 
 
 async def test_ids_are_ordered_by_time_and_are_uuids_of_version_7(fresh_database_url: str) -> None:

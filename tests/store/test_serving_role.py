@@ -15,7 +15,7 @@ from app.embedded import SUPERUSER, EmbeddedPostgres
 from app.store.grants import ServeRoleMissing, scram_verifier
 from app.store.migrate import MigrationRefused, migrate
 from tests.auth.test_audit_chain import back
-from tests.backend import EXAMPLES, PASSWORD, serving
+from tests.backend import EXAMPLES, PASSWORD, SECRET_KEY, serving
 from tests.conftest import cloned, run_sql
 from tests.control_plane.test_audit import CHANGES, DOCUMENT, OUTBOX
 
@@ -75,7 +75,7 @@ async def test_the_serving_role_can_not_change_the_audit_log(database: str, serv
     for statement in FORBIDDEN:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
-    key = AuditKey.of("s" * 40)
+    key = AuditKey.of(SECRET_KEY)
     found = await verify(connection, {key.id: key})
     assert (found.rows >= 2, found.misfits) == (True, ())
     await connection.close()

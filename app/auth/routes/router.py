@@ -24,17 +24,11 @@ from app.auth.audit import audit
 from app.auth.failures import attempt
 from app.auth.identify import AuthContext, identify, identify_now
 from app.auth.identity import Identity
+from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.body import Body, BodyInvalid, checked, read, read_json
 from app.auth.routes.shapes import new_id, session_object, user_object
-from app.auth.sessions import (
-    OpenedSession,
-    RefreshTokenInvalid,
-    Reused,
-    end_sessions,
-    open_session,
-    refresh_session,
-)
+from app.auth.sessions import OpenedSession, end_sessions, open_session, refresh_session
 from app.auth.sign_in import SignInRefused, begin, stored_account, verify_noted
 from app.client_address import client_address
 from app.definitions.validation import object_validator
@@ -201,8 +195,8 @@ async def _grant(request: Request) -> tuple[str | None, dict[str, Any]]:
 async def _by_password(request: Request, body: PasswordBody) -> Response:
     state = request.app.state
     user_agent, address = _client(request)
-    tried = attempt(state.limiter, "user", body.email, address)
-    await tried.begin(state.pool)
+    tried = attempt(state.pool, "user", body.email, address)
+    await tried.begin()
     async with state.pool.lease() as connection:
         stored = await stored_account(connection, body.email)
     try:
@@ -223,7 +217,7 @@ async def _by_refresh_token(request: Request, body: RefreshBody) -> Response:
     state = request.app.state
     async with state.pool.lease() as connection:
         async with connection.transaction():
-            opened = await refresh_session(connection, body.refresh_token)
+            opened = await refresh_session(connection, body.refresh_token, state.auth.refresh_key)
             if isinstance(opened, Reused):
                 await audit(connection, "anonymous", "refresh_token.reuse", opened.session_id)
         if isinstance(opened, Reused):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.auth.identity import Identity
-from app.compiler.runtime import Related
+from app.compiler.runtime import DefinitionsBroken, Related
 from app.data_plane.admission import RoleMissing, SignInRequired, admit
 from app.data_plane.dialect.refusals import QueryUnsupported, RelationAmbiguous, RelationUnknown
 from app.relations.relationships import Relationship
@@ -17,14 +17,17 @@ class Reachable:
         """Take what relates views, each view's access level, and who calls."""
         self._relationships = related.relationships
         self._access = related.access
+        self._closed = related.closed
         self._identity = identity
 
     def follow(self, here: Source, target: str, hints: Sequence[str]) -> Relationship:
         """Give the one relationship that is meant.
 
         Raises what calling the other view itself would raise, so that its columns are as unknown to who may not read
-        it; RelationUnknown and RelationAmbiguous where there is none, or more than one.
+        it; RelationUnknown and RelationAmbiguous where there is none, or more than one; DefinitionsBroken.
         """
+        if target in self._closed:
+            raise DefinitionsBroken
         named = target in self._access
         if named:
             admit(self._access[target], self._identity)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.compiler.compile import VIEW_TIMEOUT
 from app.compiler.responses import Responses
 from app.compiler.router import MethodNotAllowed, NotFound
-from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
+from app.compiler.runtime import CompiledEndpoint, CompiledView, DefinitionsBroken, Runtime
 from app.data_plane.request import Request
+from app.definitions.endpoints import TIMEOUT
 from app.errors import RowgateError
 from app.steps.running import Run
 
@@ -66,7 +66,7 @@ class ViewTarget:
 
     compiled: CompiledView
     action: str
-    timeout: float = VIEW_TIMEOUT
+    timeout: float = TIMEOUT
     responses: None = None
     template: None = None
 
@@ -105,13 +105,22 @@ def accept(runtime: Runtime, request: Request) -> Target:
         return _named(runtime, request, path, RPC) if path.startswith(RPC) else _view(runtime, request)
     if path.startswith(FUNCTIONS):
         return _named(runtime, request, path, FUNCTIONS)
-    match = runtime.router.match(request.method, path[len(API) :])
+    try:
+        match = runtime.router.match(request.method, path[len(API) :])
+    except (NotFound, MethodNotAllowed):
+        if runtime.broken.unplaced:
+            raise DefinitionsBroken from None
+        raise
+    if match.target is None:
+        raise DefinitionsBroken
     return EndpointTarget(match.target, match.params)
 
 
 def _named(runtime: Runtime, request: Request, path: bytes, prefix: bytes) -> EndpointTarget:
     """Find an endpoint by its name; one with path fields can't be called so."""
-    endpoint = runtime.endpoints.get(path[len(prefix) :].decode("latin-1"))
+    name = path[len(prefix) :].decode("latin-1")
+    runtime.broken.refuse(f"endpoints/{name}")
+    endpoint = runtime.endpoints.get(name)
     if endpoint is None or endpoint.definition.path_names:
         raise NotFound
     if request.method != "POST":
@@ -120,7 +129,9 @@ def _named(runtime: Runtime, request: Request, path: bytes, prefix: bytes) -> En
 
 
 def _view(runtime: Runtime, request: Request) -> ViewTarget:
-    view = runtime.views.get(request.path[len(REST) :].decode("latin-1"))
+    name = request.path[len(REST) :].decode("latin-1")
+    runtime.broken.refuse(f"views/{name}")
+    view = runtime.views.get(name)
     if view is None:
         raise ViewNotFound("There is no such view.")
     action = _VIEW_ACTIONS.get(request.method)

@@ -1,0 +1,138 @@
+"""A backend as its rows in the database say it: the definitions that can be read, and those that can't."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.definitions.project import EMPTY, KINDS, Project, dump_project, parse_project
+from app.errors import Finding
+
+SECTIONS = {kind: section for section, kind in KINDS.items()}
+_SINGLE = frozenset({"project", "users"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A row that is no definition this version knows: damaged, or written by a newer one.
+
+    `body` is what it holds, as text where that is no JSON; `at` is its index in its section.
+    """
+
+    kind: str
+    name: str
+    body: Any
+    at: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def place(self) -> str:
+        """Name it as places of findings do."""
+        return _place(self.kind, self.name)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Give the body to whoever repairs it; one that says another name, or none, stands in it."""
+        if isinstance(self.body, dict) and self.body.get("name") == self.name:
+            return self.body
+        return {"name": self.name, "body": self.body}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is stored of a backend; without `unread` rows the project is the whole of it."""
+
+    project: Project
+    unread: tuple[Unread, ...] = ()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Give the document that it is, each unread row in its place as it stands."""
+        document = dump_project(self.project)
+        for section in KINDS:
+            if listed := self.listed(section):
+                document[section] = listed
+        for one in self.unread:
+            if one.kind in _SINGLE:
+                document[one.kind] = one.body
+            elif one.kind not in SECTIONS:
+                document[one.kind] = [*document.get(one.kind, []), one.body]
+        return document
+
+    def listed(self, section: str) -> list[dict[str, Any]]:
+        """Give the definitions of a section as a document has them."""
+        listed: list[dict[str, Any]] = list(dump_project(self.project).get(section, []))
+        for one in self.unread:
+            if SECTIONS.get(one.kind) == section:
+                listed.insert(one.at, one.shown)
+        return listed
+
+
+def _place(kind: str, name: str) -> str:
+    return f"{SECTIONS[kind]}/{name}" if kind in SECTIONS else kind
+
+
+def stored_of(rows: Iterable[tuple[str, str, str]]) -> Stored:
+    """Read rows of kind, name and body, in their order; what can't be read is told apart, and nothing is raised."""
+    bodies = [(kind, name, *_body(kind, name, text)) for kind, name, text in rows]
+    if not any(findings for *_, findings in bodies):
+        project, _ = parse_project(_document((kind, body) for kind, _, body, _ in bodies))
+        if project is not None:
+            return Stored(project)
+    found: dict[str, Any] = {section: [] for section in KINDS}
+    unread, counts = [], dict.fromkeys(SECTIONS, 0)
+    for kind, name, body, findings in bodies:
+        one, wrong = _definition(kind, body) if not findings else (None, findings)
+        if wrong:
+            unread.append(Unread(kind, name, body, counts.get(kind, 0), wrong))
+        elif kind in SECTIONS:
+            found[SECTIONS[kind]].append(one)
+        else:
+            found[kind] = one
+        counts[kind] = counts.get(kind, 0) + 1
+    update = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+    return Stored(EMPTY.model_copy(update=update), tuple(unread))
+
+
+def _document(bodies: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    document: dict[str, Any] = {"rowgate": 1}
+    for kind, body in bodies:
+        if kind in SECTIONS:
+            document.setdefault(SECTIONS[kind], []).append(body)
+        else:
+            document[kind] = body
+    return document
+
+
+def _definition(kind: str, body: Any) -> tuple[Any, tuple[Finding, ...]]:
+    """Read one row by itself: the definition, or what is wrong with it."""
+    project, findings = parse_project(_document([(kind, body)]))
+    if project is None:
+        return None, tuple(findings)
+    return (getattr(project, SECTIONS[kind])[0] if kind in SECTIONS else getattr(project, kind)), ()
+
+
+def _body(kind: str, name: str, text: str) -> tuple[Any, tuple[Finding, ...]]:
+    """Give what a row holds, and what is wrong with that before it is read as a definition."""
+    place = _place(kind, name)
+    try:
+        body = json.loads(text, parse_float=_finite)
+        if "\\u" in text:
+            json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except (ValueError, RecursionError):
+        return text, (Finding(place, "what is stored is no JSON that can be read"),)
+    if kind not in SECTIONS and kind not in _SINGLE:
+        return body, (Finding(place, f"this version of Rowgate knows no {kind!r}", "serve it with the newer one"),)
+    said = kind if kind in _SINGLE else body.get("name") if isinstance(body, Mapping) else None
+    if said != name:
+        return body, (Finding(place, "what is stored is no definition of this name"),)
+    return body, ()
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        msg = "a number that no float holds"
+        raise ValueError(msg)
+    return value

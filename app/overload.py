@@ -1,0 +1,255 @@
+"""Overload: so many requests are under way at once, more wait a moment for a place, and the rest is refused early.
+
+What is begun is carried out in time, since there is never more of it than the process and its connections carry; what
+is refused costs next to nothing, since it is refused before anything of it is looked at but its head.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from app.errors import RowgateError
+from app.shares import Share, may_take_one_more, next_in_line
+
+PLACES_PER_CONNECTION = 10
+MOST_PLACES = 2_000
+FEW_PLACES = 16
+CARRY_SECONDS = 0.8
+WAIT_SECONDS = 0.05
+MOST_WAITING = 1_000
+WINDOW_SECONDS = 0.25
+AT_FIRST = 500.0  # requests a second that a server is taken to carry until it has been seen at work
+BATCH = 16  # requests begun in one turn of the loop: in between others have theirs
+# Refused in one turn of the loop: so many for each that has ended, and a few where none does. However many refusals are
+# asked for, they leave the loop the better part of its time, and up to four times what is carried they keep up.
+REFUSED_FOR_EACH = 3
+REFUSED_AT_LEAST = 4
+KEPT_FREE = 32  # places of many that no share alone has to leave more of
+TELL_SECONDS = 1.0
+# What has to answer while all else is too much: who looks after the server, people and machines.
+_CARE = ("/admin/", "/healthz", "/readyz")
+
+_log = logging.getLogger("rowgate.overload")
+
+
+class ServerOverloaded(RowgateError):
+    """More requests are under way than the server carries: this one was not begun."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "server.overloaded"
+
+    def __init__(self) -> None:
+        """Ask for another try in a second."""
+        super().__init__("The server has more to do than it can: try again.", headers={"Retry-After": "1"})
+
+
+class Waiting:
+    """A request that has no place yet: how it is begun, with a place of a share, and how it is refused."""
+
+    __slots__ = ("begin", "deadline", "done", "refuse", "share")
+
+    def __init__(
+        self, share: "RoomShare", deadline: float, begin: Callable[["RoomShare"], None], refuse: Callable[[], None]
+    ) -> None:
+        """Wait until the deadline, in the loop's time."""
+        self.share = share
+        self.deadline = deadline
+        self.begin = begin
+        self.refuse = refuse
+        self.done = False
+
+
+class RoomShare(Share):
+    """The places of the requests that begin alike."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: object) -> None:
+        """Hold nothing yet."""
+        super().__init__()
+        self.name = name
+
+
+class Room:
+    """Places for requests under way; no share takes all of them, and those that wait take turns.
+
+    There are as many as end in `CARRY_SECONDS`, by what has been seen to end while there was more to do than places,
+    but at least `least` and at most `most`. Of those that wait in one share the newest is begun first: it has the most
+    of its time left, and under more load than can be carried others must be refused anyhow. Belongs to one event loop.
+    """
+
+    def __init__(self, least: int, most: int) -> None:
+        """Begin empty."""
+        self._least, self._most = least, most
+        self._rate = AT_FIRST
+        self.places = self._places()
+        self.taken = 0
+        self.refused = 0
+        self._untold = 0
+        self._shares: dict[object, RoomShare] = {}
+        self._waiting: deque[RoomShare] = deque()
+        self._by_age: deque[Waiting] = deque()
+        self._count = 0  # who waits
+        self._sweeping = False
+        self._due: deque[tuple[Callable[[RoomShare], None], RoomShare]] = deque()
+        self._begun = 0  # in this turn of the loop
+        self._ended = 0  # in this window
+        self._ended_lately = 0  # since the last sweep
+        self._since = 0.0
+        self._crowded = False
+
+    def admit(self, name: object, begin: Callable[[RoomShare], None], refuse: Callable[[], None]) -> None:
+        """Begin a request now, or as soon as there is a place for it, or refuse it within `WAIT_SECONDS`.
+
+        Whoever begins it calls `leave` with the share when it has ended.
+        """
+        share = self._shares.get(name)
+        if share is None:
+            share = self._shares[name] = RoomShare(name)
+        if self._has_room(share):
+            self._take(share, begin)
+            return
+        self._crowded = True
+        if self._count >= MOST_WAITING:
+            # In a turn of its own: behind a refusal stands the next of the requests that came at one blow.
+            asyncio.get_running_loop().call_soon(self._refuse, refuse)
+            self._forget(share)
+        else:
+            self._wait(share, begin, refuse)
+
+    def leave(self, share: RoomShare) -> None:
+        """Give a place back, and begin who waits for it."""
+        share.held -= 1
+        self.taken -= 1
+        self._ended += 1
+        self._ended_lately += 1
+        self._look_back()
+        while (found := next_in_line(self._waiting, self._has_room, _is_done)) is not None:
+            waiting: Waiting = found.waiters.pop()
+            if not found.waiters:
+                self._waiting.pop()
+            waiting.done = True
+            self._count -= 1
+            self._take(found, waiting.begin)
+        self._forget(share)
+
+    def _places(self) -> int:
+        return min(max(int(self._rate * CARRY_SECONDS), self._least), self._most)
+
+    def _look_back(self) -> None:
+        """Learn at the end of each window how many requests end in a second: at least so many, while none waits."""
+        now = asyncio.get_running_loop().time()
+        span = now - self._since
+        if span < WINDOW_SECONDS:
+            return
+        rate = self._ended / span
+        if self._crowded or rate > self._rate:
+            self._rate += (rate - self._rate) / 4
+            self.places = self._places()
+        self._since, self._ended, self._crowded = now, 0, self._count > 0
+
+    def _has_room(self, share: RoomShare) -> bool:
+        left = self.places - self.taken - 1
+        return left >= 0 and (left >= KEPT_FREE or may_take_one_more(share, left))
+
+    def _take(self, share: RoomShare, begin: Callable[[RoomShare], None]) -> None:
+        """Begin a request, in a later turn of the loop if this one has begun enough: others get their turns between."""
+        share.held += 1
+        self.taken += 1
+        if self._begun == 0:
+            asyncio.get_running_loop().call_soon(self._turn)
+        if self._begun < BATCH:
+            self._begun += 1
+            begin(share)
+        else:
+            self._due.append((begin, share))
+
+    def _turn(self) -> None:
+        self._begun = min(BATCH, len(self._due))
+        if self._begun:
+            asyncio.get_running_loop().call_soon(self._turn)
+        for _ in range(self._begun):
+            begin, share = self._due.popleft()
+            begin(share)
+
+    def _wait(self, share: RoomShare, begin: Callable[[RoomShare], None], refuse: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(share, loop.time() + WAIT_SECONDS, begin, refuse)
+        if not share.waiters:
+            self._waiting.append(share)
+        share.waiters.append(waiting)
+        self._by_age.append(waiting)
+        self._count += 1
+        if not self._sweeping:
+            self._sweeping = True
+            loop.call_at(waiting.deadline, self._sweep, loop)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Refuse those whose time is over."""
+        now, left = loop.time(), max(REFUSED_AT_LEAST, REFUSED_FOR_EACH * self._ended_lately)
+        self._ended_lately = 0
+        while self._by_age and left and (self._by_age[0].done or self._by_age[0].deadline <= now):
+            waiting = self._by_age.popleft()
+            if not waiting.done:
+                left -= 1
+                self._give_up(waiting)
+        self._sweeping = bool(self._by_age)
+        if self._by_age and not left:  # more in the next turn, so that all else has its own
+            loop.call_soon(self._sweep, loop)
+        elif self._by_age:
+            loop.call_at(self._by_age[0].deadline, self._sweep, loop)
+
+    def _give_up(self, waiting: Waiting) -> None:
+        waiting.done = True
+        share = waiting.share
+        share.waiters.popleft()
+        if not share.waiters:
+            self._waiting.remove(share)
+        self._count -= 1
+        self._forget(share)
+        self._refuse(waiting.refuse)
+
+    def _forget(self, share: RoomShare) -> None:
+        """Keep no share of which nothing is left: strangers can name as many as they like."""
+        if not share.held and not share.waiters and self._shares.get(share.name) is share:
+            del self._shares[share.name]
+
+    def _refuse(self, refuse: Callable[[], None]) -> None:
+        self.refused += 1
+        if not self._untold:
+            asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell)
+        self._untold += 1
+        refuse()
+
+    def _tell(self) -> None:
+        _log.warning("%d requests were refused, since there are places for %d at once", self._untold, self.places)
+        self._untold = 0
+
+
+def _is_done(waiting: Waiting) -> bool:
+    return waiting.done
+
+
+class Admission:
+    """Which room a request goes to, and what it is answered when there is no place for it."""
+
+    def __init__(self, connections: int, refusal: Callable[[Any], tuple[list[tuple[bytes, bytes]], bytes]]) -> None:
+        """Take how many connections to the database there are, and what gives a refusal's headers and body."""
+        self.work = Room(PLACES_PER_CONNECTION * connections, MOST_PLACES)
+        self.care = Room(FEW_PLACES, FEW_PLACES)
+        self.refusal = refusal
+
+    def room_of(self, scope: Any) -> Room | None:
+        """Give the room of a request; None for a browser's question before a request, which costs less than a place."""
+        if scope["method"] == "OPTIONS":
+            return None
+        return self.care if scope["path"].startswith(_CARE) else self.work
+
+
+def share_of(scope: Any) -> tuple[str, str, int]:
+    """Name what a request begins alike with: its method, the first parts of its path, and how many parts there are."""
+    path: str = scope["path"]
+    parts = path.split("/", 5)
+    return scope["method"], "/".join(parts[: 3 if path.startswith("/api/") else 5]), path.count("/")

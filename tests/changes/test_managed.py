@@ -1,0 +1,260 @@
+"""Files at the start of a server: one defines an empty backend once, or is what the backend always is."""
+
+import asyncio
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from typer.testing import CliRunner
+
+from app.auth.route_limits import RouteLimits
+from app.changes.apply import DefinitionInvalid, PolicyTestsFailed, Wider, WouldDestroy
+from app.changes.managed import ConfigManaged, ConfigReplaced
+from app.changes.start import Start, begin
+from app.cli import app
+from app.control_plane.router import admin_router
+from app.database import connect
+from app.definitions.project import KINDS
+from app.policy_tests.runner import Runner
+from tests.backend import SECRET_KEY, serving
+
+SAY = [{"do": "respond", "body": 1}]
+HELLO = {"name": "hello", "method": "GET", "path": "/hello", "access": "authenticated", "steps": SAY}
+DOCUMENT: dict[str, Any] = {
+    "rowgate": 1,
+    "roles": [{"name": "support"}],
+    "tables": [{"name": "notes", "columns": [{"name": "body", "type": "text"}]}],
+    "views": [{"name": "mine", "table": "notes", "columns": ["id"], "access": "authenticated"}],
+    "middleware": [{"name": "checked", "steps": [{"do": "require", "that": "true"}]}],
+    "endpoints": [HELLO],
+    "tests": [{"name": "closed", "request": {"path": "/api/hello"}, "expect": {"status": 401}}],
+}
+MORE = {**DOCUMENT, "endpoints": [HELLO, {**HELLO, "name": "more", "path": "/more"}]}
+BARE = {key: value for key, value in DOCUMENT.items() if key not in {"tables", "views"}}
+
+
+def file(folder: Path, name: str, document: Any) -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(json.dumps(document))
+    return path
+
+
+async def run(url: str, statement: str) -> list[Any]:
+    connection = await connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(statement)]
+    finally:
+        await connection.close()
+
+
+async def state(url: str) -> Any:
+    """Give all that a refused start may not change."""
+    definitions = "SELECT kind, name, valid_from, valid_to FROM rowgate.definitions ORDER BY id"
+    return [
+        await run(url, sql)
+        for sql in (definitions, "SELECT revision FROM rowgate.live", "SELECT file, digest, until FROM rowgate.managed")
+    ]
+
+
+async def start(url: str, **said: Any) -> Any:
+    return await begin(url, Start(**said), judge=Runner(url).judge)
+
+
+async def test_a_file_defines_an_empty_backend_once(
+    migrated_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "rowgate.start")
+    first, other = file(tmp_path, "first", DOCUMENT), file(tmp_path, "other", MORE)
+    await start(migrated_url)
+    assert (await state(migrated_url))[:2] == [[], [(0,)]]
+    plans = await asyncio.gather(*(start(migrated_url, start_with=first) for _ in range(3)))
+    assert sum(plan is not None for plan in plans) == 1
+    assert f"{first} has defined the backend, once" in caplog.text
+    before = await state(migrated_url)
+    caplog.clear()
+    assert await start(migrated_url, start_with=other) is None
+    assert await state(migrated_url) == before
+    assert f"the backend is defined already, at revision 1: {other} was left alone" in caplog.text
+
+
+async def test_a_backend_that_was_emptied_is_not_defined_again(migrated_url: str, tmp_path: Path) -> None:
+    await start(migrated_url, start_with=file(tmp_path, "first", DOCUMENT))
+    await start(migrated_url, config=file(tmp_path, "empty", {"rowgate": 1}))
+    before = (await state(migrated_url))[:2]
+    await start(migrated_url, start_with=tmp_path / "first.yaml")
+    assert (await state(migrated_url))[:2] == before
+
+
+async def test_a_start_that_is_refused_changes_nothing_not_even_which_file_manages(
+    migrated_url: str, tmp_path: Path
+) -> None:
+    await start(migrated_url, config=file(tmp_path, "first", DOCUMENT))
+    await run(migrated_url, "INSERT INTO data.notes (body) VALUES ('kept')")
+    before = await state(migrated_url)
+    opened = copy.deepcopy(DOCUMENT)
+    opened["views"][0]["access"] = "public"
+    failing = copy.deepcopy(DOCUMENT)
+    failing["tests"][0]["expect"]["status"] = 200
+    invalid = copy.deepcopy(DOCUMENT)
+    invalid["views"][0]["filter"] = "row.nothing == 1"
+    for name, document, kind in (
+        ("opened", opened, Wider), ("failing", failing, PolicyTestsFailed), ("invalid", invalid, DefinitionInvalid),
+        ("bare", BARE, WouldDestroy),
+    ):  # fmt: skip
+        with pytest.raises(kind):
+            await start(migrated_url, config=file(tmp_path, name, document))
+        assert await state(migrated_url) == before, name
+    await start(migrated_url, config=tmp_path / "opened.yaml", allow_wider=True)
+    await start(migrated_url, config=tmp_path / "bare.yaml", destroy=("notes",))
+    assert await run(migrated_url, "SELECT file FROM rowgate.managed WHERE until IS NULL") == [
+        (str(tmp_path / "bare.yaml"),)
+    ]
+
+
+async def test_a_file_that_another_has_replaced_comes_back_only_if_that_is_said(
+    migrated_url: str, tmp_path: Path
+) -> None:
+    old, new = file(tmp_path, "old", MORE), file(tmp_path, "new", DOCUMENT)
+    for path in (old, old, new, new):
+        await start(migrated_url, config=path)
+    before = await state(migrated_url)
+    old.rename(tmp_path / "renamed.yaml")
+    with pytest.raises(ConfigReplaced, match=r"new\.yaml has replaced it"):
+        await start(migrated_url, config=tmp_path / "renamed.yaml")
+    assert await state(migrated_url) == before
+    await start(migrated_url, config=tmp_path / "renamed.yaml", allow_rollback=True)
+    await start(migrated_url, config=tmp_path / "renamed.yaml")
+    with pytest.raises(ConfigReplaced):
+        await start(migrated_url, config=new)
+
+
+async def test_servers_that_start_at_once_take_turns(migrated_url: str, tmp_path: Path) -> None:
+    path = file(tmp_path, "one", DOCUMENT)
+    plans = await asyncio.gather(*(start(migrated_url, config=path) for _ in range(4)))
+    assert sorted(len(plan.changes) > 0 for plan in plans) == [False, False, False, True]
+    assert (await state(migrated_url))[1] == [(1,)]
+    assert len(await run(migrated_url, "SELECT FROM rowgate.managed")) == 1
+
+
+# Every route of the admin API that writes, or is sent a body, and is not about definitions.
+BESIDE = {
+    ("POST", "/check"), ("POST", "/config/plan"), ("POST", "/simulate"), ("POST", "/test"), ("POST", "/test/isolation"),
+    ("POST", "/shadow"), ("DELETE", "/shadow"),
+    ("POST", "/setup"), ("POST", "/sign-in"), ("POST", "/sign-out"), ("POST", "/refresh"),
+    ("POST", "/users"), ("PATCH", "/users/{user_id}"), ("DELETE", "/users/{user_id}"),
+    ("PUT", "/users/{user_id}/roles"),
+    ("POST", "/users/{user_id}/{action}"),
+    ("POST", "/api-keys"), ("DELETE", "/api-keys/{name}"),
+    ("POST", "/admins"), ("PATCH", "/admins/{admin_id}"), ("DELETE", "/admins/{admin_id}"),
+    ("POST", "/secrets"), ("PUT", "/secrets/{name}"), ("PATCH", "/secrets/{name}"), ("DELETE", "/secrets/{name}"),
+    ("POST", "/outbox/{call_id}/retry"), ("DELETE", "/outbox/{call_id}"),
+}  # fmt: skip
+
+
+def edits(router: Any) -> set[tuple[str, str]]:
+    """Give the admin API's routes that write definitions: all that write, without those that are known to be beside."""
+    found = set[tuple[str, str]]()
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            found |= {(method, route.path) for method in (route.methods or set()) - {"GET", "HEAD", "OPTIONS"}}
+        else:
+            found |= edits(route.original_router)
+    return {(method, path.removeprefix("/admin/v1")) for method, path in found} - BESIDE
+
+
+async def test_no_route_edits_what_a_file_manages(migrated_url: str, tmp_path: Path) -> None:
+    named = {
+        f"/{section}/{{name}}": (f"/{section}/{DOCUMENT[section][0]['name']}", DOCUMENT[section][0])
+        for section in KINDS
+    }
+    new = {f"/{section}": (f"/{section}", {**DOCUMENT[section][0], "name": "another"}) for section in KINDS}
+    new["/endpoints"][1]["path"] = "/another"
+    calls = {
+        **named,
+        **new,
+        "/config": ("/config", MORE),
+        "/revisions/{number}/restore": ("/revisions/1/restore", None),
+    }
+    async with serving(migrated_url, DOCUMENT) as backend:
+        root = {**await backend.admin(), "If-Match": "*"}
+        path = file(tmp_path, "managed", MORE)
+        await start(migrated_url, config=path)
+        before = await state(migrated_url)
+        for method, route in sorted(edits(admin_router(RouteLimits(backend.app.settings)))):
+            where, body = calls.pop(route) if method == "POST" or route == "/config" else calls[route]
+            answer = await backend.client.request(method, f"/admin/v1{where}", json=body, headers=root)
+            assert (answer.status_code, answer.json()["code"]) == (409, "config.managed"), (method, route, answer.text)
+            assert str(path) in answer.json()["detail"]
+            planned = await backend.client.request(
+                method, f"/admin/v1{where}?dry_run=true&destroy=notes", json=body, headers=root
+            )
+            assert planned.status_code in {200, 422}, (method, route, planned.text)  # what rests on it refuses a drop
+        assert set(calls) == set(named)
+        for where in ("/config/plan", "/check"):
+            assert (await backend.client.post(f"/admin/v1{where}", json=DOCUMENT, headers=root)).status_code == 200
+        for where, body in (
+            ("/secrets", {"name": "token", "value": "v", "hosts": ["api.example.com"]}),
+            ("/api-keys", {"name": "key", "roles": ["support"]}),
+            ("/users", {"email": "a@example.com", "password": "correct horse battery"}),
+            ("/simulate", {"method": "GET", "path": "/api/hello", "as": "anonymous"}),
+        ):  # fmt: skip
+            made = await backend.client.post(f"/admin/v1{where}", json=body, headers=root)
+            assert made.status_code in {200, 201}, (where, made.text)
+        assert await state(migrated_url) == before
+
+
+@contextmanager
+def served(url: str, *words: str) -> Iterator[tuple[str, list[str]]]:
+    """Run the command itself until it listens: where, and what it said before."""
+    with subprocess.Popen(
+        [str(Path(sys.executable).parent / "rowgate"), "serve", "--port", "0", *words],
+        env={**os.environ, "ROWGATE_DATABASE_URL": url, "ROWGATE_SECRET_KEY": SECRET_KEY, "ROWGATE_LOG_FORMAT": "text"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        said: list[str] = []
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if found := re.match(r"Rowgate listens on (\S+)", line):
+                    yield found[1], said
+                    break
+                said.append(line.strip())
+            else:
+                pytest.fail("\n".join(said))
+        finally:
+            process.terminate()
+            process.wait(40)
+
+
+def test_the_command_tells_what_a_file_changed_and_when_it_manages_no_more(
+    migrated_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROWGATE_DATABASE_URL", migrated_url)
+    monkeypatch.setenv("ROWGATE_SECRET_KEY", SECRET_KEY)
+    first, more = file(tmp_path, "first", DOCUMENT), file(tmp_path, "more", MORE)
+    invoke = CliRunner().invoke
+    with served(migrated_url, "--start-with", str(first)) as (_, said):
+        assert any("has defined the backend, once" in line for line in said)
+        assert "- add the endpoint hello" in said
+    assert invoke(app, ["apply", str(more)]).exit_code == 0
+    with served(migrated_url, "--config", str(first)) as (_, said):
+        assert "- remove the endpoint more" in said
+        assert isinstance(invoke(app, ["apply", str(more)]).exception, ConfigManaged)
+        assert invoke(app, ["plan", str(more)]).exit_code == 0
+    assert isinstance(invoke(app, ["apply", str(more)]).exception, ConfigManaged)
+    with served(migrated_url) as (_, said):
+        assert any(f"{first} doesn't manage the definitions any more" in line for line in said)
+        assert invoke(app, ["apply", str(more)]).exit_code == 0
+    refused = invoke(app, ["serve", "--config", str(tmp_path / "none.yaml")])
+    assert "can't be read" in str(refused.exception)
+    for words in (["--config", "a", "--start-with", "b"], ["--destroy", "notes"], ["--allow-rollback"]):
+        assert invoke(app, ["serve", *words]).exit_code == 2

@@ -1,0 +1,221 @@
+"""A server with more to do than it can: refusals are early and whole, nothing is done for them, care goes on."""
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from app import overload, serving
+from app.database import SESSION_SETTINGS, connect
+from app.overload import Room, share_of
+from tests.backend import Backend
+from tests.backend import serving as served
+from tests.http.test_room import until
+
+WAITS = [
+    {"do": "fetch", "from": "doors", "where": 'item.name == "shut"', "lock": True, "as": "door"},
+    {"do": "insert", "table": "notes", "set": {"body": "done"}},
+    {"do": "respond", "body": "done"},
+]
+DOCUMENT: dict[str, Any] = {
+    "rowgate": 1,
+    "tables": [
+        {"name": "doors", "columns": [{"name": "name", "type": "text"}]},
+        {"name": "notes", "columns": [{"name": "body", "type": "text"}]},
+    ],
+    "views": [{"name": "seen", "table": "notes", "columns": ["body"], "access": "public"}],
+    "endpoints": [
+        {"name": "slow", "method": "POST", "path": "/slow", "access": "public", "timeout": 30, "steps": WAITS},
+        {"name": "quick", "method": "POST", "path": "/quick", "access": "public",
+         "steps": [{"do": "respond", "body": "quick"}]},
+    ],
+}  # fmt: skip
+ORIGIN = "https://app.example.com"
+
+
+class Flooded:
+    """A backend that listens on a port, and has few places."""
+
+    def __init__(self, backend: Backend, port: int, client: httpx.AsyncClient) -> None:
+        self.backend, self.port, self.client = backend, port, client
+
+    async def notes(self) -> int:
+        return int((await self.backend.sql("SELECT count(*) FROM data.notes"))[0]["count"])
+
+    async def sent(self, data: bytes, answers: int = 1) -> bytes:
+        """Send bytes on one connection and give what comes, up to so many answers."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(data)
+        got = b""
+        async with asyncio.timeout(10):
+            while got.count(b"HTTP/1.1 ") < answers or not got.endswith(b"}"):
+                more = await reader.read(65536)
+                got += more
+                if not more:
+                    break
+        writer.close()
+        return got
+
+
+@pytest.fixture
+async def flooded(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Flooded]:
+    for name in ("lock_timeout", "statement_timeout"):
+        monkeypatch.setitem(SESSION_SETTINGS, name, "30s")
+    async with served(migrated_url, DOCUMENT, pool_size=10, cors_origins=[ORIGIN]) as backend:
+        await backend.sql("INSERT INTO data.doors (name) VALUES ('shut')")
+        backend.app.admission.work = Room(5, 5)
+        config = serving._config(backend.app, "127.0.0.1", 0)
+        config.lifespan = "off"  # it runs here
+        server = uvicorn.Server(config)
+        config.load()
+        server.lifespan = config.lifespan_class(config)
+        await server.startup()
+        await server.on_tick(0)
+        port = int(server.servers[0].sockets[0].getsockname()[1])
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            yield Flooded(backend, port, client)
+        await server.shutdown()
+
+
+@asynccontextmanager
+async def four_under_way(flooded: Flooded) -> AsyncIterator[list[asyncio.Task[httpx.Response]]]:
+    """Have one endpoint hold all the places that it can have, until the block ends."""
+    holder = await connect(flooded.backend.url)
+    try:
+        await holder.execute("BEGIN")
+        await holder.execute("SELECT 1 FROM data.doors FOR UPDATE")
+        running = [asyncio.create_task(flooded.client.post("/api/slow")) for _ in range(4)]
+        await until(lambda: flooded.backend.app.admission.work.taken == 4)
+        yield running
+        await holder.execute("ROLLBACK")
+        assert [(await one).status_code for one in running] == [200] * 4
+    finally:
+        await holder.close()
+
+
+async def test_beyond_its_places_a_request_is_refused_whole_and_nothing_is_done(flooded: Flooded) -> None:
+    async with four_under_way(flooded):
+        headers = {"Origin": ORIGIN, "X-Request-Id": "abc-1"}
+        refused = await flooded.client.post("/api/slow", headers=headers)
+        told = {name: refused.headers[name] for name in (
+            "content-type", "retry-after", "x-request-id", "access-control-allow-origin", "cache-control",
+            "x-content-type-options",
+        )}  # fmt: skip
+        assert (refused.status_code, told) == (
+            503,
+            {
+                "content-type": "application/problem+json", "retry-after": "1", "x-request-id": "abc-1",
+                "access-control-allow-origin": ORIGIN, "cache-control": "no-store", "x-content-type-options": "nosniff",
+            },
+        )  # fmt: skip
+        assert refused.json() == {
+            "type": "about:blank", "title": "Service Unavailable", "status": 503, "code": "server.overloaded",
+            "detail": "The server has more to do than it can: try again.", "request_id": "abc-1",
+        }  # fmt: skip
+        assert "date" in refused.headers
+    assert await flooded.notes() == 4
+    assert (await flooded.client.post("/api/slow")).status_code == 200
+    assert flooded.backend.app.admission.work.taken == 0
+
+
+async def test_others_the_admin_api_the_checks_and_browsers_questions_are_answered_meanwhile(flooded: Flooded) -> None:
+    admin = await flooded.backend.admin()
+    async with four_under_way(flooded):
+        assert (await flooded.client.post("/api/slow")).status_code == 503
+        assert (await flooded.client.post("/api/quick")).json() == "quick"
+        assert (await flooded.client.get("/rest/v1/seen")).json() == []
+        flooded.backend.app.admission.work.taken += 1  # and now there is no place at all
+        for path in ("/api/quick", "/api/nothing", "/openapi.json", "/auth/v1/user"):
+            assert (await flooded.client.get(path)).status_code == 503
+        for path, status in (("/healthz", 200), ("/readyz", 200), ("/admin/v1/users", 200), ("/admin/v1/nothing", 404)):
+            assert (await flooded.client.get(path, headers=admin)).status_code == status
+        asks = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+        asked = await flooded.client.options("/api/quick", headers=asks)
+        assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, ORIGIN)
+        flooded.backend.app.admission.work.taken -= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "members"),
+    [
+        ("/rest/v1/seen", {"code": "server.overloaded", "rowgate_code": "server.overloaded", "hint": None}),
+        ("/auth/v1/user", {"code": "server.overloaded", "error_code": "overloaded"}),
+        ("/auth/v1/token", {"error_code": "overloaded", "error": "invalid_request"}),
+    ],
+)
+async def test_a_refusal_has_the_form_of_its_path(flooded: Flooded, path: str, members: dict[str, Any]) -> None:
+    flooded.backend.app.admission.work = Room(0, 0)
+    refused = await flooded.client.get(path)
+    assert refused.status_code == 503
+    assert members.items() <= refused.json().items()
+    assert refused.json()["request_id"] == refused.headers["x-request-id"]
+
+
+async def test_a_refused_body_is_read_to_its_end_and_the_connection_goes_on(flooded: Flooded) -> None:
+    flooded.backend.app.admission.work = Room(0, 0)
+    body = b"x" * 200_000
+    sent = b"POST /api/quick HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    answers = await flooded.sent(sent + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 2)
+    assert answers.count(b"HTTP/1.1 503 ") == 1
+    assert answers.endswith(b'{"status":"alive"}')
+
+
+async def test_requests_that_come_at_one_blow_are_each_refused_in_turn(
+    flooded: Flooded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overload, "MOST_WAITING", 0)
+    flooded.backend.app.admission.work = Room(0, 0)
+    answers = await flooded.sent(b"GET /api/quick HTTP/1.1\r\nHost: x\r\n\r\n" * 400, 400)
+    assert answers.count(b"HTTP/1.1 503 ") == 400
+
+
+@pytest.mark.parametrize("head", [b"HEAD /api/quick HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                                  b"HEAD /api/quick HTTP/1.0\r\nHost: x\r\n\r\n"])  # fmt: skip
+async def test_a_refusal_of_head_has_no_body_and_closes_where_it_is_asked_to(flooded: Flooded, head: bytes) -> None:
+    flooded.backend.app.admission.work = Room(0, 0)
+    answer = await flooded.sent(head)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert answer.endswith(b"\r\nconnection: close\r\n\r\n")
+
+
+async def test_who_is_gone_while_it_waits_takes_no_place(flooded: Flooded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overload, "WAIT_SECONDS", 3600)
+    work = flooded.backend.app.admission.work
+    async with four_under_way(flooded):
+        _, writer = await asyncio.open_connection("127.0.0.1", flooded.port)
+        writer.write(b"POST /api/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        await until(lambda: work._count)
+        begin: Any = work._by_age[0].begin
+        writer.close()
+        await until(lambda: begin.args[0].disconnected)
+    assert await flooded.notes() == 4
+    assert (work.taken, work._shares) == (0, {})
+
+
+def test_a_share_is_what_begins_alike() -> None:
+    def share(method: str, path: str) -> Any:
+        return share_of({"method": method, "path": path})
+
+    assert share("GET", "/api/notes/1") == share("GET", "/api/notes/2")
+    different = [
+        share("GET", "/api/notes/1"), share("POST", "/api/notes/1"), share("GET", "/api/notes"), share("GET", "/api/x"),
+        share("POST", "/api/notes/1/submit"), share("GET", "/rest/v1/a"), share("GET", "/rest/v1/b"),
+        share("POST", "/rest/v1/rpc/a"), share("POST", "/rest/v1/rpc/b"), share("GET", "/"),
+    ]  # fmt: skip
+    assert len(set(different)) == len(different)
+
+
+def test_a_thousand_connections_at_once_find_room_to_be_accepted() -> None:
+    assert serving._config(None, "127.0.0.1", 0).backlog >= 1_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, hard))
+        serving._allow_connections()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(hard, serving.OPEN_FILES)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
