@@ -100,7 +100,8 @@ class Embed:
     @property
     def hidden(self) -> bool:
         """Say whether it only tests: nothing of it is in the answer."""
-        return all(isinstance(item, Embed) and item.hidden for item in self.read.items or (None,))
+        items = self.read.items
+        return items is not None and all(isinstance(item, Embed) and item.hidden for item in items)
 
 
 @dataclass(frozen=True, slots=True)
