@@ -195,7 +195,7 @@ def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDe
         here = dataclasses.replace(known, place=f"{context.place}.middleware/{use.use}", later_writes=later)
         steps, after = compile_use(use.use, use.arguments, here)
         compiled += steps
-        known = dataclasses.replace(known, scope=after.scope, before=after.before)
+        known = dataclasses.replace(known, scope=after.scope, before=after.before, measured=after.measured)
     return compiled, known
 
 

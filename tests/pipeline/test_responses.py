@@ -131,7 +131,7 @@ def test_a_declared_default_leaves_refusals_in_the_openapi_document() -> None:
     runtime, _ = compile_project(project)
     assert runtime is not None
     found = openapi_document(runtime)["paths"]["/api/answer"]["post"]["responses"]
-    assert list(found) == ["default"]
+    assert list(found) == ["default", "413"]
     assert list(found["default"]["content"]) == ["application/json", "application/problem+json"]
 
 
