@@ -21,7 +21,7 @@ def unkeepable(document: Any) -> list[tuple[Path, str, str | None]]:
         elif isinstance(value, Mapping):
             found += [(path, *problem) for key in value if (problem := _key(key)) is not None]
             waiting += [((*path, key), item) for key, item in reversed(list(value.items())) if _key(key) is None]
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             waiting += [((*path, index), item) for index, item in reversed(list(enumerate(value)))]
         elif (problem := _problem(value)) is not None:
             found.append((path, *problem))

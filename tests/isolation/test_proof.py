@@ -196,7 +196,7 @@ def test_a_table_of_which_no_row_can_be_made_is_named(url: str) -> None:
 
 def test_a_request_that_loses_its_connection_is_said_and_the_others_go_on(url: str) -> None:
     document = backend(
-        "endpoints: [{name: slow, method: GET, path: /slow, access: authenticated, timeout: 0.05,"
+        "endpoints: [{name: slow, method: GET, path: /slow, access: authenticated, timeout: 0.01,"
         " steps: [{do: for_each,"
         ' each: \'"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t".split(",")\', as: one, steps: [{do: for_each,'
         ' each: \'"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t".split(",")\', as: other,'

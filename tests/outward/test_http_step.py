@@ -361,7 +361,7 @@ INSERT = {"do": "insert", "table": "notes", "set": {"body": "a"}}
         ([{"do": "if", "when": "true", "then": [INSERT, CALL]}], "steps/0.then.steps/1", "after a step that writes"),
         ([{"do": "call", "use": "writes"}, CALL], "steps/1", "after a step that writes"),
         ([{**FETCH, "lock": True}, CALL], "steps/1", "after lock: true"),
-        ([QUOTA, CALL], "steps/1", "after lock: true or a quota"),
+        ([QUOTA, CALL, INSERT], "steps/1", "after lock: true or a quota"),
         ([{"do": "for_each", "each": "[1]", "as": "i", "steps": [CALL, INSERT]}], "steps/0.steps", "both call out and"),
         ([{**CALL, "method": "POST", "retries": 1}], "steps/0", "isn't safe to repeat"),
         ([{**CALL, "method": "PATCH", "retries": 1}], "steps/0", "isn't safe to repeat"),

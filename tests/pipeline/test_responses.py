@@ -28,7 +28,7 @@ def backend(responses: dict[Any, Any], *steps: dict[str, Any]) -> dict[str, Any]
 
 @pytest.mark.parametrize("value", WRONG)
 async def test_an_answer_that_does_not_fit_is_a_fault_and_changes_nothing(migrated_url: str, value: Any) -> None:
-    async with serving(migrated_url, backend({200: {"schema": NUMBER}}, WRITES)) as served:
+    async with serving(migrated_url, backend({"200": {"schema": NUMBER}}, WRITES)) as served:
         answer = await served.client.post("/api/answer", json={"n": value}, headers={"X-Request-Id": "odd"})
         assert (answer.status_code, answer.json()["code"]) == (500, "response.mismatch")
         assert "secret" not in answer.text
@@ -43,7 +43,7 @@ async def test_a_status_that_is_not_declared_is_a_fault(migrated_url: str) -> No
     assert (answer.status_code, answer.json()["code"]) == (500, "response.mismatch")
 
 
-@pytest.mark.parametrize("declared", [{}, {200: {"schema": NUMBER}}, {"2XX": {"schema": NUMBER}}, {"default": {}}])
+@pytest.mark.parametrize("declared", [{}, {"200": {"schema": NUMBER}}, {"2XX": {"schema": NUMBER}}, {"default": {}}])
 async def test_an_answer_that_fits_goes_out(migrated_url: str, declared: dict[Any, Any]) -> None:
     async with serving(migrated_url, backend(declared, WRITES)) as served:
         answer = await served.client.post("/api/answer", json={"n": 1})
@@ -53,12 +53,12 @@ async def test_an_answer_that_fits_goes_out(migrated_url: str, declared: dict[An
 
 async def test_a_refusal_is_not_held_against_what_is_declared(migrated_url: str) -> None:
     refuses = {"do": "require", "that": "false"}
-    async with serving(migrated_url, backend({200: {"schema": NUMBER}}, refuses)) as served:
+    async with serving(migrated_url, backend({"200": {"schema": NUMBER}}, refuses)) as served:
         assert (await served.client.post("/api/answer", json={"n": 1})).status_code == 403
 
 
 async def test_a_production_server_does_not_look(migrated_url: str) -> None:
-    async with serving(migrated_url, backend({200: {"schema": NUMBER}}), env="production") as served:
+    async with serving(migrated_url, backend({"200": {"schema": NUMBER}}), env="production") as served:
         answer = await served.client.post("/api/answer", json={"n": "one"})
     assert (answer.status_code, answer.json()) == (200, {"n": "one"})
 
@@ -88,7 +88,7 @@ LINES = {
 
 
 async def test_a_schema_may_refer_to_its_own_parts(migrated_url: str) -> None:
-    async with serving(migrated_url, backend({200: {"schema": LINES}})) as served:
+    async with serving(migrated_url, backend({"200": {"schema": LINES}})) as served:
         assert (await served.client.post("/api/answer", json={"n": 1})).status_code == 200
         refused = await served.client.post("/api/answer", json={"n": "one"})
     assert (refused.status_code, refused.json()["code"]) == (500, "response.mismatch")
@@ -96,9 +96,9 @@ async def test_a_schema_may_refer_to_its_own_parts(migrated_url: str) -> None:
 
 def test_the_openapi_document_has_what_is_declared_and_refusals_beside_it() -> None:
     declared = {
-        200: {"description": "Lines", "schema": LINES},
-        202: {"description": "Later"},
-        404: {"description": "No such line", "schema": NUMBER},
+        "200": {"description": "Lines", "schema": LINES},
+        "202": {"description": "Later"},
+        "404": {"description": "No such line", "schema": NUMBER},
         "5XX": {"description": "Broken"},
     }
     document = backend(declared)
@@ -152,7 +152,7 @@ def test_it_is_exported_as_it_was_said() -> None:
 
 
 async def test_a_write_of_one_statement_is_undone_too(migrated_url: str) -> None:
-    document = backend({200: {"schema": {"type": "string"}}}, {**WRITES, "as": "note"})
+    document = backend({"200": {"schema": {"type": "string"}}}, {**WRITES, "as": "note"})
     document["endpoints"][0]["steps"][-1] = {"do": "respond", "body": "=note"}
     async with serving(migrated_url, document) as served:
         answer = await served.client.post("/api/answer", json={})

@@ -90,7 +90,7 @@ endpoints:
     method: GET
     path: /slow
     access: public
-    timeout: 0.05
+    timeout: 0.01
     steps:
       - do: for_each
         each: '"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t".split(",")'

@@ -330,11 +330,12 @@ QUOTA = {"do": "quota", "max": 5, "from": "documents", "where": "true"}
 
 
 def test_a_call_can_t_end_the_lock_of_a_quota_nor_the_writes_of_a_loops_round_before() -> None:
-    assert places([QUOTA, HTTP]) == ["endpoints/one.steps/1"]
     write = {"do": "insert", "table": "documents", "set": {"owner": "=auth.user.id"}}
-    for behind in (write, QUOTA):
+    assert places([QUOTA, HTTP, write]) == ["endpoints/one.steps/1"]
+    assert places([QUOTA, HTTP]) == []  # what is only counted needs no lock
+    for behind, then in ((write, []), (QUOTA, [write])):
         loop = {"do": "for_each", "each": "[1]", "as": "x", "steps": [HTTP, behind]}
-        assert places([loop]) == ["endpoints/one.steps/0.steps"]
+        assert places([loop, *then]) == ["endpoints/one.steps/0.steps"]
     assert places([{"do": "for_each", "each": "[1]", "as": "x", "steps": [HTTP]}, write]) == []
 
 
