@@ -1,12 +1,12 @@
 """Declared inputs as validators: strict types, every failing field at once, and nothing of the input in a message."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import re2
 
-from app.definitions.columns import ValueType
+from app.definitions.columns import ColumnDef, ValueType
 from app.definitions.defaults import begins_computed, computed_findings, literal_default, plain
 from app.definitions.inputs import ListDef, ObjectDef
 from app.definitions.values import FROM_TEXT, READERS, Read, Wrong, WrongInside, bounded_length, checks_of
@@ -172,15 +172,23 @@ def object_validator(fields: Mapping[str, Field], bigints: Collection[str] = (),
 def _field(said: Field, bigints: Collection[str], text: bool) -> _Field:
     read = reader(said, bigints, text=text)
     array = isinstance(said, ListDef) or (isinstance(said, ValueType) and said.array)
-    default = default_value(said, bigints) if isinstance(said, ValueType) else None
+    default = fitting_default(said, bigints) if isinstance(said, ValueType) else None
     needed = said.required and not (isinstance(said, ValueType) and said.default is not None)
     return _Field(read, said.required, default, array, needed)
 
 
-def default_value(said: ValueType, bigints: Collection[str] = ()) -> Any:
+def _default_value(said: ValueType, bigints: Collection[str]) -> Any:
     """Give the literal default as rules see it, None where there is none; raises Wrong where it doesn't fit."""
     literal = literal_default(said)
     return None if literal is None else reader(said, bigints)(literal)
+
+
+def fitting_default(said: ValueType, bigints: Collection[str] = ()) -> Any:
+    """Give the literal default as rules see it, None where there is none, or one that is a finding."""
+    try:
+        return _default_value(said, bigints)
+    except Wrong:
+        return None
 
 
 def validation_findings(place: str, fields: Mapping[str, Field], bigints: Collection[str] = ()) -> list[Finding]:
@@ -216,11 +224,21 @@ def _value_findings(place: str, said: ValueType, bigints: Collection[str]) -> li
 
 
 def default_findings(place: str, said: ValueType, bigints: Collection[str] = ()) -> list[Finding]:
-    """Find that a default is none that its own field would take; the field's pattern has been checked."""
+    """Find that a default is none that its own field would take; the field's pattern has been checked.
+
+    What an earlier version took goes on where it is stored: it didn't look at defaults of columns, and a text that
+    begins with `=` was no more than a text.
+    """
+    misfit = [] if (wrong := _wrong_default(said, bigints)) is None else [f"the default doesn't fit: {wrong}"]
+    found = [Finding(place, message) for message in misfit]
     if begins_computed(said):
-        return computed_findings(place, said, reader(said, bigints))
+        found = computed_findings(place, said, reader(said, bigints))
+    return [replace(one, stricter=isinstance(said, ColumnDef) or not misfit) for one in found]
+
+
+def _wrong_default(said: ValueType, bigints: Collection[str]) -> str | None:
     try:
-        default_value(said, bigints)
+        _default_value(said, bigints)
     except Wrong as wrong:
-        return [Finding(place, f"the default doesn't fit: {wrong.errors[0].message}")]
-    return []
+        return wrong.errors[0].message
+    return None

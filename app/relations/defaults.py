@@ -5,7 +5,7 @@ from typing import Any
 
 from app.definitions.columns import ColumnDef
 from app.definitions.defaults import computed
-from app.definitions.validation import Wrong, default_value
+from app.definitions.validation import fitting_default
 from app.relations.literals import literal
 from app.relations.schema import Column
 
@@ -18,10 +18,7 @@ def default_sql(said: ColumnDef, pg: str, write: Write = literal) -> str | None:
     known = computed(said)
     if known is not None:
         return _COMPUTED[known.name](known.length, write)
-    try:
-        value = default_value(said, (said.table or "",) if pg.startswith("bigint") else ())
-    except Wrong:
-        return None
+    value = fitting_default(said, (said.table or "",) if pg.startswith("bigint") else ())
     return None if value is None else write(value, pg)
 
 
