@@ -154,7 +154,7 @@ def _rename_part(op: Operations, change: RenamePart, schema: str) -> None:
 def _hold_rows(op: Operations, change: HoldRows, schema: str) -> None:
     table, whole = _named(change.table, schema), not change.columns
     on = f"OR TRUNCATE ON {table} FOR EACH STATEMENT" if whole else f"ON {table} FOR EACH ROW"
-    columns = ", ".join(f"'{column}'" for column in change.columns)  # names, which hold no quotes
+    columns = ", ".join(map(quoted, change.columns))
     op.execute(
         f"CREATE OR REPLACE TRIGGER {trigger_name(whole=whole)} BEFORE INSERT OR UPDATE OR DELETE {on}"
         f" EXECUTE FUNCTION rowgate.{'hold_table' if whole else 'hold_rows'}({columns})"
