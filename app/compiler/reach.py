@@ -296,10 +296,11 @@ class _Walker:
         window, through = seen_through(source, self.views, self.renamed)
         rows = [*window, self._rows(said, source, names)]
         rest = {
-            key: self.tree(one, names) if key in _RULES else self.value(self._named(key, one, source), names, source)
+            key: self.value(self._named(key, one, source), names, source)
             for key, one in said.items()
-            if key not in _CHOOSING
+            if key not in _CHOOSING and key not in _RULES
         }
+        rest |= {key: self.tree(said[key], names) for key in _RULES if said.get(key) is not None}
         words = _WORDS.get(step.do, f"does {step.do}")
         what = words if source is None else f"{words} {self.renamed.source(source)}"
         if step.do == "http":

@@ -1,7 +1,8 @@
 """Expressions that are written to hurt: refused when saved, or ended by a bound when they run."""
 
 import resource
-import time
+import sys
+from types import FrameType
 
 import pytest
 
@@ -35,11 +36,21 @@ SCOPE = Scope({"data": DYN, "word": STRING, "n": INT, "row": Record("row", {"id"
 )
 def test_what_is_too_long_or_too_deep_is_refused_at_once(text: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.process_time()
-    with pytest.raises(ExpressionErrors) as raised:
-        check(text, SCOPE)
+    check("n", SCOPE)  # the parser itself is made at its first use
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        with pytest.raises(ExpressionErrors) as raised:
+            check(text, SCOPE)
+    finally:
+        sys.setprofile(None)
     assert raised.value.problems[0].code == "expression.bounds"
-    assert time.process_time() - started < 1
+    assert calls < 500_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 * 1024
 
 
@@ -86,9 +97,10 @@ def test_no_rule_can_name_a_password_or_a_token() -> None:
     [("(a+)+$", "a" * 200_000 + "b"), ("(.*)*x", "a" * 200_000), ("(a|aa)+$", "a" * 200_000 + "b")],
 )
 def test_a_pattern_takes_linear_time(pattern: str, text: str) -> None:
-    started = time.process_time()
-    compile_value(check("word.matches(data)", SCOPE))({"word": text, "data": pattern})
-    assert time.process_time() - started < 1
+    # With an engine that goes back, this doesn't end while anybody lives.
+    assert compile_value(check("word.matches(data)", SCOPE))({"word": text, "data": pattern}) is (
+        pattern[-1] not in "$x"
+    )
 
 
 @pytest.mark.parametrize("pattern", ["(" * 2_000, "a" * 100_000, "((a{100}){100}){100}", "[", "(?=a)", "(a)\\1"])
