@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from app.auth.audit import chain_under
 from app.changes.apply import apply_project
 from app.database import connect
 from app.definitions.project import parse_project
@@ -122,6 +123,7 @@ async def _bulk(connection: Any, cpu: Cpu, table: str) -> float:
 
 
 async def _measured(url: str, rounds: int) -> dict[str, dict[str, list[float]]]:
+    chain_under("a secret that this measurement alone uses")
     await migrate(url)
     project, findings = parse_project(_document())
     if project is None:

@@ -10,13 +10,14 @@ import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from app.auth.audit import chain_under
 from tests.faults.away import database_away
 from tests.faults.commits import commit_cut
 from tests.faults.held import Held, Sizes, table
 from tests.faults.kills import kill_postmasters, kill_servers
 from tests.faults.listeners import frozen_listeners
 from tests.faults.revisions import published
-from tests.faults.servers import Postgres
+from tests.faults.servers import SECRET, Postgres
 
 Fault = Callable[[Postgres, Path, Sizes], Awaitable[list[Held]]]
 FAULTS: dict[str, Fault] = {
@@ -64,6 +65,7 @@ def main() -> int:
 async def run(chosen: list[str], sizes: Sizes, place: Path) -> list[Held]:
     """Run faults one after the other, on one Postgres."""
     held: list[Held] = []
+    chain_under(SECRET)
     postgres = await Postgres.start(place / "database")
     try:
         for name in chosen:

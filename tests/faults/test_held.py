@@ -59,6 +59,19 @@ def test_it_ends_with_1_unless_all_of_it_held(
     assert standing.did == (["stop", "again", "stop"] if held is None else ["stop"])
 
 
+def test_faults_in_their_smallest_size_run_to_their_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ["--cuts", "2", "--revisions", "2", "--slow", "20"]
+    monkeypatch.setattr(sys, "argv", ["soak", "commit", "revisions", *sizes])
+    code = soak.main()
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert {"2 commits cut", "2 revisions under load"} <= {
+        line.split("  ")[1].strip() for line in said.splitlines()[1:-2]
+    }
+
+
 REF = "018f0000-0000-7000-8000-000000000001"
 # What may go wrong, by the claim that fails then.
 WRONG = {
