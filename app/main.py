@@ -6,29 +6,29 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 
-from app.auth.audit import chain_under
+from app.audit.writing import chain_under
 from app.auth.core import Accounts
 from app.auth.route_limits import RouteLimits
-from app.auth.routes.router import auth_router
+from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
 from app.changes.settle import Settler
 from app.control_plane.router import admin_router
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
-from app.data_plane.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
+from app.data_plane.described.routes import router as surface_router
 from app.data_plane.pipeline import Plane
-from app.data_plane.recent import Recent
 from app.data_plane.reload import Live
-from app.data_plane.surface import router as surface_router
-from app.database import Pool
-from app.embedded import UpFlag
+from app.data_plane.seeing.recent import Recent
+from app.database.embedded import UpFlag
+from app.database.pool import Pool
+from app.http.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
+from app.http.overload import Admission
+from app.limits.limiter import Limiter
 from app.outward.client import Outward
 from app.outward.delivery import Delivery
-from app.outward.sealing import SealingKey
-from app.outward.secrets import check_key
-from app.overload import Admission
 from app.policy_tests.runner import Runner
 from app.problems import early_refusal, install_problems
-from app.rate_limits import Limiter
+from app.secrets.sealed import check_key
+from app.secrets.sealing import SealingKey
 from app.settings import Settings
 from app.steps.running import Services
 from app.store.engine import make_engine

@@ -12,12 +12,12 @@ from starlette.exceptions import HTTPException
 
 from app.auth.route_limits import RateLimitExceeded, retry_after
 from app.auth.routes.shapes import error_members
-from app.data_plane.rest import rest_problem
+from app.data_plane.rest.read import rest_problem
 from app.data_plane.stages.accept import REST
+from app.database.faults import translated
 from app.errors import FieldError, RowgateError, problem_document
-from app.json_answer import to_json
-from app.overload import ServerOverloaded
-from app.relations.faults import translated
+from app.http.json_answer import to_json
+from app.http.overload import ServerOverloaded
 
 _DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _REST = REST.decode()

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from app.errors import RowgateError
-from app.secret_strength import HOW, weakness
+from app.keys.strength import HOW, weakness
 
 PREFIX = "ROWGATE_"
 _SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file's name

@@ -12,11 +12,11 @@ from typing import Any
 
 import asyncpg
 
-from app.auth.audit import chain_under
+from app.audit.writing import chain_under
 from app.changes.apply import apply_project
-from app.database import connect
+from app.database.embedded import start_embedded
+from app.database.pool import connect
 from app.definitions.project import Project, parse_project
-from app.embedded import start_embedded
 from app.store.engine import make_engine
 from app.store.migrate import migrate
 

@@ -16,11 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from app.auth.audit import chain_under
+from app.audit.writing import chain_under
 from app.changes.apply import apply_project
-from app.database import connect
+from app.database.embedded import start_embedded
+from app.database.pool import connect
 from app.definitions.project import parse_project
-from app.embedded import start_embedded
 from app.main import Rowgate, create_app
 from app.settings import load_settings
 from app.store.engine import make_engine

@@ -19,7 +19,7 @@ from typing import Any
 
 import uvloop
 
-from app.embedded import start_embedded
+from app.database.embedded import start_embedded
 from benchmarks import run
 from benchmarks.run import CONNECTIONS, PORTS, WORKS, build, contestant, cpu_of
 

@@ -17,12 +17,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.auth.audit import chain_under
+from app.audit.writing import chain_under
 from app.auth.start import derived
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
-from app.database import connect
-from app.embedded import start_embedded
-from app.serving import apply
+from app.cli.serving import apply
+from app.database.embedded import start_embedded
+from app.database.pool import connect
 
 HERE = Path(__file__).parent
 SECRET = "9f2c41d07be85a36c1d94ef7028b6a53e8d1"  # noqa: S105 - of servers that live for a minute
@@ -92,7 +92,7 @@ def contestant(name: str, url: str) -> Iterator[int]:
     """Run one server, one process of it."""
     port = PORTS[name]
     if name == "rowgate":
-        command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", str(port)]
+        command = [sys.executable, "-c", "from app.cli.command import main; main()", "serve", "--port", str(port)]
     else:
         uvicorn = str(Path(sys.executable).parent / "uvicorn")
         module = f"benchmarks.{MODULES[name]}:app"

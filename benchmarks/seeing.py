@@ -23,13 +23,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.cli import main as rowgate
+from app.cli.command import main as rowgate
+from app.cli.serving import create_key
 from app.data_plane import asgi
 from app.data_plane.asgi import DataPlane
-from app.data_plane.recent import Recent
 from app.data_plane.request import Request
-from app.embedded import start_embedded
-from app.serving import create_key
+from app.data_plane.seeing.recent import Recent
+from app.database.embedded import start_embedded
 from app.settings import load_settings
 from benchmarks import run
 from benchmarks.run import HERE, PORTS, SECRET, WORKS, build, measure, started

@@ -10,7 +10,7 @@ import httpx
 
 from app.changes.apply import apply_project
 from app.changes.files import load_file
-from app.database import connect
+from app.database.pool import connect
 from app.definitions.project import parse_project
 from app.main import Rowgate, create_app
 from app.settings import load_settings

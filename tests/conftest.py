@@ -11,8 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.auth.audit import chain_under
-from app.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
+from app.audit.writing import chain_under
+from app.database.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
 from app.store.migrate import migrate
 from tests.backend import SECRET_KEY
 from tests.statements import captured

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.json_answer import to_json
+from app.http.json_answer import to_json
 
 
 @pytest.mark.parametrize(

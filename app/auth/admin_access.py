@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Request
 
+from app.audit.writing import audit
 from app.auth.admins import ROLES, Role
 from app.auth.api_keys import PREFIX
-from app.auth.audit import audit
 from app.auth.identify import AuthContext
 from app.errors import RowgateError
 

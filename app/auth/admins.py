@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Literal
 
 import asyncpg
 
+from app.audit.writing import audit
 from app.auth.accounts import EmailInvalid, normal_email
-from app.auth.audit import audit
+from app.auth.password_sign_in import SignInRefused
 from app.auth.passwords import Passwords, check_new_password
 from app.auth.refresh_tokens import Family, Reused, first_token, rotate
-from app.auth.sign_in import SignInRefused
 from app.errors import RowgateError
 
 AUDIENCE = "rowgate-admin"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from app.auth.audit import audit
+from app.audit.writing import audit
 from app.auth.identity import Identity, key_identity
-from app.database import Pool
+from app.database.pool import Pool
 from app.errors import RowgateError
 
 PREFIX = "rgk_"

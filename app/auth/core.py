@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.auth.passwords import Passwords
 from app.auth.tokens import AccessTokens
-from app.database import Pool
+from app.database.pool import Pool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from app.auth.accounts import EmailInvalid, normal_email
-from app.database import Pool
+from app.database.pool import Pool
 from app.errors import RowgateError
-from app.limit_keys import counted_key
-from app.rate_limits import parse_limit
+from app.limits.keys import counted_key
+from app.limits.limiter import parse_limit
 
 HERE = parse_limit("5/15 minutes")  # failures for one account from one address, until a try succeeds
 FROM_ADDRESS = parse_limit("20/minute")  # failures from one address, for whatever accounts
@@ -64,7 +64,7 @@ class TooManyFailures(RowgateError):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SignInAttempt:
     """One try to sign in: `begin` it before the password is checked, then either `succeeded` or `failed`."""
 
     pool: Pool
@@ -120,10 +120,10 @@ class Attempt:
         return any(counted_key(row["ip"]) == here for row in rows)
 
 
-def attempt(pool: Pool, kind: Kind, email: str, address: str) -> Attempt:
+def attempt(pool: Pool, kind: Kind, email: str, address: str) -> SignInAttempt:
     """Make the attempt; every spelling of an address counts as one account."""
     try:
         account = normal_email(email)
     except EmailInvalid:
         account = "?"
-    return Attempt(pool, kind, account, address)
+    return SignInAttempt(pool, kind, account, address)

@@ -7,8 +7,8 @@ from fastapi import Request
 from slowapi import Limiter
 from slowapi.errors import RateLimitExceeded
 
-from app.client_address import client_address
-from app.limit_keys import counted_key
+from app.http.client_address import client_address
+from app.limits.keys import counted_key
 from app.settings import Settings
 
 __all__ = ["RateLimitExceeded", "RouteLimits", "retry_after"]

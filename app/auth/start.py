@@ -7,12 +7,12 @@ from typing import Any
 from app.auth.admins import AUDIENCE as ADMIN_AUDIENCE
 from app.auth.admins import create_admin, has_admin
 from app.auth.api_keys import ApiKeys
-from app.auth.derivation import derived
 from app.auth.identify import PUBLISHABLE_PREFIX, AuthContext
 from app.auth.passwords import PasswordRefused, Passwords
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
 from app.auth.users import UserCache
-from app.database import Pool
+from app.database.pool import Pool
+from app.keys.derivation import derived
 from app.settings import Settings, SettingsInvalid
 
 ISSUER = "rowgate"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.auth.identity import Identity, user_identity
-from app.database import Pool
+from app.database.pool import Pool
 
 MAX_USERS = 20_000
 _OWN = "rowgate_"  # no column of an admin's begins so

@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.project import Project
 from app.definitions.stored import Unread
 from app.definitions.tables import TableDef
 from app.errors import RowgateError
 from app.expressions.problems import ExpressionErrors
 from app.relations.constraints import column_parts, parts_of
-from app.relations.schema import DATA_SCHEMA, quoted, tables_of
+from app.relations.schema import tables_of
 
 _LONG = ("timestamp with time zone", "timestamptz")
 _COLUMNS = sa.text(

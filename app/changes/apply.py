@@ -9,25 +9,25 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.auth.audit import audit
+from app.audit.writing import audit
 from app.changes import ddl, managed
 from app.changes.adopt import standing
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
 from app.changes.holds import held_there, hold_changes, kept_holds
 from app.changes.indexes import build_indexes
-from app.changes.managed import Mark
+from app.changes.managed import ManagedMark
 from app.changes.obstacles import destroyed, of_database, refuse_what_does_not_fit
 from app.changes.standing import effects_of_unread, refused
 from app.changes.table_locks import TablesBusy, hold_tables, long_held
 from app.compiler.check import compile_checked
-from app.compiler.effects import Effect, effects
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored
 from app.definitions.project import KINDS, Project, dump_definition
 from app.definitions.stored import Stored, stored_of
 from app.errors import FieldError, Finding, RowgateError, refusing
 from app.relations.locks import Held
+from app.review.effects import Effect, effects
 from app.store.lock_tries import LOCKED, Tries, sqlstate
 from app.store.rows import DefinitionRow, LiveRow, RevisionRow
 
@@ -77,7 +77,7 @@ class PolicyTestsFailed(RowgateError):
     status: ClassVar[int] = 409
     code: ClassVar[str] = "test.failed"
 
-    def __init__(self, verdict: "Verdict") -> None:
+    def __init__(self, verdict: "Judgement") -> None:
         """Take them all."""
         self.findings = verdict.failures
         errors = [FieldError((one.place,), one.code, _sentence(one)) for one in verdict.failures]
@@ -99,14 +99,14 @@ class Wider(RowgateError):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """What came of a project's tests: how many there are, and a finding for each that failed."""
 
     count: int = 0
     failures: tuple[Finding, ...] = ()
 
 
-Judge = Callable[[Project], Awaitable[Verdict]]
+Judge = Callable[[Project], Awaitable[Judgement]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Plan:
     sql: tuple[str, ...]
     destroys: tuple[str, ...]
     revision: int | None
-    verdict: Verdict = Verdict()
+    verdict: Judgement = Judgement()
     effects: tuple[Effect, ...] = ()
     holds: tuple[str, ...] = ()
 
@@ -151,7 +151,7 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     judge: Judge | None = None,
     allow_wider: bool = True,
     keep: Collection[tuple[str, str]] | None = None,
-    mark: Mark | None = None,
+    mark: ManagedMark | None = None,
 ) -> Plan:
     """Make the stored project into this one.
 
@@ -167,7 +167,7 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
         async with engine.connect() as connection:
             await managed.admit(connection, mark)
     findings, runtime = await _checked(project, lenient=keep is not None)
-    verdict = Verdict() if judge is None else await judge(runtime.project)
+    verdict = Judgement() if judge is None else await judge(runtime.project)
     if verdict.failures and not dry_run:
         raise PolicyTestsFailed(verdict)
     order = _Order(
@@ -237,7 +237,7 @@ class _Order:
     held: frozenset[Held]
     findings: tuple[Finding, ...]
     keep: frozenset[tuple[str, str]] | None
-    mark: Mark | None
+    mark: ManagedMark | None
 
 
 async def _checked(project: Project, *, lenient: bool) -> tuple[list[Finding], Runtime]:

@@ -1,6 +1,6 @@
 """Which types of columns become which others, by what SQL, and which rows would lose something by it."""
 
-from app.relations.schema import quoted
+from app.database.quoting import quoted
 
 _NUMBERS = frozenset({"integer", "bigint", "numeric", "double precision"})
 _ALIKE = (_NUMBERS, frozenset({"date", "timestamptz"}), frozenset({"boolean", "integer"}))

@@ -1,24 +1,17 @@
 """What the commands `plan`, `apply`, `export` and `check` do; each gives its answer, and the exit code by refusing."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from app.changes.apply import DefinitionInvalid, Judge, Plan, apply_project
 from app.changes.files import dump_json, dump_yaml, load_file, load_named, read_bytes
 from app.compiler.check import check_project
-from app.compiler.effects import Effect
-from app.database import connect
+from app.database.pool import connect
 from app.definitions.project import Project, parse_project
 from app.definitions.stored import Stored
 from app.errors import Finding
-from app.eval_command import Names, read_value
-from app.expressions.conversion import to_type
-from app.expressions.types import STRING, ListOf, Record
-from app.json_body import BadJson, parse_json
-from app.relations.names import base_scope
-from app.relations.schema import tables_of
+from app.review.effects import Effect
 from app.store.active import load_active
 from app.store.engine import make_engine
 
@@ -49,22 +42,6 @@ def check_file(path: Path) -> list[Finding]:
     """Give every finding about a document, without a database."""
     project, findings = parse_project(load_file(path))
     return findings if project is None else check_project(project)
-
-
-def caller_names(path: Path, user_file: Path | None) -> Names:
-    """Give `auth` and `now` as rules of a document see them: for the user in a JSON file, or for a stranger."""
-    users = tables_of(read_project(path))["users"]
-    scope = base_scope(users)
-    user = None
-    if user_file is not None:
-        try:
-            given = read_value(parse_json(user_file.read_bytes()))
-        except OSError as error:
-            raise BadJson(f"{user_file} can't be read: {error.strerror}.") from None
-        record = Record("auth.user", {**users.record.fields, "roles": ListOf(STRING)})
-        user = {**dict.fromkeys(users.record.fields), "roles": [], **to_type(given, record)}
-    caller = {"user": user, "signed_in": user is not None, "kind": "user" if user else "anonymous"}
-    return Names(scope, {"auth": caller, "now": datetime.now(UTC)})
 
 
 async def apply_file(

@@ -28,11 +28,11 @@ from app.changes.change import (
     RenameTable,
     SetDefinition,
 )
+from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.columns import ColumnDef
 from app.expressions.types import INT
 from app.relations.defaults import default_sql
 from app.relations.literals import literal
-from app.relations.schema import DATA_SCHEMA, quoted
 
 _TYPES: dict[str, Any] = {
     "text": sa.Text(),

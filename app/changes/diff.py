@@ -6,10 +6,10 @@ from typing import Any
 
 from app.changes.change import Change, RemoveDefinition, SetDefinition
 from app.changes.table_diff import table_changes
-from app.compiler.pairing import in_turn, paired
 from app.definitions.project import KINDS, Project, dump_definition
 from app.definitions.stored import Unread
 from app.definitions.tables import TableDef
+from app.review.pairing import in_turn, paired
 
 
 def settled(project: Project) -> Project:

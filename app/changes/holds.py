@@ -19,8 +19,8 @@ from app.changes.change import (
     RenameTable,
 )
 from app.changes.ddl import trigger_name
+from app.database.quoting import DATA_SCHEMA
 from app.relations.locks import Held
-from app.relations.schema import DATA_SCHEMA
 
 _TRIGGERS = sa.text(
     "SELECT c.relname, t.tgargs FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"

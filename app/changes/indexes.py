@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.project import Project
 from app.errors import RowgateError
 from app.relations.constraints import parts_of
-from app.relations.schema import DATA_SCHEMA, quoted, tables_of
+from app.relations.schema import tables_of
 
 # One builder at a time. It is tried for and never waited for inside Postgres: a build waits for every statement that
 # is under way, and so for one that waits for it.

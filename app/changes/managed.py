@@ -27,7 +27,7 @@ class ConfigReplaced(RowgateError):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ManagedMark:
     """The file that manages the definitions: its name, the SHA-256 of its bytes in hex.
 
     With `allow_rollback` it may come back after another one has replaced it.
@@ -38,7 +38,7 @@ class Mark:
     allow_rollback: bool = False
 
 
-async def admit(connection: AsyncConnection, mark: Mark | None) -> None:
+async def admit(connection: AsyncConnection, mark: ManagedMark | None) -> None:
     """Raise ConfigManaged where a file is in force and none is given, ConfigReplaced for one that was replaced."""
     rows = (await connection.execute(sa.select(_MARKS).order_by(_MARKS.c.id))).all()
     if mark is None:
@@ -55,7 +55,7 @@ async def admit(connection: AsyncConnection, mark: Mark | None) -> None:
         )
 
 
-async def set_mark(connection: AsyncConnection, mark: Mark | None) -> None:
+async def set_mark(connection: AsyncConnection, mark: ManagedMark | None) -> None:
     """Put a file into force, in the transaction of its change; the marks before it are kept."""
     if mark is None:
         return

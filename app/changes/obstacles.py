@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.changes.casts import loss_sql
 from app.changes.change import AddColumn, AddPart, AlterColumn, Change, DropColumn, DropTable
-from app.database import DatabaseUnavailable
+from app.database.pool import DatabaseUnavailable
+from app.database.quoting import DATA_SCHEMA, quoted
 from app.errors import RowgateError
-from app.relations.schema import DATA_SCHEMA, quoted
 from app.store.lock_tries import sqlstate
 
 

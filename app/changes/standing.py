@@ -3,10 +3,10 @@
 import re
 
 from app.compiler.check import check_project
-from app.compiler.effects import Effect
 from app.definitions.project import KINDS, Project, dump_definition, part_of
 from app.definitions.stored import Unread
 from app.errors import Finding
+from app.review.effects import Effect
 
 # What a definition says beside its own place: the middleware that a chain has come through.
 _THROUGH = re.compile(r"\((\w+)\)|\bmiddleware/(\w+)")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.changes.apply import Judge, Plan, apply_project
 from app.changes.commands import ACTOR, parse_named
 from app.changes.files import read_bytes
-from app.changes.managed import Mark, end_mark
+from app.changes.managed import ManagedMark, end_mark
 from app.store.engine import make_engine
 from app.store.rows import LiveRow
 
@@ -54,7 +54,7 @@ async def begin(url: str, said: Start, *, judge: Judge) -> Plan | None:
 
 async def _manage(engine: AsyncEngine, path: Path, said: Start, judge: Judge) -> Plan:
     raw = read_bytes(path)
-    mark = Mark(str(path), hashlib.sha256(raw).hexdigest(), said.allow_rollback)
+    mark = ManagedMark(str(path), hashlib.sha256(raw).hexdigest(), said.allow_rollback)
     plan = await apply_project(
         engine, parse_named(path, raw), author=ACTOR, destroy=said.destroy, judge=judge,
         allow_wider=said.allow_wider, mark=mark,

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from app.changes import change
 from app.changes.casts import castable
-from app.compiler.pairing import in_turn, paired
+from app.database.quoting import DATA_SCHEMA
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
 from app.relations.constraints import Part, column_parts, parts_of
 from app.relations.defaults import default_sql
-from app.relations.schema import DATA_SCHEMA, Table, tables_of
+from app.relations.schema import Table, tables_of
+from app.review.pairing import in_turn, paired
 
 
 @dataclass
@@ -36,7 +37,7 @@ class _Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class _TableSide:
     """A table as it is, or as it becomes: its name, its columns and its parts."""
 
     table: Table
@@ -56,13 +57,13 @@ def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list
         changes.parts_gone += [change.DropPart(said.name, part) for part in parts if part.kind == "foreign key"]
         changes.drops.append(change.DropTable(said.name))
     for before, after in pairs:
-        side = _Side(new_tables[after.name], parts_of(after, new_tables[after.name]))
+        side = _TableSide(new_tables[after.name], parts_of(after, new_tables[after.name]))
         if after.name not in kept:
             _created(after, side, changes)
             continue
         if before.name != after.name:
             changes.table_renames.append(change.RenameTable(before.name, after.name))
-        was = _Side(old_tables[before.name], parts_of(before, old_tables[before.name]))
+        was = _TableSide(old_tables[before.name], parts_of(before, old_tables[before.name]))
         origins = _columns(was.table, side.table, changes)
         _timestamps(before, after, changes, origins)
         _parts(was, side, _Same(was, side, origins, kept), taken, changes)
@@ -72,12 +73,12 @@ def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list
     return changes.in_order()
 
 
-def _users(project: Project, table: Table) -> _Side:
+def _users(project: Project, table: Table) -> _TableSide:
     parts = [part for column in project.users.columns for part in column_parts("users", column, table)]
-    return _Side(table, {part.name: part for part in parts})
+    return _TableSide(table, {part.name: part for part in parts})
 
 
-def _created(said: TableDef, side: _Side, changes: _Changes) -> None:
+def _created(said: TableDef, side: _TableSide, changes: _Changes) -> None:
     changes.comes.append(change.CreateTable(said, side.table))
     # Nobody writes a table that is not there yet: its indexes come with it.
     changes.parts_new += [change.AddPart(said.name, replace(part, concurrently=False)) for part in side.parts.values()]
@@ -122,8 +123,8 @@ def _timestamps(before: TableDef, after: TableDef, changes: _Changes, origins: d
 class _Same:
     """Tells whether a part of the new table is there already, by what its columns and the other table were before."""
 
-    old: _Side
-    new: _Side
+    old: _TableSide
+    new: _TableSide
     origins: Mapping[str, str]
     tables: Mapping[str, str]
 
@@ -150,7 +151,7 @@ class _Same:
         return new.kind != "check" or (old.name, old.sql) == (new.name, new.sql)
 
 
-def _parts(old: _Side, new: _Side, same: _Same, taken: Iterable[str], changes: _Changes) -> None:
+def _parts(old: _TableSide, new: _TableSide, same: _Same, taken: Iterable[str], changes: _Changes) -> None:
     """Note the constraints and indexes that go, change their names, and come."""
     staying = set()
     for part in new.parts.values():

@@ -24,9 +24,9 @@ from app.changes.change import (
     RenameTable,
     SetDefinition,
 )
+from app.database.lock_waits import SLICE, WAIT_AS_CHANGES_DO
+from app.database.quoting import DATA_SCHEMA, quoted
 from app.errors import RowgateError
-from app.lock_waits import SLICE, WAIT_AS_CHANGES_DO
-from app.relations.schema import DATA_SCHEMA, quoted
 from app.store.lock_tries import CANCELED, LOCKED, Tries, sqlstate
 
 # Readers go on beside the second.

@@ -17,22 +17,23 @@ from app.compiler.chain import (
     tables_behind,
     with_what_goes,
 )
+from app.compiler.checked_tests import compile_tests
 from app.compiler.inputs import compile_inputs
 from app.compiler.locks import endpoint_with_locks, held_by, view_with_locks
-from app.compiler.policy_tests import compile_tests
+from app.compiler.paths import Router
 from app.compiler.responses import compile_responses
-from app.compiler.router import Router
 from app.compiler.runtime import (
     AccessLevel,
     Chained,
     Closed,
     CompiledEndpoint,
     CompiledView,
-    Related,
+    RelatedViews,
     Runtime,
     ViewWriting,
 )
-from app.database import STATEMENT_SECONDS
+from app.database.pool import STATEMENT_SECONDS
+from app.database.quoting import DATA_SCHEMA
 from app.definitions.access import Access, RolesAccess
 from app.definitions.endpoints import TIMEOUT, EndpointDef
 from app.definitions.middleware import MiddlewareDef
@@ -49,7 +50,6 @@ from app.relations.findings import Findings
 from app.relations.names import REQUEST, declared
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
-from app.relations.schema import DATA_SCHEMA
 from app.relations.view_writes import WriteShapes, writable_of
 from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
@@ -168,7 +168,7 @@ class _Compiler:
         self.findings = findings
         views = {view.name: view for view in project.views if view.name in schema.views}
         access = {name: access_level(view.access) for name, view in views.items()}
-        self.related = Related(Relationships(schema.views, views), access, closed)
+        self.related = RelatedViews(Relationships(schema.views, views), access, closed)
         self.bigints = frozenset(name for name, kind in schema.keys.items() if kind == INT)
 
     def endpoint(self, said: EndpointDef) -> CompiledEndpoint | None:

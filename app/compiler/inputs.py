@@ -8,7 +8,7 @@ from app.definitions.endpoints import EndpointDef
 from app.definitions.inputs import header_name
 from app.definitions.validation import Validator, object_validator
 from app.errors import FieldError
-from app.json_body import BadText, check_text, parse_json
+from app.http.json_body import BadText, check_text, parse_json
 from app.steps.refusals import InputRefused
 
 Rules = Callable[[Mapping[str, Any]], None]

@@ -12,7 +12,7 @@ from referencing.jsonschema import DRAFT202012, Schema
 
 from app.definitions.endpoints import ResponseDef
 from app.errors import RowgateError
-from app.json_body import parse_json, plain_numbers
+from app.http.json_body import parse_json, plain_numbers
 from app.relations.findings import Findings
 from app.steps.running import Answer
 

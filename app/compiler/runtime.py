@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from app.compiler.checked_tests import CompiledTest
 from app.compiler.inputs import BoundInputs
-from app.compiler.policy_tests import CompiledTest
+from app.compiler.paths import Route, Router
 from app.compiler.responses import Responses
-from app.compiler.router import Route, Router
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.validation import Validator
@@ -75,7 +75,7 @@ class ViewWriting:
 
 
 @dataclass(frozen=True, slots=True)
-class Related:
+class RelatedViews:
     """What relates the views of a project, and who may read each: what embedding one in another needs to know.
 
     `closed` are views that are broken.
@@ -96,7 +96,7 @@ class CompiledView:
     params: Validator
     source: Source
     shapes: Shapes
-    related: Related
+    related: RelatedViews
     writing: ViewWriting | None
     chain: tuple[Run, ...]
     begin: str | None

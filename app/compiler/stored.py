@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from app.compiler.compile import compile_project
-from app.compiler.router import Route
+from app.compiler.paths import Route
 from app.compiler.runtime import Broken, Closed, Runtime
 from app.definitions.endpoints import SEGMENT, EndpointDef
 from app.definitions.project import EMPTY, KINDS, Project, name_findings, part_of

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from app.compiler.router import MethodNotAllowed, NotFound, Router
+from app.compiler.paths import MethodNotAllowed, NotFound, Router
 from app.definitions.project import Project
 from app.expressions.problems import near
 

@@ -5,9 +5,9 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from app.auth.admin_access import VIEWER
-from app.auth.routes.router import answer
-from app.compiler.doubts import stored_matrix
+from app.auth.routes.mounted import answer
 from app.control_plane.document import active
+from app.review.doubts import stored_matrix
 
 router = APIRouter()
 

@@ -4,11 +4,11 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 
+from app.audit.writing import audit
 from app.auth import admins
 from app.auth.admin_access import VIEWER, Admin, Owner
-from app.auth.audit import audit
 from app.auth.routes.body import Body, read
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.control_plane.named import NotThere, identifier
 
 router = APIRouter()

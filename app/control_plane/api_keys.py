@@ -6,11 +6,11 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from app.audit.writing import audit
 from app.auth.admin_access import VIEWER, Editor, hold_rank
 from app.auth.api_keys import KeyGrant, create_key
-from app.auth.audit import audit
 from app.auth.routes.body import Body, BodyInvalid, read
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.control_plane.named import NotThere, known_roles
 from app.definitions.inputs import ParamDef
 from app.definitions.validation import Wrong

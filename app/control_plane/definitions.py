@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from fastapi import APIRouter, Request, Response
 
 from app.auth.admin_access import VIEWER, Editor
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.control_plane.document import (
     active,
     etag,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.admin_access import VIEWER, Editor
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.changes.apply import DefinitionInvalid, Plan, apply_project
 from app.changes.commands import whole
 from app.changes.files import dump_yaml, load_text
@@ -18,8 +18,8 @@ from app.control_plane.named import NotThere
 from app.definitions.project import Project, parse_project
 from app.definitions.stored import Stored
 from app.errors import Finding, RowgateError
-from app.json_body import parse_json, plain_numbers
-from app.read_body import read_body
+from app.http.json_body import parse_json, plain_numbers
+from app.http.read_body import read_body
 from app.store.active import load_active, load_revision
 
 router = APIRouter()

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.audit.writing import audit
 from app.auth.admin_access import VIEWER, Editor
-from app.auth.audit import audit
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.control_plane.named import NotThere, identifier
 from app.outward.outbox import SHOWN
 

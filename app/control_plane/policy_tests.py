@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.admin_access import VIEWER
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.changes.commands import whole
 from app.control_plane.document import active, parsed, read_document
 from app.definitions.project import Project

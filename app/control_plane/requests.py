@@ -5,7 +5,7 @@ from typing import ClassVar
 from fastapi import APIRouter, Request, Response
 
 from app.auth.admin_access import VIEWER
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.errors import RowgateError
 
 router = APIRouter()

@@ -6,15 +6,15 @@ from typing import Annotated, Any, ClassVar
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, Field, StringConstraints
 
+from app.audit.writing import audit
 from app.auth.admin_access import EDITOR, Editor
-from app.auth.audit import audit
 from app.auth.routes.body import Body, read
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.control_plane.document import ETagNeeded
 from app.control_plane.named import NotThere
 from app.errors import RowgateError
 from app.outward.hosts import read_host
-from app.outward.secrets import SHOWN, SecretSaid, change_secret, create_secret, load_secrets
+from app.secrets.sealed import SHOWN, SecretSaid, change_secret, create_secret, load_secrets
 
 router = APIRouter()
 _TITLES = f"SELECT {SHOWN} FROM rowgate.secrets"

@@ -5,13 +5,13 @@ from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.audit.writing import audit
 from app.auth.admin_access import Editor
-from app.auth.audit import audit
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.changes.apply import DefinitionInvalid, apply_project
 from app.compiler.compile import compile_project
 from app.control_plane.document import parsed, read_document
-from app.data_plane.shadow import Shadow
+from app.data_plane.seeing.shadow import Shadow
 from app.errors import RowgateError
 
 router = APIRouter()

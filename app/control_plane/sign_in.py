@@ -4,18 +4,18 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.audit.writing import audit
 from app.auth import admins
 from app.auth.admin_access import Viewer
 from app.auth.admins import AdminSession
-from app.auth.audit import audit
 from app.auth.failures import attempt
+from app.auth.password_sign_in import SignInRefused
 from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.body import Body, read
-from app.auth.routes.router import answer
-from app.auth.sign_in import SignInRefused
+from app.auth.routes.mounted import answer
 from app.auth.tokens import LIFETIME
-from app.client_address import client_address
+from app.http.client_address import client_address
 
 
 class SetupBody(Body):
@@ -26,14 +26,14 @@ class SetupBody(Body):
     password: str
 
 
-class SignInBody(Body):
+class AdminSignInBody(Body):
     """An admin's address and password."""
 
     email: str
     password: str
 
 
-class RefreshBody(Body):
+class AdminRefreshBody(Body):
     """An admin's refresh token."""
 
     refresh_token: str
@@ -63,7 +63,7 @@ async def setup(request: Request) -> Response:
 
 async def sign_in(request: Request) -> Response:
     """Give tokens for an address and a password."""
-    body = await read(request, SignInBody)
+    body = await read(request, AdminSignInBody)
     state = request.app.state
     address = client_address(request.scope, state.settings.trusted_proxies)
     tried = attempt(state.pool, "admin", body.email, address)
@@ -85,7 +85,7 @@ async def sign_in(request: Request) -> Response:
 
 async def refresh(request: Request) -> Response:
     """Give new tokens for a refresh token, which ends with that."""
-    body = await read(request, RefreshBody)
+    body = await read(request, AdminRefreshBody)
     state = request.app.state
     async with state.pool.lease() as connection, connection.transaction():
         session = await admins.refresh(connection, body.refresh_token, state.auth.refresh_key)

@@ -11,7 +11,7 @@ from pydantic import Field
 from app.auth.admin_access import Editor
 from app.auth.identity import ANONYMOUS, Identity
 from app.auth.routes.body import Body, checked, read_json
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.changes.apply import DefinitionInvalid, apply_project
 from app.compiler.compile import compile_project
 from app.control_plane.document import LIMIT, parsed
@@ -19,12 +19,12 @@ from app.control_plane.named import NotThere, identifier, known_roles
 from app.data_plane.asgi import answered
 from app.data_plane.made_request import made_request
 from app.data_plane.pipeline import Plane
-from app.data_plane.rehearsal import LookingLimiter, Rehearsal
+from app.data_plane.seeing.rehearsal import LookingLimiter, Rehearsal
 from app.errors import RowgateError
 from app.expressions.conversion import to_type
 from app.expressions.operations import EvaluationError
 from app.expressions.types import Record
-from app.json_body import json_or_text, plain_numbers
+from app.http.json_body import json_or_text, plain_numbers
 
 router = APIRouter()
 _PREFIXES = ("/api/", "/rest/v1/", "/functions/v1/")

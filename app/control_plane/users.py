@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from app.audit.writing import audit
 from app.auth.accounts import (
     Account,
     account,
@@ -15,10 +16,9 @@ from app.auth.accounts import (
     set_columns,
 )
 from app.auth.admin_access import VIEWER, Editor
-from app.auth.audit import audit
 from app.auth.passwords import check_new_password
 from app.auth.routes.body import Body, BodyInvalid, read, read_json
-from app.auth.routes.router import answer
+from app.auth.routes.mounted import answer
 from app.auth.sessions import end_sessions
 from app.control_plane.named import NotThere, identifier, known_roles
 from app.definitions.validation import object_validator

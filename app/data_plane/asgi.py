@@ -7,19 +7,19 @@ import secrets
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from app.client_address import Networks
-from app.compiler.router import MethodNotAllowed
+from app.compiler.paths import MethodNotAllowed
 from app.data_plane.pipeline import Plane, serve
-from app.data_plane.recent import Recent
-from app.data_plane.rehearsal import Rehearsal
 from app.data_plane.request import Request
-from app.data_plane.rest import rest_problem
-from app.data_plane.shadow import Shadow
+from app.data_plane.rest.read import rest_problem
+from app.data_plane.seeing.recent import Recent
+from app.data_plane.seeing.rehearsal import Rehearsal
+from app.data_plane.seeing.shadow import Shadow
+from app.data_plane.seeing.timing import ASKS, TimedRequest, is_asked_by_admin
 from app.data_plane.stages.accept import REST
-from app.data_plane.timing import ASKS, TimedRequest, is_asked_by_admin
 from app.errors import RowgateError, render_problem
-from app.http_protocol import CLIENT_LOST
-from app.json_answer import to_json
+from app.http.client_address import Networks
+from app.http.json_answer import to_json
+from app.http.protocol import CLIENT_LOST
 from app.steps.running import Answer
 
 _log = logging.getLogger("rowgate.requests")

@@ -16,8 +16,8 @@ from app.auth.identity import Identity
 from app.data_plane.request import Request
 from app.data_plane.stages.accept import Target, ViewTarget
 from app.errors import RowgateError
-from app.outward.rotation import answer_name
-from app.outward.sealing import Sealed
+from app.secrets.rotation import answer_name
+from app.secrets.sealing import Sealed
 from app.steps.running import Answer, Call
 
 REPLAYED = ("Idempotency-Replayed", "true")

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from app.data_plane.request import Request
-from app.json_answer import to_json
+from app.http.json_answer import to_json
 
 _SAFE = "/%:@!$&'()*+,;=~-._"
 

@@ -12,25 +12,25 @@ from typing import Any, ClassVar
 from app.auth.identify import AuthContext
 from app.auth.identity import ANONYMOUS, Identity
 from app.compiler.runtime import Runtime
-from app.data_plane.hidden import hidden_in_query
 from app.data_plane.idempotency import once_of, run_once
-from app.data_plane.rehearsal import Rehearsal
 from app.data_plane.reload import Live
 from app.data_plane.request import Request
+from app.data_plane.seeing.hidden import hidden_in_query
+from app.data_plane.seeing.rehearsal import Rehearsal
 from app.data_plane.stages.accept import Target, accept
 from app.data_plane.stages.authenticate import authenticate
 from app.data_plane.stages.authorize import authorize
 from app.data_plane.stages.bind import bind
 from app.data_plane.stages.chain import chain
 from app.data_plane.stages.execute import execute
+from app.database.faults import CommitUnknown, ConstraintViolated, Contended, Retryable, Stale
+from app.database.lock_waits import WAIT_FOR_ROWS, wait_for_rows
+from app.database.session import Connections, Guard, Session
 from app.definitions.endpoints import TIMEOUT
 from app.errors import FieldError, RowgateError
-from app.json_body import json_or_text
-from app.lock_waits import WAIT_FOR_ROWS, wait_for_rows
-from app.rate_limit_headers import limit_headers
-from app.rate_limits import Limit, Outcome
-from app.relations.faults import CommitUnknown, ConstraintViolated, Contended, Retryable, Stale
-from app.relations.session import Connections, Guard, Session
+from app.http.json_body import json_or_text
+from app.limits.headers import limit_headers
+from app.limits.limiter import Limit, Outcome
 from app.steps.redaction import hidden_in
 from app.steps.refusals import OutsideWindow
 from app.steps.running import Answer, Call, Services

@@ -11,8 +11,8 @@ import asyncpg
 
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored, nothing_served
-from app.database import DatabaseUnavailable, Pool, connect
-from app.database_clock import DatabaseClock
+from app.database.clock import DatabaseClock
+from app.database.pool import DatabaseUnavailable, Pool, connect
 from app.definitions.stored import Stored
 from app.errors import RowgateError
 from app.store.active import load_active

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from typing import Any
 
 from app.auth.identity import Identity
-from app.client_address import Networks, client_address
-from app.read_body import read_body
+from app.http.client_address import Networks, client_address
+from app.http.read_body import read_body
 from app.steps.running import Call
 
 Header = tuple[bytes, bytes]

@@ -313,7 +313,7 @@ def _map(checker: _Checker, node: syntax.MapLiteral) -> syntax.Node:
     return dataclasses.replace(node, entries=entries, type=kind)
 
 
-def _call(checker: _Checker, node: syntax.Call) -> syntax.Node:
+def _call(checker: _Checker, node: syntax.FunctionCall) -> syntax.Node:
     node = _qualified(checker, node)
     arguments = tuple(checker.node(argument) for argument in node.arguments)
     node = dataclasses.replace(node, arguments=arguments)
@@ -341,17 +341,17 @@ def _call(checker: _Checker, node: syntax.Call) -> syntax.Node:
     return dataclasses.replace(node, overloads=overloads, type=results.pop() if len(results) == 1 else DYN)
 
 
-def _qualified(checker: _Checker, node: syntax.Call) -> syntax.Call:
+def _qualified(checker: _Checker, node: syntax.FunctionCall) -> syntax.FunctionCall:
     """Read `math.abs(x)` as a call of the function `math.abs`, unless something here is called `math`."""
     match node:
-        case syntax.Call(method=True, arguments=(syntax.Name(name=space), *rest)) if space in NAMESPACES:
+        case syntax.FunctionCall(method=True, arguments=(syntax.Name(name=space), *rest)) if space in NAMESPACES:
             if space in checker.scope.names or space in checker.variables:
                 return node
             return dataclasses.replace(node, function=f"{space}.{node.function}", arguments=tuple(rest), method=False)
     return node
 
 
-def _check_literal(checker: _Checker, node: syntax.Call, read: Callable[[str], Any] | None) -> None:
+def _check_literal(checker: _Checker, node: syntax.FunctionCall, read: Callable[[str], Any] | None) -> None:
     """Read now what depends on one literal alone: a pattern, a time zone, or the text of a date, a UUID, a duration."""
     last = node.arguments[-1]
     if read is None or not isinstance(last, syntax.Literal) or last.type != STRING:
@@ -395,6 +395,6 @@ _TYPED: dict[type, Callable[[_Checker, Any], syntax.Node]] = {
     syntax.Conditional: _conditional,
     syntax.ListLiteral: _list,
     syntax.MapLiteral: _map,
-    syntax.Call: _call,
+    syntax.FunctionCall: _call,
     syntax.Comprehension: _comprehension,
 }

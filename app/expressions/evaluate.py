@@ -68,7 +68,7 @@ def _constant(node: syntax.Node, variables: frozenset[str]) -> bool:
     match node:
         case syntax.Name(name=name):
             return name in variables
-        case syntax.Call(function=name) if not TABLE[name].pure:
+        case syntax.FunctionCall(function=name) if not TABLE[name].pure:
             return False
         case syntax.Comprehension(operand=operand, variable=variable, body=body, condition=condition):
             inner = variables | {variable}
@@ -354,7 +354,7 @@ _COMPILERS: dict[type, Callable[[State, Any], Closure]] = {
     syntax.Conditional: _conditional,
     syntax.ListLiteral: _list,
     syntax.MapLiteral: _map,
-    syntax.Call: compile_call,
+    syntax.FunctionCall: compile_call,
     syntax.Comprehension: compile_comprehension,
     syntax.Convert: _convert,
 }

@@ -17,7 +17,7 @@ _MOST_NODES = 100_000
 _ELEMENTS_AN_ITERATION = 10
 
 
-def compile_call(state: State, node: syntax.Call) -> Closure:
+def compile_call(state: State, node: syntax.FunctionCall) -> Closure:
     """Compile a function or method: null in, unknown out."""
     arguments = tuple(state.compile(argument) for argument in node.arguments)
     run = placed(node, _dispatch(node))
@@ -55,7 +55,7 @@ def _nodes(value: Any) -> int:
     return count
 
 
-def _dispatch(node: syntax.Call) -> Callable[..., Any]:
+def _dispatch(node: syntax.FunctionCall) -> Callable[..., Any]:
     overloads = node.overloads
     if all(argument.type != DYN for argument in node.arguments):
         return overloads[0].python
@@ -120,7 +120,7 @@ def _in_any(value: Any, container: Any, spend: Callable[[int], None]) -> bool:
 
 def _parts(node: syntax.Node) -> int:
     match node:
-        case syntax.Call():
+        case syntax.FunctionCall():
             return 1 + _CALL
         case syntax.Binary(left=left) if left.type in (DECIMAL, DYN):
             return 1 + _SLOW

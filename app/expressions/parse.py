@@ -204,7 +204,9 @@ def _function(tree: Any, depth: int) -> syntax.Node:
     arguments = _arguments(listed, depth)
     if token == "has":  # noqa: S105 - the name of a macro
         return _has(token, arguments)
-    return syntax.Call(line=token.line, column=token.column, function=str(token), arguments=arguments, method=False)
+    return syntax.FunctionCall(
+        line=token.line, column=token.column, function=str(token), arguments=arguments, method=False
+    )
 
 
 def _has(token: Token, arguments: tuple[syntax.Node, ...]) -> syntax.Node:
@@ -220,7 +222,7 @@ def _method(tree: Any, depth: int) -> syntax.Node:
     arguments = _arguments(listed, depth)
     if token in MACROS:
         return _comprehension(token, operand, arguments)
-    return syntax.Call(
+    return syntax.FunctionCall(
         line=token.line, column=token.column, function=str(token), arguments=(operand, *arguments), method=True
     )
 

@@ -117,7 +117,7 @@ class MapLiteral(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Node):
+class FunctionCall(Node):
     """A function, or a method with its target as first argument; `overloads` are those that the types allow."""
 
     function: str

@@ -244,7 +244,7 @@ def _list(writer: _Writer, node: syntax.ListLiteral, _top: bool) -> str:
     return f"ARRAY[{items}]::{kind}" if kind != "jsonb" else writer.refuse(node, "a list of these")
 
 
-def _call(writer: _Writer, node: syntax.Call, _top: bool) -> str:
+def _call(writer: _Writer, node: syntax.FunctionCall, _top: bool) -> str:
     write = node.overloads[0].sql if len(node.overloads) == 1 else None
     text = None
     if write is not None and all(argument.type != DYN for argument in node.arguments):
@@ -337,7 +337,7 @@ _WRITERS: dict[type, Callable[[_Writer, Any, bool], str]] = {
     syntax.Logic: _logic,
     syntax.Conditional: _conditional,
     syntax.ListLiteral: _list,
-    syntax.Call: _call,
+    syntax.FunctionCall: _call,
     syntax.Convert: _convert,
     syntax.Index: _index,
     syntax.MapLiteral: _unsupported("a map"),

@@ -6,7 +6,7 @@ from typing import Any
 from app.compiler.runtime import Runtime
 from app.data_plane.made_request import made_request
 from app.isolation.callers import Caller
-from app.isolation.inputs import Sent
+from app.isolation.made_inputs import Sent
 from app.policy_tests.attempt import Attempt, attempt
 from app.policy_tests.scratch import Scratch
 

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from app.auth.identity import Identity
-from app.compiler.links import Links
 from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
 from app.definitions.columns import UserColumnDef
 from app.definitions.project import Project
@@ -16,14 +15,15 @@ from app.definitions.steps import StepDef
 from app.definitions.tables import USERS
 from app.definitions.validation import Wrong, reader
 from app.errors import FieldError, RowgateError
-from app.isolation.values import fits
+from app.isolation.made_values import fits
+from app.review.links import Links
 from app.steps.windows import BadTimeWindow, time_window
 
 MOST_PERSONAS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProofAsked:
     """What the proof is to take for granted.
 
     `roles` are what both people hold, `columns` values of their rows of `users` that stay as they are, and `shared`
@@ -44,7 +44,7 @@ class BadProof(RowgateError):
 
 def asked_for(
     project: Project, *, roles: Collection[str] = (), columns: Collection[str] = (), shared: Collection[str] = ()
-) -> Asked:
+) -> ProofAsked:
     """Read what was said: names of roles, `column=value` of users, and names of tables and columns; raises BadProof."""
     errors = [FieldError(("role",), "isolation.role", f"There is no role {role!r}.") for role in roles
               if role not in [one.name for one in project.roles]]  # fmt: skip
@@ -65,7 +65,7 @@ def asked_for(
         fixed[name] = value
     if errors:
         raise BadProof("The proof can't be asked for so.", errors=errors)
-    return Asked(tuple(roles), fixed, frozenset(shared))
+    return ProofAsked(tuple(roles), fixed, frozenset(shared))
 
 
 def _value(said: UserColumnDef, text: str) -> Any:

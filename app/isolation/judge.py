@@ -5,20 +5,20 @@ from http import HTTPStatus
 from typing import Any
 
 from app.auth.identity import ANONYMOUS
-from app.compiler.links import Links, Place
 from app.compiler.runtime import Runtime
 from app.compiler.test_targets import Served
-from app.data_plane.verdict import differences
+from app.data_plane.seeing.verdict import differences
+from app.database.quoting import quoted
+from app.http.json_answer import to_json
+from app.http.json_body import json_or_text
 from app.isolation.asking import Asking, Deletes
-from app.isolation.callers import Asked, Caller
-from app.isolation.inputs import Sent
+from app.isolation.callers import Caller, ProofAsked
 from app.isolation.leaks import Seen
+from app.isolation.made_inputs import Sent
 from app.isolation.tenants import PEOPLE, Mark, Row, World, owned_tables, references
-from app.json_answer import to_json
-from app.json_body import json_or_text
 from app.policy_tests.attempt import Attempt
 from app.policy_tests.result import checks_passed, deciding
-from app.relations.schema import quoted
+from app.review.links import Links, Place
 
 
 class Found:
@@ -28,7 +28,7 @@ class Found:
     tables whose rows are kept from others somewhere, though nothing in their columns says whose they are.
     """
 
-    def __init__(self, runtime: Runtime, links: Links, asked: Asked) -> None:
+    def __init__(self, runtime: Runtime, links: Links, asked: ProofAsked) -> None:
         """Begin with nothing."""
         self.asked = asked
         self.owned = owned_tables(runtime, links)

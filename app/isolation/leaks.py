@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.compiler.links import Place
 from app.compiler.test_targets import Served
 from app.isolation.callers import Caller
-from app.isolation.inputs import Sent
+from app.isolation.made_inputs import Sent
 from app.policy_tests.compare import called
+from app.review.links import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from app.changes.apply import DefinitionInvalid
-from app.compiler.access import tables_written
 from app.compiler.compile import compile_project
-from app.compiler.links import Links, Place, links_of
 from app.compiler.runtime import Runtime
 from app.compiler.test_targets import Served
 from app.definitions.project import Project
 from app.isolation.asking import Asking
-from app.isolation.callers import Asked
+from app.isolation.callers import ProofAsked
 from app.isolation.judge import Found, Judge
 from app.isolation.leaks import Leak, merged
-from app.isolation.prover import Prover, Target, Unreached
+from app.isolation.made_values import Maker
+from app.isolation.prover import ProofTarget, Prover, Unreached
 from app.isolation.tenants import PEOPLE, Builder, with_children
-from app.isolation.values import Maker
 from app.policy_tests.run import MOST_TABLES, MOST_WORKERS
 from app.policy_tests.scratch import SCHEMA, scratch, tables_sql
+from app.review.links import Links, Place, links_of
+from app.review.surface import tables_written
 
 _TARGETS_A_WORKER = 4  # fewer aren't worth the tables that a worker makes first
 
@@ -47,7 +47,7 @@ class Proof:
     milliseconds: float = 0.0
 
 
-async def prove(url: str, project: Project, asked: Asked | None = None) -> Proof:
+async def prove(url: str, project: Project, asked: ProofAsked | None = None) -> Proof:
     """Try to reach one person's rows as another, on a migrated database that is left as it was.
 
     Raises DefinitionInvalid, or what the database refuses.
@@ -56,7 +56,7 @@ async def prove(url: str, project: Project, asked: Asked | None = None) -> Proof
     runtime, findings = await asyncio.to_thread(compile_project, project, schema=SCHEMA)
     if runtime is None:
         raise DefinitionInvalid(findings)
-    asked = asked or Asked()
+    asked = asked or ProofAsked()
     run = _Run(runtime, links_of(project), asked, await asyncio.to_thread(tables_sql, project), url)
     surface = list(_surface(runtime))
     await run.work([target for target in surface if target.access.public], as_strangers=True)
@@ -66,17 +66,17 @@ async def prove(url: str, project: Project, asked: Asked | None = None) -> Proof
     return proof
 
 
-def _surface(runtime: Runtime) -> Iterator[Target]:
+def _surface(runtime: Runtime) -> Iterator[ProofTarget]:
     for endpoint in runtime.endpoints.values():
         writes = bool(tables_written(runtime.project, endpoint.definition))
-        yield Target(Served("endpoint", endpoint.name), endpoint.access, endpoint, writes)
+        yield ProofTarget(Served("endpoint", endpoint.name), endpoint.access, endpoint, writes)
     for view in runtime.views.values():
         for action in view.definition.allow:
-            yield Target(Served("view", view.name, action), view.access, view, action != "select")
+            yield ProofTarget(Served("view", view.name, action), view.access, view, action != "select")
 
 
 class _Run:
-    def __init__(self, runtime: Runtime, links: Links, asked: Asked, sql: str, url: str) -> None:
+    def __init__(self, runtime: Runtime, links: Links, asked: ProofAsked, sql: str, url: str) -> None:
         self.runtime, self.links, self.sql, self.url = runtime, links, sql, url
         self.found = Found(runtime, links, asked)
         self.maker = Maker(datetime.now(UTC))
@@ -85,7 +85,7 @@ class _Run:
         self.missing: dict[str, str] = {}
         self.requests = 0
 
-    async def work(self, targets: Sequence[Target], *, as_strangers: bool) -> None:
+    async def work(self, targets: Sequence[ProofTarget], *, as_strangers: bool) -> None:
         """Try every target as each of the two, or as nobody in their place, over several connections at once."""
         waiting = deque((target, person) for target in targets for person in PEOPLE)
         by_tables = MOST_TABLES // max(1, len(self.runtime.schema.tables))
@@ -97,7 +97,7 @@ class _Run:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
 
-    async def _work(self, waiting: deque[tuple[Target, str]], *, as_strangers: bool) -> None:
+    async def _work(self, waiting: deque[tuple[ProofTarget, str]], *, as_strangers: bool) -> None:
         """Try what waits until nothing is left. A connection that a request has lost is replaced by another one."""
         while waiting:
             async with scratch(self.url, self.sql) as held:
@@ -111,7 +111,7 @@ class _Run:
                 self.unreached += prover.unreached
                 self.cut += prover.cut
 
-    def proof(self, surface: Sequence[Target]) -> Proof:
+    def proof(self, surface: Sequence[ProofTarget]) -> Proof:
         """Put together what was found; of tables that are nobody's, nothing is a leak."""
         shown = {table for _, _, table, _ in self.found.public}
         owned = self.found.owned | with_children(self.runtime, self.found.guarded - shown)
@@ -129,6 +129,6 @@ class _Run:
         )
 
 
-def _for(target: Target) -> str:
+def _for(target: ProofTarget) -> str:
     roles = sorted(target.access.roles)
     return f"for the role{'s' if len(roles) > 1 else ''} {', '.join(roles)}"

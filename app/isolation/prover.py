@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
 
-from app.compiler.links import Links
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
 from app.compiler.test_targets import Served
 from app.isolation.asking import Asking
 from app.isolation.callers import Caller, personas, times
-from app.isolation.inputs import Inputs, Sent, Values
 from app.isolation.judge import Judge, stranger
+from app.isolation.made_inputs import Inputs, Sent, Values
+from app.isolation.made_values import Maker
 from app.isolation.tenants import PEOPLE, World, references
-from app.isolation.values import Maker
-from app.isolation.views import ViewRequests
+from app.isolation.view_requests import ViewRequests
 from app.policy_tests.attempt import Attempt, user_of
 from app.policy_tests.result import deciding
+from app.review.links import Links
 
 MOST_OWN = 60
 """Requests by which the proof looks for one that goes well, for each kind of caller."""
@@ -27,7 +27,7 @@ _REFUSED = frozenset({401, 403, 404})
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ProofTarget:
     """An endpoint, or what is done through a view."""
 
     what: Served
@@ -70,11 +70,11 @@ class Prover:
         self.unreached: list[Unreached] = []
         self.cut: list[Served] = []
 
-    async def strangers(self, target: Target, person: str) -> None:
+    async def strangers(self, target: ProofTarget, person: str) -> None:
         """Ask as nobody for what somebody would ask for: what that shows and does is open to all."""
         await self._others(target, await self._well(target, [stranger(self._callers(target, person)[0])]))
 
-    async def people(self, target: Target, person: str) -> None:
+    async def people(self, target: ProofTarget, person: str) -> None:
         """Ask for the own rows till that goes well, then for the other's."""
         own = await self._well(target, self._callers(target, person))
         if own is None or self.asking.held.broken:
@@ -85,7 +85,7 @@ class Prover:
         await self._look_for_guard(target, own.caller)
         await self._others(target, own)
 
-    def _callers(self, target: Target, person: str) -> list[Caller]:
+    def _callers(self, target: ProofTarget, person: str) -> list[Caller]:
         other = next(one for one in PEOPLE if one != person)
         row, asked = self.world.user(person).record, self.judge.found.asked
         return [
@@ -94,7 +94,7 @@ class Prover:
             for now in (self.maker.now, *times(self.runtime.project, target.compiled, self.maker.now))
         ]
 
-    async def _well(self, target: Target, callers: Sequence[Caller]) -> _Own | None:
+    async def _well(self, target: ProofTarget, callers: Sequence[Caller]) -> _Own | None:
         """Find a request for the own rows that goes well, of what writes one that does write; else one that not."""
         answered, refused = None, None
         for caller in callers:
@@ -114,7 +114,7 @@ class Prover:
                 break
         return answered or refused
 
-    async def _others(self, target: Target, own: _Own | None) -> None:
+    async def _others(self, target: ProofTarget, own: _Own | None) -> None:
         if own is None:
             return
         for number, (values, sent) in enumerate(self._others_requests(target, own)):
@@ -128,7 +128,7 @@ class Prover:
             if own.goes_well and own.values is not None and values is not None:
                 self._note_guard(target, values, own.values, own.caller, came)
 
-    def _own_requests(self, target: Target, caller: Caller) -> Iterator[tuple[Values | None, Sent]]:
+    def _own_requests(self, target: ProofTarget, caller: Caller) -> Iterator[tuple[Values | None, Sent]]:
         if isinstance(target.compiled, CompiledEndpoint):
             inputs = self._inputs(target.compiled)
             yield from ((one, inputs.request(one)) for one in _once(inputs.own(self.world, caller.name)))
@@ -136,7 +136,7 @@ class Prover:
         requests = self._requests(target.compiled)
         yield from ((None, sent) for sent in requests.own(str(target.what.action), self.world, caller.name))
 
-    def _others_requests(self, target: Target, own: _Own) -> Iterator[tuple[Values | None, Sent]]:
+    def _others_requests(self, target: ProofTarget, own: _Own) -> Iterator[tuple[Values | None, Sent]]:
         name, other = own.caller.name, own.caller.other
         if isinstance(target.compiled, CompiledEndpoint):
             inputs = self._inputs(target.compiled)
@@ -152,7 +152,7 @@ class Prover:
     def _requests(self, view: CompiledView) -> ViewRequests:
         return ViewRequests(self.runtime, view, self.links.params[view.name], self.maker)
 
-    def _note_guard(self, target: Target, values: Values, own: Values, caller: Caller, came: Attempt) -> None:
+    def _note_guard(self, target: ProofTarget, values: Values, own: Values, caller: Caller, came: Attempt) -> None:
         """Note that rows of a table are kept from others: an endpoint took the own one, and refuses the other's.
 
         An input that is compared with a reference means the row that is referred to.
@@ -169,7 +169,7 @@ class Prover:
                 target_of = dict(references(self.runtime.schema.tables[table]))
                 self.judge.found.guarded.add(target_of.get(column, table))
 
-    async def _look_for_guard(self, target: Target, caller: Caller) -> None:
+    async def _look_for_guard(self, target: ProofTarget, caller: Caller) -> None:
         """Note that rows of a table are kept from others: a view shows the own one, and not its like of the other."""
         if not isinstance(target.compiled, CompiledView) or target.what.action != "select":
             return

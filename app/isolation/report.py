@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from app.compiler.test_targets import Served
+from app.http.json_answer import to_json
 from app.isolation.prove import Proof
-from app.json_answer import to_json
 from app.policy_tests.report import Case, entry_told, junit_of
 
 Shown = Mapping[str, Any]

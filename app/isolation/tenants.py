@@ -5,16 +5,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from app.compiler.links import Links, Place
 from app.compiler.runtime import Runtime
-from app.database import DatabaseUnavailable
+from app.database.faults import FAULTS, translated
+from app.database.pool import DatabaseUnavailable
+from app.database.quoting import quoted
 from app.definitions.columns import ColumnDef, ValueType
 from app.definitions.validation import plain, reader
-from app.isolation.values import Maker, distinct, fits, known_by
+from app.isolation.made_values import Maker, distinct, fits, known_by
 from app.policy_tests.scratch import Scratch
-from app.relations.faults import FAULTS, translated
 from app.relations.fixtures import insert_whole
-from app.relations.schema import Column, Table, quoted
+from app.relations.schema import Column, Table
+from app.review.links import Links, Place
 
 ANA, BEN = "ana", "ben"
 PEOPLE = (ANA, BEN)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from app.outward.refusals import CallFailed, CircuitOpen, TimedOut
+from app.outward.failures import CallFailed, CircuitOpen, TimedOut
 
 FAILURES = 5
 REST_SECONDS = 10.0

@@ -13,11 +13,10 @@ import httpcore
 import httpx
 
 from app.errors import RowgateError
-from app.json_body import check_text, parse_json
+from app.http.json_body import check_text, parse_json
 from app.outward.breaker import Breaker
-from app.outward.refusals import (
+from app.outward.failures import (
     AnswerRefused,
-    AnswerTooLarge,
     AnswerUnreadable,
     CallFailed,
     Denied,
@@ -25,12 +24,13 @@ from app.outward.refusals import (
     SecretAstray,
     TimedOut,
     Unreachable,
+    UpstreamTooLarge,
 )
-from app.outward.sealing import SealingKey
-from app.outward.secrets import Secret
 from app.outward.transport import named_transport, public_transport
 from app.outward.urls import Target, read_url
-from app.outward.uses import SecretUses
+from app.secrets.sealed import Secret
+from app.secrets.sealing import SealingKey
+from app.secrets.uses import SecretUses
 
 MAX_ANSWER = 1024 * 1024
 MAX_PIECES = 16 * 1024
@@ -172,7 +172,7 @@ async def _read(response: httpx.Response) -> OutwardAnswer:
         raw += part
         pieces += 1  # a byte a piece costs more than what it brings
         if len(raw) > MAX_ANSWER or pieces > MAX_PIECES:
-            raise AnswerTooLarge
+            raise UpstreamTooLarge
     try:
         headers = {name: check_text(value) for name, value in response.headers.items()}
         return OutwardAnswer(response.status_code, headers, _body(bytes(raw), headers.get("content-type", "")))

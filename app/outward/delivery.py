@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import asyncpg
 
-from app.database import Pool
+from app.database.pool import Pool
 from app.errors import RowgateError
 from app.outward.client import Outward, OutwardCall
+from app.outward.failures import AnswerRefused, CircuitOpen
 from app.outward.outbox import Claimed, Letter, claim, delivered, failed, opened, postponed
-from app.outward.refusals import AnswerRefused, CircuitOpen
 
 AT_ONCE = 5
 POLL_SECONDS = 0.5

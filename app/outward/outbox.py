@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.outward.client import OutwardCall
-from app.outward.sealing import Sealed, SealingKey
+from app.secrets.rotation import letter_name
+from app.secrets.sealing import Sealed, SealingKey
 
 MOST_ATTEMPTS = 12
 LEASE_SECONDS = 120.0  # longer than a call may take: a sender that died is replaced after it
@@ -97,11 +98,6 @@ async def failed(connection: Any, claimed: Claimed, error: str, wait: float) -> 
 async def postponed(connection: Any, claimed: Claimed, wait: float) -> None:
     """Give a call back that wasn't tried."""
     await connection.execute(_POSTPONED, claimed.id, claimed.attempts, wait)
-
-
-def letter_name(letter_id: str) -> str:
-    """Give what a waiting call is sealed under."""
-    return f"outbox {letter_id}"
 
 
 def _written(letter: Letter) -> bytes:

@@ -10,7 +10,7 @@ import httpcore
 import httpx
 
 from app.outward.addresses import is_public
-from app.outward.refusals import Denied
+from app.outward.failures import Denied
 
 Allowed = Callable[[str], bool]
 MOST_CONNECTIONS = 100

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from app.outward.failures import Denied
 from app.outward.hosts import MAX_PORT, names, normal_host
-from app.outward.refusals import Denied
 
 MAX_URL = 8192
 _URL = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?([/?].*)?", re.IGNORECASE)

@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from app.auth.identity import Identity, user_identity
-from app.compiler.policy_tests import GivenRow
+from app.compiler.checked_tests import GivenRow
 from app.compiler.runtime import Runtime
 from app.data_plane.asgi import answered
 from app.data_plane.pipeline import Plane
-from app.data_plane.rehearsal import Tried
 from app.data_plane.request import Request
-from app.database import DatabaseUnavailable
+from app.data_plane.seeing.rehearsal import Tried
+from app.database.faults import FAULTS, translated
+from app.database.pool import DatabaseUnavailable
 from app.errors import RowgateError
 from app.expressions.operations import EvaluationError
+from app.limits.limiter import Limiter
 from app.policy_tests.scratch import Scratch
-from app.rate_limits import Limiter
-from app.relations.faults import FAULTS, translated
 from app.relations.fixtures import Versions, insert_empty, insert_whole, versions_of, written_between
 from app.relations.schema import Table
 from app.steps.running import Answer, Services

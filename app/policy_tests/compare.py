@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.compiler.policy_tests import CompiledTest
+from app.compiler.checked_tests import CompiledTest
 from app.compiler.test_labels import Id
 from app.errors import RowgateError
-from app.json_answer import to_json
-from app.json_body import json_or_text, parse_json
+from app.http.json_answer import to_json
+from app.http.json_body import json_or_text, parse_json
 from app.policy_tests.attempt import Attempt
 from app.policy_tests.result import Failure
 

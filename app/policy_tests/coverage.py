@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from app.compiler.policy_tests import Caller, CompiledTest
+from app.compiler.checked_tests import CompiledTest, TestCaller
 from app.compiler.runtime import AccessLevel, Runtime
 from app.compiler.test_targets import Served
 
@@ -74,7 +74,7 @@ def _tried(runtime: Runtime, test: CompiledTest) -> list[tuple[Served, str]]:
     return [(test.target, caller) for caller in _as(access, test.caller)]
 
 
-def _as(access: AccessLevel, caller: Caller) -> list[str]:
+def _as(access: AccessLevel, caller: TestCaller) -> list[str]:
     if caller.kind == "anonymous":
         return [STRANGER]
     if not access.roles:

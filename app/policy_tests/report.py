@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from app.json_answer import to_json
+from app.http.json_answer import to_json
 from app.policy_tests.run import Report
 
 Shown = Mapping[str, Any]

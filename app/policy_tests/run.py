@@ -11,8 +11,8 @@ from urllib.parse import quote, urlencode
 
 from app.auth.identity import ANONYMOUS, Identity, key_identity
 from app.changes.apply import DefinitionInvalid
+from app.compiler.checked_tests import CompiledTest
 from app.compiler.compile import compile_project
-from app.compiler.policy_tests import CompiledTest
 from app.compiler.runtime import Runtime
 from app.data_plane.made_request import made_request
 from app.data_plane.request import Request

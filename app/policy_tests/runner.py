@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from app.changes.apply import Verdict
+from app.changes.apply import Judgement
 from app.definitions.project import Project
 from app.errors import Finding
 from app.policy_tests.result import Result
@@ -33,13 +33,13 @@ class Runner:
         async with self._asked:
             return await run(self._url)
 
-    async def judge(self, project: Project) -> Verdict:
+    async def judge(self, project: Project) -> Judgement:
         """Say which tests of a project fail; one without tests costs nothing."""
         if not project.tests:
-            return Verdict()
+            return Judgement()
         async with self._judging:
             report = await run_tests(self._url, project)
-        return Verdict(len(report.results), tuple(_finding(result) for result in report.failed))
+        return Judgement(len(report.results), tuple(_finding(result) for result in report.failed))
 
 
 def _finding(result: Result) -> Finding:

@@ -11,10 +11,10 @@ import asyncpg
 from app.changes.change import AddPart, Change
 from app.changes.ddl import users_table, written
 from app.changes.table_diff import table_changes
-from app.database import CLOSE_SECONDS, DatabaseUnavailable, connect
+from app.database.faults import FAULTS, translated
+from app.database.pool import CLOSE_SECONDS, DatabaseUnavailable, connect
 from app.definitions.project import EMPTY, Project
 from app.errors import RowgateError
-from app.relations.faults import FAULTS, translated
 
 # Where Postgres keeps what only this connection sees: no name of it can meet a live one, and nothing outlasts it.
 SCHEMA = "pg_temp"

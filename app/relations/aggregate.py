@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.database.quoting import quoted
+from app.database.statement import Statement, statement
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import BOOL, DATE, DECIMAL, DOUBLE, INT, NUMBERS, STRING, TIMESTAMP, Enum, Type, pg_type
 from app.relations.measured import measured_rows
-from app.relations.schema import quoted
 from app.relations.source import ALIAS, Source, column_sql, conditions_sql
-from app.relations.statement import Statement, statement
 
 Function = Literal["sum", "count", "min", "max", "avg"]
 _ORDERED = (*NUMBERS, STRING, TIMESTAMP, DATE)

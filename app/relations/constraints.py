@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from app.database.quoting import quoted
 from app.definitions.columns import ColumnDef
 from app.definitions.project import Project
 from app.definitions.tables import CheckDef, TableDef
@@ -16,7 +17,7 @@ from app.expressions.to_sql import compile_sql
 from app.expressions.types import BOOL
 from app.relations.findings import Findings
 from app.relations.literals import Literals, literal
-from app.relations.schema import Table, quoted
+from app.relations.schema import Table
 
 LONGEST_NAME = 63  # bytes that Postgres keeps of a name
 

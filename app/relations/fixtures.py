@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from app.relations.schema import Table, quoted
+from app.database.quoting import quoted
+from app.relations.schema import Table
 
 
 def insert_whole(table: Table, names: Sequence[str]) -> str:

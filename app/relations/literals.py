@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from app.database.wire_values import encode_json
 from app.expressions.compiling import Environment
 from app.expressions.to_sql import Parameters
-from app.wire_values import encode_json
 
 
 def literal(value: Any, pg: str) -> str:

@@ -6,13 +6,13 @@ Every writer meets them, since a trigger of the table takes the same lock, share
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from app.database.statement import Statement, statement
 from app.expressions import syntax
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import Enum, pg_type
 from app.relations.schema import Column, Table
 from app.relations.source import Related, Source
-from app.relations.statement import Statement, statement
 
 # Types of which equal values have one text, as a parameter and in a row's JSON.
 _ONE_TEXT = {"uuid": "uuid", "text": "text", "integer": "bigint", "bigint": "bigint", "boolean": "boolean"}

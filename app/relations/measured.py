@@ -5,7 +5,7 @@ A window's running sum is known row by row, so what lies behind the limit is nev
 
 from collections.abc import Iterable
 
-from app.relations.schema import quoted
+from app.database.quoting import quoted
 
 ROW = "rowgate_row"
 BETWEEN = 2  # bytes between two rows of a list, or its brackets

@@ -7,15 +7,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from app.database.quoting import quoted
+from app.database.statement import Statement, statement
 from app.expressions.to_sql import Parameters
 from app.expressions.types import STRING, Enum, Type, pg_type
 from app.relations.asked import Asked
 from app.relations.measured import ROW, measured_values
 from app.relations.query import Condition, Embed, Ordered, Picked, Query, Read
 from app.relations.relationships import Relationship
-from app.relations.schema import quoted
 from app.relations.source import ALIAS, Source, column_sql, conditions_sql, json_list, order_sql
-from app.relations.statement import Statement, statement
 
 MAX_SHAPES = 2_000
 MAX_QUERIES = 200
@@ -25,7 +25,7 @@ COUNTED = 10_000  # rows that a bounded total counts
 Made = TypeVar("Made")
 
 
-class Kept(Generic[Made]):
+class KeptByShape(Generic[Made]):
     """What was made for requests, by what of them it depends on: bounded, the least used go first."""
 
     def __init__(self, most: int = MAX_SHAPES) -> None:
@@ -48,14 +48,14 @@ class Kept(Generic[Made]):
         return found
 
 
-class Shapes(Kept[Statement]):
+class Shapes(KeptByShape[Statement]):
     """The reading statements of one view by the shapes of queries; `read` keeps the queries that came, as read."""
 
     def __init__(self, source: Source) -> None:
         """Begin with none."""
         super().__init__()
         self.source = source
-        self.read: Kept[Any] = Kept(MAX_QUERIES)
+        self.read: KeptByShape[Any] = KeptByShape(MAX_QUERIES)
 
     def statement(self, query: Query) -> Statement:
         """Give the statement of a query's shape; it finds the query's values under ASKED."""
@@ -65,7 +65,7 @@ class Shapes(Kept[Statement]):
 def compile_query(source: Source, query: Query) -> Statement:
     """Write the statement: the page is read by index and order first, and only then made into JSON."""
     parameters = Parameters()
-    level = Level(source, ALIAS, query.read, parameters, source.max_bytes)
+    level = QueryLevel(source, ALIAS, query.read, parameters, source.max_bytes)
     page = f"{level.rows()}{level.order()}{level.page()}"
     total = "NULL::bigint"
     if query.count is not None:
@@ -141,7 +141,7 @@ def _picks_text(source: Source, item: Picked) -> bool:
     return item.operand.as_text if item.operand.path is not None else _is_text(source.shown[item.operand.column])
 
 
-class Level:
+class QueryLevel:
     """What is read of one source under one alias; embedded views are levels of their own inside it."""
 
     def __init__(self, source: Source, alias: str, read: Read, parameters: Parameters, max_bytes: int) -> None:
@@ -246,12 +246,12 @@ class Level:
             text = f"(SELECT {inner._asked.operand(term.operand)[0]} FROM {inner.source_rows(link)} LIMIT 1)"
         return f"{text}{' DESC' if term.descending else ''}{nulls}"
 
-    def _inside(self, embed: Embed) -> "tuple[Level, str]":
+    def _inside(self, embed: Embed) -> "tuple[QueryLevel, str]":
         """Give the level of an embedded view, and the condition that links its rows to this one's."""
-        inner = Level(embed.relationship.target, f"{self._alias}e", embed.read, self._parameters, self._max_bytes)
+        inner = QueryLevel(embed.relationship.target, f"{self._alias}e", embed.read, self._parameters, self._max_bytes)
         return inner, self._link(embed.relationship, inner)
 
-    def _link(self, relationship: Relationship, inner: "Level") -> str:
+    def _link(self, relationship: Relationship, inner: "QueryLevel") -> str:
         through = relationship.through
         here, there = self._plain(relationship.here), inner._plain(relationship.there)
         if through is None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.columns import ColumnDef, ValueType
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
@@ -22,8 +23,6 @@ from app.expressions.types import (
     Type,
     pg_type,
 )
-
-DATA_SCHEMA = "data"
 
 _TYPES: dict[str, Type] = {
     "text": STRING,
@@ -107,11 +106,6 @@ class Table:
     def sql(self) -> str:
         """Give the table's quoted name."""
         return f"{quoted(self.schema)}.{quoted(self.name)}"
-
-
-def quoted(name: str) -> str:
-    """Quote an identifier for SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def value_type(definition: ValueType, keys: Mapping[str, Type]) -> Type:

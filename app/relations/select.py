@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from app.database.statement import Evaluator, Statement, statement
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters
 from app.expressions.types import pg_type
 from app.relations.measured import measured_rows
 from app.relations.source import ALIAS, OrderBy, Source, conditions_sql, order_sql, shown_sql
-from app.relations.statement import Evaluator, Statement, statement
 
 Count = Callable[[Any], Any]
 

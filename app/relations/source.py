@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from app.database.quoting import quoted
 from app.definitions.answers import MAX_BYTES
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import Record, Type, pg_type
 from app.relations.measured import ROW, measured_values
-from app.relations.schema import Table, quoted
+from app.relations.schema import Table
 
 ALIAS = "t"
 Columns = Callable[[str, str], str]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from app.database.statement import Environment, Evaluator
 from app.expressions import syntax
 from app.expressions.check import Expression, Scope
 from app.expressions.evaluate import compile_value
@@ -25,7 +26,6 @@ from app.expressions.types import (
     describe,
 )
 from app.relations.findings import Findings
-from app.relations.statement import Environment, Evaluator
 
 _INT64 = range(-(2**63), 2**63)
 _MISSING = object()

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
+from app.database.quoting import quoted
+from app.database.statement import Statement, writing_statement
 from app.definitions.columns import ColumnDef
 from app.definitions.views import ViewDef
 from app.expressions.check import Scope
@@ -11,10 +13,9 @@ from app.expressions.to_sql import Parameters
 from app.relations.defaults import is_kept_by_the_database
 from app.relations.findings import Findings
 from app.relations.query import Query
-from app.relations.query_sql import Kept, Level, json_body, labels
-from app.relations.schema import Table, quoted
+from app.relations.query_sql import KeptByShape, QueryLevel, json_body, labels
+from app.relations.schema import Table
 from app.relations.source import ALIAS, Source, conditions_sql
-from app.relations.statement import Statement, writing_statement
 from app.relations.values import Value, compile_field
 from app.relations.write import GIVEN, given_rows, given_value, given_values, on_conflict_sql, unwritable
 
@@ -102,7 +103,7 @@ def _presets(view: ViewDef, table: Table, scope: Scope, findings: Findings) -> d
     return presets
 
 
-class WriteShapes(Kept[Statement]):
+class WriteShapes(KeptByShape[Statement]):
     """The writing statements of one view.
 
     They find the values of the query under ASKED, and the rows as JSON under ROWS.
@@ -166,7 +167,7 @@ class _Parts:
         self.parameters = Parameters()
         self.source = source
         self.query = query
-        self.level = Level(source, ALIAS, query.read, self.parameters, source.max_bytes)
+        self.level = QueryLevel(source, ALIAS, query.read, self.parameters, source.max_bytes)
 
     def filter(self) -> str:
         """Give the condition of the view's filter; what is written has to be used, or a parameter has no type."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from app.database.quoting import DATA_SCHEMA
 from app.definitions.access import Access, RolesAccess
 from app.definitions.project import Project
 from app.definitions.views import ViewColumnDef, ViewDef
@@ -14,7 +15,7 @@ from app.relations.findings import Findings
 from app.relations.names import base_scope, declared
 from app.relations.related import related_column
 from app.relations.rules import has_sql, order_by, rule_expression
-from app.relations.schema import DATA_SCHEMA, Column, Table, key_types, tables_of
+from app.relations.schema import Column, Table, key_types, tables_of
 from app.relations.source import Related, Source, table_source
 
 FindRelated = Callable[[ViewDef, str, str], Source | None]

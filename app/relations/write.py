@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from app.database.quoting import quoted
+from app.database.statement import Statement, statement, writing_statement
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import pg_type
 from app.relations.defaults import default_sql
 from app.relations.measured import measured_rows
-from app.relations.schema import Column, Table, quoted
+from app.relations.schema import Column, Table
 from app.relations.source import ALIAS, column_sql, conditions_sql, shown_sql, table_source
-from app.relations.statement import Statement, statement, writing_statement
 from app.relations.values import Value
 
 GIVEN = "rowgate_given"

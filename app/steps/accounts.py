@@ -6,12 +6,12 @@ from typing import Any
 
 from app.auth.core import Accounts
 from app.auth.sessions import OpenedSession
+from app.database.statement import Evaluator, Statement
 from app.expressions.evaluate import compile_value
 from app.expressions.types import INT, STRING, Record, Type
 from app.relations.schema import Table
 from app.relations.select import select_by_id
 from app.relations.source import table_source
-from app.relations.statement import Evaluator, Statement
 from app.relations.values import Value
 from app.steps.context import Context
 from app.steps.refusals import RowNotFound

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from app.database.statement import Statement
 from app.relations.locks import Hold, Reading, hold_of
-from app.relations.statement import Statement
 from app.steps.context import Context
 from app.steps.running import Call
 

@@ -2,31 +2,31 @@
 
 from collections.abc import Mapping
 
-from app.steps.aggregate import AGGREGATE
-from app.steps.branch import IF
-from app.steps.call import CALL
 from app.steps.context import Kind
-from app.steps.count import COUNT
-from app.steps.delete import DELETE
-from app.steps.exists import EXISTS
-from app.steps.fail import FAIL
-from app.steps.fetch import FETCH
-from app.steps.for_each import FOR_EACH
-from app.steps.http import HTTP
-from app.steps.insert import INSERT
-from app.steps.issue_session import ISSUE_SESSION
-from app.steps.list import LIST
-from app.steps.quota import QUOTA
-from app.steps.rate_limit import RATE_LIMIT
-from app.steps.require import REQUIRE
-from app.steps.respond import RESPOND
-from app.steps.set import SET
-from app.steps.sign_in import SIGN_IN
-from app.steps.sign_up import SIGN_UP
-from app.steps.time_window import TIME_WINDOW
-from app.steps.update import UPDATE
-from app.steps.update_user import UPDATE_USER
-from app.steps.validate import VALIDATE
+from app.steps.kinds.aggregate import AGGREGATE
+from app.steps.kinds.branch import IF
+from app.steps.kinds.call import CALL
+from app.steps.kinds.count import COUNT
+from app.steps.kinds.delete import DELETE
+from app.steps.kinds.exists import EXISTS
+from app.steps.kinds.fail import FAIL
+from app.steps.kinds.fetch import FETCH
+from app.steps.kinds.for_each import FOR_EACH
+from app.steps.kinds.http import HTTP
+from app.steps.kinds.insert import INSERT
+from app.steps.kinds.issue_session import ISSUE_SESSION
+from app.steps.kinds.list import LIST
+from app.steps.kinds.quota import QUOTA
+from app.steps.kinds.rate_limit import RATE_LIMIT
+from app.steps.kinds.require import REQUIRE
+from app.steps.kinds.respond import RESPOND
+from app.steps.kinds.set import SET
+from app.steps.kinds.sign_in import SIGN_IN
+from app.steps.kinds.sign_up import SIGN_UP
+from app.steps.kinds.time_window import TIME_WINDOW
+from app.steps.kinds.update import UPDATE
+from app.steps.kinds.update_user import UPDATE_USER
+from app.steps.kinds.validate import VALIDATE
 
 KINDS: Mapping[str, Kind] = {
     "aggregate": AGGREGATE,

@@ -8,12 +8,12 @@ from typing import Any
 
 from app.auth.core import Accounts
 from app.auth.identity import Identity
+from app.database.session import Session
 from app.errors import RowgateError
+from app.limits.limiter import Limit, Limiter, Outcome
+from app.limits.store_watch import StoreUnavailable
 from app.outward.client import Outward
-from app.rate_limits import Limit, Limiter, Outcome
-from app.relations.session import Session
 from app.steps.trace import StepInfo, Trace
-from app.store_watch import StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.database import REFUSALS, DatabaseUnavailable
+from app.database.pool import REFUSALS, DatabaseUnavailable
 
 
 def make_engine(url: str) -> AsyncEngine:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from sqlalchemy import text
 
+from app.database.quoting import DATA_SCHEMA, quoted
 from app.errors import RowgateError
-from app.relations.schema import DATA_SCHEMA, quoted
 
 _ITERATIONS = 4096
 _THERE = text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :role)")

@@ -5,7 +5,7 @@ import random
 import time
 from typing import Any
 
-from app.lock_waits import SLICE
+from app.database.lock_waits import SLICE
 
 BOUND = 10.0  # seconds after which nothing is tried any more
 _LONGEST_PAUSE = 0.4

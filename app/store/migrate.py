@@ -11,8 +11,8 @@ from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.database.lock_waits import WAIT_AS_CHANGES_DO
 from app.errors import RowgateError
-from app.lock_waits import WAIT_AS_CHANGES_DO
 from app.store.engine import make_engine
 from app.store.grants import grant
 from app.store.lock_tries import LOCKED, Tries, sqlstate

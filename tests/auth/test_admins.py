@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.auth.start import open_auth
-from app.database import Pool
+from app.database.pool import Pool
 from app.settings import SettingsInvalid, load_settings
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer
 from tests.backend import ADMIN_PASSWORD, SECRET_KEY, Backend, serving

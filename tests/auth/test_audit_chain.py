@@ -10,16 +10,16 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from typer.testing import CliRunner
 
-from app import serving
-from app.auth import audit as writer
-from app.auth.audit import AuditKeyMissing, audit, chain_under
-from app.auth.audit_chain import EVENTS, AuditKey
-from app.auth.audit_verify import HeadInvalid, Verified, heads, verify
+from app.audit import writing as writer
+from app.audit.hash_chain import EVENTS, AuditKey
+from app.audit.verify import HeadInvalid, Verified, heads, verify
+from app.audit.writing import AuditKeyMissing, audit, chain_under
 from app.changes.apply import apply_project
-from app.cli import app as cli
-from app.database import connect
+from app.cli import serving
+from app.cli.command import app as cli
+from app.cli.serving import rotate_secrets
+from app.database.pool import connect
 from app.definitions.project import EMPTY, parse_project
-from app.serving import rotate_secrets
 from app.settings import load_settings
 from app.store import lock_tries
 from app.store import migrate as migrations

@@ -5,8 +5,8 @@ import pytest
 from app.auth.admins import AdminExists
 from app.auth.api_keys import KeyExists
 from app.auth.passwords import PasswordRefused
+from app.cli.serving import create_admin, create_key
 from app.control_plane.named import RolesUnknown
-from app.serving import create_admin, create_key
 from tests.auth.conftest import admin_sign_in, bearer
 from tests.backend import ADMIN_PASSWORD, Backend
 

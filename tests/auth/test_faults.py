@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.auth.accounts import sign_up as make_account
-from app.auth.sign_in import sign_in as open_by_password
-from app.database import connect
+from app.auth.password_sign_in import sign_in as open_by_password
+from app.database.pool import connect
 from tests.auth.conftest import DOCUMENT, bearer, refresh, sign_in
 from tests.backend import PASSWORD, Backend, serving
 

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app import database, lock_waits
+from app.database import lock_waits
+from app.database import pool as database
 from tests.auth.conftest import admin_sign_in, bearer, sign_in
 from tests.backend import ADMIN_PASSWORD, PASSWORD, Backend, serving
 

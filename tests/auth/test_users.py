@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.auth.users import UserCache
-from app.database import Pool, connect
+from app.database.pool import Pool, connect
 
 
 class SlowPool(Pool):

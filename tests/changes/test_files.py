@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from app.changes.commands import check_file
 from app.changes.files import DocumentUnreadable, load_file, load_text
-from app.cli import app
+from app.cli.command import app
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from app.changes.apply import Wider, apply_project
-from app.cli import app, main
+from app.cli.command import app, main
 from app.definitions.project import parse_project
 from tests.backend import SECRET_KEY, Backend, serving
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from app.http_protocol import BoundedHttpProtocol
+from app.http.protocol import BoundedHttpProtocol
 from tests.backend import PASSWORD, Backend, serving
 
 HERE = Path(__file__).parent

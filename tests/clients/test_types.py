@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.changes.files import load_file
+from app.cli.serving import openapi_of, types_of
 from app.definitions.project import Project, parse_project
-from app.serving import openapi_of, types_of
 from tests.backend import EXAMPLES
 from tests.clients.test_supabase_js import DOCUMENT, NODE, clients
 

@@ -7,8 +7,8 @@ import pytest
 
 from app.changes.files import load_file
 from app.compiler.check import check_project
-from app.compiler.effects import Effect, effects
 from app.definitions.project import Project, parse_project
+from app.review.effects import Effect, effects
 from tests.backend import EXAMPLES
 
 FETCH = {"do": "fetch", "from": "notes", "id": "input.note", "as": "note"}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.compiler.check import check_project
-from app.compiler.effects import effects
 from app.definitions.project import Project, parse_project
+from app.review.effects import effects
 from app.steps.context import Kind, always, never
 from app.steps.registry import KINDS
 from tests.compiler.chains import Chains, changed, taken_away

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.compiler.implication import Untrue, all_of, any_of, implies
 from app.expressions.parse import parse
 from app.expressions.syntax import Binary, Literal, Logic, Name, Node
+from app.review.implication import Untrue, all_of, any_of, implies
 
 
 @pytest.mark.parametrize(

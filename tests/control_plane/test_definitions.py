@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.database import SESSION_SETTINGS
+from app.database.pool import SESSION_SETTINGS
 from tests.backend import Backend, serving
 
 DOCUMENT: dict[str, Any] = {

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
+from app.audit.writing import chain_under
 from app.auth.admin_access import hold_rank
 from app.auth.admins import ROLES
-from app.auth.audit import chain_under
+from app.database.embedded import EmbeddedPostgres
 from app.definitions.project import KINDS
-from app.embedded import EmbeddedPostgres
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer
 from tests.backend import ADMIN_PASSWORD, SECRET_KEY, Backend, serving
 from tests.conftest import cloned

@@ -12,8 +12,8 @@ from app.changes.apply import apply_project
 from app.changes.files import dump_yaml, load_text
 from app.compiler.check import check_project
 from app.compiler.compile import compile_project
-from app.data_plane.openapi import openapi_document
-from app.data_plane.typescript import typescript
+from app.data_plane.described.openapi import openapi_document
+from app.data_plane.described.typescript import typescript
 from app.definitions.columns import ColumnType
 from app.definitions.project import Project, dump_project, parse_project
 from app.definitions.stored import Stored

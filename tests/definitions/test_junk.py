@@ -16,14 +16,14 @@ from app.changes.ddl import written
 from app.changes.diff import diff, settled
 from app.changes.files import dump_json, dump_yaml, load_file, load_text
 from app.compiler.compile import compile_project
-from app.compiler.doubts import access_matrix
-from app.compiler.effects import effects
-from app.data_plane.openapi import openapi_document
-from app.data_plane.typescript import typescript
+from app.data_plane.described.openapi import openapi_document
+from app.data_plane.described.typescript import typescript
 from app.definitions.project import EMPTY, Project, dump_project, parse_project
 from app.definitions.stored import Stored, stored_of
 from app.errors import Finding
-from app.json_answer import to_json
+from app.http.json_answer import to_json
+from app.review.doubts import access_matrix
+from app.review.effects import effects
 from tests.backend import EXAMPLES as EXAMPLE_FILES
 from tests.backend import serving
 from tests.definitions.junk import NASTY, documents, junk, places, replaced

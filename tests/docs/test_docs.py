@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import app
-from app.cli import app as command_line
+from app.cli.command import app as command_line
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from app.errors import RowgateError

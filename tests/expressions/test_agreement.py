@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from app.database import connect
+from app.database.pool import connect
+from app.database.quoting import quoted
 from app.expressions.check import Scope, check
 from app.expressions.evaluate import compile_value
 from app.expressions.operations import EvaluationError
@@ -32,7 +33,6 @@ from app.expressions.types import (
     ListOf,
     Record,
 )
-from app.relations.schema import quoted
 
 EXAMPLES = int(os.environ.get("ROWGATE_AGREEMENT_EXAMPLES", "300"))
 

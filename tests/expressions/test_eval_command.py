@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.changes.commands import caller_names
+from app.cli.evaluate import Names, caller_names, converse, eval_lines
 from app.errors import RowgateError
-from app.eval_command import Names, converse, eval_lines
 from tests.backend import EXAMPLES
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.database import connect
+from app.database.pool import connect
 from app.expressions.check import Scope, check
 from app.expressions.evaluate import compile_value
 from app.expressions.operations import EvaluationError

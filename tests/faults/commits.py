@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from app.database import connect
+from app.database.pool import connect
 from tests.faults.held import Held, Sizes
 from tests.faults.kills import DOCUMENT
 from tests.faults.servers import Postgres, free_port, serving

@@ -16,7 +16,7 @@ from typing import IO, Any
 import httpx
 import yaml
 
-from app.database import connect
+from app.database.pool import connect
 from tests.faults.held import Held, Sizes, spread
 from tests.faults.servers import Postgres, Rowgate
 

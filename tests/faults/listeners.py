@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from app.database import connect
-from app.embedded import SUPERUSER
+from app.database.embedded import SUPERUSER
+from app.database.pool import connect
 from tests.faults.held import Held, Sizes
 from tests.faults.servers import Postgres, admin_of, serving
 

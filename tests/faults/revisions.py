@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from app.database import connect
+from app.database.pool import connect
 from tests.faults.held import Held, Sizes, spread
 from tests.faults.servers import Postgres, admin_of, serving
 

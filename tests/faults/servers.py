@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 
-from app.database import connect
-from app.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
-from app.serving import create_key
+from app.cli.serving import create_key
+from app.database.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
+from app.database.pool import connect
 from app.settings import load_settings
 from app.store.migrate import migrate
 from tests.backend import apply

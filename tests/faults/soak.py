@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from app.auth.audit import chain_under
+from app.audit.writing import chain_under
 from tests.faults.away import database_away
 from tests.faults.commits import commit_cut
 from tests.faults.held import Held, Sizes, table

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.database import connect
+from app.database.pool import connect
 from tests.faults import soak
 from tests.faults.held import Held, spread, table
 from tests.faults.kills import Ledger, judged

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.json_body import BadJson, BadText, json_or_text, parse_json
+from app.http.json_body import BadJson, BadText, json_or_text, parse_json
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import httpx
 import pytest
 import uvicorn
 
-from app import overload, serving
-from app.database import SESSION_SETTINGS, connect
-from app.overload import Room, share_of
+from app.cli import serving
+from app.database.pool import SESSION_SETTINGS, connect
+from app.http import overload
+from app.http.overload import Room, share_of
 from tests.backend import Backend
 from tests.backend import serving as served
 from tests.http.test_room import until

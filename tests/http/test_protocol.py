@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import uvicorn
 
-from app import http_protocol, log
-from app.http_protocol import Answering, BoundedHttpProtocol
+from app import log
+from app.http import protocol as http_protocol
+from app.http.protocol import Answering, BoundedHttpProtocol
 from app.log import start_log
 
 

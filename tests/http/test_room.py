@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app import overload
-from app.overload import Room, RoomShare
+from app.http import overload
+from app.http.overload import Room, RoomShare
 
 
 class Requests:

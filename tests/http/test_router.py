@@ -1,6 +1,6 @@
 import pytest
 
-from app.compiler.router import BadPath, MethodNotAllowed, NotFound, Router
+from app.compiler.paths import BadPath, MethodNotAllowed, NotFound, Router
 
 ROUTER: Router[str] = Router.build(
     [

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from app.definitions.inputs import InputDef
 from app.definitions.validation import object_validator, validation_findings
-from app.json_body import parse_json
+from app.http.json_body import parse_json
 
 FIELD: TypeAdapter[Any] = TypeAdapter(InputDef)
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from app.changes.commands import read_project
+from app.database.embedded import EmbeddedPostgres
 from app.definitions.project import Project, parse_project
-from app.embedded import EmbeddedPostgres
 from app.isolation import prover
-from app.isolation.callers import Asked
+from app.isolation.callers import ProofAsked
 from app.isolation.prove import Proof, prove
 from tests.conftest import cloned
 from tests.isolation.cases import CASES, backend
@@ -25,13 +25,13 @@ def url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[s
     yield from cloned(embedded_server, migrated_template)
 
 
-def proof_of(url: str, document: Any, asked: Asked | None = None) -> Proof:
+def proof_of(url: str, document: Any, asked: ProofAsked | None = None) -> Proof:
     project, findings = parse_project(document)
     assert project is not None, findings
     return proved(url, project, asked)
 
 
-def proved(url: str, project: Project, asked: Asked | None = None) -> Proof:
+def proved(url: str, project: Project, asked: ProofAsked | None = None) -> Proof:
     return asyncio.run(prove(url, project, asked))
 
 
@@ -107,7 +107,7 @@ def test_a_leak_says_by_which_request_and_past_which_checks(url: str) -> None:
 def test_a_caller_of_a_kind_is_said(url: str) -> None:
     (leak,) = proof_of(url, backend(CASES["what_only_payers_reach"][0])).leaks
     assert leak.shown()["columns"] == {"plan": "pro"}
-    kept = Asked(columns={"plan": "free"})
+    kept = ProofAsked(columns={"plan": "free"})
     proof = proof_of(url, backend(CASES["what_only_payers_reach"][0]), kept)
     assert told(proof) == []
     assert [(one.what.name, one.why.split(":")[0]) for one in proof.unreached] == [
@@ -117,11 +117,11 @@ def test_a_caller_of_a_kind_is_said(url: str) -> None:
 
 def test_what_is_said_to_be_everybodys_is_no_leak(url: str) -> None:
     document = backend(CASES["a_view_without_a_filter"][0])
-    assert told(proof_of(url, document, Asked(shared=frozenset({"notes"})))) == []
-    (leak,) = told(proof_of(url, document, Asked(shared=frozenset({"notes.title"}))))
+    assert told(proof_of(url, document, ProofAsked(shared=frozenset({"notes"})))) == []
+    (leak,) = told(proof_of(url, document, ProofAsked(shared=frozenset({"notes.title"}))))
     assert leak == ("views/seen select", "shows", ["notes.id"])
     changes = backend(CASES["a_change_without_a_check"][0])
-    assert told(proof_of(url, changes, Asked(shared=frozenset({"notes.title"})))) == []
+    assert told(proof_of(url, changes, ProofAsked(shared=frozenset({"notes.title"})))) == []
 
 
 def test_what_strangers_are_shown_is_no_leak_and_is_named(url: str) -> None:
@@ -148,7 +148,7 @@ def test_what_a_role_reaches_is_tried_with_the_role(url: str) -> None:
     proof = proof_of(url, document)
     assert told(proof) == []
     assert [(what.name, why) for what, why in proof.untried] == [("it", "for the role member")]
-    proof = proof_of(url, document, Asked(roles=("member",)))
+    proof = proof_of(url, document, ProofAsked(roles=("member",)))
     assert (told(proof), proof.untried) == ([("endpoints/it", "shows", ["notes.title"])], [])
 
 

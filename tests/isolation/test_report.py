@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from app.definitions.columns import ColumnDef
-from app.isolation.values import Maker, fits, known_by
+from app.isolation.made_values import Maker, fits, known_by
 from tests.backend import Backend, serving
 from tests.isolation.cases import CASES, backend
 from tests.policy.test_command import Rowgate, rowgate

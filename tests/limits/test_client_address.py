@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.client_address import UNKNOWN, BadTrustedProxies, client_address, trusted_networks
+from app.http.client_address import UNKNOWN, BadTrustedProxies, client_address, trusted_networks
 
 PROXIES = trusted_networks(["10.0.0.0/8", "fd00::/8", "192.0.2.7"])
 

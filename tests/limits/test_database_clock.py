@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.data_plane import reload
-from app.database_clock import DatabaseClock
+from app.database.clock import DatabaseClock
 from tests.backend import Backend, serving
 
 HOUR = timedelta(hours=1)

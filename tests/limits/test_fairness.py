@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.database import SESSION_SETTINGS, connect
+from app.database.pool import SESSION_SETTINGS, connect
 from tests.backend import Backend, serving
 
 COUNT = {"do": "count", "from": "notes", "as": "n"}

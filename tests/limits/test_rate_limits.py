@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.limit_keys import counted_key
-from app.rate_limit_headers import limit_headers
-from app.rate_limits import (
+from app.limits.headers import limit_headers
+from app.limits.keys import counted_key
+from app.limits.limiter import (
     BadLimit,
     Limit,
     Limiter,

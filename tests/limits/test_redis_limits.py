@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from app import store_watch
-from app.rate_limits import BadLimit, Limit, Limiter
-from app.store_watch import StoreUnavailable
+from app.limits import store_watch
+from app.limits.limiter import BadLimit, Limit, Limiter
+from app.limits.store_watch import StoreUnavailable
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 

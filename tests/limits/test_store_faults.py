@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from app import store_watch
+from app.limits import store_watch
 from tests.backend import PASSWORD, Backend, serving
 from tests.limits.test_redis_limits import free_port, needs_redis, start
 

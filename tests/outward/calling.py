@@ -11,8 +11,8 @@ import tracemalloc
 from pathlib import Path
 
 from app.outward.client import Outward, OutwardCall
-from app.outward.refusals import CallFailed
-from app.outward.sealing import SealingKey
+from app.outward.failures import CallFailed
+from app.secrets.sealing import SealingKey
 
 
 def most_resident() -> int:

@@ -21,8 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from app.outward.addresses import is_public
 from app.outward.breaker import AT_ONCE, FAILURES, REST_SECONDS, Breaker
 from app.outward.client import Outward, OutwardCall
-from app.outward.refusals import (
-    AnswerTooLarge,
+from app.outward.failures import (
     CallFailed,
     CircuitOpen,
     Denied,
@@ -30,8 +29,9 @@ from app.outward.refusals import (
     SecretAstray,
     TimedOut,
     Unreachable,
+    UpstreamTooLarge,
 )
-from app.outward.sealing import SealingKey
+from app.secrets.sealing import SealingKey
 from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 
 KEY = SealingKey.of("s" * 40)
@@ -228,7 +228,7 @@ async def test_a_call_is_repeated_after_pauses_that_grow_and_differ(monkeypatch:
 @pytest.mark.parametrize(
     ("answer", "failure"),
     [
-        (reply(b"x" * 1_048_577), AnswerTooLarge),
+        (reply(b"x" * 1_048_577), UpstreamTooLarge),
         (reply(b"{", Content_Encoding="br"), CallFailed),
         (reply(b"", 500), None),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from app.database import connect
+from app.database.pool import connect
 from app.outward.delivery import AT_ONCE
 from tests.backend import SECRET_KEY, apply
 from tests.outward.test_outbox import document

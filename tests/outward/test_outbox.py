@@ -12,13 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
+from app.cli.serving import rotate_secrets
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from app.outward import delivery, outbox
-from app.outward.refusals import TimedOut
-from app.serving import rotate_secrets
+from app.outward.failures import TimedOut
 from app.settings import load_settings
-from app.steps.http import HttpBody
+from app.steps.kinds.http import HttpBody
 from tests.backend import OTHER_SECRET_KEY, SECRET_KEY, Backend, serving
 from tests.outward.upstream import Asked, Upstream, gate, reply, soon, upstream
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.auth.identity import ANONYMOUS
-from app.outward import uses
+from app.secrets import uses
 from tests.backend import Backend, Person, serving
 from tests.outward.upstream import Upstream, upstream
 

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.cli.serving import rotate_secrets
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
-from app.outward.sealing import SealingKey, SecretUnreadable
-from app.outward.secrets import SecretMissing, SecretsKeyWrong, load_secrets
-from app.serving import rotate_secrets
+from app.secrets.sealed import SecretMissing, SecretsKeyWrong, load_secrets
+from app.secrets.sealing import SealingKey, SecretUnreadable
 from app.settings import load_settings
 from tests.backend import OTHER_SECRET_KEY, SECRET_KEY, Backend, serving
 

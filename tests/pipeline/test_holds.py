@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.data_plane import pipeline
-from app.database import connect
+from app.database.pool import connect
 from tests.backend import Backend, serving
 
 ROUNDS = int(os.environ.get("ROWGATE_HOLD_ROUNDS", "2"))

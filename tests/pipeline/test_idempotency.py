@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.database import connect
-from app.outward.rotation import rotate
+from app.database.pool import connect
+from app.secrets.rotation import rotate
 from tests.backend import OTHER_SECRET_KEY, PASSWORD, SECRET_KEY, Backend, Person, serving
 
 

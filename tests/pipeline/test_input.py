@@ -8,7 +8,7 @@ import pytest
 
 from app.compiler.check import check_project
 from app.compiler.compile import compile_project
-from app.data_plane.openapi import openapi_document
+from app.data_plane.described.openapi import openapi_document
 from app.definitions.project import parse_project
 from tests.backend import Backend, serving
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.compiler.check import check_project
+from app.database.session import Session
 from app.definitions.project import parse_project
-from app.relations.session import Session
 from tests.backend import Backend, serving
 
 MOST = 2_000

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from app.http_protocol import BoundedHttpProtocol
+from app.http.protocol import BoundedHttpProtocol
 from tests.backend import Backend, serving
 
 # ROWGATE_LOST_CLIENTS=10000 takes some minutes.

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from app.compiler.check import check_project
-from app.compiler.doubts import access_matrix
 from app.definitions.project import parse_project
+from app.review.doubts import access_matrix
 from tests.backend import serving
 
 DONE = {"do": "respond", "body": "done"}

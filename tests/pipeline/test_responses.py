@@ -7,7 +7,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from app.compiler.compile import compile_project
-from app.data_plane.openapi import openapi_document
+from app.data_plane.described.openapi import openapi_document
 from app.definitions.project import dump_project, parse_project
 from tests.backend import serving
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.data_plane import pipeline
-from app.relations.faults import Retryable
+from app.database.faults import Retryable
 from tests.backend import Backend, serving
 
 INSERT = {"do": "insert", "table": "marks", "set": {"n": 1}, "as": "mark"}

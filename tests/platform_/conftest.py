@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded import EmbeddedPostgres, start_embedded
+from app.database.embedded import EmbeddedPostgres, start_embedded
 
 Soon = Callable[[Callable[[], object]], bool]
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from app.database import KNOWN, SLOW_SECONDS, ConnectionShare, DatabaseOverloaded, DatabaseUnavailable, Pool
-from app.embedded import SUPERUSER, EmbeddedPostgres
+from app.database.embedded import SUPERUSER, EmbeddedPostgres
+from app.database.pool import KNOWN, SLOW_SECONDS, ConnectionShare, DatabaseOverloaded, DatabaseUnavailable, Pool
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ async def test_a_database_that_cannot_be_used_stops_the_start_with_a_sentence_wi
 
 
 async def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.database.CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("app.database.pool.CONNECT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(DatabaseUnavailable, match="does not answer in time"):
@@ -308,7 +308,7 @@ async def test_of_two_greedy_shares_neither_shuts_a_newcomer_out(module_database
 async def test_a_share_is_slow_or_quick_by_how_long_it_held_its_last_ones(
     module_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.database.SLOW_SECONDS", 0.05)
+    monkeypatch.setattr("app.database.pool.SLOW_SECONDS", 0.05)
     pool = Pool(module_database_url, 10, patience=0.01)
 
     async def hold(seconds: float) -> float:

@@ -12,16 +12,16 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app import postgres_process
-from app.embedded import EmbeddedPostgres, EmbeddedPostgresBusy, start_embedded
-from app.postgres_process import EmbeddedPostgresFailed
+from app.database import postgres_process
+from app.database.embedded import EmbeddedPostgres, EmbeddedPostgresBusy, start_embedded
+from app.database.postgres_process import EmbeddedPostgresFailed
 from tests.platform_.conftest import Soon
 
 ROOT = Path(__file__).parents[2]
 OWNER = """
 import sys, time
 from pathlib import Path
-from app.embedded import start_embedded
+from app.database.embedded import start_embedded
 server = start_embedded(Path(sys.argv[1]))
 print(server.pid, flush=True)
 time.sleep(60)

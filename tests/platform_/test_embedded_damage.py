@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app import embedded, postgres_process
-from app.embedded import EmbeddedPostgresBusy, start_embedded
-from app.postgres_process import EmbeddedPostgresFailed, reason_of
+from app.database import embedded, postgres_process
+from app.database.embedded import EmbeddedPostgresBusy, start_embedded
+from app.database.postgres_process import EmbeddedPostgresFailed, reason_of
 from tests.platform_.conftest import Soon
 
 

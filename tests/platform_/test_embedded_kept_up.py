@@ -11,8 +11,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app import embedded, postgres_process
-from app.embedded import EmbeddedPostgres, start_embedded
+from app.database import embedded, postgres_process
+from app.database.embedded import EmbeddedPostgres, start_embedded
 from tests.platform_.conftest import Soon
 
 

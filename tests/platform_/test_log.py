@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from app.serving import worker_app
+from app.cli.serving import worker_app
 from tests.backend import SECRET_KEY
 
 

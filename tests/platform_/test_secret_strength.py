@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.secret_strength import HOW, weakness
+from app.keys.strength import HOW, weakness
 from app.settings import SettingsInvalid, load_settings
 
 URL = "postgresql://rowgate@127.0.0.1/rowgate"

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from app.embedded import UpFlag
+from app.database.embedded import UpFlag
 from tests.platform_.conftest import Soon
 
 ROOT = Path(__file__).parents[2]
 SERVE = """
-from app import cli, embedded
+from app.cli import command as cli
+from app.database import embedded
 embedded._PAUSES = embedded._PAUSES[:4]
 cli.main()
 """

@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.database import connect
-from app.wire_values import encode_json
+from app.database.pool import connect
+from app.database.wire_values import encode_json
 
 
 @pytest.fixture

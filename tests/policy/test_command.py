@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from app import cli
-from app.server_client import Server
+from app.cli import command as cli
+from app.cli.server_client import Server
 from tests.backend import SECRET_KEY
 from tests.conftest import cloned
 from tests.policy.backend import backend, one

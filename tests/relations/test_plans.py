@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from app.database import connect
+from app.database.pool import connect
+from app.database.quoting import quoted
 from app.expressions.check import Scope, check
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import BOOL, DECIMAL, STRING, TIMESTAMP, UUID, ListOf, Record
-from app.relations.schema import quoted
 
 ROW = Record("documents", {"id": UUID, "owner_user_id": UUID, "status": STRING, "at": TIMESTAMP, "amount": DECIMAL})
 USER = Record("auth.user", {"id": UUID, "plan": STRING, "roles": ListOf(STRING)})

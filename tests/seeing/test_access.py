@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from app.changes.files import load_file
-from app.cli import app
-from app.compiler.doubts import access_matrix
+from app.cli.command import app
 from app.definitions.project import parse_project
+from app.review.doubts import access_matrix
 from tests.backend import EXAMPLES, serving
 
 DOUBTFUL: dict[str, Any] = {

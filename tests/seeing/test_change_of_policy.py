@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.compiler.effects import effects
 from app.definitions.project import Project, parse_project
+from app.review.effects import effects
 from tests.backend import Backend, Person, apply, serving
 from tests.seeing.test_simulate import policy, simulate
 

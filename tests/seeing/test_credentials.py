@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app.embedded import EmbeddedPostgres
+from app.database.embedded import EmbeddedPostgres
 from tests.backend import Backend, serving
 from tests.conftest import cloned
 

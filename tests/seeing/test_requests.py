@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from app import cli
-from app.cli import app as command_line
-from app.data_plane.recent import OTHERS, REFUSALS, Recent
+from app.cli import command as cli
+from app.cli.command import app as command_line
+from app.cli.server_client import ServerRefused
+from app.cli.why import ask, told
 from app.data_plane.request import Request
+from app.data_plane.seeing.recent import OTHERS, REFUSALS, Recent
 from app.errors import RowgateError
-from app.server_client import ServerRefused
-from app.why_command import ask, told
 from tests.backend import Backend, serving
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.data_plane import shadow as module
-from app.data_plane.shadow import KEPT, Replay
-from app.data_plane.verdict import differences
+from app.data_plane.seeing import shadow as module
+from app.data_plane.seeing.shadow import KEPT, Replay
+from app.data_plane.seeing.verdict import differences
 from tests.backend import Backend, Person, serving
 
 NOTE = {"path": {"id": {"type": "uuid"}}}

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from app import shadow_command
-from app.cli import app
-from app.server_client import Reply, Server, ServerRefused
+from app.cli import shadowing as shadow_command
+from app.cli.command import app
+from app.cli.server_client import Reply, Server, ServerRefused
 from tests.backend import Backend, serving
 
 DOCUMENT: dict[str, Any] = {

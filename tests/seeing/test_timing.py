@@ -9,8 +9,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.data_plane import asgi, timing
-from app.embedded import EmbeddedPostgres
+from app.data_plane import asgi
+from app.data_plane.seeing import timing
+from app.database.embedded import EmbeddedPostgres
 from tests.backend import ADMIN_PASSWORD, Backend, Person, serving
 from tests.conftest import cloned
 

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from app.changes.apply import apply_project
-from app.database import connect
+from app.database.embedded import EmbeddedPostgres
+from app.database.pool import connect
 from app.definitions.project import parse_project
-from app.embedded import EmbeddedPostgres
 from tests.backend import Backend, Person, serving
 from tests.conftest import cloned
 from tests.seeing.policies import BARE, THINGS, Asked, Document, Row, Someone, people, policies, requests, rows

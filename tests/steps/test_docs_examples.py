@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app.database_clock import DatabaseClock
-from app.embedded import EmbeddedPostgres
+from app.database.clock import DatabaseClock
+from app.database.embedded import EmbeddedPostgres
 from app.steps.registry import KINDS
 from tests.backend import PASSWORD, Backend, Person, serving
 from tests.conftest import cloned

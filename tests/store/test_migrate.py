@@ -10,7 +10,7 @@ from sqlmodel import SQLModel
 
 from app.auth.admins import AdminSession, refresh
 from app.auth.refresh_tokens import Reused, new_refresh_token
-from app.database import connect
+from app.database.pool import connect
 from app.store import rows
 from app.store.engine import make_engine
 from app.store.migrate import DatabaseNewer, _config, migrate

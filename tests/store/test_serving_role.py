@@ -8,10 +8,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.auth.audit_chain import AuditKey
-from app.auth.audit_verify import verify
-from app.database import connect
-from app.embedded import SUPERUSER, EmbeddedPostgres
+from app.audit.hash_chain import AuditKey
+from app.audit.verify import verify
+from app.database.embedded import SUPERUSER, EmbeddedPostgres
+from app.database.pool import connect
 from app.store.grants import ServeRoleMissing, scram_verifier
 from app.store.migrate import MigrationRefused, migrate
 from tests.auth.test_audit_chain import back

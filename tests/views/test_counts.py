@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.data_plane.dialect.parse import COUNTS, SINGLE
+from app.data_plane.rest.dialect.parse import COUNTS, SINGLE
 from app.relations.query_sql import COUNTED
 from tests.backend import Backend
 
@@ -118,7 +118,7 @@ async def test_planned_and_estimated_count_no_further_than_they_say(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert f"{COUNTED:,}" in (Path(__file__).parents[2] / "docs" / "views.md").read_text()
-    for module in ("app.relations.query_sql", "app.data_plane.rest"):
+    for module in ("app.relations.query_sql", "app.data_plane.rest.read"):
         monkeypatch.setattr(f"{module}.COUNTED", 100)
     await backend.sql(ROWS)
     for count in ("planned", "estimated"):

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.relations.session import Session
+from app.database.session import Session
 from tests.backend import Backend, Person
 
 DOCUMENT: dict[str, Any] = {

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from app.data_plane.dialect.select import CASTS, castable, pg_of
-from app.database import connect
+from app.data_plane.rest.dialect.select import CASTS, castable, pg_of
+from app.database.pool import connect
 from app.definitions.columns import ColumnType
 from app.relations import asked as dialect
 from app.relations.asked import OPERATORS, QUANTIFIED, SEARCHES

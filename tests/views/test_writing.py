@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.compiler.check import check_project
-from app.database import connect
+from app.database.pool import connect
 from app.definitions.project import parse_project
 from tests.backend import Backend, Person, serving
 

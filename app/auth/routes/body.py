@@ -6,8 +6,8 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.errors import FieldError, RowgateError
-from app.json_body import parse_json
-from app.read_body import read_body
+from app.http.json_body import parse_json
+from app.http.read_body import read_body
 
 LIMIT = 64 * 1024
 JSON = frozenset({"application/json"})

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from app.compiler.paths import MethodNotAllowed, NotFound
 from app.compiler.responses import Responses
-from app.compiler.router import MethodNotAllowed, NotFound
 from app.compiler.runtime import CompiledEndpoint, CompiledView, DefinitionsBroken, Runtime
 from app.data_plane.request import Request
 from app.definitions.endpoints import TIMEOUT

@@ -3,9 +3,9 @@
 from typing import Any
 
 from app.data_plane.request import Request
-from app.data_plane.rest_write import BODY_LIMIT, JSON
+from app.data_plane.rest.write import BODY_LIMIT, JSON
 from app.data_plane.stages.accept import Target, ViewTarget
-from app.query_string import query_pairs
+from app.http.query_string import query_pairs
 
 _JSON = frozenset({"application/json"})
 

@@ -1,8 +1,8 @@
 """execute: the endpoint's own steps, or the view's statement."""
 
 from app.data_plane.request import Request
-from app.data_plane.rest import read_view
-from app.data_plane.rest_write import write_view
+from app.data_plane.rest.read import read_view
+from app.data_plane.rest.write import write_view
 from app.data_plane.stages.accept import EndpointTarget, ViewTarget
 from app.steps.running import Answer, Call, run_chain
 

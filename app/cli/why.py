@@ -1,0 +1,32 @@
+"""`rowgate why`: asks a running server what it remembers of a request, and says it readably."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from app.cli.server_client import Server
+
+
+def ask(url: str, key: str, request_id: str) -> dict[str, Any]:
+    """Give what the server at `url` remembers; raises ServerRefused."""
+    return Server(url, key).ask("GET", f"/requests/{quote(request_id, safe='')}").document()
+
+
+def told(found: dict[str, Any]) -> str:
+    """Say it in lines: what was asked, what refused it, and what each rule saw."""
+    caller = found["caller"]
+    who = "not known" if caller is None else " ".join(filter(None, (caller["kind"], caller["id"], *caller["roles"])))
+    lines = [f"{found['method']} {found['path']}  {found['at']}", f"caller: {who}"]
+    lines.append(f"answer: {found['status']} {found.get('code', '')}".rstrip())
+    if "detail" in found:
+        lines.append(f"        {found['detail']}")
+    lines += [f"        {'.'.join(map(str, one['loc']))}: {one['message']}" for one in found.get("errors", [])]
+    lines += [f"stage:  {found['stage']}"] if "code" in found else []
+    lines += [f"before: {one['step']} at {one['place']}" for one in found.get("steps_before", [])]
+    step = found.get("step")
+    if step is not None:
+        lines.append(f"step:   {step['step']} at {step['place']}")
+        for rule in step["rules"]:
+            lines.append(f"        {rule['field']}: {rule['text']}")
+            lines += [f"          {path} = {json.dumps(value)}" for path, value in rule["saw"].items()]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What there is, for those who call: OpenAPI, TypeScript."""

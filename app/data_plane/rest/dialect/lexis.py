@@ -1,0 +1,57 @@
+"""The pieces that the dialect's texts are made of: lists, quoted values, names, numbers."""
+
+import re
+
+from app.data_plane.rest.dialect.refusals import QueryRefused, RangeInvalid
+
+MAX_LIST = 1_000
+MAX_OFFSET = 10**9
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+# A quoted text, an array behind an operator, or a character; a quote by itself has no end.
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\.\{[^}]*\}|.', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def split(text: str) -> list[str]:
+    """Split at commas that stand outside of parentheses, quotes and arrays."""
+    parts, depth, start, whole = [], 0, 0, True
+    for match in _PIECE.finditer(text):
+        piece = match[0]
+        whole = whole and piece != '"'
+        depth += (piece == "(") - (piece == ")")
+        if depth < 0:
+            break
+        if piece == "," and depth == 0:
+            parts.append(text[start : match.start()].strip())
+            start = match.end()
+    parts.append(text[start:].strip())
+    if depth or not whole or "" in parts:
+        raise QueryRefused("A list has an empty part, or parentheses or quotes that don't close.")
+    return parts
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Read the list behind `in`."""
+    if not (text.startswith("(") and text.endswith(")")):
+        raise QueryRefused("in takes a list in parentheses: status=in.(draft,submitted).")
+    if text == "()":
+        return ()
+    parts = tuple(unquoted(part) for part in split(text[1:-1]))
+    if len(parts) > MAX_LIST:
+        raise QueryRefused(f"A list has at most {MAX_LIST} values.")
+    return parts
+
+
+def unquoted(part: str) -> str:
+    """Give the value of a part that may stand in quotes."""
+    if len(part) >= 2 and part.startswith('"') and part.endswith('"'):
+        return _ESCAPED.sub(r"\1", part[1:-1])
+    return part
+
+
+def number(text: str, what: str) -> int:
+    """Read a limit or an offset; raises RangeInvalid."""
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > MAX_OFFSET:
+        raise RangeInvalid(f"{what} has to be a whole number from 0 to {MAX_OFFSET}.")
+    return int(text)

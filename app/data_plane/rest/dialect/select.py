@@ -1,0 +1,312 @@
+"""Reading `select`: columns, paths into JSON, casts, aggregates, and views beside."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.data_plane.rest.dialect.lexis import NAME, split
+from app.data_plane.rest.dialect.refusals import ColumnUnknown, QueryRefused, QueryUnsupported
+from app.expressions.problems import near
+from app.expressions.types import (
+    BOOL,
+    DATE,
+    DECIMAL,
+    DOUBLE,
+    DURATION,
+    DYN,
+    INT,
+    NUMBERS,
+    STRING,
+    TIMESTAMP,
+    UUID,
+    Enum,
+    ListOf,
+    Record,
+    Type,
+    pg_type,
+)
+from app.relations.asked import of_objects
+from app.relations.query import OFFSET_SLOT, Condition, Embed, Operand, Ordered, Picked, Read
+from app.relations.relationships import Relationship
+from app.relations.source import Source
+
+MAX_EMBEDS = 20
+MAX_DEPTH = 5
+MAX_PATH = 20
+
+Follow = Callable[[Source, str, Sequence[str]], Relationship]
+
+CASTS: dict[str, Type] = {
+    **dict.fromkeys(("text", "varchar"), STRING),
+    **dict.fromkeys(("smallint", "int2", "integer", "int", "int4", "bigint", "int8"), INT),
+    **dict.fromkeys(("numeric", "decimal"), DECIMAL),
+    **dict.fromkeys(("real", "float4", "float8", "double precision"), DOUBLE),
+    **dict.fromkeys(("boolean", "bool"), BOOL),
+    **dict.fromkeys(("timestamp", "timestamptz"), TIMESTAMP),
+    **dict.fromkeys(("json", "jsonb"), DYN),
+    "date": DATE,
+    "interval": DURATION,
+    "uuid": UUID,
+    "text[]": ListOf(STRING),
+}
+_TEXTS = frozenset({"text", "varchar"})
+_NUMERIC = frozenset(name for name, kind in CASTS.items() if kind in NUMBERS)
+_TIMES = frozenset({"date", "timestamp", "timestamptz"})
+# What Postgres casts the values of its types to besides text.
+_CAST_FROM: dict[str, frozenset[str]] = {
+    "text": frozenset(CASTS),
+    "integer": _NUMERIC | {"boolean", "bool"},
+    **dict.fromkeys(("bigint", "numeric", "double precision"), _NUMERIC),
+    "boolean": frozenset({"boolean", "bool", "integer", "int", "int4"}),
+    **dict.fromkeys(("date", "timestamptz"), _TIMES),
+    "interval": frozenset({"interval"}),
+    "uuid": frozenset({"uuid"}),
+    "jsonb": _NUMERIC | {"boolean", "bool", "json", "jsonb"},
+    "json": frozenset({"json", "jsonb"}),
+}
+_CAST_FROM_ARRAYS = frozenset({"text[]"})
+_EMBED = re.compile(r"(?:([^:.()]+):)?([A-Za-z_]\w*)((?:!\w+)*)\((.*)\)", re.DOTALL)
+_ALIAS = r"(?:(?P<alias>[^:.()]+):(?!:))?"
+_FIELD = re.compile(
+    _ALIAS + r"(?P<operand>[A-Za-z_]\w*(?:->>?[^:.()>]+)*)(?:::(?P<cast>[a-z0-9 \[\]]+))?"
+    r"(?:\.(?P<aggregate>count|sum|avg|max|min)\(\)(?:::(?P<after>[a-z0-9 \[\]]+))?)?"
+)
+_ALL_COUNTED = re.compile(_ALIAS + r"count\(\)(?:::(?P<after>[a-z0-9 \[\]]+))?")
+_ARROW = re.compile(r"(->>?)")
+_GROUPED_AWAY = "Rows of a group have no such value: name it in select too, or leave it out."
+
+
+@dataclass
+class Level:
+    """What a query asks of one view, while it is read; embedded views are levels below it."""
+
+    source: Source
+    name: str = ""
+    label: str = ""
+    relationship: Relationship | None = None
+    inner: bool = False
+    spread: bool = False
+    items: "list[Picked | Level] | None" = None
+    conditions: list[Condition] = field(default_factory=list)
+    order: tuple[Ordered, ...] = ()
+    limit: int | None = None
+    offset: int = 0
+
+    @property
+    def below(self) -> "list[Level]":
+        """Give the levels of the embedded views."""
+        return [item for item in self.items or () if isinstance(item, Level)]
+
+    def embedded(self, name: str) -> "Level | None":
+        """Give the level that goes by this name here: its alias or, where it is the only one, its view's name."""
+        by_label = [level for level in self.below if level.label == name]
+        found = by_label or [level for level in self.below if level.name == name]
+        return found[0] if len(found) == 1 else None
+
+
+class Values:
+    """The values of a query, each in its slot."""
+
+    def __init__(self) -> None:
+        """Begin behind the query's own limit and offset."""
+        self.found: list[Any] = []
+
+    def slot(self, value: Any) -> int:
+        """Keep a value, and give its slot."""
+        self.found.append(value)
+        return OFFSET_SLOT + len(self.found)
+
+
+def known(source: Source, name: str) -> str:
+    """Give the name of a column that the view shows; a hidden one is as unknown as one that isn't there."""
+    if name in source.shown:
+        return name
+    raise ColumnUnknown("The view has no such column.", hint=near(name[:64], source.shown))
+
+
+def read_operand(source: Source, text: str, values: Values) -> Operand:
+    """Read a column, or a path into its JSON such as `data->address->>city`."""
+    name, *steps = _ARROW.split(text)
+    column = known(source, name.strip())
+    if not steps:
+        return Operand(column)
+    if not (source.shown[column] == DYN or isinstance(source.shown[column], Record | ListOf)):
+        raise QueryRefused("A path goes into a column of JSON, or into a list.")
+    arrows, keys = steps[::2], [key.strip().strip('"') for key in steps[1::2]]
+    if "->>" in arrows[:-1] or len(keys) > MAX_PATH or "" in keys:
+        raise QueryRefused("A path into JSON is column->key->key or column->key->>key.")
+    return Operand(column, values.slot(keys), as_text=arrows[-1] == "->>")
+
+
+def type_of(source: Source, operand: Operand) -> Type:
+    """Give the type of what is picked or tested."""
+    if operand.path is None:
+        return source.shown[operand.column]
+    return STRING if operand.as_text else DYN
+
+
+def read_select(text: str, root: Level, values: Values, follow: Follow) -> None:
+    """Put what `select` names into the level, and into levels below it."""
+    _Select(values, follow).into(root, text, 0)
+
+
+class _Select:
+    def __init__(self, values: Values, follow: Follow) -> None:
+        self._values = values
+        self._follow = follow
+        self._embeds = 0
+
+    def into(self, level: Level, text: str, depth: int) -> None:
+        if text.strip() == "*" or (depth == 0 and not text.strip()):
+            return
+        level.items = []
+        for part in split(text) if text.strip() else ():
+            if part == "*":
+                level.items += [Picked(name, Operand(name)) for name in level.source.shown]
+            elif (found := _EMBED.fullmatch(part.removeprefix("..."))) and not _ALL_COUNTED.fullmatch(part):
+                level.items.append(self._embed(level, found, spread=part.startswith("..."), depth=depth + 1))
+            else:
+                level.items.append(self._field(level.source, part))
+        _check_groups(level)
+
+    def _embed(self, level: Level, found: re.Match[str], *, spread: bool, depth: int) -> Level:
+        alias, target, words, inside = found[1], found[2], found[3].split("!")[1:], found[4]
+        self._embeds += 1
+        if depth > MAX_DEPTH or self._embeds > MAX_EMBEDS:
+            raise QueryUnsupported(f"At most {MAX_EMBEDS} views can be embedded, {MAX_DEPTH} deep.")
+        hints = [word for word in words if word not in ("inner", "left")]
+        relationship = self._follow(level.source, target, hints)
+        below = Level(
+            relationship.target, target, _label(alias, target), relationship, inner="inner" in words, spread=spread
+        )
+        self.into(below, inside, depth)
+        if spread and any(isinstance(item, Picked) and item.aggregate for item in below.items or ()):
+            raise QueryUnsupported("Aggregates don't go with `...`.", hint="Embed the view without the dots.")
+        return below
+
+    def _field(self, source: Source, part: str) -> Picked:
+        bare = part.rpartition(":")[2] == "count" and "count" not in source.shown
+        if (counted := _ALL_COUNTED.fullmatch(f"{part}()" if bare else part)) is not None:
+            return Picked(_label(counted["alias"], "count"), None, None, "count", _cast(counted["after"], "bigint"))
+        found = _FIELD.fullmatch(part)
+        if found is None:
+            raise QueryRefused("A part of select can't be read.", hint="name, alias:name, name::text, view(name)")
+        aggregate = found["aggregate"]
+        operand = read_operand(source, found["operand"], self._values)
+        pg = pg_of(source, operand)
+        cast = _cast(found["cast"], pg)
+        kind = type_of(source, operand) if cast is None else CASTS[cast]
+        if aggregate is not None and not _folds(aggregate, kind):
+            raise QueryRefused(f"{aggregate} doesn't take values of this type.")
+        label = _label(found["alias"], aggregate or _last_key(found["operand"]))
+        after = _cast(found["after"], _folded(aggregate, pg if cast is None else pg_type(kind), kind))
+        return Picked(label, operand, cast, aggregate, after)
+
+
+def _label(alias: str | None, otherwise: str) -> str:
+    label: str = alias.strip().strip('"') if alias else otherwise
+    if not NAME.fullmatch(label):
+        raise QueryRefused("A name in select has letters, digits and underscores.")
+    return label
+
+
+def _last_key(operand: str) -> str:
+    """Give the last key of a path that is no index; a column by itself is its own."""
+    keys = [key.strip().strip('"') for key in re.split(r"->>?", operand)]
+    return next((key for key in reversed(keys) if not key.lstrip("-").isdigit()), operand)
+
+
+def pg_of(source: Source, operand: Operand) -> str:
+    """Give the Postgres type of what is picked, without its precision."""
+    kind = type_of(source, operand)
+    if of_objects(kind):
+        return "json"
+    if operand.path is not None or operand.column in source.computed or isinstance(kind, ListOf):
+        return pg_type(kind)
+    return source.table.columns[operand.column].pg.partition("(")[0]
+
+
+def _folded(aggregate: str | None, pg: str, kind: Type) -> str:
+    """Give the Postgres type of an aggregate's answer."""
+    if aggregate == "count":
+        return "bigint"
+    return "numeric" if aggregate in ("sum", "avg") and kind in NUMBERS else pg
+
+
+def castable(pg: str) -> frozenset[str]:
+    """Name the types that Postgres casts the values of a type to."""
+    return _TEXTS | (_CAST_FROM_ARRAYS if pg.endswith("[]") else _CAST_FROM.get(pg, frozenset()))
+
+
+def _cast(text: str | None, pg: str) -> str | None:
+    if text is not None and text not in CASTS:
+        raise QueryUnsupported("Values are not cast to this type.", hint=f"Known: {', '.join(sorted(CASTS))}")
+    if text is not None and text not in castable(pg):
+        raise QueryUnsupported("Values of this type are not cast so.", hint=f"Known: {', '.join(sorted(castable(pg)))}")
+    return text
+
+
+def _folds(aggregate: str, kind: Type) -> bool:
+    if aggregate == "count":
+        return True
+    if aggregate in ("sum", "avg"):
+        return kind in (*NUMBERS, DURATION)
+    return kind in (*NUMBERS, STRING, TIMESTAMP, DATE, DURATION) or isinstance(kind, Enum)
+
+
+def _check_groups(level: Level) -> None:
+    """Refuse groups by what Postgres can't compare."""
+    picked = [item for item in level.items or () if isinstance(item, Picked)]
+    if not any(item.aggregate for item in picked):
+        return
+    for item in picked:
+        if item.aggregate is None and item.cast == "json":
+            raise QueryRefused("Rows can't be grouped by json.", hint="Leave the cast out, or cast to jsonb or text.")
+        if item.aggregate is None and item.operand is not None and item.operand.path is None:
+            kind = level.source.shown[item.operand.column]
+            if of_objects(kind):
+                raise QueryRefused("Rows can't be grouped by what comes from other rows.")
+
+
+def finished(level: Level, values: Values) -> Read:
+    """Make the level, and those below it, what a statement is written from."""
+    items = None if level.items is None else tuple(_finished_item(item, values) for item in level.items)
+    _check_labels(level)
+    read = Read(items, tuple(level.conditions), level.order)
+    if read.aggregates:
+        picked = [item for item in read.items or () if isinstance(item, Picked) and item.aggregate is None]
+        # A group by a cast value is no group by the value itself; an interval comes out as a text.
+        grouped = {
+            item.operand
+            for item in picked
+            if item.operand is not None and item.cast is None and type_of(level.source, item.operand) != DURATION
+        }
+        if any(term.embed is not None or term.operand not in grouped for term in read.order):
+            raise QueryRefused(_GROUPED_AWAY)
+    if level.relationship is None:
+        return Read(items, read.conditions, read.order, offset=OFFSET_SLOT if level.offset else None)
+    most = level.source.max_rows or 1
+    limit = values.slot(most if level.limit is None else min(level.limit, most))
+    return Read(items, read.conditions, read.order, limit, values.slot(level.offset) if level.offset else None)
+
+
+def _finished_item(item: Picked | Level, values: Values) -> Picked | Embed:
+    if isinstance(item, Picked) or item.relationship is None:
+        assert isinstance(item, Picked)  # noqa: S101
+        return item
+    return Embed(item.label, item.relationship, finished(item, values), item.inner, item.spread)
+
+
+def _check_labels(level: Level) -> None:
+    labels = list(_labels(level))
+    if len(set(labels)) != len(labels):
+        raise QueryRefused("A name stands twice in select.", hint="Give one of them an alias: other:name")
+
+
+def _labels(level: Level) -> Iterator[str]:
+    for item in level.items or ():
+        if isinstance(item, Level) and item.spread:
+            yield from item.source.shown if item.items is None else _labels(item)
+        elif isinstance(item, Picked) or item.items != []:
+            yield item.label

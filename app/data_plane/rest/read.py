@@ -1,0 +1,162 @@
+"""Views over HTTP, with the statuses, headers and error members that PostgREST's clients read."""
+
+from dataclasses import replace
+from typing import Any
+
+from app.auth.identity import Identity
+from app.compiler.runtime import CompiledView
+from app.data_plane.request import Request
+from app.data_plane.rest.dialect.embedding import Reachable
+from app.data_plane.rest.dialect.headers import READ, preferences, refuse_other_schema
+from app.data_plane.rest.dialect.parse import CSV, SINGLE, parse_query
+from app.data_plane.rest.dialect.refusals import NotSingular, QueryRefused, RangeInvalid, ValueUnreadable
+from app.database.faults import AnswerTooLarge, DatabaseFailed, OutOfRange
+from app.database.statement import Statement
+from app.errors import FieldError, RowgateError, problem_document
+from app.http.query_string import query_pairs
+from app.relations.asked import ASKED, searches
+from app.relations.query import Query
+from app.relations.query_sql import COUNTED, Shapes, labels
+from app.steps.refusals import InputRefused
+from app.steps.running import Answer, Call
+from app.steps.trace import RuleInfo, rules_seen
+
+_SHORT = 512  # bytes of a query that is kept as read
+_READ = READ | {b"range", b"range-unit"}
+
+
+async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
+    """Answer a GET or HEAD: one statement, whose JSON is passed on as bytes."""
+    query, own, statement = _asked(view, request, call.identity)
+    call.env["params"] = view_params(view, own)
+    call.env[ASKED] = query.bound(_limit(view, query))
+    row = await _row(query, statement, call)
+    await filter_told(view, query, call)
+    body, page = row["body"], row["page"]
+    call.db.carried(len(body))
+    total = _total(query, row["total"], page)
+    if total is not None and query.offset > total:
+        raise RangeInvalid("Requested range not satisfiable", hint=f"There are only {total} rows.")
+    found = [("Content-Range", _content_range(query.offset, page, total))]
+    if query.single:
+        if page != 1:
+            sentence = (
+                "One row was asked for, and there are more." if page else "One row was asked for, and there is none."
+            )
+            raise NotSingular(page, hint=sentence)
+        return Answer(200, body.strip()[1:-1].encode(), tuple(found), SINGLE)
+    partial = total is not None and page < total
+    if query.csv:
+        header = ",".join(labels(view.source, query.read))
+        text = f"{header}\n{body}" if body else header
+        return Answer(206 if partial else 200, text.encode(), tuple(found), f"{CSV}; charset=utf-8")
+    return Answer(206 if partial else 200, body.encode(), tuple(found))
+
+
+async def _row(query: Query, statement: Statement, call: Call) -> Any:
+    """Run the statement, whose one row is the answer; what Postgres refuses is told in the words of the dialect."""
+    try:
+        (row,) = await call.db.rows(statement, call.env)
+    except AnswerTooLarge:
+        hint = "Ask for fewer columns (select=) or rows (limit=, Range), or for one page after the other."
+        raise AnswerTooLarge(hint) from None
+    except OutOfRange as error:
+        raise ValueUnreadable("A value in the query is not of the type of its column.") from error
+    except DatabaseFailed as error:
+        if searches(query.read):
+            raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
+        raise
+    return row
+
+
+def _total(query: Query, counted: int | None, page: int) -> int | None:
+    """Give the total; one that was counted no further is at least the end of the page."""
+    if counted is None or query.count != "bounded" or counted <= COUNTED:
+        return counted
+    return max(counted, query.offset + page)
+
+
+Asked = tuple[Query, list[tuple[str, str]], Statement]
+
+
+def _asked(view: CompiledView, request: Request, identity: Identity) -> Asked:
+    """Read the query, or find it read: the same words mean the same to everybody who may read the same views."""
+    headers = request.joined(_READ)
+
+    def read() -> Asked:
+        refuse_other_schema(headers)
+        preferences(headers.get(b"prefer", ""))
+        pairs = query_pairs(request.query) if request.query else []
+        follow = Reachable(view.related, identity).follow
+        query, own = parse_query(pairs, headers, view.source, view.params.names, follow)
+        return query, own, view.shapes.statement(query)
+
+    if len(request.query) + sum(map(len, headers.values())) > _SHORT:
+        return read()
+    known: Asked = view.shapes.read.kept((request.query, *headers.items(), identity.is_anonymous, identity.roles), read)
+    return known
+
+
+def _limit(view: CompiledView, query: Query) -> int:
+    """Give how many rows are read: of the one that is asked for, two at most, which tells whether there are more."""
+    most = view.definition.max_rows
+    limit = most if query.limit is None else min(query.limit, most)
+    return min(limit, 2) if query.single else limit
+
+
+async def filter_told(view: CompiledView, query: Query, call: Call) -> None:
+    """Tell the trace what the view's filter sees, and how many of the rows asked for there are before and after it.
+
+    So rows that are hidden are told apart from rows that aren't there, before a write as well.
+    """
+    said = view.source.filter
+    if call.trace is None or said is None:
+        return
+    env = {**call.env, ASKED: query.bound(_limit(view, query))}
+    found = [
+        await call.db.aside(Shapes(source).statement(query), env)
+        for source in (replace(view.source, filter=None), view.source)
+    ]
+    before, after = (None if rows is None else rows[0]["page"] for rows in found)
+    rule = RuleInfo("filter", said.text, tuple(said.paths))
+    call.trace.note(rules=rules_seen((rule,), env), rows_before_filter=before, rows_after_filter=after)
+
+
+def view_params(view: CompiledView, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Read the view's own parameters; raises InputRefused with every one that is wrong."""
+    found, errors = view.params.from_pairs(pairs)
+    if errors:
+        wrong = [FieldError(("query", *one.loc), one.code, one.message) for one in errors]
+        raise InputRefused("The view's parameters are not what is wanted.", errors=wrong)
+    return found
+
+
+def _content_range(offset: int, page: int, total: int | None) -> str:
+    rows = f"{offset}-{offset + page - 1}" if page else "*"
+    return f"{rows}/{'*' if total is None else total}"
+
+
+def rest_problem(error: RowgateError, request_id: str) -> dict[str, Any]:
+    """Give the problem's members, and PostgREST's beside them: its clients read `code` as PostgREST's."""
+    document: dict[str, Any] = problem_document(error, request_id)
+    document["rowgate_code"] = error.code
+    document["code"] = error.postgrest if isinstance(error, QueryRefused) else _CODES.get(error.code, error.code)
+    document["message"] = document["detail"]
+    document["details"] = getattr(error, "details", None)
+    document.setdefault("hint", None)
+    return document
+
+
+_CODES = {
+    "db.unique": "23505",
+    "db.reference": "23503",
+    "db.check": "23514",
+    "db.not_null": "23502",
+    "db.range": "22P02",
+    "db.row_twice": "21000",
+    "route.not_found": "PGRST205",
+    "access.sign_in_required": "PGRST301",
+    "auth.token_invalid": "PGRST301",
+    "auth.token_expired": "PGRST303",
+    "access.role_missing": "42501",
+}

@@ -1,0 +1,1 @@
+"""Postgres as a process speaks to it: connections, the embedded server, one request's session, faults."""

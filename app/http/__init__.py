@@ -1,0 +1,1 @@
+"""Bytes in and out: bounds of the protocol, bodies, JSON, query strings, addresses, CORS."""

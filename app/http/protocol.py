@@ -1,0 +1,299 @@
+"""uvicorn's httptools protocol with bounds on the head of a request: its bytes, its headers, its time, its Host.
+
+A connection ends in one of two ways: at once, where nothing more is on its way, and else half-closed first, so that
+a client that still sends its body reads the answer and not a reset (RFC 9112, 9.6).
+"""
+
+import re
+from asyncio import TimerHandle, Transport
+from functools import partial
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.http.overload import Admission, Room, RoomShare, share_of
+
+HEAD_BYTES = 16 * 1024
+HEADERS = 100
+REQUEST_LINE = 8 * 1024
+HEAD_SECONDS = 10.0
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 1024 * 1024
+# Where an application leaves, in the scope, what is to be called when its client goes away before the answer.
+CLIENT_LOST = "rowgate.client_lost"
+
+_HOST = re.compile(rb"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_TARGET = re.compile(rb"/|https?://", re.IGNORECASE)
+_STATUS_LINE, _CONTINUE = b"HTTP/1.1 ", b"HTTP/1.1 100 "
+_OVERLOADED = b"HTTP/1.1 503 Service Unavailable\r\n"
+_LINES = {
+    400: b"HTTP/1.1 400 Bad Request\r\n",
+    408: b"HTTP/1.1 408 Request Timeout\r\n",
+    414: b"HTTP/1.1 414 URI Too Long\r\n",
+    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
+}
+
+
+class _Refused(Exception):
+    """The head of a request is past a bound; the parser ends with this."""
+
+
+class Answering:
+    """The transport as one answer sees it: its head leaves together with its body, and closing is the protocol's.
+
+    Two writes are two system calls, and small packets; a head whose body isn't there at once leaves by itself.
+    """
+
+    __slots__ = ("_head", "_protocol", "_transport", "is_closing")
+
+    def __init__(self, transport: Transport, protocol: "BoundedHttpProtocol") -> None:
+        """Take where it is written."""
+        self._transport = transport
+        self._protocol = protocol
+        self._head: bytes | None = None
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Write, or hold a head until its body comes."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head + data)
+        elif data.startswith(_STATUS_LINE) and not data.startswith(_CONTINUE):
+            self._head = data
+            self._protocol.loop.call_soon(self.flush)
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Let a head that is held leave."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head)
+
+    def close(self) -> None:
+        """Close behind what was written."""
+        self.flush()
+        self._protocol.end()
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """Answers a head that is too large, too slow or unclear, and closes the connection."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._begun = 0  # requests
+        self._in_head = self._in_body = False
+        self._head_bytes = self._header_bytes = self._header_count = self._silent_bytes = 0
+        self._refusal = 400
+        self._deadline: TimerHandle | None = None
+        self._linger: TimerHandle | None = None
+        self._lingered = 0  # bytes that came after the answer
+        self._deaf = False  # what still comes is another protocol's
+        self._ended = False  # what still comes is thrown away
+        self._answering: Answering | None = None
+        self._admission: Admission | None = getattr(self.app, "admission", None)
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._answering = Answering(transport, self)
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_timers()
+        self._answering = None
+        cycle = self.cycle
+        super().connection_lost(exc)
+        scope: Any = None if cycle is None or cycle.response_complete else cycle.scope
+        if scope is not None and CLIENT_LOST in scope:
+            scope.pop(CLIENT_LOST)()
+
+    def _end_timers(self) -> None:
+        for timer in (self._deadline, self._linger):
+            if timer is not None:
+                timer.cancel()
+        self._deadline = self._linger = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if not self.transport.is_closing():
+            self._refusal = 408
+            self.send_400_response("The head of the request didn't come in time.")
+
+    def data_received(self, data: bytes) -> None:
+        if self.parser is None or self.transport.is_closing() or self._is_thrown_away(data):
+            return
+        begun, at_rest = self._begun, not (self._in_head or self._in_body)
+        if self._in_body:
+            self._silent_bytes += len(data)
+        super().data_received(data)
+        if self.transport.is_closing() or self._deaf or self._ended:
+            return
+        # All of it belongs to one head if none ended in it; what is at rest may also get line ends before a head.
+        began = self._begun - begun
+        if (self._in_head and (began == 0 or (at_rest and began == 1))) or (at_rest and began == 0):
+            self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES + REQUEST_LINE or (self._in_body and self._silent_bytes > HEAD_BYTES):
+            self._refusal = 431
+            self.send_400_response("The head of the request is too large.")
+            return
+        self._watch()
+
+    def _is_thrown_away(self, data: bytes) -> bool:
+        if self._linger is not None:
+            self._lingered += len(data)
+            if self._lingered > LINGER_BYTES:
+                self.transport.abort()
+        return self._deaf or self._ended or self.transport.is_closing()
+
+    def _watch(self) -> None:
+        """Start the clock of the next head, where uvicorn's clock of idle connections has been stopped."""
+        busy = self._in_body or (self.cycle is not None and not self.cycle.response_complete)
+        if (self._in_head or not busy) and self._deadline is None and not self._ended:
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begun += 1
+        self._head_bytes = self._header_bytes = self._header_count = 0
+        self._in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > REQUEST_LINE:
+            self._refuse(414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_count += 1
+        self._header_bytes += len(name) + len(value)
+        if self._header_count > HEADERS or self._header_bytes > HEAD_BYTES:
+            self._refuse(431)
+        # What stands behind the body is not a header: proxies and we have judged the request without it.
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._check_head()
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self._in_head, self._in_body, self._silent_bytes = False, True, 0
+        super().on_headers_complete()
+        self.cycle.transport = self._answering  # type: ignore[assignment]
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False
+            self._deaf = self.parser.get_method() == b"CONNECT" or not self._has_body()
+
+    def _check_head(self) -> None:
+        version = self.parser.get_http_version()
+        hosts = [value for name, value in self.headers if name == b"host"]
+        encodings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]) or version not in {"1.1", "1.0"}:
+            self._refuse(400)
+        if encodings and (encodings != [b"chunked"] or version == "1.0"):
+            self._refuse(400)
+        if not _TARGET.match(self.url) and (self.url != b"*" or self.parser.get_method() != b"OPTIONS"):
+            self._refuse(400)
+
+    def _has_body(self) -> bool:
+        return any(name in {b"transfer-encoding", b"content-length"} for name, _ in self.headers)
+
+    def on_body(self, body: bytes) -> None:
+        self._silent_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        if self._linger is not None and not self._ended:
+            self._linger.cancel()
+            self._linger = None
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self._ended:
+            self.server_state.total_requests += 1
+            return
+        super().on_response_complete()
+        if self._in_body and not self.pipeline and not self.transport.is_closing():
+            self._give_time()
+
+    def end(self) -> None:
+        """Close the connection behind an answer."""
+        self._end(linger=self._in_body)
+
+    def _end(self, *, linger: bool) -> None:
+        self._ended = True
+        if linger and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._give_time()
+        else:
+            self.transport.close()
+
+    def _give_time(self) -> None:
+        """Let a body that nobody reads come to its end, within a bound."""
+        if self._linger is None:
+            self._linger = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Begin a request as soon as there is a place for it, or refuse it."""
+        room = None if self._admission is None else self._admission.room_of(cycle.scope)
+        if room is None:
+            super()._start_asgi_task(cycle, app)
+        else:
+            room.admit(share_of(cycle.scope), partial(self._begin, cycle, app, room), partial(self._turn_away, cycle))
+
+    def _begin(self, cycle: Any, app: Any, room: Room, share: RoomShare) -> None:
+        if cycle.disconnected:
+            self.loop.call_soon(room.leave, share)
+            return
+        task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(lambda _: room.leave(share))
+
+    def _turn_away(self, cycle: Any) -> None:
+        """Answer, in one write and without a task, a request that was not begun."""
+        if self._admission is None or cycle.disconnected or self.transport.is_closing():
+            return
+        headers, body = self._admission.refusal(cycle.scope)
+        lines = [_OVERLOADED, *(b"%s: %s\r\n" % one for one in (*cycle.default_headers, *headers))]
+        lines += [b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"]
+        if cycle.scope["method"] != "HEAD":
+            lines.append(body)
+        cycle.waiting_for_100_continue = False
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(b"".join(lines))
+        if not cycle.keep_alive:
+            self.end()
+        self.on_response_complete()
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: an Upgrade that isn't known is ignored, and anybody can send one."""
+
+    def _refuse(self, status: int) -> None:
+        self._refusal = status
+        raise _Refused
+
+    def send_400_response(self, msg: str) -> None:
+        """Send the refusal, of whatever status it is, and close."""
+        if self._unanswered():
+            # A refusal now would be read as the answer to the request before.
+            self.transport.close()
+            return
+        body = msg.encode("ascii")
+        head = _LINES[self._refusal] + b"content-type: text/plain; charset=utf-8\r\ncontent-length: "
+        head += str(len(body)).encode() + b"\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
+        if self._answering is not None:
+            self._answering.flush()
+        self.transport.write(head + body)
+        self._end(linger=True)
+
+    def _unanswered(self) -> bool:
+        cycle = self.cycle
+        if cycle is None:
+            return False
+        if not self._in_body:
+            return bool(self.pipeline) or not cycle.response_complete
+        return bool(self.pipeline) or cycle.response_started

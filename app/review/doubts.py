@@ -1,0 +1,298 @@
+"""What definitions allow and yet is seldom meant: findings that refuse nothing."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+from app.compiler.compile import checked_rules
+from app.compiler.stored import compile_stored
+from app.definitions.access import RolesAccess
+from app.definitions.columns import ColumnDef
+from app.definitions.endpoints import TIMEOUT, EndpointDef
+from app.definitions.project import Project, dump_definition
+from app.definitions.stored import Stored
+from app.definitions.views import ViewDef
+from app.errors import Finding
+from app.expressions.evaluate import folded
+from app.expressions.syntax import Binary, Conditional, FunctionCall, Literal, Logic, Node, NullTest, Unary
+from app.expressions.types import BOOL
+from app.review.implication import Meant, Untrue, form
+from app.review.meaning import nodes_in, paths_in, rule_of
+from app.review.reach import Check, Reach, Reached, reach_of
+from app.review.renames import NONE
+from app.review.surface import surface_of, tables_written
+
+Chains = Sequence[tuple[EndpointDef | ViewDef, Reach]]
+
+_CHECKS = frozenset({"require", "validate", "quota", "time_window", "rate_limit"})
+_OF_CALLERS = frozenset({"require", "validate", "fail", "rules"})
+_LIMITS = frozenset({"require", "quota", "time_window", "rate_limit", "fail"})
+_BY_ID = frozenset({"fetch", "update", "delete"})
+_HOST = re.compile(r"\s*https?://[^/?#]+[/?#]")
+_RULE = re.compile(r"\.(?:that|filter|rule)$")
+_OPPOSITES = {("==", "!="), ("!=", "=="), ("<", ">="), (">=", "<"), (">", "<="), ("<=", ">")}
+_NAMING = frozenset({"name", "description", "message", "table", "from", "as", "field", "path", "columns", "tags"})
+
+
+def access_matrix(project: Project) -> dict[str, Any]:
+    """Give `surface`, a row for each endpoint and view, and `findings`, each with a place, a code and a hint."""
+    return {"surface": surface_of(project), "findings": [one.shown() for one in doubts(project)]}
+
+
+def stored_matrix(stored: Stored) -> dict[str, Any]:
+    """Give the matrix of what is served, and before its doubts what is broken and what would not be saved so today."""
+    runtime = compile_stored(stored)
+    broken = [
+        replace(one, place=place, message=f"broken and not served: {one}", code="definitions.broken")
+        for place, findings in runtime.broken.parts.items()
+        for one in findings
+    ]
+    matrix = access_matrix(runtime.project)
+    found = [one.shown() for one in (*broken, *runtime.doubts)]
+    return {**matrix, "findings": [*found, *matrix["findings"]]}
+
+
+def doubts(project: Project) -> list[Finding]:
+    """Give what is allowed and yet seldom meant."""
+    chains = _chains(project)
+    found = [
+        *_public_writes(project, chains),
+        *_open_views(project),
+        *_ids_of_others(project, chains),
+        *_late_checks(chains),
+        *_always_true(project),
+        *_urls_from_input(chains),
+        *_cut_short(project, chains),
+        *_trusted(project, chains),
+        *_unused(project, chains),
+    ]
+    return list({(one.place, one.code): one for one in found}.values())
+
+
+def _chains(project: Project) -> Chains:
+    surface: list[EndpointDef | ViewDef] = [*project.endpoints, *project.views]
+    return [(one, reach_of(project, one, NONE)) for one in surface]
+
+
+def _ids_of_others(project: Project, chains: Chains) -> Iterator[Finding]:
+    """Find rows of people that are chosen by an input, in a chain where no rule asks whose they are."""
+    owned = {table.name for table in project.tables if _has_user(table.columns)}
+    shown = {view.table for view in project.views if view.access == "public"}
+    for endpoint, reach in chains:
+        if isinstance(endpoint, ViewDef) or isinstance(endpoint.access, RolesAccess):
+            continue
+        asked = [one.rule for one in reach.checks if one.kind in _OF_CALLERS]
+        if any(_speaks_of_caller(project, rule) for rule in asked):
+            continue
+        for one in reach.reached:
+            is_public = one.kind == "fetch" and one.source in shown
+            if one.kind not in _BY_ID or one.source not in owned or is_public:
+                continue
+            if _reads(one.rows, "input", deep=False) and not _speaks_of_caller(project, one.rows):
+                yield _doubt(
+                    one.place, "id_without_owner",
+                    f"a row of {one.source} is chosen by an input, and nobody asks whose it is",
+                    "require that its user column is auth.user.id, or read it through a view with such a filter",
+                )  # fmt: skip
+
+
+def _speaks_of_caller(project: Project, rule: Node) -> bool:
+    """Say whether a rule is about who calls: the id, a role, a flag; or compares the caller with a row."""
+    paths = paths_in(rule)
+    flags = {f"auth.user.{column.name}" for column in project.users.columns if column.type == "boolean"}
+    if paths & {"auth.user.id", "auth.user.email", "auth.user.roles", *flags}:
+        return True
+    is_about_row = any(isinstance(one, Meant) for one in nodes_in(rule)) or "item" in paths
+    return is_about_row and any(path.startswith("auth.user.") for path in paths)
+
+
+def _reads(rule: Node, root: str, *, deep: bool) -> bool:
+    return any(path.split(".")[0] == root for path in paths_in(rule, deep=deep))
+
+
+def _late_checks(chains: Chains) -> Iterator[Finding]:
+    for _, reach in chains:
+        written: list[Reached] = []
+        for one in reach.events:
+            if isinstance(one, Reached):
+                written += [one] if one.writes else []
+                continue
+            # A check of what the write gave is one that can only come behind it.
+            about = any(isinstance(node, Meant) and node.is_written for node in nodes_in(one.rule))
+            if one.kind in _CHECKS and not about and any(not _excluded(one, write) for write in written):
+                yield _doubt(
+                    one.place, "check_after_write", "this check comes behind a step that writes",
+                    "put it first: what is refused then costs nothing, and no call has been made",
+                )  # fmt: skip
+
+
+def _excluded(check: Check, write: Reached) -> bool:
+    """Say whether the two stand in the two branches of one `if`."""
+    here, there = {form(one) for one in check.inside}, {form(one) for one in write.inside}
+    return any(isinstance(one, Untrue) and form(one.operand) in there for one in check.inside) or any(
+        isinstance(one, Untrue) and form(one.operand) in here for one in write.inside
+    )
+
+
+def _always_true(project: Project) -> Iterator[Finding]:
+    for place, expression in checked_rules(project):
+        if expression.type == BOOL and _RULE.search(place) and _is_true(folded(expression.tree)):
+            yield _doubt(place, "always_true", f"this rule always holds: {expression.text}", "say what it is to check")
+
+
+def _is_true(tree: Node) -> bool:
+    """Say whether a condition holds whatever its parts are, as far as its form shows that."""
+    match tree:
+        case Literal(value=value):
+            return value is True
+        case Binary(operator="==" | "<=" | ">=" as operator, left=left, right=right):
+            return form(left) == form(right) or (operator == ">=" and _is_size(left) and _is_none(right))
+        case Logic(operator="||", items=items):
+            return any(map(_is_true, items)) or any(_opposite(*pair) for pair in permutations(items, 2))
+        case Logic(operator="&&", items=items):
+            return all(map(_is_true, items))
+        case Conditional(then=then, otherwise=otherwise):
+            return _is_true(then) and _is_true(otherwise)
+    return False
+
+
+def _is_size(node: Node) -> bool:
+    return isinstance(node, FunctionCall) and node.function == "size"
+
+
+def _is_none(node: Node) -> bool:
+    return isinstance(node, Literal) and node.value == 0
+
+
+def _opposite(left: Node, right: Node) -> bool:
+    if isinstance(right, Unary) and right.operator == "!":
+        return form(left) == form(right.operand)
+    if isinstance(left, NullTest) and isinstance(right, NullTest):
+        return left.negated != right.negated and form(left.operand) == form(right.operand)
+    if isinstance(left, Binary) and isinstance(right, Binary) and (left.operator, right.operator) in _OPPOSITES:
+        return form(left.left) == form(right.left) and form(left.right) == form(right.right)
+    return False
+
+
+def _urls_from_input(chains: Chains) -> Iterator[Finding]:
+    for _, reach in chains:
+        for one in reach.reached:
+            if one.kind == "http" and not _has_host(one.rest["url"]):
+                # A literal without a path reads nothing, and so isn't doubted either.
+                paths = {path.split(".")[0] for path in paths_in(one.rest["url"], deep=False)}
+                if paths & {"input", "request", "params"}:
+                    yield _doubt(
+                        f"{one.place}.url", "url_from_input", "a caller says where this call goes",
+                        'begin the address with a host of its own: ="https://api.example.com/" + input.id',
+                    )  # fmt: skip
+
+
+def _has_host(url: Node) -> bool:
+    """Say whether the definition itself says which host is called: what comes behind it can't add to its name."""
+    if isinstance(url, Conditional):
+        return _has_host(url.then) and _has_host(url.otherwise)
+    return _HOST.match(_beginning(url)) is not None
+
+
+def _beginning(url: Node) -> str:
+    """Give the text that a URL surely begins with."""
+    if isinstance(url, Binary) and url.operator == "+":
+        left = _beginning(url.left)
+        return left + _beginning(url.right) if isinstance(url.left, Literal) else left
+    return url.value if isinstance(url, Literal) and isinstance(url.value, str) else ""
+
+
+def _cut_short(project: Project, chains: Chains) -> Iterator[Finding]:
+    """Find calls out that may take longer, as they say, than the request that waits for them."""
+    middleware = {one.name: _longest_call(dump_definition(one)) for one in project.middleware}
+    for one, reach in chains:
+        longest = max([_longest_call(dump_definition(one)), *(middleware.get(name, 0.0) for name in reach.used)])
+        most = one.timeout if isinstance(one, EndpointDef) else TIMEOUT
+        if longest > most:
+            kind = "endpoints" if isinstance(one, EndpointDef) else "views"
+            yield _doubt(
+                f"{kind}/{one.name}", "call_cut_short",
+                f"a call out may take {longest:g} seconds, and the request ends after {most:g}",
+                "say a shorter timeout at the call, or for an endpoint a longer one of its own",
+            )  # fmt: skip
+
+
+def _longest_call(said: Any) -> float:
+    """Give the most seconds that a request may have to wait for one of the `http` steps in this."""
+    inside = said.values() if isinstance(said, dict) else said if isinstance(said, list | tuple) else ()
+    own = 0.0
+    if isinstance(said, dict) and said.get("do") == "http" and said.get("after") is None:
+        timeout = said.get("timeout", 0.0)
+        own = timeout if isinstance(timeout, int | float) else 0.0
+    return max([own, *map(_longest_call, inside)])
+
+
+def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
+    for one, reach in chains:
+        writes = set(one.allow) - {"select"} if isinstance(one, ViewDef) else tables_written(project, one)
+        asks = any(check.kind in _LIMITS for check in reach.checks)
+        if one.access == "public" and writes and not asks:
+            kind = "views" if isinstance(one, ViewDef) else "endpoints"
+            yield _doubt(
+                f"{kind}/{one.name}.access", "public_write", "anybody may call this, and it writes",
+                "limit it by a middleware, or ask for a sign-in",
+            )  # fmt: skip
+
+
+def _open_views(project: Project) -> Iterator[Finding]:
+    owned = {table.name for table in project.tables if _has_user(table.columns)}
+    for view in project.views:
+        asks = any(path.startswith("auth.user") for path in paths_in(rule_of(view.filter, NONE, view.table)))
+        if view.table in owned and not asks and not isinstance(view.access, RolesAccess):
+            yield _doubt(
+                f"views/{view.name}.filter", "rows_of_everybody", f"rows of {view.table} are users' own, and all show",
+                "compare the user column with auth.user.id, or ask for a role",
+            )  # fmt: skip
+
+
+def _has_user(columns: Sequence[ColumnDef]) -> bool:
+    return any(column.type == "user" for column in columns)
+
+
+def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
+    """Find columns that people set themselves in what decides: rules, conditions, and which rows are reached."""
+    rules = [rule_of(view.filter, NONE, view.table) for view in project.views]
+    for _, reach in chains:
+        rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
+        rules += [condition for _, condition in reach.conditions]
+    paths = {path for rule in rules for path in paths_in(rule)}
+    for column in project.users.columns:
+        if column.self_editable and f"auth.user.{column.name}" in paths:
+            yield _doubt(
+                f"users.columns/{column.name}.self_editable", "self_editable_trusted",
+                "people change this column themselves, and a rule reads it", "don't let a rule rest on it",
+            )  # fmt: skip
+
+
+def _unused(project: Project, chains: Chains) -> Iterator[Finding]:
+    said = [_without_names(dump_definition(one)) for one in (*project.views, *project.middleware, *project.endpoints)]
+    text = json.dumps([*said, _without_names(dump_definition(project.project))], default=str)
+    for role in project.roles:
+        if not re.search(rf"[\"']{role.name}[\"'\\]", text):
+            yield _doubt(f"roles/{role.name}", "unused_role", "nothing asks for this role", "drop it, or ask for it")
+    used = {use.use for use in project.project.middleware}
+    used |= {name for _, reach in chains for name in reach.used}
+    for one in project.middleware:
+        if one.name not in used:
+            yield _doubt(
+                f"middleware/{one.name}", "unused_middleware", "nothing uses this middleware", "use it or drop it"
+            )
+
+
+def _without_names(said: Any) -> Any:
+    """Leave out what can be spelled like a role and isn't one."""
+    if isinstance(said, dict):
+        return {key: _without_names(value) for key, value in said.items() if key not in _NAMING}
+    return [_without_names(one) for one in said] if isinstance(said, list) else said
+
+
+def _doubt(place: str, code: str, message: str, hint: str) -> Finding:
+    return Finding(place, message, hint, f"access.{code}")

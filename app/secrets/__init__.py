@@ -1,0 +1,1 @@
+"""Sealed texts, their uses, and a new key for them."""

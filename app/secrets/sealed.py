@@ -1,0 +1,125 @@
+"""Secrets in the database: sealed, each with the hosts that it may be sent to; no route ever gives one back."""
+
+import json
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from app.errors import RowgateError
+from app.secrets.sealing import Sealed, SealingKey, SecretUnreadable
+
+SHOWN = "name, hosts, description, version, created_at, updated_at"
+_SEALED = "name, hosts, key_id, nonce, ciphertext"
+_FOREIGN = """
+SELECT (SELECT count(*) FROM rowgate.secrets WHERE key_id <> $1)
+    + (SELECT count(*) FROM rowgate.outbox WHERE key_id <> $1)
+    + (SELECT count(*) FROM rowgate.first_answers WHERE key_id <> $1 AND created_at > now() - interval '24 hours')
+"""
+_log = logging.getLogger("rowgate.secrets")
+
+
+class SecretExists(RowgateError):
+    """There is a secret of this name."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "secrets.exists"
+
+
+class SecretMissing(RowgateError):
+    """A step names a secret that isn't there; nothing was sent."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "secrets.missing"
+
+
+class SecretsKeyWrong(RowgateError):
+    """Secrets in the database are sealed by another ROWGATE_SECRET_KEY than the one that is set."""
+
+    code: ClassVar[str] = "secrets.wrong_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret as it is used: its text, and the hosts that it may be sent to."""
+
+    value: str = field(repr=False)
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSaid:
+    """A secret as an admin says it."""
+
+    name: str
+    value: str = field(repr=False)
+    hosts: tuple[str, ...]
+    description: str | None = None
+
+
+async def check_key(connection: Any, key: SealingKey) -> None:
+    """Raise SecretsKeyWrong if anything was sealed by another key; nothing is written."""
+    foreign = await connection.fetchval(_FOREIGN, key.id)
+    if foreign:
+        raise SecretsKeyWrong(
+            f"{foreign} secrets, waiting calls or kept answers were sealed by another ROWGATE_SECRET_KEY.",
+            hint="Set the key that sealed them, or carry them over with `rowgate rotate-secrets`.",
+        )
+
+
+async def create_secret(connection: Any, key: SealingKey, said: SecretSaid) -> Any:
+    """Keep a new secret and give its row without the value; raises SecretExists."""
+    sealed = key.seal(said.value.encode(), bound_name(said.name, said.hosts))
+    row = await connection.fetchrow(
+        "INSERT INTO rowgate.secrets (name, hosts, description, key_id, nonce, ciphertext)"
+        f" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING {SHOWN}",
+        said.name,
+        list(said.hosts),
+        said.description,
+        sealed.key_id,
+        sealed.nonce,
+        sealed.ciphertext,
+    )
+    if row is None:
+        raise SecretExists("There is a secret of this name.", hint="PUT or PATCH changes it.")
+    return row
+
+
+async def change_secret(connection: Any, key: SealingKey, said: SecretSaid) -> Any:
+    """Replace a secret that is there, and give its row without the value."""
+    sealed = key.seal(said.value.encode(), bound_name(said.name, said.hosts))
+    return await connection.fetchrow(
+        "UPDATE rowgate.secrets SET hosts = $2, description = $3, key_id = $4, nonce = $5, ciphertext = $6,"
+        f" version = version + 1, updated_at = now() WHERE name = $1 RETURNING {SHOWN}",
+        said.name,
+        list(said.hosts),
+        said.description,
+        sealed.key_id,
+        sealed.nonce,
+        sealed.ciphertext,
+    )
+
+
+async def load_secrets(connection: Any, key: SealingKey, names: Collection[str]) -> Mapping[str, Secret]:
+    """Open secrets by name; raises SecretMissing or SecretUnreadable, and then there is none of them."""
+    rows = await connection.fetch(f"SELECT {_SEALED} FROM rowgate.secrets WHERE name = ANY($1)", sorted(names))
+    found = {row["name"]: _opened(row, key) for row in rows}
+    if missing := sorted(set(names) - found.keys()):
+        _log.error("a step needs secrets that aren't there: %s", ", ".join(missing))
+        raise SecretMissing("A secret that this needs isn't there.")
+    return found
+
+
+def bound_name(name: str, hosts: Collection[str]) -> str:
+    """Give what a secret is sealed under: its name and its hosts, so that neither can be changed behind our back."""
+    return json.dumps(["secret", name, sorted(hosts)])
+
+
+def _opened(row: Any, key: SealingKey) -> Secret:
+    hosts = tuple(row["hosts"])
+    try:
+        text = key.open(Sealed.of(row), bound_name(row["name"], hosts))
+    except SecretUnreadable:
+        _log.error("the secret %s can't be opened: it was changed in the database", row["name"])
+        raise
+    return Secret(text.decode(), hosts)

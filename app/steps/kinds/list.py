@@ -1,0 +1,76 @@
+"""`list`: rows of a table or view, in order, a bounded number of them."""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.database.statement import Evaluator
+from app.definitions.expression_text import OptionalExpression
+from app.definitions.names import BoundName, Items
+from app.expressions.types import INT, ListOf
+from app.relations.locks import Reading
+from app.relations.rules import order_by
+from app.relations.select import select_rows
+from app.relations.source import Source
+from app.steps.context import Context, Kind, ReadsFrom, Step, never
+from app.steps.holding import held_read
+from app.steps.running import Call
+
+MOST_ROWS = 1000
+
+
+class ListBody(ReadsFrom):
+    """`from`, `where`, `order`, `limit`, `offset`, `as`."""
+
+    where: OptionalExpression = None
+    order: Items[str] = ()
+    limit: Any = None
+    offset: Any = None
+    as_: BoundName = Field(alias="as")
+
+
+def _compile(body: ListBody, context: Context) -> Step | None:
+    source = context.source(body.from_)
+    if source is None:
+        return None
+    condition = None if body.where is None else context.where("where", body.where, source.item)
+    order = order_by(f"{context.place}.order", body.order, source.item, context.findings)
+    limit = _bounded(body.limit, source, context)
+    offset = None if body.offset is None else _at_least_zero(body.offset, context)
+    if (body.where is not None and condition is None) or limit is None:
+        return None
+    lock = source.table.name in context.later_writes
+    statement = select_rows(source, condition, order, limit, offset, lock=lock, max_bytes=context.max_bytes)
+    ordered = tuple(term.column for term in order or source.order)
+    read = held_read(context, statement, Reading(source, condition, columns=ordered, shown=True), locks=lock)
+    name = body.as_
+
+    async def list_rows(call: Call) -> None:
+        call.env[name] = [dict(row) for row in await read.rows(call)]
+
+    return Step(list_rows, {name: ListOf(source.record)}, statements=read.statements, measured=True)
+
+
+def _bounded(said: Any, source: Source, context: Context) -> Evaluator | None:
+    most = source.max_rows or MOST_ROWS
+    value = context.value("limit", most if said is None else said, INT)
+    if value is None:
+        return None
+    evaluate = value.evaluate
+
+    def limit(env: Any) -> int:
+        wanted = evaluate(env)
+        return most if wanted is None else max(0, min(wanted, most))
+
+    return limit
+
+
+def _at_least_zero(said: Any, context: Context) -> Evaluator | None:
+    value = context.value("offset", said, INT)
+    if value is None:
+        return None
+    evaluate = value.evaluate
+    return lambda env: max(0, evaluate(env) or 0)
+
+
+LIST = Kind(ListBody, _compile, refuses=never, picks=lambda said: bool({"limit", "offset"} & set(said)))

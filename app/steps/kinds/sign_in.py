@@ -1,0 +1,63 @@
+"""`sign_in`: checks an address and a password under the auth core's limits, and opens a session."""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.audit.writing import audit
+from app.auth.failures import attempt
+from app.auth.password_sign_in import SignInRefused, begin, stored_account, verify_noted
+from app.auth.sessions import OpenedSession
+from app.definitions.expression_text import ExpressionText
+from app.definitions.names import BoundName
+from app.steps.accounts import let_go, may_wait, person, person_statement, session_of, signed_in_type, text_of
+from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.running import Call
+
+
+class SignInBody(StepBody):
+    """`email`, `password`, `as`."""
+
+    email: ExpressionText
+    password: ExpressionText
+    as_: BoundName | None = Field(default=None, alias="as")
+
+
+def _compile(body: SignInBody, context: Context) -> Step | None:
+    users = context.schema.tables["users"]
+    email_of, password_of = (text_of(key, getattr(body, key), context) for key in ("email", "password"))
+    placed = may_wait(context)
+    if email_of is None or password_of is None or not placed:
+        return None
+    read, name = person_statement(users), body.as_
+
+    async def sign_in(call: Call) -> None:
+        accounts = call.accounts
+        email, password = email_of(call.env) or "", password_of(call.env) or ""
+        await let_go(call)
+        tried = attempt(accounts.pool, "user", email, call.address)
+        await tried.begin()
+        async with accounts.pool.lease() as connection:
+            stored = await stored_account(connection, email)
+        try:
+            verified = await verify_noted(accounts.pool, accounts.passwords, stored, password, call.address)
+        except SignInRefused:
+            await tried.failed()
+            raise
+        await tried.succeeded()
+
+        async def enter(connection: Any) -> OpenedSession:
+            opened = await begin(connection, verified, call.user_agent, call.address)
+            await audit(connection, f"user:{opened.user_id}", "sign_in", None)
+            return opened
+
+        opened = await call.db.use(enter, writes=True)
+        if name is not None:
+            row = await person(call, read, opened.user_id)
+            call.env[name] = {"user": row, "session": session_of(accounts, opened)}
+
+    binds = {name: signed_in_type(users)} if name is not None else {}
+    return Step(sign_in, binds, statements=3, writes=True, undoes=True, calls_out=True)
+
+
+SIGN_IN = Kind(SignInBody, _compile)

@@ -1,0 +1,69 @@
+"""`sign_up`: makes an account, and a session where no confirmation of the address is asked for."""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.audit.writing import audit
+from app.auth.accounts import create_user, new_credentials
+from app.auth.sessions import OpenedSession, open_session
+from app.definitions.expression_text import ExpressionText
+from app.definitions.names import BoundName, Name
+from app.steps.accounts import (
+    columns_given,
+    compile_columns,
+    let_go,
+    may_wait,
+    person,
+    person_statement,
+    session_of,
+    signed_in_type,
+    text_of,
+)
+from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.running import Call
+
+
+class SignUpBody(StepBody):
+    """`email`, `password`, `set`, `as`."""
+
+    email: ExpressionText
+    password: ExpressionText
+    set: dict[Name, Any] = Field(default_factory=dict)
+    as_: BoundName | None = Field(default=None, alias="as")
+
+
+def _compile(body: SignUpBody, context: Context) -> Step | None:
+    users = context.schema.tables["users"]
+    email_of, password_of = (text_of(key, getattr(body, key), context) for key in ("email", "password"))
+    values, placed = compile_columns(body.set, context), may_wait(context)
+    missing = [name for name, column in users.columns.items() if column.required and name not in body.set]
+    if missing:
+        context.report("set", f"a new account needs {', '.join(missing)}", "set them, or give a default")
+    if email_of is None or password_of is None or values is None or missing or not placed:
+        return None
+    read, name = person_statement(users), body.as_
+
+    async def sign_up(call: Call) -> None:
+        accounts, columns = call.accounts, columns_given(values, call.env)
+        email, password = email_of(call.env) or "", password_of(call.env) or ""
+        await let_go(call)
+        address, digest = await new_credentials(accounts.passwords, email, password)
+
+        async def make(connection: Any) -> tuple[str, OpenedSession | None]:
+            confirmed = not accounts.confirm_email
+            user_id = await create_user(connection, address, digest, columns, confirmed=confirmed)
+            await audit(connection, f"user:{user_id}", "sign_up", user_id)
+            opened = await open_session(connection, user_id, call.user_agent, call.address) if confirmed else None
+            return user_id, opened
+
+        user_id, opened = await call.db.use(make, writes=True)
+        if name is not None:
+            session = None if opened is None else session_of(accounts, opened)
+            call.env[name] = {"user": await person(call, read, user_id), "session": session}
+
+    binds = {name: signed_in_type(users)} if name is not None else {}
+    return Step(sign_up, binds, statements=3, writes=True, undoes=True, calls_out=True)
+
+
+SIGN_UP = Kind(SignUpBody, _compile, changes_users=True)

@@ -1,0 +1,58 @@
+"""The plan of the rooms: what docs say of it is what stands, and names mean one thing."""
+
+import ast
+import re
+import tomllib
+from collections import Counter, defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+APP = ROOT / "app"
+FILES = sorted(APP.rglob("*.py"))
+
+
+def layers() -> list[str]:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    found: list[str] = next(one["layers"] for one in contracts if one["type"] == "layers")
+    return found
+
+
+def test_the_docs_show_the_layers_of_the_contract() -> None:
+    said = (ROOT / "docs" / "architecture.md").read_text()
+    shown = re.findall(r"^    (.+)$", said.split("## A walk")[0], re.MULTILINE)
+    assert shown == layers()
+    assert len(shown) <= 16
+
+
+def test_every_room_stands_in_the_code_map() -> None:
+    said = set(re.findall(r"`app/(\w+)/`", (ROOT / "docs" / "architecture.md").read_text()))
+    assert said == {one.name for one in APP.iterdir() if (one / "__init__.py").is_file()}
+
+
+def test_every_file_that_the_docs_name_is_there() -> None:
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    named = {
+        name
+        for one in documents
+        for name in re.findall(r"`((?:app|tests|examples|benchmarks)/[\w./]+)`", one.read_text())
+    }
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_few_files_stand_at_the_root() -> None:
+    assert len(list(APP.glob("*.py"))) <= 8
+
+
+def test_no_file_name_stands_three_times() -> None:
+    names = Counter(one.name for one in FILES if one.name != "__init__.py")
+    assert [name for name, times in names.items() if times > 2] == []
+
+
+def test_no_class_name_stands_twice() -> None:
+    places = defaultdict[str, list[str]](list)
+    for file in FILES:
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(file.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
