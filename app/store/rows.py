@@ -1,4 +1,4 @@
-"""The rows of definitions, revisions and the audit log."""
+"""The rows of definitions, revisions, the audit log, and what is sealed."""
 
 from datetime import datetime
 from typing import Any
@@ -15,12 +15,17 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
+    Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 SCHEMA = "rowgate"
+
+
+def _moment() -> "Column[datetime]":
+    return Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
 
 
 class DefinitionRow(SQLModel, table=True):
@@ -48,9 +53,7 @@ class RevisionRow(SQLModel, table=True):
     __table_args__ = {"schema": SCHEMA}
 
     number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    created_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
-    )
+    created_at: datetime | None = Field(default=None, sa_column=_moment())
     author: str = Field(sa_column=Column(Text, nullable=False))
     comment: str | None = Field(default=None, sa_column=Column(Text))
     changes: list[Any] = Field(sa_column=Column(JSONB, nullable=False))
@@ -78,9 +81,7 @@ class ManagedRow(SQLModel, table=True):
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     file: str = Field(sa_column=Column(Text, nullable=False))
     digest: str = Field(sa_column=Column(Text, nullable=False))
-    since: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
-    )
+    since: datetime | None = Field(default=None, sa_column=_moment())
     until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
@@ -91,9 +92,7 @@ class AuditRow(SQLModel, table=True):
     __table_args__ = (Index("audit_at", "at"), Index("audit_chain", "chain", "seq", unique=True), {"schema": SCHEMA})
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
-    )
+    at: datetime | None = Field(default=None, sa_column=_moment())
     actor: str = Field(sa_column=Column(Text, nullable=False))
     action: str = Field(sa_column=Column(Text, nullable=False))
     target: str | None = Field(default=None, sa_column=Column(Text))
@@ -127,3 +126,54 @@ class AuditKeyRow(SQLModel, table=True):
     key_id: str = Field(sa_column=Column(Text, nullable=False))
     nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class SecretRow(SQLModel, table=True):
+    """A secret by its name, sealed, with the hosts that it may be sent to."""
+
+    __tablename__ = "secrets"
+    __table_args__ = {"schema": SCHEMA}
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    hosts: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    description: str | None = Field(default=None, sa_column=Column(Text))
+    key_id: str = Field(sa_column=Column(Text, nullable=False))
+    nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    version: int = Field(default=1, sa_column=Column(BigInteger, nullable=False, server_default=text("1")))
+    created_at: datetime | None = Field(default=None, sa_column=_moment())
+    updated_at: datetime | None = Field(default=None, sa_column=_moment())
+
+
+class OutboxRow(SQLModel, table=True):
+    """A call that waits to be delivered, sealed; `dead_at` is when it was given up."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("outbox_due", "next_at", postgresql_where=text("dead_at IS NULL")), {"schema": SCHEMA})
+
+    id: str = Field(sa_column=Column(Uuid(as_uuid=False), primary_key=True))
+    created_at: datetime | None = Field(default=None, sa_column=_moment())
+    step: str = Field(sa_column=Column(Text, nullable=False))
+    method: str = Field(sa_column=Column(Text, nullable=False))
+    host: str = Field(sa_column=Column(Text, nullable=False))
+    key_id: str = Field(sa_column=Column(Text, nullable=False))
+    nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default=text("0")))
+    next_at: datetime | None = Field(default=None, sa_column=_moment())
+    last_error: str | None = Field(default=None, sa_column=Column(Text))
+    dead_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class FirstAnswerRow(SQLModel, table=True):
+    """The answer that a request with an idempotency key got first, sealed."""
+
+    __tablename__ = "first_answers"
+    __table_args__ = (Index("first_answers_created_at", "created_at"), {"schema": SCHEMA})
+
+    id: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    key_id: str = Field(sa_column=Column(Text, nullable=False))
+    nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime | None = Field(default=None, sa_column=_moment())

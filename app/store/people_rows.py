@@ -1,4 +1,4 @@
-"""The rows of accounts, sessions, keys and admins; the request path reads and writes them by its own statements."""
+"""The rows of people, accounts, sessions, keys and admins; requests read and write them by statements of their own."""
 
 from datetime import datetime
 
@@ -19,7 +19,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
-_SCHEMA = {"schema": "rowgate"}
+from app.store.rows import SCHEMA
+
+_SCHEMA = {"schema": SCHEMA}
 _ADMIN_ROLES = "IN ('owner', 'editor', 'viewer')"
 
 
