@@ -117,12 +117,10 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)] = ()
     """The networks whose `X-Forwarded-For` is believed."""
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
-    smtp_url: Annotated[SecretStr, _with_scheme("smtp", "smtps")] | None = None
     confirm_email: bool = Field(default_factory=lambda data: data.get("env") == "production")
     pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     """Connections to Postgres that one process opens at most."""
     log_format: Literal["text", "json"] = Field(default_factory=_default_log_format)
-    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     publishable_key: Annotated[str, Field(pattern=r"^rgp_[A-Za-z0-9_-]{16,}$")] | None = None
 
     @model_validator(mode="after")

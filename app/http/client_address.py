@@ -6,36 +6,13 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import islice
-from typing import Any, ClassVar
-
-from app.errors import FieldError, RowgateError
+from typing import Any
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 MAX_HOPS = 32
 UNKNOWN = "unknown"  # a Unix socket has no peer address; all its callers share one key
-
-
-class BadTrustedProxies(RowgateError):
-    """Entries of ROWGATE_TRUSTED_PROXIES that are neither an address nor a network; `errors` has all of them."""
-
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "settings.trusted_proxies"
-
-
-def trusted_networks(entries: Iterable[str]) -> Networks:
-    """Read addresses and networks (`10.0.0.0/8`, `::1`); raises BadTrustedProxies with every bad entry at once."""
-    networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
-    errors: list[FieldError] = []
-    for index, entry in enumerate(entries):
-        try:
-            networks.append(ipaddress.ip_network(entry.strip()))
-        except ValueError as error:
-            errors.append(FieldError((index,), "settings.trusted_proxies", f"Not an address or network: {error}"))
-    if errors:
-        raise BadTrustedProxies("Some trusted proxies are not addresses or networks.", errors=errors)
-    return tuple(networks)
 
 
 def client_address(scope: Mapping[str, Any], trusted: Networks) -> str:

@@ -115,7 +115,7 @@ def test_settings_are_frozen() -> None:
 
 
 def test_secrets_are_not_printed() -> None:
-    given = {"admin_email": "a@example.com", "admin_password": "hunter2secret", "smtp_url": "smtp://a:hunter2secret@m"}
+    given = {"admin_email": "a@example.com", "admin_password": "hunter2secret"}
     settings = load_settings(database_url=URL, secret_key=KEY, redis_url="redis://:hunter2secret@r", **given)
     assert "hunter2secret" not in repr(settings) + str(settings) + settings.model_dump_json()
     assert KEY not in repr(settings)
@@ -155,11 +155,11 @@ def test_lists_stand_between_commas_and_proxies_are_networks(monkeypatch: pytest
 def test_the_environment_wins_over_the_file_and_empty_means_unset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".env").write_text("ROWGATE_POOL_SIZE=7\nROWGATE_METRICS_PORT=9000\nOTHER=1\n")
-    monkeypatch.setenv("ROWGATE_METRICS_PORT", "9001")
+    (tmp_path / ".env").write_text("ROWGATE_POOL_SIZE=7\nROWGATE_LOG_FORMAT=text\nOTHER=1\n")
+    monkeypatch.setenv("ROWGATE_LOG_FORMAT", "json")
     monkeypatch.setenv("ROWGATE_REDIS_URL", "")
     settings = load_settings()
-    assert (settings.pool_size, settings.metrics_port, settings.redis_url) == (7, 9001, None)
+    assert (settings.pool_size, settings.log_format, settings.redis_url) == (7, "json", None)
 
 
 def test_the_public_url_loses_its_last_slash() -> None:
