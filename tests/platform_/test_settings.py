@@ -27,7 +27,6 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         ("POOL_SIZE", "hunter2secret"),
         ("POOL_SIZE", "0"),
-        ("METRICS_PORT", "65536"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,hunter2secret"),
         ("TRUSTED_PROXIES", "10.0.0.1/8"),
         ("CORS_ORIGINS", "https://a.example/hunter2secret"),
@@ -41,7 +40,6 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("DATABASE_URL", "postgresql:app:hunter2secret"),
         ("DATABASE_URL", "postgresql://app:pass@db:hunter2secret/app"),
         ("REDIS_URL", "http://:hunter2secret@cache"),
-        ("SMTP_URL", "http://a:hunter2secret@mail"),
         ("PUBLIC_URL", "https://a:hunter2secret@b.example"),
         ("PUBLIC_URL", "example.com"),
         ("PUBLISHABLE_KEY", "hunter2secret"),
