@@ -20,9 +20,11 @@ from app.data_plane.reload import Live
 from app.data_plane.seeing.recent import Recent
 from app.database.embedded import UpFlag
 from app.database.pool import Pool
+from app.definitions.project import SettingsDef
 from app.http.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
 from app.http.overload import Admission
 from app.limits.limiter import Limiter
+from app.origins import Origins
 from app.outward.client import Outward
 from app.outward.delivery import Delivery
 from app.policy_tests.runner import Runner
@@ -55,6 +57,8 @@ class Rowgate:
         self.fastapi.include_router(admin_router(limits))
         install_problems(self.fastapi)
         self.data_plane: DataPlane | None = None
+        self._origins_of: SettingsDef | None = None  # whose origins are read in `_allowed`
+        self._allowed = Origins.of(settings.cors_origins)
         self.admission = Admission(settings.pool_size, self._early_refusal)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -82,12 +86,15 @@ class Rowgate:
         origin = header(scope, b"origin")
         return headers + ([] if origin is None else allowed_headers(origin, self._origins())), body
 
-    def _origins(self) -> set[str]:
+    def _origins(self) -> Origins:
         """Give the origins whose pages may call: those of the settings and of the project."""
-        origins = set(self.settings.cors_origins)
+        project = None
         if self.data_plane is not None and self.data_plane.plane.live.ready:
-            origins |= set(self.data_plane.plane.live.runtime.project.project.cors_origins)
-        return origins
+            project = self.data_plane.plane.live.runtime.project.project
+        if project is not self._origins_of:
+            more = () if project is None else project.cors_origins
+            self._origins_of, self._allowed = project, Origins.of((*self.settings.cors_origins, *more))
+        return self._allowed
 
     async def _fixed(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer on a fixed route."""

@@ -1,7 +1,6 @@
 """What the environment says, read once, checked at start, frozen."""
 
 import os
-import re
 import secrets
 import sys
 from contextlib import suppress
@@ -15,10 +14,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from app.errors import RowgateError
 from app.keys.strength import HOW, weakness
+from app.origins import BadOrigin, read_origin
 
 PREFIX = "ROWGATE_"
 _SECRET_KEY_FILE = "secret_key"  # noqa: S105 - a file's name
-_ORIGIN = re.compile(r"https?://[^/?#\s@]+", re.ASCII)
 
 
 class SettingsInvalid(RowgateError):
@@ -53,10 +52,11 @@ def _with_scheme(*schemes: str) -> AfterValidator:
 
 
 def _origin(value: str) -> str:
-    """Take `*` or a scheme, a host and perhaps a port: what a browser sends as Origin."""
-    if value != "*" and not _ORIGIN.fullmatch(value):
-        raise ValueError("should hold origins such as https://app.example.com, without a path")
-    return value.lower()
+    """Take an origin as a browser sends it, in whatever case it is written."""
+    try:
+        return read_origin(value.lower())
+    except BadOrigin:
+        raise ValueError("should hold origins such as https://app.example.com, without a path") from None
 
 
 def _public_url(value: str) -> str:

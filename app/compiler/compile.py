@@ -32,6 +32,7 @@ from app.compiler.runtime import (
     Runtime,
     ViewWriting,
 )
+from app.compiler.unreachable import check_reachable
 from app.database.pool import STATEMENT_SECONDS
 from app.database.quoting import DATA_SCHEMA
 from app.definitions.access import Access, RolesAccess
@@ -81,6 +82,7 @@ def _compiled(
 ) -> tuple[Runtime | None, list[Finding]]:
     schema = schema_of(project, findings, data)
     _check_names(project, findings)
+    check_reachable(project, findings)
     middleware = {definition.name: definition for definition in project.middleware}
     broken = _check_middleware(project, schema, middleware, findings)
     compiler = _Compiler(project, schema, middleware, broken, findings, closed.views)

@@ -14,6 +14,12 @@ CEL_RESERVED = frozenset({
     "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop",
     "namespace", "null", "package", "return", "true", "var", "void", "while",
 })  # fmt: skip
+# What a query of the dialect says beside the tests of columns: a column of such a name could never be tested.
+READ_KEYS = frozenset({"select", "order", "limit", "offset"})
+WRITE_KEYS = frozenset({"columns", "on_conflict"})
+LOGIC_KEYS = frozenset({"and", "or", "not"})
+# What Postgres has in every table.
+SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
 RESERVED_PREFIXES = ("pg_", "rowgate_")
 
 

@@ -1,7 +1,8 @@
 """Cross-origin requests: which browsers' pages may call, answered without a database (the Fetch standard, 3.2)."""
 
-from collections.abc import Collection
 from typing import Any
+
+from app.origins import Origins
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -22,15 +23,15 @@ def header(scope: Any, name: bytes) -> bytes | None:
     return None
 
 
-def allowed_headers(origin: bytes | None, origins: Collection[str]) -> Headers:
+def allowed_headers(origin: bytes | None, origins: Origins) -> Headers:
     """Give what an answer to a page of this origin carries; no cookie ever counts, so none is allowed to go along."""
     if origin is None or not origins:
         return []
     vary = (b"vary", b"origin")
     text = origin.decode("latin-1").lower()
-    if "*" in origins:
+    if origins.any:
         return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", _EXPOSED)]
-    if text not in origins:
+    if not origins.allow(text):
         return [vary]
     return [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED), vary]
 
@@ -41,7 +42,7 @@ def is_preflight(scope: Any) -> bool:
     return asks and header(scope, b"access-control-request-method") is not None
 
 
-def preflight_headers(scope: Any, origins: Collection[str]) -> Headers:
+def preflight_headers(scope: Any, origins: Origins) -> Headers:
     """Give the answer to a preflight: nothing is allowed to an origin that isn't listed."""
     allowed = allowed_headers(header(scope, b"origin"), origins)
     if not any(name == b"access-control-allow-origin" for name, _ in allowed):
@@ -52,7 +53,7 @@ def preflight_headers(scope: Any, origins: Collection[str]) -> Headers:
     return [*allowed, *asked, *([(b"access-control-allow-headers", named)] if named else [])]
 
 
-async def answer_preflight(scope: Any, send: Any, origins: Collection[str]) -> None:
+async def answer_preflight(scope: Any, send: Any, origins: Origins) -> None:
     """Answer a preflight."""
     await send({"type": "http.response.start", "status": 204, "headers": preflight_headers(scope, origins)})
     await send({"type": "http.response.body", "body": b""})

@@ -7,7 +7,7 @@ from tests.backend import Backend, serving
 APP, OTHER = "https://app.example.com", "https://evil.example.com"
 DOCUMENT = {
     "rowgate": 1,
-    "project": {"cors_origins": ["https://second.example.com"]},
+    "project": {"cors_origins": ["https://second.example.com", "https://*.pages.example"]},
     "endpoints": [
         {
             "name": "hello",
@@ -27,7 +27,8 @@ async def backend(migrated_url: str) -> AsyncIterator[Backend]:
 
 
 @pytest.mark.parametrize(
-    "origin", [OTHER, "null", "https://app.example.com.evil.example.com", "http://app.example.com"]
+    "origin",
+    [OTHER, "null", "https://app.example.com.evil.example.com", "http://app.example.com", "https://pages.example"],
 )
 async def test_a_page_of_another_origin_is_allowed_nothing(backend: Backend, origin: str) -> None:
     asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
@@ -40,7 +41,7 @@ async def test_a_page_of_another_origin_is_allowed_nothing(backend: Backend, ori
         assert answer.headers["vary"] == "origin"
 
 
-@pytest.mark.parametrize("origin", [APP, "https://second.example.com"])
+@pytest.mark.parametrize("origin", [APP, "https://second.example.com", "https://pr-7.pages.example"])
 async def test_a_page_of_a_listed_origin_may_call(backend: Backend, origin: str) -> None:
     asked = {
         "Origin": origin,

@@ -24,6 +24,7 @@ from app.data_plane.rest.dialect.refusals import (
 )
 from app.data_plane.rest.read import filter_told, view_params
 from app.database.faults import AnswerTooLarge, OutOfRange, UniqueViolated
+from app.definitions.names import WRITE_KEYS
 from app.errors import FieldError
 from app.expressions.problems import near
 from app.http.json_body import parse_json
@@ -38,7 +39,6 @@ from app.steps.running import Answer, Call
 MAX_ROWS = 10_000
 BODY_LIMIT = 1024 * 1024
 JSON = frozenset({"application/json", SINGLE})
-_WRITE_KEYS = frozenset({"columns", "on_conflict"})
 
 
 Written = tuple[str, int]  # the rows as JSON, and how many there are
@@ -93,11 +93,11 @@ def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
     refuse_other_schema(headers)
     pairs = query_pairs(request.query) if request.query else []
     prefer = preferences(headers.get(b"prefer", ""))
-    listed = [pair for pair in pairs if pair[0] in _WRITE_KEYS]
+    listed = [pair for pair in pairs if pair[0] in WRITE_KEYS]
     for_writes = dict(listed)
     if len(for_writes) != len(listed):
         raise QueryRefused("columns and on_conflict stand once in a query.")
-    asked = [pair for pair in pairs if pair[0] not in _WRITE_KEYS]
+    asked = [pair for pair in pairs if pair[0] not in WRITE_KEYS]
     follow = Reachable(view.related, call.identity).follow
     query, own = parse_query(asked, headers, view.source, view.params.names, follow)
     read = query.read

@@ -17,6 +17,7 @@ from app.data_plane.rest.dialect.select import (
     read_select,
     type_of,
 )
+from app.definitions.names import READ_KEYS, WRITE_KEYS
 from app.relations.asked import IS_WORDS, LANGUAGES, LIKES, OPERATORS, QUANTIFIED, SEARCHES, of_objects, testable
 from app.relations.query import Condition, Count, Group, Operand, Ordered, Present, Query, Test
 from app.relations.source import Source
@@ -30,9 +31,7 @@ _TEST = re.compile(r"(not\.)?([a-z]+)(?:\(([a-z]+)\))?\.(.*)", re.DOTALL)
 _INSIDE = re.compile(r"([A-Za-z_]\w*(?:->>?[^.,()]+)*)\.(.*)", re.DOTALL)
 _ORDER = re.compile(r"(?:(\w+)\(([^()]+)\)|([^.()]+))(?:\.(asc|desc))?(?:\.(nullsfirst|nullslast))?")
 _COUNT = re.compile(r"(?:^|[,\s])count=(\w+)")
-_ONCE = frozenset({"select", "order", "limit", "offset"})
 _GROUPS = frozenset({"and", "or", "not.and", "not.or"})
-_WRITES = frozenset({"columns", "on_conflict"})
 
 
 def parse_query(
@@ -67,7 +66,7 @@ def parse_query(
 
 def _once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Give the pairs of which there is one at most, those of embedded views too."""
-    pairs = [pair for pair in pairs if pair[0].rpartition(".")[2] in _ONCE]
+    pairs = [pair for pair in pairs if pair[0].rpartition(".")[2] in READ_KEYS]
     found = dict(pairs)
     if len(found) != len(pairs):
         raise QueryRefused("select, order, limit and offset stand once in a query.")
@@ -119,7 +118,7 @@ class _Reader:
             level.order = tuple(self._term(level, part) for part in split(text))
         elif word in ("limit", "offset"):
             setattr(level, word, number(text, word))
-        elif word in _GROUPS or word in _WRITES:
+        elif word in _GROUPS or word in WRITE_KEYS:
             level.conditions.append(self.group(level, word, text))
         else:
             level.conditions.append(self.test(level, word, text))
@@ -145,7 +144,7 @@ class _Reader:
 
     def group(self, level: Level, name: str, text: str, depth: int = 1) -> Condition:
         """Read `and` or `or` and the tests in its parentheses."""
-        if name in _WRITES:
+        if name in WRITE_KEYS:
             raise QueryUnsupported(f"{name} goes with writes.")
         if depth > MAX_DEPTH or not (text.startswith("(") and text.endswith(")")):
             raise QueryRefused("and and or take tests in parentheses, at most five deep.")
