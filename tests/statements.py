@@ -1,6 +1,7 @@
 """Every statement that Rowgate sends while the tests run, and the proof that none of it was written by a caller.
 
-What is no name and no parameter must stand in Rowgate's own source: a text between quotes, and a number.
+What is no name and no parameter must stand in Rowgate's own source: a text between quotes, and a number. A caller may name
+what comes out, in quotes behind AS, and nothing else.
 """
 
 import ast
@@ -26,6 +27,7 @@ SPAN = re.compile(r"'[0-9]+ (?:seconds|minutes|hours|days)'")
 TIME = re.compile(r"SET LOCAL (?:statement|lock)_timeout = [0-9]+(?=;|$)")
 LITERAL = re.compile(r"U?&?'(?:[^']|'')*'")
 IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"')
+CHOSEN = re.compile(r' AS "((?:[^"]|"")*)"')
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 NUMBER = re.compile(r"(?<![\w$.\"])[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?(?![\w\"])")
 
@@ -79,7 +81,8 @@ class Statements:
         for statement, sender in self.seen.items():
             bare = LITERAL.sub("", SPAN.sub(lambda span: span[0].strip("'"), TIME.sub("", statement)))
             strangers = [text for text in LITERAL.findall(SPAN.sub("", statement)) if text not in literals]
-            strangers += [name for name in IDENTIFIER.findall(bare) if not NAME.fullmatch(name)]
+            chosen = set(CHOSEN.findall(bare))
+            strangers += [name for name in IDENTIFIER.findall(bare) if not NAME.fullmatch(name) and name not in chosen]
             strangers += [text for text in NUMBER.findall(IDENTIFIER.sub("", bare)) if text not in numbers]
             found += [f"{sender}: {text} in {statement[:300]}" for text in strangers]
         return found

@@ -157,7 +157,7 @@ class QueryLevel:
 
     def select(self) -> str:
         """Write the list of what comes out."""
-        return ", ".join(f"{text} AS {quoted(label)}" for label, text in self._outputs()) or "1"
+        return ", ".join(f"{text} AS {quoted(label)}" for label, text in self._outputs())
 
     def rows(self, link: str | None = None) -> str:
         """Write the SELECT of the rows, without order and limit; `link` joins them to the level around it."""

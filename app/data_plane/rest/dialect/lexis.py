@@ -7,18 +7,25 @@ from app.data_plane.rest.dialect.refusals import QueryRefused, RangeInvalid
 MAX_LIST = 1_000
 MAX_OFFSET = 10**9
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-# A quoted text, an array behind an operator, or a character; a quote by itself has no end.
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\.\{[^}]*\}|.', re.DOTALL)
+# A column, or a path into its JSON, whose keys stand in quotes where they hold what else means something.
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+OPERAND = rf"[A-Za-z_]\w*(?:->>?(?:{QUOTED}|[^.,:()\">]+))*"
+# A text in quotes: a whole element, what stands behind an operator, or a key of JSON. Any other quote is a character.
+# Then an array behind an operator, whose elements may be quoted, too.
+_PIECE = re.compile(
+    rf"(?:(?<=[,(.])|^){QUOTED}(?=[,)]|$)|(?<=>){QUOTED}"
+    rf'|\.\{{(?:{QUOTED}|[^}}"])*\}}|\.\{{[^}}]*\}}|.',
+    re.DOTALL,
+)
+_WHOLE = re.compile(QUOTED, re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def split(text: str) -> list[str]:
     """Split at commas that stand outside of parentheses, quotes and arrays."""
-    parts, depth, start, whole = [], 0, 0, True
+    parts, depth, start = [], 0, 0
     for match in _PIECE.finditer(text):
         piece = match[0]
-        whole = whole and piece != '"'
         depth += (piece == "(") - (piece == ")")
         if depth < 0:
             break
@@ -26,8 +33,8 @@ def split(text: str) -> list[str]:
             parts.append(text[start : match.start()].strip())
             start = match.end()
     parts.append(text[start:].strip())
-    if depth or not whole or "" in parts:
-        raise QueryRefused("A list has an empty part, or parentheses or quotes that don't close.")
+    if depth or "" in parts:
+        raise QueryRefused("A list has an empty part, or parentheses that don't close.")
     return parts
 
 
@@ -45,7 +52,7 @@ def listed(text: str) -> tuple[str, ...]:
 
 def unquoted(part: str) -> str:
     """Give the value of a part that may stand in quotes."""
-    if len(part) >= 2 and part.startswith('"') and part.endswith('"'):
+    if _WHOLE.fullmatch(part):
         return _ESCAPED.sub(r"\1", part[1:-1])
     return part
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from app.data_plane.rest.dialect.headers import strips_nulls
-from app.data_plane.rest.dialect.lexis import listed, number, split, unquoted
+from app.data_plane.rest.dialect.lexis import OPERAND, listed, number, split, unquoted
 from app.data_plane.rest.dialect.refusals import EmbedMissing, QueryRefused, QueryUnsupported, RangeInvalid
 from app.data_plane.rest.dialect.select import (
     Follow,
@@ -28,8 +28,8 @@ SINGLE = "application/vnd.pgrst.object+json"
 CSV = "text/csv"
 
 _TEST = re.compile(r"(not\.)?([a-z]+)(?:\(([a-z]+)\))?\.(.*)", re.DOTALL)
-_INSIDE = re.compile(r"([A-Za-z_]\w*(?:->>?[^.,()]+)*)\.(.*)", re.DOTALL)
-_ORDER = re.compile(r"(?:(\w+)\(([^()]+)\)|([^.()]+))(?:\.(asc|desc))?(?:\.(nullsfirst|nullslast))?")
+_INSIDE = re.compile(rf"({OPERAND})\.(.*)", re.DOTALL)
+_ORDER = re.compile(rf"(?:(\w+)\(([^()]+)\)|({OPERAND}|[^.()]+))(?:\.(asc|desc))?(?:\.(nullsfirst|nullslast))?")
 _COUNT = re.compile(r"(?:^|[,\s])count=(\w+)")
 _GROUPS = frozenset({"and", "or", "not.and", "not.or"})
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.data_plane.rest.dialect.lexis import NAME, split
+from app.data_plane.rest.dialect.lexis import OPERAND, QUOTED, split, unquoted
 from app.data_plane.rest.dialect.refusals import ColumnUnknown, QueryRefused, QueryUnsupported
 from app.expressions.problems import near
 from app.expressions.types import (
@@ -67,13 +67,14 @@ _CAST_FROM: dict[str, frozenset[str]] = {
 }
 _CAST_FROM_ARRAYS = frozenset({"text[]"})
 _EMBED = re.compile(r"(?:([^:.()]+):)?([A-Za-z_]\w*)((?:!\w+)*)\((.*)\)", re.DOTALL)
-_ALIAS = r"(?:(?P<alias>[^:.()]+):(?!:))?"
+_ALIAS = rf"(?:(?P<alias>{QUOTED}|[^:.()\"]+):(?!:))?"
 _FIELD = re.compile(
-    _ALIAS + r"(?P<operand>[A-Za-z_]\w*(?:->>?[^:.()>]+)*)(?:::(?P<cast>[a-z0-9 \[\]]+))?"
+    _ALIAS + rf"(?P<operand>{OPERAND})" + r"(?:::(?P<cast>[a-z0-9 \[\]]+))?"
     r"(?:\.(?P<aggregate>count|sum|avg|max|min)\(\)(?:::(?P<after>[a-z0-9 \[\]]+))?)?"
 )
 _ALL_COUNTED = re.compile(_ALIAS + r"count\(\)(?:::(?P<after>[a-z0-9 \[\]]+))?")
-_ARROW = re.compile(r"(->>?)")
+_KEY = re.compile(rf"(->>?)({QUOTED}|(?:(?!->).)+|$)", re.DOTALL)
+_MAX_LABEL = 63  # bytes of a name in Postgres
 _GROUPED_AWAY = "Rows of a group have no such value: name it in select too, or leave it out."
 
 
@@ -127,16 +128,22 @@ def known(source: Source, name: str) -> str:
 
 def read_operand(source: Source, text: str, values: Values) -> Operand:
     """Read a column, or a path into its JSON such as `data->address->>city`."""
-    name, *steps = _ARROW.split(text)
+    name, arrow, _ = text.partition("->")
     column = known(source, name.strip())
-    if not steps:
+    if not arrow:
         return Operand(column)
     if not (source.shown[column] == DYN or isinstance(source.shown[column], Record | ListOf)):
         raise QueryRefused("A path goes into a column of JSON, or into a list.")
-    arrows, keys = steps[::2], [key.strip().strip('"') for key in steps[1::2]]
+    steps = _steps(text)
+    arrows, keys = [arrow for arrow, _ in steps], [key for _, key in steps]
     if "->>" in arrows[:-1] or len(keys) > MAX_PATH or "" in keys:
         raise QueryRefused("A path into JSON is column->key->key or column->key->>key.")
     return Operand(column, values.slot(keys), as_text=arrows[-1] == "->>")
+
+
+def _steps(text: str) -> list[tuple[str, str]]:
+    """Give the arrows of a path and their keys."""
+    return [(found[1], unquoted(found[2].strip())) for found in _KEY.finditer(text, text.find("->"))]
 
 
 def type_of(source: Source, operand: Operand) -> Type:
@@ -205,15 +212,15 @@ class _Select:
 
 
 def _label(alias: str | None, otherwise: str) -> str:
-    label: str = alias.strip().strip('"') if alias else otherwise
-    if not NAME.fullmatch(label):
-        raise QueryRefused("A name in select has letters, digits and underscores.")
+    label: str = unquoted(alias.strip()) if alias else otherwise
+    if not label or not label.isprintable() or len(label.encode()) > _MAX_LABEL:
+        raise QueryRefused(f"A name in select has 1 to {_MAX_LABEL} bytes that can be printed.")
     return label
 
 
 def _last_key(operand: str) -> str:
     """Give the last key of a path that is no index; a column by itself is its own."""
-    keys = [key.strip().strip('"') for key in re.split(r"->>?", operand)]
+    keys = [operand.partition("->")[0], *(key for _, key in _steps(operand))] if "->" in operand else [operand]
     return next((key for key in reversed(keys) if not key.lstrip("-").isdigit()), operand)
 
 
