@@ -1,7 +1,7 @@
 """Every statement that Rowgate sends while the tests run, and the proof that none of it was written by a caller.
 
-What is no name and no parameter must stand in Rowgate's own source: a text between quotes, and a number. A caller may name
-what comes out, in quotes behind AS, and nothing else.
+What is no name and no parameter must stand in Rowgate's own source: a text between quotes, and a number. A caller may
+name what comes out, in quotes behind AS, and nothing else.
 """
 
 import ast
