@@ -1,4 +1,4 @@
-"""Runs the shell blocks of README's story against a server, and holds each answer to what README says of it."""
+"""Runs the shell blocks of a page's story against a server, and holds each answer to what the page says of it."""
 
 import re
 import subprocess
@@ -8,18 +8,19 @@ from pathlib import Path
 README = Path(__file__).parents[2] / "README.md"
 
 
-def story() -> list[str]:
-    """Give the blocks from the one that sets the server's address on; the last of all is about deploying."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+def story(page: Path) -> list[str]:
+    """Give the blocks from the one that sets the server's address on; README's last is about deploying."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     begin = next(index for index, block in enumerate(blocks) if block.startswith("U="))
     return [block for block in blocks[begin:] if "docker" not in block]
 
 
-def tell(server: str) -> list[str]:
-    """Run the story and give what went otherwise than it is told."""
-    blocks = story()
+def tell(server: str, page: Path = README, setup: str = "") -> list[str]:
+    """Run the story, with the token of the first start, and give what went otherwise than it is told."""
+    blocks = story(page)
     script = "set -e\n" + "\n".join(f"echo '@@ {index}'\n{block}" for index, block in enumerate(blocks))
-    command = ["bash", "-c", script.replace("http://127.0.0.1:8000", server)]
+    script = script.replace("http://127.0.0.1:8000", server).replace("the token that the server printed", setup)
+    command = ["bash", "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     outputs = re.split(r"@@ \d+\n", done.stdout)[1:]
     wrong = [f"the story ended with {done.returncode}: {done.stderr}"] if done.returncode else []

@@ -1,4 +1,4 @@
-"""README's own words: its story runs against the server that its own command serves."""
+"""README's own words, and the first endpoint's: their stories run against the server that their own command serves."""
 
 import os
 import re
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,17 @@ COMMAND = re.compile(r"uv run -q --frozen (rowgate serve --start-with \S+)$", re
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The server of README's command, with its data in a folder whose name has a space, on a port of its own."""
+    """The server of README's command."""
     found = COMMAND.search(README)
     assert found is not None
-    words = found[1].split()
+    with served(found[1]) as (url, _):
+        yield url
+
+
+@contextmanager
+def served(command: str) -> Iterator[tuple[str, str]]:
+    """Serve, with the data in a folder whose name has a space, on a port of its own; gives the URL, and the token."""
+    words = command.split()
     folder = tempfile.mkdtemp(prefix="rowgate readme ", dir="/tmp")
     with subprocess.Popen(
         [str(Path(sys.executable).parent / words[0]), *words[1:], "--port", "0"],
@@ -34,7 +42,7 @@ def server() -> Iterator[str]:
         text=True,
     ) as process:
         try:
-            yield listening(process)
+            yield listening(process), setup_token(process)
         finally:
             process.terminate()
             process.wait(40)
@@ -50,6 +58,22 @@ def listening(process: "subprocess.Popen[str]") -> str:
         if line.startswith("Rowgate listens on "):
             return line.split()[-1]
     pytest.fail("".join(said))
+
+
+def setup_token(process: "subprocess.Popen[str]") -> str:
+    """Read the token that makes the first admin."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if (found := re.search(r'"token": "([^"]+)"', line)) is not None:
+            return found[1]
+    pytest.fail("no token was printed")
+
+
+def test_the_first_endpoint_is_made_as_the_page_tells() -> None:
+    page = ROOT / "docs" / "first-endpoint.md"
+    assert "\nrowgate serve\n" in page.read_text()
+    with served("rowgate serve") as (url, token):
+        assert tell(url, page, token) == []
 
 
 def test_the_story_goes_as_it_is_told(server: str) -> None:
