@@ -90,3 +90,9 @@ def test_every_example_of_a_function_answers_as_it_says(
 
 def test_every_function_has_its_example() -> None:
     assert sorted(TABLE) == sorted(function for function, *_ in EXAMPLES)
+
+
+def test_the_compose_file_passes_every_setting_of_a_server_in_a_container() -> None:
+    said = (DOCS.parent / "docker-compose.yml").read_text()
+    passed = set(re.findall(r"^ +(ROWGATE_[A-Z_]+):", said, re.MULTILINE))
+    assert passed == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} - {"ROWGATE_DATA_DIR"}
