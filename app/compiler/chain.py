@@ -1,7 +1,7 @@
 """Chains compiled: steps in order, each knowing the names that those before it bind."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.definitions.inputs import ParamDef
@@ -13,12 +13,11 @@ from app.expressions.types import DYN, INT, MapOf, Record, Type
 from app.relations.names import declared
 from app.relations.schema import Table
 from app.relations.values import Value, compile_field, is_missing, read_literal
-from app.steps.context import Context, Kind, Step, read_body
+from app.steps.context import Context, Step
+from app.steps.kind import Fields, Kind, Means, Rows, may_stand, read_body
 from app.steps.registry import KINDS
 from app.steps.running import Call, Run
 from app.steps.trace import RuleInfo, StepInfo
-
-_NESTED = ("then", "else", "steps")
 
 
 def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step], Context]:
@@ -51,12 +50,15 @@ def _step(said: StepDef, context: Context) -> Step | None:
     body = read_body(kind, said, context)
     when = None if said.when is None else context.condition("when", said.when)
     made = None if body is None else kind.compile(body, context)
-    if made is None or (said.when is not None and when is None):
+    placed = body is None or may_stand(kind, said.fields, context)
+    if made is None or not placed or (said.when is not None and when is None):
         return None
     binds = tuple(made.binds)
     run = made.run if when is None else _conditional(compile_condition(when), made.run, binds)
-    rules = _rules(context, before)
-    return dataclasses.replace(made, run=_seen(run, StepInfo(context.place, said.do, said.name, rules, binds)))
+    is_beyond = kind.does is not None and kind.does.is_beyond
+    info = StepInfo(context.place, said.do, said.name, _rules(context, before), binds, is_beyond)
+    pauses = kind.pauses is not None and kind.pauses.applies(said.fields)
+    return dataclasses.replace(made, run=_seen(run, info), calls_out=made.calls_out or pauses)
 
 
 def _rules(context: Context, before: int) -> tuple[RuleInfo, ...]:
@@ -103,10 +105,10 @@ def _conditional(holds: Any, run: Run, names: tuple[str, ...]) -> Run:
 
 
 def _bound_names(said: StepDef) -> list[str]:
-    names = [said.fields.get("as")]
-    if said.do == "set" and isinstance(said.fields.get("values"), dict):
-        names += said.fields["values"]
-    return [name for name in names if isinstance(name, str)]
+    kind = KINDS.get(said.do)
+    keys = ("as",) if kind is None else kind.named(Means.BINDS, Means.NAMES, Means.ITEM)
+    found = [said.fields.get(key) for key in keys]
+    return [name for one in found for name in (one if isinstance(one, dict) else [one]) if isinstance(name, str)]
 
 
 def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tuple[list[Step], Context]:
@@ -191,7 +193,7 @@ def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDe
     listed = tuple(uses)
     known = context
     for index, use in enumerate(listed):
-        later = context.later_writes | tables_behind([*as_steps(listed[index + 1 :]), *then], context)
+        later = context.later_writes | tables_behind([*listed[index + 1 :], *then], context)
         here = dataclasses.replace(known, place=f"{context.place}.middleware/{use.use}", later_writes=later)
         steps, after = compile_use(use.use, use.arguments, here)
         compiled += steps
@@ -199,22 +201,14 @@ def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDe
     return compiled, known
 
 
-def as_steps(uses: Iterable[UseDef]) -> list[dict[str, str]]:
-    """Give uses of middleware as the steps that they are."""
-    return [{"do": "call", "use": use.use} for use in uses]
-
-
-def written_tables(steps: Iterable[Any], middleware: Mapping[str, MiddlewareDef]) -> frozenset[str]:
-    """Name the tables that steps write, those inside branches and called middleware among them."""
-    return _named(_kinds(steps, middleware), lambda kind: kind.writes)
-
-
 def tables_behind(steps: Iterable[Any], context: Context) -> frozenset[str]:
     """Name every table of which steps may change rows: what they write, people, and what goes with a deleted row."""
-    kinds = list(_kinds(steps, context.middleware))
-    people = {"users"} if any(kind.changes_users for kind, _ in kinds) else set()
-    gone = _named(kinds, lambda kind: kind.deletes)
-    return _named(kinds, lambda kind: kind.writes) | people | with_what_goes(gone, context.schema.tables)
+    touched: dict[Rows, set[str]] = {rows: set() for rows in Rows}
+    for kind, fields in kinds_in(steps, context.middleware):
+        if kind.does is not None:
+            touched[kind.does.rows].add(str(kind.said(fields, Means.TABLE)))
+    people = {"users"} if touched[Rows.PEOPLE] else set()
+    return with_what_goes(touched[Rows.GONE], context.schema.tables) | touched[Rows.WRITTEN] | people
 
 
 def with_what_goes(deleted: Iterable[str], tables: Mapping[str, Table]) -> frozenset[str]:
@@ -230,28 +224,30 @@ def with_what_goes(deleted: Iterable[str], tables: Mapping[str, Table]) -> froze
     return frozenset(gone | emptied)
 
 
-_Said = tuple[Kind, Mapping[str, Any]]
-
-
-def _named(kinds: Iterable[_Said], which: Callable[[Kind], bool]) -> frozenset[str]:
-    return frozenset(str(fields.get("table")) for kind, fields in kinds if which(kind))
-
-
-def _kinds(
+def kinds_in(
     steps: Iterable[Any], middleware: Mapping[str, MiddlewareDef], seen: frozenset[str] = frozenset()
-) -> Iterator[_Said]:
-    """Yield every step as its kind and its fields, those inside branches and called middleware among them."""
+) -> Iterator[tuple[Kind, Fields]]:
+    """Yield every step as its kind and its fields, those inside others and those of used middleware among them."""
     for step in steps:
+        if isinstance(step, UseDef):
+            yield from _kinds_of(step.use, middleware, seen)
+            continue
         do, fields = (step.do, step.fields) if isinstance(step, StepDef) else _raw(step)
-        if (kind := KINDS.get(do)) is not None:
-            yield kind, fields
-        used = str(fields.get("use"))
-        if do == "call" and used in middleware and used not in seen:
-            yield from _kinds(middleware[used].steps, middleware, seen | {used})
-        for key in _NESTED:
+        if (kind := KINDS.get(do)) is None:
+            continue
+        yield kind, fields
+        yield from _kinds_of(str(kind.said(fields, Means.USES)), middleware, seen)
+        for key in kind.named(Means.STEPS, Means.OTHERWISE):
             nested = fields.get(key)
             if isinstance(nested, list | tuple):
-                yield from _kinds(nested, middleware, seen)
+                yield from kinds_in(nested, middleware, seen)
+
+
+def _kinds_of(
+    name: str, middleware: Mapping[str, MiddlewareDef], seen: frozenset[str]
+) -> Iterator[tuple[Kind, Fields]]:
+    if name in middleware and name not in seen:
+        yield from kinds_in(middleware[name].steps, middleware, seen | {name})
 
 
 def _raw(step: Any) -> tuple[str, Mapping[str, Any]]:

@@ -9,7 +9,6 @@ from typing import Any
 from app.compiler.chain import (
     NO_INPUT,
     OPEN_INPUT,
-    as_steps,
     check_params,
     compile_steps,
     compile_use,
@@ -202,7 +201,7 @@ class _Compiler:
             _begin((*chain, *steps), said.isolation, said.timeout),
             self._reads_request(said),
             responses,
-            Chained(frozenset(context.held), tables_behind([*as_steps(uses), *said.steps], context)),
+            Chained(frozenset(context.held), tables_behind([*uses, *said.steps], context)),
         )
 
     def view(self, said: ViewDef) -> CompiledView | None:
@@ -228,7 +227,7 @@ class _Compiler:
             tuple(step.run for step in chain),
             _begin((*chain, reading), "read committed", TIMEOUT),
             self._reads_request(said),
-            Chained(frozenset(context.held), tables_behind(as_steps(uses), context)),
+            Chained(frozenset(context.held), tables_behind(uses, context)),
         )
 
     def _writing(self, said: ViewDef, uses: Sequence[UseDef], context: Context) -> ViewWriting | None:
@@ -245,7 +244,7 @@ class _Compiler:
         unheard = dataclasses.replace(context, findings=Findings(), held=set(), later_writes=written)
         chain, _ = compile_uses(uses, unheard, ())
         validator = object_validator(writable.columns, self.bigints)
-        chained = Chained(frozenset(unheard.held), written | tables_behind(as_steps(uses), context))
+        chained = Chained(frozenset(unheard.held), written | tables_behind(uses, context))
         return ViewWriting(
             writable, validator, WriteShapes(source, writable), tuple(step.run for step in chain), chained
         )

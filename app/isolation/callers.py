@@ -11,13 +11,12 @@ from app.auth.identity import Identity
 from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
 from app.definitions.columns import UserColumnDef
 from app.definitions.project import Project
-from app.definitions.steps import StepDef
 from app.definitions.tables import USERS
 from app.definitions.validation import Wrong, reader
 from app.errors import FieldError, RowgateError
 from app.isolation.made_values import fits
 from app.review.links import Links
-from app.steps.windows import BadTimeWindow, time_window
+from app.steps.registry import KINDS
 
 MOST_PERSONAS = 6
 
@@ -121,15 +120,9 @@ def times(project: Project, compiled: CompiledEndpoint | CompiledView, now: date
     steps += compiled.definition.steps if isinstance(compiled, CompiledEndpoint) else ()
     found = []
     for step in steps:
-        if isinstance(step, StepDef) and step.do == "time_window":
-            said = step.fields
-            try:
-                window = time_window(
-                    timezone=said.get("timezone"), start=said.get("from"), until=said.get("until"),
-                    weekdays=said.get("weekdays"), hours=said.get("hours"),
-                )  # fmt: skip
-            except BadTimeWindow:
-                continue
+        kind = KINDS[step.do]
+        window = None if kind.opens is None else kind.opens(step.fields)
+        if window is not None:
             opens = window.opens_at(now) or window.opens_at((window.until or now) - timedelta(days=1))
             found += [] if opens is None or opens == now else [opens + timedelta(seconds=1)]
     return found

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.steps.registry import KINDS
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -67,14 +69,12 @@ def deciding(stages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return found
 
 
-_CHECKS = frozenset({"require", "validate", "quota", "rate_limit", "time_window"})
-
-
 def checks_passed(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """List the steps of a trace that could have refused and didn't, in order."""
     found = []
     for entry in entries:
-        if entry.get("step") in _CHECKS and entry["decision"] == "passed":
+        kind = KINDS.get(entry.get("step", ""))
+        if kind is not None and kind.asks is not None and kind.asks.is_check and entry["decision"] == "passed":
             found.append(_without_steps(entry))
         found += checks_passed(entry.get("steps", ()))
     return found

@@ -23,14 +23,11 @@ from app.review.implication import Meant, Untrue, form
 from app.review.meaning import nodes_in, paths_in, rule_of
 from app.review.reach import Check, Reach, Reached, reach_of
 from app.review.renames import NONE
-from app.review.surface import surface_of, tables_written
+from app.review.surface import steps_of, surface_of, tables_written
+from app.steps.kind import Means
 
 Chains = Sequence[tuple[EndpointDef | ViewDef, Reach]]
 
-_CHECKS = frozenset({"require", "validate", "quota", "time_window", "rate_limit"})
-_OF_CALLERS = frozenset({"require", "validate", "fail", "rules"})
-_LIMITS = frozenset({"require", "quota", "time_window", "rate_limit", "fail"})
-_BY_ID = frozenset({"fetch", "update", "delete"})
 _HOST = re.compile(r"\s*https?://[^/?#]+[/?#]")
 _RULE = re.compile(r"\.(?:that|filter|rule)$")
 _OPPOSITES = {("==", "!="), ("!=", "=="), ("<", ">="), (">=", "<"), (">", "<="), ("<=", ">")}
@@ -84,12 +81,12 @@ def _ids_of_others(project: Project, chains: Chains) -> Iterator[Finding]:
     for endpoint, reach in chains:
         if isinstance(endpoint, ViewDef) or isinstance(endpoint.access, RolesAccess):
             continue
-        asked = [one.rule for one in reach.checks if one.kind in _OF_CALLERS]
+        asked = [one.rule for one in reach.checks if one.asks.is_of_callers]
         if any(_speaks_of_caller(project, rule) for rule in asked):
             continue
         for one in reach.reached:
-            is_public = one.kind == "fetch" and one.source in shown
-            if one.kind not in _BY_ID or one.source not in owned or is_public:
+            is_public = one.seen is not None and one.source in shown
+            if not one.named(Means.ID) or one.source not in owned or is_public:
                 continue
             if _reads(one.rows, "input", deep=False) and not _speaks_of_caller(project, one.rows):
                 yield _doubt(
@@ -122,7 +119,7 @@ def _late_checks(chains: Chains) -> Iterator[Finding]:
                 continue
             # A check of what the write gave is one that can only come behind it.
             about = any(isinstance(node, Meant) and node.is_written for node in nodes_in(one.rule))
-            if one.kind in _CHECKS and not about and any(not _excluded(one, write) for write in written):
+            if one.asks.is_check and not about and any(not _excluded(one, write) for write in written):
                 yield _doubt(
                     one.place, "check_after_write", "this check comes behind a step that writes",
                     "put it first: what is refused then costs nothing, and no call has been made",
@@ -180,12 +177,12 @@ def _opposite(left: Node, right: Node) -> bool:
 def _urls_from_input(chains: Chains) -> Iterator[Finding]:
     for _, reach in chains:
         for one in reach.reached:
-            if one.kind == "http" and not _has_host(one.rest["url"]):
+            for key in one.named(Means.ADDRESS):
                 # A literal without a path reads nothing, and so isn't doubted either.
-                paths = {path.split(".")[0] for path in paths_in(one.rest["url"], deep=False)}
-                if paths & {"input", "request", "params"}:
+                paths = {path.split(".")[0] for path in paths_in(one.rest[key], deep=False)}
+                if not _has_host(one.rest[key]) and paths & {"input", "request", "params"}:
                     yield _doubt(
-                        f"{one.place}.url", "url_from_input", "a caller says where this call goes",
+                        f"{one.place}.{key}", "url_from_input", "a caller says where this call goes",
                         'begin the address with a host of its own: ="https://api.example.com/" + input.id',
                     )  # fmt: skip
 
@@ -207,9 +204,9 @@ def _beginning(url: Node) -> str:
 
 def _cut_short(project: Project, chains: Chains) -> Iterator[Finding]:
     """Find calls out that may take longer, as they say, than the request that waits for them."""
-    middleware = {one.name: _longest_call(dump_definition(one)) for one in project.middleware}
-    for one, reach in chains:
-        longest = max([_longest_call(dump_definition(one)), *(middleware.get(name, 0.0) for name in reach.used)])
+    for one, _ in chains:
+        steps = steps_of(project, one)
+        longest = max((step.does.waits(fields) for step, fields in steps if step.does is not None), default=0.0)
         most = one.timeout if isinstance(one, EndpointDef) else TIMEOUT
         if longest > most:
             kind = "endpoints" if isinstance(one, EndpointDef) else "views"
@@ -220,20 +217,10 @@ def _cut_short(project: Project, chains: Chains) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _longest_call(said: Any) -> float:
-    """Give the most seconds that a request may have to wait for one of the `http` steps in this."""
-    inside = said.values() if isinstance(said, dict) else said if isinstance(said, list | tuple) else ()
-    own = 0.0
-    if isinstance(said, dict) and said.get("do") == "http" and said.get("after") is None:
-        timeout = said.get("timeout", 0.0)
-        own = timeout if isinstance(timeout, int | float) else 0.0
-    return max([own, *map(_longest_call, inside)])
-
-
 def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
     for one, reach in chains:
         writes = set(one.allow) - {"select"} if isinstance(one, ViewDef) else tables_written(project, one)
-        asks = any(check.kind in _LIMITS for check in reach.checks)
+        asks = any(check.asks.is_bound for check in reach.checks)
         if one.access == "public" and writes and not asks:
             kind = "views" if isinstance(one, ViewDef) else "endpoints"
             yield _doubt(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from app.expressions.syntax import Binary, ListLiteral, Literal, Logic, Node
+from app.expressions.trees import HERE, literal
 
 _ELSEWHERE = frozenset({"line", "column", "type", "overloads", "shown", "made_of", "is_written", "source", "is_item"})
 _FLIPPED = {">": "<", ">=": "<="}
@@ -77,12 +78,7 @@ def any_of(rules: "tuple[Node, ...] | list[Node]") -> Node:
 def _joined(operator: str, rules: tuple[Node, ...], *, empty: bool) -> Node:
     if not rules:
         return literal(empty)
-    return rules[0] if len(rules) == 1 else Logic(line=1, column=1, operator=operator, items=rules)
-
-
-def literal(value: Any) -> Literal:
-    """Give a value as a tree."""
-    return Literal(line=1, column=1, value=value)
+    return rules[0] if len(rules) == 1 else Logic(**HERE, operator=operator, items=rules)
 
 
 def implies(one: Node, other: Node) -> bool:
@@ -119,7 +115,7 @@ class _Implication:
         if isinstance(one, Untrue) and isinstance(other, Untrue):
             return self.holds(other.operand, one.operand)
         if isinstance(one, Passes) and isinstance(other, Passes) and one.grows:
-            alike = self._form(replace(one, rows=other.rows)) == self._form(other)
+            alike = form(replace(one, rows=other.rows)) == self._form(other)
             return alike and self.holds(one.rows, other.rows)
         # What is left are a conjunction on the one side, a disjunction on the other: one part of either is enough.
         if isinstance(one, Logic) and any(self.holds(item, other) for item in one.items):

@@ -26,10 +26,12 @@ from app.expressions.syntax import (
     Node,
     parts,
 )
+from app.expressions.trees import ROWS
 from app.review.implication import Meant
 from app.review.meaning import parsed, rule_of
 from app.review.reach import Reached, reach_of
 from app.review.renames import NONE
+from app.steps.kind import Means
 
 Place = tuple[str, str]
 """A table and one of its columns."""
@@ -104,7 +106,7 @@ class _LinkReader:
             self.rule(event.rows, rows)
             for key, node in event.rest.items():
                 self.rule(node, rows)
-                if key in ("set", "rows") and event.source is not None:
+                if event.source is not None and key in event.named(Means.COLUMNS):
                     self.written(event.source, node, {})
 
     def written(self, source: str, node: Node, variables: Mapping[str, Path]) -> None:
@@ -124,7 +126,7 @@ class _LinkReader:
     def rule(self, node: Node, rows: Rows) -> None:
         if isinstance(node, Binary) and node.operator in _COMPARED:
             self.compared(node, rows)
-        if isinstance(node, FunctionCall) and node.function == "rows" and isinstance(node.arguments[0], Literal):
+        if isinstance(node, FunctionCall) and node.function == ROWS and isinstance(node.arguments[0], Literal):
             rows = {**rows, "item": str(node.arguments[0].value)}
         if not isinstance(node, Meant):
             for part in parts(node):

@@ -4,29 +4,18 @@ import functools
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from app.definitions.views import ViewColumnDef, ViewDef
 from app.expressions.parse import parse
-from app.expressions.syntax import Binary, Field, FunctionCall, Has, Name, Node, parts, rebuilt
-from app.review.implication import Meant, form, literal
+from app.expressions.syntax import Field, Has, Name, Node, parts, rebuilt
+from app.expressions.trees import HERE, literal
+from app.review.implication import Meant, form
 from app.review.renames import Renames
 
-HERE: Any = {"line": 1, "column": 1}
 Names = dict[str, Node]
 """What names stand for at a place in a chain."""
 
 parsed = functools.lru_cache(4096)(parse)
-
-
-def call(function: str, *arguments: Node) -> FunctionCall:
-    """Give a call of what no rule can call: it is the same where all of it is."""
-    return FunctionCall(**HERE, function=function, arguments=arguments, method=False)
-
-
-def less(left: Node, right: Node) -> Binary:
-    """Give `left < right`."""
-    return Binary(**HERE, operator="<", left=left, right=right)
 
 
 def meant(what: str, *made_of: Node) -> Meant:

@@ -12,28 +12,15 @@ from app.definitions.project import Project
 from app.definitions.steps import StepDef
 from app.definitions.views import ViewDef
 from app.expressions.syntax import Binary, Field, ListLiteral, MapLiteral, Name, Node, walk
-from app.limits.limiter import BadLimit, parse_limit
-from app.review.implication import Meant, Passes, Untrue, all_of, any_of, form, literal
-from app.review.meaning import HERE, Names, call, join, less, meant, parsed, put, seen_through, shown
+from app.expressions.trees import HERE, literal, term
+from app.review.implication import Meant, Passes, Untrue, all_of, any_of, form
+from app.review.meaning import Names, join, meant, parsed, put, seen_through, shown
 from app.review.renames import Renames
+from app.steps.kind import Asks, Does, Fields, Kind, Means, Rows
 from app.steps.registry import KINDS
 
-_WORDS = {
-    "fetch": "reads", "list": "reads", "count": "reads", "exists": "reads", "aggregate": "reads",
-    "insert": "inserts", "update": "updates", "delete": "deletes", "http": "calls another service",
-    "sign_up": "signs people up", "sign_in": "signs people in", "issue_session": "issues sessions",
-    "update_user": "changes accounts",
-}  # fmt: skip
-# What chooses rows is compared as a rule, and what an answer looks like, or how long it takes, lets nobody in.
-_CHOOSING = frozenset({
-    "from", "table", "id", "where", "as", "message", "status", "code", "order", "lock", "expect", "limit", "offset",
-    "timeout", "retries",
-})  # fmt: skip
-_RULES = frozenset({"email", "password", "user"})
-
 _LARGE = 200
-# What a `respond` that refuses holds anybody to; a `fail` in its place is stricter, since it undoes what was written.
-_REFUSED = call("answered by a refusal")
+_COMPARED = frozenset({Means.VALUE, Means.COLUMNS, Means.SHAPE, Means.ADDRESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +33,7 @@ class Check:
     rule: Node
     said: str
     kind: str
+    asks: Asks
     place: str
     inside: tuple[Node, ...]
     is_stated: bool = True
@@ -62,7 +50,7 @@ class Reached:
     what: str
     rows: Node
     rest: Mapping[str, Node]
-    kind: str
+    kind: Kind | None
     source: str | None
     place: str
     inside: tuple[Node, ...]
@@ -73,7 +61,11 @@ class Reached:
     @property
     def writes(self) -> bool:
         """Say whether it writes rows."""
-        return self.kind in KINDS and KINDS[self.kind].writes
+        return self.kind is not None and self.kind.writes
+
+    def named(self, meaning: Means) -> tuple[str, ...]:
+        """Name the fields of its step that mean this."""
+        return () if self.kind is None else self.kind.named(meaning)
 
 
 @dataclass(slots=True)
@@ -108,7 +100,7 @@ def reach_of(project: Project, said: EndpointDef | ViewDef, renamed: Renames) ->
     if isinstance(said, EndpointDef):
         skipped = said.skip
         for rule in said.rules:
-            walker.ask(walker.tree(rule.rule, names), rule.rule, "rules")
+            walker.ask(walker.tree(rule.rule, names), rule.rule, "rules", Asks.INPUT)
     shared = [use for use in project.project.middleware if use.use not in skipped]
     for use in (*shared, *said.middleware):
         walker.use(use.use, use.arguments, names)
@@ -116,8 +108,29 @@ def reach_of(project: Project, said: EndpointDef | ViewDef, renamed: Renames) ->
         walker.steps(said.steps, names)
     else:
         # What ends the chain before its rows are read keeps them from whom it answers.
-        walker.found.events.append(Reached("shows its rows", walker.here(), {}, kind, None, walker.place, ()))
+        walker.found.events.append(Reached("shows its rows", walker.here(), {}, None, None, walker.place, ()))
     return walker.found
+
+
+@dataclass(frozen=True, slots=True)
+class _StepMeaning:
+    """What a step does, to which rows, and what else it says; `meaning` differs where what comes of it does."""
+
+    kind: Kind
+    what: str
+    rows: list[Node]
+    rest: Mapping[str, Node]
+    source: str | None
+    meaning: str
+    seen: str
+
+    @property
+    def bound(self) -> Node:
+        """Give what a name stands for that it binds."""
+        bound = meant(self.meaning, *self.rows, *(one for _, one in sorted(self.rest.items())))
+        if self.kind.does is None:
+            return bound
+        return replace(bound, shown=self.seen, is_written=self.kind.writes, source=self.source)
 
 
 class _Walker:
@@ -156,11 +169,11 @@ class _Walker:
             return ListLiteral(**HERE, items=tuple(self.value(one, names, item) for one in said))
         return literal(said)
 
-    def ask(self, rule: Node, said: str, kind: str, *, is_stated: bool = True) -> None:
+    def ask(self, rule: Node, said: str, kind: str, asks: Asks, *, is_stated: bool = True) -> None:
         """Note a rule; it is asked only where the step runs and nothing has answered before."""
         skipped = [Untrue(**HERE, operand=one) for one in self.inside]
         asked = any_of([*skipped, *self.answered, rule])
-        self.found.events.append(Check(asked, said, kind, self.place, tuple(self.inside), is_stated))
+        self.found.events.append(Check(asked, said, kind, asks, self.place, tuple(self.inside), is_stated))
 
     def here(self, rows: Sequence[Node] = ()) -> Node:
         """Give the rule under which these rows are reached here."""
@@ -207,138 +220,158 @@ class _Walker:
             condition = None if step.when is None else self.tree(step.when, names)
             before = dict(names)
             with self.at(f"{self.place}.steps/{step.name or index}"), self.under(condition):
-                getattr(self, f"_{step.do}", self._other)(step, step.fields, names)
+                self.step(step, names)
             if condition is not None:
                 join(names, before, names, condition)
 
-    def _require(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        self.ask(self.tree(said["that"], names), said["that"], "require")
+    def step(self, step: StepDef, names: Names) -> None:
+        """Follow a step by what its kind says of it: what it asks, shows and does, what runs inside, what it binds."""
+        kind, said, told = KINDS[step.do], step.fields, self._told(step, names)
+        if kind.refuses(said):
+            self._refusal(step, told, names)
+        if kind.answers:
+            self._answer(kind, said, names)
+        if kind.does is not None:
+            self._done(told, kind.does, said)
+        self._inside(kind, said, names)
+        for key in kind.named(Means.BINDS):
+            if isinstance(said.get(key), str) and not kind.named(Means.USES):
+                names[said[key]] = told.bound
+        for key in kind.named(Means.NAMES):
+            self._set(step.do, said[key], names)
 
-    def _validate(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        for rule in said["rules"]:
-            self.ask(self.tree(rule["rule"], names), rule["rule"], "validate")
+    def _told(self, step: StepDef, names: Names) -> _StepMeaning:
+        """Tell what a step does, for which rows, and what else it says."""
+        kind, said = KINDS[step.do], step.fields
+        source = kind.said(said, Means.TABLE)
+        window, through = seen_through(source, self.views, self.renamed)
+        rest = {}
+        for key, one in said.items():
+            means = kind.fields.get(key, Means.VALUE)
+            if means in _COMPARED:
+                rest[key] = self.value(self._renamed(means, one, source), names, source)
+            elif means is Means.RULE and one is not None:
+                rest[key] = self.tree(one, names)
+        words = [f"does {step.do}" if kind.does is None else kind.does.words]
+        words += [] if source is None else [self.renamed.source(source)]
+        what = ", ".join((" ".join(words), *(str(said.get(key)) for key in kind.named(Means.ADDRESS))))
+        rows = [*window, self._rows(kind, said, source, names)]
+        meaning = f"{what} {sorted(rest)} {through} {self.written}"
+        seen = " ".join((step.do, what, *(str(said.get(key)) for key in kind.named(Means.SHAPE))))
+        return _StepMeaning(kind, what, rows, rest, source, meaning, seen)
 
-    def _fail(self, _step: StepDef, _said: Mapping[str, Any], _names: Names) -> None:
-        self.ask(literal(False), "fail", "fail")
-
-    def _quota(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        where = self.tree(said["where"], names, said["from"])
-        counted = call("rows", literal(self.renamed.source(said["from"])), where)
-        most = self.value(said["max"], names)
-        told = f"quota of {said['max']} {said['from']} where {said['where']}"
-        self.ask(less(counted, most), told, "quota")
-
-    def _rate_limit(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        if said.get("dry_run"):
+    def _refusal(self, step: StepDef, told: _StepMeaning, names: Names) -> None:
+        """Note the rules that a step states; of one that states none, that it doesn't refuse."""
+        kind, said = told.kind, step.fields
+        asks = kind.asks or Asks.RULE
+        if kind.rules is not None:
+            for one in kind.rules(said, _Reading(self, names)):
+                self.ask(one.rule, one.said, step.do, asks)
             return
-        by = literal(None) if said.get("by") is None else self.tree(said["by"], names)
-        rest = [self.value(said.get(key), names) for key in ("scope", "cost", "count", "on_store_failure")]
-        limit = self.value(said["limit"], names)
-        try:
-            read = parse_limit(getattr(limit, "value", None))
-        except BadLimit:
-            self.ask(less(call("hits", by, *rest), limit), f"rate_limit {said['limit']}", "rate_limit")
-            return
-        hits = call("hits", by, *rest, literal(read.period))
-        self.ask(less(hits, literal(read.amount)), f"rate_limit {said['limit']}", "rate_limit")
+        rest = tuple(term(key, one) for key, one in sorted(told.rest.items()))
+        rest += tuple(term(key, literal(said.get(key))) for key in kind.named(Means.EXPECTS))
+        grows = kind.does is not None and kind.does.grows
+        passes = Passes(**HERE, what=told.meaning, rows=all_of(told.rows), rest=rest, grows=grows)
+        self.ask(passes, _in_short(step, told), step.do, asks, is_stated=False)
 
-    def _time_window(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        open_ = {key: one for key, one in said.items() if key not in ("status", "code", "message")}
-        self.ask(call("open", self.value(open_, names)), "time_window", "time_window")
-
-    def _if(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        when = self.tree(said["when"], names)
-        then, otherwise = dict(names), dict(names)
-        with self.at(f"{self.place}.then"), self.under(when):
-            self.steps(said["then"], then)
-        with self.at(f"{self.place}.else"), self.under(Untrue(**HERE, operand=when)):
-            self.steps(said.get("else", ()), otherwise)
-        join(names, then, otherwise, when)
-
-    def _for_each(self, step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        each = self.tree(said["each"], names)
-        most = said.get("limit", KINDS[step.do].body.model_fields["limit"].default)
-        self.ask(less(call("items", each), literal(most)), f"for_each {said['each']}", step.do)
-        source = each.source if isinstance(each, Meant) else None
-        inner = {**names, said["as"]: replace(meant("item of", each), source=source, is_item=True)}
-        with self.under(call("has items", each)):
-            self.steps(said["steps"], inner)
-        inner.pop(said["as"])
-        join(names, inner, dict(names), each)
-
-    def _call(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        inner = dict(names)
-        self.use(said["use"], said.get("with", {}), inner)
-        if "as" in said:
-            made = [one for key, one in sorted(inner.items()) if names.get(key) is not one]
-            names[said["as"]] = meant(f"call {said['use']}", *made)
-
-    def _set(self, _step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        for name, value in said["values"].items():
-            made = self.value(value, names)
-            # Values made of values made of values grow fast: a large one is taken as a whole.
-            names[name] = made if sum(1 for _ in islice(walk(made), _LARGE)) < _LARGE else meant("set", made)
-
-    def _respond(self, step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        for key in ("body", "headers"):
+    def _answer(self, kind: Kind, said: Fields, names: Names) -> None:
+        for key in kind.named(Means.SHOWS):
             self.found.shown += [(one, self.here()) for one in shown(self.value(said.get(key), names))]
         ends = all_of(list(self.inside))
-        if KINDS[step.do].refuses(said):
-            self.ask(_REFUSED, f"respond {said.get('status')}", step.do)
-        if self.written or not KINDS[step.do].refuses(said):
+        if self.written or not kind.refuses(said):
             # What was written before is kept: no later rule keeps anybody from it.
             self.answered.append(ends)
         self.ended.append(ends)
 
-    def _other(self, step: StepDef, said: Mapping[str, Any], names: Names) -> None:
-        """Note what a step asks and does beyond the chain, and what it binds."""
-        kind, source = KINDS[step.do], said.get("from") or said.get("table")
-        window, through = seen_through(source, self.views, self.renamed)
-        rows = [*window, self._rows(said, source, names)]
-        rest = {
-            key: self.value(self._named(key, one, source), names, source)
-            for key, one in said.items()
-            if key not in _CHOOSING and key not in _RULES
-        }
-        rest |= {key: self.tree(said[key], names) for key in _RULES if said.get(key) is not None}
-        words = _WORDS.get(step.do, f"does {step.do}")
-        what = words if source is None else f"{words} {self.renamed.source(source)}"
-        if step.do == "http":
-            what = f"{words}, {said.get('url')}"
-        meaning = f"{what} {sorted(rest)} {through} {self.written}"
-        if kind.refuses(said):
-            more = tuple(call(key, one) for key, one in sorted(rest.items()))
-            more += (call("expect", literal(said.get("expect"))),)
-            passes = Passes(**HERE, what=meaning, rows=all_of(rows), rest=more, grows=kind.grows)
-            self.ask(passes, _said(step, source), step.do, is_stated=False)
+    def _done(self, told: _StepMeaning, does: Does, said: Fields) -> None:
+        rows, lasts = self.here(told.rows), does.lasts(said)
+        seen = told.seen if does.rows is Rows.READ else None
+        chosen = form(all_of(told.rows)) if does.picks(said) else None
         inside = tuple(self.inside)
-        seen = f"{step.do} {what} {said.get('group_by')} {said.get('values')}"
-        read = seen if "from" in said else None
-        lasts, chosen = kind.lasts(said), form(all_of(rows)) if kind.picks(said) else None
-        told = Reached(what, self.here(rows), rest, step.do, source, self.place, inside, lasts, read, chosen)
-        self.found.events.append(told)
-        if read is None and not told.lasts:
-            text = " ".join((self.written, what, form(told.rows), *(form(one) for _, one in sorted(rest.items()))))
+        self.found.events.append(
+            Reached(told.what, rows, told.rest, told.kind, told.source, self.place, inside, lasts, seen, chosen)
+        )
+        if seen is None and not lasts:
+            rest = (form(one) for _, one in sorted(told.rest.items()))
+            text = " ".join((self.written, told.what, form(rows), *rest))
             self.written = hashlib.sha256(text.encode()).hexdigest()
-        if isinstance(said.get("as"), str):
-            bound = meant(meaning, *rows, *(one for _, one in sorted(rest.items())))
-            names[said["as"]] = replace(bound, shown=seen, is_written=told.writes, source=source)
 
-    def _named(self, key: str, said: Any, source: str | None) -> Any:
+    def _inside(self, kind: Kind, said: Fields, names: Names) -> None:
+        """Follow what a step runs: a middleware that it uses, steps inside it."""
+        for key in kind.named(Means.USES):
+            inner = dict(names)
+            self.use(said[key], kind.said(said, Means.WITH) or {}, inner)
+            if name := kind.said(said, Means.BINDS):
+                made = [one for key, one in sorted(inner.items()) if names.get(key) is not one]
+                names[name] = meant(f"from {said[key]}", *made)
+        if kind.named(Means.STEPS):
+            self._branches(kind, said, names)
+
+    def _branches(self, kind: Kind, said: Fields, names: Names) -> None:
+        ran, other, items = dict(names), dict(names), [said[key] for key in kind.named(Means.ITEM)]
+        by: Node = literal(True)
+        under: Node | None = None
+        for key in kind.named(Means.CONDITION):
+            under = by = self.tree(said[key], names)
+        for key in kind.named(Means.EACH):
+            by = self.tree(said[key], names)
+            under = term("has items", by)
+            source = by.source if isinstance(by, Meant) else None
+            ran |= dict.fromkeys(items, replace(meant("item of", by), source=source, is_item=True))
+        for key in kind.named(Means.STEPS):
+            with self.at(self._within(key)), self.under(under):
+                self.steps(said[key], ran)
+        for key in kind.named(Means.OTHERWISE):
+            with self.at(self._within(key)), self.under(Untrue(**HERE, operand=by)):
+                self.steps(said.get(key) or (), other)
+        for name in items:
+            del ran[name]
+        join(names, ran, ran if under is None else other, by)
+
+    def _within(self, key: str) -> str:
+        """Give the place of the steps in a field; `steps` stands in the place of each of them already."""
+        return self.place if key == "steps" else f"{self.place}.{key}"
+
+    def _set(self, do: str, said: Mapping[str, Any], names: Names) -> None:
+        for name, value in said.items():
+            made = self.value(value, names)
+            # Values made of values made of values grow fast: a large one is taken as a whole.
+            names[name] = made if sum(1 for _ in islice(walk(made), _LARGE)) < _LARGE else meant(do, made)
+
+    def _renamed(self, means: Means, said: Any, source: str | None) -> Any:
         """Give what is set under the columns' new names."""
-        if key != "set" or source is None:
+        if means is not Means.COLUMNS or source is None or not isinstance(said, Mapping):
             return said
         return {self.renamed.of(source).get(name, name): value for name, value in said.items()}
 
-    def _rows(self, said: Mapping[str, Any], source: str | None, names: Names) -> Node:
-        if said.get("id") is not None:
+    def _rows(self, kind: Kind, said: Fields, source: str | None, names: Names) -> Node:
+        id_, where = kind.said(said, Means.ID), kind.said(said, Means.WHERE)
+        if id_ is not None:
             item = Field(**HERE, operand=Name(**HERE, name="item"), name="id")
-            return Binary(**HERE, operator="==", left=item, right=self.tree(said["id"], names))
-        return literal(True) if said.get("where") is None else self.tree(said["where"], names, source)
+            return Binary(**HERE, operator="==", left=item, right=self.tree(id_, names))
+        return literal(True) if where is None else self.tree(where, names, source)
 
 
-def _said(step: StepDef, source: str | None) -> str:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a kind reads its rules by: a walker and the names that are known where the step stands."""
+
+    walker: _Walker
+    names: Names
+
+    def rule(self, text: str, table: str | None = None) -> Node:
+        return self.walker.tree(text, self.names, table)
+
+    def value(self, said: Any, table: str | None = None) -> Node:
+        return self.walker.value(said, self.names, table)
+
+    def called(self, table: str) -> str:
+        return self.walker.renamed.source(table)
+
+
+def _in_short(step: StepDef, told: _StepMeaning) -> str:
     """Say a step in short, for whoever reads what has become of it."""
-    words = [step.do, source or ""]
-    words += [f"{word} {step.fields[key]}" for key, word in (("where", "where"), ("id", "of id")) if key in step.fields]
+    words = [step.do, told.source or ""]
+    for means, word in ((Means.WHERE, "where"), (Means.ID, "of id")):
+        words += [f"{word} {step.fields[key]}" for key in told.kind.named(means) if key in step.fields]
     return " ".join(filter(None, words))

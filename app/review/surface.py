@@ -1,14 +1,15 @@
 """The surface as a matrix: each endpoint and view, who gets in, and through which middleware."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.compiler.chain import written_tables
+from app.compiler.chain import kinds_in
 from app.compiler.compile import access_level
 from app.definitions.endpoints import EndpointDef
-from app.definitions.middleware import MiddlewareDef
 from app.definitions.project import Project
+from app.definitions.steps import UseDef
 from app.definitions.views import ViewDef
+from app.steps.kind import Fields, Kind, Means
 
 
 def surface_of(project: Project) -> list[dict[str, Any]]:
@@ -16,11 +17,18 @@ def surface_of(project: Project) -> list[dict[str, Any]]:
     return [*(_endpoint(project, one) for one in project.endpoints), *map(_view_of(project), project.views)]
 
 
-def chain_of(project: Project, definition: EndpointDef | ViewDef) -> list[str]:
-    """Name the middleware that runs before an endpoint or a view, in order."""
+def chain_of(project: Project, definition: EndpointDef | ViewDef) -> list[UseDef]:
+    """Give the middleware that runs before an endpoint or a view, in order."""
     skipped = definition.skip if isinstance(definition, EndpointDef) else ()
-    shared = [use.use for use in project.project.middleware if use.use not in skipped]
-    return [*shared, *(use.use for use in definition.middleware)]
+    shared = [use for use in project.project.middleware if use.use not in skipped]
+    return [*shared, *definition.middleware]
+
+
+def steps_of(project: Project, definition: EndpointDef | ViewDef) -> Iterator[tuple[Kind, Fields]]:
+    """Yield every step of an endpoint or a view, of its middleware and its own, as its kind and its fields."""
+    middleware = {one.name: one for one in project.middleware}
+    own = definition.steps if isinstance(definition, EndpointDef) else ()
+    return kinds_in([*chain_of(project, definition), *own], middleware)
 
 
 def _endpoint(project: Project, said: EndpointDef) -> dict[str, Any]:
@@ -30,7 +38,7 @@ def _endpoint(project: Project, said: EndpointDef) -> dict[str, Any]:
         "methods": [said.method],
         "path": f"/api{said.path}",
         "access": access_level(said.access).described,
-        "middleware": chain_of(project, said),
+        "middleware": [use.use for use in chain_of(project, said)],
         "writes": sorted(tables_written(project, said)),
     }
 
@@ -43,7 +51,7 @@ def _view_of(project: Project) -> Any:
             "allow": list(said.allow),
             "path": f"/rest/v1/{said.name}",
             "access": access_level(said.access).described,
-            "middleware": chain_of(project, said),
+            "middleware": [use.use for use in chain_of(project, said)],
             "filter": said.filter,
             "writes": [said.table] if set(said.allow) - {"select"} else [],
         }
@@ -53,9 +61,7 @@ def _view_of(project: Project) -> Any:
 
 def tables_written(project: Project, said: EndpointDef) -> frozenset[str]:
     """Name the tables that an endpoint writes, by its middleware or by itself."""
-    middleware: Mapping[str, MiddlewareDef] = {one.name: one for one in project.middleware}
-    uses = [{"do": "call", "use": name} for name in chain_of(project, said)]
-    return written_tables([*uses, *said.steps], middleware)
+    return frozenset(kind.said(fields, Means.TABLE) for kind, fields in steps_of(project, said) if kind.writes)
 
 
 def table(surface: Sequence[Mapping[str, Any]]) -> str:

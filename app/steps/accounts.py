@@ -1,6 +1,6 @@
 """What the steps of custom sign-in share: the auth core, sessions as rules see them, the rows of people."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.relations.select import select_by_id
 from app.relations.source import table_source
 from app.relations.values import Value
 from app.steps.context import Context
+from app.steps.kind import Fields, Pause
 from app.steps.refusals import RowNotFound
 from app.steps.running import Call
 from app.steps.settings import compile_settings
@@ -33,13 +34,13 @@ def text_of(key: str, said: str, context: Context) -> Evaluator | None:
     return None if expression is None else compile_value(expression)
 
 
-def may_wait(context: Context) -> bool:
-    """Report a step that hashes a password where it would hold a transaction open meanwhile."""
-    if not (context.before.wrote or context.before.locked):
-        return True
-    hint = "put it before the first step that writes or locks"
-    context.findings.report(context.place, "a password is hashed here, and rows would stay locked meanwhile", hint)
-    return False
+def hashes(applies: Callable[[Fields], bool]) -> Pause:
+    """Say of a kind that a password is hashed, for which the transaction is let go."""
+    told = (
+        "a password is hashed here, and rows would stay locked meanwhile",
+        "put it before the first step that writes or locks",
+    )
+    return Pause(applies=applies, write=told, lock=told)
 
 
 async def let_go(call: Call) -> None:

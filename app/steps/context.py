@@ -4,11 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import Field, ValidationError
-
 from app.definitions.answers import MAX_BYTES
 from app.definitions.middleware import MiddlewareDef
-from app.definitions.names import Definition
 from app.definitions.steps import StepDef
 from app.expressions.check import Expression, Scope
 from app.expressions.types import BOOL, Type
@@ -156,74 +153,3 @@ class Context:
     def condition(self, key: str, text: str) -> Expression | None:
         """Check a condition that is evaluated in process."""
         return self.expression(key, text, BOOL)
-
-
-class StepBody(Definition):
-    """The base of the fields that a kind takes."""
-
-
-Fields = Mapping[str, Any]
-"""What a definition says of a step, beside what every kind takes."""
-
-
-def always(_said: Fields) -> bool:
-    """Hold of a kind whatever a step of it says."""
-    return True
-
-
-def never(_said: Fields) -> bool:
-    """Hold of no step of a kind."""
-    return False
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of step: the fields it takes and the check that also compiles it.
-
-    `writes` says whether it writes its `table`, `deletes` whether rows go by that, `changes_users` whether it writes
-    `users`, `repeats` whether it runs its nested steps more than once.
-    `refuses` says of a step's fields whether it may end a request with a refusal: so it is, unless the kind proves that
-    it isn't. What steps inside it refuse is theirs, and a value without an answer is a fault, no refusal.
-    `grows` says whether it refuses only where it finds no row: whoever gets past it does so too where there are more.
-    `lasts` says whether what it does has happened even where a later step refuses, `picks` whether it takes only some
-    of the rows that its condition holds for, and so takes others where fewer are left.
-    """
-
-    body: type[StepBody]
-    compile: Callable[[Any, Context], Step | None]
-    writes: bool = False
-    deletes: bool = False
-    changes_users: bool = False
-    repeats: bool = False
-    refuses: Callable[[Fields], bool] = always
-    grows: bool = False
-    lasts: Callable[[Fields], bool] = never
-    picks: Callable[[Fields], bool] = never
-
-
-class ReadsFrom(StepBody):
-    """A step that reads `from` a table or view."""
-
-    from_: str = Field(alias="from")
-
-
-def read_body(kind: Kind, step: StepDef, context: Context) -> Any:
-    """Read a step's fields as its kind's; None after findings."""
-    try:
-        return kind.body.model_validate(step.fields)
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            _report(problem, kind, context)
-        return None
-
-
-def _report(problem: Any, kind: Kind, context: Context) -> None:
-    location = [str(part) for part in problem["loc"]]
-    known = [field.alias or name for name, field in kind.body.model_fields.items()]
-    if problem["type"] == "extra_forbidden":
-        context.findings.unknown(context.place, "field", location[-1], known)
-    elif problem["type"] == "missing":
-        context.report(location[-1], f"{location[-1]!r} is required")
-    else:
-        place = ".".join((context.place, *location))
-        context.findings.report(place, str(problem["msg"]).removeprefix("Value error, "))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.steps.context import Kind
+from app.steps.kind import Kind
 from app.steps.kinds.aggregate import AGGREGATE
 from app.steps.kinds.branch import IF
 from app.steps.kinds.call import CALL

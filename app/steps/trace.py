@@ -8,8 +8,6 @@ from typing import Any
 from app.errors import RowgateError
 from app.steps.redaction import hidden_in, redacted, without
 
-# Kinds that reach beyond the transaction, which no rollback undoes: a rehearsal leaves them out.
-BEYOND = frozenset({"http", "sign_up", "sign_in", "issue_session", "update_user"})
 _MISSING = object()
 
 
@@ -24,13 +22,17 @@ class RuleInfo:
 
 @dataclass(frozen=True, slots=True)
 class StepInfo:
-    """What a step is called in a trace; `binds` are the names it gives."""
+    """What a step is called in a trace; `binds` are the names it gives.
+
+    One that `is_beyond` the transaction is undone by no rollback: a rehearsal leaves it out.
+    """
 
     place: str
     kind: str
     name: str | None
     rules: tuple[RuleInfo, ...]
     binds: tuple[str, ...]
+    is_beyond: bool
 
 
 def rules_seen(rules: Iterable[RuleInfo], env: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -142,7 +144,7 @@ class Trace:
         self._open = entry
         began = time.perf_counter_ns()
         try:
-            if info.kind in BEYOND:
+            if info.is_beyond:
                 entry.decision = "stubbed"
                 call.env.update(dict.fromkeys(info.binds))
             elif (pending := run(call)) is not None:

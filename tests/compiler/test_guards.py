@@ -1,5 +1,6 @@
 """A guard that is taken away, weakened or moved is called wider: for every kind of step, and over random chains."""
 
+import dataclasses
 import os
 import random
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from app.compiler.check import check_project
 from app.definitions.project import Project, parse_project
 from app.review.effects import effects
-from app.steps.context import Kind, always, never
+from app.steps.kind import Asks, always, never
 from app.steps.registry import KINDS
 from tests.compiler.chains import Chains, changed, taken_away
 from tests.compiler.worlds import Run, World, world
@@ -202,8 +203,8 @@ def test_what_a_kind_proves_it_by(kind: str, refusing: dict[str, Any], not_refus
     assert not KINDS[kind].refuses(not_refusing)
 
 
-def test_a_kind_that_says_nothing_of_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(KINDS, "knock", Kind(KINDS["set"].body, KINDS["set"].compile))
+def test_a_kind_that_may_refuse_counts_as_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "knock", dataclasses.replace(KINDS["set"], refuses=always, asks=Asks.RULE))
     knock = {"do": "knock", "values": {"x": 1}}
     assert is_wider(beside(knock), beside())
     assert is_wider(beside(knock), beside({**knock, "when": "input.count > 1"}))

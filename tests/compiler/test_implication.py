@@ -6,7 +6,8 @@ import pytest
 
 from app.expressions.parse import parse
 from app.expressions.syntax import Binary, Literal, Logic, Name, Node
-from app.review.implication import Untrue, all_of, any_of, implies
+from app.expressions.trees import HERE
+from app.review.implication import Passes, Untrue, all_of, any_of, implies
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,14 @@ def test_a_rule_of_many_levels_is_compared_in_no_time() -> None:
         return name if levels == 0 else f"({tower(levels - 1, name)} || x{levels}) && y{levels} && z{levels}"
 
     assert not implies(parse(tower(20, "a")), parse(tower(20, "b")))
+
+
+def test_a_step_that_reads_elsewhere_is_never_taken_for_the_one_before_it() -> None:
+    """What is kept of one question is kept of trees that are still there."""
+
+    def passes(table: str, rows: str) -> Passes:
+        return Passes(**HERE, what=f"reads {table}", rows=parse(rows), rest=(), grows=True)
+
+    both: list[Node] = [passes("things", "item.n == 1"), passes("members", "item.n == 2 && item.on")]
+    assert not implies(all_of(both), passes("things", "item.n == 2"))
+    assert implies(all_of([both[1], passes("things", "item.n == 2 && item.on")]), passes("things", "item.n == 2"))

@@ -1,6 +1,6 @@
 """`aggregate`: sums, counts and the like over rows, of all of them or by group."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,8 +11,10 @@ from app.relations.aggregate import Aggregated, aggregate_rows, aggregated_type
 from app.relations.locks import Reading
 from app.relations.rules import has_sql
 from app.relations.source import Source
-from app.steps.context import Context, Kind, ReadsFrom, Step, never
+from app.steps.chosen import SomeRows
+from app.steps.context import Context, Step
 from app.steps.holding import held_read
+from app.steps.kind import READS, Kind, Means, never
 from app.steps.running import Call
 
 MOST_GROUPS = 1000
@@ -42,13 +44,11 @@ class AggregateValue(Definition):
         return function, getattr(self, function)  # type: ignore[return-value]
 
 
-class AggregateBody(ReadsFrom):
+class AggregateBody(SomeRows):
     """`from`, `where`, `group_by`, `values`, `as`."""
 
-    where: OptionalExpression = None
-    group_by: Items[Name] = ()
-    values: dict[BoundName, AggregateValue] = Field(min_length=1)
-    as_: BoundName = Field(alias="as")
+    group_by: Annotated[Items[Name], Means.SHAPE] = ()
+    values: Annotated[dict[BoundName, AggregateValue], Means.SHAPE] = Field(min_length=1)
 
 
 def _compile(body: AggregateBody, context: Context) -> Step | None:
@@ -93,4 +93,13 @@ def _value(name: str, value: AggregateValue, source: Source, context: Context) -
     return Aggregated(function, expression, kind)
 
 
-AGGREGATE = Kind(AggregateBody, _compile, refuses=never)
+AGGREGATE = Kind(
+    body=AggregateBody,
+    compile=_compile,
+    refuses=never,
+    asks=None,
+    rules=None,
+    does=READS,
+    answers=False,
+    pauses=None,
+)

@@ -1,5 +1,7 @@
 """`if`: runs one chain where a condition holds, and another where it doesn't or is unknown."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from app.definitions.expression_text import ExpressionText
@@ -7,16 +9,17 @@ from app.definitions.names import Items
 from app.definitions.steps import StepDef
 from app.expressions.evaluate import compile_condition
 from app.expressions.types import DYN, Type
-from app.steps.context import Context, Kind, Step, StepBody, never
+from app.steps.context import Context, Step
+from app.steps.kind import Kind, Means, StepBody, never
 from app.steps.running import Call, run_chain
 
 
 class IfBody(StepBody):
     """`when`, `then`, `else`."""
 
-    when: ExpressionText
-    then: Items[StepDef] = Field(min_length=1)
-    else_: Items[StepDef] = Field(default=(), alias="else")
+    when: Annotated[ExpressionText, Means.CONDITION]
+    then: Annotated[Items[StepDef], Means.STEPS] = Field(min_length=1)
+    else_: Annotated[Items[StepDef], Means.OTHERWISE] = Field(default=(), alias="else")
 
 
 def _compile(body: IfBody, context: Context) -> Step | None:
@@ -52,4 +55,13 @@ def _compile(body: IfBody, context: Context) -> Step | None:
     )
 
 
-IF = Kind(IfBody, _compile, refuses=never)
+IF = Kind(
+    body=IfBody,
+    compile=_compile,
+    refuses=never,
+    asks=None,
+    rules=None,
+    does=None,
+    answers=False,
+    pauses=None,
+)

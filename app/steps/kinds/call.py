@@ -1,21 +1,22 @@
 """`call`: runs a middleware's steps as a subroutine; what they bind stays theirs, or becomes one value by `as`."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from app.definitions.names import BoundName, Name
 from app.expressions.types import Record
-from app.steps.context import Context, Kind, Step, StepBody, never
+from app.steps.context import Context, Step
+from app.steps.kind import Kind, MayBind, Means, StepBody, never
 from app.steps.running import Call, run_chain
 
 
 class CallBody(StepBody):
     """`use`, `with`, `as`."""
 
-    use: Name
-    arguments: dict[BoundName, Any] = Field(default_factory=dict, alias="with")
-    as_: BoundName | None = Field(default=None, alias="as")
+    use: Annotated[Name, Means.USES]
+    arguments: Annotated[dict[BoundName, Any], Means.WITH] = Field(default_factory=dict, alias="with")
+    as_: MayBind = Field(default=None, alias="as")
 
 
 def _compile(body: CallBody, context: Context) -> Step | None:
@@ -50,4 +51,13 @@ def _compile(body: CallBody, context: Context) -> Step | None:
     )
 
 
-CALL = Kind(CallBody, _compile, refuses=never)
+CALL = Kind(
+    body=CallBody,
+    compile=_compile,
+    refuses=never,
+    asks=None,
+    rules=None,
+    does=None,
+    answers=False,
+    pauses=None,
+)

@@ -1,60 +1,27 @@
 """`delete`: the row with an id, or the rows that a condition holds for."""
 
-from typing import Literal, Self
-
-from pydantic import Field, model_validator
-
-from app.definitions.expression_text import OptionalExpression
-from app.definitions.names import BoundName, Name
-from app.relations.locks import Reading
 from app.relations.source import table_source
 from app.relations.write import delete_rows
-from app.steps.context import Context, Kind, Step, StepBody
-from app.steps.holding import NOTHING, holding
-from app.steps.running import Call
-from app.steps.written import binds_written, written
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Does, Kind, Rows, always, never
+from app.steps.written import WrittenRows, compile_written
 
 
-class DeleteBody(StepBody):
-    """`table`, `id` or `where`, `expect`, `as`; `expect: one` makes none a 404 and is the default with `id`."""
-
-    table: Name
-    id: OptionalExpression = None
-    where: OptionalExpression = None
-    expect: Literal["one", "any"] | None = None
-    as_: BoundName | None = Field(default=None, alias="as")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.id is None) == (self.where is None):
-            msg = "say which rows: either by id or by where (`where: true` is all of them)"
-            raise ValueError(msg)
-        return self
-
-
-def _compile(body: DeleteBody, context: Context) -> Step | None:
+def _compile(body: WrittenRows, context: Context) -> Step | None:
     table = context.table(body.table)
-    if table is None:
+    condition = None if table is None else context.which(body.id, body.where, table_source(table))
+    if table is None or condition is None:
         return None
-    source = table_source(table)
-    condition = context.which(body.id, body.where, source)
-    if condition is None:
-        return None
-    statement = delete_rows(table, condition, context.max_bytes)
-    one = body.expect == "one" or (body.expect is None and body.id is not None)
-    name = body.as_
-    # Whether it found any, a later step can ask where the chain goes on without.
-    held = NOTHING if one or name is None else holding(context, Reading(source, condition))
-
-    async def delete(call: Call) -> None:
-        await held.take(call)
-        rows = written(await call.db.rows(statement, call.env), one=one)
-        if name is not None:
-            call.env[name] = rows
-
-    binds = binds_written(name, table, one=one)
-    undoes = one and body.where is not None
-    return Step(delete, binds, statements=1 + held.statements, writes=True, undoes=undoes, measured=True)
+    return compile_written(body, context, table, condition, delete_rows(table, condition, context.max_bytes))
 
 
-DELETE = Kind(DeleteBody, _compile, writes=True, deletes=True)
+DELETE = Kind(
+    body=WrittenRows,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.FAILS,
+    rules=None,
+    does=Does(words="deletes", rows=Rows.GONE, lasts=never, picks=never, is_beyond=False),
+    answers=False,
+    pauses=None,
+)

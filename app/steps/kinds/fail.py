@@ -1,8 +1,11 @@
 """`fail`: refuses and ends; whatever was written is rolled back."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
-from app.steps.context import Context, Kind, Step, StepBody
+from app.expressions.trees import literal
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
 from app.steps.refusals import RefusalCode, RefusalStatus, StepFailed, compile_message, message_of, refusal_class
 from app.steps.running import Call
 
@@ -12,9 +15,9 @@ _DEFAULT = "The request can't be carried out."
 class FailBody(StepBody):
     """`status`, `code`, `message`."""
 
-    status: RefusalStatus
-    code: RefusalCode | None = None
-    message: Any = None
+    status: Annotated[RefusalStatus, Means.LOOKS]
+    code: Annotated[RefusalCode | None, Means.LOOKS] = None
+    message: Annotated[Any, Means.LOOKS] = None
 
 
 def _compile(body: FailBody, context: Context) -> Step | None:
@@ -29,4 +32,17 @@ def _compile(body: FailBody, context: Context) -> Step | None:
     return Step(fail)
 
 
-FAIL = Kind(FailBody, _compile)
+def _rules(_said: Fields, _read: Reader) -> Iterator[Stated]:
+    yield Stated(literal(False), "fail")
+
+
+FAIL = Kind(
+    body=FailBody,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.END,
+    rules=_rules,
+    does=None,
+    answers=False,
+    pauses=None,
+)

@@ -1,35 +1,27 @@
 """`fetch`: one row of a table or view, locked where the request writes its table later."""
 
 from dataclasses import replace
-from typing import Self
+from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from app.definitions.expression_text import OptionalExpression
-from app.definitions.names import BoundName
 from app.relations.locks import Reading
 from app.relations.select import select_row
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.chosen import ChosenRows
+from app.steps.context import Context, Step
 from app.steps.holding import held_read
+from app.steps.kind import READS, Asks, Binds, Kind, Means, ReadsFrom
 from app.steps.refusals import RowNotFound
 from app.steps.running import Call
 
 
-class FetchBody(ReadsFrom):
+class FetchBody(ReadsFrom, ChosenRows):
     """`from`, `id` or `where`, `as`, `lock`, `optional`."""
 
-    id: OptionalExpression = None
-    where: OptionalExpression = None
-    as_: BoundName = Field(alias="as")
-    lock: bool = False
-    optional: bool = False
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.id is None) == (self.where is None):
-            msg = "say which row: either by id or by where"
-            raise ValueError(msg)
-        return self
+    unsaid: ClassVar[str] = "say which row: either by id or by where"
+    as_: Binds = Field(alias="as")
+    lock: Annotated[bool, Means.LOOKS] = False
+    optional: Annotated[bool, Means.VALUE] = False
 
 
 def _compile(body: FetchBody, context: Context) -> Step | None:
@@ -65,9 +57,12 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
 
 
 FETCH = Kind(
-    FetchBody,
-    _compile,
+    body=FetchBody,
+    compile=_compile,
     refuses=lambda said: not said.get("optional"),
-    grows=True,
-    picks=lambda said: said.get("id") is None,
+    asks=Asks.FAILS,
+    rules=None,
+    does=replace(READS, picks=lambda said: said.get("id") is None, grows=True),
+    answers=False,
+    pauses=None,
 )

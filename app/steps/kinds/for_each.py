@@ -1,6 +1,6 @@
 """`for_each`: runs steps for each item of a list, at most so many times."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -9,8 +9,10 @@ from app.definitions.expression_text import ExpressionText
 from app.definitions.names import BoundName, Items
 from app.definitions.steps import StepDef
 from app.expressions.evaluate import compile_value
+from app.expressions.trees import less, literal, term
 from app.expressions.types import DYN, ListOf, Type
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
 from app.steps.refusals import TooManyItems
 from app.steps.running import Call, run_chain
 
@@ -20,10 +22,10 @@ MOST_ITEMS = 1000
 class ForEachBody(StepBody):
     """`each`, `as`, `steps`, `limit`."""
 
-    each: ExpressionText
-    as_: BoundName = Field(alias="as")
-    steps: Items[StepDef] = Field(min_length=1)
-    limit: Annotated[int, Field(ge=1, le=MOST_ITEMS)] = MOST_ITEMS
+    each: Annotated[ExpressionText, Means.EACH]
+    as_: Annotated[BoundName, Means.ITEM] = Field(alias="as")
+    steps: Annotated[Items[StepDef], Means.STEPS] = Field(min_length=1)
+    limit: Annotated[int, Field(ge=1, le=MOST_ITEMS), Means.VALUE] = MOST_ITEMS
 
 
 def _compile(body: ForEachBody, context: Context) -> Step | None:
@@ -79,4 +81,18 @@ def _may_call_out(steps: Sequence[Step], context: Context) -> bool:
     return True
 
 
-FOR_EACH = Kind(ForEachBody, _compile, repeats=True)
+def _rules(said: Fields, read: Reader) -> Iterator[Stated]:
+    items = term("items", read.rule(said["each"]))
+    yield Stated(less(items, literal(said.get("limit", MOST_ITEMS))), f"for_each {said['each']}")
+
+
+FOR_EACH = Kind(
+    body=ForEachBody,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.FAILS,
+    rules=_rules,
+    does=None,
+    answers=False,
+    pauses=None,
+)

@@ -4,12 +4,11 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
 
 from pydantic import Field, model_validator
 
-from app.definitions.names import BoundName
 from app.expressions.types import DYN, INT, STRING, MapOf, Record
 from app.http.json_answer import to_json
 from app.outward.client import OutwardAnswer, OutwardCall, bound_hosts, refuse_bad_status
@@ -18,7 +17,8 @@ from app.outward.outbox import Letter, add
 from app.relations.values import Value
 from app.secrets.sealed import Secret, load_secrets
 from app.secrets.uses import audit_uses
-from app.steps.context import Context, Fields, Kind, Step, StepBody
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Does, Fields, Kind, MayBind, Means, Pause, Rows, StepBody, never
 from app.steps.running import Call
 
 ANSWER = Record("answer", {"status": INT, "headers": MapOf(STRING, STRING), "body": DYN, "error": STRING})
@@ -36,17 +36,17 @@ _KEPT = frozenset({
 class HttpBody(StepBody):
     """`method`, `url`, `headers`, `json` or `form`, `timeout`, `retries`, `on_error`, `as`, `after: commit`, `sign`."""
 
-    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-    url: Any
-    headers: dict[str, Any] = Field(default_factory=dict)
-    json_: Any = Field(default=None, alias="json")
-    form: dict[str, Any] | None = None
-    timeout: float = Field(default=5, gt=0, le=60)
-    retries: int = Field(default=0, ge=0, le=5)
-    on_error: Literal["fail", "bind"] = "fail"
-    as_: BoundName | None = Field(default=None, alias="as")
-    after: Literal["commit"] | None = None
-    sign: str | None = None
+    method: Annotated[Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"], Means.VALUE]
+    url: Annotated[Any, Means.ADDRESS]
+    headers: Annotated[dict[str, Any], Means.VALUE] = Field(default_factory=dict)
+    json_: Annotated[Any, Means.VALUE] = Field(default=None, alias="json")
+    form: Annotated[dict[str, Any] | None, Means.VALUE] = None
+    timeout: Annotated[float, Means.LOOKS] = Field(default=5, gt=0, le=60)
+    retries: Annotated[int, Means.LOOKS] = Field(default=0, ge=0, le=5)
+    on_error: Annotated[Literal["fail", "bind"], Means.VALUE] = "fail"
+    as_: MayBind = Field(default=None, alias="as")
+    after: Annotated[Literal["commit"] | None, Means.VALUE] = None
+    sign: Annotated[str | None, Means.VALUE] = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -129,8 +129,7 @@ def _compile(body: HttpBody, context: Context) -> Step | None:
     said = _said(body, context)
     if body.after is not None:
         return None if said is None else _after_commit(said, context.place)
-    placed = _may_stand_here(context)
-    if said is None or not placed:
+    if said is None:
         return None
     name, place, needed, binds = body.as_, context.place, said.secrets, body.on_error == "bind"
 
@@ -153,7 +152,7 @@ def _compile(body: HttpBody, context: Context) -> Step | None:
         if name is not None:
             call.env[name] = _bound(answer, error)
 
-    return Step(http, {name: ANSWER} if name is not None else {}, calls_out=True)
+    return Step(http, {name: ANSWER} if name is not None else {})
 
 
 async def _used(call: Call, names: frozenset[str], place: str, connection: Any) -> Mapping[str, Secret]:
@@ -210,29 +209,32 @@ def _header(name: str, said: Any, context: Context) -> Value | None:
     return context.value(f"headers.{name}", said)
 
 
-def _may_stand_here(context: Context) -> bool:
-    """Report a call that would have to hold the transaction open."""
-    if context.before.wrote:
-        hint = "call before the first step that writes"
-        context.findings.report(context.place, "a call can't come after a step that writes", hint)
-    elif context.before.locked:
-        hint = "fetch without lock before the call; what a later step writes is checked again behind it"
-        context.findings.report(
-            context.place, "a call can't come after lock: true or a quota, whose lock it would end", hint
-        )
-    else:
-        return True
-    return False
-
-
 def _at_once(said: Fields) -> bool:
     """Say whether the call is made when the step runs: then the transaction has ended before it."""
     return said.get("after") is None
 
 
+def _seconds(said: Fields) -> float:
+    timeout = said.get("timeout")
+    return timeout if _at_once(said) and isinstance(timeout, int | float) else 0.0
+
+
 HTTP = Kind(
-    HttpBody,
-    _compile,
+    body=HttpBody,
+    compile=_compile,
     refuses=lambda said: _at_once(said) and said.get("on_error") != "bind",
-    lasts=_at_once,
+    asks=Asks.FAILS,
+    rules=None,
+    does=Does(
+        words="calls another service", rows=Rows.NONE, lasts=_at_once, picks=never, is_beyond=True, waits=_seconds
+    ),
+    answers=False,
+    pauses=Pause(
+        applies=_at_once,
+        write=("a call can't come after a step that writes", "call before the first step that writes"),
+        lock=(
+            "a call can't come after lock: true or a quota, whose lock it would end",
+            "fetch without lock before the call; what a later step writes is checked again behind it",
+        ),
+    ),
 )

@@ -1,12 +1,12 @@
 """`insert`: a row into a table, or many by one statement."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from app.database.statement import Statement
-from app.definitions.names import BoundName, Definition, Items, Name
+from app.definitions.names import Definition, Items, Name
 from app.expressions.check import Expression
 from app.expressions.evaluate import compile_value
 from app.expressions.syntax import Comprehension, MapLiteral
@@ -14,7 +14,8 @@ from app.expressions.syntax import Literal as Constant
 from app.expressions.types import ListOf, Record, Type, assignable, describe
 from app.relations.schema import Table
 from app.relations.write import OnConflict, insert_given, insert_row, insert_rows, rows_json, unwritable
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Does, Kind, MayBind, Means, Rows, StepBody, always, never
 from app.steps.refusals import TooManyItems
 from app.steps.running import Call
 from app.steps.settings import compile_settings
@@ -33,11 +34,11 @@ class ConflictBody(Definition):
 class InsertBody(StepBody):
     """`table`, `set` or `rows`, `on_conflict`, `as`."""
 
-    table: Name
-    set: dict[Name, Any] | None = None
-    rows: str | Items[dict[Name, Any]] | None = None
-    on_conflict: ConflictBody | None = None
-    as_: BoundName | None = Field(default=None, alias="as")
+    table: Annotated[Name, Means.TABLE]
+    set: Annotated[dict[Name, Any] | None, Means.COLUMNS] = None
+    rows: Annotated[str | Items[dict[Name, Any]] | None, Means.COLUMNS] = None
+    on_conflict: Annotated[ConflictBody | None, Means.VALUE] = None
+    as_: MayBind = Field(default=None, alias="as")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -184,4 +185,13 @@ def _conflict(said: ConflictBody, table: Table, context: Context) -> OnConflict 
     return OnConflict(said.columns, update=said.do == "update")
 
 
-INSERT = Kind(InsertBody, _compile, writes=True)
+INSERT = Kind(
+    body=InsertBody,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.FAILS,
+    rules=None,
+    does=Does(words="inserts", rows=Rows.WRITTEN, lasts=never, picks=never, is_beyond=False),
+    answers=False,
+    pauses=None,
+)

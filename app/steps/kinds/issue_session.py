@@ -1,6 +1,6 @@
 """`issue_session`: opens a session for a person whom the chain has made sure of by other means."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -8,11 +8,11 @@ from app.audit.writing import audit
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.sessions import OpenedSession, open_session
 from app.definitions.expression_text import ExpressionText
-from app.definitions.names import BoundName
 from app.expressions.evaluate import compile_value
 from app.expressions.types import UUID
 from app.steps.accounts import SESSION, session_of
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Does, Kind, MayBind, Means, Rows, StepBody, always, never
 from app.steps.refusals import RowNotFound
 from app.steps.running import Call
 
@@ -23,8 +23,8 @@ _OPEN = "SELECT disabled_at IS NOT NULL FROM rowgate.accounts WHERE user_id = $1
 class IssueSessionBody(StepBody):
     """`user`, `as`."""
 
-    user: ExpressionText
-    as_: BoundName | None = Field(default=None, alias="as")
+    user: Annotated[ExpressionText, Means.RULE]
+    as_: MayBind = Field(default=None, alias="as")
 
 
 def _compile(body: IssueSessionBody, context: Context) -> Step | None:
@@ -53,4 +53,13 @@ def _compile(body: IssueSessionBody, context: Context) -> Step | None:
     return Step(issue_session, {name: SESSION} if name is not None else {}, statements=3, writes=True, undoes=True)
 
 
-ISSUE_SESSION = Kind(IssueSessionBody, _compile)
+ISSUE_SESSION = Kind(
+    body=IssueSessionBody,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.FAILS,
+    rules=None,
+    does=Does(words="issues sessions", rows=Rows.NONE, lasts=never, picks=never, is_beyond=True),
+    answers=False,
+    pauses=None,
+)

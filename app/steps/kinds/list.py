@@ -1,32 +1,30 @@
 """`list`: rows of a table or view, in order, a bounded number of them."""
 
-from typing import Any
-
-from pydantic import Field
+from dataclasses import replace
+from typing import Annotated, Any
 
 from app.database.statement import Evaluator
-from app.definitions.expression_text import OptionalExpression
-from app.definitions.names import BoundName, Items
+from app.definitions.names import Items
 from app.expressions.types import INT, ListOf
 from app.relations.locks import Reading
 from app.relations.rules import order_by
 from app.relations.select import select_rows
 from app.relations.source import Source
-from app.steps.context import Context, Kind, ReadsFrom, Step, never
+from app.steps.chosen import SomeRows
+from app.steps.context import Context, Step
 from app.steps.holding import held_read
+from app.steps.kind import READS, Kind, Means, never
 from app.steps.running import Call
 
 MOST_ROWS = 1000
 
 
-class ListBody(ReadsFrom):
+class ListBody(SomeRows):
     """`from`, `where`, `order`, `limit`, `offset`, `as`."""
 
-    where: OptionalExpression = None
-    order: Items[str] = ()
-    limit: Any = None
-    offset: Any = None
-    as_: BoundName = Field(alias="as")
+    order: Annotated[Items[str], Means.LOOKS] = ()
+    limit: Annotated[Any, Means.LOOKS] = None
+    offset: Annotated[Any, Means.LOOKS] = None
 
 
 def _compile(body: ListBody, context: Context) -> Step | None:
@@ -73,4 +71,13 @@ def _at_least_zero(said: Any, context: Context) -> Evaluator | None:
     return lambda env: max(0, evaluate(env) or 0)
 
 
-LIST = Kind(ListBody, _compile, refuses=never, picks=lambda said: bool({"limit", "offset"} & set(said)))
+LIST = Kind(
+    body=ListBody,
+    compile=_compile,
+    refuses=never,
+    asks=None,
+    rules=None,
+    does=replace(READS, picks=lambda said: bool({"limit", "offset"} & set(said))),
+    answers=False,
+    pauses=None,
+)

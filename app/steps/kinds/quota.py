@@ -1,16 +1,19 @@
 """`quota`: at most so many rows, counted where they are held, when it is reached and again before the commit."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from app.definitions.expression_text import ExpressionText
+from app.expressions.trees import less, rows
 from app.expressions.types import INT
 from app.relations.locks import Reading
 from app.relations.select import count_rows
-from app.steps.context import Context, Kind, ReadsFrom, Step
+from app.steps.context import Context, Step
 from app.steps.holding import held_read
+from app.steps.kind import Asks, Fields, Kind, Means, Reader, ReadsFrom, Stated, always
 from app.steps.refusals import OverQuota, RefusalCode, RefusalStatus, compile_message, message_of, refusal_class
 from app.steps.running import Call
 
@@ -20,11 +23,11 @@ _DEFAULT = "There are as many of these as may be."
 class QuotaBody(ReadsFrom):
     """`max`, `from`, `where`, `status`, `code`, `message`."""
 
-    max_: Any = Field(alias="max")
-    where: ExpressionText
-    status: RefusalStatus | None = None
-    code: RefusalCode | None = None
-    message: Any = None
+    max_: Annotated[Any, Means.VALUE] = Field(alias="max")
+    where: Annotated[ExpressionText, Means.WHERE]
+    status: Annotated[RefusalStatus | None, Means.LOOKS] = None
+    code: Annotated[RefusalCode | None, Means.LOOKS] = None
+    message: Annotated[Any, Means.LOOKS] = None
 
 
 def _compile(body: QuotaBody, context: Context) -> Step | None:
@@ -63,4 +66,19 @@ def _compile(body: QuotaBody, context: Context) -> Step | None:
     return Step(quota, statements=read.statements + 1, locks=read.holding.hold is not None)
 
 
-QUOTA = Kind(QuotaBody, _compile)
+def _rules(said: Fields, read: Reader) -> Iterator[Stated]:
+    counted = rows(read.called(said["from"]), read.rule(said["where"], said["from"]))
+    told = f"quota of {said['max']} {said['from']} where {said['where']}"
+    yield Stated(less(counted, read.value(said["max"])), told)
+
+
+QUOTA = Kind(
+    body=QuotaBody,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.LIMIT,
+    rules=_rules,
+    does=None,
+    answers=False,
+    pauses=None,
+)

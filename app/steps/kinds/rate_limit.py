@@ -1,8 +1,9 @@
 """`rate_limit`: so many requests in a time, counted by the user, else the address, or by what the admin says."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,12 +11,14 @@ from app.database.statement import Evaluator
 from app.definitions.expression_text import OptionalExpression
 from app.expressions.evaluate import compile_value
 from app.expressions.operations import EvaluationError
+from app.expressions.trees import less, literal, term
 from app.expressions.types import INT, STRING
 from app.limits.headers import limit_headers
 from app.limits.limiter import BadLimit, Limit, Outcome, parse_limit
 from app.limits.store_watch import StoreUnavailable
 from app.relations.values import Value
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody
 from app.steps.refusals import RateLimited
 from app.steps.running import Call, Counting
 
@@ -29,14 +32,14 @@ class RateLimitBody(StepBody):
     `on_store_failure` says what happens where nothing can be counted.
     """
 
-    limit: Any
-    by: OptionalExpression = None
-    scope: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_.-]{0,62}$")
-    cost: Any = None
-    count: Literal["all", "failures"] = "all"
-    message: str = "Too many requests."
-    dry_run: bool = False
-    on_store_failure: Literal["refuse", "allow"] = "refuse"
+    limit: Annotated[Any, Means.VALUE]
+    by: Annotated[OptionalExpression, Means.RULE] = None
+    scope: Annotated[str | None, Means.VALUE] = Field(default=None, pattern=r"^[a-z][a-z0-9_.-]{0,62}$")
+    cost: Annotated[Any, Means.VALUE] = None
+    count: Annotated[Literal["all", "failures"], Means.VALUE] = "all"
+    message: Annotated[str, Means.LOOKS] = "Too many requests."
+    dry_run: Annotated[bool, Means.VALUE] = False
+    on_store_failure: Annotated[Literal["refuse", "allow"], Means.VALUE] = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +129,25 @@ def _key(evaluate: Evaluator) -> Any:
     return key
 
 
-RATE_LIMIT = Kind(RateLimitBody, _compile, refuses=lambda said: not said.get("dry_run"))
+def _rules(said: Fields, read: Reader) -> Iterator[Stated]:
+    by = literal(None) if said.get("by") is None else read.rule(said["by"])
+    rest = [read.value(said.get(key)) for key in ("scope", "cost", "count", "on_store_failure")]
+    limit, told = read.value(said["limit"]), f"rate_limit {said['limit']}"
+    try:
+        known = parse_limit(getattr(limit, "value", None))
+    except BadLimit:
+        yield Stated(less(term("hits", by, *rest), limit), told)
+        return
+    yield Stated(less(term("hits", by, *rest, literal(known.period)), literal(known.amount)), told)
+
+
+RATE_LIMIT = Kind(
+    body=RateLimitBody,
+    compile=_compile,
+    refuses=lambda said: not said.get("dry_run"),
+    asks=Asks.LIMIT,
+    rules=_rules,
+    does=None,
+    answers=False,
+    pauses=None,
+)

@@ -1,10 +1,12 @@
 """`require`: goes on if a condition holds; else, and where the answer is unknown, refuses."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from app.definitions.expression_text import ExpressionText
 from app.expressions.evaluate import compile_condition
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
 from app.steps.refusals import RefusalCode, RefusalStatus, StepRefused, compile_message, message_of, refusal_class
 from app.steps.running import Call
 
@@ -14,10 +16,10 @@ _DEFAULT = "This is not allowed."
 class RequireBody(StepBody):
     """`that`, `status`, `code`, `message`."""
 
-    that: ExpressionText
-    status: RefusalStatus | None = None
-    code: RefusalCode | None = None
-    message: Any = None
+    that: Annotated[ExpressionText, Means.RULE]
+    status: Annotated[RefusalStatus | None, Means.LOOKS] = None
+    code: Annotated[RefusalCode | None, Means.LOOKS] = None
+    message: Annotated[Any, Means.LOOKS] = None
 
 
 def _compile(body: RequireBody, context: Context) -> Step | None:
@@ -35,4 +37,17 @@ def _compile(body: RequireBody, context: Context) -> Step | None:
     return Step(require)
 
 
-REQUIRE = Kind(RequireBody, _compile)
+def _rules(said: Fields, read: Reader) -> Iterator[Stated]:
+    yield Stated(read.rule(said["that"]), said["that"])
+
+
+REQUIRE = Kind(
+    body=RequireBody,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.RULE,
+    rules=_rules,
+    does=None,
+    answers=False,
+    pauses=None,
+)

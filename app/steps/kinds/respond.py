@@ -1,14 +1,17 @@
 """`respond`: answers and ends; whatever was written is committed."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from app.database.faults import AnswerTooLarge
 from app.database.statement import Evaluator
+from app.expressions.trees import term
 from app.expressions.types import BOOL, INT, STRING, UUID, Enum
 from app.http.json_answer import to_json
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody
 from app.steps.running import Answer, Call
 
 # What frames the answer, or is decided by the server itself, is not an admin's to set.
@@ -22,9 +25,9 @@ _BODILESS = frozenset({204, 205, 304})
 class RespondBody(StepBody):
     """`status`, `body`, `headers`."""
 
-    status: int = Field(default=200, ge=200, le=599)
-    body: Any = None
-    headers: dict[str, Any] = Field(default_factory=dict)
+    status: Annotated[int, Means.LOOKS] = Field(default=200, ge=200, le=599)
+    body: Annotated[Any, Means.SHOWS] = None
+    headers: Annotated[dict[str, Any], Means.SHOWS] = Field(default_factory=dict)
 
 
 def _compile(body: RespondBody, context: Context) -> Step | None:
@@ -78,4 +81,18 @@ def _text(value: Any) -> str:
     return "".join(c if " " <= c <= "~" else " " if c.isspace() or c < " " else "?" for c in str(value)).strip()
 
 
-RESPOND = Kind(RespondBody, _compile, refuses=lambda said: said.get("status", 200) >= 400)
+def _rules(said: Fields, _read: Reader) -> Iterator[Stated]:
+    # A `fail` in its place is stricter, since it undoes what was written.
+    yield Stated(term("answered by a refusal"), f"respond {said.get('status')}")
+
+
+RESPOND = Kind(
+    body=RespondBody,
+    compile=_compile,
+    refuses=lambda said: said.get("status", 200) >= 400,
+    asks=Asks.FAILS,
+    rules=_rules,
+    does=None,
+    answers=True,
+    pauses=None,
+)

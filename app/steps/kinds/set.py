@@ -1,11 +1,12 @@
 """`set`: binds names to values."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from app.definitions.names import BoundName
-from app.steps.context import Context, Kind, Step, StepBody, never
+from app.steps.context import Context, Step
+from app.steps.kind import Kind, Means, StepBody, never
 from app.steps.running import Call
 
 
@@ -15,7 +16,7 @@ class SetBody(StepBody):
     A name whose whole value is an input that wasn't sent stands for that input: it is null, and counts as not sent.
     """
 
-    values: dict[BoundName, Any] = Field(min_length=1)
+    values: Annotated[dict[BoundName, Any], Means.NAMES] = Field(min_length=1)
 
 
 def _compile(body: SetBody, context: Context) -> Step | None:
@@ -39,4 +40,13 @@ def _compile(body: SetBody, context: Context) -> Step | None:
     return Step(set_values, binds, unsent=known.scope.unsent & binds.keys())
 
 
-SET = Kind(SetBody, _compile, refuses=never)
+SET = Kind(
+    body=SetBody,
+    compile=_compile,
+    refuses=never,
+    asks=None,
+    rules=None,
+    does=None,
+    answers=False,
+    pauses=None,
+)

@@ -1,6 +1,6 @@
 """`sign_in`: checks an address and a password under the auth core's limits, and opens a session."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -9,25 +9,24 @@ from app.auth.failures import attempt
 from app.auth.password_sign_in import SignInRefused, begin, stored_account, verify_noted
 from app.auth.sessions import OpenedSession
 from app.definitions.expression_text import ExpressionText
-from app.definitions.names import BoundName
-from app.steps.accounts import let_go, may_wait, person, person_statement, session_of, signed_in_type, text_of
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.accounts import hashes, let_go, person, person_statement, session_of, signed_in_type, text_of
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Does, Kind, MayBind, Means, Rows, StepBody, always, never
 from app.steps.running import Call
 
 
 class SignInBody(StepBody):
     """`email`, `password`, `as`."""
 
-    email: ExpressionText
-    password: ExpressionText
-    as_: BoundName | None = Field(default=None, alias="as")
+    email: Annotated[ExpressionText, Means.RULE]
+    password: Annotated[ExpressionText, Means.RULE]
+    as_: MayBind = Field(default=None, alias="as")
 
 
 def _compile(body: SignInBody, context: Context) -> Step | None:
     users = context.schema.tables["users"]
     email_of, password_of = (text_of(key, getattr(body, key), context) for key in ("email", "password"))
-    placed = may_wait(context)
-    if email_of is None or password_of is None or not placed:
+    if email_of is None or password_of is None:
         return None
     read, name = person_statement(users), body.as_
 
@@ -57,7 +56,16 @@ def _compile(body: SignInBody, context: Context) -> Step | None:
             call.env[name] = {"user": row, "session": session_of(accounts, opened)}
 
     binds = {name: signed_in_type(users)} if name is not None else {}
-    return Step(sign_in, binds, statements=3, writes=True, undoes=True, calls_out=True)
+    return Step(sign_in, binds, statements=3, writes=True, undoes=True)
 
 
-SIGN_IN = Kind(SignInBody, _compile)
+SIGN_IN = Kind(
+    body=SignInBody,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.FAILS,
+    rules=None,
+    does=Does(words="signs people in", rows=Rows.NONE, lasts=never, picks=never, is_beyond=True),
+    answers=False,
+    pauses=hashes(always),
+)

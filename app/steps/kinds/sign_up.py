@@ -1,6 +1,6 @@
 """`sign_up`: makes an account, and a session where no confirmation of the address is asked for."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -8,39 +8,40 @@ from app.audit.writing import audit
 from app.auth.accounts import create_user, new_credentials
 from app.auth.sessions import OpenedSession, open_session
 from app.definitions.expression_text import ExpressionText
-from app.definitions.names import BoundName, Name
+from app.definitions.names import Name
 from app.steps.accounts import (
     columns_given,
     compile_columns,
+    hashes,
     let_go,
-    may_wait,
     person,
     person_statement,
     session_of,
     signed_in_type,
     text_of,
 )
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Does, Kind, MayBind, Means, Rows, StepBody, always, never
 from app.steps.running import Call
 
 
 class SignUpBody(StepBody):
     """`email`, `password`, `set`, `as`."""
 
-    email: ExpressionText
-    password: ExpressionText
-    set: dict[Name, Any] = Field(default_factory=dict)
-    as_: BoundName | None = Field(default=None, alias="as")
+    email: Annotated[ExpressionText, Means.RULE]
+    password: Annotated[ExpressionText, Means.RULE]
+    set: Annotated[dict[Name, Any], Means.VALUE] = Field(default_factory=dict)
+    as_: MayBind = Field(default=None, alias="as")
 
 
 def _compile(body: SignUpBody, context: Context) -> Step | None:
     users = context.schema.tables["users"]
     email_of, password_of = (text_of(key, getattr(body, key), context) for key in ("email", "password"))
-    values, placed = compile_columns(body.set, context), may_wait(context)
+    values = compile_columns(body.set, context)
     missing = [name for name, column in users.columns.items() if column.required and name not in body.set]
     if missing:
         context.report("set", f"a new account needs {', '.join(missing)}", "set them, or give a default")
-    if email_of is None or password_of is None or values is None or missing or not placed:
+    if email_of is None or password_of is None or values is None or missing:
         return None
     read, name = person_statement(users), body.as_
 
@@ -63,7 +64,16 @@ def _compile(body: SignUpBody, context: Context) -> Step | None:
             call.env[name] = {"user": await person(call, read, user_id), "session": session}
 
     binds = {name: signed_in_type(users)} if name is not None else {}
-    return Step(sign_up, binds, statements=3, writes=True, undoes=True, calls_out=True)
+    return Step(sign_up, binds, statements=3, writes=True, undoes=True)
 
 
-SIGN_UP = Kind(SignUpBody, _compile, changes_users=True)
+SIGN_UP = Kind(
+    body=SignUpBody,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.FAILS,
+    rules=None,
+    does=Does(words="signs people up", rows=Rows.PEOPLE, lasts=never, picks=never, is_beyond=True),
+    answers=False,
+    pauses=hashes(always),
+)

@@ -1,14 +1,17 @@
 """`time_window`: goes on while a time is open; outside it refuses, and says when it will open."""
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.steps.context import Context, Kind, Step, StepBody
+from app.expressions.trees import term
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
 from app.steps.refusals import OutsideWindow, RefusalCode, RefusalStatus, compile_message, message_of, refusal_class
 from app.steps.running import Call
-from app.steps.windows import BadTimeWindow, time_window
+from app.steps.windows import BadTimeWindow, TimeWindow, time_window
 
 _DEFAULT = "This is not open now."
 
@@ -16,14 +19,14 @@ _DEFAULT = "This is not open now."
 class TimeWindowBody(StepBody):
     """`from`, `until`, `weekdays`, `hours`, `timezone`, `status`, `code`, `message`."""
 
-    from_: Any = Field(default=None, alias="from")
-    until: Any = None
-    weekdays: Any = None
-    hours: Any = None
-    timezone: str
-    status: RefusalStatus | None = None
-    code: RefusalCode | None = None
-    message: Any = None
+    from_: Annotated[Any, Means.VALUE] = Field(default=None, alias="from")
+    until: Annotated[Any, Means.VALUE] = None
+    weekdays: Annotated[Any, Means.VALUE] = None
+    hours: Annotated[Any, Means.VALUE] = None
+    timezone: Annotated[str, Means.VALUE]
+    status: Annotated[RefusalStatus | None, Means.LOOKS] = None
+    code: Annotated[RefusalCode | None, Means.LOOKS] = None
+    message: Annotated[Any, Means.LOOKS] = None
 
 
 def _compile(body: TimeWindowBody, context: Context) -> Step | None:
@@ -52,4 +55,30 @@ def _compile(body: TimeWindowBody, context: Context) -> Step | None:
     return Step(check)
 
 
-TIME_WINDOW = Kind(TimeWindowBody, _compile)
+def _rules(said: Fields, read: Reader) -> Iterator[Stated]:
+    open_ = {key: one for key, one in said.items() if key not in TIME_WINDOW.named(Means.LOOKS)}
+    yield Stated(term("open", read.value(open_)), "time_window")
+
+
+def _opens(said: Fields) -> TimeWindow | None:
+    """Give the window, as far as it is said in words and not computed."""
+    try:
+        return time_window(
+            timezone=said.get("timezone"), start=said.get("from"), until=said.get("until"),
+            weekdays=said.get("weekdays"), hours=said.get("hours"),
+        )  # fmt: skip
+    except BadTimeWindow:
+        return None
+
+
+TIME_WINDOW = Kind(
+    body=TimeWindowBody,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.LIMIT,
+    rules=_rules,
+    does=None,
+    answers=False,
+    pauses=None,
+    opens=_opens,
+)

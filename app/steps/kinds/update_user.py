@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -19,12 +19,13 @@ from app.auth.accounts import (
 from app.auth.passwords import check_new_password
 from app.database.statement import Evaluator
 from app.definitions.expression_text import ExpressionText, OptionalExpression
-from app.definitions.names import BoundName, Name
+from app.definitions.names import Name
 from app.expressions.evaluate import compile_value
 from app.expressions.types import UUID
 from app.relations.values import Value
-from app.steps.accounts import columns_given, compile_columns, let_go, may_wait, person, person_statement, text_of
-from app.steps.context import Context, Kind, Step, StepBody
+from app.steps.accounts import columns_given, compile_columns, hashes, let_go, person, person_statement, text_of
+from app.steps.context import Context, Step
+from app.steps.kind import Asks, Does, Kind, MayBind, Means, Rows, StepBody, always, never
 from app.steps.refusals import RowNotFound
 from app.steps.running import Call
 
@@ -32,11 +33,11 @@ from app.steps.running import Call
 class UpdateUserBody(StepBody):
     """`user`, `email`, `password`, `set`, `as`."""
 
-    user: ExpressionText
-    email: OptionalExpression = None
-    password: OptionalExpression = None
-    set: dict[Name, Any] = Field(default_factory=dict)
-    as_: BoundName | None = Field(default=None, alias="as")
+    user: Annotated[ExpressionText, Means.RULE]
+    email: Annotated[OptionalExpression, Means.RULE] = None
+    password: Annotated[OptionalExpression, Means.RULE] = None
+    set: Annotated[dict[Name, Any], Means.VALUE] = Field(default_factory=dict)
+    as_: MayBind = Field(default=None, alias="as")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class _Changed:
 
 def _compile(body: UpdateUserBody, context: Context) -> Step | None:
     users = context.schema.tables["users"]
-    said, hashes = _said(body, context), body.password is not None
+    said = _said(body, context)
     if said is None:
         return None
     read, name = person_statement(users), body.as_
@@ -79,7 +80,7 @@ def _compile(body: UpdateUserBody, context: Context) -> Step | None:
             call.env[name] = await person(call, read, user_id)
 
     binds = {name: users.record} if name is not None else {}
-    return Step(update_user, binds, statements=3, writes=True, undoes=True, calls_out=hashes)
+    return Step(update_user, binds, statements=3, writes=True, undoes=True)
 
 
 def _said(body: UpdateUserBody, context: Context) -> _Changed | None:
@@ -88,8 +89,6 @@ def _said(body: UpdateUserBody, context: Context) -> _Changed | None:
     email = None if body.email is None else text_of("email", body.email, context)
     password = None if body.password is None else text_of("password", body.password, context)
     values = compile_columns(body.set, context)
-    if body.password is not None:
-        may_wait(context)
     if not (body.email or body.password or body.set):
         context.report("set", "this changes nothing", "give email, password or set")
     if user is None or values is None or context.findings.refusing > before:
@@ -116,4 +115,13 @@ async def _new_password(call: Call, user_id: str, email: str, password: str) -> 
     return NewPassword(await call.accounts.passwords.hash(password), before)
 
 
-UPDATE_USER = Kind(UpdateUserBody, _compile, changes_users=True)
+UPDATE_USER = Kind(
+    body=UpdateUserBody,
+    compile=_compile,
+    refuses=always,
+    asks=Asks.FAILS,
+    rules=None,
+    does=Does(words="changes accounts", rows=Rows.PEOPLE, lasts=never, picks=never, is_beyond=True),
+    answers=False,
+    pauses=hashes(lambda said: said.get("password") is not None),
+)
