@@ -15,8 +15,8 @@ from app.changes.settle import Settler
 from app.control_plane.router import admin_router
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
 from app.data_plane.described.routes import router as surface_router
-from app.data_plane.pipeline import Plane
 from app.data_plane.reload import Live
+from app.data_plane.run import Plane
 from app.data_plane.seeing.recent import Recent
 from app.database.embedded import UpFlag
 from app.database.pool import Pool

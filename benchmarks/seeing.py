@@ -20,6 +20,7 @@ import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from app.cli.command import main as rowgate
 from app.cli.serving import create_key
 from app.data_plane import asgi
 from app.data_plane.asgi import DataPlane
-from app.data_plane.request import Request
+from app.data_plane.run import Run
 from app.data_plane.seeing.recent import Recent
 from app.database.embedded import start_embedded
 from app.settings import load_settings
@@ -44,6 +45,7 @@ VARIANTS = {
 }
 # The first costs so many times what the second does; twice the same says how much is noise.
 COMPARED = ((AGAIN, PLAIN), (PLAIN, NO_RING), (PLAIN, NO_TRACE), (SHADOW, PLAIN))
+_SPAN = nullcontext()
 _LOOK = 'ASKS in scope["headers"] and await is_asked_by_admin(self.plane, scope)'
 
 
@@ -51,10 +53,15 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Keep, note and look at nothing."""
 
 
+def _span(*_: Any) -> AbstractContextManager[None]:
+    """Give a span that notes nothing."""
+    return _SPAN
+
+
 def _without_look() -> Callable[..., Any]:
     """Give the very source of what serves, without its look for who asks."""
     source = textwrap.dedent(inspect.getsource(DataPlane.__call__))
-    for what in (_LOOK, "isinstance(request, TimedRequest)"):
+    for what in (_LOOK, "isinstance(run, TimedRun)"):
         if what not in source:
             sys.exit(f"the data plane no longer has: {what}")
         source = source.replace(what, "False")
@@ -70,7 +77,7 @@ class Turns:
         """Begin with no variant."""
         self._log = log
         self._serve, self._bare = DataPlane.__call__, _without_look()
-        self._note, self._entered, self._responds = Recent.note, Request.entered, Request.responds
+        self._note, self._stage = Recent.note, Run.stage
         self._served = 0
         self._began = 0
         self._variant = ""
@@ -100,8 +107,7 @@ class Turns:
         self._shadow = self._shadow or plane.shadow
         ringless, traceless = self._variant == NO_RING, self._variant == NO_TRACE
         Recent.note = _nothing if ringless else self._note  # type: ignore[method-assign]
-        Request.entered = _nothing if traceless else self._entered  # type: ignore[method-assign]
-        Request.responds = _nothing if traceless else self._responds  # type: ignore[method-assign]
+        Run.stage = _span if traceless else self._stage  # type: ignore[method-assign]
         plane.shadow = self._shadow if self._variant == SHADOW else None
         self._began = time.process_time_ns()
 

@@ -18,7 +18,7 @@ from app.control_plane.document import LIMIT, parsed
 from app.control_plane.named import NotThere, identifier, known_roles
 from app.data_plane.asgi import answered
 from app.data_plane.made_request import made_request
-from app.data_plane.pipeline import Plane
+from app.data_plane.run import Plane
 from app.data_plane.seeing.rehearsal import LookingLimiter, Rehearsal
 from app.errors import RowgateError
 from app.expressions.conversion import to_type
@@ -67,15 +67,14 @@ async def simulate(request: Request, _admin: Editor) -> Response:
     if not said.path.startswith(_PREFIXES) or "?" in said.path:
         raise SimulationInvalid("The path begins with /api/, /rest/v1/ or /functions/v1/, and has no query in it.")
     identity, pretended = await _caller(request, said.as_)
-    rehearsal = Rehearsal(identity, pretended)
-    if said.draft is not None:
-        rehearsal = Rehearsal(identity, pretended, *await _draft(request, said.draft))
+    draft, ddl = (None, ()) if said.draft is None else await _draft(request, said.draft)
     query = said.query if isinstance(said.query, str) else urlencode(said.query, doseq=True)
     made = made_request(said.method, said.path, query, said.headers, said.body)
     plane: Plane = request.app.state.plane
     services = replace(plane.services, limiter=LookingLimiter(plane.services.limiter))
     rehearsed = Plane(plane.live, plane.auth, plane.pool, services)
-    given, refusal = await answered(rehearsed, made, rehearsal)
+    rehearsal = Rehearsal(rehearsed, made, identity, draft=draft, ddl=ddl, pretended=pretended)
+    given, refusal = await answered(rehearsal)
     rehearsal.trace.leave(refusal)
     return answer({
         "status": given.status,

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from app.compiler.paths import MethodNotAllowed
-from app.data_plane.pipeline import Plane, serve
 from app.data_plane.request import Request
 from app.data_plane.rest.read import rest_problem
+from app.data_plane.retries import serve_with_retries
+from app.data_plane.run import Plane, Run
 from app.data_plane.seeing.recent import Recent
-from app.data_plane.seeing.rehearsal import Rehearsal
 from app.data_plane.seeing.shadow import Shadow
-from app.data_plane.seeing.timing import ASKS, TimedRequest, is_asked_by_admin
+from app.data_plane.seeing.timing import ASKS, TimedRun, is_asked_by_admin
 from app.data_plane.stages.accept import REST
 from app.errors import RowgateError, render_problem
 from app.http.client_address import Networks
@@ -55,31 +55,31 @@ class DataPlane:
         is_timed = ASKS in scope["headers"] and await is_asked_by_admin(self.plane, scope)
         if self.shadow is not None:
             receive = await self.shadow.observe(self.plane, (scope, receive, request_id, self.trusted))
-        request = (TimedRequest if is_timed else Request)(scope, receive, request_id, self.trusted)
+        request = Request(scope, receive, request_id, self.trusted)
+        run = (TimedRun if is_timed else Run)(self.plane, request)
         running: Any = asyncio.current_task()
         scope[CLIENT_LOST] = running.cancel
         try:
-            answer, refusal = await answered(self.plane, request)
+            answer, refusal = await answered(run)
         except asyncio.CancelledError:
             if scope.pop(CLIENT_LOST, None) is not None:
                 raise
             running.uncancel()
             gone = ClientGone("The client closed the connection before the answer.")
-            self.recent.note(request, gone.status, gone)
+            self.recent.note(run, gone.status, gone)
             return
         scope.pop(CLIENT_LOST, None)
-        self.recent.note(request, answer.status, refusal)
-        if isinstance(request, TimedRequest):
-            answer = replace(answer, headers=(*answer.headers, ("Server-Timing", request.timing())))
+        self.recent.note(run, answer.status, refusal)
+        if isinstance(run, TimedRun):
+            answer = replace(answer, headers=(*answer.headers, ("Server-Timing", run.timing())))
         await _send(send, answer, request)
 
 
-async def answered(
-    plane: Plane, request: Request, rehearsal: Rehearsal | None = None
-) -> tuple[Answer, RowgateError | None]:
+async def answered(run: Run) -> tuple[Answer, RowgateError | None]:
     """Serve a request and give its answer, whatever happens, and the refusal if it is one."""
+    request = run.request
     try:
-        return await serve(plane, request, rehearsal), None
+        return await serve_with_retries(run), None
     except MethodNotAllowed as refusal:
         # A plain OPTIONS asks just for what this refusal names.
         if request.method == "OPTIONS":

@@ -8,13 +8,12 @@ import hashlib
 import json
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from app.auth.identity import Identity
 from app.data_plane.request import Request
-from app.data_plane.stages.accept import Target, ViewTarget
+from app.data_plane.targets import Target, ViewTarget
 from app.errors import RowgateError
 from app.secrets.rotation import answer_name
 from app.secrets.sealing import Sealed
@@ -72,9 +71,10 @@ class StillRunning(RowgateError):
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """A request that is to have one effect, named by its caller, the route and the key (SHA-256)."""
+    """A request that is to have one effect, named by its caller, the route and the key, with what it says (SHA-256)."""
 
     id: bytes
+    fingerprint: bytes
 
     @property
     def lock(self) -> int:
@@ -83,44 +83,48 @@ class Once:
 
 
 def once_of(request: Request, identity: Identity, target: Target) -> Once | None:
-    """Give what the request says about itself; None without the header. Raises KeyInvalid."""
+    """Give what a request says about itself whose body is read; None without the header. Raises KeyInvalid."""
     if request.method not in _METHODS or (key := request.header(_HEADER)) is None:
         return None
     if request.header_count(_HEADER) > 1 or not _KEY.fullmatch(key):
         raise KeyInvalid("An Idempotency-Key is one header of 1 to 255 printable ASCII characters.")
     caller = identity.subject_id or f"anonymous {request.address}"
     kind = "view" if isinstance(target, ViewTarget) else "endpoint"
-    return Once(_digest([identity.kind, caller, kind, target.compiled.name, request.method, key]))
+    named = _digest([identity.kind, caller, kind, target.compiled.name, request.method, key])
+    return Once(named, _fingerprint(request))
 
 
-async def run_once(once: Once | None, request: Request, call: Call, run: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Run the request and keep its answer, or give the answer that was kept.
+async def first_answer(once: Once, call: Call) -> Answer | None:
+    """Give the answer that was kept of the same request; None for the first one, whose transaction begins here.
 
     Raises RequestDiffers for a key that came with another request, StillRunning while the first one runs.
     """
-    if once is None:
-        return await run()
-    fingerprint = _fingerprint(request)
+    call.db.as_one()
     first = await call.db.use(lambda connection: _first(connection, once))
-    if first is not None:
-        if bytes(first["fingerprint"]) != fingerprint:
-            raise RequestDiffers(
-                "This Idempotency-Key came before, with another request.", hint="A new request has a new key."
-            )
-        answer = _read(call.outward.key.open(Sealed.of(first), answer_name(once.id)))
-        return replace(answer, headers=(*answer.headers, REPLAYED))
-    answer = await run()
+    if first is None:
+        return None
+    if bytes(first["fingerprint"]) != once.fingerprint:
+        raise RequestDiffers(
+            "This Idempotency-Key came before, with another request.", hint="A new request has a new key."
+        )
+    answer = _read(call.outward.key.open(Sealed.of(first), answer_name(once.id)))
+    return replace(answer, headers=(*answer.headers, REPLAYED))
+
+
+async def keep_answer(once: Once, call: Call, answer: Answer) -> None:
+    """Keep the answer with the transaction that made it."""
     sealed = call.outward.key.seal(_written(answer), answer_name(once.id))
 
     async def keep(connection: Any) -> Any:
-        kept = await connection.fetchval(_KEEP, once.id, fingerprint, sealed.key_id, sealed.nonce, sealed.ciphertext)
+        kept = await connection.fetchval(
+            _KEEP, once.id, once.fingerprint, sealed.key_id, sealed.nonce, sealed.ciphertext
+        )
         await connection.execute(_FORGET)
         return kept
 
     if not await call.db.use(keep, writes=True):
         # A chain that called out has let the lock go meanwhile, and another request was faster.
         raise StillRunning
-    return answer
 
 
 async def _first(connection: Any, once: Once) -> Any:

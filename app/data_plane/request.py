@@ -3,26 +3,16 @@
 from collections.abc import Collection
 from typing import Any
 
-from app.auth.identity import Identity
 from app.http.client_address import Networks, client_address
 from app.http.read_body import read_body
-from app.steps.running import Call
 
 Header = tuple[bytes, bytes]
 
 
 class Request:
-    """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs.
+    """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs."""
 
-    `caller` is who it turned out to be, `stage` how far it came, `call` its last run through a chain,
-    `template` the path that its endpoint declares: from these can be told afterwards where it stood.
-    `deadline`, in the loop's time, is when its time is over, however often it runs.
-    """
-
-    __slots__ = (
-        "_body", "_receive", "address", "call", "caller", "deadline", "headers", "id", "method", "path", "query",
-        "stage", "template",
-    )  # fmt: skip
+    __slots__ = ("_body", "_receive", "address", "headers", "id", "method", "path", "query")
 
     def __init__(self, scope: Any, receive: Any, request_id: str, trusted: Networks) -> None:
         """Take what the server parsed; nothing of the body is read."""
@@ -34,18 +24,6 @@ class Request:
         self.address = client_address(scope, trusted)
         self._receive = receive
         self._body: bytes | None = None
-        self.call: Call | None = None
-        self.caller: Identity | None = None
-        self.stage = "authenticate"
-        self.template: str | None = None
-        self.deadline: float | None = None
-
-    def entered(self, stage: str, **_more: Any) -> None:
-        """Note which stage has begun; what a rehearsal would record besides is let go."""
-        self.stage = stage
-
-    def responds(self) -> None:
-        """Take notice that nothing is left but the commit and the answer: who takes the time wants to know."""
 
     def header(self, name: bytes) -> str | None:
         """Give a header's value, of several the first; names are lower-case."""

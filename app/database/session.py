@@ -280,6 +280,10 @@ class Session:
         if not self._fresh:
             await self._confirm_now()
 
+    def as_one(self) -> None:
+        """Have a transaction around all statements, also where there is only one: it may be refused behind it."""
+        self._begin = self._begin or "BEGIN"
+
     def when_committed(self, tell: Callable[[], None]) -> None:
         """Have somebody told as soon as the transaction is committed; a pause commits it then."""
         self._when_committed.append(tell)

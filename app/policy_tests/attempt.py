@@ -9,8 +9,8 @@ from app.auth.identity import Identity, user_identity
 from app.compiler.checked_tests import GivenRow
 from app.compiler.runtime import Runtime
 from app.data_plane.asgi import answered
-from app.data_plane.pipeline import Plane
 from app.data_plane.request import Request
+from app.data_plane.run import Plane
 from app.data_plane.seeing.rehearsal import Tried
 from app.database.faults import FAULTS, translated
 from app.database.pool import DatabaseUnavailable
@@ -70,8 +70,8 @@ async def attempt(held: Scratch, runtime: Runtime, identity: Identity, request: 
     """
     tables = tuple(runtime.schema.tables.values())
     before = await _versions(held, tables)
-    rehearsal = Tried(identity, draft=runtime, now=now)
-    answer, refusal = await answered(_plane(held), request, rehearsal)
+    rehearsal = Tried(_plane(held), request, identity, draft=runtime, now=now)
+    answer, refusal = await answered(rehearsal)
     rehearsal.trace.leave(refusal)
     after = before if held.broken else await _versions(held, tables)
     return Attempt(answer, refusal, written_between(before, after), rehearsal.trace.shown())

@@ -57,10 +57,15 @@ class Result:
 
 
 def deciding(stages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Find in a trace what made the answer: the innermost step that refused or answered, else the last stage."""
+    """Find in a trace what made the answer: the innermost step that refused or answered, else the last stage.
+
+    The stage that only sends it made none of it.
+    """
     if not stages:
         return None
-    stage = stages[-1]
+    *before, stage = stages
+    if before and stage["stage"] == "respond" and stage["decision"] == "passed":
+        stage = before[-1]
     found = {"stage": stage["stage"], **_without_steps(stage)}
     inside: Mapping[str, Any] | None = _last(stage.get("steps", ()))
     while inside is not None:

@@ -60,7 +60,7 @@ class Call:
 
     `env` holds what expressions read. `counted` outlives a run that is repeated, so that one request is counted once by
     each limit; `outside` too, and names the steps that have called out. `answer` ends the chain when a step sets it.
-    `failures` are the limits that count this request if it fails.
+    `failures` are the limits that count this request if it fails. `keep` keeps the answer for the same request again.
     `at_end` are checks of what all steps have done together, made before the transaction commits.
     `at` is the step that began last, `ran` the last of those that began; `trace` records the run where somebody asked
     to see it.
@@ -68,7 +68,7 @@ class Call:
 
     __slots__ = (
         "accounts", "address", "answer", "at", "at_end", "counted", "db", "env", "failures", "holds_answers",
-        "identity", "limiter", "outside", "outward", "ran", "trace", "user_agent",
+        "identity", "keep", "limiter", "outside", "outward", "ran", "trace", "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +101,7 @@ class Call:
         self.at: StepInfo | None = None
         self.ran: deque[StepInfo] = deque(maxlen=REMEMBERED)
         self.answer: Answer | None = None
+        self.keep: Callable[[Answer], Awaitable[None]] | None = None
 
     async def ended(self) -> None:
         """Make the checks that wait for the end of the chain.

@@ -1,7 +1,7 @@
 """Recent requests tell why somebody was refused, and show no credential."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +11,7 @@ from app.cli.command import app as command_line
 from app.cli.server_client import ServerRefused
 from app.cli.why import ask, told
 from app.data_plane.request import Request
+from app.data_plane.run import Plane, Run
 from app.data_plane.seeing.recent import OTHERS, REFUSALS, Recent
 from app.errors import RowgateError
 from tests.backend import Backend, serving
@@ -92,23 +93,23 @@ async def test_what_is_not_remembered_is_a_404_and_a_stranger_reads_nothing(back
     assert (await backend.client.get("/admin/v1/requests/never")).status_code == 401
 
 
-def request(number: int) -> Request:
+def run(number: int) -> Run:
     async def receive() -> Any:
         return {}
 
     scope = {"method": "GET", "raw_path": b"/api/x", "query_string": b"password=hunter2&q=a", "headers": []}
-    return Request(scope, receive, f"r{number}", ())
+    return Run(cast("Plane", None), Request(scope, receive, f"r{number}", ()))
 
 
 def test_the_ring_is_bounded_keeps_refusals_and_samples_the_rest() -> None:
     recent = Recent()
-    recent.note(request(-1), 403, RowgateError("no"))
+    recent.note(run(-1), 403, RowgateError("no"))
     for number in range(100 * (OTHERS + 50)):
-        recent.note(request(number), 200, None)
+        recent.note(run(number), 200, None)
     assert len(recent.listed()) == OTHERS + 1
     assert recent.find("r-1") is not None
     for number in range(REFUSALS + 50):
-        recent.note(request(number), 403, RowgateError("no"))
+        recent.note(run(number), 403, RowgateError("no"))
     assert len(recent.listed()) == REFUSALS + OTHERS
     assert recent.listed()[0]["query"] == {"password": "[redacted]", "q": "a"}
 

@@ -213,7 +213,7 @@ async def test_a_changed_require_differs_exactly_where_it_decides_otherwise(back
     assert one["draft"] == {"status": 403, "code": "chain.refused", "place": "endpoints/write.steps/0"}
     refused = one["traces"]["draft"][-1]["steps"][-1]
     assert (refused["decision"], refused["rules"][0]["saw"]) == ("refused", {"input.n": 5})
-    assert one["traces"]["live"][-1]["stage"] == "execute"
+    assert one["traces"]["live"][-1]["stage"] == "respond"
     assert "number" in one
     assert (await report(backend, root, after=1))["kept"] == []
 
@@ -237,7 +237,7 @@ async def test_a_changed_middleware_and_a_changed_filter_differ_in_rows_and_refu
     assert told == [("look", 403, 200), ("mine", 200, 200), ("mine", 204, 403)]
     rows = found["kept"][1]
     assert rows["differs"] == ["headers.content-range", "body"]
-    assert rows["traces"]["draft"][-1]["rows_after_filter"] == 1
+    assert rows["traces"]["draft"][-2]["rows_after_filter"] == 1
 
 
 async def test_what_only_one_of_them_serves_differs(backend: Backend) -> None:

@@ -55,7 +55,7 @@ async def test_it_says_which_rule_refused_and_what_the_rule_saw(backend: Backend
     assert require["rules"][0]["saw"]["auth.user.id"] == bob.id
     assert require["rules"][0]["saw"]["document.owner_user_id"] == alice.id
     assert require["place"].startswith("endpoints/")
-    assert [one["stage"] for one in told["trace"]] == ["authenticate", "accept", "authorize", "bind", "chain"]
+    assert [one["stage"] for one in told["trace"]] == ["accept", "authenticate", "authorize", "bind", "chain"]
 
 
 async def test_every_table_is_as_it_was(backend: Backend) -> None:

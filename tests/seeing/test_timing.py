@@ -18,7 +18,7 @@ from tests.conftest import cloned
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ASKS = {"X-Rowgate-Trace": "1"}
-BEFORE_A_CHAIN = ["authenticate", "accept", "authorize", "bind"]
+BEFORE_A_CHAIN = ["accept", "authenticate", "authorize", "bind"]
 ALL = [*BEFORE_A_CHAIN, "chain", "execute", "respond"]
 
 
@@ -99,9 +99,9 @@ async def test_who_asks_as_an_admin_sees_each_stage_of_the_callers_request(
 
 async def test_a_refusal_has_the_stages_that_it_came_to(backend: Backend, owner: dict[str, str], alice: Person) -> None:
     headers = asking(owner)
-    assert stages(await backend.client.get("/api/nowhere", headers=headers)) == BEFORE_A_CHAIN[:2]
+    assert stages(await backend.client.get("/api/nowhere", headers=headers)) == BEFORE_A_CHAIN[:1]
     bad = await backend.client.get("/api/status", headers={**headers, "Authorization": "Bearer nonsense"})
-    assert (bad.status_code, stages(bad)) == (401, BEFORE_A_CHAIN[:1])
+    assert (bad.status_code, stages(bad)) == (401, BEFORE_A_CHAIN[:2])
     stranger = await backend.client.get("/rest/v1/my_documents", headers=headers)
     assert (stranger.status_code, stages(stranger)) == (401, BEFORE_A_CHAIN[:3])
     invalid = await alice.post("/api/documents", {"title": 1}, headers=headers)
@@ -168,5 +168,5 @@ async def test_without_a_database_the_request_is_answered_as_if_nobody_had_asked
 
     headers = {**ASKS, "apikey": await key(backend, owner, admin_role="owner")}
     monkeypatch.setattr(backend.app.fastapi.state.auth.keys, "load", gone)
-    answer = await backend.client.get("/api/nowhere", headers={**headers, "Authorization": "Bearer nonsense"})
+    answer = await backend.client.get("/api/status", headers={**headers, "Authorization": "Bearer nonsense"})
     assert (answer.status_code, "server-timing" in answer.headers) == (401, False)

@@ -1,6 +1,7 @@
 """Views over HTTP, with the statuses, headers and error members that PostgREST's clients read."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.auth.identity import Identity
@@ -25,12 +26,44 @@ _SHORT = 512  # bytes of a query that is kept as read
 _READ = READ | {b"range", b"range-unit"}
 
 
-async def read_view(view: CompiledView, request: Request, call: Call) -> Answer:
+@dataclass(frozen=True, slots=True)
+class BoundRead:
+    """What a view is asked: the query, its statement, its values by their slots, and the view's own parameters."""
+
+    view: CompiledView
+    query: Query
+    statement: Statement
+    asked: tuple[Any, ...]
+    params: Mapping[str, Any]
+
+
+def bind_read(view: CompiledView, request: Request, identity: Identity) -> BoundRead:
+    """Read a GET or HEAD, or find it read: the same words mean the same to all who may read the same views."""
+    headers = request.joined(_READ)
+
+    def read() -> BoundRead:
+        refuse_other_schema(headers)
+        preferences(headers.get(b"prefer", ""))
+        pairs = query_pairs(request.query) if request.query else []
+        follow = Reachable(view.related, identity).follow
+        query, own = parse_query(pairs, headers, view.source, view.params.names, follow)
+        asked = query.bound(_limit(view, query))
+        return BoundRead(view, query, view.shapes.statement(query), asked, view_params(view, own))
+
+    if len(request.query) + sum(map(len, headers.values())) > _SHORT:
+        return read()
+    known: BoundRead = view.shapes.read.kept(
+        (request.query, *headers.items(), identity.is_anonymous, identity.roles), read
+    )
+    return known
+
+
+async def read_view(bound: BoundRead, call: Call) -> Answer:
     """Answer a GET or HEAD: one statement, whose JSON is passed on as bytes."""
-    query, own, statement = _asked(view, request, call.identity)
-    call.env["params"] = view_params(view, own)
-    call.env[ASKED] = query.bound(_limit(view, query))
-    row = await _row(query, statement, call)
+    view, query = bound.view, bound.query
+    call.env["params"] = bound.params
+    call.env[ASKED] = bound.asked
+    row = await _row(query, bound.statement, call)
     await filter_told(view, query, call)
     body, page = row["body"], row["page"]
     call.db.carried(len(body))
@@ -74,27 +107,6 @@ def _total(query: Query, counted: int | None, page: int) -> int | None:
     if counted is None or query.count != "bounded" or counted <= COUNTED:
         return counted
     return max(counted, query.offset + page)
-
-
-Asked = tuple[Query, list[tuple[str, str]], Statement]
-
-
-def _asked(view: CompiledView, request: Request, identity: Identity) -> Asked:
-    """Read the query, or find it read: the same words mean the same to everybody who may read the same views."""
-    headers = request.joined(_READ)
-
-    def read() -> Asked:
-        refuse_other_schema(headers)
-        preferences(headers.get(b"prefer", ""))
-        pairs = query_pairs(request.query) if request.query else []
-        follow = Reachable(view.related, identity).follow
-        query, own = parse_query(pairs, headers, view.source, view.params.names, follow)
-        return query, own, view.shapes.statement(query)
-
-    if len(request.query) + sum(map(len, headers.values())) > _SHORT:
-        return read()
-    known: Asked = view.shapes.read.kept((request.query, *headers.items(), identity.is_anonymous, identity.roles), read)
-    return known
 
 
 def _limit(view: CompiledView, query: Query) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
+from app.auth.identity import Identity
 from app.compiler.runtime import CompiledView, ViewWriting
 from app.data_plane.request import Request
 from app.data_plane.rest.dialect.embedding import Reachable
@@ -24,6 +25,7 @@ from app.data_plane.rest.dialect.refusals import (
 )
 from app.data_plane.rest.read import filter_told, view_params
 from app.database.faults import AnswerTooLarge, OutOfRange, UniqueViolated
+from app.database.statement import Statement
 from app.definitions.names import WRITE_KEYS
 from app.errors import FieldError
 from app.expressions.problems import near
@@ -41,17 +43,15 @@ BODY_LIMIT = 1024 * 1024
 JSON = frozenset({"application/json", SINGLE})
 
 
-Written = tuple[str, int]  # the rows as JSON, and how many there are
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a write asks for besides its rows."""
+    """What a write asks for besides its rows; `params` are the view's own."""
 
     query: Query
     prefer: Mapping[str, str]
     columns: tuple[str, ...] | None
     on_conflict: tuple[str, ...] | None
+    params: Mapping[str, Any]
 
     @property
     def representation(self) -> bool:
@@ -59,36 +59,66 @@ class Wanted:
         return self.prefer.get("return") == "representation"
 
 
-async def write_view(view: CompiledView, action: str, request: Request, call: Call) -> Answer:
-    """Carry out a write: one statement, undone as a whole where a row is outside the filter."""
+@dataclass(frozen=True, slots=True)
+class WriteStatement:
+    """A statement and the rows that it is given, as JSON; `merges` says that each of them has to come back."""
+
+    statement: Statement
+    rows: list[Any]
+    merges: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BoundWrite:
+    """What is written through a view, `write` None where that is nothing; a PUT names its row as often as it comes."""
+
+    view: CompiledView
+    action: str
+    wanted: Wanted
+    write: WriteStatement | None
+    is_put: bool = False
+
+    @property
+    def creates(self) -> bool:
+        """Say whether the rows are told as new ones."""
+        return self.action == "insert" and not self.is_put
+
+
+def bind_write(view: CompiledView, action: str, request: Request, body: bytes, identity: Identity) -> BoundWrite:
+    """Read a POST, PATCH, PUT or DELETE, and check its rows against the view."""
     writing = view.writing
     if writing is None:
         raise QueryUnsupported("This view is only read.")
-    wanted = _wanted(view, request, call)
+    wanted = _wanted(view, request, identity)
     if wanted.representation and "select" not in view.definition.allow:
         raise QueryUnsupported("This view shows no rows: leave out return=representation.")
-    sent = None if action == "delete" else parse_json(await request.body(BODY_LIMIT, JSON))
-    try:
-        match action:
-            case "insert" if request.method == "PUT":
-                body, page = await _put(view, writing, wanted, sent, call)
-                action = "update"
-            case "insert":
-                body, page = await _insert(view, writing, wanted, sent, call)
-            case "update":
-                await filter_told(view, wanted.query, call)
-                body, page = await _update(writing, wanted, sent, call)
-            case _:
-                await filter_told(view, wanted.query, call)
-                body, page = await _run(writing.shapes.delete(wanted.query), wanted, call)
-    except OutOfRange as error:
-        raise ValueUnreadable("A value is not of the type of its column.") from error
+    is_put = request.method == "PUT"
+    match action:
+        case "delete":
+            made: WriteStatement | None = WriteStatement(writing.shapes.delete(wanted.query), [])
+        case "update":
+            made = _update(writing, wanted, parse_json(body))
+        case _ if is_put:
+            made = _put(view, writing, wanted, parse_json(body))
+        case _:
+            made = _insert(view, writing, wanted, parse_json(body))
+    return BoundWrite(view, action, wanted, made, is_put)
+
+
+async def write_view(bound: BoundWrite, call: Call) -> Answer:
+    """Carry out a write: one statement, undone as a whole where a row is outside the filter."""
+    wanted = bound.wanted
+    call.env["params"] = wanted.params
+    call.env[ASKED] = wanted.query.bound(0)
+    if bound.action != "insert":
+        await filter_told(bound.view, wanted.query, call)
+    body, page = ("[]", 0) if bound.write is None else await _run(bound.write, wanted, call)
     if wanted.query.single and wanted.representation and page != 1:
         raise NotSingular(page, hint="Nothing was changed.")
-    return _answer(view, action, wanted, body, page)
+    return _answer(bound, body, page)
 
 
-def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
+def _wanted(view: CompiledView, request: Request, identity: Identity) -> Wanted:
     headers = request.joined(READ)
     refuse_other_schema(headers)
     pairs = query_pairs(request.query) if request.query else []
@@ -98,7 +128,7 @@ def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
     if len(for_writes) != len(listed):
         raise QueryRefused("columns and on_conflict stand once in a query.")
     asked = [pair for pair in pairs if pair[0] not in WRITE_KEYS]
-    follow = Reachable(view.related, call.identity).follow
+    follow = Reachable(view.related, identity).follow
     query, own = parse_query(asked, headers, view.source, view.params.names, follow)
     read = query.read
     if (shown := _shown_of(prefer.get("return"), view)) is not None:
@@ -111,10 +141,9 @@ def _wanted(view: CompiledView, request: Request, call: Call) -> Wanted:
         raise QueryUnsupported("Aggregates and !inner don't go with writes.", hint="Read what was written afterwards.")
     if read.conditions and request.method == "POST":
         raise QueryUnsupported("Tests don't go with an insert.")
-    call.env["params"] = view_params(view, own)
-    call.env[ASKED] = query.bound(0)
+    params = view_params(view, own)
     columns, target = (_names(for_writes.get(key), view) for key in ("columns", "on_conflict"))
-    return Wanted(query, prefer, columns, target)
+    return Wanted(query, prefer, columns, target, params)
 
 
 def _shown_of(wanted: str | None, view: CompiledView) -> tuple[Picked, ...] | None:
@@ -134,37 +163,30 @@ def _names(text: str | None, view: CompiledView) -> tuple[str, ...] | None:
     return names
 
 
-async def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> Written:
+def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
     rows, keys = _rows(sent, wanted)
     upsert = _upsert(view, writing, wanted, keys)
     if not rows:
-        return "[]", 0
-    statement = writing.shapes.insert(wanted.query, upsert)
-    call.env[ROWS] = rows_json(_validated(writing, rows))
-    found = await _run(statement, wanted, call)
-    if upsert is not None and upsert.merges and found[1] < len(rows):
-        # The row that stands in the way is outside the filter. That there is one can't be hidden; nothing else is told.
-        raise UniqueViolated("A value that has to be unique is taken.")
-    return found
+        return None
+    checked = rows_json(_validated(writing, rows))
+    return WriteStatement(writing.shapes.insert(wanted.query, upsert), checked, upsert is not None and upsert.merges)
 
 
-async def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> Written:
+def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
     """Make the row that the tests name what the body says, be it there or not: an upsert by its unique columns."""
-    read = wanted.query.read
+    read, asked = wanted.query.read, wanted.query.bound(0)
     named: dict[str, Any] = {}
     for test in read.conditions:
-        if not isinstance(test, Test) or not _names_a_row(test):
+        if not isinstance(test, Test) or test.slot is None or not _names_a_row(test):
             raise PutUnclear("A PUT names its row by eq alone: slug=eq.first")
-        named[test.operand.column] = call.env[ASKED][test.slot]
+        named[test.operand.column] = asked[test.slot]
     if frozenset(named) not in view.source.table.unique:
         raise PutUnclear("A PUT names its row by columns that are unique together.")
     if not isinstance(sent, dict) or {name: _as_text(sent.get(name)) for name in named} != named:
         raise PutUnclear("Payload values do not match URL in primary key column(s)")
     prefer = {**wanted.prefer, "resolution": "merge-duplicates"}
     query = replace(wanted.query, read=replace(read, conditions=()))
-    return await _insert(
-        view, writing, replace(wanted, query=query, prefer=prefer, on_conflict=tuple(named)), sent, call
-    )
+    return _insert(view, writing, replace(wanted, query=query, prefer=prefer, on_conflict=tuple(named)), sent)
 
 
 def _names_a_row(test: Test) -> bool:
@@ -223,7 +245,7 @@ def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tupl
     return Upsert(target, tuple(name for name in writing.writable.columns if name in keys and name not in target))
 
 
-async def _update(writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -> Written:
+def _update(writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
     if not isinstance(sent, dict):
         error = FieldError(("body",), "input.type", "An object is wanted.")
         raise InputRefused("The body has to be an object with the columns to set.", errors=[error])
@@ -234,17 +256,19 @@ async def _update(writing: ViewWriting, wanted: Wanted, sent: Any, call: Call) -
         errors = [FieldError(("body", *one.loc), one.code, one.message) for one in wrong]
         raise InputRefused("The row is not what the view takes.", errors=errors)
     if not values:
-        return "[]", 0
-    statement = writing.shapes.update(wanted.query, sorted(values))
-    call.env[ROWS] = rows_json([values])
-    return await _run(statement, wanted, call)
+        return None
+    return WriteStatement(writing.shapes.update(wanted.query, sorted(values)), rows_json([values]))
 
 
-async def _run(statement: Any, wanted: Wanted, call: Call) -> Written:
+async def _run(write: WriteStatement, wanted: Wanted, call: Call) -> tuple[str, int]:
+    """Give the rows that were written as JSON, and how many they are."""
+    call.env[ROWS] = write.rows
     try:
-        (row,) = await call.db.rows(statement, call.env)
+        (row,) = await call.db.rows(write.statement, call.env)
     except AnswerTooLarge:
         raise AnswerTooLarge("Ask for fewer columns (select=), or for no rows (Prefer: return=minimal).") from None
+    except OutOfRange as error:
+        raise ValueUnreadable("A value is not of the type of its column.") from error
     body, page = row["body"] or "[]", row["page"]
     call.db.carried(len(body))
     if not row["inside"]:
@@ -252,18 +276,22 @@ async def _run(statement: Any, wanted: Wanted, call: Call) -> Written:
     most = wanted.prefer.get("max-affected")
     if most is not None and page > int(most):
         raise TooManyAffected("Query result exceeds max-affected preference constraint", hint="Nothing was changed.")
+    if write.merges and page < len(write.rows):
+        # The row that stands in the way is outside the filter. That there is one can't be hidden; nothing else is told.
+        raise UniqueViolated("A value that has to be unique is taken.")
     return body, page
 
 
-def _answer(view: CompiledView, action: str, wanted: Wanted, body: str, page: int) -> Answer:
-    headers = [("Content-Range", _content_range(action, wanted, page))]
+def _answer(bound: BoundWrite, body: str, page: int) -> Answer:
+    wanted = bound.wanted
+    headers = [("Content-Range", _content_range(bound, page))]
     applied = [f"{name}={value}" for name, value in wanted.prefer.items() if name not in ("handling", "tx")]
     if applied:
         headers.append(("Preference-Applied", ", ".join(applied)))
-    status = 201 if action == "insert" else 200 if wanted.representation else 204
+    status = 201 if bound.creates else 200 if wanted.representation else 204
     if not wanted.representation:
         if wanted.prefer.get("return") == "headers-only" and page == 1 and (id_ := _id_of(body)) is not None:
-            headers.append(("Location", f"/rest/v1/{view.name}?id=eq.{quote(id_)}"))
+            headers.append(("Location", f"/rest/v1/{bound.view.name}?id=eq.{quote(id_)}"))
         return Answer(status, None, tuple(headers))
     if wanted.query.single:
         return Answer(status, body.strip()[1:-1].encode(), tuple(headers), SINGLE)
@@ -275,7 +303,7 @@ def _id_of(body: str) -> str | None:
     return str(rows[0]["id"]) if rows and rows[0].get("id") is not None else None
 
 
-def _content_range(action: str, wanted: Wanted, page: int) -> str:
-    total = page if wanted.query.count == "exact" else "*"
-    rows = "*" if action == "insert" or not page else f"0-{page - 1}"
+def _content_range(bound: BoundWrite, page: int) -> str:
+    total = page if bound.wanted.query.count == "exact" else "*"
+    rows = "*" if bound.creates or not page else f"0-{page - 1}"
     return f"{rows}/{total}"

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from app.auth.identity import Identity
-from app.data_plane.request import Request
+from app.data_plane.run import Run
 from app.data_plane.seeing.hidden import hidden_in_query, shown_path
 from app.errors import FieldError, RowgateError
 from app.http.query_string import query_pairs
@@ -80,14 +80,14 @@ class Recent:
         self._others: deque[_Raw] = deque(maxlen=OTHERS)
         self._served = 0
 
-    def note(self, request: Request, status: int, refusal: RowgateError | None) -> None:
+    def note(self, run: Run, status: int, refusal: RowgateError | None) -> None:
         """Keep a refusal, or count what was served and keep one of many."""
         if refusal is not None:
-            self._refused.append(_taken(request, status, refusal))
+            self._refused.append(_taken(run, status, refusal))
             return
         self._served += 1
         if self._served % SAMPLED == 1:
-            self._others.append(_taken(request, status, None))
+            self._others.append(_taken(run, status, None))
 
     def listed(self) -> list[dict[str, Any]]:
         """Give all that is kept, the newest first."""
@@ -103,26 +103,27 @@ class Recent:
         )
 
 
-def kept(request: Request, status: int, refusal: RowgateError | None) -> RecentRequest:
+def kept(run: Run, status: int, refusal: RowgateError | None) -> RecentRequest:
     """Take of a request what is kept of it."""
-    return RecentRequest._make(_taken(request, status, refusal))
+    return RecentRequest._make(_taken(run, status, refusal))
 
 
-def _taken(request: Request, status: int, refusal: RowgateError | None) -> _Raw:
+def _taken(run: Run, status: int, refusal: RowgateError | None) -> _Raw:
     """Take it in the order of `RecentRequest`, as a plain tuple: a flood of refusals makes many."""
-    call = request.call
+    request, call = run.request, run.call
+    template = None if run.target is None else run.target.template
     path, query = request.path, request.query
     if len(path) + len(query) > _LONGEST:
         path, query = path[:_LONGEST], query[:_LONGEST]
-    seen = (time.time(), request.id, request.method, path, query, status, request.caller, request.stage)
+    seen = (time.time(), request.id, request.method, path, query, status, run.identity, run.at)
     if refusal is None:
-        return (*seen, request.template, None, "", (), None, () if call is None else _before(call))
+        return (*seen, template, None, "", (), None, () if call is None else _before(call))
     errors = refusal.errors[:_FIELDS] if refusal.errors else ()
     if call is None:
-        return (*seen, request.template, refusal.code, refusal.detail, errors, None, ())
+        return (*seen, template, refusal.code, refusal.detail, errors, None, ())
     hidden = hidden_in(call.env)
     detail = without(refusal.detail, hidden)
-    return (*seen, request.template, refusal.code, detail, errors, _step(call, hidden), _before(call))
+    return (*seen, template, refusal.code, detail, errors, _step(call, hidden), _before(call))
 
 
 def _before(call: Call) -> tuple[StepInfo, ...]:

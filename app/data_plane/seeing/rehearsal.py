@@ -1,51 +1,23 @@
 """A request that is rehearsed: run as somebody, on the live definitions or a draft, recorded, and never lasting."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from app.auth.identity import Identity
 from app.compiler.runtime import Runtime
+from app.data_plane.request import Request
+from app.data_plane.run import Plane, Run
+from app.data_plane.seeing.hidden import hidden_in_query
+from app.data_plane.targets import Target
 from app.database.lock_waits import WAIT_AS_CHANGES_DO
-from app.database.session import UNDONE, Connections, Ends, Guard, Session
+from app.database.session import UNDONE, Ends, Guard, Session
+from app.http.json_body import json_or_text
 from app.limits.limiter import Limit, Limiter, Outcome
+from app.steps.redaction import hidden_in
+from app.steps.running import Call
 from app.steps.trace import Trace
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """Who it is run as, on which draft, with the draft's DDL; `pretended` is a caller who is nobody's row.
-
-    `now` is the time that it is run at. One that is `inside` is a part of a transaction, of which it undoes its part.
-    """
-
-    identity: Identity
-    pretended: bool = False
-    draft: Runtime | None = None
-    ddl: Sequence[str] = ()
-    now: datetime | None = None
-    trace: Trace = field(default_factory=Trace)
-    inside: bool = False
-
-    def begin(self) -> Identity:
-        """Begin a run: forget one that is repeated, and give the caller."""
-        self.trace.restart()
-        self.trace.enter("authenticate", kind=self.identity.kind, roles=sorted(self.identity.roles))
-        return self.identity
-
-    def session(self, pool: Connections, guard: Guard, begin: str | None, locks: tuple[str, ...]) -> Session:
-        """Give the session, whose transaction is rolled back; the draft's tables come to be in it, and go with it.
-
-        Of a pretended caller there is no authority to confirm.
-        """
-        known: Guard = (guard[0], None, None) if self.pretended else guard
-        watch = self.trace.statement
-        if self.inside:
-            return Session(pool, known, begin="SAVEPOINT rowgate_run", ends=_UNDONE_INSIDE, watch=watch)
-        changes = (WAIT_AS_CHANGES_DO, *self.ddl) if self.ddl else ()
-        opened = ";\n".join((begin or "BEGIN", *changes))
-        return Session(pool, known, begin=opened, locks=locks, ends=UNDONE, watch=watch)
-
 
 _UNDO = "ROLLBACK TO SAVEPOINT rowgate_run"
 _UNDONE_INSIDE = Ends(f"SET CONSTRAINTS ALL IMMEDIATE; {_UNDO}", _UNDO)
@@ -56,19 +28,104 @@ _INSIDE = Ends(
 )
 
 
-@dataclass(frozen=True, slots=True)
+class Rehearsal(Run):
+    """A run in a transaction that is rolled back, with a `trace` of it.
+
+    It may run on a draft, with the DDL that makes the draft's tables, at another time, and as somebody `pretended`, who
+    is nobody's row.
+    """
+
+    __slots__ = ("_ddl", "_draft", "_now", "_pretended", "trace")
+
+    def __init__(
+        self,
+        plane: Plane,
+        request: Request,
+        known: Identity | None = None,
+        *,
+        draft: Runtime | None = None,
+        ddl: Sequence[str] = (),
+        now: datetime | None = None,
+        pretended: bool = False,
+    ) -> None:
+        """Record nothing yet."""
+        super().__init__(plane, request, known)
+        self._draft, self._ddl, self._now, self._pretended = draft, ddl, now, pretended
+        self.trace = Trace()
+
+    def begin(self) -> None:
+        """Begin a try; one that is repeated is forgotten."""
+        self.trace.restart()
+        super().begin()
+
+    def definitions(self) -> Runtime:
+        """Give the draft, if there is one."""
+        return self._draft or super().definitions()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Record a stage; one that is refused stays open for the refusal, as it is told in the end."""
+        self.at = name
+        said: dict[str, Any] = {}
+        if name == "authorize" and self.target is not None:
+            said = {"access": self.target.compiled.access.described, "to": self.target.compiled.name}
+        self.trace.enter(name, **said)
+        yield
+        if name == "authenticate" and self.identity is not None:
+            self.trace.note(kind=self.identity.kind, roles=sorted(self.identity.roles))
+        elif name == "bind" and self.call is not None:
+            sent = json_or_text(self.request.sent)
+            self.trace.hide(hidden_in([self.call.env, sent]) | hidden_in_query(self.request.query))
+        self.trace.leave()
+
+    def now(self) -> datetime:
+        """Give the time that it is run at."""
+        return self._now or super().now()
+
+    def session(self, target: Target, identity: Identity) -> Session:
+        """Give a session that is rolled back; the draft's tables come to be in its transaction, and go with it."""
+        changes = (WAIT_AS_CHANGES_DO, *self._ddl) if self._ddl else ()
+        opened = ";\n".join((target.begin or "BEGIN", *changes))
+        return Session(
+            self.plane.pool,
+            self.guard(identity),
+            begin=opened,
+            locks=target.locks,
+            ends=UNDONE,
+            watch=self.trace.statement,
+        )
+
+    def guard(self, identity: Identity) -> Guard:
+        """Give what is confirmed: of a pretended caller there is no authority."""
+        return (self.runtime.revision, None, None) if self._pretended else super().guard(identity)
+
+    def call_of(self, target: Target, identity: Identity, db: Session) -> Call:
+        """Give what the chain runs on, which records its steps."""
+        call = super().call_of(target, identity, db)
+        call.trace = self.trace
+        return call
+
+
+class RehearsedInside(Rehearsal):
+    """A rehearsal that is a part of somebody's transaction, of which it undoes its part."""
+
+    __slots__ = ()
+
+    def session(self, target: Target, identity: Identity) -> Session:  # noqa: ARG002 - the transaction is open
+        """Give a session of a savepoint that is always undone."""
+        begin, watch = "SAVEPOINT rowgate_run", self.trace.statement
+        return Session(self.plane.pool, self.guard(identity), begin=begin, ends=_UNDONE_INSIDE, watch=watch)
+
+
 class Tried(Rehearsal):
     """A rehearsal on a draft whose tables are there already, in an open transaction; nothing live is asked for."""
 
-    def session(
-        self,
-        pool: Connections,
-        guard: Guard,  # noqa: ARG002
-        begin: str | None,  # noqa: ARG002
-        locks: tuple[str, ...],  # noqa: ARG002
-    ) -> Session:
+    __slots__ = ()
+
+    def session(self, target: Target, identity: Identity) -> Session:  # noqa: ARG002 - nothing is confirmed
         """Give the session: a savepoint that is kept where the request succeeds, and undone where it is refused."""
-        return Session(pool, None, begin="SAVEPOINT rowgate_request", ends=_INSIDE, watch=self.trace.statement)
+        begin, watch = "SAVEPOINT rowgate_request", self.trace.statement
+        return Session(self.plane.pool, None, begin=begin, ends=_INSIDE, watch=watch)
 
 
 class LookingLimiter(Limiter):

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.compiler.runtime import Runtime
-from app.data_plane.pipeline import Plane
 from app.data_plane.request import Request
+from app.data_plane.run import Plane
 from app.data_plane.seeing.recent import kept
-from app.data_plane.seeing.rehearsal import LookingLimiter
+from app.data_plane.seeing.rehearsal import LookingLimiter, RehearsedInside
 from app.data_plane.seeing.verdict import Undecided, Verdict, differences, verdict
 from app.data_plane.stages.authenticate import authenticate
 from app.database.faults import FAULTS
@@ -131,13 +131,13 @@ class Shadow:
         now, live = plane.live.clock.now(), plane.live.runtime
         services = replace(plane.services, limiter=LookingLimiter(plane.services.limiter))
         with suppress(RowgateError):  # read now who calls: later that would want a second connection
-            await authenticate(request(), plane.auth, live.project.project.auth_schemes)
+            await authenticate(request(), plane.auth, live)
         async with self._pool.lease() as connection:
             rehearsed = Plane(plane.live, plane.auth, Lent(connection), services)
 
-            async def run(runtime: Runtime) -> tuple[Request, Verdict]:
-                made = request()
-                found = await verdict(rehearsed, runtime, made, now)
+            async def run(runtime: Runtime) -> tuple[RehearsedInside, Verdict]:
+                made = RehearsedInside(rehearsed, request(), draft=runtime, now=now)
+                found = await verdict(made)
                 await connection.execute(_UNDO)
                 return made, found
 
@@ -150,7 +150,7 @@ class Shadow:
                 await _ended(connection)
         self._note(made, first, drafted, differences(first.answer, again.answer, drafted.answer))
 
-    def _note(self, request: Request, live: Verdict, draft: Verdict, differs: list[str]) -> None:
+    def _note(self, run: RehearsedInside, live: Verdict, draft: Verdict, differs: list[str]) -> None:
         if live.is_stubbed and draft.is_stubbed:
             self._counts["undecided"] += 1
             return
@@ -161,7 +161,7 @@ class Shadow:
         target = live.target or draft.target or "no route"
         kind = f"{target}: {_said(live)} → {_said(draft)}"
         self._by[kind if kind in self._by or len(self._by) < KINDS else "others"] += 1
-        told = kept(request, 0, None).shown()
+        told = kept(run, 0, None).shown()
         told.pop("status")
         self._kept.append({
             "number": self._counts["differences"],

@@ -1,48 +1,51 @@
 """Server-Timing: how long each stage of a request took, for an admin who asks for it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from app.auth.admin_access import admin_of
 from app.auth.api_keys import PREFIX
-from app.data_plane.pipeline import Plane
 from app.data_plane.request import Header, Request
+from app.data_plane.run import Plane, Run
 from app.database.faults import FAULTS
 from app.errors import RowgateError
-from app.http.client_address import Networks
 
 ASKS = (b"x-rowgate-trace", b"1")
 
 
-class TimedRequest(Request):
-    """A request that takes the time of its stages; what is run again counts in each of them again."""
+class TimedRun(Run):
+    """A run that takes the time of its stages; what is tried again counts in each of them again."""
 
-    __slots__ = ("_at", "_began", "_spent")
+    __slots__ = ("_ended", "_spent")
 
-    def __init__(self, scope: Any, receive: Any, request_id: str, trusted: Networks) -> None:
+    def __init__(self, plane: Plane, request: Request) -> None:
         """Begin now."""
-        super().__init__(scope, receive, request_id, trusted)
+        super().__init__(plane, request)
         self._spent: dict[str, int] = {}
-        self._at = self.stage
-        self._began = time.perf_counter_ns()
+        self._ended = time.perf_counter_ns()
 
-    def entered(self, stage: str, **more: Any) -> None:
-        """Note which stage has begun, and how long the one before took."""
-        self._begin(stage)
-        super().entered(stage, **more)
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Take the time of a stage's span."""
+        self.at = name
+        began = time.perf_counter_ns()
+        try:
+            yield
+        finally:
+            self._ended = time.perf_counter_ns()
+            self._spend(self._ended - began)
 
-    def responds(self) -> None:
-        """Note how long the run took, without its commit."""
-        self._begin("respond")
-
-    def _begin(self, stage: str) -> None:
-        now = time.perf_counter_ns()
-        self._spent[self._at] = self._spent.get(self._at, 0) + now - self._began
-        self._at, self._began = stage, now
+    def _spend(self, nanoseconds: int) -> None:
+        self._spent[self.at] = self._spent.get(self.at, 0) + nanoseconds
 
     def timing(self) -> str:
-        """Give the header's value, in milliseconds (W3C Server Timing, 3): the stages in the order of their begin."""
-        self._begin(self._at)
+        """Give the header's value, in milliseconds (W3C Server Timing, 3): the stages in the order of their begin.
+
+        What was to do behind the last one, such as to roll back, counts in it.
+        """
+        self._spend(time.perf_counter_ns() - self._ended)
         return ", ".join(f"{stage};dur={nanoseconds / 1e6:.3f}" for stage, nanoseconds in self._spent.items())
 
 

@@ -2,14 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from app.compiler.runtime import Runtime
-from app.data_plane.pipeline import Plane, serve
-from app.data_plane.request import Request
+from app.data_plane.retries import serve_with_retries
 from app.data_plane.seeing.rehearsal import Rehearsal
-from app.data_plane.stages.authenticate import authenticate
 from app.errors import RowgateError
 from app.http.json_body import json_or_text
 from app.steps.trace import Trace
@@ -62,14 +58,12 @@ def _entries(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield from _entries(entry.get("steps", []))
 
 
-async def verdict(plane: Plane, runtime: Runtime, request: Request, now: datetime) -> Verdict:
-    """Run a request on a runtime, inside a transaction, and undo it. Raises Undecided."""
-    trace = Trace()
+async def verdict(rehearsal: Rehearsal) -> Verdict:
+    """Run a rehearsal, and say what it came to. Raises Undecided."""
+    trace = rehearsal.trace
     refusal: RowgateError | None = None
     try:
-        identity = await authenticate(request, plane.auth, runtime.project.project.auth_schemes)
-        rehearsal = Rehearsal(identity, draft=runtime, trace=trace, now=now, inside=True)
-        answer = await serve(plane, request, rehearsal)
+        answer = await serve_with_retries(rehearsal)
     except RowgateError as refused:
         if _is_of_the_machine(refused):
             raise Undecided from refused

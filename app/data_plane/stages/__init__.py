@@ -1,1 +1,4 @@
-"""The stages of a request, a file each; they meet only in the pipeline."""
+"""The stages of a request, a file each: accept, authenticate, authorize, bind, chain, execute, respond.
+
+They meet only in the pipeline.
+"""

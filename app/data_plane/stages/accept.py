@@ -1,15 +1,12 @@
 """accept: which endpoint or view the method and the path mean."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from app.compiler.paths import MethodNotAllowed, NotFound
-from app.compiler.responses import Responses
-from app.compiler.runtime import CompiledEndpoint, CompiledView, DefinitionsBroken, Runtime
+from app.compiler.runtime import DefinitionsBroken, Runtime
 from app.data_plane.request import Request
-from app.definitions.endpoints import TIMEOUT
+from app.data_plane.targets import EndpointTarget, Target, ViewTarget
 from app.errors import RowgateError
-from app.steps.running import Run
 
 API, REST, RPC, FUNCTIONS = b"/api", b"/rest/v1/", b"/rest/v1/rpc/", b"/functions/v1/"
 _VIEW_ACTIONS = {
@@ -20,75 +17,6 @@ _VIEW_ACTIONS = {
     "PUT": "insert",
     "DELETE": "delete",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointTarget:
-    """An endpoint, and the parts of the path that it names."""
-
-    compiled: CompiledEndpoint
-    path: dict[str, str]
-
-    @property
-    def template(self) -> str | None:
-        """Give the path with names in the places of what differs; None where it names none."""
-        return self.compiled.definition.path if self.path else None
-
-    @property
-    def timeout(self) -> float:
-        """Give the seconds that the request may take."""
-        return self.compiled.definition.timeout
-
-    @property
-    def chain(self) -> tuple[Run, ...]:
-        """Give the middleware."""
-        return self.compiled.chain
-
-    @property
-    def begin(self) -> str | None:
-        """Give the statement that opens the transaction, if there is one."""
-        return self.compiled.begin
-
-    @property
-    def locks(self) -> tuple[str, ...]:
-        """Give the statements that the transaction begins by."""
-        return self.compiled.chained.locks
-
-    @property
-    def responses(self) -> Responses | None:
-        """Give what is declared of its answers."""
-        return self.compiled.responses
-
-
-@dataclass(frozen=True, slots=True)
-class ViewTarget:
-    """A view, and what is to be done through it."""
-
-    compiled: CompiledView
-    action: str
-    timeout: float = TIMEOUT
-    responses: None = None
-    template: None = None
-
-    @property
-    def chain(self) -> tuple[Run, ...]:
-        """Give the middleware; before a write it locks what it fetches of the table that is written."""
-        writing = self.compiled.writing
-        return self.compiled.chain if self.action == "select" or writing is None else writing.chain
-
-    @property
-    def begin(self) -> str | None:
-        """Give the statement that opens the transaction; a write has one, since a row outside the filter undoes it."""
-        return self.compiled.begin if self.action == "select" else "BEGIN"
-
-    @property
-    def locks(self) -> tuple[str, ...]:
-        """Give the statements that the transaction begins by."""
-        writing = self.compiled.writing
-        return (self.compiled if self.action == "select" or writing is None else writing).chained.locks
-
-
-Target = EndpointTarget | ViewTarget
 
 
 class ViewNotFound(RowgateError):

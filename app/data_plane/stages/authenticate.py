@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from app.auth.identify import AuthContext, identify, identify_now
 from app.auth.identity import Identity
+from app.compiler.runtime import Runtime
 from app.data_plane.request import Request
 from app.errors import RowgateError
 
@@ -19,8 +20,9 @@ class CredentialsRepeated(RowgateError):
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="rowgate", error="invalid_request"'})
 
 
-async def authenticate(request: Request, auth: AuthContext, schemes: tuple[str, ...]) -> Identity:
+async def authenticate(request: Request, auth: AuthContext, runtime: Runtime) -> Identity:
     """Give the identity; a credential that is there but bad is refused, also where none is needed."""
+    schemes = runtime.project.project.auth_schemes
     authorization = apikey = None
     for name, value in request.headers:
         if name == b"authorization":

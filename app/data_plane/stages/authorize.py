@@ -2,7 +2,7 @@
 
 from app.auth.identity import Identity
 from app.data_plane.admission import admit
-from app.data_plane.stages.accept import Target
+from app.data_plane.targets import Target
 
 
 def authorize(target: Target, identity: Identity) -> None:

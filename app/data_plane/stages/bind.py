@@ -1,27 +1,48 @@
-"""bind: all declared input, read strictly and checked at once."""
+"""bind: all that a request says, read strictly and checked at once, before anything of it is carried out."""
 
-from typing import Any
+from functools import partial
 
+from app.compiler.runtime import CompiledEndpoint
+from app.data_plane.bound import Bound
+from app.data_plane.idempotency import first_answer, keep_answer, once_of
 from app.data_plane.request import Request
-from app.data_plane.rest.write import BODY_LIMIT, JSON
-from app.data_plane.stages.accept import Target, ViewTarget
+from app.data_plane.rest.read import bind_read
+from app.data_plane.rest.write import BODY_LIMIT, JSON, bind_write
+from app.data_plane.targets import EndpointTarget, Target
 from app.http.query_string import query_pairs
+from app.steps.running import Call
 
 _JSON = frozenset({"application/json"})
 
 
-async def bind(target: Target, request: Request, env: dict[str, Any]) -> dict[str, Any]:
-    """Give the input by name. Raises 400, 413 or 415 for a body that can't be read, 422 with every field that fails."""
-    if isinstance(target, ViewTarget):
-        if target.action in ("insert", "update"):
-            await request.body(BODY_LIMIT, JSON)
-        return {}
+async def bind(target: Target, request: Request, call: Call) -> Bound:
+    """Give what is to be carried out; an endpoint's input is what rules see as `input`.
+
+    Raises 400, 413 or 415 for a query, a header or a body that can't be read, 422 with every field that fails. What
+    came before with the same Idempotency-Key is answered by the answer that was kept.
+    """
+    call.env["input"] = {}
+    if isinstance(target, EndpointTarget):
+        bound: Bound = await _endpoint(target, request, call)
+    elif target.action == "select":
+        bound = bind_read(target.compiled, request, call.identity)
+    else:
+        body = b"" if target.action == "delete" else await request.body(BODY_LIMIT, JSON)
+        bound = bind_write(target.compiled, target.action, request, body, call.identity)
+    if call.trace is None and (once := once_of(request, call.identity, target)) is not None:
+        call.answer = await first_answer(once, call)
+        if call.answer is None:
+            call.keep = partial(keep_answer, once, call)
+    return bound
+
+
+async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> CompiledEndpoint:
     inputs = target.compiled.inputs
     body = b""
     if inputs.takes_body:
         body = await request.body(target.compiled.definition.body_limit, _JSON)
     pairs = query_pairs(request.query) if request.query else []
-    bound = inputs.bind(target.path, pairs, request.headers, body)
+    call.env["input"] = inputs.bind(target.path, pairs, request.headers, body)
     if inputs.rules is not None:
-        inputs.rules({**env, "input": bound})
-    return bound
+        inputs.rules(call.env)
+    return target.compiled

@@ -6,5 +6,6 @@ from app.steps.running import Call, Run, run_chain
 
 
 async def chain(runs: Sequence[Run], call: Call) -> None:
-    """Run the middleware; a step of it that answers ends the request."""
-    await run_chain(runs, call)
+    """Run the middleware, unless the request has its answer already; a step that answers ends the request."""
+    if call.answer is None:
+        await run_chain(runs, call)

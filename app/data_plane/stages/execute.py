@@ -1,21 +1,37 @@
-"""execute: the endpoint's own steps, or the view's statement."""
+"""execute: the endpoint's own steps, or the view's statement, and what the end of all steps is due."""
 
-from app.data_plane.request import Request
-from app.data_plane.rest.read import read_view
+from http import HTTPStatus
+
+from app.compiler.runtime import CompiledEndpoint
+from app.data_plane.bound import Bound
+from app.data_plane.rest.read import BoundRead, read_view
 from app.data_plane.rest.write import write_view
-from app.data_plane.stages.accept import EndpointTarget, ViewTarget
 from app.steps.running import Answer, Call, run_chain
 
 NO_CONTENT = Answer(204)
 
 
-async def execute(target: EndpointTarget | ViewTarget, request: Request, call: Call) -> Answer:
-    """Give the answer; steps that run off the end without one answer 204."""
-    if call.answer is not None:
-        return call.answer
-    if isinstance(target, ViewTarget):
-        if target.action == "select":
-            return await read_view(target.compiled, request, call)
-        return await write_view(target.compiled, target.action, request, call)
-    await run_chain(target.compiled.steps, call)
-    return call.answer or NO_CONTENT
+async def execute(bound: Bound, call: Call) -> Answer:
+    """Give the answer, held against what is declared, and kept where its request may come again.
+
+    Steps that run off the end without an answer answer 204. One that fails is counted where failures are.
+    """
+    answer = call.answer or await _carried_out(bound, call)
+    if call.holds_answers and isinstance(bound, CompiledEndpoint) and bound.responses is not None:
+        bound.responses.check(answer)
+    await call.ended()
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        await call.failed()
+    if call.keep is not None:
+        await call.keep(answer)
+    await call.db.confirm()
+    return answer
+
+
+async def _carried_out(bound: Bound, call: Call) -> Answer:
+    if isinstance(bound, CompiledEndpoint):
+        await run_chain(bound.steps, call)
+        return call.answer or NO_CONTENT
+    if isinstance(bound, BoundRead):
+        return await read_view(bound, call)
+    return await write_view(bound, call)

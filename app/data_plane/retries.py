@@ -1,0 +1,60 @@
+"""A request is tried again where a try has found that it has done nothing, and that another one may do better."""
+
+import asyncio
+import random
+from typing import ClassVar
+
+from app.data_plane.pipeline import serve
+from app.data_plane.run import Run
+from app.database.faults import Contended, Retryable, Stale
+from app.errors import RowgateError
+from app.steps.running import Answer
+
+ATTEMPTS = 3
+PAUSE = 0.025  # seconds, about, before the second run; four times as long before the third
+
+
+class ChangedMeanwhile(RowgateError):
+    """The definitions or the caller changed while the request waited for another service; nothing was written."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "request.changed"
+
+    def __init__(self) -> None:
+        """Say that a call was made, and so the request isn't run again."""
+        super().__init__("The backend was changed while it waited for another service: try again.")
+
+
+class DefinitionsChanging(RowgateError):
+    """The definitions changed at every try to serve the request."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "definitions.changing"
+
+    def __init__(self) -> None:
+        """Ask for another try in a second."""
+        super().__init__("The definitions are changing: try again.", headers={"Retry-After": "1"})
+
+
+async def serve_with_retries(run: Run) -> Answer:
+    """Answer a request, or raise the refusal.
+
+    A try that finds its definitions or its caller's authority changed has done nothing yet: another one begins on the
+    new ones. After a deadlock or a serialization failure another one begins too.
+    """
+    for attempt in range(ATTEMPTS):
+        run.begin()
+        try:
+            return await serve(run)
+        except Stale:
+            if run.outside:
+                raise ChangedMeanwhile from None
+            await run.refresh()
+        except Retryable:
+            if run.outside:
+                raise
+            if attempt == ATTEMPTS - 1:
+                raise Contended from None
+            # Whoever was faster may still be committing: at once, the same would only happen again.
+            await asyncio.sleep(PAUSE * 4**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+    raise DefinitionsChanging

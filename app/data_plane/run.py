@@ -1,0 +1,163 @@
+"""A run: one request on its way through the stages, and all in which one that is live differs from one that is not."""
+
+import asyncio
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from app.auth.identify import AuthContext
+from app.auth.identity import ANONYMOUS, Identity
+from app.compiler.runtime import Runtime
+from app.data_plane.reload import Live
+from app.data_plane.request import Request
+from app.data_plane.targets import Target
+from app.database.faults import CommitUnknown, ConstraintViolated
+from app.database.lock_waits import WAIT_FOR_ROWS, wait_for_rows
+from app.database.session import Connections, Guard, Session
+from app.definitions.endpoints import TIMEOUT
+from app.errors import FieldError, RowgateError
+from app.limits.limiter import Limit, Outcome
+from app.steps.refusals import OutsideWindow
+from app.steps.running import Call, Services
+
+_UNWATCHED = nullcontext()
+
+
+class RequestTimeout(RowgateError):
+    """The request took longer than its endpoint allows; nothing was changed."""
+
+    status: ClassVar[int] = 504
+    code: ClassVar[str] = "request.timeout"
+
+
+class Plane:
+    """What requests need and share: the live runtime, who may call, the pool, what steps use beside it."""
+
+    def __init__(self, live: Live, auth: AuthContext, pool: Connections, services: Services) -> None:
+        """Take what main.py opened."""
+        self.live = live
+        self.auth = auth
+        self.pool = pool
+        self.services = services
+
+
+class Run:
+    """A request that is served: it acts as who its credentials say, at the database's time, and what it does lasts.
+
+    `at` is the stage that began last. `runtime`, `target`, `identity` and `call` are of the try that is under way, None
+    before the stage that finds them. `known` is who it acts as where no credentials are asked. One request has one
+    `deadline`, in the loop's time, is `counted` once by each limit, and has called `outside` from the steps that are
+    named there, however often it is tried.
+    """
+
+    __slots__ = (
+        "at", "call", "counted", "deadline", "identity", "known", "outside", "plane", "request", "runtime", "target",
+    )  # fmt: skip
+
+    runtime: Runtime
+
+    def __init__(self, plane: Plane, request: Request, known: Identity | None = None) -> None:
+        """Begin before the first stage."""
+        self.plane = plane
+        self.request = request
+        self.known = known
+        self.at = "accept"
+        self.target: Target | None = None
+        self.identity: Identity | None = None
+        self.call: Call | None = None
+        self.counted: dict[str, tuple[str, Limit, Outcome]] = {}
+        self.outside: set[str] = set()
+        self.deadline: float | None = None
+
+    def begin(self) -> None:
+        """Begin a try, on the definitions as they are now; raises NotReady or DefinitionsBroken."""
+        self.target = self.identity = self.call = None
+        self.runtime = self.definitions()
+
+    def definitions(self) -> Runtime:
+        """Give those that a try runs on."""
+        return self.plane.live.runtime
+
+    async def refresh(self) -> None:
+        """Read the definitions and the caller's authority again."""
+        await asyncio.gather(self.plane.live.refresh(), self.plane.auth.reload(self.identity or ANONYMOUS))
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Give the span of a stage, which begins."""
+        self.at = name
+        return _UNWATCHED
+
+    def now(self) -> datetime:
+        """Give the time that the request goes by."""
+        return self.plane.live.clock.now()
+
+    def session(self, target: Target, identity: Identity) -> Session:
+        """Give the database side of a try; it ends as the block of the session does."""
+        begin = target.begin
+        if begin is None and self.plane.services.holds_answers and target.responses is not None:
+            begin = "BEGIN"  # what is refused behind its one statement has to be undone
+        return Session(
+            self.plane.pool,
+            self.guard(identity),
+            begin=begin,
+            locks=target.locks,
+            on_behalf_of=(type(target), target.compiled.name),
+            patience=WAIT_FOR_ROWS if target.timeout == TIMEOUT else wait_for_rows(target.timeout),
+        )
+
+    def guard(self, identity: Identity) -> Guard:
+        """Give what the first statement confirms."""
+        return self.runtime.revision, identity.subject_id, identity.version
+
+    def call_of(self, target: Target, identity: Identity, db: Session) -> Call:
+        """Give what the chain runs on: what rules see, without the input yet."""
+        request = self.request
+        env: dict[str, Any] = {"auth": identity.env, "now": self.now()}
+        if target.compiled.reads_request:
+            env["request"] = request.described()
+        self.call = Call(
+            env, db, identity, address=request.address, user_agent=request.header(b"user-agent"),
+            counted=self.counted, outside=self.outside, services=self.plane.services,
+        )  # fmt: skip
+        return self.call
+
+    def in_time(self, target: Target) -> asyncio.Timeout:
+        """Give the block that ends with TimeoutError at the deadline."""
+        if self.deadline is None:
+            self.deadline = asyncio.get_running_loop().time() + target.timeout
+        return asyncio.timeout_at(self.deadline)
+
+    async def refused(self, refusal: RowgateError, db: Session) -> None:
+        """Do what a refusal owes before it is raised on: count the failure, and confirm or explain what it rests on."""
+        if self.call is not None and refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            await self.call.failed()
+        if isinstance(refusal, ConstraintViolated):
+            raise _explained(refusal, self.runtime) from refusal
+        if _rests_on_cache(refusal, self.identity):
+            await db.confirm()
+
+
+def too_long(db: Session) -> RowgateError:
+    """Give the refusal of a request whose time is over."""
+    if db.in_doubt:
+        return CommitUnknown("The request took too long, and whether it was carried out is not known here.")
+    return RequestTimeout("The request took too long, and nothing was changed.")
+
+
+def _explained(refusal: ConstraintViolated, runtime: Runtime) -> ConstraintViolated:
+    """Say which columns a constraint is about, and what the admin wrote to say; nothing of any row."""
+    columns, message = runtime.constraints.get(refusal.constraint or "", ((), None))
+    sentence = message or refusal.detail
+    errors = [FieldError((column,), refusal.code, sentence) for column in columns]
+    return type(refusal)(sentence, errors=errors or refusal.errors, headers=refusal.headers)
+
+
+def _rests_on_cache(refusal: RowgateError, identity: Identity | None) -> bool:
+    """Say whether the refusal may be due to roles or definitions that this process remembers and that have changed.
+
+    What is refused to a stranger, for its input, its rate or the time costs no connection.
+    """
+    if refusal.status != HTTPStatus.FORBIDDEN or isinstance(refusal, OutsideWindow):
+        return False
+    return identity is not None and not identity.is_anonymous
