@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from app.definitions.wrong import Wrong
 
@@ -117,7 +118,8 @@ class ColumnType:
 
     `casts` are the types of Postgres that its values become beside text, `cast_names` what stands behind `::` in a
     query for a value of this type, `whole` what keeps all that a text says of it where `pg` keeps less. `one_text`
-    says that equal values have one text in Postgres.
+    says that equal values have one text in Postgres. `sample` makes a value of JSON of a number, another one of
+    another, for proofs; it isn't needed where `choices`, texts, numbers or moments are made by the options.
     """
 
     read: Read
@@ -136,6 +138,7 @@ class ColumnType:
     cast_names: tuple[str, ...] = ()
     whole: str | None = None
     one_text: bool = False
+    sample: Callable[[int], Any] | None = None
 
 
 ANY_JSON = "dynamic"  # the rule type of a value that may be anything
@@ -181,9 +184,11 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     "date": ColumnType(
         read=_read_date, rule="date", pg="date", schema={"type": "string", "format": "date"},
         casts=frozenset({"timestamptz"}), cast_names=("date",), whole="timestamp", computed="today",
+        sample=lambda number: (date(2100, 1, 1) + timedelta(days=number % 300_000)).isoformat(),
     ),
     "uuid": ColumnType(
-        read=read_uuid, rule="uuid", pg="uuid", schema=_ID, cast_names=("uuid",), computed="uuid", one_text=True
+        read=read_uuid, rule="uuid", pg="uuid", schema=_ID, cast_names=("uuid",), computed="uuid", one_text=True,
+        sample=lambda number: str(UUID(int=number)),
     ),
     "timestamp": ColumnType(
         read=read_moment, rule="timestamp", pg="timestamptz", schema={"type": "string", "format": "date-time"},
@@ -191,7 +196,7 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     ),
     "json": ColumnType(
         read=lambda value: value, rule=ANY_JSON, pg="jsonb", schema={},
-        casts=_NUMERIC | {"boolean"}, cast_names=("jsonb", "json"),
+        casts=_NUMERIC | {"boolean"}, cast_names=("jsonb", "json"), sample=lambda number: {"note": f"q{number:014x}"},
     ),
     "enum": ColumnType(
         read=read_text, rule=IN_WORDS, pg="text", schema={"type": "string"},

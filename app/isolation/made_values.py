@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from rstr import Rstr
 from app.definitions.columns import ValueType
 from app.definitions.validation import plain, reader
 from app.definitions.wrong import Wrong
-from app.expressions.types import DATE, DECIMAL, DOUBLE, DYN, INT, NUMBERS, STRING, TIMESTAMP, UUID
+from app.expressions.types import DECIMAL, DOUBLE, INT, NUMBERS, STRING, TIMESTAMP
 from app.relations.schema import item_type
 
 _SHORTEST = 6  # characters by which a value is surely known again
@@ -64,8 +64,6 @@ class Maker:
 
         Ids are not made here: of a `user` or a `reference` there is none.
         """
-        if said.target is not None:
-            return None
         candidates = ([made] if said.array else made for made in self._candidates(said, seed, attempt))
         return next((made for made in candidates if fits(said, made)), None)
 
@@ -78,14 +76,10 @@ class Maker:
             yield from _texts(said, seed, attempt)
         elif kind in NUMBERS:
             yield from _numbers(said, seed, attempt, chance)
-        elif kind == DYN:
-            yield {"note": token(seed)}
         elif kind == TIMESTAMP:
             yield self._moment(seed, attempt, chance)
-        elif kind == DATE:
-            yield (date(2100, 1, 1) + timedelta(days=_number(f"{seed}{attempt}") % 300_000)).isoformat()
-        elif kind == UUID:
-            yield self.uuid(f"{seed}{attempt}")
+        elif said.described.sample is not None:
+            yield said.described.sample(_number(f"{seed}{attempt}"))
 
     def _moment(self, seed: str, attempt: int, chance: random.Random) -> Any:
         days = 30 + _number(seed) % _FAR if attempt == 0 else chance.randint(30 if attempt % 4 else -_FAR, 2 * _FAR)
