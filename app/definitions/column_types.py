@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -134,7 +134,7 @@ class ColumnType:
     choices: tuple[Any, ...] = ()
     table: str | None = None
     computed: str | None = None
-    casts: frozenset[str] = field(default=frozenset())
+    casts: frozenset[str] = frozenset()
     cast_names: tuple[str, ...] = ()
     whole: str | None = None
     one_text: bool = False
