@@ -1,20 +1,12 @@
 """Which types of columns become which others, by what SQL, and which rows would lose something by it."""
 
 from app.database.quoting import quoted
-
-_NUMBERS = frozenset({"integer", "bigint", "numeric", "double precision"})
-_ALIKE = (_NUMBERS, frozenset({"date", "timestamptz"}), frozenset({"boolean", "integer"}))
-_FROM_JSON = _NUMBERS | {"boolean"}
-# What keeps all that a text says, beside what may keep less of it: digits beyond the scale, the time of a day.
-_WHOLE = {"numeric": "numeric", "date": "timestamp"}
+from app.definitions.column_types import kept_as, turns_into
 
 
 def castable(before: str, after: str) -> bool:
     """Say whether Postgres turns values of one type into the other; a list is made of one value, and back."""
-    old, new = _base(before), _base(after)
-    if old == new or "text" in (old, new):
-        return True
-    return any(old in group and new in group for group in _ALIKE) or (old == "jsonb" and new in _FROM_JSON)
+    return turns_into(_base(before), _base(after))
 
 
 def cast_sql(column: str, before: str, after: str) -> str:
@@ -43,12 +35,12 @@ def _differs(text: str, before: str, after: str) -> str:
         return f"to_jsonb({text}::{after}) IS DISTINCT FROM to_jsonb({text})"
     if _base(before) != "text":
         return f"({text}::{after})::{before} IS DISTINCT FROM {text}"
-    whole = _WHOLE.get(_base(after))
-    if whole is None:
+    kind = kept_as(_base(after))
+    if kind is None or kind.whole is None:
         # What Postgres reads of a text is all of it, whatever the other type's own way to write it.
         return f"{text}::{after} IS NULL AND {text} IS NOT NULL"
     listed = "[]" if after.endswith("[]") else ""
-    return f"{text}::{whole}{listed} IS DISTINCT FROM ({text}::{after})::{whole}{listed}"
+    return f"{text}::{kind.whole}{listed} IS DISTINCT FROM ({text}::{after})::{kind.whole}{listed}"
 
 
 def _base(pg: str) -> str:

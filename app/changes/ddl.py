@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import UserDefinedType
 
 from app.changes.casts import cast_sql
 from app.changes.change import (
@@ -34,28 +34,19 @@ from app.expressions.types import INT
 from app.relations.defaults import default_sql
 from app.relations.literals import literal
 
-_TYPES: dict[str, Any] = {
-    "text": sa.Text(),
-    "integer": sa.Integer(),
-    "bigint": sa.BigInteger(),
-    "numeric": sa.Numeric(),
-    "double precision": sa.Double(),
-    "boolean": sa.Boolean(),
-    "date": sa.Date(),
-    "uuid": sa.Uuid(as_uuid=False),
-    "timestamptz": sa.DateTime(timezone=True),
-    "jsonb": JSONB(),
-}
 
+class PgType(UserDefinedType[Any]):
+    """A type of Postgres by its name, as `pg_type_of` gives it."""
 
-def sql_type(pg: str) -> Any:
-    """Give SQLAlchemy's type for a Postgres type as `pg_type_of` names it."""
-    if pg.endswith("[]"):
-        return ARRAY(sql_type(pg[:-2]))
-    if pg.startswith("numeric("):
-        precision, _, scale = pg[8:-1].partition(",")
-        return sa.Numeric(int(precision), int(scale))
-    return _TYPES[pg]
+    cache_ok = True
+
+    def __init__(self, pg: str) -> None:
+        """Take the name."""
+        self.pg = pg
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Write it as SQLAlchemy writes the types that it knows."""
+        return self.pg.replace("timestamptz", "timestamp with time zone").upper()
 
 
 def _server_default(said: ColumnDef, pg: str) -> Any:
@@ -64,7 +55,7 @@ def _server_default(said: ColumnDef, pg: str) -> Any:
 
 
 def _column(said: ColumnDef, pg: str) -> Any:
-    return sa.Column(said.name, sql_type(pg), nullable=not said.required, server_default=_server_default(said, pg))
+    return sa.Column(said.name, PgType(pg), nullable=not said.required, server_default=_server_default(said, pg))
 
 
 def _create_table(op: Operations, change: CreateTable, schema: str) -> None:
@@ -117,7 +108,7 @@ def _alter_column(op: Operations, change: AlterColumn, schema: str) -> None:
         if change.before.default is not None:
             op.alter_column(table, name, server_default=None, schema=schema)
         using = cast_sql(name, change.pg_before, change.pg)
-        op.alter_column(table, name, type_=sql_type(change.pg), postgresql_using=using, schema=schema)
+        op.alter_column(table, name, type_=PgType(change.pg), postgresql_using=using, schema=schema)
     before = default_sql(change.before, change.pg_before)
     if change.pg_before != change.pg or before != default_sql(change.said, change.pg):
         op.alter_column(table, name, server_default=_server_default(change.said, change.pg), schema=schema)

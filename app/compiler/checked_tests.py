@@ -8,11 +8,13 @@ from typing import Any, Literal
 from app.compiler.paths import BadPath, MethodNotAllowed, NotFound, Router
 from app.compiler.test_labels import Id, Labels, is_uuid
 from app.compiler.test_targets import Served, path_hint, served
+from app.definitions.column_types import name_kept_as, read_moment
 from app.definitions.inputs import ParamDef
 from app.definitions.names import NAME_PATTERN
 from app.definitions.policy_tests import CALLER, ChangedDef, PolicyTestDef
 from app.definitions.project import Project
-from app.definitions.validation import Wrong, plain, reader
+from app.definitions.validation import plain, reader
+from app.definitions.wrong import Wrong
 from app.expressions.check import Scope
 from app.expressions.problems import near
 from app.expressions.types import INT, TIMESTAMP
@@ -20,9 +22,6 @@ from app.relations.findings import Findings
 from app.relations.schema import Column, Table
 from app.relations.values import Value, compile_field, literal_value
 from app.relations.views import Schema
-
-_KEPT = {"uuid": ParamDef(type="uuid"), "bigint": ParamDef(type="bigint"), "text": ParamDef(type="text")}
-_MOMENT = ParamDef(type="timestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +219,8 @@ class _TestCompiler:
             return None
         if said is None or (isinstance(said, str) and said.startswith("=")):
             return compile_field(said, place, self.scope, self.findings, column.type)
-        kept = _MOMENT if column.pg == "timestamptz" else _KEPT.get(column.pg)
         try:
-            value = reader(column.definition or kept or _MOMENT, self.bigints)(plain(said))
+            value = reader(column.definition or ParamDef(type=str(name_kept_as(column.pg))), self.bigints)(plain(said))
         except Wrong as wrong:
             self.findings.report(place, wrong.errors[0].message)
             return None
@@ -257,7 +255,7 @@ class _TestCompiler:
         if self.said.now is None:
             return None
         try:
-            found: datetime = reader(_MOMENT)(self.said.now)
+            found: datetime = read_moment(self.said.now)
         except Wrong as wrong:
             self.findings.report(f"{self.place}.now", wrong.errors[0].message)
             return None

@@ -12,9 +12,8 @@ from app.auth.api_keys import KeyGrant, create_key
 from app.auth.routes.body import Body, BodyInvalid, read
 from app.auth.routes.mounted import answer
 from app.control_plane.named import NotThere, known_roles
-from app.definitions.inputs import ParamDef
-from app.definitions.validation import Wrong
-from app.definitions.validation import reader as value_reader
+from app.definitions.column_types import read_moment
+from app.definitions.wrong import Wrong
 from app.errors import FieldError
 
 router = APIRouter()
@@ -68,7 +67,7 @@ def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        found: datetime = value_reader(ParamDef(type="timestamp"))(text)
+        found: datetime = read_moment(text)
     except Wrong as wrong:
         error = FieldError(("body", "expires_at"), "input.type", wrong.errors[0].message)
         raise BodyInvalid("The body is not what is wanted here.", errors=[error]) from None

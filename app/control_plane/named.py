@@ -5,13 +5,10 @@ from typing import ClassVar
 
 from fastapi import Request
 
-from app.definitions.inputs import ParamDef
+from app.definitions.column_types import read_uuid
 from app.definitions.project import Project
-from app.definitions.validation import Wrong
-from app.definitions.validation import reader as value_reader
+from app.definitions.wrong import Wrong
 from app.errors import RowgateError
-
-_UUID = value_reader(ParamDef(type="uuid"))
 
 
 class NotThere(RowgateError):
@@ -35,7 +32,7 @@ class RolesUnknown(RowgateError):
 def identifier(text: str, what: str) -> str:
     """Give the canonical form of an id; raises NotThere for what can't be one."""
     try:
-        return str(_UUID(text))
+        return str(read_uuid(text))
     except Wrong:
         raise NotThere(what) from None
 

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from app.expressions.exact_json import exact_json
+
 _INT_DIGITS = 4000  # Python refuses to turn longer texts into an int
 
 
@@ -17,7 +19,7 @@ def encode_json(value: Any) -> str:
     try:
         return json.dumps(value, allow_nan=False, default=_not_json)
     except _DecimalInside:
-        return _exact_json(value)
+        return exact_json(value, _scalar)
 
 
 def decode_json(text: str) -> Any:
@@ -84,13 +86,9 @@ def _whole(text: str) -> int | Decimal:
     return int(text) if len(text) < _INT_DIGITS else Decimal(text)
 
 
-def _exact_json(value: Any) -> str:
+def _scalar(value: Any) -> str:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError("NaN and infinity are not JSON")
         return str(value)
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(str(key))}:{_exact_json(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_exact_json, value)) + "]"
     return json.dumps(value, allow_nan=False, default=_not_json)

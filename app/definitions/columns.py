@@ -1,36 +1,30 @@
 """Columns: their types, and which options each type takes."""
 
+from collections.abc import Container
 from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic_core import PydanticKnownError
 
+from app.definitions.column_types import COLUMN_TYPES, LARGEST_EXPONENT, NUMBERED, ColumnType
 from app.definitions.names import Definition, Items, Name
 
-ColumnType = Literal[
-    "text", "integer", "bigint", "decimal", "float", "boolean", "date", "uuid", "timestamp", "json", "enum", "user",
-    "reference",
-]  # fmt: skip
 OnDelete = Literal["restrict", "cascade", "set_null"]
 TextFormat = Literal["email", "url", "slug"]
+_OPTIONS = frozenset[str]().union(*(one.options for one in COLUMN_TYPES.values()))
+_DOUBLE = "double"  # the rule type of numbers that have an end
 
-LARGEST_EXPONENT = 1000  # of decimals, as a value and as a bound
-INTEGER_RANGES = {"integer": (-(2**31), 2**31 - 1), "bigint": (-(2**63), 2**63 - 1)}
 
-_LENGTHS = frozenset({"min_length", "max_length", "pattern", "format"})
-_BOUNDS = frozenset({"min", "max"})
-OPTIONS_OF_TYPE: dict[str, frozenset[str]] = {
-    "text": _LENGTHS,
-    "integer": _BOUNDS,
-    "bigint": _BOUNDS,
-    "decimal": _BOUNDS | {"precision", "scale"},
-    "float": _BOUNDS,
-    "enum": frozenset({"values"}),
-    "user": frozenset({"on_delete"}),
-    "reference": frozenset({"table", "on_delete"}),
-}
-TYPED_OPTIONS = frozenset().union(*OPTIONS_OF_TYPE.values())
+def _known_type(value: object) -> str:
+    if isinstance(value, str) and value in COLUMN_TYPES:
+        return value
+    *names, last = (f"'{name}'" for name in COLUMN_TYPES)
+    raise PydanticKnownError("literal_error", {"expected": f"{', '.join(names)} or {last}"})
+
+
+TypeName = Annotated[str, PlainValidator(_known_type), WithJsonSchema({"type": "string", "enum": list(COLUMN_TYPES)})]
 
 
 def _exact(value: object) -> object:
@@ -56,7 +50,7 @@ Bound = Annotated[Decimal, BeforeValidator(_exact), Field(allow_inf_nan=False), 
 class ValueType(Definition):
     """What a column and a declared input have in common: a type, its options, and whether it must be there."""
 
-    type: ColumnType
+    type: TypeName
     required: bool = False
     default: Any = None
     array: bool = False
@@ -75,25 +69,40 @@ class ValueType(Definition):
 
     @model_validator(mode="after")
     def _options_fit_the_type(self) -> Self:
-        allowed = OPTIONS_OF_TYPE.get(self.type, frozenset())
-        given = {name for name in TYPED_OPTIONS if getattr(self, name) is not None}
-        if wrong := sorted(given - allowed):
+        given = {name for name in _OPTIONS if getattr(self, name) is not None}
+        if wrong := sorted(given - self.described.options):
             msg = f"{', '.join(wrong)}: not an option of the type {self.type}"
             raise ValueError(msg)
         _check_needed(self)
         _check_ranges(self)
         return self
 
+    @property
+    def described(self) -> ColumnType:
+        """Give what its type means."""
+        return COLUMN_TYPES[self.type]
+
+    def described_with(self, bigints: Container[str]) -> ColumnType:
+        """Give what its type means where `bigints` names the tables whose ids are numbers; a reference is an id."""
+        return COLUMN_TYPES[NUMBERED if self.table in bigints else self.type]
+
+    @property
+    def target(self) -> str | None:
+        """Name the table whose ids it holds, one of them or, of an array, several."""
+        return self.table or self.described.table
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """Give every value there is where these are few: the words of an enum, false and true."""
+        return self.values or self.described.choices
+
 
 def _check_needed(column: ValueType) -> None:
-    if column.type == "enum" and not column.values:
-        msg = "an enum needs values: [one, two]"
-        raise ValueError(msg)
+    needs = column.described.needs
+    if needs is not None and not getattr(column, needs[0]):
+        raise ValueError(needs[1])
     if column.values is not None and len(set(column.values)) != len(column.values):
         msg = "the values of an enum must differ from each other"
-        raise ValueError(msg)
-    if column.type == "reference" and column.table is None:
-        msg = "a reference needs table: the name of the table that it refers to"
         raise ValueError(msg)
     if column.on_delete == "set_null" and column.required:
         msg = "on_delete: set_null can't hold on a required column: use restrict or cascade"
@@ -104,7 +113,8 @@ def _check_needed(column: ValueType) -> None:
 
 
 def _check_ranges(column: ValueType) -> None:
-    if column.type == "float" and any(bound and isinf(float(bound)) for bound in (column.min, column.max)):
+    kind = column.described
+    if kind.rule == _DOUBLE and any(bound and isinf(float(bound)) for bound in (column.min, column.max)):
         msg = "min and max of a float are numbers that a float can be"
         raise ValueError(msg)
     if column.min_length is not None and column.max_length is not None and column.min_length > column.max_length:
@@ -113,8 +123,8 @@ def _check_ranges(column: ValueType) -> None:
     if column.min is not None and column.max is not None and column.min > column.max:
         msg = "min is greater than max"
         raise ValueError(msg)
-    if column.type in INTEGER_RANGES:
-        lowest, highest = INTEGER_RANGES[column.type]
+    if kind.range is not None:
+        lowest, highest = kind.range
         for bound in (column.min, column.max):
             if bound is not None and (bound != bound.to_integral_value() or not lowest <= bound <= highest):
                 msg = f"min and max of the type {column.type} are whole numbers from {lowest} to {highest}"

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from app.definitions.column_types import ANY_JSON, COLUMN_TYPES, Read
 from app.definitions.columns import ColumnDef, ValueType
-from app.definitions.values import Read, Wrong
+from app.definitions.wrong import Wrong
 from app.errors import Finding
 
 MOST_TOKEN = 1_024  # characters, as of the language's random_token
-_CALL = re.compile(r"=\s*(now|today|uuid|random_token)\s*(?:\(\s*([0-9]{0,9})\s*\))?\s*", re.ASCII)
+_CALL = re.compile(r"=\s*([a-z_]+)\s*(?:\(\s*([0-9]{0,9})\s*\))?\s*", re.ASCII)
 _NEEDS = "=now (a timestamp), =today (a date, UTC), =uuid() (a uuid) or =random_token(24) (a text)"
 # Every character of a token, alone: each of these is a token that may come.
 _TOKENS = "AZaz09-_"
@@ -25,7 +26,6 @@ class Computed:
     length: int | None = None
 
 
-_TYPES = {"now": "timestamp", "today": "date", "uuid": "uuid", "random_token": "text"}
 _WITHOUT_BRACKETS = frozenset({"now", "today"})
 
 
@@ -47,7 +47,8 @@ def _said(said: ValueType) -> Computed | None:
     name, argument = found.groups()
     if (name in _WITHOUT_BRACKETS) != (argument is None) or (name == "random_token") != bool(argument):
         return None
-    return Computed(name, _TYPES[name], int(argument) if argument else None)
+    type_ = next((type_ for type_, one in COLUMN_TYPES.items() if one.computed == name), None)
+    return None if type_ is None else Computed(name, type_, int(argument) if argument else None)
 
 
 def literal_default(said: ValueType) -> Any:
@@ -56,7 +57,7 @@ def literal_default(said: ValueType) -> Any:
         return None
     if isinstance(said.default, str):
         return said.default.removeprefix("\\") if said.default.startswith("\\=") else said.default
-    return said.default if said.type == "json" and not said.array else plain(said.default)
+    return said.default if said.described.rule == ANY_JSON and not said.array else plain(said.default)
 
 
 def plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from app.definitions.column_types import ANY_JSON
 from app.definitions.columns import ValueType
 from app.definitions.expression_text import ExpressionText
 from app.definitions.names import Definition, FieldName
@@ -90,7 +91,7 @@ class InputsDef(Definition):
         if shared := sorted({name for name in headers if headers.count(name) > 1}):
             msg = f"two inputs would be read from one header: {', '.join(shared)}"
             raise ValueError(msg)
-        if arrays := sorted(name for name, field in self.path.items() if field.array or field.type == "json"):
+        if arrays := sorted(n for n, field in self.path.items() if field.array or field.described.rule == ANY_JSON):
             msg = f"a path can't hold an array or json: {', '.join(arrays)}"
             raise ValueError(msg)
         return self

@@ -6,13 +6,15 @@ from typing import Any
 
 import re2
 
+from app.definitions.column_types import Read
 from app.definitions.columns import ColumnDef, ValueType
 from app.definitions.defaults import begins_computed, computed_findings, literal_default, plain
 from app.definitions.inputs import ListDef, ObjectDef
-from app.definitions.values import FROM_TEXT, READERS, Read, Wrong, WrongInside, bounded_length, checks_of
+from app.definitions.values import bounded_length, checks_of
+from app.definitions.wrong import Wrong, WrongInside
 from app.errors import FieldError, Finding
 
-__all__ = ["Field", "Validator", "Wrong", "object_validator", "plain", "reader", "validation_findings"]
+__all__ = ["Field", "Validator", "object_validator", "plain", "reader", "validation_findings"]
 
 Field = ValueType | ObjectDef | ListDef
 
@@ -26,11 +28,10 @@ def reader(said: Field, bigints: Collection[str] = (), *, text: bool = False) ->
         return _object(object_validator(said.fields, bigints))
     if isinstance(said, ListDef):
         return _list(reader(said.of, bigints), said.min_length, said.max_length)
-    by_bigint = said.type == "reference" and said.table in bigints
-    kind = "bigint" if by_bigint else said.type
-    from_text = FROM_TEXT.get(kind) if text else None
+    kind = said.described_with(bigints)
+    from_text = kind.from_text if text else None
     flat = [_no_list] if said.array else []
-    one = _in_turn([*([from_text] if from_text else []), *flat, READERS[kind], *checks_of(said, kind)])
+    one = _in_turn([*([from_text] if from_text else []), *flat, kind.read, *checks_of(said, kind)])
     return _list(one, None, None) if said.array else one
 
 

@@ -1,8 +1,7 @@
-"""How one value of each type is read, strictly, and what its options ask of it; no message repeats the value."""
+"""What the options of a column or an input ask of one value of it; no message repeats the value."""
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,148 +9,18 @@ from urllib.parse import urlsplit
 import re2
 from email_validator import EmailNotValidError, validate_email
 
-from app.definitions.columns import INTEGER_RANGES, LARGEST_EXPONENT, ValueType
-from app.errors import FieldError
+from app.definitions.column_types import ColumnType, Read
+from app.definitions.columns import ValueType
+from app.definitions.wrong import Wrong
 
-Read = Callable[[Any], Any]
-
-MAX_DIGITS = 40
-_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?", re.ASCII)
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
-)
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
 
-class Wrong(Exception):
-    """A value that isn't what its field takes, or several inside it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        """Say what is wanted, never what came."""
-        super().__init__(message)
-        self.errors: list[FieldError] = [FieldError((), f"input.{code}", message)]
-
-
-class WrongInside(Wrong):
-    """Fields of an object or items of a list that are wrong, each with its place."""
-
-    def __init__(self, errors: list[FieldError]) -> None:
-        """Take all of them."""
-        super().__init__("invalid", "")
-        self.errors = errors
-
-
-def _text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise Wrong("type", "A text is wanted.")
-    return value
-
-
-def _integer(value: Any) -> Any:
-    if type(value) is not int:
-        raise Wrong("type", "A whole number is wanted.")
-    return value
-
-
-def _decimal(value: Any) -> Any:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        value = Decimal(value)
-    if type(value) is int:
-        value = Decimal(value)
-    if not isinstance(value, Decimal) or not value.is_finite():
-        raise Wrong("type", "A number is wanted.")
-    if abs(value.adjusted()) > LARGEST_EXPONENT:
-        raise Wrong("range", "The number is out of range.")
-    return value
-
-
-def _float(value: Any) -> Any:
-    if type(value) is int or isinstance(value, Decimal):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = float("inf")
-        if abs(number) == float("inf"):
-            raise Wrong("range", "The number is out of range.")
-        return number
-    raise Wrong("type", "A number is wanted.")
-
-
-def _boolean(value: Any) -> Any:
-    if not isinstance(value, bool):
-        raise Wrong("type", "true or false is wanted.")
-    return value
-
-
-def _uuid(value: Any) -> Any:
-    if not isinstance(value, str) or not _UUID.fullmatch(value):
-        raise Wrong("type", "A UUID is wanted, such as 018f2b6c-9f1e-7cc3-8000-0123456789ab.")
-    return value.lower()
-
-
-def _date(value: Any) -> Any:
-    if isinstance(value, str) and _DATE.fullmatch(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise Wrong("type", "A date is wanted, such as 2027-01-31.")
-
-
-def _moment(value: Any) -> Any:
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
-        try:
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise Wrong("type", "A moment with its time zone is wanted, such as 2027-01-31T18:00:00Z.")
-
-
-READERS: dict[str, Read] = {
-    "text": _text,
-    "integer": _integer,
-    "bigint": _integer,
-    "decimal": _decimal,
-    "float": _float,
-    "boolean": _boolean,
-    "date": _date,
-    "uuid": _uuid,
-    "timestamp": _moment,
-    "json": lambda value: value,
-    "enum": _text,
-    "user": _uuid,
-    "reference": _uuid,
-}
-
-
-def _text_to_integer(text: str) -> Any:
-    return int(text) if _INTEGER.fullmatch(text) else text
-
-
-def _text_to_float(text: str) -> Any:
-    return Decimal(text) if _NUMBER.fullmatch(text) else text
-
-
-def _text_to_boolean(text: str) -> Any:
-    return {"true": True, "false": False}.get(text, text)
-
-
-FROM_TEXT: dict[str, Callable[[str], Any]] = {
-    "integer": _text_to_integer,
-    "bigint": _text_to_integer,
-    "float": _text_to_float,
-    "boolean": _text_to_boolean,
-}
-
-
-def checks_of(said: ValueType, kind: str) -> list[Read]:
-    """Give the checks of a value's options, and of its kind; each gives the value back or raises Wrong."""
+def checks_of(said: ValueType, kind: ColumnType) -> list[Read]:
+    """Give the checks of a value's options, and of its type; each gives the value back or raises Wrong."""
     checks: list[Read] = []
-    if kind in INTEGER_RANGES:
-        checks.append(_between(*INTEGER_RANGES[kind], "The number is out of range."))
+    if kind.range is not None:
+        checks.append(_between(*kind.range, "The number is out of range."))
     if said.min is not None or said.max is not None:
         checks.append(_between(said.min, said.max, _range_sentence(said)))
     if said.precision is not None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from app.expressions.exact_json import exact_json
+
 _OPTIONS = orjson.OPT_NON_STR_KEYS
 
 
@@ -17,7 +19,7 @@ def to_json(value: Any) -> bytes:
         return orjson.dumps(value, default=_other, option=_OPTIONS)
     except orjson.JSONEncodeError:
         # A whole number beyond 64 bits, or a lone surrogate, which JSON can only escape.
-        return _exact(value).encode()
+        return exact_json(value, _scalar).encode()
 
 
 def _other(value: Any) -> Any:
@@ -30,11 +32,7 @@ def _other(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _exact(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_exact(str(key))}:{_exact(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_exact, value)) + "]"
+def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value)
     if isinstance(value, int) and not isinstance(value, bool):

@@ -12,8 +12,10 @@ from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
 from app.definitions.columns import UserColumnDef
 from app.definitions.project import Project
 from app.definitions.tables import USERS
-from app.definitions.validation import Wrong, reader
+from app.definitions.validation import reader
+from app.definitions.wrong import Wrong
 from app.errors import FieldError, RowgateError
+from app.expressions.types import BOOL
 from app.isolation.made_values import fits
 from app.review.links import Links
 from app.steps.registry import KINDS
@@ -102,7 +104,7 @@ def _personas(runtime: Runtime, links: Links, fixed: Mapping[str, Any]) -> Itera
         if said is None or said.array or name in fixed:
             continue
         literals = [one for one in links.literals.get(("users", name), ()) if fits(said, one)]
-        if said.type == "boolean" and f"auth.user.{name}" in text:
+        if column.type == BOOL and f"auth.user.{name}" in text:
             literals = [True, False]
         if literals:
             options[name] = literals

@@ -9,9 +9,11 @@ from urllib.parse import quote, unquote, unquote_plus, urlencode
 from app.compiler.runtime import CompiledEndpoint
 from app.definitions.columns import ValueType
 from app.definitions.inputs import InputDef, ListDef, ObjectDef, header_name
+from app.expressions.types import INT, STRING, UUID
 from app.http.json_answer import to_json
 from app.isolation.made_values import Maker, distinct, fits
 from app.isolation.tenants import NOBODY, SOMEBODY, World
+from app.relations.schema import item_type
 from app.review.links import EACH, Path, Place
 
 _WIDENING = ("", "%", "*")
@@ -133,10 +135,7 @@ class Inputs:
         for attempt in (1, 0, 2):
             made = self.maker.value(leaf.said, f"{owner}/sent/{'/'.join(leaf.path)}", attempt)
             found += [] if made is None else [made]
-        if leaf.said.type == "boolean":
-            found += [True, False]
-        if leaf.said.type == "enum":
-            found += list(leaf.said.values or ())
+        found += leaf.said.choices
         if leaf.said.array:
             found = [one if isinstance(one, list) else [one] for one in found]
         return distinct([one for one in found if fits(leaf.said, one)])
@@ -146,12 +145,11 @@ class Inputs:
         said = leaf.said
         if leaf.places:
             found = [value for place in leaf.places for value in world.values(owner, place)]
-        elif said.type in ("user", "reference"):
-            table = "users" if said.type == "user" else str(said.table)
-            found = world.values(owner, (table, "id"))
-        elif said.type in ("uuid", "bigint", "text"):
+        elif said.target is not None:
+            found = world.values(owner, (said.target, "id"))
+        elif (kind := item_type(said)) in (UUID, INT, STRING):
             found = [value for table in self.tables for value in world.values(owner, (table, "id"))]
-            if said.type == "text":
+            if kind == STRING:
                 found += world.values(owner, ("users", "email"))
         else:
             found = []
@@ -162,11 +160,11 @@ class Inputs:
     def _wider(self, leaf: Leaf) -> list[Any]:
         if leaf.said.array:
             return []
-        if leaf.said.type == "boolean":
-            return [True, False]
-        if leaf.said.type == "enum":
-            return list(leaf.said.values or ())
-        return [one for one in _WIDENING if leaf.said.type == "text" and leaf.where != "path" and fits(leaf.said, one)]
+        if leaf.said.choices:
+            return list(leaf.said.choices)
+        if item_type(leaf.said) != STRING or leaf.where == "path":
+            return []
+        return [one for one in _WIDENING if fits(leaf.said, one)]
 
 
 def _leaves(

@@ -6,21 +6,23 @@ import random
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from rstr import Rstr
 
-from app.definitions.columns import INTEGER_RANGES, ValueType
-from app.definitions.validation import Wrong, plain, reader
+from app.definitions.columns import ValueType
+from app.definitions.validation import plain, reader
+from app.definitions.wrong import Wrong
+from app.expressions.types import DECIMAL, DOUBLE, INT, NUMBERS, STRING, TIMESTAMP
+from app.relations.schema import item_type
 
 _SHORTEST = 6  # characters by which a value is surely known again
 _LONGEST = 200
 _FAR = 300  # days
 _WIDE = 10**6
 _MOST_DIGITS = 9
-_NUMBERS = frozenset({"integer", "bigint", "decimal", "float"})
 
 
 def known_by(said: ValueType, value: Any) -> str | None:
@@ -29,10 +31,10 @@ def known_by(said: ValueType, value: Any) -> str | None:
         return known_by(said, value[0]) if value else None
     if isinstance(value, dict):
         return known_by(said, next(iter(value.values()), None))
-    if value is None or said.type in ("boolean", "enum"):
+    if value is None or said.choices:
         return None
     text = str(value)
-    if said.type == "timestamp":
+    if item_type(said) == TIMESTAMP:
         return text[16:26]  # the seconds with their parts: the zone may be another one where it is shown
     return text if len(text.strip("-")) >= _SHORTEST else None
 
@@ -67,20 +69,17 @@ class Maker:
 
     def _candidates(self, said: ValueType, seed: str, attempt: int) -> Iterator[Any]:
         chance = random.Random(f"{seed}{attempt}")  # noqa: S311 - no secret
-        if said.type == "text":
-            yield from _texts(said, seed, attempt)
-        elif said.type in _NUMBERS:
-            yield from _numbers(said, seed, attempt, chance)
-        elif said.type in ("boolean", "enum"):
+        kind = item_type(said)
+        if said.choices:
             yield from _chosen(said, attempt, chance)
-        elif said.type == "json":
-            yield {"note": token(seed)}
-        elif said.type == "timestamp":
+        elif kind == STRING:
+            yield from _texts(said, seed, attempt)
+        elif kind in NUMBERS:
+            yield from _numbers(said, seed, attempt, chance)
+        elif kind == TIMESTAMP:
             yield self._moment(seed, attempt, chance)
-        elif said.type in ("date", "uuid"):
-            day = date(2100, 1, 1) + timedelta(days=_number(f"{seed}{attempt}") % 300_000)
-            made = self.uuid(f"{seed}{attempt}") if said.type == "uuid" else day.isoformat()
-            yield made
+        elif said.described.sample is not None:
+            yield said.described.sample(_number(f"{seed}{attempt}"))
 
     def _moment(self, seed: str, attempt: int, chance: random.Random) -> Any:
         days = 30 + _number(seed) % _FAR if attempt == 0 else chance.randint(30 if attempt % 4 else -_FAR, 2 * _FAR)
@@ -115,10 +114,10 @@ def _number(seed: str) -> int:
 
 def _chosen(said: ValueType, attempt: int, chance: random.Random) -> list[Any]:
     """Give the values there are, the default first, in another order for another attempt."""
-    if said.type == "boolean":
+    if said.values is None:
         default = said.default if isinstance(said.default, bool) else True
         return [default] if attempt == 0 else [chance.random() < 0.5]
-    values = list(said.values or ())
+    values = list(said.values)
     chance.shuffle(values)
     return [said.default, *values] if isinstance(said.default, str) and attempt == 0 else values
 
@@ -161,17 +160,18 @@ def _numbers(said: ValueType, seed: str, attempt: int, chance: random.Random) ->
     else:
         number = low + chance.randint(0, int(min(high - low, 10**6)))
     exact: Any = int(number)
-    if said.type in ("decimal", "float") and wide:
-        places = min(said.scale or 0, 2) if said.type == "decimal" else 2
+    kind = item_type(said)
+    if kind != INT and wide:
+        places = min(said.scale or 0, 2) if kind == DECIMAL else 2
         exact = Decimal(exact) + Decimal(1 + _number(f"{seed}.") % 98).scaleb(-places) if places == 2 else exact
-        exact = float(exact) if said.type == "float" else exact
+        exact = float(exact) if kind == DOUBLE else exact
     yield exact
     yield from (low, high)
 
 
 def _range(said: ValueType) -> tuple[int, int]:
     """Give the whole numbers between which a value may be, from 0 where it may be more."""
-    lowest, highest = INTEGER_RANGES.get(said.type, (0, 10**_MOST_DIGITS))
+    lowest, highest = said.described.range or (0, 10**_MOST_DIGITS)
     if said.precision is not None:
         highest = min(highest, 10 ** (said.precision - (said.scale or 0)) - 1)
     high = int(said.max // 1) if said.max is not None else highest

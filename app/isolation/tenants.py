@@ -11,10 +11,11 @@ from app.database.pool import DatabaseUnavailable
 from app.database.quoting import quoted
 from app.definitions.columns import ColumnDef, ValueType
 from app.definitions.validation import plain, reader
+from app.expressions.types import DATE, STRING, TIMESTAMP
 from app.isolation.made_values import Maker, distinct, fits, known_by
 from app.policy_tests.scratch import Scratch
 from app.relations.fixtures import insert_whole
-from app.relations.schema import Column, Table
+from app.relations.schema import Column, Table, item_type
 from app.review.links import Links, Place
 
 ANA, BEN = "ana", "ben"
@@ -103,8 +104,7 @@ def owned_tables(runtime: Runtime, links: Links) -> frozenset[str]:
             said = column.definition
             if said is None or table.name == "users":
                 continue
-            tells = said.type not in ("enum", "boolean")
-            if said.type == "user" or (tells and (table.name, name) in links.of_callers):
+            if said.described.table == "users" or (not said.choices and (table.name, name) in links.of_callers):
                 owned.add(table.name)
     return with_children(runtime, owned)
 
@@ -267,13 +267,11 @@ class Builder:
     def _chosen(self, number: int, place: Place, said: ColumnDef, attempt: int) -> Any:
         """Choose a value that rules compare with, and in the second set another one than in the first."""
         literals = [one for one in self.links.literals.get(place, ()) if fits(said, one)]
-        if literals and said.default is None and not said.array and (said.type != "text" or number > SETS[0]):
+        if literals and said.default is None and not said.array and (item_type(said) != STRING or number > SETS[0]):
             return literals[attempt % len(literals)]
         if number == SETS[0] or attempt:
             return None
-        if said.type == "boolean":
-            return said.default is False
-        values = said.values or ()
+        values = said.choices
         return next((value for value in values if value != said.default), values[0]) if values else None
 
     def _of_group(self, owner: str, number: int, place: Place) -> Any:
@@ -330,14 +328,14 @@ def _definitions(table: Table) -> Iterator[tuple[str, ColumnDef]]:
 
 def _may_come_later(said: ColumnDef) -> bool:
     """Say whether a column says when something was done, such as `deleted_at`: of the first rows nothing was."""
-    return said.type in ("timestamp", "date") and not said.required and said.default is None
+    return item_type(said) in (TIMESTAMP, DATE) and not said.required and said.default is None
 
 
 def _read(table: Table, name: str, value: Any) -> Any:
     said = table.columns[name].definition
     if name == "created_at":
         return datetime.fromisoformat(value)
-    if said is None or said.type in ("user", "reference"):
+    if said is None or said.target is not None:
         return value
     return reader(said)(plain(value))
 

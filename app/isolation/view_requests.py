@@ -5,9 +5,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from app.compiler.runtime import CompiledView, Runtime
+from app.expressions.types import BOOL
 from app.isolation.made_inputs import Sent, text_of
 from app.isolation.made_values import Maker, distinct, fits
 from app.isolation.tenants import NOBODY, PEOPLE, Row, World, references
+from app.relations.schema import item_type
 from app.review.links import Path, Place
 
 _SAFE = "(),.:*!->"
@@ -195,7 +197,7 @@ class ViewRequests:
         own, foreign = self._params(world, owner, owner), self._params(world, owner, other)
         every = [own, foreign, {}, *({**own, name: value} for name, value in foreign.items())]
         every += [{**own, name: str(flag).lower()} for name, said in self.view.definition.params.items()
-                  if said.type == "boolean" for flag in (True, False)]  # fmt: skip
+                  if item_type(said) == BOOL for flag in (True, False)]  # fmt: skip
         return distinct(every)
 
     def by_id(self, row: Row) -> Sent:

@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Any
 
 from app.expressions.to_sql import Parameters
-from app.expressions.types import DYN, STRING, Enum, ListOf, Record, Type, pg_type
+from app.expressions.types import BOOL, DYN, STRING, Enum, ListOf, Record, Type, pg_type
 from app.relations.query import Group, Operand, Present, Read, Test, tests_of
 from app.relations.source import Columns
 
@@ -110,7 +110,7 @@ def testable(kind: Type, operator: str, word: str | None, *, quantified: bool) -
     if of_objects(kind):
         return operator == "is" and word in {"null", "not_null"}
     if operator == "is":
-        return word in {"null", "not_null"} or pg_type(kind) == "boolean"
+        return word in {"null", "not_null"} or kind == BOOL
     if operator in _SETS:
         return isinstance(kind, ListOf) or (kind == DYN and operator != "ov")
     if operator in _SEARCH or operator in _MATCH:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from app.database.quoting import quoted
+from app.definitions.column_types import ColumnType
 from app.definitions.columns import ColumnDef
 from app.definitions.project import Project
 from app.definitions.tables import CheckDef, TableDef
@@ -63,7 +64,7 @@ def parts_of(said: TableDef, table: Table) -> dict[str, Part]:
     leading = {group[0] for group in (*said.unique, *(index.columns for index in said.indexes))}
     parts += [_index(said.name, index.columns, concurrently=index.concurrently) for index in said.indexes]
     for column in said.columns:
-        if column.index or (column.type in {"user", "reference"} and not column.unique and column.name not in leading):
+        if column.index or (column.target is not None and not column.unique and column.name not in leading):
             parts.append(_index(said.name, (column.name,)))
     parts += [_rule(said.name, index, rule, table) for index, rule in enumerate(said.checks)]
     return {part.name: part for part in parts}
@@ -73,32 +74,30 @@ def column_parts(table_name: str, column: ColumnDef, table: Table) -> list[Part]
     """Give the parts that a column's own options make."""
     name = quoted(column.name)
     parts = []
-    for word, condition in _conditions(column, name, table.columns[column.name].pg):
+    for word, condition in _conditions(column, name):
         sql = f"CHECK ({condition})"
         parts.append(Part("check", part_name(table_name, column.name, word), (column.name,), sql))
     if column.unique:
         parts.append(_unique(table_name, (column.name,)))
-    if column.type in {"user", "reference"} and not column.array:
-        target = "users" if column.type == "user" else str(column.table)
+    if column.target is not None and not column.array:
         action = {"cascade": "CASCADE", "set_null": "SET NULL"}.get(column.on_delete or "", "RESTRICT")
-        sql = f"FOREIGN KEY ({name}) REFERENCES {quoted(table.schema)}.{quoted(target)} (id) ON DELETE {action}"
+        sql = f"FOREIGN KEY ({name}) REFERENCES {quoted(table.schema)}.{quoted(column.target)} (id) ON DELETE {action}"
         name = part_name(table_name, column.name, "fkey")
-        parts.append(Part("foreign key", name, (column.name,), sql, target=target))
+        parts.append(Part("foreign key", name, (column.name,), sql, target=column.target))
     return parts
 
 
-def _conditions(column: ColumnDef, name: str, pg: str) -> list[tuple[str, str]]:
+def _conditions(column: ColumnDef, name: str) -> list[tuple[str, str]]:
     """Give the conditions of a column's options; of an array they hold for each item."""
     every = "ALL" if column.array else ""
-    base = pg.removesuffix("[]")
     found: list[tuple[str, str]] = []
     if column.array:
         found.append(("items", f"array_position({name}, NULL) IS NULL"))
     if column.min is not None:
-        found.append(("min", f"{_bound(column.min, base)} <= {every}({name})"))
+        found.append(("min", f"{_bound(column.min, column.described)} <= {every}({name})"))
     if column.max is not None:
-        found.append(("max", f"{_bound(column.max, base)} >= {every}({name})"))
-    if column.type == "decimal":
+        found.append(("max", f"{_bound(column.max, column.described)} >= {every}({name})"))
+    if column.described.pg == "numeric":
         found.append(("number", f"'NaN'::numeric <> {every}({name})"))
     if column.values is not None:
         values = literal(list(column.values), "text[]")
@@ -108,11 +107,9 @@ def _conditions(column: ColumnDef, name: str, pg: str) -> list[tuple[str, str]]:
     return found
 
 
-def _bound(bound: Decimal, pg: str) -> str:
+def _bound(bound: Decimal, kind: ColumnType) -> str:
     """Write a bound as it is said: not rounded to the scale of the column, and a whole number where one is wanted."""
-    if pg.startswith("numeric"):
-        return literal(bound, "numeric")
-    return literal(bound if pg == "double precision" else int(bound), pg)
+    return literal(bound if kind.range is None else int(bound), kind.pg)
 
 
 def _text_conditions(column: ColumnDef, name: str) -> list[tuple[str, str]]:
@@ -176,7 +173,7 @@ def check_column(place: str, column: ColumnDef, bigints: Collection[str], findin
     single = [
         option for option in ("min_length", "max_length", "pattern", "format") if getattr(column, option) is not None
     ]
-    if column.array and (single or column.type in {"user", "reference"}):
+    if column.array and (single or column.target is not None):
         what = f"{', '.join(single)} of" if single else f"{column.type} references in"
         findings.report(
             place, f"{what} the items of an array can't be enforced by the database", "use a table of its own"

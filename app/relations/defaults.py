@@ -6,6 +6,7 @@ from typing import Any
 from app.definitions.columns import ColumnDef
 from app.definitions.defaults import computed
 from app.definitions.validation import fitting_default
+from app.expressions.types import INT, pg_type
 from app.relations.literals import literal
 from app.relations.schema import Column
 
@@ -18,7 +19,7 @@ def default_sql(said: ColumnDef, pg: str, write: Write = literal) -> str | None:
     known = computed(said)
     if known is not None:
         return _COMPUTED[known.name](known.length, write)
-    value = fitting_default(said, (said.table or "",) if pg.startswith("bigint") else ())
+    value = fitting_default(said, (said.table or "",) if pg.removesuffix("[]") == pg_type(INT) else ())
     return None if value is None else write(value, pg)
 
 

@@ -19,10 +19,11 @@ def literal(value: Any, pg: str) -> str:
         return f"ARRAY[{items}]::{pg}"
     if pg == "jsonb":
         return f"{_quoted(encode_json(value))}::jsonb"
-    return f"{_quoted(_text(value))}::{pg}"
+    return f"{_quoted(pg_text(value))}::{pg}"
 
 
-def _text(value: Any) -> str:
+def pg_text(value: Any) -> str:
+    """Write a value of a rule that is no JSON as the text from which Postgres reads it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime | date):

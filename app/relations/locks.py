@@ -7,15 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from app.database.statement import Statement, statement
+from app.definitions.column_types import kept_as
 from app.expressions import syntax
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
-from app.expressions.types import Enum, pg_type
+from app.expressions.types import BOOL, Enum, pg_type
 from app.relations.schema import Column, Table
 from app.relations.source import Related, Source
-
-# Types of which equal values have one text, as a parameter and in a row's JSON.
-_ONE_TEXT = {"uuid": "uuid", "text": "text", "integer": "bigint", "bigint": "bigint", "boolean": "boolean"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -123,7 +121,7 @@ def _rank(table: Table, column: Column) -> int:
         return 0
     if column.target is not None:
         return 1
-    return 3 if column.pg == "boolean" or isinstance(column.type, Enum) else 2
+    return 3 if column.type == BOOL or isinstance(column.type, Enum) else 2
 
 
 def _equal(
@@ -137,10 +135,16 @@ def _equal(
             continue
         for side, other in ((node.left, node.right), (node.right, node.left)):
             column = _column(source.table.columns, side, root, computed)
-            if column is None or _ONE_TEXT.get(column.pg) != pg_type(other.type):
+            if column is None or not _has_one_text(column) or pg_type(column.type) != pg_type(other.type):
                 continue
             if not any(isinstance(one, syntax.Name) and one.name in rule.rows for one in syntax.walk(other)):
                 yield column, Expression(rule.text, other, other.type, rule.paths, frozenset(), constant=False)
+
+
+def _has_one_text(column: Column) -> bool:
+    """Say whether equal values of a column have one text, as a parameter and in a row's JSON."""
+    kind = kept_as(column.pg)
+    return kind is not None and kind.one_text
 
 
 def _conjuncts(node: syntax.Node) -> Iterator[syntax.Node]:

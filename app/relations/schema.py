@@ -4,53 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from app.database.quoting import DATA_SCHEMA, quoted
+from app.definitions.column_types import COLUMN_TYPES, ColumnType
 from app.definitions.columns import ColumnDef, ValueType
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
-from app.expressions.types import (
-    BOOL,
-    DATE,
-    DECIMAL,
-    DOUBLE,
-    DYN,
-    INT,
-    STRING,
-    TIMESTAMP,
-    UUID,
-    Enum,
-    ListOf,
-    Record,
-    Type,
-    pg_type,
-)
+from app.expressions.types import INT, STRING, TIMESTAMP, UUID, Enum, ListOf, Record, Scalar, Type, pg_type
 
-_TYPES: dict[str, Type] = {
-    "text": STRING,
-    "integer": INT,
-    "bigint": INT,
-    "decimal": DECIMAL,
-    "float": DOUBLE,
-    "boolean": BOOL,
-    "date": DATE,
-    "uuid": UUID,
-    "timestamp": TIMESTAMP,
-    "json": DYN,
-    "user": UUID,
-}
-
-_PG_TYPES = {
-    "text": "text",
-    "integer": "integer",
-    "bigint": "bigint",
-    "float": "double precision",
-    "boolean": "boolean",
-    "date": "date",
-    "uuid": "uuid",
-    "timestamp": "timestamptz",
-    "json": "jsonb",
-    "enum": "text",
-    "user": "uuid",
-}
+_NO_KEYS: Mapping[str, Type] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +25,7 @@ class Column:
     @property
     def target(self) -> str | None:
         """Name the table whose ids it holds, one of them or, of an array, several."""
-        said = self.definition
-        if said is None or said.type not in ("user", "reference"):
-            return None
-        return "users" if said.type == "user" else said.table
+        return None if self.definition is None else self.definition.target
 
     def value(self, text: str) -> str:
         """Give the SQL of the column, which `text` names, as a value of the type that rules see.
@@ -108,42 +65,41 @@ class Table:
         return f"{quoted(self.schema)}.{quoted(self.name)}"
 
 
+def item_type(definition: ValueType, keys: Mapping[str, Type] = _NO_KEYS) -> Type:
+    """Give the type that rules see, of an array that of its items; `keys` are those of the tables' ids."""
+    if definition.values is not None:
+        return Enum(definition.values)
+    return Scalar(_described(definition, keys).rule)
+
+
 def value_type(definition: ValueType, keys: Mapping[str, Type]) -> Type:
     """Give the type that rules see; `keys` are the types of the tables' ids, which references have."""
-    if definition.type == "enum":
-        kind: Type = Enum(definition.values or ())
-    elif definition.type == "reference":
-        kind = keys.get(definition.table or "", UUID)
-    else:
-        kind = _TYPES[definition.type]
+    kind = item_type(definition, keys)
     return ListOf(kind) if definition.array else kind
 
 
 def pg_type_of(definition: ValueType, keys: Mapping[str, Type]) -> str:
     """Give the type that Postgres keeps a column of this definition in."""
-    if definition.type == "decimal":
-        pg = f"numeric({definition.precision}, {definition.scale or 0})" if definition.precision else "numeric"
-    elif definition.type == "reference":
-        pg = "bigint" if keys.get(definition.table or "") == INT else "uuid"
-    else:
-        pg = _PG_TYPES[definition.type]
+    pg = _described(definition, keys).pg
+    if definition.precision is not None:
+        pg = f"{pg}({definition.precision}, {definition.scale or 0})"
     return f"{pg}[]" if definition.array else pg
+
+
+def _described(definition: ValueType, keys: Mapping[str, Type]) -> ColumnType:
+    table = definition.table or ""
+    return definition.described_with((table,) if keys.get(table) == INT else ())
 
 
 def key_types(project: Project) -> dict[str, Type]:
     """Give the type of each table's id."""
-    keys: dict[str, Type] = {"users": UUID}
-    return keys | {table.name: UUID if table.id == "uuid" else INT for table in project.tables}
+    return {"users": UUID, **{table.name: Scalar(COLUMN_TYPES[table.id].rule) for table in project.tables}}
 
 
 def tables_of(project: Project, schema: str = DATA_SCHEMA) -> dict[str, Table]:
     """Give every table of the project by its name, `users` among them, as it stands in a schema."""
     keys = key_types(project)
-    users = [
-        Column("id", UUID, "uuid"),
-        Column("email", STRING, "text"),
-        Column("created_at", TIMESTAMP, "timestamptz"),
-    ]
+    users = [_made("id", UUID), _made("email", STRING), _made("created_at", TIMESTAMP)]
     users += [_column(column, keys) for column in project.users.columns]
     tables = {"users": _table("users", users, schema)}
     for table in project.tables:
@@ -152,11 +108,16 @@ def tables_of(project: Project, schema: str = DATA_SCHEMA) -> dict[str, Table]:
 
 
 def _columns(table: TableDef, keys: Mapping[str, Type]) -> list[Column]:
-    columns = [Column("id", keys[table.name], "uuid" if table.id == "uuid" else "bigint")]
+    columns = [_made("id", keys[table.name])]
     columns += [_column(column, keys) for column in table.columns]
     if table.timestamps:
-        columns += [Column(name, TIMESTAMP, "timestamptz") for name in ("created_at", "updated_at")]
+        columns += [_made(name, TIMESTAMP) for name in ("created_at", "updated_at")]
     return columns
+
+
+def _made(name: str, kind: Type) -> Column:
+    """Give a column that is there by itself."""
+    return Column(name, kind, pg_type(kind))
 
 
 def _column(definition: ColumnDef, keys: Mapping[str, Type]) -> Column:

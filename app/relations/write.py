@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from app.database.quoting import quoted
@@ -11,6 +11,7 @@ from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import pg_type
 from app.relations.defaults import default_sql
+from app.relations.literals import pg_text
 from app.relations.measured import measured_rows
 from app.relations.schema import Column, Table
 from app.relations.source import ALIAS, column_sql, conditions_sql, shown_sql, table_source
@@ -140,13 +141,13 @@ def on_conflict_sql(
 
 
 def rows_json(rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Give validated rows as the JSON that Postgres reads: decimals exact, moments and dates as texts."""
+    """Give validated rows as the JSON that Postgres reads: decimals exact, what JSON has no form for as texts."""
     return [{name: _json_value(value) for name, value in row.items()} for row in rows]
 
 
 def _json_value(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
+    if isinstance(value, date | timedelta | bytes):
+        return pg_text(value)
     return [_json_value(item) for item in value] if isinstance(value, list) else value
 
 

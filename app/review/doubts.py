@@ -19,6 +19,7 @@ from app.errors import Finding
 from app.expressions.evaluate import folded
 from app.expressions.syntax import Binary, Conditional, FunctionCall, Literal, Logic, Node, NullTest, Unary
 from app.expressions.types import BOOL
+from app.relations.schema import item_type
 from app.review.implication import Meant, Untrue, form
 from app.review.meaning import nodes_in, paths_in, rule_of
 from app.review.reach import Check, Reach, Reached, reach_of
@@ -99,7 +100,7 @@ def _ids_of_others(project: Project, chains: Chains) -> Iterator[Finding]:
 def _speaks_of_caller(project: Project, rule: Node) -> bool:
     """Say whether a rule is about who calls: the id, a role, a flag; or compares the caller with a row."""
     paths = paths_in(rule)
-    flags = {f"auth.user.{column.name}" for column in project.users.columns if column.type == "boolean"}
+    flags = {f"auth.user.{column.name}" for column in project.users.columns if item_type(column) == BOOL}
     if paths & {"auth.user.id", "auth.user.email", "auth.user.roles", *flags}:
         return True
     is_about_row = any(isinstance(one, Meant) for one in nodes_in(rule)) or "item" in paths
@@ -241,7 +242,7 @@ def _open_views(project: Project) -> Iterator[Finding]:
 
 
 def _has_user(columns: Sequence[ColumnDef]) -> bool:
-    return any(column.type == "user" for column in columns)
+    return any(column.described.table == "users" for column in columns)
 
 
 def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -14,13 +14,13 @@ from app.compiler.check import check_project
 from app.compiler.compile import compile_project
 from app.data_plane.described.openapi import openapi_document
 from app.data_plane.described.typescript import typescript
-from app.definitions.columns import ColumnType
+from app.definitions.column_types import COLUMN_TYPES
 from app.definitions.project import Project, dump_project, parse_project
 from app.definitions.stored import Stored
 from app.store.engine import make_engine
 from tests.backend import Backend, serving
 
-TYPES = get_args(ColumnType)
+TYPES = tuple(COLUMN_TYPES)
 ID = "018f2b6c-9f1e-7cc3-8000-0123456789ab"
 # For each type: options with a default that fits them, as the document says it and as the column holds it.
 FITS: dict[str, list[tuple[dict[str, Any], Any, Any]]] = {

@@ -1,10 +1,10 @@
 """A table with a column of each type there is, plain and as an array where one may be, and values for them."""
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 from app.compiler.check import check_project
-from app.definitions.columns import ColumnType
+from app.definitions.column_types import COLUMN_TYPES
 from app.definitions.project import parse_project
 
 _ID = "00000000-0000-4000-8000-00000000000"
@@ -28,7 +28,7 @@ _NEEDED: dict[str, dict[str, Any]] = {"enum": {"values": ["apple", "banana"]}, "
 
 
 def _columns() -> Iterator[dict[str, Any]]:
-    for kind in get_args(ColumnType):
+    for kind in COLUMN_TYPES:
         yield {"name": f"c_{kind}", "type": kind, **_NEEDED.get(kind, {})}
         yield {"name": f"c_{kind}_list", "type": kind, "array": True, **_NEEDED.get(kind, {})}
     yield {"name": "c_exact", "type": "decimal", "precision": 6, "scale": 2}

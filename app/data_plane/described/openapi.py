@@ -5,56 +5,13 @@ from typing import Any
 from urllib.parse import quote
 
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
-from app.definitions.columns import INTEGER_RANGES, ValueType
-from app.definitions.defaults import literal_default
+from app.data_plane.described.json_schema import nullable, sent_schema, shown_row
+from app.definitions.columns import ValueType
 from app.definitions.endpoints import ResponseDef
 from app.definitions.inputs import ListDef, ObjectDef, header_name
-from app.expressions.types import (
-    BOOL,
-    BYTES,
-    DATE,
-    DECIMAL,
-    DOUBLE,
-    DURATION,
-    INT,
-    STRING,
-    TIMESTAMP,
-    UUID,
-    Enum,
-    ListOf,
-    Record,
-    Type,
-)
 
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
 _BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
-_TYPES: dict[str, dict[str, Any]] = {
-    "text": {"type": "string"},
-    "integer": {"type": "integer", "format": "int32"},
-    "bigint": {"type": "integer", "format": "int64"},
-    "decimal": {"type": ["number", "string"]},
-    "float": {"type": "number", "format": "double"},
-    "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "uuid": {"type": "string", "format": "uuid"},
-    "timestamp": {"type": "string", "format": "date-time"},
-    "json": {},
-    "enum": {"type": "string"},
-    "user": {"type": "string", "format": "uuid"},
-    "reference": {"type": "string", "format": "uuid"},
-}
-_SHOWN: dict[Type, dict[str, Any]] = {
-    BOOL: {"type": "boolean"},
-    INT: {"type": "integer", "format": "int64"},
-    DOUBLE: {"type": "number", "format": "double"},
-    DECIMAL: {"type": "number"},
-    STRING: {"type": "string"},
-    BYTES: {"type": "string"},
-    TIMESTAMP: {"type": "string", "format": "date-time"},
-    DURATION: {"type": "string"},
-    DATE: {"type": "string", "format": "date"},
-    UUID: {"type": "string", "format": "uuid"},
-}
 _OPERATORS = "A test such as eq.5, gt.5, in.(a,b), is.null, like.a*; not. before it turns it around."
 
 
@@ -67,7 +24,7 @@ def openapi_document(runtime: Runtime, *, server_url: str | None = None) -> dict
     for view in runtime.views.values():
         paths[f"/rest/v1/{view.name}"] = _of_view(view, runtime)
     paths |= _auth_paths()
-    schemas = {view.name: _row(view.source.shown) for view in runtime.views.values()}
+    schemas = {view.name: shown_row(view.source.shown) for view in runtime.views.values()}
     return {
         "openapi": "3.1.0",
         "info": {"title": runtime.project.project.name or "Rowgate", "version": str(runtime.revision)},
@@ -184,7 +141,8 @@ def _who(access: AccessLevel) -> str:
 
 
 def _parameter(where: str, shown: str, said: ValueType, runtime: Runtime, *, required: bool = False) -> dict[str, Any]:
-    found = {"name": shown, "in": where, "required": required or said.required, "schema": _value(said, runtime)}
+    schema = sent_schema(said, runtime.bigints)
+    found = {"name": shown, "in": where, "required": required or said.required, "schema": schema}
     return {**found, "description": said.description} if said.description else found
 
 
@@ -196,16 +154,8 @@ def _field(said: Any, runtime: Runtime) -> dict[str, Any]:
         lengths = {"minItems": said.min_length, "maxItems": said.max_length}
         schema |= {key: value for key, value in lengths.items() if value is not None}
     else:
-        schema = _value(said, runtime)
-    return schema if said.required else _nullable(schema)
-
-
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    if "type" not in schema:
-        return schema
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    listed = {**schema, "type": [*kinds, "null"]}
-    return {**listed, "enum": [*schema["enum"], None]} if "enum" in schema else listed
+        schema = sent_schema(said, runtime.bigints)
+    return schema if said.required else nullable(schema)
 
 
 def _object(fields: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
@@ -218,41 +168,14 @@ def _object(fields: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
     }
 
 
-def _value(said: ValueType, runtime: Runtime) -> dict[str, Any]:
-    schema = dict(_TYPES["bigint" if said.type == "reference" and said.table in runtime.bigints else said.type])
-    low, high = INTEGER_RANGES.get(said.type, (None, None))
-    options: dict[str, Any] = {
-        "minimum": plain_number(said.min) if said.min is not None else low,
-        "maximum": plain_number(said.max) if said.max is not None else high,
-        "minLength": said.min_length,
-        "maxLength": said.max_length,
-        "pattern": None if said.pattern is None else f"^(?:{said.pattern})$",
-        "enum": None if said.values is None else list(said.values),
-    }
-    schema |= {key: value for key, value in options.items() if value is not None}
-    if said.format in {"email", "url"}:
-        schema["format"] = {"email": "email", "url": "uri"}[said.format]
-    if said.array:
-        schema = {"type": "array", "items": schema}
-    if (default := literal_default(said)) is not None:
-        schema["default"] = default
-    elif said.default is not None:
-        schema["description"] = f"Where it isn't sent, the database gives it: {said.default}"
-    return schema
-
-
-def plain_number(bound: Any) -> Any:
-    """Give a bound as a whole number where it is one."""
-    return int(bound) if bound == bound.to_integral_value() else bound
-
-
 def _of_view(view: CompiledView, runtime: Runtime) -> dict[str, Any]:
     """Give the operations that a view offers, by method."""
     allowed = view.definition.allow
     found = {"get": _reading(view)} if "select" in allowed else {}
     if view.writing is None:
         return found
-    row = {"type": "object", "properties": {n: _value(f, runtime) for n, f in view.writing.writable.columns.items()}}
+    columns = view.writing.writable.columns
+    row = {"type": "object", "properties": {name: sent_schema(one, runtime.bigints) for name, one in columns.items()}}
     rows = {"oneOf": [row, {"type": "array", "items": row}]}
     for method, action, verb, schema in (
         ("post", "insert", "Insert into", rows),
@@ -292,20 +215,6 @@ def _view_operation(view: CompiledView, verb: str, action: str, parameters: list
         "responses": {**dict.fromkeys(statuses, answer), "413": _too_large(), "default": _PROBLEM},
         "security": [] if view.access.public else _BEARER,
     }
-
-
-def _row(shown: Mapping[str, Type]) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: _nullable(_shown(kind)) for name, kind in shown.items()}}
-
-
-def _shown(kind: Type) -> dict[str, Any]:
-    if isinstance(kind, Enum):
-        return {"type": "string", "enum": list(kind.values)}
-    if isinstance(kind, ListOf):
-        return {"type": "array", "items": _shown(kind.element)}
-    if isinstance(kind, Record):
-        return _row(kind.fields)
-    return dict(_SHOWN.get(kind, {}))
 
 
 def _auth_paths() -> dict[str, Any]:

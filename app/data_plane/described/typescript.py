@@ -9,16 +9,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
+from app.data_plane.described.json_schema import sent_schema, shown_schema
 from app.definitions.inputs import ListDef, ObjectDef
-from app.expressions.types import BOOL, DECIMAL, DOUBLE, DYN, INT, Enum, ListOf, Record, Type
 from app.relations.relationships import references
-from app.relations.schema import value_type
 from app.relations.source import Related, Source
 
 _HEAD = """\
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
 """
-_NUMBERS = (INT, DECIMAL, DOUBLE)
 _NONE = "Record<PropertyKey, never>"  # an object without members
 _NO_NAMES = "{ [_ in never]: never }"  # a part of the schema without names: any key would be one of a Record
 
@@ -56,7 +54,8 @@ def _key(name: str) -> str:
 
 def _view(view: CompiledView, runtime: Runtime) -> str:
     source = view.source
-    row = {name: _or_null(_type(kind), null=_may_be_null(source, name)) for name, kind in source.shown.items()}
+    types = {name: _type(shown_schema(kind)) for name, kind in source.shown.items()}
+    row = {name: _or_null(text, null=_may_be_null(source, name)) for name, text in types.items()}
     parts = {"Row": _members(row)}
     if view.writing is not None:
         columns, allowed = view.writing.writable.columns, view.definition.allow
@@ -115,7 +114,7 @@ def _value(said: Any, runtime: Runtime) -> str:
         case ListDef():
             text = f"({_value(said.of, runtime)})[]"
         case _:
-            text = _type(value_type(said, runtime.schema.keys), sent=True)
+            text = _type(sent_schema(said, runtime.bigints))
     return _or_null(text, null=not said.required)
 
 
@@ -123,17 +122,17 @@ def _or_null(text: str, *, null: bool) -> str:
     return f"{text} | null" if null and text != "Json" else text
 
 
-def _type(kind: Type, *, sent: bool = False) -> str:
-    """Write the type of a value; an exact decimal may be sent as text, so that no digit is lost on the way."""
-    match kind:
-        case Enum(values=values):
-            return " | ".join(json.dumps(value) for value in values)
-        case ListOf(element=element):
-            return f"({_type(element, sent=sent)})[]"
-        case Record(fields=fields):
-            return _members({name: _or_null(_type(field), null=True) for name, field in fields.items()})
-    if kind == DYN:
-        return "Json"
-    if kind == DECIMAL and sent:
-        return "number | string"
-    return "boolean" if kind == BOOL else "number" if kind in _NUMBERS else "string"
+def _type(schema: Mapping[str, Any]) -> str:
+    """Write the type of a value as its JSON Schema says it."""
+    if "enum" in schema:
+        return " | ".join(json.dumps(value) for value in schema["enum"])
+    kinds = schema.get("type", ())
+    return " | ".join(_kind(kind, schema) for kind in ([kinds] if isinstance(kinds, str) else kinds)) or "Json"
+
+
+def _kind(kind: str, schema: Mapping[str, Any]) -> str:
+    if kind == "array":
+        return f"({_type(schema['items'])})[]"
+    if kind == "object":
+        return _members({name: _type(one) for name, one in schema["properties"].items()})
+    return "number" if kind == "integer" else kind

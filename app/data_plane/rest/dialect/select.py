@@ -7,22 +7,19 @@ from typing import Any
 
 from app.data_plane.rest.dialect.lexis import OPERAND, QUOTED, split, unquoted
 from app.data_plane.rest.dialect.refusals import ColumnUnknown, QueryRefused, QueryUnsupported
+from app.definitions.column_types import COLUMN_TYPES, turns_into
 from app.expressions.problems import near
 from app.expressions.types import (
-    BOOL,
     DATE,
-    DECIMAL,
-    DOUBLE,
     DURATION,
     DYN,
-    INT,
     NUMBERS,
     STRING,
     TIMESTAMP,
-    UUID,
     Enum,
     ListOf,
     Record,
+    Scalar,
     Type,
     pg_type,
 )
@@ -37,35 +34,14 @@ MAX_PATH = 20
 
 Follow = Callable[[Source, str, Sequence[str]], Relationship]
 
-CASTS: dict[str, Type] = {
-    **dict.fromkeys(("text", "varchar"), STRING),
-    **dict.fromkeys(("smallint", "int2", "integer", "int", "int4", "bigint", "int8"), INT),
-    **dict.fromkeys(("numeric", "decimal"), DECIMAL),
-    **dict.fromkeys(("real", "float4", "float8", "double precision"), DOUBLE),
-    **dict.fromkeys(("boolean", "bool"), BOOL),
-    **dict.fromkeys(("timestamp", "timestamptz"), TIMESTAMP),
-    **dict.fromkeys(("json", "jsonb"), DYN),
-    "date": DATE,
-    "interval": DURATION,
-    "uuid": UUID,
-    "text[]": ListOf(STRING),
-}
-_TEXTS = frozenset({"text", "varchar"})
-_NUMERIC = frozenset(name for name, kind in CASTS.items() if kind in NUMBERS)
-_TIMES = frozenset({"date", "timestamp", "timestamptz"})
-# What Postgres casts the values of its types to besides text.
-_CAST_FROM: dict[str, frozenset[str]] = {
-    "text": frozenset(CASTS),
-    "integer": _NUMERIC | {"boolean", "bool"},
-    **dict.fromkeys(("bigint", "numeric", "double precision"), _NUMERIC),
-    "boolean": frozenset({"boolean", "bool", "integer", "int", "int4"}),
-    **dict.fromkeys(("date", "timestamptz"), _TIMES),
+# Types that no column has: of computed columns, of what comes from other rows, of lists.
+_OTHER_CASTS = {"interval": DURATION, "text[]": ListOf(STRING)}
+_CAST_TOO: dict[str, frozenset[str]] = {
+    "text": frozenset(_OTHER_CASTS),
     "interval": frozenset({"interval"}),
-    "uuid": frozenset({"uuid"}),
-    "jsonb": _NUMERIC | {"boolean", "bool", "json", "jsonb"},
     "json": frozenset({"json", "jsonb"}),
+    "[]": frozenset({"text[]"}),
 }
-_CAST_FROM_ARRAYS = frozenset({"text[]"})
 _EMBED = re.compile(r"(?:([^:.()]+):)?([A-Za-z_]\w*)((?:!\w+)*)\((.*)\)", re.DOTALL)
 _ALIAS = rf"(?:(?P<alias>{QUOTED}|[^:.()\"]+):(?!:))?"
 _FIELD = re.compile(
@@ -203,7 +179,7 @@ class _Select:
         operand = read_operand(source, found["operand"], self._values)
         pg = pg_of(source, operand)
         cast = _cast(found["cast"], pg)
-        kind = type_of(source, operand) if cast is None else CASTS[cast]
+        kind = type_of(source, operand) if cast is None else cast_types()[cast]
         if aggregate is not None and not _folds(aggregate, kind):
             raise QueryRefused(f"{aggregate} doesn't take values of this type.")
         label = _label(found["alias"], aggregate or _last_key(found["operand"]))
@@ -241,16 +217,24 @@ def _folded(aggregate: str | None, pg: str, kind: Type) -> str:
     return "numeric" if aggregate in ("sum", "avg") and kind in NUMBERS else pg
 
 
+def cast_types() -> dict[str, Type]:
+    """Give the types that values are cast to, by what stands behind `::`."""
+    return _OTHER_CASTS | {name: Scalar(one.rule) for one in COLUMN_TYPES.values() for name in one.cast_names}
+
+
 def castable(pg: str) -> frozenset[str]:
     """Name the types that Postgres casts the values of a type to."""
-    return _TEXTS | (_CAST_FROM_ARRAYS if pg.endswith("[]") else _CAST_FROM.get(pg, frozenset()))
+    names = (one.cast_names for one in COLUMN_TYPES.values() if turns_into(pg, one.pg))
+    return _CAST_TOO.get("[]" if pg.endswith("[]") else pg, frozenset()).union(*names)
 
 
 def _cast(text: str | None, pg: str) -> str | None:
-    if text is not None and text not in CASTS:
-        raise QueryUnsupported("Values are not cast to this type.", hint=f"Known: {', '.join(sorted(CASTS))}")
-    if text is not None and text not in castable(pg):
-        raise QueryUnsupported("Values of this type are not cast so.", hint=f"Known: {', '.join(sorted(castable(pg)))}")
+    if text is None:
+        return None
+    if text not in (known := cast_types()):
+        raise QueryUnsupported("Values are not cast to this type.", hint=f"Known: {', '.join(sorted(known))}")
+    if text not in (taken := castable(pg)):
+        raise QueryUnsupported("Values of this type are not cast so.", hint=f"Known: {', '.join(sorted(taken))}")
     return text
 
 

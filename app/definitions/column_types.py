@@ -1,0 +1,234 @@
+"""Every type of a column or an input, each described once: all that differs from type to type is read here."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.definitions.wrong import Wrong
+
+Read = Callable[[Any], Any]
+
+LARGEST_EXPONENT = 1000  # of decimals, as a value and as a bound
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?", re.ASCII)
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
+
+
+def read_text(value: Any) -> Any:
+    """Read a text."""
+    if not isinstance(value, str):
+        raise Wrong("type", "A text is wanted.")
+    return value
+
+
+def _read_integer(value: Any) -> Any:
+    if type(value) is not int:
+        raise Wrong("type", "A whole number is wanted.")
+    return value
+
+
+def _read_decimal(value: Any) -> Any:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = Decimal(value)
+    if type(value) is int:
+        value = Decimal(value)
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise Wrong("type", "A number is wanted.")
+    if abs(value.adjusted()) > LARGEST_EXPONENT:
+        raise Wrong("range", "The number is out of range.")
+    return value
+
+
+def _read_float(value: Any) -> Any:
+    if type(value) is int or isinstance(value, Decimal):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = float("inf")
+        if abs(number) == float("inf"):
+            raise Wrong("range", "The number is out of range.")
+        return number
+    raise Wrong("type", "A number is wanted.")
+
+
+def _read_boolean(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise Wrong("type", "true or false is wanted.")
+    return value
+
+
+def read_uuid(value: Any) -> Any:
+    """Read a UUID, in lower case."""
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise Wrong("type", "A UUID is wanted, such as 018f2b6c-9f1e-7cc3-8000-0123456789ab.")
+    return value.lower()
+
+
+def _read_date(value: Any) -> Any:
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise Wrong("type", "A date is wanted, such as 2027-01-31.")
+
+
+def read_moment(value: Any) -> Any:
+    """Read a moment with its time zone, as a datetime in UTC."""
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise Wrong("type", "A moment with its time zone is wanted, such as 2027-01-31T18:00:00Z.")
+
+
+def _integer_of_text(text: str) -> Any:
+    return int(text) if _INTEGER.fullmatch(text) else text
+
+
+def _number_of_text(text: str) -> Any:
+    return Decimal(text) if _NUMBER.fullmatch(text) else text
+
+
+def _boolean_of_text(text: str) -> Any:
+    return {"true": True, "false": False}.get(text, text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnType:
+    """What a type means, as plain data for every layer.
+
+    `read` takes a value of JSON and gives it as rules see it, or raises Wrong; `from_text` comes before it where the
+    value is a text of a path, a query or a header. `rule` is the type that rules see, by its name in
+    `app/expressions/types.py`; `pg` the one that Postgres keeps, without precision and brackets. `schema` is the JSON
+    Schema of what may be sent, `shown` that of what is answered where it says something else.
+
+    `options` are the keys that go with it, `needs` one that must be there, with the sentence that says so. `range` is
+    from the least to the greatest whole number, `choices` every value where these are few, `table` the table whose
+    ids it holds, `computed` the default of this type that the database computes.
+
+    `casts` are the types of Postgres that its values become beside text, `cast_names` what stands behind `::` in a
+    query for a value of this type, `whole` what keeps all that a text says of it where `pg` keeps less. `one_text`
+    says that equal values have one text in Postgres. `sample` makes a value of JSON of a number, another one of
+    another, for proofs; it isn't needed where `choices`, texts, numbers or moments are made by the options.
+    """
+
+    read: Read
+    from_text: Read | None = None
+    rule: str
+    pg: str
+    schema: Mapping[str, Any]
+    shown: Mapping[str, Any] | None = None
+    options: frozenset[str] = frozenset()
+    needs: tuple[str, str] | None = None
+    range: tuple[int, int] | None = None
+    choices: tuple[Any, ...] = ()
+    table: str | None = None
+    computed: str | None = None
+    casts: frozenset[str] = frozenset()
+    cast_names: tuple[str, ...] = ()
+    whole: str | None = None
+    one_text: bool = False
+    sample: Callable[[int], Any] | None = None
+
+
+ANY_JSON = "dynamic"  # the rule type of a value that may be anything
+IN_WORDS = "enum"  # the rule type of a value that is one of its column's words
+NUMBERED = "bigint"  # the type of ids that are numbers
+_LENGTHS = frozenset({"min_length", "max_length", "pattern", "format"})
+_BOUNDS = frozenset({"min", "max"})
+_NUMERIC = frozenset({"integer", "bigint", "numeric", "double precision"})
+_INT64 = {"type": "integer", "format": "int64"}
+_ID = {"type": "string", "format": "uuid"}
+
+COLUMN_TYPES: dict[str, ColumnType] = {
+    "text": ColumnType(
+        read=read_text, rule="string", pg="text", schema={"type": "string"},
+        options=_LENGTHS, cast_names=("text", "varchar"), computed="random_token", one_text=True,
+    ),
+    "integer": ColumnType(
+        read=_read_integer, from_text=_integer_of_text, rule="int", pg="integer",
+        schema={"type": "integer", "format": "int32"}, shown=_INT64,
+        options=_BOUNDS, range=(-(2**31), 2**31 - 1),
+        casts=_NUMERIC | {"boolean"}, cast_names=("integer", "int", "int4"), one_text=True,
+    ),
+    "bigint": ColumnType(
+        read=_read_integer, from_text=_integer_of_text, rule="int", pg="bigint", schema=_INT64,
+        options=_BOUNDS, range=(-(2**63), 2**63 - 1),
+        casts=_NUMERIC, cast_names=("bigint", "int8", "smallint", "int2"), one_text=True,
+    ),
+    "decimal": ColumnType(
+        read=_read_decimal, rule="decimal", pg="numeric",
+        schema={"type": ["number", "string"]}, shown={"type": "number"},
+        options=_BOUNDS | {"precision", "scale"},
+        casts=_NUMERIC, cast_names=("numeric", "decimal"), whole="numeric",
+    ),
+    "float": ColumnType(
+        read=_read_float, from_text=_number_of_text, rule="double", pg="double precision",
+        schema={"type": "number", "format": "double"}, options=_BOUNDS,
+        casts=_NUMERIC, cast_names=("double precision", "float8", "real", "float4"),
+    ),
+    "boolean": ColumnType(
+        read=_read_boolean, from_text=_boolean_of_text, rule="bool", pg="boolean", schema={"type": "boolean"},
+        choices=(False, True), casts=frozenset({"integer"}), cast_names=("boolean", "bool"), one_text=True,
+    ),
+    "date": ColumnType(
+        read=_read_date, rule="date", pg="date", schema={"type": "string", "format": "date"},
+        casts=frozenset({"timestamptz"}), cast_names=("date",), whole="timestamp", computed="today",
+        sample=lambda number: (date(2100, 1, 1) + timedelta(days=number % 300_000)).isoformat(),
+    ),
+    "uuid": ColumnType(
+        read=read_uuid, rule="uuid", pg="uuid", schema=_ID, cast_names=("uuid",), computed="uuid", one_text=True,
+        sample=lambda number: str(UUID(int=number)),
+    ),
+    "timestamp": ColumnType(
+        read=read_moment, rule="timestamp", pg="timestamptz", schema={"type": "string", "format": "date-time"},
+        casts=frozenset({"date"}), cast_names=("timestamptz", "timestamp"), computed="now",
+    ),
+    "json": ColumnType(
+        read=lambda value: value, rule=ANY_JSON, pg="jsonb", schema={},
+        casts=_NUMERIC | {"boolean"}, cast_names=("jsonb", "json"), sample=lambda number: {"note": f"q{number:014x}"},
+    ),
+    "enum": ColumnType(
+        read=read_text, rule=IN_WORDS, pg="text", schema={"type": "string"},
+        options=frozenset({"values"}), needs=("values", "an enum needs values: [one, two]"), one_text=True,
+    ),
+    "user": ColumnType(
+        read=read_uuid, rule="uuid", pg="uuid", schema=_ID,
+        options=frozenset({"on_delete"}), table="users", one_text=True,
+    ),
+    # Of a table whose ids are numbers it is as NUMBERED is.
+    "reference": ColumnType(
+        read=read_uuid, rule="uuid", pg="uuid", schema=_ID,
+        options=frozenset({"table", "on_delete"}),
+        needs=("table", "a reference needs table: the name of the table that it refers to"), one_text=True,
+    ),
+}  # fmt: skip
+
+
+def name_kept_as(pg: str) -> str | None:
+    """Name the first type that Postgres keeps so; None where no column is kept so by itself."""
+    return next((name for name, one in COLUMN_TYPES.items() if one.pg == pg), None)
+
+
+def kept_as(pg: str) -> ColumnType | None:
+    """Describe the first type that Postgres keeps so."""
+    name = name_kept_as(pg)
+    return None if name is None else COLUMN_TYPES[name]
+
+
+def turns_into(before: str, after: str) -> bool:
+    """Say whether Postgres casts values of one type to the other, both as it names them."""
+    if before == after or "text" in (before, after):
+        return True
+    said = kept_as(before)
+    return said is not None and after in said.casts
