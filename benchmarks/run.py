@@ -20,6 +20,7 @@ from typing import Any
 from app.audit.writing import chain_under
 from app.auth.start import derived
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
+from app.cli.documents import apply_file
 from app.database.embedded import start_embedded
 from app.database.pool import connect
 

@@ -16,7 +16,7 @@ from app.cli.migrate import migrate
 from app.cli.options import DONE, REFUSED
 from app.cli.rotate_secrets import rotate_secrets
 from app.cli.serve import serve
-from app.cli.shadow import shadow
+from app.cli.shadowing import shadow
 from app.cli.test import run_tests
 from app.cli.why import why
 from app.errors import RowgateError

@@ -30,7 +30,7 @@ from app.definitions.endpoints import TIMEOUT
 from app.errors import FieldError, RowgateError
 from app.http.json_body import json_or_text
 from app.limits.headers import limit_headers
-from app.limits.limiter import Limit, Outcome
+from app.limits.limit import Limit, Outcome
 from app.steps.redaction import hidden_in
 from app.steps.refusals import OutsideWindow
 from app.steps.running import Answer, Call, Services

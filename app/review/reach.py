@@ -12,7 +12,7 @@ from app.definitions.project import Project
 from app.definitions.steps import StepDef
 from app.definitions.views import ViewDef
 from app.expressions.syntax import Binary, Field, ListLiteral, MapLiteral, Name, Node, walk
-from app.limits.limiter import BadLimit, parse_limit
+from app.limits.limit import BadLimit, parse_limit
 from app.review.implication import Meant, Passes, Untrue, all_of, any_of, form, literal
 from app.review.meaning import HERE, Names, call, join, less, meant, parsed, put, seen_through, shown
 from app.review.renames import Renames

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from passlib.hash import argon2
 
-from app.limits.limiter import Limit
+from app.limits.limit import Limit
 from tests.auth.conftest import DOCUMENT, admin_sign_in, refresh, sign_in
 from tests.backend import ADMIN_PASSWORD, PASSWORD, Backend, serving
 

@@ -8,7 +8,8 @@ from app.auth.identity import Identity
 from app.compiler.runtime import Runtime
 from app.database.lock_waits import WAIT_AS_CHANGES_DO
 from app.database.session import UNDONE, Connections, Ends, Guard, Session
-from app.limits.limiter import Limit, Limiter, Outcome
+from app.limits.limit import Limit, Outcome
+from app.limits.limiter import Limiter
 from app.steps.trace import Trace
 
 
