@@ -10,10 +10,17 @@ import pytest
 
 from app.auth import passwords as module
 from app.auth.passwords import PasswordRefused, Passwords, PasswordsBusy, Strength, check_new_password
+from tests.conftest import real_hashes
+
+
+@pytest.fixture(scope="module", autouse=True)
+def costs() -> Iterator[None]:
+    with real_hashes():
+        yield
 
 
 @pytest.fixture(scope="module")
-def passwords() -> Iterator[Passwords]:
+def passwords(costs: None) -> Iterator[Passwords]:
     held = Passwords(workers=2)
     yield held
     held.close()
