@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds migrate soak \
+.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start migrate soak \
 	test-docker
 
 help: ## Show what there is to make
@@ -49,6 +49,9 @@ bench-language: ## Measure the rule language beside two other implementations of
 
 bench-holds: ## Measure what it costs that rows which are counted are held until the request has written
 	$(RUN) python -m benchmarks.holds
+
+bench-start: ## Measure how long `rowgate --help`, a check and a start take, with and without bytecode
+	$(RUN) python -m benchmarks.start
 
 soak: ## Kill servers and databases under load, and print what was held to; some ten minutes
 	$(RUN) python -m tests.faults.soak $(SOAK)

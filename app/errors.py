@@ -33,13 +33,18 @@ class Finding:
     excerpt: str | None = field(default=None, compare=False)
     stricter: bool = field(default=False, compare=False)
 
+    @property
+    def sentence(self) -> str:
+        """Say what is wrong, the hint behind it."""
+        return self.message + (f" ({self.hint})" if self.hint else "")
+
     def shown(self) -> dict[str, str | None]:
         """Give the members of the finding in a JSON answer."""
         return {"place": self.place, "code": self.code, "message": self.message, "hint": self.hint}
 
     def __str__(self) -> str:
         """Print the finding on one line, the hint behind it."""
-        return f"{self.place}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+        return f"{self.place}: {self.sentence}"
 
 
 def refusing(findings: Sequence[Finding]) -> list[Finding]:

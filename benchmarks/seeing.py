@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from app.cli.command import main as rowgate
-from app.cli.serving import create_key
+from app.cli.create_key import make_key
 from app.data_plane import asgi
 from app.data_plane.asgi import DataPlane
 from app.data_plane.run import Run
@@ -125,7 +125,7 @@ def _measured(url: str, log: Path, seconds: int) -> dict[str, list[tuple[str, in
     """Give for each work its turns: the variant, and nanoseconds of CPU for a request."""
     run.CONNECTIONS = CONNECTIONS
     callers = asyncio.run(build(url))
-    key = asyncio.run(create_key(load_settings(database_url=url, secret_key=SECRET), url, "bench", [], "editor"))
+    key = asyncio.run(make_key(load_settings(database_url=url, secret_key=SECRET), url, "bench", [], "editor"))
     port, found = PORTS["rowgate"], {}
     os.environ["BENCH_TURNS"] = str(log)
     with started([sys.executable, "-m", "benchmarks.seeing", "--serve", str(port)], port, url) as pid:

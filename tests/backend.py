@@ -96,7 +96,11 @@ async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Bac
     await apply(url, document)
     given = {"database_url": url, "secret_key": SECRET_KEY, "env": "development", "confirm_email": False, **settings}
     app = create_app(load_settings(**given), url)
-    async with app.fastapi.router.lifespan_context(app.fastapi):
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=("127.0.0.1", 5000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            yield Backend(app, client, url)
+    async with app.fastapi.router.lifespan_context(app.fastapi), calling(app) as client:
+        yield Backend(app, client, url)
+
+
+def calling(app: Rowgate, address: str = "127.0.0.1") -> httpx.AsyncClient:
+    """Give a client of the application, from an address of its own."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 5000))
+    return httpx.AsyncClient(transport=transport, base_url="http://testserver")

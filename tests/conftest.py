@@ -2,20 +2,33 @@
 
 import asyncio
 import logging
+import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from app.audit.writing import chain_under
+from app.auth import passwords
+from app.database import postgres_process
 from app.database.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
 from app.store.migrate import migrate
 from tests.backend import SECRET_KEY
 from tests.statements import captured
+
+# Servers and commands that tests start compile the code once, wherever they run.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+MEMORY = Path("/dev/shm")
+ROOM = 2 * 1024**3  # bytes, for a cluster and its databases
+_REAL_HASHES = passwords._context
 
 
 def run_sql(server: EmbeddedPostgres, statement: str) -> None:
@@ -55,11 +68,36 @@ def audit_key() -> None:
     chain_under(SECRET_KEY)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Let a password cost next to nothing; `real_hashes` is for tests of what one costs."""
+    cheap = _REAL_HASHES().copy(
+        argon2__time_cost=1, argon2__memory_cost=8, admin__argon2__time_cost=1, admin__argon2__memory_cost=16
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "_context", lambda: cheap)
+        yield
+
+
+@contextmanager
+def real_hashes() -> Iterator[None]:
+    """Let passwords cost within the block what they cost in the product."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "_context", _REAL_HASHES)
+        passwords._dummy_hash.cache_clear()
+        yield
+    passwords._dummy_hash.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[EmbeddedPostgres]:
-    data_dir = Path(tempfile.mkdtemp(prefix="rowgate-test-", dir="/tmp"))
+    """A server that loses all in a crash, in memory where there is room: tests of what lasts start their own."""
+    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    data_dir = Path(tempfile.mkdtemp(prefix="rowgate-test-", dir=MEMORY if in_memory else "/tmp"))
     try:
-        server = start_embedded(data_dir)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(postgres_process, "DURABLE", dict.fromkeys(postgres_process.DURABLE, "off"))
+            server = start_embedded(data_dir)
         try:
             yield server
         finally:
@@ -102,7 +140,7 @@ def migrated_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> I
 
 def cloned(server: EmbeddedPostgres, template: str = "rowgate") -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
-    run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template} OWNER rowgate")
+    run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template} OWNER rowgate STRATEGY FILE_COPY")
     try:
         yield server.url(database=name)
     finally:

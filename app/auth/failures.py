@@ -12,7 +12,7 @@ from app.auth.accounts import EmailInvalid, normal_email
 from app.database.pool import Pool
 from app.errors import RowgateError
 from app.limits.keys import counted_key
-from app.limits.limiter import parse_limit
+from app.limits.limit import parse_limit
 
 HERE = parse_limit("5/15 minutes")  # failures for one account from one address, until a try succeeds
 FROM_ADDRESS = parse_limit("20/minute")  # failures from one address, for whatever accounts

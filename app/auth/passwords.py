@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
-
-from passlib.context import CryptContext
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from app.errors import FieldError, RowgateError
+
+if TYPE_CHECKING:
+    from passlib.context import CryptContext
 
 Strength = Literal["user", "admin"]
 T = TypeVar("T")
@@ -31,15 +32,20 @@ _LIST = Path(__file__).with_name("common_passwords.txt")
 _ENDING = re.compile(r"[\W\d_]{1,4}\Z")
 _RUNS = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb")
 
-_CONTEXT = CryptContext(
-    schemes=["argon2"],
-    argon2__type="ID",
-    argon2__time_cost=2,
-    argon2__memory_cost=19 * 1024,
-    argon2__parallelism=1,
-    admin__argon2__time_cost=3,
-    admin__argon2__memory_cost=64 * 1024,
-)
+
+@functools.cache
+def _context() -> CryptContext:
+    from passlib.context import CryptContext  # noqa: PLC0415 - what only checks definitions hashes nothing
+
+    return CryptContext(
+        schemes=["argon2"],
+        argon2__type="ID",
+        argon2__time_cost=2,
+        argon2__memory_cost=19 * 1024,
+        argon2__parallelism=1,
+        admin__argon2__time_cost=3,
+        admin__argon2__memory_cost=64 * 1024,
+    )
 
 
 class PasswordRefused(RowgateError):
@@ -156,20 +162,21 @@ def _prepare(password: str) -> str:
 
 
 def _hash(text: str, strength: Strength) -> str:
-    return str(_CONTEXT.hash(text, category=strength))
+    return str(_context().hash(text, category=strength))
 
 
 def _verify(text: str, stored: str | None, dummy: str, strength: Strength) -> PasswordCheck:
-    known = stored is not None and bool(_CONTEXT.identify(stored))
+    known = stored is not None and bool(_context().identify(stored))
     try:
-        matches = _CONTEXT.verify(text, stored if known and stored else dummy)
+        matches = _context().verify(text, stored if known and stored else dummy)
     except ValueError:  # begins like one of our hashes and is cut or altered
-        known, matches = False, _CONTEXT.verify(text, dummy)
+        known, matches = False, _context().verify(text, dummy)
     if not (known and matches and stored):
         return PasswordCheck(False)
-    return PasswordCheck(True, bool(_CONTEXT.needs_update(stored, category=strength)))
+    return PasswordCheck(True, bool(_context().needs_update(stored, category=strength)))
 
 
+@functools.cache
 @functools.cache
 def _dummy_hash(strength: Strength) -> str:
     return _hash(secrets.token_urlsafe(32), strength)

@@ -23,7 +23,7 @@ from app.changes.table_locks import TablesBusy, hold_tables, long_held
 from app.compiler.check import compile_checked
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored
-from app.definitions.project import KINDS, Project, dump_definition
+from app.definitions.project import KINDS, DefinitionInvalid, Project, dump_definition
 from app.definitions.stored import Stored, stored_of
 from app.errors import FieldError, Finding, RowgateError, refusing
 from app.relations.locks import Held
@@ -37,24 +37,6 @@ CHANNEL = "rowgate"
 
 _DEFINITIONS: sa.Table = DefinitionRow.__table__  # type: ignore[attr-defined]
 _LIVE: sa.Table = LiveRow.__table__  # type: ignore[attr-defined]
-
-
-class DefinitionInvalid(RowgateError):
-    """The definitions have findings; `errors` and `findings` hold every one with its place."""
-
-    status: ClassVar[int] = 422
-    code: ClassVar[str] = "definition.invalid"
-
-    def __init__(self, findings: Sequence[Finding]) -> None:
-        """Take them all."""
-        self.findings = tuple(findings)
-        errors = [FieldError((one.place,), one.code, _sentence(one)) for one in findings]
-        count = f"{len(errors)} problems" if len(errors) > 1 else "a problem"
-        super().__init__(f"The definitions have {count}, and nothing was changed.", errors=errors)
-
-
-def _sentence(finding: Finding) -> str:
-    return finding.message + (f" ({finding.hint})" if finding.hint else "")
 
 
 class RevisionChanged(RowgateError):
@@ -80,7 +62,7 @@ class PolicyTestsFailed(RowgateError):
     def __init__(self, verdict: "Judgement") -> None:
         """Take them all."""
         self.findings = verdict.failures
-        errors = [FieldError((one.place,), one.code, _sentence(one)) for one in verdict.failures]
+        errors = [FieldError((one.place,), one.code, one.sentence) for one in verdict.failures]
         count = f"{len(errors)} of {verdict.count} tests fail" if len(errors) > 1 else "A test fails"
         super().__init__(f"{count}, and nothing was changed.", errors=errors)
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy.types import UserDefinedType
 
 from app.changes.casts import cast_sql
@@ -34,6 +32,9 @@ from app.expressions.types import INT
 from app.relations.defaults import default_sql
 from app.relations.literals import literal
 
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+
 
 class PgType(UserDefinedType[Any]):
     """A type of Postgres by its name, as `pg_type_of` gives it."""
@@ -58,7 +59,7 @@ def _column(said: ColumnDef, pg: str) -> Any:
     return sa.Column(said.name, PgType(pg), nullable=not said.required, server_default=_server_default(said, pg))
 
 
-def _create_table(op: Operations, change: CreateTable, schema: str) -> None:
+def _create_table(op: "Operations", change: CreateTable, schema: str) -> None:
     said, table = change.said, change.table
     key: sa.Column[Any]
     if change.table.columns["id"].type == INT:
@@ -81,7 +82,7 @@ def _timestamps() -> list[Any]:
     ]
 
 
-def _touch(op: Operations, table: str, schema: str) -> None:
+def _touch(op: "Operations", table: str, schema: str) -> None:
     on = f"BEFORE UPDATE ON {_named(table, schema)}"
     op.execute(f"CREATE TRIGGER rowgate_touch {on} FOR EACH ROW EXECUTE FUNCTION rowgate.touch()")
 
@@ -90,19 +91,19 @@ def _named(table: str, schema: str) -> str:
     return f"{quoted(schema)}.{quoted(table)}"
 
 
-def _add_timestamps(op: Operations, change: AddTimestamps, schema: str) -> None:
+def _add_timestamps(op: "Operations", change: AddTimestamps, schema: str) -> None:
     for column in _timestamps():
         op.add_column(change.table, column, schema=schema)
     _touch(op, change.table, schema)
 
 
-def _drop_column(op: Operations, change: DropColumn, schema: str) -> None:
+def _drop_column(op: "Operations", change: DropColumn, schema: str) -> None:
     if change.name == "updated_at":
         op.execute(f"DROP TRIGGER IF EXISTS rowgate_touch ON {_named(change.table, schema)}")
     op.drop_column(change.table, change.name, schema=schema)
 
 
-def _alter_column(op: Operations, change: AlterColumn, schema: str) -> None:
+def _alter_column(op: "Operations", change: AlterColumn, schema: str) -> None:
     table, name = change.table, change.said.name
     if change.pg_before != change.pg:
         if change.before.default is not None:
@@ -116,7 +117,7 @@ def _alter_column(op: Operations, change: AlterColumn, schema: str) -> None:
         op.alter_column(table, name, nullable=not change.said.required, schema=schema)
 
 
-def _add_part(op: Operations, change: AddPart, schema: str) -> None:
+def _add_part(op: "Operations", change: AddPart, schema: str) -> None:
     part, table = change.part, _named(change.table, schema)
     if part.kind == "index":
         how = " CONCURRENTLY" if part.concurrently else ""
@@ -125,7 +126,7 @@ def _add_part(op: Operations, change: AddPart, schema: str) -> None:
         op.execute(_text(f"ALTER TABLE {table} ADD CONSTRAINT {quoted(part.name)} {part.sql}"))
 
 
-def _drop_part(op: Operations, change: DropPart, schema: str) -> None:
+def _drop_part(op: "Operations", change: DropPart, schema: str) -> None:
     name = quoted(change.part.name)
     if change.part.kind == "index":
         op.execute(f"DROP INDEX IF EXISTS {quoted(schema)}.{name}")
@@ -133,7 +134,7 @@ def _drop_part(op: Operations, change: DropPart, schema: str) -> None:
         op.execute(f"ALTER TABLE {_named(change.table, schema)} DROP CONSTRAINT IF EXISTS {name}")
 
 
-def _rename_part(op: Operations, change: RenamePart, schema: str) -> None:
+def _rename_part(op: "Operations", change: RenamePart, schema: str) -> None:
     old, new = quoted(change.old), quoted(change.new)
     if change.kind == "index":
         # One that is built beside the change, and could not be yet, is made under its new name.
@@ -142,7 +143,7 @@ def _rename_part(op: Operations, change: RenamePart, schema: str) -> None:
         op.execute(f"ALTER TABLE {_named(change.table, schema)} RENAME CONSTRAINT {old} TO {new}")
 
 
-def _hold_rows(op: Operations, change: HoldRows, schema: str) -> None:
+def _hold_rows(op: "Operations", change: HoldRows, schema: str) -> None:
     table, whole = _named(change.table, schema), not change.columns
     on = f"OR TRUNCATE ON {table} FOR EACH STATEMENT" if whole else f"ON {table} FOR EACH ROW"
     columns = ", ".join(map(quoted, change.columns))
@@ -152,7 +153,7 @@ def _hold_rows(op: Operations, change: HoldRows, schema: str) -> None:
     )
 
 
-def _hold_rows_no_longer(op: Operations, change: HoldRowsNoLonger, schema: str) -> None:
+def _hold_rows_no_longer(op: "Operations", change: HoldRowsNoLonger, schema: str) -> None:
     op.execute(f"DROP TRIGGER IF EXISTS {trigger_name(whole=change.whole)} ON {_named(change.table, schema)}")
 
 
@@ -166,7 +167,7 @@ def _text(sql: str) -> Any:
     return sa.text(sql.replace(":", "\\:"))
 
 
-def _set_definition(op: Operations, change: SetDefinition) -> None:
+def _set_definition(op: "Operations", change: SetDefinition) -> None:
     if change.kind == "role" and change.was is not None:
         old, new = literal(change.was, "text"), literal(change.name, "text")
         op.execute(_text(f"UPDATE rowgate.user_roles SET role = {new} WHERE role = {old}"))
@@ -175,7 +176,7 @@ def _set_definition(op: Operations, change: SetDefinition) -> None:
         )
 
 
-def _remove_definition(op: Operations, change: RemoveDefinition) -> None:
+def _remove_definition(op: "Operations", change: RemoveDefinition) -> None:
     """Take a role that is gone from those who held it, so that nobody has it when one of that name is made again."""
     if change.kind == "role":
         role = literal(change.name, "text")
@@ -183,7 +184,7 @@ def _remove_definition(op: Operations, change: RemoveDefinition) -> None:
         op.execute(_text(f"UPDATE rowgate.api_keys SET roles = array_remove(roles, {role}) WHERE {role} = ANY (roles)"))
 
 
-_RENDER: dict[type, Callable[[Operations, Any, str], None]] = {
+_RENDER: dict[type, Callable[["Operations", Any, str], None]] = {
     CreateTable: _create_table,
     DropTable: lambda op, change, schema: op.drop_table(change.name, schema=schema),
     RenameTable: lambda op, change, schema: op.rename_table(change.old, change.new, schema=schema),
@@ -214,11 +215,18 @@ def users_table(schema: str) -> tuple[str, ...]:
     )
 
 
+def _operations(*connection: Any, **context: Any) -> "Operations":
+    from alembic.operations import Operations  # noqa: PLC0415 - a start that changes nothing doesn't load it
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+
+    return Operations(MigrationContext.configure(*connection, **context))
+
+
 def run(connection: Any, change: Change) -> None:
     """Make one change on a synchronous SQLAlchemy connection, inside its transaction; some indexes come after it."""
     if isinstance(change, AddPart) and change.part.concurrently:
         return
-    _RENDER[type(change)](Operations(MigrationContext.configure(connection)), change, DATA_SCHEMA)
+    _RENDER[type(change)](_operations(connection), change, DATA_SCHEMA)
 
 
 def written(changes: Sequence[Change], schema: str = DATA_SCHEMA) -> tuple[str, ...]:
@@ -227,7 +235,7 @@ def written(changes: Sequence[Change], schema: str = DATA_SCHEMA) -> tuple[str, 
     for change in changes:
         buffer = StringIO()
         options = {"as_sql": True, "output_buffer": buffer, "literal_binds": True}
-        operations = Operations(MigrationContext.configure(dialect_name="postgresql", opts=options))
+        operations = _operations(dialect_name="postgresql", opts=options)
         _RENDER[type(change)](operations, change, schema)
         statements += [text.strip() for text in buffer.getvalue().split(";\n\n") if text.strip()]
     return tuple(statements)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import yaml
 
 from app.changes.yaml_types import Dumper, Loader
+from app.definitions.project import DefinitionInvalid, Project, parse_project
 from app.definitions.stored import Stored
 from app.errors import RowgateError
 
@@ -59,6 +60,19 @@ def load_named(path: Path, raw: bytes) -> Any:
         return load_text(raw)
     except DocumentUnreadable as error:
         raise DocumentUnreadable(f"{path}: {error.detail}") from None
+
+
+def read_project(path: Path) -> Project:
+    """Read a document; raises DocumentUnreadable, or DefinitionInvalid with every finding."""
+    return parse_named(path, read_bytes(path))
+
+
+def parse_named(path: Path, raw: bytes) -> Project:
+    """Read what a file holds as a document; raises DocumentUnreadable, or DefinitionInvalid with every finding."""
+    project, findings = parse_project(load_named(path, raw))
+    if project is None:
+        raise DefinitionInvalid(findings)
+    return project
 
 
 def dump_yaml(stored: Stored) -> str:

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.changes.apply import Judge, Plan, apply_project
-from app.changes.commands import ACTOR, parse_named
-from app.changes.files import read_bytes
+from app.changes.files import parse_named, read_bytes
 from app.changes.managed import ManagedMark, end_mark
 from app.store.engine import make_engine
 from app.store.rows import LiveRow
 
+ACTOR = "command"
 _LOCK = 0x726F777374617274  # "rowstart": servers that start at once take turns
 _LIVE: sa.Table = LiveRow.__table__  # type: ignore[attr-defined]
 _log = logging.getLogger("rowgate.start")

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import serving
-from app.settings import load_settings
+if TYPE_CHECKING:
+    from app.audit.verify import Verified
+    from app.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The audit log.")
 
@@ -24,14 +25,30 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Walk the audit log, and name the first row that isn't what was written there."""
+    from app.cli.database import database
+    from app.settings import load_settings
+
     settings = load_settings()
-    with serving.database(settings) as url:
-        found = asyncio.run(serving.verify_audit(settings, url, expect))
+    with database(settings) as url:
+        found = asyncio.run(_walked(settings, url, expect))
     typer.echo(json.dumps(found.shown(), indent=2) if as_json else told(found))
     raise typer.Exit(1 if found.misfits else 0)
 
 
-def told(found: Any) -> str:
+async def _walked(settings: "Settings", url: str, expect: str | None) -> "Verified":
+    from app.audit.verify import verify
+    from app.database.pool import connect
+    from app.secrets.rotation import audit_keys
+
+    connection: Any = await connect(url)
+    try:
+        keys = await audit_keys(connection, settings.secret_key.get_secret_value())
+        return await verify(connection, keys, expect)
+    finally:
+        await connection.close()
+
+
+def told(found: "Verified") -> str:
     """Say what came of it."""
     if found.misfits:
         named = [f"row {one.id}: {one.message}" if one.id else one.message for one in found.misfits]

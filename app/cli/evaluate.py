@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from app.changes.commands import read_project
+from app.changes.files import read_project
 from app.errors import RowgateError
 from app.expressions.check import Scope, caret, check
 from app.expressions.conversion import to_type

@@ -1,12 +1,15 @@
 """`rowgate shadow`: starts a draft beside what a server serves, says where they differ, and ends it."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from app.cli.server_client import Server
+import typer
+
+from app.cli.options import AsJson, File, ServerKey, ServerUrl
 
 PATH = "/shadow"
 POLL_SECONDS = 1.0
@@ -14,11 +17,31 @@ _LONGEST = 1440.0  # minutes
 _SPARE = 5.0  # minutes that a shadow outlives a command that was killed
 
 
+def shadow(
+    file: File,
+    url: ServerUrl,
+    key: ServerKey,
+    sample: Annotated[float, typer.Option(help="The part of the requests to look at.", min=0, max=1)] = 1.0,
+    seconds: Annotated[float | None, typer.Option(help="How long; else until Ctrl-C.", min=0)] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Run a document beside what a server serves, on its real requests, and say where the answers would differ."""
+    from app.changes.files import read_bytes
+
+    shadowing = Shadowing(url, key)
+    for difference in shadowing.differences(read_bytes(file), sample=sample, seconds=seconds):
+        typer.echo(json.dumps(difference) if as_json else difference_line(difference))
+    typer.echo(json.dumps(shadowing.report) if as_json else counts_told(shadowing.report))
+
+
 class Shadowing:
     """A shadow on a server, from its start to its end; `report` is the last that the server said of it."""
 
     def __init__(self, url: str, key: str) -> None:
         """Take where the server is."""
+        from app.cli.server_client import Server
+
         self._server = Server(url, key)
         self._after = 0
         self.report: dict[str, Any] = {}

@@ -1,14 +1,30 @@
 """`rowgate why`: asks a running server what it remembers of a request, and says it readably."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from app.cli.server_client import Server
+import typer
+
+from app.cli.options import AsJson, ServerKey, ServerUrl
+
+
+def why(
+    request_id: Annotated[str, typer.Argument(help="The X-Request-Id of an answer.")],
+    url: ServerUrl,
+    key: ServerKey,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a request was refused: by which step and rule, and what the rule saw."""
+    found = ask(url, key, request_id)
+    typer.echo(json.dumps(found, indent=2) if as_json else told(found))
 
 
 def ask(url: str, key: str, request_id: str) -> dict[str, Any]:
     """Give what the server at `url` remembers; raises ServerRefused."""
+    from app.cli.server_client import Server
+
     return Server(url, key).ask("GET", f"/requests/{quote(request_id, safe='')}").document()
 
 

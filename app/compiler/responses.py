@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from referencing import Registry, Resource
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012, Schema
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from app.definitions.endpoints import ResponseDef
 from app.errors import RowgateError
 from app.http.json_body import parse_json, plain_numbers
 from app.relations.findings import Findings
 from app.steps.running import Answer
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from referencing import Resource
+    from referencing.jsonschema import Schema
 
 _NAMED = 5  # places of an answer
 
@@ -30,7 +29,7 @@ class AnswerMismatch(RowgateError):
 class Responses:
     """The validators of the declared statuses, None for one whose body is not described."""
 
-    by_status: Mapping[str, Draft202012Validator | None]
+    by_status: "Mapping[str, Draft202012Validator | None]"
 
     def check(self, answer: Answer) -> None:
         """Raise AnswerMismatch with the places where an answer doesn't fit; no value of it is named."""
@@ -53,28 +52,37 @@ def compile_responses(said: Mapping[str, ResponseDef], place: str, findings: Fin
     """Compile the declared answers; a schema that is none is a finding."""
     found: dict[str, Draft202012Validator | None] = {}
     for status, response in said.items():
-        if response.schema_ is None:
-            found[status] = None
-            continue
-        try:
-            Draft202012Validator.check_schema(response.schema_)
-        except SchemaError as error:
-            at = error.json_path.removeprefix("$").lstrip(".")
-            where = ".".join(filter(None, (f"{place}/{status}.schema", at)))
-            findings.report(where, "this is no JSON Schema", "a type is string, number, integer, object or array")
-            continue
-        # A registry of its own: nothing that a schema refers to is fetched.
-        registry: Registry[Schema] = Registry()
-        schema = DRAFT202012.create_resource(response.schema_)
-        for reference in _leading_nowhere(registry.resolver_with_root(schema), schema):
-            hint = "a schema refers to its own parts: #/$defs/line"
-            findings.report(f"{place}/{status}.schema", f"there is nothing at {reference!r}", hint)
-        found[status] = Draft202012Validator(response.schema_, registry=registry)
+        schema = response.schema_
+        found[status] = None if schema is None else _validator(schema, f"{place}/{status}.schema", findings)
     return Responses(found) if found else None
 
 
-def _leading_nowhere(resolver: Any, schema: Resource[Schema]) -> Iterator[str]:
+def _validator(said: dict[str, Any], place: str, findings: Findings) -> "Draft202012Validator | None":
+    # Backends that declare no answers start without the library.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.jsonschema import DRAFT202012, Schema  # noqa: PLC0415
+
+    try:
+        Draft202012Validator.check_schema(said)
+    except SchemaError as error:
+        at = error.json_path.removeprefix("$").lstrip(".")
+        where = ".".join(filter(None, (place, at)))
+        findings.report(where, "this is no JSON Schema", "a type is string, number, integer, object or array")
+        return None
+    # A registry of its own: nothing that a schema refers to is fetched.
+    registry: Registry[Schema] = Registry()
+    schema = DRAFT202012.create_resource(said)
+    for reference in _leading_nowhere(registry.resolver_with_root(schema), schema):
+        findings.report(place, f"there is nothing at {reference!r}", "a schema refers to its own parts: #/$defs/line")
+    return Draft202012Validator(said, registry=registry)
+
+
+def _leading_nowhere(resolver: Any, schema: "Resource[Schema]") -> Iterator[str]:
     """Give the references that can't be followed, in the schema and all within it."""
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+
     said = schema.contents
     for key in ("$ref", "$dynamicRef"):
         if isinstance(said, Mapping) and isinstance(reference := said.get(key), str):

@@ -1,5 +1,6 @@
 """Roles, tables, views, middleware, endpoints and tests one by one: each edit is an edit of the project."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -41,6 +42,7 @@ class BodyNoDefinition(RowgateError):
     code: ClassVar[str] = "definition.invalid"
 
 
+@functools.cache
 def definitions_router() -> APIRouter:
     """Give the routes of every kind."""
     router = APIRouter()

@@ -9,13 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.admin_access import VIEWER, Editor
 from app.auth.routes.mounted import answer
-from app.changes.apply import DefinitionInvalid, Plan, apply_project
-from app.changes.commands import whole
+from app.changes.apply import Plan, apply_project
 from app.changes.files import dump_yaml, load_text
 from app.changes.standing import refused
 from app.compiler.check import check_project
 from app.control_plane.named import NotThere
-from app.definitions.project import Project, parse_project
+from app.definitions.project import DefinitionInvalid, Project, parse_project
 from app.definitions.stored import Stored
 from app.errors import Finding, RowgateError
 from app.http.json_body import parse_json, plain_numbers
@@ -213,7 +212,7 @@ async def restore_revision(request: Request, admin: Editor, number: int) -> Resp
     async with request.app.state.pool.lease() as connection:
         await _revision(connection, number)
         stored = await load_revision(connection, number)
-    plan = await make_live(request, whole(stored), admin.actor, options(request), f"restore revision {number}")
+    plan = await make_live(request, stored.whole(), admin.actor, options(request), f"restore revision {number}")
     return answer(plan.shown())
 
 

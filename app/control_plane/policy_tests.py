@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.auth.admin_access import VIEWER
 from app.auth.routes.mounted import answer
-from app.changes.commands import whole
 from app.control_plane.document import active, parsed, read_document
 from app.definitions.project import Project
 from app.isolation import report as isolation_report
@@ -36,5 +35,5 @@ async def isolation(request: Request, role: Said = [], user: Said = [], shared: 
 async def _project(request: Request) -> Project:
     if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
         _, stored = await active(request)
-        return whole(stored)
+        return stored.whole()
     return parsed(await read_document(request))

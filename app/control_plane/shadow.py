@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query, Request, Response
 from app.audit.writing import audit
 from app.auth.admin_access import Editor
 from app.auth.routes.mounted import answer
-from app.changes.apply import DefinitionInvalid, apply_project
+from app.changes.apply import apply_project
 from app.compiler.compile import compile_project
 from app.control_plane.document import parsed, read_document
 from app.data_plane.seeing.shadow import Shadow
+from app.definitions.project import DefinitionInvalid
 from app.errors import RowgateError
 
 router = APIRouter()

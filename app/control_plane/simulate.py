@@ -12,7 +12,7 @@ from app.auth.admin_access import Editor
 from app.auth.identity import ANONYMOUS, Identity
 from app.auth.routes.body import Body, checked, read_json
 from app.auth.routes.mounted import answer
-from app.changes.apply import DefinitionInvalid, apply_project
+from app.changes.apply import apply_project
 from app.compiler.compile import compile_project
 from app.control_plane.document import LIMIT, parsed
 from app.control_plane.named import NotThere, identifier, known_roles
@@ -20,6 +20,7 @@ from app.data_plane.asgi import answered
 from app.data_plane.made_request import made_request
 from app.data_plane.run import Plane
 from app.data_plane.seeing.rehearsal import LookingLimiter, Rehearsal
+from app.definitions.project import DefinitionInvalid
 from app.errors import RowgateError
 from app.expressions.conversion import to_type
 from app.expressions.operations import EvaluationError

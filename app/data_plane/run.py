@@ -17,7 +17,7 @@ from app.database.lock_waits import WAIT_FOR_ROWS, wait_for_rows
 from app.database.session import Connections, Guard, Session
 from app.definitions.endpoints import TIMEOUT
 from app.errors import FieldError, RowgateError
-from app.limits.limiter import Limit, Outcome
+from app.limits.limit import Limit, Outcome
 from app.steps.refusals import OutsideWindow
 from app.steps.running import Call, Services
 

@@ -21,6 +21,7 @@ RUN_SECONDS = 60.0
 _PATIENCE_SECONDS = 60.0  # between two lines of the log about a start that takes long
 _STOP_SECONDS = 30.0
 _LINGER_SECONDS = 1.0
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 _LOG_LIMIT = 10_000_000
 _LITTLE_ROOM = 32 * 1024 * 1024  # bytes: two files of the write-ahead log
 
@@ -155,9 +156,7 @@ def _launch(cluster: Cluster) -> Running:
         "unix_socket_directories": f'"{cluster.socket_dir}"',
         "unix_socket_permissions": "0700",
         "port": "5432",
-        "fsync": "on",
-        "synchronous_commit": "on",
-        "full_page_writes": "on",
+        **DURABLE,
         "max_connections": "200",
         # By itself, Postgres would recover from a crash again at once, for ever, ten times a second on a full disk.
         "restart_after_crash": "off",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
@@ -16,7 +16,7 @@ from app.definitions.policy_tests import CallerDef, PolicyTestDef
 from app.definitions.steps import StepDef, UseDef
 from app.definitions.tables import IndexDef, TableDef, UsersDef
 from app.definitions.views import ViewColumnDef, ViewDef
-from app.errors import Finding
+from app.errors import FieldError, Finding, RowgateError
 
 AuthScheme = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,31}$"))]
 HostAndPort = Annotated[
@@ -34,6 +34,20 @@ KINDS = {
     "endpoints": "endpoint",
     "tests": "test",
 }
+
+
+class DefinitionInvalid(RowgateError):
+    """The definitions have findings; `errors` and `findings` hold every one with its place."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "definition.invalid"
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        """Take them all."""
+        self.findings = tuple(findings)
+        errors = [FieldError((one.place,), one.code, one.sentence) for one in findings]
+        count = f"{len(errors)} problems" if len(errors) > 1 else "a problem"
+        super().__init__(f"The definitions have {count}, and nothing was changed.", errors=errors)
 
 
 class SettingsDef(Definition):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.definitions.project import EMPTY, KINDS, Project, dump_project, parse_project
+from app.definitions.project import EMPTY, KINDS, DefinitionInvalid, Project, dump_project, parse_project
 from app.errors import Finding
 
 SECTIONS = {kind: section for section, kind in KINDS.items()}
@@ -45,6 +45,12 @@ class Stored:
 
     project: Project
     unread: tuple[Unread, ...] = ()
+
+    def whole(self) -> Project:
+        """Give the project; raises DefinitionInvalid where a part of it can't be read."""
+        if self.unread:
+            raise DefinitionInvalid([finding for one in self.unread for finding in one.findings])
+        return self.project
 
     @property
     def document(self) -> dict[str, Any]:

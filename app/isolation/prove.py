@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from app.changes.apply import DefinitionInvalid
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.compiler.test_targets import Served
-from app.definitions.project import Project
+from app.definitions.project import DefinitionInvalid, Project
 from app.isolation.asking import Asking
 from app.isolation.callers import ProofAsked
 from app.isolation.judge import Found, Judge

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from app.limits.limiter import Limit, Outcome
+from app.limits.limit import Limit, Outcome
 
 
 def limit_headers(results: Sequence[tuple[str, Limit, Outcome]]) -> dict[str, str]:

@@ -9,75 +9,22 @@ from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.aio.storage import MovingWindowSupport, RedisStorage, Storage
-from limits.aio.storage.redis.redispy import RedispyBridge
+from limits.aio.storage import MovingWindowSupport, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import OutOfMemoryError
 
-from app.errors import RowgateError
 from app.limits.keys import counted_key, counted_scope
-from app.limits.store_watch import StoreWatch
+from app.limits.limit import BadLimit, Limit, Outcome
 
-UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-MAX_AMOUNT = 100_000
-MAX_PERIOD = 31 * 86400
+if TYPE_CHECKING:
+    from app.limits.store_watch import StoreWatch
+
 MEMORY_BUDGET = 64 * 1024 * 1024
 KEY_BYTES = 640  # measured: one key's name, window and place in the two dictionaries; a hit more is 8 bytes
 ROUNDING = 0.001  # seconds
-
-_LIMIT = re.compile(r"([0-9]{1,9}) ?/ ?(?:([0-9]{1,9}) )?(second|minute|hour|day)s?")
-
-
-class BadLimit(RowgateError):
-    """A limit, or a cost, that no request could be counted by."""
-
-    status: ClassVar[int] = 422
-    code: ClassVar[str] = "limit.invalid"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `amount` in any `period` seconds."""
-
-    amount: int
-    period: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a hit came to; `remaining` is what is left of the amount, times are in seconds.
-
-    `reset_after` is when the oldest counted hit leaves the window (0 when none is counted). `retry_after` is None when
-    allowed, else a whole number of at least 1: the same cost is allowed after that wait, if nobody else hits meanwhile.
-    """
-
-    allowed: bool
-    remaining: int
-    reset_after: float
-    retry_after: int | None
-
-
-def parse_limit(text: object) -> Limit:
-    """Read `10/minute` or `100/15 minutes` (second, minute, hour, day); raises BadLimit with what to write instead."""
-    hint = "Write it like 10/minute or 100/15 minutes; the units are second, minute, hour and day."
-    match = _LIMIT.fullmatch(text.strip().lower()) if isinstance(text, str) and len(text) <= 100 else None
-    if match is None:
-        raise BadLimit("That is not a rate limit.", hint=hint)
-    amount, period = int(match[1]), int(match[2] or 1) * UNITS[match[3]]
-    if not 1 <= amount <= MAX_AMOUNT:
-        raise BadLimit(f"A rate limit's amount is from 1 to {MAX_AMOUNT}.", hint=hint)
-    if not 1 <= period <= MAX_PERIOD:
-        raise BadLimit("A rate limit's period is from 1 second to 31 days.", hint=hint)
-    return Limit(amount, period)
-
-
 _PROBE = Limit(1, 1)
 
 
@@ -254,28 +201,6 @@ class MemoryStore(Storage, MovingWindowSupport):
             self._weight += largest.weight() - before
 
 
-class _RedisSide:
-    """What the library's Redis store doesn't tell by its own interface."""
-
-    def __init__(self, bridge: RedispyBridge) -> None:
-        self._bridge = bridge
-
-    async def clock(self) -> float:
-        """Give the time that the library records hits in."""
-        return time.time()
-
-    async def nth_newest(self, key: str, index: int) -> float | None:
-        """Give the time of the hit `index` places before the newest."""
-        client: Any = self._bridge.get_connection()
-        found = await client.lindex(self._bridge.prefixed_key(key), index)
-        return None if found is None else float(found)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        client: Any = self._bridge.get_connection()
-        await client.aclose()
-
-
 class Limiter:
     """Counts hits by limit, scope and key; use `in_memory` or `in_redis`, `start` it, and `close` at the end."""
 
@@ -283,7 +208,7 @@ class Limiter:
         self._strategy = MovingWindowRateLimiter(storage)
         self._side = side
         self._spare = spare
-        self.watch = None if spare is None else StoreWatch(partial(self._hit, _PROBE, "watch", "store", 1))
+        self.watch: StoreWatch | None = None
         """What is known of the store; None where this process counts by itself."""
 
     @classmethod
@@ -297,14 +222,13 @@ class Limiter:
         """Count in Redis or Valkey (`redis://`, `rediss://`, `valkey://`) for all processes; connects when hit."""
         if not re.match(r"(redis|valkey)s?://", url):
             raise BadLimit("The address of the limiter's store begins with redis:// or rediss://.")
-        storage = RedisStorage(
-            "async+" + re.sub(r"^valkey", "redis", url),
-            implementation="redispy",
-            key_prefix="rowgate",
-            # A connection that the store has closed meanwhile is opened again, once and at once.
-            retry=cast("Any", Retry(NoBackoff(), 1)),
-        )
-        return cls(storage, _RedisSide(cast("RedispyBridge", storage.bridge)), cls.in_memory())
+        # The client of Redis is large, and few servers need it.
+        from app.limits.redis_store import opened  # noqa: PLC0415
+        from app.limits.store_watch import StoreWatch  # noqa: PLC0415
+
+        limiter = cls(*opened(url), cls.in_memory())
+        limiter.watch = StoreWatch(partial(limiter._hit, _PROBE, "watch", "store", 1))
+        return limiter
 
     def start(self) -> None:
         """Watch the store from here on."""
@@ -323,7 +247,7 @@ class Limiter:
         async with self.watch.asked():
             try:
                 return await self._hit(limit, scope, key, cost)
-            except OutOfMemoryError:
+            except self.watch.full:
                 # The store is up but full: this process counts alone, until the store's keys expire.
                 return await self._spare.hit(limit, scope, key, cost)
 

@@ -6,11 +6,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import ClassVar
 
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from app.errors import RowgateError
+from app.limits.limit import StoreUnavailable
 
 PATIENCE = 0.05  # seconds
 TURNS = 20
@@ -24,22 +23,14 @@ _FAILURES = (RedisError, OSError, TimeoutError, ValueError, TypeError, LookupErr
 _log = logging.getLogger("rowgate.limits")
 
 
-class StoreUnavailable(RowgateError):
-    """The store that counts didn't answer; whoever asked decides whether that refuses or allows."""
-
-    status: ClassVar[int] = 503
-    code: ClassVar[str] = "limit.store_unavailable"
-
-    def __init__(self) -> None:
-        """Ask for another try in a second."""
-        super().__init__("Requests can't be counted at the moment.", headers={"Retry-After": "1"})
-
-
 class StoreWatch:
     """Lets requests ask the store while it answers; at the first failure none any more, until a probe is answered.
 
     `answers` is how it stands, `outages` counts how often it went away, `unanswered` the hits that it didn't count.
     """
+
+    full = OutOfMemoryError
+    """What a store raises that is up, and has no room."""
 
     def __init__(self, probe: Callable[[], Awaitable[object]]) -> None:
         """Take what asks the store for what a request asks of it."""

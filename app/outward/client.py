@@ -4,8 +4,7 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
 
@@ -15,20 +14,18 @@ import httpx
 from app.errors import RowgateError
 from app.http.json_body import check_text, parse_json
 from app.outward.breaker import Breaker
+from app.outward.calls import OutwardAnswer, OutwardCall
 from app.outward.failures import (
-    AnswerRefused,
     AnswerUnreadable,
     CallFailed,
     Denied,
     RedirectRefused,
-    SecretAstray,
     TimedOut,
     Unreachable,
     UpstreamTooLarge,
 )
 from app.outward.transport import named_transport, public_transport
-from app.outward.urls import Target, read_url
-from app.secrets.sealed import Secret
+from app.outward.urls import Target
 from app.secrets.sealing import SealingKey
 from app.secrets.uses import SecretUses
 
@@ -39,43 +36,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AGAIN = frozenset({429, 502, 503, 504})
 _SAFE = frozenset({"GET", "HEAD"})
 _log = logging.getLogger("rowgate.outward")
-
-
-@dataclass(frozen=True, slots=True)
-class OutwardCall:
-    """One call. `allow` are the hosts and ports beside the public internet, `bound` where each secret in it may go."""
-
-    method: str
-    url: str = field(repr=False)
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    body: bytes | None = field(default=None, repr=False)
-    timeout: float = 5.0
-    retries: int = 0
-    allow: tuple[str, ...] = ()
-    bound: tuple[tuple[str, ...], ...] = ()
-
-    def target(self) -> Target:
-        """Give where it goes; raises Denied, or SecretAstray where a secret may not go there."""
-        target = read_url(self.url)
-        if self.bound and target.scheme != "https" and not target.is_named(self.allow):
-            raise SecretAstray
-        if not all(target.is_named(hosts) for hosts in self.bound):
-            raise SecretAstray
-        return target
-
-
-@dataclass(frozen=True, slots=True)
-class OutwardAnswer:
-    """What came back: JSON where the other side says that it is, else text; null for none."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-
-
-def bound_hosts(secrets: Mapping[str, Secret]) -> tuple[tuple[str, ...], ...]:
-    """Give the hosts of each secret that a call carries."""
-    return tuple(secret.hosts for secret in secrets.values())
 
 
 class Outward:
@@ -187,9 +147,3 @@ def _body(raw: bytes, content_type: str) -> Any:
     if kind == "application/json" or kind.endswith("+json"):
         return parse_json(raw)
     return check_text(raw.decode("utf-8"))
-
-
-def refuse_bad_status(answer: OutwardAnswer) -> None:
-    """Raise AnswerRefused for an answer of 400 or above."""
-    if answer.status >= 400:
-        raise AnswerRefused

@@ -14,7 +14,8 @@ import asyncpg
 
 from app.database.pool import Pool
 from app.errors import RowgateError
-from app.outward.client import Outward, OutwardCall
+from app.outward.calls import OutwardCall
+from app.outward.client import Outward
 from app.outward.failures import AnswerRefused, CircuitOpen
 from app.outward.outbox import Claimed, Letter, claim, delivered, failed, opened, postponed
 

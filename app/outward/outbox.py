@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.outward.client import OutwardCall
+from app.outward.calls import OutwardCall
 from app.secrets.rotation import letter_name
 from app.secrets.sealing import Sealed, SealingKey
 

@@ -10,13 +10,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from app.auth.identity import ANONYMOUS, Identity, key_identity
-from app.changes.apply import DefinitionInvalid
 from app.compiler.checked_tests import CompiledTest
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.data_plane.made_request import made_request
 from app.data_plane.request import Request
-from app.definitions.project import Project
+from app.definitions.project import DefinitionInvalid, Project
 from app.expressions.operations import EvaluationError
 from app.policy_tests.attempt import NotGiven, attempt, insert, user_of
 from app.policy_tests.compare import called, failures_of

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.auth.core import Accounts
-from app.auth.sessions import OpenedSession
 from app.database.statement import Evaluator, Statement
 from app.expressions.evaluate import compile_value
 from app.expressions.types import INT, STRING, Record, Type
@@ -18,6 +16,10 @@ from app.steps.kind import Fields, Pause
 from app.steps.refusals import RowNotFound
 from app.steps.running import Call
 from app.steps.settings import compile_settings
+
+if TYPE_CHECKING:
+    from app.auth.core import Accounts
+    from app.auth.sessions import OpenedSession
 
 SESSION = Record("session", {"access_token": STRING, "refresh_token": STRING, "expires_at": INT})
 _WHO = "rowgate_user"
@@ -60,7 +62,7 @@ def columns_given(values: Mapping[str, Value], env: Mapping[str, Any]) -> dict[s
     return {name: value.evaluate(env) for name, value in values.items() if value.is_sent(env)}
 
 
-def session_of(accounts: Accounts, opened: OpenedSession) -> dict[str, Any]:
+def session_of(accounts: "Accounts", opened: "OpenedSession") -> dict[str, Any]:
     """Give a session as rules see it; `expires_at` is in seconds since 1970."""
     issued = accounts.tokens.issue(opened.user_id, opened.id)
     return {

@@ -4,16 +4,18 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.auth.core import Accounts
 from app.auth.identity import Identity
 from app.database.session import Session
 from app.errors import RowgateError
-from app.limits.limiter import Limit, Limiter, Outcome
-from app.limits.store_watch import StoreUnavailable
-from app.outward.client import Outward
+from app.limits.limit import Limit, Outcome, StoreUnavailable
 from app.steps.trace import StepInfo, Trace
+
+if TYPE_CHECKING:
+    from app.auth.core import Accounts
+    from app.limits.limiter import Limiter
+    from app.outward.client import Outward
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,9 @@ class Answer:
 class Services:
     """What steps use beside the database; `holds_answers` says whether answers are held against what is declared."""
 
-    limiter: Limiter
-    outward: Outward
-    accounts: Accounts
+    limiter: "Limiter"
+    outward: "Outward"
+    accounts: "Accounts"
     holds_answers: bool = False
 
 

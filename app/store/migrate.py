@@ -1,13 +1,8 @@
 """Brings the system tables to what this version of Rowgate needs."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -17,6 +12,10 @@ from app.store.engine import make_engine
 from app.store.grants import grant
 from app.store.lock_tries import LOCKED, Tries, sqlstate
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _NOT_ALLOWED = "42501"
 _LOCK = 0x726F7767617465  # "rowgate": migrators of one database wait for each other
 
@@ -48,10 +47,17 @@ def _refused(error: Any) -> MigrationRefused:
     )
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - a start that has nothing to migrate doesn't load it
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parents[2] / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     return config
+
+
+def newest() -> str:
+    """Give the version that this Rowgate needs: that of the last file of migrations."""
+    return max(path.name for path in (_MIGRATIONS / "versions").glob("m*_*.py"))[1:5]
 
 
 async def migrate(url: str, serve_role: str | None = None, serve_password: str | None = None) -> str:
@@ -85,17 +91,26 @@ async def migrate(url: str, serve_role: str | None = None, serve_password: str |
 
 
 def _upgrade(connection: Any) -> str:
+    if _reached(connection) == newest():
+        return newest()
+    from alembic import command  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
     config = _config()
     config.attributes["connection"] = connection
-    newest = ScriptDirectory.from_config(config).get_current_head()
-    context = MigrationContext.configure(connection, opts={"version_table_schema": "rowgate"})
-    if context.get_current_revision() == newest:
-        return str(newest)
     try:
         command.upgrade(config, "head")
     except CommandError as error:
         raise DatabaseNewer(
-            f"The database is at a version that this Rowgate ({newest}) doesn't know.",
+            f"The database is at a version that this Rowgate ({newest()}) doesn't know.",
             hint="Use the newer Rowgate that migrated it.",
         ) from error
-    return str(context.get_current_revision())
+    return str(_reached(connection))
+
+
+def _reached(connection: Any) -> str | None:
+    """Give the version that the database is at, None for one without system tables."""
+    if connection.scalar(text("SELECT to_regclass('rowgate.alembic_version')")) is None:
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM rowgate.alembic_version"))
+    return found

@@ -17,7 +17,7 @@ from app.audit.writing import AuditKeyMissing, audit, chain_under
 from app.changes.apply import apply_project
 from app.cli import serving
 from app.cli.command import app as cli
-from app.cli.serving import rotate_secrets
+from app.cli.rotate_secrets import carry_over
 from app.database.pool import connect
 from app.definitions.project import EMPTY, parse_project
 from app.settings import load_settings
@@ -236,7 +236,7 @@ async def test_another_secret_is_told_apart_and_a_rotated_one_verifies_what_was_
     code, found = await verified(migrated_url, OTHER_SECRET_KEY, monkeypatch=monkeypatch)
     assert (code, found["misfits"][0]["id"]) == (1, ids[0])
     for old, new in ((SECRET_KEY, OTHER_SECRET_KEY), (OTHER_SECRET_KEY, THIRD_SECRET_KEY)):
-        await rotate_secrets(load_settings(database_url=migrated_url, secret_key=new), migrated_url, old)
+        await carry_over(load_settings(database_url=migrated_url, secret_key=new), migrated_url, old)
         await one_change(connection, ADMIN, "user.change")
     code, found = await verified(migrated_url, THIRD_SECRET_KEY, monkeypatch=monkeypatch)
     assert (code, found["misfits"]) == (0, [])

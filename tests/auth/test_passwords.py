@@ -10,10 +10,17 @@ import pytest
 
 from app.auth import passwords as module
 from app.auth.passwords import PasswordRefused, Passwords, PasswordsBusy, Strength, check_new_password
+from tests.conftest import real_hashes
+
+
+@pytest.fixture(scope="module", autouse=True)
+def costs() -> Iterator[None]:
+    with real_hashes():
+        yield
 
 
 @pytest.fixture(scope="module")
-def passwords() -> Iterator[Passwords]:
+def passwords(costs: None) -> Iterator[Passwords]:
     held = Passwords(workers=2)
     yield held
     held.close()
@@ -102,7 +109,7 @@ async def test_a_nul_ends_no_password(passwords: Passwords) -> None:
 
 
 async def test_a06_a_megabyte_is_refused_before_any_hash(passwords: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CONTEXT", None)  # a hash would fail for want of it
+    monkeypatch.setattr(module, "_context", None)  # a hash would fail for want of it
     for stored in ("$argon2id$", None):
         with pytest.raises(PasswordRefused):
             await passwords.verify("x" * 1_000_000, stored)
@@ -120,7 +127,7 @@ async def test_an_unknown_account_costs_one_hash_of_the_same_cost(
     passwords: Passwords, strength: Strength, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
-    verify = module._CONTEXT.verify
+    verify = module._context().verify
 
     def spy(text: str, stored: str) -> bool:
         matches = bool(verify(text, stored))
@@ -128,7 +135,7 @@ async def test_an_unknown_account_costs_one_hash_of_the_same_cost(
         return matches
 
     stored = await passwords.hash("tulip anvil copper", strength)
-    monkeypatch.setattr(module._CONTEXT, "verify", spy)
+    monkeypatch.setattr(module._context(), "verify", spy)
     for held in (stored, None, "junk", "$argon2id$v=19$m=1$"):
         assert not (await passwords.verify("wrong", held, strength)).matches
     assert len(checked) == 4

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.changes.apply import DefinitionInvalid, Plan, RevisionChanged, WouldDestroy, apply_project
+from app.changes.apply import Plan, RevisionChanged, WouldDestroy, apply_project
 from app.changes.indexes import IndexNotBuilt
 from app.changes.obstacles import DataInTheWay
-from app.definitions.project import Project, dump_project, parse_project
+from app.definitions.project import DefinitionInvalid, Project, dump_project, parse_project
 from app.definitions.stored import stored_of
 
 DOCUMENT: dict[str, Any] = {

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.changes.commands import check_file
 from app.changes.files import DocumentUnreadable, load_file, load_text
 from app.cli.command import app
+from app.cli.documents import check_file
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_finding_in_an_expression_shows_it_with_a_caret(tmp_path: Path) -> Non
     table = "{name: notes, columns: [{name: owner_user_id, type: user}]}"
     view = f"{{name: mine, table: notes, columns: [id], filter: {rule}}}"
     document.write_text(f"rowgate: 1\ntables: [{table}]\nviews: [{view}]\n")
-    (finding,) = check_file(document)
+    _, (finding,) = check_file(document)
     assert finding.place == "views/mine.filter:1:5"
     assert finding.excerpt == f"{rule}\n    ^"
     assert "did you mean owner_user_id?" in str(finding.hint)

@@ -17,13 +17,13 @@ from fastapi.routing import APIRoute
 from typer.testing import CliRunner
 
 from app.auth.route_limits import RouteLimits
-from app.changes.apply import DefinitionInvalid, PolicyTestsFailed, Wider, WouldDestroy
+from app.changes.apply import PolicyTestsFailed, Wider, WouldDestroy
 from app.changes.managed import ConfigManaged, ConfigReplaced
 from app.changes.start import Start, begin
 from app.cli.command import app
 from app.control_plane.router import admin_router
 from app.database.pool import connect
-from app.definitions.project import KINDS
+from app.definitions.project import KINDS, DefinitionInvalid
 from app.policy_tests.runner import Runner
 from tests.backend import SECRET_KEY, serving
 

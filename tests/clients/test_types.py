@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.changes.files import load_file
-from app.cli.serving import openapi_of, types_of
+from app.cli.described import openapi_of, types_of
 from app.definitions.project import Project, parse_project
 from tests.backend import EXAMPLES
 from tests.clients.test_supabase_js import DOCUMENT, NODE, clients

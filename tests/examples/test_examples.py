@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from app.changes.commands import check_file
+from app.cli.documents import check_file
 from tests.backend import EXAMPLES, Backend, Person, serving
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_example_is_sound_and_opens_by_saying_what_it_is(path: Any) -> None:
-    assert check_file(path) == []
+    _, findings = check_file(path)
+    assert findings == []
     assert path.read_text().startswith("# ")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from app.cli.serving import create_key
+from app.cli.create_key import make_key
 from app.database.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
 from app.database.pool import connect
 from app.settings import load_settings
@@ -131,7 +131,7 @@ async def serving(place: Path, url: str, client: httpx.AsyncClient, count: int =
 async def admin_of(url: str) -> dict[str, str]:
     """Make an owner's key, and give its header."""
     settings = load_settings(database_url=url, secret_key=SECRET)
-    return {"Authorization": f"Bearer {await create_key(settings, url, f'soak-{secrets.token_hex(4)}', [], 'owner')}"}
+    return {"Authorization": f"Bearer {await make_key(settings, url, f'soak-{secrets.token_hex(4)}', [], 'owner')}"}
 
 
 def free_port() -> int:

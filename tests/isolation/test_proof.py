@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.changes.commands import read_project
+from app.changes.files import read_project
 from app.database.embedded import EmbeddedPostgres
 from app.definitions.project import Project, parse_project
 from app.isolation import prover

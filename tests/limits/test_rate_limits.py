@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from app.limits.headers import limit_headers
 from app.limits.keys import counted_key
-from app.limits.limiter import (
-    BadLimit,
-    Limit,
-    Limiter,
-    MemoryStore,
-    Outcome,
-    parse_limit,
-)
+from app.limits.limit import BadLimit, Limit, Outcome, parse_limit
+from app.limits.limiter import Limiter, MemoryStore
 
 
 class Clock:

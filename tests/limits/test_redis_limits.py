@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from app.limits import store_watch
-from app.limits.limiter import BadLimit, Limit, Limiter
-from app.limits.store_watch import StoreUnavailable
+from app.limits.limit import BadLimit, Limit, StoreUnavailable
+from app.limits.limiter import Limiter
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 

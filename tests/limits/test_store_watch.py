@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from app.limits import store_watch
-from app.limits.limiter import Limit, Limiter
-from app.limits.store_watch import StoreUnavailable, StoreWatch, _patience
+from app.limits.limit import Limit, StoreUnavailable
+from app.limits.limiter import Limiter
+from app.limits.store_watch import StoreWatch, _patience
 from tests.limits.test_redis_limits import free_port
 
 LIMIT = Limit(3, 60)

@@ -10,7 +10,8 @@ import sys
 import tracemalloc
 from pathlib import Path
 
-from app.outward.client import Outward, OutwardCall
+from app.outward.calls import OutwardCall
+from app.outward.client import Outward
 from app.outward.failures import CallFailed
 from app.secrets.sealing import SealingKey
 

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from app.outward.addresses import is_public
 from app.outward.breaker import AT_ONCE, FAILURES, REST_SECONDS, Breaker
-from app.outward.client import Outward, OutwardCall
+from app.outward.calls import OutwardCall
+from app.outward.client import Outward
 from app.outward.failures import (
     CallFailed,
     CircuitOpen,

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cli.serving import rotate_secrets
+from app.cli.rotate_secrets import carry_over
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from app.outward import delivery, outbox
@@ -205,7 +205,7 @@ async def test_what_waits_is_sealed_and_survives_a_crash_and_a_new_key(migrated_
         dump = str([dict(row) for row in await backend.sql("SELECT * FROM rowgate.outbox")])
         assert "canary" not in dump
     settings = load_settings(database_url=migrated_url, secret_key=OTHER_SECRET_KEY)
-    assert await rotate_secrets(settings, migrated_url, SECRET_KEY) == 2
+    assert await carry_over(settings, migrated_url, SECRET_KEY) == 2
     up.answers["/hook"] = reply(b"{}")
     async with serving(migrated_url, document(up), secret_key=OTHER_SECRET_KEY) as backend:
         await backend.sql("UPDATE rowgate.outbox SET next_at = now()")

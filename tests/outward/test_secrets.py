@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cli.serving import rotate_secrets
+from app.cli.rotate_secrets import carry_over
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from app.secrets.sealed import SecretMissing, SecretsKeyWrong, load_secrets
@@ -167,9 +167,9 @@ async def test_rotation_carries_every_secret_to_the_key_that_is_set(migrated_url
         await create(backend, root, name="OTHER", value="another")
     new = load_settings(database_url=migrated_url, secret_key=OTHER_SECRET_KEY)
     with pytest.raises(SecretUnreadable):
-        await rotate_secrets(new, migrated_url, "u" * 40)
-    assert await rotate_secrets(new, migrated_url, SECRET_KEY) == 2
-    assert await rotate_secrets(new, migrated_url, SECRET_KEY) == 0
+        await carry_over(new, migrated_url, "u" * 40)
+    assert await carry_over(new, migrated_url, SECRET_KEY) == 2
+    assert await carry_over(new, migrated_url, SECRET_KEY) == 0
     async with serving(migrated_url, DOCUMENT, secret_key=OTHER_SECRET_KEY) as backend:
         async with backend.app.fastapi.state.pool.lease() as connection:
             opened = await load_secrets(connection, SealingKey.of(OTHER_SECRET_KEY), ["PAY_KEY", "OTHER"])

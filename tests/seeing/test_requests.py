@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import command as cli
+from app.cli import why
 from app.cli.command import app as command_line
 from app.cli.server_client import ServerRefused
 from app.cli.why import ask, told
@@ -121,7 +121,7 @@ def test_why_prints_what_the_server_remembers(monkeypatch: pytest.MonkeyPatch) -
         "stage": "execute", "steps_before": [{"step": "set", "name": None, "place": "endpoints/y"}],
         "step": {"step": "require", "place": "endpoints/x", "rules": [{"field": "that", "text": "a", "saw": {"a": 1}}]},
     }  # fmt: skip
-    monkeypatch.setattr(cli, "ask", lambda url, key, request_id: found | {"request_id": request_id})
+    monkeypatch.setattr(why, "ask", lambda url, key, request_id: found | {"request_id": request_id})
     monkeypatch.setenv("ROWGATE_URL", "http://localhost")
     monkeypatch.setenv("ROWGATE_KEY", "rgk_x")
     result = CliRunner().invoke(command_line, ["why", "r1"])

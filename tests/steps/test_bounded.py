@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.limits.store_watch import StoreUnavailable
+from app.limits.limit import StoreUnavailable
 from tests.backend import Backend, serving
 
 MINE = "item.owner == auth.user.id"

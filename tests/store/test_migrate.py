@@ -5,6 +5,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
@@ -14,7 +15,11 @@ from app.database.pool import connect
 from app.database.quoting import DATA_SCHEMA
 from app.store import people_rows, rows
 from app.store.engine import make_engine
-from app.store.migrate import DatabaseNewer, _config, migrate
+from app.store.migrate import DatabaseNewer, _config, migrate, newest
+
+
+def test_the_last_file_of_migrations_is_the_newest_version() -> None:
+    assert newest() == ScriptDirectory.from_config(_config()).get_current_head()
 
 
 async def test_migrators_at_once_wait_for_each_other_and_a_second_run_changes_nothing(fresh_database_url: str) -> None:
@@ -61,7 +66,7 @@ async def test_admins_who_signed_in_before_tokens_had_rows_go_on(fresh_database_
         config.attributes["connection"] = connection
         command.upgrade(config, "0005")
 
-    before_that, newest = new_refresh_token(), new_refresh_token()
+    before_that, latest = new_refresh_token(), new_refresh_token()
     engine = make_engine(fresh_database_url)
     async with engine.begin() as connection:
         await connection.run_sync(before)
@@ -71,14 +76,14 @@ async def test_admins_who_signed_in_before_tokens_had_rows_go_on(fresh_database_
                 " VALUES ('a@example.com', 'owner', '') RETURNING id)"
                 " INSERT INTO rowgate.admin_sessions"
                 " (admin_id, expires_at, refreshed_at, refresh_digest, previous_digest)"
-                " SELECT id, now() + interval '1 day', now() - interval '1 minute', :newest, :before_that FROM a"
+                " SELECT id, now() + interval '1 day', now() - interval '1 minute', :latest, :before_that FROM a"
             ),
-            {"newest": newest.digest, "before_that": before_that.digest},
+            {"latest": latest.digest, "before_that": before_that.digest},
         )
     await engine.dispose()
     await migrate(fresh_database_url)
     connection = await connect(fresh_database_url)
-    assert isinstance(await refresh(connection, newest.token, b"k" * 32), AdminSession)
+    assert isinstance(await refresh(connection, latest.token, b"k" * 32), AdminSession)
     assert isinstance(await refresh(connection, before_that.token, b"k" * 32), Reused)
     await connection.close()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from app.data_plane.rest.dialect.parse import COUNTS, SINGLE
 from app.relations.query_sql import COUNTED
@@ -71,7 +72,7 @@ ASKED = [
 ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def crowded(backend: Backend) -> Backend:
     for statement in (ROWS, REMARKS, "ANALYZE data.papers", "ANALYZE data.remarks"):
         await backend.sql(statement)
@@ -115,21 +116,21 @@ async def test_a_total_is_that_of_the_rows_that_are_seen(crowded: Backend) -> No
 
 
 async def test_planned_and_estimated_count_no_further_than_they_say(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    own_backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert f"{COUNTED:,}" in (Path(__file__).parents[2] / "docs" / "views.md").read_text()
     for module in ("app.relations.query_sql", "app.data_plane.rest.read"):
         monkeypatch.setattr(f"{module}.COUNTED", 100)
-    await backend.sql(ROWS)
+    await own_backend.sql(ROWS)
     for count in ("planned", "estimated"):
-        assert (await counted(backend, "limit=2", count)).headers["content-range"] == "0-1/101"
-        far = await counted(backend, "limit=2&offset=300", count)
+        assert (await counted(own_backend, "limit=2", count)).headers["content-range"] == "0-1/101"
+        far = await counted(own_backend, "limit=2&offset=300", count)
         assert (far.status_code, far.headers["content-range"]) == (206, "300-301/302")
-        last = await counted(backend, "limit=10&offset=595", count)
+        last = await counted(own_backend, "limit=10&offset=595", count)
         assert last.headers["content-range"] == "595-599/600"
-        behind = await counted(backend, "limit=10&offset=700", count)
+        behind = await counted(own_backend, "limit=10&offset=700", count)
         assert (behind.json(), behind.headers["content-range"]) == ([], "*/700")
-    assert (await counted(backend, "limit=2", "exact")).headers["content-range"] == "0-1/600"
+    assert (await counted(own_backend, "limit=2", "exact")).headers["content-range"] == "0-1/600"
 
 
 async def test_no_form_of_answer_shows_a_plan(crowded: Backend) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import pytest_asyncio
 
 from app.database.session import Session
 from tests.backend import Backend, Person
@@ -93,8 +94,12 @@ UPDATE data.users SET nick = split_part(email, '@', 1)
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def alice(backend: Backend) -> Person:
+    return await with_rows(backend)
+
+
+async def with_rows(backend: Backend) -> Person:
     person, other = await backend.sign_up("alice"), await backend.sign_up("bob")
     await backend.sql(ROWS, person.id, other.id)
     await backend.sql(
@@ -396,8 +401,8 @@ async def test_csv_names_embedded_values(alice: Person) -> None:
     assert answer.text.splitlines()[:2] == ["title,nick,comments", 'one,alice,"[{""score"":1}, {""score"":2}]"']
 
 
-async def test_shapes_are_kept_by_what_is_embedded_and_not_by_its_values(alice: Person, backend: Backend) -> None:
-    view = backend.app.fastapi.state.live.runtime.views["articles"]
+async def test_shapes_are_kept_by_what_is_embedded_and_not_by_its_values(own_backend: Backend) -> None:
+    alice, view = await with_rows(own_backend), own_backend.app.fastapi.state.live.runtime.views["articles"]
     before = len(view.shapes._known)
     for score in (1, 2, 3):
         await rows(alice, f"select=title,comments(text)&comments.score=eq.{score}&comments.limit={score}")

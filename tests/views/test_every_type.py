@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import asyncpg
-import pytest
+import pytest_asyncio
 
 from app.data_plane.rest.dialect.select import cast_types, castable, pg_of
 from app.database.pool import connect
@@ -62,7 +62,7 @@ ODD = [
 READ_BY = ["eq", "eq(any)", "in", "is", "isdistinct", "cs", "like", "match", "fts"]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def filled(backend: Backend) -> Backend:
     for statement in ROWS:
         await backend.sql(statement)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import pytest
+import pytest_asyncio
 
 from tests.backend import Backend, Person
 
@@ -71,7 +71,7 @@ INSIDE = [
 ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def alice(backend: Backend) -> Person:
     person = await backend.sign_up("alice")
     await backend.sql("INSERT INTO data.notes (owner, title, code) VALUES ($1, 'apple', 'unseen')", person.id)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from app.relations.query_sql import MAX_QUERIES
 from tests.backend import Backend, Person
@@ -68,8 +69,12 @@ INSERT INTO data.notes (owner, title, secret, size, price, ratio, done, kind, at
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def alice(backend: Backend) -> Person:
+    return await with_rows(backend)
+
+
+async def with_rows(backend: Backend) -> Person:
     person = await backend.sign_up("alice")
     await backend.sql(ROWS, person.id)
     return person
@@ -277,17 +282,17 @@ async def test_a_views_own_parameters_are_typed_and_required(backend: Backend, a
     assert answer.json() == [{"title": "apple"}]
 
 
-async def test_query_shapes_share_a_bounded_number_of_statements(backend: Backend, alice: Person) -> None:
-    view = backend.app.fastapi.state.live.runtime.views["my_notes"]
+async def test_query_shapes_share_a_bounded_number_of_statements(own_backend: Backend) -> None:
+    alice = await with_rows(own_backend)
+    view = own_backend.app.fastapi.state.live.runtime.views["my_notes"]
     for index in range(20):
         await titles(alice, f"size=gt.{index}&kind=in.({','.join('ab' * (1 + index % 3))})".replace("ab", "a,b"))
     assert len(view.shapes) == 1
 
 
-async def test_what_was_read_of_queries_is_bounded_and_gives_each_caller_the_own_rows(
-    backend: Backend, alice: Person
-) -> None:
-    view, bob = backend.app.fastapi.state.live.runtime.views["my_notes"], await backend.sign_up("bob")
+async def test_what_was_read_of_queries_is_bounded_and_gives_each_caller_the_own_rows(own_backend: Backend) -> None:
+    alice, bob = await with_rows(own_backend), await own_backend.sign_up("bob")
+    view = own_backend.app.fastapi.state.live.runtime.views["my_notes"]
     for _ in range(2):
         assert await titles(alice, "title=eq.apple") == ["apple"]
         assert await titles(bob, "title=eq.apple") == []

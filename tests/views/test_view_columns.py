@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
@@ -101,7 +102,7 @@ ENDPOINT = {
 DOCUMENT: dict[str, Any] = {"rowgate": 1, "tables": TABLES, "views": VIEWS, "endpoints": [ENDPOINT]}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def people(backend: Backend) -> tuple[Person, Person]:
     alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
     await backend.sql("INSERT INTO data.profiles (user_id, name, phone) VALUES ($1, 'Alice', '1')", alice.id)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from app.compiler.check import check_project
 from app.database.pool import connect
@@ -66,12 +67,12 @@ DOCUMENT: dict[str, Any] = {"rowgate": 1, "tables": TABLES, "views": VIEWS[:3] +
 BACK = {"Prefer": "return=representation"}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def alice(backend: Backend) -> Person:
     return await backend.sign_up("alice")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def bob(backend: Backend) -> Person:
     return await backend.sign_up("bob")
 

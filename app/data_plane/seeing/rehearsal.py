@@ -14,7 +14,8 @@ from app.data_plane.targets import Target
 from app.database.lock_waits import WAIT_AS_CHANGES_DO
 from app.database.session import UNDONE, Ends, Guard, Session
 from app.http.json_body import json_or_text
-from app.limits.limiter import Limit, Limiter, Outcome
+from app.limits.limit import Limit, Outcome
+from app.limits.limiter import Limiter
 from app.steps.redaction import hidden_in
 from app.steps.running import Call
 from app.steps.trace import Trace

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from app.expressions.types import DYN, INT, STRING, MapOf, Record
 from app.http.json_answer import to_json
-from app.outward.client import OutwardAnswer, OutwardCall, bound_hosts, refuse_bad_status
+from app.outward.calls import OutwardAnswer, OutwardCall, bound_hosts, refuse_bad_status
 from app.outward.failures import CallFailed
 from app.outward.outbox import Letter, add
 from app.relations.values import Value

@@ -14,8 +14,7 @@ from app.expressions.operations import EvaluationError
 from app.expressions.trees import less, literal, term
 from app.expressions.types import INT, STRING
 from app.limits.headers import limit_headers
-from app.limits.limiter import BadLimit, Limit, Outcome, parse_limit
-from app.limits.store_watch import StoreUnavailable
+from app.limits.limit import BadLimit, Limit, Outcome, StoreUnavailable, parse_limit
 from app.relations.values import Value
 from app.steps.context import Context, Step
 from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody
