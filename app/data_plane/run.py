@@ -1,9 +1,10 @@
 """A run: one request on its way through the stages, and all in which one that is live differs from one that is not."""
 
 import asyncio
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import datetime
 from http import HTTPStatus
+from types import TracebackType
 from typing import Any, ClassVar
 
 from app.auth.identify import AuthContext
@@ -21,7 +22,22 @@ from app.limits.limit import Limit, Outcome
 from app.steps.refusals import OutsideWindow
 from app.steps.running import Call, Services
 
-_UNWATCHED = nullcontext()
+
+class _Unwatched:
+    """The span of a stage that nobody looks at; each request has seven, and contextlib's costs more."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+_UNWATCHED = _Unwatched()
 
 
 class RequestTimeout(RowgateError):
@@ -46,22 +62,26 @@ class Run:
     """A request that is served: it acts as who its credentials say, at the database's time, and what it does lasts.
 
     `at` is the stage that began last. `runtime`, `target`, `identity` and `call` are of the try that is under way, None
-    before the stage that finds them. `known` is who it acts as where no credentials are asked. One request has one
-    `deadline`, in the loop's time, is `counted` once by each limit, and has called `outside` from the steps that are
-    named there, however often it is tried.
+    before the stage that finds them; `known` is who it acts as where no credentials are asked, and `draft` what it runs
+    on instead of what is live. One request has one `deadline`, in the loop's time, is `counted` once by each limit, and
+    has called `outside` from the steps that are named there, however often it is tried.
     """
 
     __slots__ = (
-        "at", "call", "counted", "deadline", "identity", "known", "outside", "plane", "request", "runtime", "target",
+        "at", "call", "counted", "deadline", "draft", "identity", "known", "outside", "plane", "request", "runtime",
+        "target",
     )  # fmt: skip
 
     runtime: Runtime
 
-    def __init__(self, plane: Plane, request: Request, known: Identity | None = None) -> None:
+    def __init__(
+        self, plane: Plane, request: Request, known: Identity | None = None, draft: Runtime | None = None
+    ) -> None:
         """Begin before the first stage."""
         self.plane = plane
         self.request = request
         self.known = known
+        self.draft = draft
         self.at = "accept"
         self.target: Target | None = None
         self.identity: Identity | None = None
@@ -73,11 +93,7 @@ class Run:
     def begin(self) -> None:
         """Begin a try, on the definitions as they are now; raises NotReady or DefinitionsBroken."""
         self.target = self.identity = self.call = None
-        self.runtime = self.definitions()
-
-    def definitions(self) -> Runtime:
-        """Give those that a try runs on."""
-        return self.plane.live.runtime
+        self.runtime = self.draft or self.plane.live.runtime
 
     async def refresh(self) -> None:
         """Read the definitions and the caller's authority again."""

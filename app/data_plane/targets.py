@@ -1,6 +1,7 @@
 """What a request is about: an endpoint, or an action on a view."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from app.compiler.responses import Responses
 from app.compiler.runtime import CompiledEndpoint, CompiledView
@@ -52,9 +53,9 @@ class ViewTarget:
 
     compiled: CompiledView
     action: str
-    timeout: float = TIMEOUT
-    responses: None = None
-    template: None = None
+    timeout: ClassVar[float] = TIMEOUT
+    responses: ClassVar[None] = None
+    template: ClassVar[None] = None
 
     @property
     def chain(self) -> tuple[Run, ...]:

@@ -40,7 +40,8 @@ DOCUMENT: dict[str, Any] = {
     "endpoints": [
         {"name": "add", "method": "POST", "path": "/notes", "access": "authenticated",
          "input": {"body": {"n": {"type": "integer"}}}, "middleware": [],
-         "steps": [{"do": "insert", "table": "notes", "set": {"owner": "=auth.user.id", "n": "=input.n"}}]},
+         "steps": [{"do": "insert", "table": "notes", "set": {"owner": "=auth.user.id", "n": "=input.n"}},
+                   {"do": "insert", "table": "looks", "set": {"word": "added"}}]},
     ],
 }  # fmt: skip
 JSON = {"Content-Type": "application/json"}
@@ -164,3 +165,17 @@ async def test_a_view_that_the_caller_may_not_read_is_not_embedded_and_no_middle
     answer = await alice.get("/rest/v1/mine?select=id,all_notes(id)")
     assert (answer.status_code, answer.json()["rowgate_code"]) == (403, "access.role_missing")
     assert "ratelimit" not in answer.headers
+
+
+async def test_what_the_commit_refuses_is_refused_at_the_last_stage_and_leaves_nothing(backend: Backend) -> None:
+    admin, alice = await backend.admin(), await backend.sign_up("alice")
+    await backend.sql("ALTER TABLE data.notes ADD CONSTRAINT late UNIQUE (n) DEFERRABLE INITIALLY DEFERRED")
+    assert (await alice.post("/api/notes", {"n": 1})).status_code == 204
+    body = {"as": alice.id, "method": "POST", "path": "/api/notes", "body": {"n": 1}}
+    told = (await backend.client.post("/admin/v1/simulate", json=body, headers=admin)).json()
+    assert (told["status"], told["trace"][-1]["decision"]) == (409, "refused")
+    answer = await alice.call("POST", "/api/notes", json={"n": 1}, headers={"X-Request-Id": "late"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "db.unique")
+    found = (await backend.client.get("/admin/v1/requests/late", headers=admin)).json()
+    assert found["stage"] == told["trace"][-1]["stage"] == NAMES[-1]
+    assert len(await backend.sql("SELECT 1 FROM data.notes")) == 1

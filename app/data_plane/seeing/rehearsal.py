@@ -36,7 +36,7 @@ class Rehearsal(Run):
     is nobody's row.
     """
 
-    __slots__ = ("_ddl", "_draft", "_now", "_pretended", "trace")
+    __slots__ = ("_ddl", "_now", "_pretended", "trace")
 
     def __init__(
         self,
@@ -50,18 +50,14 @@ class Rehearsal(Run):
         pretended: bool = False,
     ) -> None:
         """Record nothing yet."""
-        super().__init__(plane, request, known)
-        self._draft, self._ddl, self._now, self._pretended = draft, ddl, now, pretended
+        super().__init__(plane, request, known, draft)
+        self._ddl, self._now, self._pretended = ddl, now, pretended
         self.trace = Trace()
 
     def begin(self) -> None:
         """Begin a try; one that is repeated is forgotten."""
         self.trace.restart()
         super().begin()
-
-    def definitions(self) -> Runtime:
-        """Give the draft, if there is one."""
-        return self._draft or super().definitions()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
