@@ -25,12 +25,12 @@ from app.review.meaning import nodes_in, paths_in, rule_of
 from app.review.reach import Check, Reach, Reached, reach_of
 from app.review.renames import NONE
 from app.review.surface import steps_of, surface_of, tables_written
-from app.steps.kind import Means
+from app.steps.kind import Asks, Means
+from app.steps.registry import KINDS
 
 Chains = Sequence[tuple[EndpointDef | ViewDef, Reach]]
 
 _HOST = re.compile(r"\s*https?://[^/?#]+[/?#]")
-_RULE = re.compile(r"\.(?:that|filter|rule)$")
 _OPPOSITES = {("==", "!="), ("!=", "=="), ("<", ">="), (">=", "<"), (">", "<="), ("<=", ">")}
 _NAMING = frozenset({"name", "description", "message", "table", "from", "as", "field", "path", "columns", "tags"})
 
@@ -136,8 +136,10 @@ def _excluded(check: Check, write: Reached) -> bool:
 
 
 def _always_true(project: Project) -> Iterator[Finding]:
+    stated = {name for kind in KINDS.values() if kind.asks is Asks.RULE for name in kind.named(Means.RULE)}
     for place, expression in checked_rules(project):
-        if expression.type == BOOL and _RULE.search(place) and _is_true(folded(expression.tree)):
+        is_rule = place.rpartition(".")[2] in {"filter", "rule", *stated}
+        if expression.type == BOOL and is_rule and _is_true(folded(expression.tree)):
             yield _doubt(place, "always_true", f"this rule always holds: {expression.text}", "say what it is to check")
 
 

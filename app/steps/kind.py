@@ -225,6 +225,7 @@ class Kind:
             "rules are those of a kind that refuses": self.rules is not None and self.asks is None,
             "a field has to name the table whose rows it is about": self._is_about_rows and Means.TABLE not in said,
             "OTHERWISE goes with a CONDITION": Means.OTHERWISE in said and Means.CONDITION not in said,
+            "SHOWS is of a kind that answers": Means.SHOWS in said and not self.answers,
         }
         for problem in (one for one, holds in problems.items() if holds):
             msg = f"{self.body.__name__}: {problem}"

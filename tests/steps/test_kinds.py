@@ -94,9 +94,16 @@ class Alone(StepBody):
     otherwise: Annotated[tuple[Any, ...], Means.OTHERWISE] = ()
 
 
+class Shown(StepBody):
+    """What an answer shows."""
+
+    text: Annotated[str, Means.SHOWS]
+
+
 @pytest.mark.parametrize(
     ("body", "other", "told"),
     [
+        (Shown, {}, "SHOWS is of a kind that answers"),
         (Two, {}, "Two.text has to say once"),
         (Optional, {}, "Optional.steps means STEPS and can't be left out"),
         (Alone, {}, "OTHERWISE goes with a CONDITION"),
