@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 import yaml
-from yaml.constructor import ConstructorError
 from yaml._yaml import CParser
+from yaml.constructor import ConstructorError
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
