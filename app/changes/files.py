@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from app.changes.yaml_types import Dumper, Loader
+from app.changes.yaml_types import Dumper, value_of
 from app.definitions.project import DefinitionInvalid, Project, parse_project
 from app.definitions.stored import Stored
 from app.errors import RowgateError
@@ -32,7 +32,7 @@ def load_text(text: bytes | str) -> Any:
         line = raw[: error.start].count(b"\n") + 1
         raise DocumentUnreadable(f"line {line}: the document is not UTF-8 text.") from None
     try:
-        return yaml.load(decoded, Loader=Loader)  # noqa: S506 - a SafeLoader, narrowed
+        return value_of(decoded)
     except yaml.MarkedYAMLError as error:
         where = error.problem_mark or error.context_mark
         place = f"line {where.line + 1}, column {where.column + 1}: " if where else ""

@@ -1,10 +1,9 @@
 """Project to Runtime: the check of everything that an admin said, and the compilation, in one go."""
 
 import dataclasses
-import json
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from app.compiler.chain import (
     NO_INPUT,
@@ -38,7 +37,7 @@ from app.definitions.access import Access, RolesAccess
 from app.definitions.endpoints import TIMEOUT, EndpointDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition
-from app.definitions.project import Project, dump_definition, part_of
+from app.definitions.project import Project, part_of
 from app.definitions.steps import UseDef
 from app.definitions.validation import object_validator, validation_findings
 from app.definitions.views import ViewDef
@@ -47,44 +46,53 @@ from app.expressions.check import Expression, Scope
 from app.expressions.types import INT
 from app.relations.constraints import constraint_messages
 from app.relations.findings import Findings
+from app.relations.memory import MEMORY, Compilation, Memory, World
 from app.relations.names import REQUEST, declared
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
 from app.relations.view_writes import WriteShapes, writable_of
 from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
+from app.steps.registry import KINDS
 from app.steps.rules import compile_rules
 
 NOTHING_CLOSED = Closed()
+Made = TypeVar("Made")
 
 
 def compile_project(
-    project: Project, revision: int = 0, schema: str = DATA_SCHEMA, closed: Closed = NOTHING_CLOSED
+    project: Project,
+    revision: int = 0,
+    schema: str = DATA_SCHEMA,
+    closed: Closed = NOTHING_CLOSED,
+    memory: Memory = MEMORY,
 ) -> tuple[Runtime | None, list[Finding]]:
     """Give the runtime over tables in a schema, or no runtime where one of the findings refuses it.
 
-    Findings that are only `stricter` come with the runtime. `closed` is what can't be served.
+    Findings that are only `stricter` come with the runtime. `closed` is what can't be served. What `memory` has of
+    earlier compilations, and nothing has touched since, is taken over.
     """
-    return _compiled(project, revision, Findings(), schema, closed)
+    compilation = memory.begin(schema)
+    compiled = _compiled(project, revision, Findings(), schema, closed, compilation)
+    memory.keep(schema, compilation)
+    return compiled
 
 
 def checked_rules(project: Project) -> list[tuple[str, Expression]]:
     """Give every expression of a project that is sound, each once with the place where it is said."""
     findings = Findings()
-    _compiled(project, 0, findings, DATA_SCHEMA, NOTHING_CLOSED)
+    _compiled(project, 0, findings, DATA_SCHEMA, NOTHING_CLOSED, Memory().begin(DATA_SCHEMA))
     found = {place: expression for place, expression in findings.checked if ".middleware/" not in place}
     return list(found.items())
 
 
 def _compiled(
-    project: Project, revision: int, findings: Findings, data: str, closed: Closed
+    project: Project, revision: int, findings: Findings, data: str, closed: Closed, compilation: Compilation
 ) -> tuple[Runtime | None, list[Finding]]:
-    schema = schema_of(project, findings, data)
+    schema = schema_of(project, findings, compilation, data)
     _check_names(project, findings)
     check_reachable(project, findings)
-    middleware = {definition.name: definition for definition in project.middleware}
-    broken = _check_middleware(project, schema, middleware, findings)
-    compiler = _Compiler(project, schema, middleware, broken, findings, closed.views)
+    compiler = _Definitions(project, schema, closed.views, findings, compilation)
     endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
@@ -128,49 +136,83 @@ def _place(definition: Definition) -> str:
     return f"{kinds[type(definition)]}/{definition.name}"  # type: ignore[attr-defined]
 
 
-def _check_middleware(
-    project: Project, schema: Schema, middleware: dict[str, MiddlewareDef], findings: Findings
-) -> frozenset[str]:
-    """Check each middleware by itself, with an input that may hold anything; name those that have findings."""
-    broken = set()
-    for definition in project.middleware:
-        before = findings.refusing
-        scope = schema.scope.with_names(
-            input=OPEN_INPUT, request=REQUEST, params=declared("params", definition.params, schema.keys)
+class _Definitions:
+    """The definitions that stand on tables and views, each compiled over what it asks of all the others."""
+
+    def __init__(
+        self, project: Project, schema: Schema, closed: frozenset[str], findings: Findings, compilation: Compilation
+    ) -> None:
+        self.findings, self.compilation = findings, compilation
+        middleware = {definition.name: definition for definition in project.middleware}
+        self.bigints = frozenset(name for name, kind in schema.keys.items() if kind == INT)
+        self.scope, self.settings = schema.scope, project.project
+        self.world: World = {
+            "tables": schema.tables, "views": schema.views, "keys": schema.keys, "params": schema.params,
+            "middleware": middleware,
+        }  # fmt: skip
+        self.reads_request = any("request" in repr(definition) for definition in middleware.values())
+        self.broken: frozenset[str] = frozenset()
+        self.broken = frozenset(one.name for one in project.middleware if not self._middleware(one))
+        self.related = self._related(schema, {view.name: view for view in project.views}, closed)
+
+    def endpoint(self, said: EndpointDef) -> CompiledEndpoint | None:
+        """Give an endpoint, as compiled before where nothing that it asked has changed."""
+        return self._part(_place(said), said, lambda compiler: compiler.endpoint(said))
+
+    def view(self, said: ViewDef) -> CompiledView | None:
+        """Give a view, likewise; what requests made of it is forgotten when any view that it may embed has changed."""
+        view = self._part(_place(said), said, lambda compiler: compiler.view(said, self.related))
+        if view is not None and view.related is not self.related:
+            writing = view.writing
+            if writing is not None:
+                writing = dataclasses.replace(writing, shapes=WriteShapes(view.source, writing.writable))
+            view = dataclasses.replace(view, related=self.related, shapes=Shapes(view.source), writing=writing)
+            self.compilation.changed(_place(said), view)
+        return view
+
+    def _middleware(self, said: MiddlewareDef) -> bool:
+        """Check a middleware by itself, with an input that may hold anything; say whether it is sound."""
+        return self._part(_place(said), said, lambda compiler: compiler.middleware_alone(said))
+
+    def _part(self, place: str, said: Any, make: Callable[["_Compiler"], Made]) -> Made:
+        kinds = tuple(KINDS.items())
+        given = (self.scope, self.settings, self.bigints, self.broken, self.reads_request, kinds)
+        return self.compilation.part(
+            place, said, given, self.world, lambda world: make(_Compiler(world, given, self.findings)), self.findings
         )
-        place = f"middleware/{definition.name}"
-        context = Context(
-            schema, findings, middleware, compile_steps, compile_use, definition.name, place, scope,
-            inside=(definition.name,),
-        )  # fmt: skip
-        check_params(definition, place, context)
-        compile_steps(definition.steps, context)
-        if findings.refusing > before:
-            broken.add(definition.name)
-    return frozenset(broken)
+
+    def _related(self, schema: Schema, said: Mapping[str, ViewDef], closed: frozenset[str]) -> RelatedViews:
+        def related(world: World) -> RelatedViews:
+            sources = dict(world["views"])
+            views = {name: view for name, view in world["said"].items() if name in sources}
+            access = {name: access_level(view.access) for name, view in views.items()}
+            return RelatedViews(Relationships(sources, views), access, closed)
+
+        world = {"views": schema.views, "said": said}
+        return self.compilation.part("related", None, (closed,), world, related, self.findings)
 
 
 class _Compiler:
-    """What compiling one definition needs of all the others."""
+    """What compiling one definition needs of all the others: what it asks of them is noted."""
 
-    def __init__(
-        self,
-        project: Project,
-        schema: Schema,
-        middleware: dict[str, MiddlewareDef],
-        broken: frozenset[str],
-        findings: Findings,
-        closed: frozenset[str],
-    ) -> None:
-        self.project = project
-        self.schema = schema
-        self.middleware = middleware
-        self.broken = broken
+    def __init__(self, world: World, given: tuple[Any, ...], findings: Findings) -> None:
+        scope, self.settings, self.bigints, self.broken, self.reads_request, _ = given
+        self.schema = Schema(world["tables"], world["views"], world["keys"], scope, world["params"])
+        self.middleware = world["middleware"]
         self.findings = findings
-        views = {view.name: view for view in project.views if view.name in schema.views}
-        access = {name: access_level(view.access) for name, view in views.items()}
-        self.related = RelatedViews(Relationships(schema.views, views), access, closed)
-        self.bigints = frozenset(name for name, kind in schema.keys.items() if kind == INT)
+
+    def middleware_alone(self, said: MiddlewareDef) -> bool:
+        place, before = _place(said), self.findings.refusing
+        scope = self.schema.scope.with_names(
+            input=OPEN_INPUT, request=REQUEST, params=declared("params", said.params, self.schema.keys)
+        )
+        context = Context(
+            self.schema, self.findings, self.middleware, compile_steps, compile_use, said.name, place, scope,
+            inside=(said.name,),
+        )  # fmt: skip
+        check_params(said, place, context)
+        compile_steps(said.steps, context)
+        return self.findings.refusing == before
 
     def endpoint(self, said: EndpointDef) -> CompiledEndpoint | None:
         place = f"endpoints/{said.name}"
@@ -204,7 +246,7 @@ class _Compiler:
             Chained(frozenset(context.held), tables_behind([*uses, *said.steps], context)),
         )
 
-    def view(self, said: ViewDef) -> CompiledView | None:
+    def view(self, said: ViewDef, related: RelatedViews) -> CompiledView | None:
         place = f"views/{said.name}"
         unreadable = validation_findings(f"{place}.params", said.params, self.bigints)
         self.findings.found += unreadable
@@ -222,7 +264,7 @@ class _Compiler:
             object_validator(said.params, self.bigints, text=True),
             self.schema.views[said.name],
             Shapes(self.schema.views[said.name]),
-            self.related,
+            related,
             self._writing(said, uses, context),
             tuple(step.run for step in chain),
             _begin((*chain, reading), "read committed", TIMEOUT),
@@ -252,7 +294,7 @@ class _Compiler:
     def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope) -> Context:
         return Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, owner.name, place, scope,
-            http_allow=self.project.project.http_allow, max_bytes=owner.max_bytes,
+            http_allow=self.settings.http_allow, max_bytes=owner.max_bytes,
         )  # fmt: skip
 
     def _uses(self, uses: Sequence[UseDef], context: Context, then: Any) -> tuple[list[Step], Context]:
@@ -266,17 +308,15 @@ class _Compiler:
         return chain, known
 
     def _project_uses(self, skip: Sequence[str], place: str) -> list[UseDef]:
-        names = [use.use for use in self.project.project.middleware]
+        names = [use.use for use in self.settings.middleware]
         for name in skip:
             if name not in names:
                 self.findings.unknown(f"{place}.skip", "project-wide middleware", name, names)
-        return [use for use in self.project.project.middleware if use.use not in skip]
+        return [use for use in self.settings.middleware if use.use not in skip]
 
     def _reads_request(self, said: EndpointDef | ViewDef) -> bool:
         """Say whether any rule may read `request`: its headers are then made into a map, else not."""
-        texts = [json.dumps(dump_definition(said), default=str)]
-        texts += [json.dumps(dump_definition(definition), default=str) for definition in self.middleware.values()]
-        return any("request" in text for text in texts)
+        return self.reads_request or "request" in repr(said)
 
 
 def access_level(said: Access) -> AccessLevel:

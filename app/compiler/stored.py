@@ -11,6 +11,7 @@ from app.definitions.endpoints import SEGMENT, EndpointDef
 from app.definitions.project import EMPTY, KINDS, Project, name_findings, part_of
 from app.definitions.stored import Stored
 from app.errors import Finding, refusing
+from app.relations.memory import MEMORY, Memory
 
 _METHODS: tuple[str, ...] = get_args(EndpointDef.model_fields["method"].annotation)
 # Kinds of which one that is broken can be told apart; what another kind says holds for the whole backend.
@@ -19,7 +20,7 @@ _ALONE = frozenset({"views", "middleware", "endpoints", "tests"})
 Parts = Mapping[str, tuple[Finding, ...]]
 
 
-def compile_stored(stored: Stored, revision: int = 0) -> Runtime:
+def compile_stored(stored: Stored, revision: int = 0, memory: Memory = MEMORY) -> Runtime:
     """Give the runtime of what can be served; its `broken` names what can't, and its `doubts` what is only doubted.
 
     A definition that has a finding is taken out, and what depends on it then has one of its own.
@@ -32,7 +33,7 @@ def compile_stored(stored: Stored, revision: int = 0) -> Runtime:
         findings = name_findings(project)
         runtime = None
         if not findings:
-            runtime, findings = compile_project(project, revision, closed=Closed(routes, views))
+            runtime, findings = compile_project(project, revision, closed=Closed(routes, views), memory=memory)
         if runtime is not None:
             broken = Broken(parts, unplaced=unplaced)
             return dataclasses.replace(runtime, broken=broken, doubts=tuple(findings))

@@ -1,6 +1,8 @@
 """All definitions of a backend as one value, and the way between that value and the document that an admin writes."""
 
+import functools
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,6 +15,7 @@ from app.definitions.keepable import WHOLE, unkeepable
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition, Items
 from app.definitions.policy_tests import CallerDef, PolicyTestDef
+from app.definitions.shared import known, shared
 from app.definitions.steps import StepDef, UseDef
 from app.definitions.tables import IndexDef, TableDef, UsersDef
 from app.definitions.views import ViewColumnDef, ViewDef
@@ -88,11 +91,26 @@ def parse_project(document: object, *, stored: bool = False) -> tuple[Project | 
     if not stored and (problems := unkeepable(document)):
         return None, [Finding(place_of(document, path), message, hint) for path, message, hint in problems]
     try:
-        project = Project.model_validate(dict(document))
+        project = _shared(document, Project.model_validate(_known(document)))
     except ValidationError as error:
         return None, [_finding(document, problem) for problem in error.errors(include_url=False)]
     findings = name_findings(project)
     return (None if findings else project), findings
+
+
+def _known(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the document with definitions that were read before in the place of what says them."""
+    listed = {section: document[section] for section in KINDS if isinstance(document.get(section), list)}
+    return {**document, **{section: [known(section, one) for one in said] for section, said in listed.items()}}
+
+
+def _shared(document: Mapping[str, Any], project: Project) -> Project:
+    """Give the project in which whatever says the same as before is the same object."""
+    update: dict[str, Any] = {kind: shared(kind, None, getattr(project, kind)) for kind in ("project", "users")}
+    for section in KINDS:
+        pairs = zip(document.get(section, ()), getattr(project, section), strict=True)
+        update[section] = tuple(shared(section, said, one) for said, one in pairs)
+    return project.model_copy(update=update)
 
 
 def name_findings(project: Project) -> list[Finding]:
@@ -102,7 +120,8 @@ def name_findings(project: Project) -> list[Finding]:
         names = [definition.name for definition in getattr(project, kind)]
         findings += [
             Finding(f"{kind}/{name}", f"the name {name!r} stands twice in {kind}", "give each its own name")
-            for name in sorted({name for name in names if names.count(name) > 1})
+            for name, count in sorted(Counter(names).items())
+            if count > 1
         ]
     tables = {table.name for table in project.tables} | {"users"}
     findings += [
@@ -152,14 +171,28 @@ def dump_definition(definition: Definition) -> dict[str, Any]:
 
 
 def _dump(definition: Definition, skip: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
-    fields = type(definition).model_fields
     said = {}
-    for name, field in fields.items():
+    for name, alias, default in _fields(type(definition)):
         value = getattr(definition, name)
-        if name in skip or (not field.is_required() and value == field.get_default(call_default_factory=True)):
-            continue
-        said[field.alias or name] = _plain(value)
+        if name not in skip and value != default:
+            said[alias] = _plain(value)
     return said
+
+
+_NO_DEFAULT = object()
+
+
+@functools.cache
+def _fields(kind: type[Definition]) -> list[tuple[str, str, Any]]:
+    """Give each field of a kind with the name that admins know it by, and its default."""
+    return [
+        (
+            name,
+            field.alias or name,
+            _NO_DEFAULT if field.is_required() else field.get_default(call_default_factory=True),
+        )
+        for name, field in kind.model_fields.items()
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ from app.expressions.types import BOOL, BYTES, DOUBLE, INT, NULL, STRING
 
 MAX_LENGTH = 4_096
 MAX_DEPTH = 64
+_REMEMBERED = 4_096  # trees
 MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 
 # A string ends where the parser's own lexer would end it: a backslash always takes the next character along, in a raw
@@ -41,8 +42,12 @@ _OPERATORS = {
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 
 
+@functools.lru_cache(_REMEMBERED)
 def parse(text: str) -> syntax.Node:
-    """Parse CEL text of at most 4,096 characters and 64 levels; anything else raises ExpressionErrors."""
+    """Parse CEL text of at most 4,096 characters and 64 levels; anything else raises ExpressionErrors.
+
+    The same text is parsed once: a project says few rules, each of them often.
+    """
     _scan(text)
     try:
         tree = _parser().parse(text)

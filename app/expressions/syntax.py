@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from app.expressions.types import DYN, Type
@@ -147,8 +148,20 @@ class Convert(Node):
 def parts(node: Node) -> list[Node]:
     """Give the nodes that a node is made of."""
     found: list[Node] = []
-    for entry in fields(node):
-        _gather(getattr(node, entry.name), found)
+    for name in _names(node):
+        _gather(getattr(node, name), found)
+    return found
+
+
+_SHARED = frozenset(entry.name for entry in fields(Node))
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _names(node: Node) -> tuple[str, ...]:
+    """Name what a node of its kind says beside its place and type."""
+    found = _NAMES.get(type(node))
+    if found is None:
+        found = _NAMES[type(node)] = tuple(entry.name for entry in fields(node) if entry.name not in _SHARED)
     return found
 
 
@@ -168,14 +181,19 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
-    """Give the node with each node it is made of changed."""
-    changes = {entry.name: _changed(getattr(node, entry.name), change) for entry in fields(node)}
-    return replace(node, **changes)
+    """Give the node with each node it is made of changed; itself where none is."""
+    changes = {}
+    for name in _names(node):
+        value = getattr(node, name)
+        if (changed := _changed(value, change)) is not value:
+            changes[name] = changed
+    return replace(node, **changes) if changes else node
 
 
 def _changed(value: Any, change: Callable[[Node], Node]) -> Any:
     if isinstance(value, Node):
         return change(value)
     if isinstance(value, tuple):
-        return tuple(_changed(item, change) for item in value)
+        items = tuple(_changed(item, change) for item in value)
+        return value if all(map(is_, items, value)) else items
     return value

@@ -3,15 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Literal
 
 from app.database.quoting import DATA_SCHEMA
 from app.definitions.access import Access, RolesAccess
 from app.definitions.project import Project
+from app.definitions.tables import TableDef
 from app.definitions.views import ViewColumnDef, ViewDef
 from app.expressions.check import Expression, Scope
 from app.expressions.types import INT, Record, Type
 from app.relations.constraints import check_column
 from app.relations.findings import Findings
+from app.relations.memory import Compilation
 from app.relations.names import base_scope, declared
 from app.relations.related import related_column
 from app.relations.rules import has_sql, order_by, rule_expression
@@ -43,17 +46,25 @@ class Schema:
         return [*self.tables, *self.views]
 
 
-def schema_of(project: Project, findings: Findings, schema: str = DATA_SCHEMA) -> Schema:
+def schema_of(project: Project, findings: Findings, compilation: Compilation, schema: str = DATA_SCHEMA) -> Schema:
     """Check the tables' references and every view; what is wrong with them becomes findings.
 
     `schema` is where the tables stand in the database.
     """
-    tables, keys = tables_of(project, schema), key_types(project)
+    said = {"users": project.users, **{table.name: table for table in project.tables}}
+    tables = {
+        name: compilation.again(f"table/{name}", said[name], table)
+        for name, table in tables_of(project, schema).items()
+    }
+    keys = key_types(project)
     _check_references(project, tables, findings)
-    scope = base_scope(tables["users"])
-    _check_rules(project, tables, findings)
-    params = {view.name: declared("params", view.params, keys) for view in project.views}
-    views = _Views(project, tables, scope, params, findings).all()
+    scope = compilation.again("scope", tables["users"], base_scope(tables["users"]))
+    _check_rules(project, tables, findings, compilation)
+    params = {
+        view.name: compilation.again(f"params/{view.name}", view, declared("params", view.params, keys))
+        for view in project.views
+    }
+    views = _Views(project, tables, scope, params, findings, compilation).all()
     return Schema(tables, views, keys, scope, params)
 
 
@@ -67,9 +78,11 @@ class _Views:
         scope: Scope,
         params: Mapping[str, Record],
         findings: Findings,
+        compilation: Compilation,
     ) -> None:
         self.definitions = {view.name: view for view in project.views}
         self.tables, self.scope, self.params, self.findings = tables, scope, params, findings
+        self.compilation = compilation
         self.done: dict[str, Source] = {}
         self.under_way: list[str] = []
 
@@ -89,22 +102,39 @@ class _Views:
                 self.findings.unknown(f"views/{name}.table", "table", said.table, list(self.tables))
             return None
         self.under_way.append(name)
+        world = {"tables": self.tables, "definitions": self.definitions, "views": self}
         scope = self.scope.with_names(params=self.params[name])
-        self.done[name] = _view(said, self.tables[said.table], scope, self.findings, self.related)
+        self.done[name] = self.compilation.part(
+            f"source/{name}",
+            said,
+            (self.scope, self.params[name]),
+            world,
+            lambda watched: _view(
+                said, watched["tables"][said.table], scope, self.findings, partial(self.related, watched)
+            ),
+            self.findings,
+        )
         self.under_way.pop()
         return self.done[name]
 
-    def related(self, said: ViewDef, place: str, name: str) -> Source | None:
+    def get(self, name: str, _default: object = None) -> Source | str | None:
+        """Give what a view that asks for another one gets: that, None, or the circle that the two are in."""
+        return self._circle(name) if name in self.under_way else self.view(name)
+
+    def _circle(self, name: str) -> str:
+        return " > ".join((*self.under_way[self.under_way.index(name) :], name))
+
+    def related(self, world: Mapping[str, Mapping[str, Any]], said: ViewDef, place: str, name: str) -> Source | None:
         """Give the other side of a column: a table, or a view that everybody who may call this one may call."""
-        if name not in self.definitions:
-            if name not in self.tables:
-                self.findings.unknown(place, "table or view", name, [*self.tables, *self.definitions])
+        definitions, tables = world["definitions"], world["tables"]
+        if name not in definitions:
+            if name not in tables:
+                self.findings.unknown(place, "table or view", name, [*tables, *definitions])
                 return None
-            return table_source(self.tables[name])
-        other = self.definitions[name]
+            return table_source(tables[name])
+        other = definitions[name]
         if name in self.under_way:
-            circle = " > ".join((*self.under_way[self.under_way.index(name) :], name))
-            self.findings.report(place, f"the views read each other in a circle: {circle}")
+            self.findings.report(place, f"the views read each other in a circle: {self._circle(name)}")
             return None
         if other.middleware or other.params or "select" not in other.allow:
             what = "middleware" if other.middleware else "params" if other.params else "no select in allow"
@@ -114,7 +144,8 @@ class _Views:
             hint = "give the two the same access, or read the table with a where of its own"
             self.findings.report(place, f"the view {name} is not for everybody who may read {said.name}", hint)
             return None
-        return self.view(name)
+        found: Source | None = world["views"][name]
+        return found
 
 
 def covers(wide: Access, narrow: Access) -> bool:
@@ -136,11 +167,19 @@ def _check_references(project: Project, tables: Mapping[str, Table], findings: F
             check_column(f"{place}.columns/{column.name}", column, bigints, findings)
 
 
-def _check_rules(project: Project, tables: Mapping[str, Table], findings: Findings) -> None:
+def _check_rules(project: Project, tables: Mapping[str, Table], findings: Findings, compilation: Compilation) -> None:
     for table in project.tables:
-        scope = Scope({"row": tables[table.name].record}, rows=frozenset({"row"}))
-        for index, check in enumerate(table.checks):
-            rule_expression(f"tables/{table.name}.checks/{index}.rule", check.rule, scope, findings)
+        given = (tables[table.name],)
+        compilation.part(
+            f"checks/{table.name}", table, given, {}, partial(_check_table, table, *given, findings), findings
+        )
+
+
+def _check_table(said: TableDef, table: Table, findings: Findings, _world: object) -> Literal[True]:
+    scope = Scope({"row": table.record}, rows=frozenset({"row"}))
+    for index, check in enumerate(said.checks):
+        rule_expression(f"tables/{said.name}.checks/{index}.rule", check.rule, scope, findings)
+    return True
 
 
 def _view(view: ViewDef, table: Table, scope: Scope, findings: Findings, related: FindRelated) -> Source:

@@ -9,8 +9,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from yaml._yaml import CParser
 
 from app.changes.files import DocumentUnreadable, dump_yaml, load_text
+from app.changes.yaml_types import PythonParser, read_by, value_of
 from app.definitions.project import dump_project, parse_project
 from app.definitions.stored import Stored
 from tests.definitions.junk import endpoint
@@ -135,6 +137,33 @@ def test_what_readers_take_differently_is_refused_with_its_place(text: str, says
     with pytest.raises(DocumentUnreadable) as refused:
         load_text(text)
     assert says in refused.value.detail
+
+
+PIECES = [
+    *"abc:-#[]{},?!&*|>'\"%@`\n\t \\=~.01\r\x85\u2028\ufeff\x7fé", "\n  ", "\n- ", ": ", "? ", "! ", "--- ", "...",
+    "\n---\n", "|\n ", ">-\n  ", " #", "{a: b", "c: [d, e?f]", "!!str ", "null", "true", *TRICKY,
+]  # fmt: skip
+
+
+def outcome(read: Any, text: str) -> tuple[Any, ...]:
+    try:
+        return ("value", repr(read(text)))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return ("refused", error.problem, mark and (mark.line, mark.column))
+    except (yaml.YAMLError, ValueError) as error:
+        return ("refused", type(error))
+
+
+@settings(max_examples=1500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_libyaml_reads_what_the_parser_in_python_reads_and_refuses_it_in_its_words(text: str) -> None:
+    assert outcome(value_of, text) == outcome(lambda said: read_by(PythonParser(said)), text)
+
+
+@pytest.mark.parametrize("text", ["a\t: b", "\n\ufeffa: b", "a: |# b", "{a: b?c}", "a: !"])
+def test_where_the_two_parsers_differ_the_one_in_python_is_asked(text: str) -> None:
+    assert outcome(lambda said: read_by(CParser(said)), text) != outcome(value_of, text)
 
 
 def test_keys_are_texts_and_merges_are_not_made() -> None:

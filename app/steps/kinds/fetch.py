@@ -32,17 +32,17 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
     if condition is None:
         return None
     lock = body.lock or source.table.name in context.later_writes
-    name, optional = body.as_, body.optional
+    name, optional, max_bytes = body.as_, body.optional, context.max_bytes
     # A row that is found is locked; that there is none has to stay so where the chain goes on without it.
     reading = Reading(source, condition, shown=True, is_set=optional)
-    statement = select_row(source, condition, lock=lock, max_bytes=context.max_bytes)
+    statement = select_row(source, condition, lock=lock, max_bytes=max_bytes)
     read = held_read(context, statement, reading, locks=lock)
 
     async def fetch(call: Call) -> None:
         rows = await read.rows(call)
         if call.trace is not None and source.filter is not None:
             open_source = replace(source, filter=None)
-            unfiltered = select_row(open_source, condition, lock=False, max_bytes=context.max_bytes)
+            unfiltered = select_row(open_source, condition, lock=False, max_bytes=max_bytes)
             found = rows or await call.db.aside(unfiltered, call.env)
             before = None if found is None else len(found)
             call.trace.note(rows_before_filter=before, rows_after_filter=len(rows))

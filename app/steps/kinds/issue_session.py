@@ -31,7 +31,7 @@ def _compile(body: IssueSessionBody, context: Context) -> Step | None:
     user = context.expression("user", body.user, UUID)
     if user is None:
         return None
-    user_of, name = compile_value(user), body.as_
+    user_of, name, place = compile_value(user), body.as_, context.place
 
     async def issue_session(call: Call) -> None:
         user_id = user_of(call.env)
@@ -43,7 +43,7 @@ def _compile(body: IssueSessionBody, context: Context) -> Step | None:
             if disabled:
                 raise AccountDisabled("This account is disabled.")
             opened = await open_session(connection, str(user_id), call.user_agent, call.address)
-            await audit(connection, f"user:{user_id}", "session.issue", None, {"by": context.place})
+            await audit(connection, f"user:{user_id}", "session.issue", None, {"by": place})
             return opened
 
         opened = await call.db.use(enter, writes=True)

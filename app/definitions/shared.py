@@ -1,0 +1,43 @@
+"""Definitions that say the very same are one object, for as long as anybody holds it: what is unchanged is itself."""
+
+from typing import Any
+from weakref import WeakValueDictionary
+
+from app.definitions.names import Definition
+
+# By the kind and what it was read from, and by what it says: texts, since to Python 1, 1.0 and true are equal.
+_KNOWN: WeakValueDictionary[tuple[str, str], Definition] = WeakValueDictionary()
+
+
+def known(section: str, said: Any) -> Any:
+    """Give the definition that was read from the same, else a copy of what is said, which nobody else can change."""
+    text = _text(said)
+    found = None if text is None else _KNOWN.get((section, text))
+    return _copied(said) if found is None else found
+
+
+def shared(section: str, said: Any, definition: Definition) -> Definition:
+    """Give the one object for a definition that was read from what is said."""
+    text = _text(said)
+    if text is not None and _KNOWN.get((section, text)) is definition:
+        return definition
+    one = _KNOWN.setdefault((f"{section}:", repr(definition)), definition)
+    if text is not None:
+        _KNOWN[section, text] = one
+    return one
+
+
+def _text(said: Any) -> str | None:
+    """Write what is said, if it is what a document holds: then no two that differ are written the same."""
+    if not isinstance(said, dict):
+        return None
+    try:
+        return repr(said)
+    except RecursionError:
+        return None
+
+
+def _copied(said: Any) -> Any:
+    if type(said) is dict:
+        return {key: _copied(item) for key, item in said.items()}
+    return [_copied(item) for item in said] if type(said) is list else said
