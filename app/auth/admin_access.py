@@ -10,8 +10,8 @@ from app.auth.admins import ROLES, Role
 from app.auth.api_keys import PREFIX
 from app.auth.identify import AuthContext
 from app.errors import RowgateError
+from app.http.challenge import ADMINS, challenge
 
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rowgate-admin"'}
 _LONGEST = 200
 _ADMIN = """
 SELECT a.id, a.email, a.role FROM rowgate.admin_sessions s JOIN rowgate.admins a ON a.id = s.admin_id
@@ -27,7 +27,7 @@ class AdminRequired(RowgateError):
 
     def __init__(self) -> None:
         """Say how to sign in."""
-        super().__init__("Sign in as an admin.", hint="POST /admin/v1/sign-in.", headers=_CHALLENGE)
+        super().__init__("Sign in as an admin.", hint="POST /admin/v1/sign-in.", headers=challenge(realm=ADMINS))
 
 
 class AdminRoleMissing(RowgateError):
@@ -38,8 +38,7 @@ class AdminRoleMissing(RowgateError):
 
     def __init__(self, detail: str) -> None:
         """Add the challenge of RFC 6750."""
-        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate-admin", error="insufficient_scope"'}
-        super().__init__(detail, headers=challenge)
+        super().__init__(detail, headers=challenge("insufficient_scope", realm=ADMINS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from app.auth.password_sign_in import SignInRefused
 from app.auth.passwords import Passwords, check_new_password
 from app.auth.refresh_tokens import Family, Reused, first_token, rotate
 from app.errors import RowgateError
+from app.http.challenge import ADMINS, challenge
 
 AUDIENCE = "rowgate-admin"
 Role = Literal["owner", "editor", "viewer"]
@@ -41,10 +42,8 @@ class SetupTokenInvalid(RowgateError):
 
     def __init__(self) -> None:
         """Say where the right one is."""
-        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate-admin"'}
-        super().__init__(
-            "The setup token is not valid.", hint="The server prints it when it starts.", headers=challenge
-        )
+        wanted = challenge(realm=ADMINS)
+        super().__init__("The setup token is not valid.", hint="The server prints it when it starts.", headers=wanted)
 
 
 class LastOwner(RowgateError):

@@ -14,6 +14,7 @@ from app.audit.writing import audit
 from app.auth.identity import Identity, key_identity
 from app.database.pool import Pool
 from app.errors import RowgateError
+from app.http.challenge import challenge
 
 PREFIX = "rgk_"
 MAX_KEYS = 2_000
@@ -40,8 +41,7 @@ class ApiKeyInvalid(RowgateError):
 
     def __init__(self) -> None:
         """Add the challenge of RFC 6750."""
-        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate", error="invalid_token"'}
-        super().__init__("The API key is not valid.", headers=challenge)
+        super().__init__("The API key is not valid.", headers=challenge("invalid_token"))
 
 
 @dataclass(frozen=True, slots=True)

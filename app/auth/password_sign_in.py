@@ -9,6 +9,7 @@ from app.auth.passwords import Passwords
 from app.auth.sessions import OpenedSession, open_session
 from app.database.pool import Pool
 from app.errors import RowgateError
+from app.http.challenge import challenge
 
 _STORED = """
 SELECT u.id, a.password_hash, a.email_confirmed_at IS NOT NULL AS confirmed, a.disabled_at IS NOT NULL AS disabled
@@ -24,8 +25,7 @@ class SignInRefused(RowgateError):
 
     def __init__(self) -> None:
         """Say one sentence for every cause."""
-        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate"'}
-        super().__init__("The email address or the password is wrong.", headers=challenge)
+        super().__init__("The email address or the password is wrong.", headers=challenge())
 
 
 class EmailNotConfirmed(RowgateError):

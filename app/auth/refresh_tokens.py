@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.errors import RowgateError
+from app.http.challenge import challenge
 
 GRACE_SECONDS = 10
 _TOKEN_BYTES = 32
@@ -29,11 +30,7 @@ class RefreshTokenInvalid(RowgateError):
 
     def __init__(self) -> None:
         """Add the challenge of RFC 6750."""
-        super().__init__(
-            "The refresh token is not valid.",
-            hint="Sign in again.",
-            headers={"WWW-Authenticate": 'Bearer realm="rowgate", error="invalid_token"'},
-        )
+        super().__init__("The refresh token is not valid.", hint="Sign in again.", headers=challenge("invalid_token"))
 
 
 @dataclass(frozen=True, slots=True)

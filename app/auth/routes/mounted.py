@@ -32,6 +32,7 @@ from app.auth.routes.shapes import new_id, session_object, user_object
 from app.auth.sessions import OpenedSession, end_sessions, open_session, refresh_session
 from app.definitions.validation import object_validator
 from app.errors import FieldError, RowgateError
+from app.http.challenge import challenge
 from app.http.client_address import client_address
 from app.http.json_answer import to_json
 from app.http.json_body import check_texts
@@ -48,7 +49,7 @@ class SignInNeeded(RowgateError):
 
     def __init__(self) -> None:
         """Add the challenge of RFC 6750."""
-        super().__init__("Sign in first.", headers={"WWW-Authenticate": 'Bearer realm="rowgate"'})
+        super().__init__("Sign in first.", headers=challenge())
 
 
 class GrantUnsupported(RowgateError):
