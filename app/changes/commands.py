@@ -7,6 +7,7 @@ from typing import Any
 from app.changes.apply import DefinitionInvalid, Judge, Plan, apply_project
 from app.changes.files import dump_json, dump_yaml, load_file, load_named, read_bytes
 from app.compiler.check import check_project
+from app.database.connection import Connection
 from app.database.pool import connect
 from app.definitions.project import Project, parse_project
 from app.definitions.stored import Stored
@@ -66,7 +67,7 @@ async def apply_file(
 
 async def export(url: str, *, as_json: bool) -> str:
     """Give the live backend as a document."""
-    connection: Any = await connect(url)
+    connection: Connection = await connect(url)
     try:
         _, stored = await load_active(connection)
     finally:

@@ -18,7 +18,7 @@ from app.changes.start import Start
 from app.cli import audit as audit_command
 from app.cli import serving
 from app.cli.evaluate import Names, caller_names, converse, eval_lines
-from app.cli.server_client import Server, ServerRefused
+from app.cli.server_client import RemoteServer, ServerRefused
 from app.cli.shadowing import Shadowing, counts_told, difference_line
 from app.cli.why import ask, told
 from app.definitions.project import Project
@@ -119,12 +119,12 @@ def apply(
     _say_plan(made, as_json=as_json)
 
 
-def _server(url: str | None, key: str | None) -> Server | None:
+def _server(url: str | None, key: str | None) -> RemoteServer | None:
     """Give the server that was named, or None for the database of the settings."""
     if (url is None) != (key is None):
         typer.echo("--url and --key go together: the running server, and an API key with an admin role.", err=True)
         raise typer.Exit(WRONG_CALL)
-    return None if url is None or key is None else Server(url, key)
+    return None if url is None or key is None else RemoteServer(url, key)
 
 
 def _planned(file: Path, destroy: list[str], *, dry_run: bool, allow_wider: bool = False) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def run_tests(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 def _prove_isolation(
-    file: Path | None, junit: Path | None, server: Server | None, said: dict[str, list[str]], *, as_json: bool
+    file: Path | None, junit: Path | None, server: RemoteServer | None, said: dict[str, list[str]], *, as_json: bool
 ) -> NoReturn:
     if server is None:
         with serving.database(load_settings()) as database:

@@ -31,6 +31,7 @@ from app.compiler.runtime import Runtime
 from app.control_plane.named import check_roles
 from app.data_plane.described.openapi import openapi_document
 from app.data_plane.described.typescript import typescript
+from app.database.connection import Connection
 from app.database.embedded import EmbeddedPostgres, UpFlag, start_embedded
 from app.database.pool import Pool, connect
 from app.definitions.project import Project
@@ -130,7 +131,7 @@ def _serve_here(app: Rowgate, host: str, port: int, audit: str) -> int:
 
 async def _prepare(settings: Settings, url: str, start: Start) -> None:
     await migrate(url)
-    connection: Any = await connect(url)
+    connection: Connection = await connect(url)
     try:
         await check_key(connection, SealingKey.of(settings.secret_key.get_secret_value()))
     finally:
@@ -142,7 +143,7 @@ async def _prepare(settings: Settings, url: str, start: Start) -> None:
 
 async def _audit_told(url: str) -> str:
     """Say how the audit log ends, for whoever keeps that elsewhere."""
-    connection: Any = await connect(url)
+    connection: Connection = await connect(url)
     try:
         count, head = await heads(connection)
     finally:
@@ -195,7 +196,7 @@ def greeting(app: Any, host: str, port: int) -> str:
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
     url = f"http://{shown}:{port}"
     lines = [f"Rowgate listens on {url}", ""]
-    auth = app.fastapi.state.auth
+    auth = app.server.auth
     if auth.no_admin:
         body = f'{{"token": "{auth.setup_token}", "email": "you@example.com", "password": "a long password of yours"}}'
         lines += [
@@ -210,7 +211,7 @@ def greeting(app: Any, host: str, port: int) -> str:
 async def create_admin(url: str, email: str, password: str, role: str) -> None:
     """Make an admin on the command line."""
     await migrate(url)
-    connection: Any = await connect(url)
+    connection: Connection = await connect(url)
     passwords = Passwords()
     try:
         async with connection.transaction():
@@ -244,7 +245,7 @@ async def rotate_secrets(settings: Settings, url: str, old_key: str) -> int:
     await migrate(url)
     secret = settings.secret_key.get_secret_value()
     chain_under(secret)
-    connection: Any = await connect(url)
+    connection: Connection = await connect(url)
     try:
         return await rotate(connection, old_key, secret)
     finally:
@@ -253,7 +254,7 @@ async def rotate_secrets(settings: Settings, url: str, old_key: str) -> int:
 
 async def verify_audit(settings: Settings, url: str, expect: str | None) -> Verified:
     """Walk the audit log; `expect` is a head that it has had."""
-    connection: Any = await connect(url)
+    connection: Connection = await connect(url)
     try:
         keys = await audit_keys(connection, settings.secret_key.get_secret_value())
         return await verify(connection, keys, expect)
@@ -302,7 +303,7 @@ def _compiled(project: Project) -> Runtime:
 
 async def live_project(url: str) -> Project:
     """Give the live project; raises DefinitionInvalid where a part of it can't be read."""
-    connection: Any = await connect(url)
+    connection: Connection = await connect(url)
     try:
         _, stored = await load_active(connection)
     finally:

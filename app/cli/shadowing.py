@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
-from app.cli.server_client import Server
+from app.cli.server_client import RemoteServer
 
 PATH = "/shadow"
 POLL_SECONDS = 1.0
@@ -19,7 +19,7 @@ class Shadowing:
 
     def __init__(self, url: str, key: str) -> None:
         """Take where the server is."""
-        self._server = Server(url, key)
+        self._server = RemoteServer(url, key)
         self._after = 0
         self.report: dict[str, Any] = {}
 

@@ -4,12 +4,12 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from app.cli.server_client import Server
+from app.cli.server_client import RemoteServer
 
 
 def ask(url: str, key: str, request_id: str) -> dict[str, Any]:
     """Give what the server at `url` remembers; raises ServerRefused."""
-    return Server(url, key).ask("GET", f"/requests/{quote(request_id, safe='')}").document()
+    return RemoteServer(url, key).ask("GET", f"/requests/{quote(request_id, safe='')}").document()
 
 
 def told(found: dict[str, Any]) -> str:

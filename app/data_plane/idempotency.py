@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from app.auth.identity import Identity
 from app.data_plane.request import Request
 from app.data_plane.stages.accept import Target, ViewTarget
+from app.database.connection import Connection
 from app.errors import RowgateError
 from app.secrets.rotation import answer_name
 from app.secrets.sealing import Sealed
@@ -112,7 +113,7 @@ async def run_once(once: Once | None, request: Request, call: Call, run: Callabl
     answer = await run()
     sealed = call.outward.key.seal(_written(answer), answer_name(once.id))
 
-    async def keep(connection: Any) -> Any:
+    async def keep(connection: Connection) -> Any:
         kept = await connection.fetchval(_KEEP, once.id, fingerprint, sealed.key_id, sealed.nonce, sealed.ciphertext)
         await connection.execute(_FORGET)
         return kept
@@ -123,7 +124,7 @@ async def run_once(once: Once | None, request: Request, call: Call, run: Callabl
     return answer
 
 
-async def _first(connection: Any, once: Once) -> Any:
+async def _first(connection: Connection, once: Once) -> Any:
     # Two statements: what the one before committed is seen only by a statement that begins once the lock is held.
     if not await connection.fetchval(_LOCK, once.lock):
         raise StillRunning

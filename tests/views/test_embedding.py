@@ -397,7 +397,7 @@ async def test_csv_names_embedded_values(alice: Person) -> None:
 
 
 async def test_shapes_are_kept_by_what_is_embedded_and_not_by_its_values(alice: Person, backend: Backend) -> None:
-    view = backend.app.fastapi.state.live.runtime.views["articles"]
+    view = backend.app.server.live.runtime.views["articles"]
     before = len(view.shapes._known)
     for score in (1, 2, 3):
         await rows(alice, f"select=title,comments(text)&comments.score=eq.{score}&comments.limit={score}")
