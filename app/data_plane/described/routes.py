@@ -11,7 +11,8 @@ from fastapi.responses import FileResponse, HTMLResponse
 from app.data_plane.data_server import DataServerDep
 from app.http.fixed_routes import Declared, FixedRouter, answer
 
-_ASSETS = Path(fastapi_offline.__file__).parent / "static"
+_FOLDER = Path(fastapi_offline.__file__).parent / "static"
+_ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}
 
 router = FixedRouter(tags=["server"])
 
@@ -68,10 +69,14 @@ async def docs() -> HTMLResponse:
     return docs_page("/openapi.json", "Rowgate")
 
 
-@router.get("/docs/{asset}", response_class=FileResponse)
+@router.get(
+    "/docs/{asset}",
+    response_class=FileResponse,
+    responses={200: {"content": {kind: {"schema": {"type": "string"}} for kind in _ASSETS.values()}}},
+)
 async def docs_asset(asset: Literal["swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"]) -> FileResponse:
     """Give what the page of a document is made of, so that it loads nothing from other hosts."""
-    return FileResponse(_ASSETS / asset)
+    return FileResponse(_FOLDER / asset, media_type=_ASSETS[asset])
 
 
 def docs_page(openapi_url: str, title: str) -> HTMLResponse:
