@@ -4,16 +4,19 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI
 
 from app.audit.writing import chain_under
+from app.auth.auth_server import AuthServerDep
 from app.auth.core import Accounts
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
 from app.changes.settle import Settler
 from app.control_plane.router import admin_router
+from app.control_plane.server import Server
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
+from app.data_plane.described.openapi import ServedDocument
 from app.data_plane.described.routes import router as surface_router
 from app.data_plane.reload import Live
 from app.data_plane.run import Plane
@@ -49,9 +52,8 @@ class Rowgate:
         self.fastapi = FastAPI(
             title="Rowgate", openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._lifespan
         )
-        self.fastapi.state.settings = settings
-        self.fastapi.state.embedded_up = embedded_up
-        limits = RouteLimits(settings)
+        self.embedded_up = embedded_up
+        limits = RouteLimits(settings.trusted_proxies)
         self.fastapi.include_router(surface_router)
         self.fastapi.include_router(auth_router(limits), dependencies=[Depends(_anything_served)])
         self.fastapi.include_router(admin_router(limits))
@@ -103,6 +105,12 @@ class Rowgate:
         fixed = [*FIXED_HEADERS, (b"x-request-id", request_id.encode())]
         await self.fastapi(scope, receive, with_headers(send, fixed))
 
+    @property
+    def server(self) -> Server:
+        """Give what this process holds open, between the start and the end of its lifespan."""
+        found: Server = self.fastapi.state.server
+        return found
+
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         settings = self.settings
@@ -135,25 +143,22 @@ class Rowgate:
             delivery = Delivery(pool, outward, lambda: live.runtime.project.project.http_allow)
             delivery.start()
             stack.push_async_callback(delivery.stop)
-            for name, value in {
-                "pool": pool, "engine": engine, "limiter": limiter, "auth": auth, "live": live,
-                "users": auth.users, "tokens": auth.tokens, "admin_tokens": auth.admin_tokens,
-                "passwords": auth.passwords, "sealing_key": sealing_key, "tests": Runner(self.database_url),
-            }.items():  # fmt: skip
-                setattr(app.state, name, value)
-            app.state.recent = Recent()
             accounts = Accounts(auth.passwords, auth.tokens, pool, settings.confirm_email)
             holds_answers = settings.env == "development"
             services = Services(limiter, outward, accounts, holds_answers=holds_answers)
-            app.state.plane = Plane(live, auth, pool, services)
-            self.data_plane = DataPlane(app.state.plane, settings.trusted_proxies, app.state.recent)
-            app.state.data_plane = self.data_plane
+            plane, recent = Plane(live, auth, pool, services), Recent()
+            self.data_plane = DataPlane(plane, settings.trusted_proxies, recent)
+            app.state.server = Server(
+                settings=settings, pool=pool, auth=auth, live=live, limiter=limiter, embedded_up=self.embedded_up,
+                document=ServedDocument(settings.public_url).of, engine=engine, tests=Runner(self.database_url),
+                sealing_key=sealing_key, recent=recent, plane=plane, data_plane=self.data_plane,
+            )  # fmt: skip
             yield
 
 
-def _anything_served(request: Request) -> None:
+async def _anything_served(server: AuthServerDep) -> None:
     """Raise DefinitionsBroken while nothing is served: whoever signs in is described by the definitions, too."""
-    _ = request.app.state.live.runtime
+    _ = server.live.runtime
 
 
 def create_app(settings: Settings, database_url: str, embedded_up: UpFlag | None = None) -> Rowgate:

@@ -10,12 +10,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app.auth.route_limits import RateLimitExceeded, retry_after
+from app.auth.route_limits import RateLimitExceeded, RouteLimited, retry_after
 from app.auth.routes.shapes import error_members
 from app.data_plane.rest.read import rest_problem
 from app.data_plane.stages.accept import REST
 from app.database.faults import translated
 from app.errors import FieldError, RowgateError, problem_document
+from app.http.fixed_routes import PROBLEM, InputInvalid
 from app.http.json_answer import to_json
 from app.http.overload import ServerOverloaded
 
@@ -40,22 +41,8 @@ class RouteMethodNotAllowed(RowgateError):
     code: ClassVar[str] = "route.method_not_allowed"
 
 
-class ParametersInvalid(RowgateError):
-    """A part of the path or the query is not what the route takes."""
-
-    status: ClassVar[int] = 422
-    code: ClassVar[str] = "input.invalid"
-
-
 class ServerFault(RowgateError):
     """A fault of ours; the log has it under the request's id."""
-
-
-class RouteLimited(RowgateError):
-    """More requests to a fixed route than one address may send."""
-
-    status: ClassVar[int] = 429
-    code: ClassVar[str] = "auth.rate_limited"
 
 
 def problem(error: RowgateError, request: Request) -> Response:
@@ -63,7 +50,7 @@ def problem(error: RowgateError, request: Request) -> Response:
     document = problem_document(error, request.state.request_id)
     if request.url.path.startswith(_AUTH):
         document |= error_members(error, request.url.path) | {"msg": document["detail"]}
-    return Response(to_json(document), error.status, error.headers, media_type="application/problem+json")
+    return Response(to_json(document), error.status, error.headers, media_type=PROBLEM)
 
 
 @cache
@@ -100,7 +87,7 @@ def _as_refusal(error: Exception) -> RowgateError:
         return error
     if isinstance(error, RequestValidationError):
         errors = [FieldError(tuple(one["loc"]), "input.invalid", str(one["msg"])) for one in error.errors()]
-        return ParametersInvalid("A part of the request is not what this route takes.", errors=errors)
+        return InputInvalid("A part of the request is not what this route takes.", errors=errors)
     if isinstance(error, RateLimitExceeded):
         wait = {"Retry-After": str(retry_after(error))}
         return RouteLimited("Too many requests from this address.", headers=wait)

@@ -15,6 +15,7 @@ from app.definitions.project import parse_project
 from app.main import Rowgate, create_app
 from app.settings import load_settings
 from app.store.engine import make_engine
+from tests.contract import hold_to_contract
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PASSWORD = "correct horse battery"
@@ -74,7 +75,7 @@ class Backend:
     async def admin(self) -> dict[str, str]:
         """Make the first admin and give the header of its token."""
         body = {"email": "root@example.com", "password": ADMIN_PASSWORD}
-        token = self.app.fastapi.state.auth.setup_token
+        token = self.app.server.auth.setup_token
         await self.client.post("/admin/v1/setup", json={"token": token, **body})
         answer = await self.client.post("/admin/v1/sign-in", json=body)
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
@@ -101,6 +102,7 @@ async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Bac
 
 
 def calling(app: Rowgate, address: str = "127.0.0.1") -> httpx.AsyncClient:
-    """Give a client of the application, from an address of its own."""
+    """Give a client of the application, from an address of its own, whose answers are held to what is declared."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 5000))
-    return httpx.AsyncClient(transport=transport, base_url="http://testserver")
+    hooks = {"response": [hold_to_contract]}
+    return httpx.AsyncClient(transport=transport, base_url="http://testserver", event_hooks=hooks)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from app.audit.hash_chain import CHAINS, CHANGES, AuditKey, head
+from app.database.connection import Connection
 from app.errors import RowgateError
 
 _ROWS = """
@@ -94,14 +95,14 @@ class _Chain:
             self.misfit = Misfit(None, f"the end of chain {self.number} is cut: it has {gone}")
 
 
-async def heads(connection: Any) -> tuple[int, str]:
+async def heads(connection: Connection) -> tuple[int, str]:
     """Give how many rows the chains have by what is kept of their ends, and the head that names them."""
     kept = {row["chain"]: row for row in await connection.fetch(_HEADS)}
     counts = {chain: kept[chain]["seq"] for chain in CHAINS}
     return sum(counts.values()), head(counts, {chain: bytes(kept[chain]["mac"]) for chain in CHAINS})
 
 
-async def verify(connection: Any, keys: Mapping[str, AuditKey], expect: str | None = None) -> Verified:
+async def verify(connection: Connection, keys: Mapping[str, AuditKey], expect: str | None = None) -> Verified:
     """Walk the whole log as it is now. `expect` is a head that it has had: what was there then has to be there still.
 
     Raises HeadInvalid.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from app.audit.hash_chain import CHANGES, COLUMNS, EVENTS, AuditKey
+from app.database.connection import Connection
 from app.database.wire_values import encode_json
 from app.errors import RowgateError
 
@@ -40,7 +41,7 @@ def chain_under(secret: str) -> None:
 
 
 async def audit(
-    connection: Any, actor: str, action: str, target: str | None, detail: Mapping[str, Any] | None = None
+    connection: Connection, actor: str, action: str, target: str | None, detail: Mapping[str, Any] | None = None
 ) -> None:
     """Write one event; `actor` is `user:<id>`, `admin:<email>`, `key:<name>`, `command` or `anonymous`.
 
@@ -51,7 +52,7 @@ async def audit(
 
 
 async def append(
-    connection: Any,
+    connection: Connection,
     chain: int | None,
     actor: str,
     action: str,

@@ -11,6 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from app.auth.passwords import Passwords, check_new_password
 from app.auth.sessions import end_sessions
+from app.database.connection import Connection
 from app.errors import FieldError, RowgateError
 
 MAX_EMAIL = 320  # characters
@@ -103,13 +104,13 @@ def _account(row: Any) -> Account:
     )
 
 
-async def account(connection: Any, user_id: str) -> Account | None:
+async def account(connection: Connection, user_id: str) -> Account | None:
     """Read one account."""
     row = await _row(connection, f"{_ACCOUNT} WHERE u.id = $1", user_id)
     return None if row is None else _account(row)
 
 
-async def accounts(connection: Any, email: str | None, limit: int, offset: int) -> list[Account]:
+async def accounts(connection: Connection, email: str | None, limit: int, offset: int) -> list[Account]:
     """Read accounts, the newest first; with an address the one that has it."""
     where, parameters = ("WHERE lower(u.email) = lower($3)", [email]) if email is not None else ("", [])
     rows = await connection.fetch(
@@ -118,7 +119,7 @@ async def accounts(connection: Any, email: str | None, limit: int, offset: int) 
     return [_account(row) for row in rows]
 
 
-async def authority_version(connection: Any, user_id: str) -> int:
+async def authority_version(connection: Connection, user_id: str) -> int:
     """Read the version that every change to a person raises; 0 where there never was one."""
     found: int | None = await connection.fetchval(
         "SELECT version FROM rowgate.authority WHERE subject_id = $1", user_id
@@ -127,7 +128,13 @@ async def authority_version(connection: Any, user_id: str) -> int:
 
 
 async def sign_up(
-    connection: Any, passwords: Passwords, email: str, password: str, columns: Mapping[str, Any], *, confirmed: bool
+    connection: Connection,
+    passwords: Passwords,
+    email: str,
+    password: str,
+    columns: Mapping[str, Any],
+    *,
+    confirmed: bool,
 ) -> str:
     """Make a person with an account, and give its id. `columns` have been checked and are the caller's to set.
 
@@ -145,7 +152,7 @@ async def new_credentials(passwords: Passwords, email: str, password: str) -> tu
 
 
 async def create_user(
-    connection: Any, email: str, password_hash: str | None, columns: Mapping[str, Any], *, confirmed: bool
+    connection: Connection, email: str, password_hash: str | None, columns: Mapping[str, Any], *, confirmed: bool
 ) -> str:
     """Insert the rows of a person; raises EmailTaken."""
     names = ", ".join(['"email"', *(f'"{name}"' for name in columns)])
@@ -185,7 +192,7 @@ async def new_password(
     return NewPassword(await passwords.hash(new), before)
 
 
-async def password_hash(connection: Any, user_id: str) -> str | None:
+async def password_hash(connection: Connection, user_id: str) -> str | None:
     """Read the hash of a password; None where there is none."""
     found: str | None = await connection.fetchval(
         "SELECT password_hash FROM rowgate.accounts WHERE user_id = $1", user_id
@@ -193,7 +200,7 @@ async def password_hash(connection: Any, user_id: str) -> str | None:
     return found
 
 
-async def replace_password(connection: Any, user_id: str, new: NewPassword, *, keep: str | None) -> None:
+async def replace_password(connection: Connection, user_id: str, new: NewPassword, *, keep: str | None) -> None:
     """Store another password and end every session but one, inside a transaction.
 
     Raises PasswordWrong where the password isn't the one of before any more: of two changes at once, one counts.
@@ -210,7 +217,7 @@ async def replace_password(connection: Any, user_id: str, new: NewPassword, *, k
     await end_sessions(connection, user_id=user_id, but=keep)
 
 
-async def set_columns(connection: Any, user_id: str, columns: Mapping[str, Any]) -> None:
+async def set_columns(connection: Connection, user_id: str, columns: Mapping[str, Any]) -> None:
     """Write columns of a person; they have been checked, and their names come from the definitions.
 
     Raises EmailTaken where `email` is among them.
@@ -231,7 +238,7 @@ def _taken(error: Exception) -> Exception:
     return error
 
 
-async def _row(connection: Any, sql: str, *parameters: Any) -> Any:
+async def _row(connection: Connection, sql: str, *parameters: Any) -> Any:
     """Read one row of a statement whose columns are those of `users`, which may have changed since it was prepared."""
     try:
         async with connection.transaction():  # inside another one a savepoint, to which a failure goes back

@@ -4,15 +4,21 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from app.audit.writing import audit
 from app.auth.admins import ROLES, Role
 from app.auth.api_keys import PREFIX
-from app.auth.identify import AuthContext
+from app.auth.auth_server import AuthServerDep
+from app.auth.identify import CREDENTIAL_REFUSALS, AuthContext
+from app.database.pool import Pool
 from app.errors import RowgateError
+from app.http.challenge import ADMINS, challenge
+from app.http.fixed_routes import refuses
 
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rowgate-admin"'}
 _LONGEST = 200
+_BEARER = HTTPBearer(scheme_name="admin", auto_error=False)
+_APIKEY = APIKeyHeader(name="apikey", scheme_name="apikey", auto_error=False)
 _ADMIN = """
 SELECT a.id, a.email, a.role FROM rowgate.admin_sessions s JOIN rowgate.admins a ON a.id = s.admin_id
 WHERE s.id = $1 AND a.id = $2 AND s.revoked_at IS NULL AND s.expires_at > now() AND a.disabled_at IS NULL
@@ -27,7 +33,7 @@ class AdminRequired(RowgateError):
 
     def __init__(self) -> None:
         """Say how to sign in."""
-        super().__init__("Sign in as an admin.", hint="POST /admin/v1/sign-in.", headers=_CHALLENGE)
+        super().__init__("Sign in as an admin.", hint="POST /admin/v1/sign-in.", headers=challenge(realm=ADMINS))
 
 
 class AdminRoleMissing(RowgateError):
@@ -38,8 +44,7 @@ class AdminRoleMissing(RowgateError):
 
     def __init__(self, detail: str) -> None:
         """Add the challenge of RFC 6750."""
-        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate-admin", error="insufficient_scope"'}
-        super().__init__(detail, headers=challenge)
+        super().__init__(detail, headers=challenge("insufficient_scope", realm=ADMINS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,14 @@ class Admin:
     session_id: str | None = None
 
 
-async def _admin(request: Request) -> Admin:
-    return await admin_of(request.app.state.auth, request.app.state.pool, _credential(request))
+@refuses(AdminRequired, *CREDENTIAL_REFUSALS)
+async def _admin(
+    request: Request,
+    server: AuthServerDep,
+    _bearer: Annotated[object, Depends(_BEARER)],
+    _apikey: Annotated[object, Depends(_APIKEY)],
+) -> Admin:
+    return await admin_of(server.auth, server.pool, _credential(request))
 
 
 async def admin_of(context: AuthContext, pool: Any, credential: str) -> Admin:
@@ -93,7 +104,7 @@ def _role(text: str) -> Role:
     return next(role for role in ROLES if role == text)
 
 
-async def hold_rank(request: Request, admin: Admin, rank: str | None, detail: str) -> None:
+async def hold_rank(request: Request, pool: Pool, admin: Admin, rank: str | None, detail: str) -> None:
     """Refuse, and have it in the audit log, what takes a higher rank than the admin's; None is no rank at all.
 
     This is the one place where ranks are compared: `rank` is what a route needs, or that of the admin or the key which
@@ -101,15 +112,16 @@ async def hold_rank(request: Request, admin: Admin, rank: str | None, detail: st
     """
     if rank is None or ROLES.index(admin.role) >= ROLES.index(_role(rank)):
         return
-    async with request.app.state.pool.lease() as connection:
+    async with pool.lease() as connection:
         target = f"{request.method} {request.url.path[:_LONGEST]}"
         await audit(connection, admin.actor, "admin.denied", target, {"role": admin.role})
     raise AdminRoleMissing(detail)
 
 
 def _at_least(role: Role) -> Any:
-    async def check(request: Request, admin: Annotated[Admin, Depends(_admin)]) -> Admin:
-        await hold_rank(request, admin, role, f"Only an admin who is at least {role} may do this.")
+    @refuses(*(() if role == ROLES[0] else (AdminRoleMissing,)))
+    async def check(request: Request, server: AuthServerDep, admin: Annotated[Admin, Depends(_admin)]) -> Admin:
+        await hold_rank(request, server.pool, admin, role, f"Only an admin who is at least {role} may do this.")
         return admin
 
     return Depends(check)

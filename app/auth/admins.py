@@ -1,6 +1,7 @@
 """Admins: those who configure a backend, with accounts, sessions and tokens apart from those of its users."""
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -11,7 +12,9 @@ from app.auth.accounts import EmailInvalid, normal_email
 from app.auth.password_sign_in import SignInRefused
 from app.auth.passwords import Passwords, check_new_password
 from app.auth.refresh_tokens import Family, Reused, first_token, rotate
+from app.database.connection import Connection
 from app.errors import RowgateError
+from app.http.challenge import ADMINS, challenge
 
 AUDIENCE = "rowgate-admin"
 Role = Literal["owner", "editor", "viewer"]
@@ -41,10 +44,8 @@ class SetupTokenInvalid(RowgateError):
 
     def __init__(self) -> None:
         """Say where the right one is."""
-        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate-admin"'}
-        super().__init__(
-            "The setup token is not valid.", hint="The server prints it when it starts.", headers=challenge
-        )
+        wanted = challenge(realm=ADMINS)
+        super().__init__("The setup token is not valid.", hint="The server prints it when it starts.", headers=wanted)
 
 
 class LastOwner(RowgateError):
@@ -64,7 +65,7 @@ class AdminSession:
 
 
 async def create_admin(
-    connection: Any, passwords: Passwords, email: str, password: str, role: Role, *, actor: str
+    connection: Connection, passwords: Passwords, email: str, password: str, role: Role, *, actor: str
 ) -> str:
     """Make an admin and give the id; raises AdminExists, EmailInvalid or PasswordRefused."""
     address = normal_email(email)
@@ -83,12 +84,14 @@ async def create_admin(
     return str(admin_id)
 
 
-async def has_admin(connection: Any) -> bool:
+async def has_admin(connection: Connection) -> bool:
     """Say whether there is an admin at all."""
     return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM rowgate.admins)"))
 
 
-async def set_up(connection: Any, passwords: Passwords, given: str, expected: str, email: str, password: str) -> str:
+async def set_up(
+    connection: Connection, passwords: Passwords, given: str, expected: str, email: str, password: str
+) -> str:
     """Make the first admin, an owner, inside a transaction; raises AdminExists or SetupTokenInvalid."""
     if await has_admin(connection):
         raise AdminExists("The first admin has been made.", hint="Sign in at /admin/v1/sign-in.")
@@ -111,7 +114,7 @@ class StoredAdmin:
     disabled: bool
 
 
-async def stored_admin(connection: Any, email: str) -> StoredAdmin | None:
+async def stored_admin(connection: Connection, email: str) -> StoredAdmin | None:
     """Find the admin of an address; None for an unknown one, and for what is no address."""
     try:
         address = normal_email(email)
@@ -133,7 +136,7 @@ async def verify(passwords: Passwords, stored: StoredAdmin | None, password: str
     return stored
 
 
-async def begin(connection: Any, stored: StoredAdmin, ip: str) -> AdminSession:
+async def begin(connection: Connection, stored: StoredAdmin, ip: str) -> AdminSession:
     """Open a session, inside a transaction; raises SignInRefused where the account was changed meanwhile."""
     held = await connection.fetchval(
         "SELECT id FROM rowgate.admins WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL FOR NO KEY UPDATE",
@@ -152,7 +155,7 @@ async def begin(connection: Any, stored: StoredAdmin, ip: str) -> AdminSession:
     return AdminSession(session_id, stored.id, await first_token(connection, _FAMILY, session_id))
 
 
-async def refresh(connection: Any, token: str, key: bytes) -> AdminSession | Reused:
+async def refresh(connection: Connection, token: str, key: bytes) -> AdminSession | Reused:
     """Go on with an admin's session by its refresh token, inside a transaction of its own; as `rotate` says."""
     rotated = await rotate(connection, _FAMILY, token, key)
     if isinstance(rotated, Reused):
@@ -164,17 +167,53 @@ async def refresh(connection: Any, token: str, key: bytes) -> AdminSession | Reu
     return AdminSession(rotated.session_id, admin_id, rotated.token)
 
 
-async def end_session(connection: Any, session_id: str) -> None:
+async def end_session(connection: Connection, session_id: str) -> None:
     """End one session."""
     await connection.execute(
         "UPDATE rowgate.admin_sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", session_id
     )
 
 
-async def keep_an_owner(connection: Any) -> None:
+async def keep_an_owner(connection: Connection) -> None:
     """Raise LastOwner if no owner is left; called in the transaction that takes one away."""
     left = await connection.fetchval(
         "SELECT EXISTS (SELECT FROM rowgate.admins WHERE role = 'owner' AND disabled_at IS NULL)"
     )
     if not left:
         raise LastOwner("This is the last owner.", hint="Make another admin an owner first.")
+
+
+async def all_admins(connection: Connection) -> list[dict[str, Any]]:
+    """List admins."""
+    rows = await connection.fetch("SELECT id, email, role, created_at, disabled_at FROM rowgate.admins ORDER BY email")
+    return [dict(row) for row in rows]
+
+
+async def change_admin(
+    connection: Connection, admin_id: str, role: Role | None, disabled: bool | None, *, actor: str
+) -> dict[str, Any] | None:
+    """Change what is said of an admin, inside a transaction; None where there is none, and raises LastOwner."""
+    sql = (
+        "UPDATE rowgate.admins SET role = coalesce($2, role), disabled_at = CASE"
+        " WHEN $3::boolean IS NULL THEN disabled_at WHEN $3 THEN coalesce(disabled_at, now()) END WHERE id = $1"
+    )
+    return await _changed(connection, "admin.change", actor, sql, (admin_id, role, disabled))
+
+
+async def delete_admin(connection: Connection, admin_id: str, *, actor: str) -> bool:
+    """Delete an admin, inside a transaction; says whether there was one, and raises LastOwner."""
+    sql = "DELETE FROM rowgate.admins WHERE id = $1"
+    return await _changed(connection, "admin.delete", actor, sql, (admin_id,)) is not None
+
+
+async def _changed(
+    connection: Connection, action: str, actor: str, sql: str, parameters: Sequence[object]
+) -> dict[str, Any] | None:
+    await connection.execute("LOCK TABLE rowgate.admins IN SHARE ROW EXCLUSIVE MODE")
+    row = await connection.fetchrow(f"{sql} RETURNING id, email, role, disabled_at", *parameters)
+    if row is None:
+        return None
+    await keep_an_owner(connection)
+    detail = {"role": row["role"], "disabled": row["disabled_at"] is not None}
+    await audit(connection, actor, action, row["email"], detail)
+    return dict(row)

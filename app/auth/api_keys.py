@@ -12,8 +12,10 @@ from typing import Any, ClassVar
 
 from app.audit.writing import audit
 from app.auth.identity import Identity, key_identity
+from app.database.connection import Connection
 from app.database.pool import Pool
 from app.errors import RowgateError
+from app.http.challenge import challenge
 
 PREFIX = "rgk_"
 MAX_KEYS = 2_000
@@ -40,8 +42,7 @@ class ApiKeyInvalid(RowgateError):
 
     def __init__(self) -> None:
         """Add the challenge of RFC 6750."""
-        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate", error="invalid_token"'}
-        super().__init__("The API key is not valid.", headers=challenge)
+        super().__init__("The API key is not valid.", headers=challenge("invalid_token"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ class ApiKeys:
                 del self._states[digest]
 
 
-async def create_key(connection: Any, keys: ApiKeys, grant: KeyGrant, *, actor: str) -> tuple[str, dict[str, Any]]:
+async def create_key(
+    connection: Connection, keys: ApiKeys, grant: KeyGrant, *, actor: str
+) -> tuple[str, dict[str, Any]]:
     """Make a key, inside a transaction: gives the key, which is shown this once, and its row; raises KeyExists."""
     made = keys.new()
     row = await connection.fetchrow(
@@ -154,3 +157,35 @@ def _state_of(row: Any) -> KeyState:
 
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("ascii")).digest()
+
+
+_FACTS = "SELECT id, name, roles, admin_role, created_at, expires_at, revoked_at FROM rowgate.api_keys"
+
+
+async def all_keys(connection: Connection) -> list[dict[str, Any]]:
+    """List what is known of each key."""
+    return [dict(row) for row in await connection.fetch(f"{_FACTS} ORDER BY name")]
+
+
+async def key_named(connection: Connection, name: str) -> dict[str, Any] | None:
+    """Give what is known of the key that holds, or of the last one of this name."""
+    row = await connection.fetchrow(
+        f"{_FACTS} WHERE name = $1 ORDER BY revoked_at DESC NULLS FIRST, id DESC LIMIT 1", name
+    )
+    return None if row is None else dict(row)
+
+
+async def key_that_holds(connection: Connection, name: str) -> dict[str, Any] | None:
+    """Give what is known of the key of this name that wasn't revoked."""
+    row = await connection.fetchrow(f"{_FACTS} WHERE name = $1 AND revoked_at IS NULL", name)
+    return None if row is None else dict(row)
+
+
+async def revoke_key(connection: Connection, key_id: str, name: str, *, actor: str) -> bool:
+    """End a key, inside a transaction; says whether it still held."""
+    found = await connection.fetchval(
+        "UPDATE rowgate.api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id", key_id
+    )
+    if found is not None:
+        await audit(connection, actor, "api_key.revoke", name)
+    return found is not None

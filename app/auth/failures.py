@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from app.auth.accounts import EmailInvalid, normal_email
+from app.database.connection import Connection
 from app.database.pool import Pool
 from app.errors import RowgateError
 from app.limits.keys import counted_key
@@ -96,7 +97,7 @@ class SignInAttempt:
             await connection.execute(_KEEP, *self._who)
             await connection.execute(_CLEAR, ON_ACCOUNT.period)
 
-    async def _check(self, connection: Any) -> int:
+    async def _check(self, connection: Connection) -> int:
         """Give how many failures there were here; raises TooManyFailures where any limit has no room."""
         limits = (number for one in (FROM_ADDRESS, HERE, ON_ACCOUNT) for number in (one.period, one.amount))
         counted = await connection.fetchrow(_COUNTED, *self._who, *limits)
@@ -113,7 +114,7 @@ class SignInAttempt:
         """Give what is stored: of an address for mail its digest, of a network address what counts as one."""
         return self.kind, hashlib.sha256(self.account.encode()).hexdigest(), counted_key(self.address)
 
-    async def _known(self, connection: Any) -> bool:
+    async def _known(self, connection: Connection) -> bool:
         """Say whether the account was signed in to from this address: guesses from elsewhere don't lock it out."""
         rows: list[Any] = await connection.fetch(_KNOWN[self.kind], self.account)
         here = counted_key(self.address)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from app.auth.api_keys import PREFIX, ApiKeyInvalid, ApiKeys
 from app.auth.identity import ANONYMOUS, Identity
 from app.auth.passwords import Passwords
-from app.auth.tokens import AccessTokens, TokenInvalid
+from app.auth.tokens import AccessTokens, TokenExpired, TokenInvalid
 from app.auth.users import UserCache
 
 PUBLISHABLE_PREFIX = "rgp_"
 SCHEMES = ("Bearer",)
+CREDENTIAL_REFUSALS = (ApiKeyInvalid, TokenInvalid, TokenExpired)
 
 
 @dataclass(slots=True)

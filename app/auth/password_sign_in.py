@@ -1,14 +1,16 @@
 """Signing in with a password, in three parts: what is stored, whether it matches, and the session that this opens."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from app.audit.writing import audit
 from app.auth.accounts import EmailInvalid, normal_email
 from app.auth.passwords import Passwords
 from app.auth.sessions import OpenedSession, open_session
+from app.database.connection import Connection
 from app.database.pool import Pool
 from app.errors import RowgateError
+from app.http.challenge import challenge
 
 _STORED = """
 SELECT u.id, a.password_hash, a.email_confirmed_at IS NOT NULL AS confirmed, a.disabled_at IS NOT NULL AS disabled
@@ -24,8 +26,7 @@ class SignInRefused(RowgateError):
 
     def __init__(self) -> None:
         """Say one sentence for every cause."""
-        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate"'}
-        super().__init__("The email address or the password is wrong.", headers=challenge)
+        super().__init__("The email address or the password is wrong.", headers=challenge())
 
 
 class EmailNotConfirmed(RowgateError):
@@ -60,7 +61,7 @@ class VerifiedPassword:
     renewed: str | None = field(default=None, repr=False)
 
 
-async def stored_account(connection: Any, email: str) -> StoredAccount | None:
+async def stored_account(connection: Connection, email: str) -> StoredAccount | None:
     """Find the account of an address; None for an unknown one, and for what is no address."""
     try:
         address = normal_email(email)
@@ -103,7 +104,7 @@ async def verify_noted(
         raise
 
 
-async def begin(connection: Any, verified: VerifiedPassword, user_agent: str | None, ip: str) -> OpenedSession:
+async def begin(connection: Connection, verified: VerifiedPassword, user_agent: str | None, ip: str) -> OpenedSession:
     """Open the session, inside a transaction; raises SignInRefused where the password was changed meanwhile.
 
     The account's row stays locked until the end, so a change of the password or a disabling comes before or after.
@@ -125,7 +126,7 @@ async def begin(connection: Any, verified: VerifiedPassword, user_agent: str | N
 
 
 async def sign_in(
-    connection: Any, passwords: Passwords, email: str, password: str, user_agent: str | None, ip: str
+    connection: Connection, passwords: Passwords, email: str, password: str, user_agent: str | None, ip: str
 ) -> OpenedSession:
     """Do all three on one connection, inside a transaction: for a chain that signs somebody in."""
     verified = await verify(passwords, await stored_account(connection, email), password)

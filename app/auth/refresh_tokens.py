@@ -7,12 +7,14 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.database.connection import Connection
 from app.errors import RowgateError
+from app.http.challenge import challenge
 
 GRACE_SECONDS = 10
 _TOKEN_BYTES = 32
@@ -29,11 +31,7 @@ class RefreshTokenInvalid(RowgateError):
 
     def __init__(self) -> None:
         """Add the challenge of RFC 6750."""
-        super().__init__(
-            "The refresh token is not valid.",
-            hint="Sign in again.",
-            headers={"WWW-Authenticate": 'Bearer realm="rowgate", error="invalid_token"'},
-        )
+        super().__init__("The refresh token is not valid.", hint="Sign in again.", headers=challenge("invalid_token"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ class Reused:
     session_id: str
 
 
-async def first_token(connection: Any, family: Family, session_id: str) -> str:
+async def first_token(connection: Connection, family: Family, session_id: str) -> str:
     """Give a new session its first token."""
     made = new_refresh_token()
     await connection.execute(
@@ -94,7 +92,7 @@ async def first_token(connection: Any, family: Family, session_id: str) -> str:
     return made.token
 
 
-async def rotate(connection: Any, family: Family, token: str, key: bytes) -> Rotated | Reused:
+async def rotate(connection: Connection, family: Family, token: str, key: bytes) -> Rotated | Reused:
     """Take a token for its successor, inside a transaction of its own, which the caller commits whatever is given.
 
     A used one gives the same successor for ten seconds more, by the database's clock, while that is unused: the answer
@@ -135,7 +133,7 @@ async def rotate(connection: Any, family: Family, token: str, key: bytes) -> Rot
     return Rotated(session_id, made.token)
 
 
-async def _used(connection: Any, family: Family, token: str, key: bytes) -> Rotated | Reused:
+async def _used(connection: Connection, family: Family, token: str, key: bytes) -> Rotated | Reused:
     """Give what follows a token that was used, or end its session."""
     found = await connection.fetchrow(
         f"SELECT t.session_id, t.used_at > clock_timestamp() - interval '{GRACE_SECONDS} seconds' AS fresh, t.successor"

@@ -1,19 +1,25 @@
 """Limits on the fixed routes, by the client's address; the only file that knows slowapi."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
-from fastapi import Request
+from fastapi import Depends, Request, params
 from slowapi import Limiter
 from slowapi.errors import RateLimitExceeded
 
-from app.http.client_address import client_address
+from app.errors import RowgateError
+from app.http.client_address import Networks, client_address
+from app.http.fixed_routes import refuses
 from app.limits.keys import counted_key
-from app.settings import Settings
 
-__all__ = ["RateLimitExceeded", "RouteLimits", "retry_after"]
+__all__ = ["RateLimitExceeded", "RouteLimited", "RouteLimits", "retry_after"]
 
-Endpoint = Callable[..., Any]
+
+class RouteLimited(RowgateError):
+    """More requests to a fixed route than one address may send."""
+
+    status: ClassVar[int] = 429
+    code: ClassVar[str] = "auth.rate_limited"
 
 
 class RouteLimits:
@@ -23,9 +29,8 @@ class RouteLimits:
     loop and hold everybody up while it waits; wrong passwords are counted across processes, by `failures`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, trusted: Networks = ()) -> None:
         """Count by the address that the trusted proxies give."""
-        trusted = settings.trusted_proxies
 
         def address(request: Request) -> str:
             # slowapi's own functions believe headers that any client can send.
@@ -39,10 +44,17 @@ class RouteLimits:
         )
         self._limiter.enabled = True  # slowapi lets RATELIMIT_ENABLED in the environment switch it off
 
-    def at_most(self, limit: str) -> Callable[[Endpoint], Endpoint]:
-        """Limit a route, whose function takes `request`, to such as `20/minute`."""
-        decorate: Callable[[Endpoint], Endpoint] = self._limiter.limit(limit)
-        return decorate
+    def at_most(self, limit: str, route: str) -> params.Depends:
+        """Give the dependency that limits a route to such as `20/minute`; each route counts under its own name."""
+
+        @refuses(RouteLimited)
+        async def within_limit(request: Request) -> None:
+            """Count the request; slowapi's decorator raises where it is one too many."""
+
+        within_limit.__name__ = route
+        checked: Callable[[Request], Awaitable[None]] = self._limiter.limit(limit)(within_limit)
+        found: params.Depends = Depends(checked)
+        return found
 
 
 def retry_after(error: RateLimitExceeded) -> int:

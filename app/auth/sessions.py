@@ -1,9 +1,9 @@
 """Sessions of people: begun, refreshed and ended."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from app.auth.refresh_tokens import Family, Reused, first_token, rotate
+from app.database.connection import Connection
 
 IDLE_DAYS = 7
 ABSOLUTE_DAYS = 30
@@ -28,7 +28,7 @@ class OpenedSession:
     refresh_token: str = field(repr=False)
 
 
-async def open_session(connection: Any, user_id: str, user_agent: str | None, ip: str) -> OpenedSession:
+async def open_session(connection: Connection, user_id: str, user_agent: str | None, ip: str) -> OpenedSession:
     """Begin a session; beyond 100 of them, the person's oldest ends.
 
     What is left of the person's ended ones goes: their tokens now, they themselves after a time in which it still
@@ -60,7 +60,7 @@ async def open_session(connection: Any, user_id: str, user_agent: str | None, ip
     return OpenedSession(session_id, user_id, await first_token(connection, _FAMILY, session_id))
 
 
-async def refresh_session(connection: Any, token: str, key: bytes) -> OpenedSession | Reused:
+async def refresh_session(connection: Connection, token: str, key: bytes) -> OpenedSession | Reused:
     """Go on with a session by its refresh token, inside a transaction of its own; as `rotate` says."""
     rotated = await rotate(connection, _FAMILY, token, key)
     if isinstance(rotated, Reused):
@@ -70,7 +70,7 @@ async def refresh_session(connection: Any, token: str, key: bytes) -> OpenedSess
 
 
 async def end_sessions(
-    connection: Any, *, session_id: str | None = None, user_id: str | None = None, but: str | None = None
+    connection: Connection, *, session_id: str | None = None, user_id: str | None = None, but: str | None = None
 ) -> None:
     """Revoke one session, or a user's, all or all but one."""
     await connection.execute(

@@ -2,7 +2,6 @@
 
 import secrets
 from base64 import urlsafe_b64encode
-from typing import Any
 
 from app.auth.admins import AUDIENCE as ADMIN_AUDIENCE
 from app.auth.admins import create_admin, has_admin
@@ -11,6 +10,7 @@ from app.auth.identify import PUBLISHABLE_PREFIX, AuthContext
 from app.auth.passwords import PasswordRefused, Passwords
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
 from app.auth.users import UserCache
+from app.database.connection import Connection
 from app.database.pool import Pool
 from app.keys.derivation import derived
 from app.settings import Settings, SettingsInvalid
@@ -50,14 +50,14 @@ async def open_auth(settings: Settings, pool: Pool) -> AuthContext:
     )
 
 
-async def _kept(connection: Any, name: str) -> str:
+async def _kept(connection: Connection, name: str) -> str:
     """Give the value that all instances share, drawn at the first start."""
     drawn = PUBLISHABLE_PREFIX + secrets.token_urlsafe(24)
     await connection.execute("INSERT INTO rowgate.kept VALUES ($1, $2) ON CONFLICT DO NOTHING", name, drawn)
     return str(await connection.fetchval("SELECT value FROM rowgate.kept WHERE name = $1", name))
 
 
-async def _first_admin(settings: Settings, connection: Any, passwords: Passwords) -> bool:
+async def _first_admin(settings: Settings, connection: Connection, passwords: Passwords) -> bool:
     """Make the admin of the settings where there is none; gives whether there still is none."""
     if await has_admin(connection):
         return False

@@ -16,6 +16,7 @@ from uuid import UUID
 from jose import jws
 
 from app.errors import RowgateError
+from app.http.challenge import challenge
 
 AUDIENCE = "authenticated"
 ROLE = "authenticated"
@@ -30,8 +31,7 @@ LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 _SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# RFC 6750 section 3.1. The reason stays in the code of the body; the header never says more than this.
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rowgate", error="invalid_token"'}
+_CHALLENGE = challenge("invalid_token")  # the reason stays in the code of the body: the header never says more
 
 
 class TokenRefused(RowgateError):

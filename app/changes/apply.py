@@ -16,8 +16,8 @@ from app.changes.change import Change
 from app.changes.diff import diff, settled, written
 from app.changes.holds import held_there, hold_changes, kept_holds
 from app.changes.indexes import build_indexes
-from app.changes.managed import ManagedMark
-from app.changes.obstacles import destroyed, of_database, refuse_what_does_not_fit
+from app.changes.managed import ConfigManaged, ManagedMark
+from app.changes.obstacles import ChangeFailed, DataInTheWay, destroyed, of_database, refuse_what_does_not_fit
 from app.changes.standing import effects_of_unread, refused
 from app.changes.table_locks import TablesBusy, hold_tables, long_held
 from app.compiler.check import compile_checked
@@ -78,6 +78,13 @@ class Wider(RowgateError):
         errors = [FieldError((one.where,), self.code, one.sentence) for one in found]
         hint = "If that is meant, say --allow-wider, or over HTTP leave allow_wider=false out."
         super().__init__("This would let somebody into more. Nothing was changed.", errors=errors, hint=hint)
+
+
+# What a change may be refused with, whoever makes it.
+CHANGE_REFUSALS = (
+    DefinitionInvalid, PolicyTestsFailed, RevisionChanged, Wider, WouldDestroy, DataInTheWay, ChangeFailed, TablesBusy,
+    ConfigManaged,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

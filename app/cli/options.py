@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from app.cli.server_client import Server
+    from app.cli.server_client import RemoteServer
 
 DONE, REFUSED, WRONG_CALL = 0, 1, 2
 
@@ -27,12 +27,12 @@ def wrong_call(sentence: str) -> NoReturn:
     raise typer.Exit(WRONG_CALL)
 
 
-def server_of(url: str | None, key: str | None) -> "Server | None":
+def server_of(url: str | None, key: str | None) -> "RemoteServer | None":
     """Give the server that was named, or None for the database of the settings."""
     if (url is None) != (key is None):
         wrong_call("--url and --key go together: the running server, and an API key with an admin role.")
     if url is None or key is None:
         return None
-    from app.cli.server_client import Server
+    from app.cli.server_client import RemoteServer
 
-    return Server(url, key)
+    return RemoteServer(url, key)

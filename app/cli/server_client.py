@@ -38,7 +38,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class RemoteServer:
     """Where the server is, and the key that opens its admin API."""
 
     url: str

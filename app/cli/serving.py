@@ -17,6 +17,7 @@ from app.audit.verify import heads
 from app.changes.start import Start, begin
 from app.cli.database import embedded, url_of
 from app.cli.documents import told
+from app.database.connection import Connection
 from app.database.embedded import UpFlag
 from app.database.pool import connect
 from app.errors import RowgateError
@@ -81,7 +82,7 @@ def _serve_here(app: Rowgate, host: str, port: int, audit: str) -> int:
 
 async def _prepare(settings: Settings, url: str, start: Start) -> None:
     await migrate(url)
-    connection: Any = await connect(url)
+    connection: Connection = await connect(url)
     try:
         await check_key(connection, SealingKey.of(settings.secret_key.get_secret_value()))
     finally:
@@ -93,7 +94,7 @@ async def _prepare(settings: Settings, url: str, start: Start) -> None:
 
 async def _audit_told(url: str) -> str:
     """Say how the audit log ends, for whoever keeps that elsewhere."""
-    connection: Any = await connect(url)
+    connection: Connection = await connect(url)
     try:
         count, head = await heads(connection)
     finally:
@@ -146,7 +147,7 @@ def greeting(app: Any, host: str, port: int) -> str:
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
     url = f"http://{shown}:{port}"
     lines = [f"Rowgate listens on {url}", ""]
-    auth = app.fastapi.state.auth
+    auth = app.server.auth
     if auth.no_admin:
         body = f'{{"token": "{auth.setup_token}", "email": "you@example.com", "password": "a long password of yours"}}'
         lines += [

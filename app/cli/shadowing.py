@@ -40,9 +40,9 @@ class Shadowing:
 
     def __init__(self, url: str, key: str) -> None:
         """Take where the server is."""
-        from app.cli.server_client import Server
+        from app.cli.server_client import RemoteServer
 
-        self._server = Server(url, key)
+        self._server = RemoteServer(url, key)
         self._after = 0
         self.report: dict[str, Any] = {}
 

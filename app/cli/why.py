@@ -23,9 +23,9 @@ def why(
 
 def ask(url: str, key: str, request_id: str) -> dict[str, Any]:
     """Give what the server at `url` remembers; raises ServerRefused."""
-    from app.cli.server_client import Server
+    from app.cli.server_client import RemoteServer
 
-    return Server(url, key).ask("GET", f"/requests/{quote(request_id, safe='')}").document()
+    return RemoteServer(url, key).ask("GET", f"/requests/{quote(request_id, safe='')}").document()
 
 
 def told(found: dict[str, Any]) -> str:

@@ -1,17 +1,21 @@
 """Admins."""
 
-from typing import Any, Literal
+from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Depends, Response
 
-from app.audit.writing import audit
 from app.auth import admins
-from app.auth.admin_access import VIEWER, Admin, Owner
-from app.auth.routes.body import Body, read
-from app.auth.routes.mounted import answer
+from app.auth.accounts import EmailInvalid
+from app.auth.admin_access import VIEWER, Owner
+from app.auth.admins import AdminExists, LastOwner, Role
+from app.auth.passwords import PasswordRefused
 from app.control_plane.named import NotThere, identifier
+from app.control_plane.server import ServerDep
+from app.http.fixed_bodies import Body, JsonBody
+from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
 
-router = APIRouter()
+router = FixedRouter(tags=["admins"])
 
 
 class AdminBody(Body):
@@ -19,70 +23,76 @@ class AdminBody(Body):
 
     email: str
     password: str
-    role: Literal["owner", "editor", "viewer"]
+    role: Role
 
 
 class AdminRoleBody(Body):
     """What changes of an admin."""
 
-    role: Literal["owner", "editor", "viewer"] | None = None
+    role: Role | None = None
     disabled: bool | None = None
 
 
-_ADMINS = "SELECT id, email, role, created_at, disabled_at FROM rowgate.admins"
+class NewAdmin(Declared):
+    """An admin who was made."""
+
+    id: str
+    email: str
+    role: Role
 
 
-@router.get("/admins", dependencies=[VIEWER])
-async def list_admins(request: Request) -> Response:
+class ChangedAdmin(NewAdmin):
+    """An admin who was changed."""
+
+    disabled_at: datetime | None
+
+
+class AdminAnswer(ChangedAdmin):
+    """An admin."""
+
+    created_at: datetime
+
+
+@router.get("/admins", dependencies=[VIEWER], response_model=list[AdminAnswer])
+async def list_admins(server: ServerDep) -> Response:
     """List admins."""
-    async with request.app.state.pool.lease() as connection:
-        return answer([dict(row) for row in await connection.fetch(f"{_ADMINS} ORDER BY email")])
+    async with server.pool.lease() as connection:
+        return answer(await admins.all_admins(connection))
 
 
-@router.post("/admins", status_code=201)
-async def create_admin(request: Request, admin: Owner) -> Response:
-    """Make an admin."""
-    body = await read(request, AdminBody)
-    state = request.app.state
-    async with state.pool.lease() as connection, connection.transaction():
-        admin_id = await admins.create_admin(
-            connection, state.passwords, body.email, body.password, body.role, actor=admin.actor
-        )
-    return answer({"id": admin_id, "email": body.email, "role": body.role}, 201)
-
-
-@router.patch("/admins/{admin_id}")
-async def change_admin(request: Request, admin: Owner, admin_id: str) -> Response:
-    """Change an admin's role, or disable the account; the last owner stays one."""
-    body = await read(request, AdminRoleBody)
-    return await _change_admin(
-        request,
-        admin,
-        admin_id,
-        "admin.change",
-        "UPDATE rowgate.admins SET role = coalesce($2, role), disabled_at = CASE"
-        " WHEN $3::boolean IS NULL THEN disabled_at WHEN $3 THEN coalesce(disabled_at, now()) END WHERE id = $1",
-        (body.role, body.disabled),
-    )
-
-
-async def _change_admin(
-    request: Request, admin: Admin, admin_id: str, action: str, sql: str, parameters: tuple[Any, ...]
+@router.post("/admins", status_code=201, response_model=NewAdmin)
+@refuses(AdminExists, EmailInvalid, PasswordRefused)
+async def create_admin(
+    server: ServerDep, admin: Owner, body: Annotated[AdminBody, Depends(JsonBody(AdminBody))]
 ) -> Response:
+    """Make an admin."""
+    async with server.pool.lease() as connection, connection.transaction():
+        admin_id = await admins.create_admin(
+            connection, server.auth.passwords, body.email, body.password, body.role, actor=admin.actor
+        )
+    return answer(NewAdmin(id=admin_id, email=body.email, role=body.role), 201)
+
+
+@router.patch("/admins/{admin_id}", response_model=ChangedAdmin)
+@refuses(NotThere, LastOwner)
+async def change_admin(
+    server: ServerDep, admin: Owner, admin_id: str, body: Annotated[AdminRoleBody, Depends(JsonBody(AdminRoleBody))]
+) -> Response:
+    """Change an admin's role, or disable the account; the last owner stays one."""
     found = identifier(admin_id, "admin")
-    async with request.app.state.pool.lease() as connection, connection.transaction():
-        await connection.execute("LOCK TABLE rowgate.admins IN SHARE ROW EXCLUSIVE MODE")
-        row = await connection.fetchrow(f"{sql} RETURNING id, email, role, disabled_at", found, *parameters)
-        if row is None:
-            raise NotThere("admin")
-        await admins.keep_an_owner(connection)
-        detail = {"role": row["role"], "disabled": row["disabled_at"] is not None}
-        await audit(connection, admin.actor, action, row["email"], detail)
-    return answer(dict(row))
+    async with server.pool.lease() as connection, connection.transaction():
+        row = await admins.change_admin(connection, found, body.role, body.disabled, actor=admin.actor)
+    if row is None:
+        raise NotThere("admin")
+    return answer(row)
 
 
 @router.delete("/admins/{admin_id}", status_code=204)
-async def delete_admin(request: Request, admin: Owner, admin_id: str) -> Response:
+@refuses(NotThere, LastOwner)
+async def delete_admin(server: ServerDep, admin: Owner, admin_id: str) -> Response:
     """Delete an admin; the last owner stays."""
-    await _change_admin(request, admin, admin_id, "admin.delete", "DELETE FROM rowgate.admins WHERE id = $1", ())
+    found = identifier(admin_id, "admin")
+    async with server.pool.lease() as connection, connection.transaction():
+        if not await admins.delete_admin(connection, found, actor=admin.actor):
+            raise NotThere("admin")
     return Response(status_code=204)

@@ -1,22 +1,23 @@
 """API keys."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import Field
 
-from app.audit.writing import audit
-from app.auth.admin_access import VIEWER, Editor, hold_rank
-from app.auth.api_keys import KeyGrant, create_key
-from app.auth.routes.body import Body, BodyInvalid, read
-from app.auth.routes.mounted import answer
-from app.control_plane.named import NotThere, known_roles
+from app.auth.admin_access import VIEWER, AdminRoleMissing, Editor, hold_rank
+from app.auth.admins import Role
+from app.auth.api_keys import KeyExists, KeyGrant, all_keys, create_key, key_named, key_that_holds, revoke_key
+from app.control_plane.named import NotThere, RolesUnknown, known_roles
+from app.control_plane.server import ServerDep
 from app.definitions.column_types import read_moment
 from app.definitions.wrong import Wrong
 from app.errors import FieldError
+from app.http.fixed_bodies import Body, JsonBody
+from app.http.fixed_routes import Declared, FixedRouter, InputInvalid, answer, refuses
 
-router = APIRouter()
+router = FixedRouter(tags=["api keys"])
 
 
 class KeyBody(Body):
@@ -24,42 +25,62 @@ class KeyBody(Body):
 
     name: str = Field(min_length=1, max_length=100)
     roles: list[str] = Field(default_factory=list, max_length=100)
-    admin_role: Literal["owner", "editor", "viewer"] | None = None
+    admin_role: Role | None = None
     expires_at: str | None = None
 
 
-_KEYS = "SELECT id, name, roles, admin_role, created_at, expires_at, revoked_at FROM rowgate.api_keys"
+class KeyFacts(Declared):
+    """What is known of an API key."""
+
+    id: str
+    name: str
+    roles: list[str]
+    admin_role: Role | None
+    created_at: datetime
+    expires_at: datetime | None
 
 
-@router.get("/api-keys", dependencies=[VIEWER])
-async def list_keys(request: Request) -> Response:
+class KeyAnswer(KeyFacts):
+    """What is known of an API key, and whether it was revoked."""
+
+    revoked_at: datetime | None
+
+
+class NewKeyAnswer(KeyFacts):
+    """A new API key, which is shown this once."""
+
+    key: str
+
+
+@router.get("/api-keys", dependencies=[VIEWER], response_model=list[KeyAnswer])
+async def list_keys(server: ServerDep) -> Response:
     """List API keys; the keys themselves are nowhere to be had."""
-    async with request.app.state.pool.lease() as connection:
-        return answer([dict(row) for row in await connection.fetch(f"{_KEYS} ORDER BY name")])
+    async with server.pool.lease() as connection:
+        return answer(await all_keys(connection))
 
 
-@router.get("/api-keys/{name}", dependencies=[VIEWER])
-async def get_key(request: Request, name: str) -> Response:
+@router.get("/api-keys/{name}", dependencies=[VIEWER], response_model=KeyAnswer)
+@refuses(NotThere)
+async def get_key(server: ServerDep, name: str) -> Response:
     """Give what is known of a key that holds, or of the last one of this name."""
-    async with request.app.state.pool.lease() as connection:
-        row = await connection.fetchrow(
-            f"{_KEYS} WHERE name = $1 ORDER BY revoked_at DESC NULLS FIRST, id DESC LIMIT 1", name
-        )
-    if row is None:
+    async with server.pool.lease() as connection:
+        found = await key_named(connection, name)
+    if found is None:
         raise NotThere("key")
-    return answer(dict(row))
+    return answer(found)
 
 
-@router.post("/api-keys", status_code=201)
-async def post_key(request: Request, admin: Editor) -> Response:
+@router.post("/api-keys", status_code=201, response_model=NewKeyAnswer)
+@refuses(KeyExists, RolesUnknown)
+async def post_key(
+    request: Request, server: ServerDep, admin: Editor, body: Annotated[KeyBody, Depends(JsonBody(KeyBody))]
+) -> Response:
     """Make an API key, and show it this once; nobody makes one that may do more than they may."""
-    body = await read(request, KeyBody)
-    roles = known_roles(request, body.roles)
-    await hold_rank(request, admin, body.admin_role, "A key can't have a higher role than yours.")
+    roles = known_roles(server, body.roles)
+    await hold_rank(request, server.pool, admin, body.admin_role, "A key can't have a higher role than yours.")
     grant = KeyGrant(body.name, tuple(roles), body.admin_role, _moment(body.expires_at))
-    state = request.app.state
-    async with state.pool.lease() as connection, connection.transaction():
-        key, row = await create_key(connection, state.auth.keys, grant, actor=admin.actor)
+    async with server.pool.lease() as connection, connection.transaction():
+        key, row = await create_key(connection, server.auth.keys, grant, actor=admin.actor)
     return answer({**row, "key": key}, 201)
 
 
@@ -70,28 +91,21 @@ def _moment(text: str | None) -> datetime | None:
         found: datetime = read_moment(text)
     except Wrong as wrong:
         error = FieldError(("body", "expires_at"), "input.type", wrong.errors[0].message)
-        raise BodyInvalid("The body is not what is wanted here.", errors=[error]) from None
+        raise InputInvalid("The body is not what is wanted here.", errors=[error]) from None
     return found
 
 
 @router.delete("/api-keys/{name}", status_code=204)
-async def revoke_key(request: Request, admin: Editor, name: str) -> Response:
+@refuses(NotThere, AdminRoleMissing)
+async def delete_key(request: Request, server: ServerDep, admin: Editor, name: str) -> Response:
     """Revoke an API key; it ends with this. Nobody revokes one that may do more than they may."""
-    pool = request.app.state.pool
-    async with pool.lease() as connection:
-        held = await connection.fetchrow(
-            "SELECT id, admin_role FROM rowgate.api_keys WHERE name = $1 AND revoked_at IS NULL", name
-        )
+    async with server.pool.lease() as connection:
+        held = await key_that_holds(connection, name)
     if held is None:
         raise NotThere("key")
-    await hold_rank(request, admin, held["admin_role"], "This key has a higher role than yours.")
-    async with pool.lease() as connection, connection.transaction():
+    await hold_rank(request, server.pool, admin, held["admin_role"], "This key has a higher role than yours.")
+    async with server.pool.lease() as connection, connection.transaction():
         # By its id, whose role never changes: another key may have come to have this name.
-        found = await connection.fetchval(
-            "UPDATE rowgate.api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id",
-            held["id"],
-        )
-        if found is None:
+        if not await revoke_key(connection, held["id"], name, actor=admin.actor):
             raise NotThere("key")
-        await audit(connection, admin.actor, "api_key.revoke", name)
     return Response(status_code=204)

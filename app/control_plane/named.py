@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
-from fastapi import Request
-
+from app.control_plane.server import Server
 from app.definitions.column_types import read_uuid
 from app.definitions.project import Project
 from app.definitions.wrong import Wrong
@@ -37,9 +36,9 @@ def identifier(text: str, what: str) -> str:
         raise NotThere(what) from None
 
 
-def known_roles(request: Request, roles: Iterable[str]) -> list[str]:
+def known_roles(server: Server, roles: Iterable[str]) -> list[str]:
     """Give the roles, each once; raises RolesUnknown."""
-    return check_roles(request.app.state.live.runtime.project, roles)
+    return check_roles(server.live.runtime.project, roles)
 
 
 def check_roles(project: Project, roles: Iterable[str]) -> list[str]:

@@ -1,56 +1,68 @@
 """Calls that wait for their delivery, and those that were given up, as admins see them."""
 
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Response
 
 from app.audit.writing import audit
 from app.auth.admin_access import VIEWER, Editor
-from app.auth.routes.mounted import answer
 from app.control_plane.named import NotThere, identifier
-from app.outward.outbox import SHOWN
+from app.control_plane.server import Server, ServerDep
+from app.database.connection import Connection
+from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
+from app.outward.outbox import drop, listed, retry
 
-router = APIRouter()
+router = FixedRouter(tags=["outbox"])
 
 
-@router.get("/outbox", dependencies=[VIEWER])
+class CallAnswer(Declared):
+    """A call that waits for its delivery, or was given up; what it carries is nowhere to be had."""
+
+    id: str
+    created_at: datetime
+    step: str
+    method: str
+    host: str
+    attempts: int
+    next_at: datetime
+    last_error: str | None
+    dead_at: datetime | None
+
+
+@router.get("/outbox", dependencies=[VIEWER], response_model=list[CallAnswer])
 async def list_outbox(
-    request: Request,
+    server: ServerDep,
     state: Literal["waiting", "dead"] = "waiting",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """List calls that wait, or that are dead, the oldest first; what they carry is nowhere to be had."""
-    async with request.app.state.pool.lease() as connection:
-        rows = await connection.fetch(
-            f"SELECT {SHOWN} FROM rowgate.outbox WHERE (dead_at IS NOT NULL) = $1 ORDER BY created_at, id LIMIT $2",
-            state == "dead",
-            limit,
-        )
-    return answer([dict(row) for row in rows])
+    async with server.pool.lease() as connection:
+        return answer(await listed(connection, dead=state == "dead", limit=limit))
 
 
 @router.post("/outbox/{call_id}/retry", status_code=204)
-async def retry(request: Request, admin: Editor, call_id: str) -> Response:
+@refuses(NotThere)
+async def retry_call(server: ServerDep, admin: Editor, call_id: str) -> Response:
     """Try a call again from the beginning, now."""
-    await _act(
-        request, admin.actor, call_id, "outbox.retry",
-        "UPDATE rowgate.outbox SET attempts = 0, next_at = now(), dead_at = NULL WHERE id = $1 RETURNING step",
-    )  # fmt: skip
-    return Response(status_code=204)
+    return await _act(server, admin.actor, call_id, "outbox.retry", retry)
 
 
 @router.delete("/outbox/{call_id}", status_code=204)
-async def drop(request: Request, admin: Editor, call_id: str) -> Response:
+@refuses(NotThere)
+async def delete_call(server: ServerDep, admin: Editor, call_id: str) -> Response:
     """Give a call up for good."""
-    sql = "DELETE FROM rowgate.outbox WHERE id = $1 RETURNING step"
-    await _act(request, admin.actor, call_id, "outbox.delete", sql)
-    return Response(status_code=204)
+    return await _act(server, admin.actor, call_id, "outbox.delete", drop)
 
 
-async def _act(request: Request, actor: str, call_id: str, action: str, sql: str) -> None:
+async def _act(
+    server: Server, actor: str, call_id: str, action: str, act: Callable[[Connection, str], Awaitable[str | None]]
+) -> Response:
     found = identifier(call_id, "call")
-    async with request.app.state.pool.lease() as connection, connection.transaction():
-        step = await connection.fetchval(sql, found)
+    async with server.pool.lease() as connection, connection.transaction():
+        step = await act(connection, found)
         if step is None:
             raise NotThere("call")
         await audit(connection, actor, action, found, {"step": step})
+    return Response(status_code=204)

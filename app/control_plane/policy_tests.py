@@ -1,39 +1,156 @@
 """Policy tests and the isolation proof over HTTP: of a document, or of what is live, with the report."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Response
 
 from app.auth.admin_access import VIEWER
-from app.auth.routes.mounted import answer
-from app.control_plane.document import active, parsed, read_document
-from app.definitions.project import Project
+from app.control_plane.document import SaidBackendOrNone, active, parsed
+from app.control_plane.server import Server, ServerDep
+from app.definitions.project import DefinitionInvalid, Project
+from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
 from app.isolation import report as isolation_report
-from app.isolation.callers import asked_for
+from app.isolation.callers import BadProof, asked_for
 from app.isolation.prove import prove
 from app.policy_tests.report import shown
+from app.policy_tests.scratch import TablesNotMade
 
-router = APIRouter()
-Said = Annotated[list[str], Query()]
+router = FixedRouter(tags=["tests"])
+Said = Annotated[Sequence[str], Query()]
 
 
-@router.post("/test", dependencies=[VIEWER])
-async def test(request: Request) -> Response:
+class FailureAnswer(Declared):
+    """One thing that came otherwise than expected."""
+
+    place: str
+    expected: str
+    came: str
+
+
+class ResultAnswer(Declared):
+    """What came of one test, and the stage or step that decided it."""
+
+    name: str
+    place: str
+    passed: bool
+    status: int | None
+    code: str | None
+    failures: list[FailureAnswer]
+    decided: dict[str, Any] | None
+    let_by: list[dict[str, Any]]
+    milliseconds: float
+
+
+class UntriedPair(Declared):
+    """What is served, and a caller as whom no test asks for it."""
+
+    kind: str
+    name: str
+    action: str | None
+    path: str
+    caller: str
+
+
+class CoverageAnswer(Declared):
+    """How many pairs of what is served and who may ask there are, and those that no test tries."""
+
+    of: int
+    tried: int
+    untried: list[UntriedPair]
+
+
+class ReportAnswer(Declared):
+    """What came of the tests."""
+
+    passed: int
+    failed: int
+    milliseconds: float
+    tests: list[ResultAnswer]
+    coverage: CoverageAnswer
+
+
+class ServedPart(Declared):
+    """An endpoint, or an action of a view."""
+
+    where: str
+    action: str | None
+
+
+class LeakAnswer(ServedPart):
+    """A way by which one person comes to another's rows."""
+
+    kind: str
+    reached: Any
+    caller: str
+    other: str | None
+    columns: dict[str, Any]
+    request: dict[str, Any]
+    status: int
+    let_by: list[Any]
+    decided: Any
+    requests: int
+
+
+class UnreachedPart(ServedPart):
+    """What a person's own request did not come through to."""
+
+    caller: str
+    why: Any
+
+
+class UntriedPart(ServedPart):
+    """What was not tried."""
+
+    why: Any
+
+
+class MissingTable(Declared):
+    """A table for which no rows could be made."""
+
+    table: str
+    why: Any
+
+
+class ProofAnswer(Declared):
+    """What came of the isolation proof."""
+
+    leaks: list[LeakAnswer]
+    tried: list[ServedPart]
+    requests: int
+    unreached: list[UnreachedPart]
+    untried: list[UntriedPart]
+    cut: list[ServedPart]
+    missing: list[MissingTable]
+    public: list[str]
+    milliseconds: float
+
+
+@router.post("/test", dependencies=[VIEWER], response_model=ReportAnswer)
+@refuses(DefinitionInvalid, TablesNotMade)
+async def test(server: ServerDep, document: SaidBackendOrNone) -> Response:
     """Run the tests of a document, or without one those that are live; nothing of it lasts, and no live row is seen."""
-    return answer(shown(await request.app.state.tests.run(await _project(request))))
+    return answer(shown(await server.tests.run(await _project(server, document))))
 
 
-@router.post("/test/isolation", dependencies=[VIEWER])
-async def isolation(request: Request, role: Said = [], user: Said = [], shared: Said = []) -> Response:  # noqa: B006 - FastAPI copies it
+@router.post("/test/isolation", dependencies=[VIEWER], response_model=ProofAnswer)
+@refuses(DefinitionInvalid, TablesNotMade, BadProof)
+async def isolation(
+    server: ServerDep,
+    document: SaidBackendOrNone,
+    role: Said = (),
+    user: Said = (),
+    shared: Said = (),
+) -> Response:
     """Prove that one person's rows are out of another's reach; nothing of it lasts, and no live row is seen."""
-    project = await _project(request)
+    project = await _project(server, document)
     asked = asked_for(project, roles=role, columns=user, shared=shared)
-    proof = await request.app.state.tests.alone(lambda url: prove(url, project, asked))
+    proof = await server.tests.alone(lambda url: prove(url, project, asked))
     return answer(isolation_report.shown(proof))
 
 
-async def _project(request: Request) -> Project:
-    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
-        _, stored = await active(request)
+async def _project(server: Server, document: Any) -> Project:
+    if document is None:
+        _, stored = await active(server)
         return stored.whole()
-    return parsed(await read_document(request))
+    return parsed(document)

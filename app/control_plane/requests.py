@@ -1,14 +1,17 @@
 """Recent requests, for the admin who is asked why."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import Any, ClassVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Response
+from pydantic import Field
 
 from app.auth.admin_access import VIEWER
-from app.auth.routes.mounted import answer
+from app.control_plane.server import ServerDep
 from app.errors import RowgateError
+from app.http.fixed_routes import Declared, FixedRouter, ProblemField, answer, refuses
 
-router = APIRouter()
+router = FixedRouter(tags=["seeing"])
 
 
 class RequestForgotten(RowgateError):
@@ -18,16 +21,43 @@ class RequestForgotten(RowgateError):
     code: ClassVar[str] = "requests.not_found"
 
 
-@router.get("/requests", dependencies=[VIEWER])
-async def list_requests(request: Request) -> Response:
+class SeenCaller(Declared):
+    """Who called."""
+
+    kind: str
+    id: str | None
+    roles: list[str]
+
+
+class SeenRequest(Declared):
+    """A request as it is remembered; of one that was refused why, and of one that a step refused which."""
+
+    request_id: str
+    at: datetime
+    method: str
+    path: str
+    query: dict[str, Any]
+    status: int
+    caller: SeenCaller | None
+    code: str = ""
+    detail: str = ""
+    errors: list[ProblemField] = Field(default_factory=list)
+    stage: str = ""
+    step: dict[str, Any] = Field(default_factory=dict)
+    steps_before: list[dict[str, Any]] = Field(default_factory=list)
+
+
+@router.get("/requests", dependencies=[VIEWER], response_model=list[SeenRequest])
+async def list_requests(server: ServerDep) -> Response:
     """List recent requests, the newest first: every refusal, and a sample of the others."""
-    return answer(request.app.state.recent.listed())
+    return answer(server.recent.listed())
 
 
-@router.get("/requests/{request_id}", dependencies=[VIEWER])
-async def get_request(request: Request, request_id: str) -> Response:
+@router.get("/requests/{request_id}", dependencies=[VIEWER], response_model=SeenRequest)
+@refuses(RequestForgotten)
+async def get_request(server: ServerDep, request_id: str) -> Response:
     """Give one request by its X-Request-Id."""
-    found = request.app.state.recent.find(request_id)
+    found = server.recent.find(request_id)
     if found is None:
         hint = "Simulate it: POST /admin/v1/simulate."
         raise RequestForgotten("No request of this id is remembered by this process.", hint=hint)

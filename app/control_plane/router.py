@@ -1,6 +1,10 @@
-"""All routes of /admin/v1."""
+"""All routes of /admin/v1, and the document of them."""
 
-from fastapi import APIRouter
+from functools import cache
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
 
 from app.auth.route_limits import RouteLimits
 from app.control_plane import (
@@ -8,6 +12,7 @@ from app.control_plane import (
     admins,
     api_keys,
     document,
+    history,
     outbox,
     policy_tests,
     requests,
@@ -18,15 +23,39 @@ from app.control_plane import (
 )
 from app.control_plane.definitions import definitions_router
 from app.control_plane.sign_in import sign_in_router
+from app.data_plane.described.routes import docs_page
+from app.http.fixed_routes import FixedRouter, ProblemDocument, answer, described
+
+PREFIX = "/admin/v1"
+about = FixedRouter(tags=["about"])
+
+
+@about.get("/openapi.json", response_model=dict[str, Any])
+async def admin_openapi() -> Response:
+    """Give the OpenAPI document of the admin API, which holds nothing of what is defined."""
+    return answer(admin_document())
+
+
+@about.get("/docs", response_class=HTMLResponse)
+async def admin_docs() -> HTMLResponse:
+    """Show the document of the admin API in Swagger's page."""
+    return docs_page(f"{PREFIX}/openapi.json", "Rowgate for admins")
+
+
+@cache
+def admin_document() -> dict[str, Any]:
+    """Make the OpenAPI document of the admin API."""
+    return described(
+        admin_router(RouteLimits()).routes, problems=(ProblemDocument,), title="Rowgate for admins", version="1"
+    )
 
 
 def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
-    router = APIRouter(prefix="/admin/v1", include_in_schema=False)
-    parts = (
-        users, api_keys, admins, secrets, outbox, simulate, shadow, policy_tests, requests, access, document,
+    router = APIRouter(prefix=PREFIX)
+    modules = (
+        users, api_keys, admins, secrets, outbox, simulate, shadow, policy_tests, requests, access, document, history,
     )  # fmt: skip
-    for part in (sign_in_router(limits), *(module.router for module in parts)):
+    for part in (sign_in_router(limits), *(module.router for module in modules), definitions_router(), about):
         router.include_router(part)
-    router.include_router(definitions_router())
     return router

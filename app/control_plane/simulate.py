@@ -2,20 +2,21 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Depends, Response
 from pydantic import Field
 
 from app.auth.admin_access import Editor
 from app.auth.identity import ANONYMOUS, Identity
-from app.auth.routes.body import Body, checked, read_json
-from app.auth.routes.mounted import answer
-from app.changes.apply import apply_project
+from app.auth.managed_users import id_of
+from app.changes.apply import CHANGE_REFUSALS, apply_project
 from app.compiler.compile import compile_project
+from app.compiler.runtime import Runtime
 from app.control_plane.document import LIMIT, parsed
-from app.control_plane.named import NotThere, identifier, known_roles
+from app.control_plane.named import NotThere, RolesUnknown, identifier, known_roles
+from app.control_plane.server import Server, ServerDep
 from app.data_plane.asgi import answered
 from app.data_plane.made_request import made_request
 from app.data_plane.run import Plane
@@ -25,12 +26,13 @@ from app.errors import RowgateError
 from app.expressions.conversion import to_type
 from app.expressions.operations import EvaluationError
 from app.expressions.types import Record
+from app.http.fixed_bodies import Body, JsonBody
+from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
 from app.http.json_body import json_or_text, plain_numbers
 
-router = APIRouter()
+router = FixedRouter(tags=["seeing"])
 _PREFIXES = ("/api/", "/rest/v1/", "/functions/v1/")
 _NOBODYS = "00000000-0000-0000-0000-000000000000"
-_USER = "SELECT id::text AS id FROM data.users WHERE lower(email) = lower($1)"
 
 
 class SimulationInvalid(RowgateError):
@@ -61,17 +63,28 @@ class Simulation(Body):
     draft: Any = None
 
 
-@router.post("/simulate")
-async def simulate(request: Request, _admin: Editor) -> Response:
+class SimulationAnswer(Declared):
+    """What came of a simulated request, and the trace of each stage and step."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+    trace: list[dict[str, Any]]
+
+
+@router.post("/simulate", response_model=SimulationAnswer)
+@refuses(SimulationInvalid, NotThere, RolesUnknown, *CHANGE_REFUSALS)
+async def simulate(
+    server: ServerDep, _admin: Editor, said: Annotated[Simulation, Depends(JsonBody(Simulation, LIMIT))]
+) -> Response:
     """Run a request as anyone; the answer has its status and body, and the trace of each stage and step."""
-    said = checked(await read_json(request, LIMIT), Simulation)
     if not said.path.startswith(_PREFIXES) or "?" in said.path:
         raise SimulationInvalid("The path begins with /api/, /rest/v1/ or /functions/v1/, and has no query in it.")
-    identity, pretended = await _caller(request, said.as_)
-    draft, ddl = (None, ()) if said.draft is None else await _draft(request, said.draft)
+    identity, pretended = await _caller(server, said.as_)
+    draft, ddl = (None, ()) if said.draft is None else await _draft(server, said.draft)
     query = said.query if isinstance(said.query, str) else urlencode(said.query, doseq=True)
     made = made_request(said.method, said.path, query, said.headers, said.body)
-    plane: Plane = request.app.state.plane
+    plane = server.plane
     services = replace(plane.services, limiter=LookingLimiter(plane.services.limiter))
     rehearsed = Plane(plane.live, plane.auth, plane.pool, services)
     rehearsal = Rehearsal(rehearsed, made, identity, draft=draft, ddl=ddl, pretended=pretended)
@@ -85,7 +98,7 @@ async def simulate(request: Request, _admin: Editor) -> Response:
     })  # fmt: skip
 
 
-async def _caller(request: Request, said: str | Pretended) -> tuple[Identity, bool]:
+async def _caller(server: Server, said: str | Pretended) -> tuple[Identity, bool]:
     """Give who the request is run as, and whether it is somebody made up; raises NotThere."""
     if isinstance(said, str):
         if said == "anonymous":
@@ -95,26 +108,25 @@ async def _caller(request: Request, said: str | Pretended) -> tuple[Identity, bo
     made_up = said.roles is not None or said.columns is not None
     if len(named) + made_up != 1:
         raise SimulationInvalid("Say who by one of: anonymous, user, email, or roles and columns.")
-    return (_made_up(request, said), True) if made_up else (await _user(request, said), False)
+    return (_made_up(server, said), True) if made_up else (await _user(server, said), False)
 
 
-async def _user(request: Request, said: Pretended) -> Identity:
+async def _user(server: Server, said: Pretended) -> Identity:
     id_ = None
     if said.email is not None:
-        async with request.app.state.pool.lease() as connection:
-            id_ = await connection.fetchval(_USER, said.email)
+        async with server.pool.lease() as connection:
+            id_ = await id_of(connection, said.email)
     elif said.user is not None:
         id_ = identifier(said.user, "user")
-    state = None if id_ is None else await request.app.state.auth.users.reload(id_)
+    state = None if id_ is None else await server.auth.users.reload(id_)
     if state is None:
         raise NotThere("user")
-    found: Identity = state.anyone
-    return found
+    return state.anyone
 
 
-def _made_up(request: Request, said: Pretended) -> Identity:
-    roles = known_roles(request, said.roles or [])
-    record = Record("auth.user", request.app.state.live.runtime.schema.tables["users"].record.fields)
+def _made_up(server: Server, said: Pretended) -> Identity:
+    roles = known_roles(server, said.roles or [])
+    record = Record("auth.user", server.live.runtime.schema.tables["users"].record.fields)
     given = {"id": _NOBODYS, **(said.columns or {})}
     if unknown := sorted(set(given) - set(record.fields)):
         raise SimulationInvalid(f"A user has no such columns: {', '.join(unknown)}.")
@@ -126,12 +138,12 @@ def _made_up(request: Request, said: Pretended) -> Identity:
     return Identity("user", str(columns["id"]), roles=frozenset(roles), columns=columns, version=0, env=env)
 
 
-async def _draft(request: Request, document: Any) -> tuple[Any, tuple[str, ...]]:
+async def _draft(server: Server, document: Any) -> tuple[Runtime, tuple[str, ...]]:
     """Compile a draft, and give the DDL that its tables need; raises DefinitionInvalid with every finding."""
     project = parsed(plain_numbers(document))
-    live = request.app.state.live.runtime
+    live = server.live.runtime
     runtime, findings = await asyncio.to_thread(compile_project, project, live.revision)
     if runtime is None:
         raise DefinitionInvalid(findings)
-    plan = await apply_project(request.app.state.engine, project, author="simulate", dry_run=True)
+    plan = await apply_project(server.engine, project, author="simulate", dry_run=True)
     return runtime, plan.sql

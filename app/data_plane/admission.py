@@ -5,6 +5,7 @@ from typing import ClassVar
 from app.auth.identity import Identity
 from app.compiler.runtime import AccessLevel
 from app.errors import RowgateError
+from app.http.challenge import challenge
 
 
 class SignInRequired(RowgateError):
@@ -15,8 +16,7 @@ class SignInRequired(RowgateError):
 
     def __init__(self) -> None:
         """Add the challenge of RFC 6750."""
-        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate"'}
-        super().__init__("Sign in first.", hint="Send an access token as a bearer.", headers=challenge)
+        super().__init__("Sign in first.", hint="Send an access token as a bearer.", headers=challenge())
 
 
 class RoleMissing(RowgateError):
@@ -27,8 +27,7 @@ class RoleMissing(RowgateError):
 
     def __init__(self) -> None:
         """Name no role: which there are is the admins' business."""
-        challenge = {"WWW-Authenticate": 'Bearer realm="rowgate", error="insufficient_scope"'}
-        super().__init__("Your account may not do this.", headers=challenge)
+        super().__init__("Your account may not do this.", headers=challenge("insufficient_scope"))
 
 
 def admit(access: AccessLevel, identity: Identity) -> None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from app.auth.identity import Identity
 from app.data_plane.request import Request
 from app.data_plane.targets import Target, ViewTarget
+from app.database.connection import Connection
 from app.errors import RowgateError
 from app.secrets.rotation import answer_name
 from app.secrets.sealing import Sealed
@@ -115,7 +116,7 @@ async def keep_answer(once: Once, call: Call, answer: Answer) -> None:
     """Keep the answer with the transaction that made it."""
     sealed = call.outward.key.seal(_written(answer), answer_name(once.id))
 
-    async def keep(connection: Any) -> Any:
+    async def keep(connection: Connection) -> Any:
         kept = await connection.fetchval(
             _KEEP, once.id, once.fingerprint, sealed.key_id, sealed.nonce, sealed.ciphertext
         )
@@ -127,7 +128,7 @@ async def keep_answer(once: Once, call: Call, answer: Answer) -> None:
         raise StillRunning
 
 
-async def _first(connection: Any, once: Once) -> Any:
+async def _first(connection: Connection, once: Once) -> Any:
     # Two statements: what the one before committed is seen only by a statement that begins once the lock is held.
     if not await connection.fetchval(_LOCK, once.lock):
         raise StillRunning

@@ -96,6 +96,10 @@ class LockTimeout(RowgateError):
     code: ClassVar[str] = "db.locked"
 
 
+# What a request that writes rows may be refused with, by the rules of their tables and by who else writes them.
+WRITE_REFUSALS = (UniqueViolated, ReferenceViolated, CheckViolated, NullViolated, OutOfRange, LockTimeout)
+
+
 class StatementTimeout(RowgateError):
     """A statement ran longer than it may."""
 

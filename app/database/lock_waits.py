@@ -45,7 +45,7 @@ class PatientTransaction(Transaction):  # type: ignore[misc]  # asyncpg has no t
             await self._connection.execute(WAIT_FOR_ROWS)
 
 
-class Connection(asyncpg.Connection):  # type: ignore[misc]  # nor here
+class RowWaitingConnection(asyncpg.Connection):  # type: ignore[misc]  # nor here
     """A connection that begins such transactions, and knows whether its borrower has begun one."""
 
     waits_for_rows = False

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 
-from app.database.lock_waits import READERS_WAIT, Connection, TablesChanging
+from app.database.lock_waits import READERS_WAIT, RowWaitingConnection, TablesChanging
 from app.database.wire_values import (
     decode_date,
     decode_decimal,
@@ -94,7 +94,7 @@ async def connect(url: str) -> Any:
             connection = await asyncpg.connect(
                 url,
                 timeout=CONNECT_SECONDS,
-                connection_class=Connection,
+                connection_class=RowWaitingConnection,
                 server_settings={
                     "application_name": "rowgate",
                     "TimeZone": "UTC",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.database.connection import Connection
 from app.outward.calls import OutwardCall
 from app.secrets.rotation import letter_name
 from app.secrets.sealing import Sealed, SealingKey
@@ -54,7 +55,7 @@ class Letter:
     sign: str | None = field(default=None, repr=False)
 
 
-async def add(connection: Any, key: SealingKey, step: str, letter: Letter) -> None:
+async def add(connection: Connection, key: SealingKey, step: str, letter: Letter) -> None:
     """Keep a call until the transaction has committed; raises Denied or SecretAstray for one that could never go."""
     target = letter.call.target()
     letter_id = str(uuid.uuid4())
@@ -64,7 +65,7 @@ async def add(connection: Any, key: SealingKey, step: str, letter: Letter) -> No
     )
 
 
-async def claim(connection: Any, most: int, lease: float = LEASE_SECONDS) -> list[Claimed]:
+async def claim(connection: Connection, most: int, lease: float = LEASE_SECONDS) -> list[Claimed]:
     """Take calls that are due, each for one sender only."""
     rows = await connection.fetch(_CLAIM, lease, most)
     return [Claimed(row["id"], row["attempts"], Sealed.of(row)) for row in rows]
@@ -85,17 +86,17 @@ def opened(claimed: Claimed, key: SealingKey, allow: Sequence[str]) -> Letter:
     return Letter(call, said["sign"])
 
 
-async def delivered(connection: Any, claimed: Claimed) -> None:
+async def delivered(connection: Connection, claimed: Claimed) -> None:
     """Forget a call that was taken."""
     await connection.execute("DELETE FROM rowgate.outbox WHERE id = $1", claimed.id)
 
 
-async def failed(connection: Any, claimed: Claimed, error: str, wait: float) -> None:
+async def failed(connection: Connection, claimed: Claimed, error: str, wait: float) -> None:
     """Try again after so many seconds; after the last attempt the call is dead, and stays for the admin to see."""
     await connection.execute(_FAILED, claimed.id, claimed.attempts, wait, error, MOST_ATTEMPTS)
 
 
-async def postponed(connection: Any, claimed: Claimed, wait: float) -> None:
+async def postponed(connection: Connection, claimed: Claimed, wait: float) -> None:
     """Give a call back that wasn't tried."""
     await connection.execute(_POSTPONED, claimed.id, claimed.attempts, wait)
 
@@ -111,3 +112,27 @@ def _written(letter: Letter) -> bytes:
         "bound": call.bound,
         "sign": letter.sign,
     }).encode()  # fmt: skip
+
+
+async def listed(connection: Connection, *, dead: bool, limit: int) -> list[dict[str, Any]]:
+    """List calls that wait, or that were given up, the oldest first."""
+    rows = await connection.fetch(
+        f"SELECT {SHOWN} FROM rowgate.outbox WHERE (dead_at IS NOT NULL) = $1 ORDER BY created_at, id LIMIT $2",
+        dead,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def retry(connection: Connection, call_id: str) -> str | None:
+    """Try a call again from the beginning; gives its step, None where there is no such call."""
+    found: str | None = await connection.fetchval(
+        "UPDATE rowgate.outbox SET attempts = 0, next_at = now(), dead_at = NULL WHERE id = $1 RETURNING step", call_id
+    )
+    return found
+
+
+async def drop(connection: Connection, call_id: str) -> str | None:
+    """Give a call up for good; gives its step, None where there is no such call."""
+    found: str | None = await connection.fetchval("DELETE FROM rowgate.outbox WHERE id = $1 RETURNING step", call_id)
+    return found

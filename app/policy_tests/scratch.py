@@ -11,6 +11,7 @@ import asyncpg
 from app.changes.change import AddPart, Change
 from app.changes.ddl import users_table, written
 from app.changes.table_diff import table_changes
+from app.database.connection import Connection
 from app.database.faults import FAULTS, translated
 from app.database.pool import CLOSE_SECONDS, DatabaseUnavailable, connect
 from app.definitions.project import EMPTY, Project
@@ -49,7 +50,7 @@ _HINTS = {
 class Scratch:
     """One connection with the tables in it; requests take it as they would take one of a pool."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Connection) -> None:
         """Take a connection whose transaction is open."""
         self.connection = connection
         self.broken = False
@@ -58,7 +59,7 @@ class Scratch:
         """Give the connection."""
         return self.connection
 
-    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:  # noqa: ARG002 - one
+    def release(self, connection: Connection, *, reusable: bool = True, heavy: bool = False) -> None:  # noqa: ARG002 - one
         """Take it back; one that was cut off in a statement serves nobody any more."""
         self.broken = self.broken or not reusable
 
@@ -75,7 +76,7 @@ class Scratch:
 @asynccontextmanager
 async def scratch(url: str, sql: str) -> AsyncIterator[Scratch]:
     """Make the tables of `tables_sql` for the length of a block. Raises what the database refuses as a refusal."""
-    connection: Any = await connect(url)
+    connection: Connection = await connect(url)
     try:
         await _make(connection, sql)
         yield Scratch(connection)
@@ -85,7 +86,7 @@ async def scratch(url: str, sql: str) -> AsyncIterator[Scratch]:
         await _close(connection)
 
 
-async def _make(connection: Any, sql: str) -> None:
+async def _make(connection: Connection, sql: str) -> None:
     try:
         await connection.execute(f"BEGIN;\n{sql};\nSAVEPOINT rowgate_test")
     except asyncpg.PostgresError as error:
@@ -96,7 +97,7 @@ async def _make(connection: Any, sql: str) -> None:
         raise TablesNotMade(said, hint=_HINTS.get(error.sqlstate)) from error
 
 
-async def _close(connection: Any) -> None:
+async def _close(connection: Connection) -> None:
     """Close, which undoes everything."""
     try:
         await connection.close(timeout=CLOSE_SECONDS)

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.audit.hash_chain import EVENTS, AuditKey
 from app.audit.writing import append, audit
+from app.database.connection import Connection
 from app.secrets.sealed import bound_name
 from app.secrets.sealing import Sealed, SealingKey, SecretUnreadable
 
@@ -50,7 +51,7 @@ INSERT INTO rowgate.audit_keys (id, key_id, nonce, ciphertext) VALUES ($1, $2, $
 _BEGUN = "SELECT chain FROM rowgate.audit_heads WHERE seq > 0 AND chain = ANY($1)"
 
 
-async def rotate(connection: Any, old_secret: str, new_secret: str) -> int:
+async def rotate(connection: Connection, old_secret: str, new_secret: str) -> int:
     """Give how many were carried over; raises SecretUnreadable where `old` isn't their key, and changes nothing.
 
     The key that the audit log was chained under is kept, sealed by the new one. A row under the new key at the end of
@@ -71,7 +72,7 @@ async def rotate(connection: Any, old_secret: str, new_secret: str) -> int:
     return count
 
 
-async def audit_keys(connection: Any, secret: str) -> dict[str, AuditKey]:
+async def audit_keys(connection: Connection, secret: str) -> dict[str, AuditKey]:
     """Give every key that the audit log can be verified under, by its id; one that can't be opened is left out."""
     sealing, now = SealingKey.of(secret), AuditKey.of(secret)
     keys = {now.id: now}
@@ -81,7 +82,7 @@ async def audit_keys(connection: Any, secret: str) -> dict[str, AuditKey]:
     return keys
 
 
-async def _reseal(connection: Any, kept: _SealedTable, old: SealingKey, new: SealingKey) -> int:
+async def _reseal(connection: Connection, kept: _SealedTable, old: SealingKey, new: SealingKey) -> int:
     rows = await connection.fetch(
         f"SELECT {kept.columns}, key_id, nonce, ciphertext FROM {kept.table} WHERE key_id <> $1 FOR UPDATE", new.id
     )

@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from app.database.connection import Connection, DatabaseRow
 from app.errors import RowgateError
 from app.secrets.sealing import Sealed, SealingKey, SecretUnreadable
 
-SHOWN = "name, hosts, description, version, created_at, updated_at"
+_SHOWN = "name, hosts, description, version, created_at, updated_at"
+_TITLES = f"SELECT {_SHOWN} FROM rowgate.secrets"
 _SEALED = "name, hosts, key_id, nonce, ciphertext"
 _FOREIGN = """
 SELECT (SELECT count(*) FROM rowgate.secrets WHERE key_id <> $1)
@@ -57,7 +59,7 @@ class SecretSaid:
     description: str | None = None
 
 
-async def check_key(connection: Any, key: SealingKey) -> None:
+async def check_key(connection: Connection, key: SealingKey) -> None:
     """Raise SecretsKeyWrong if anything was sealed by another key; nothing is written."""
     foreign = await connection.fetchval(_FOREIGN, key.id)
     if foreign:
@@ -67,12 +69,12 @@ async def check_key(connection: Any, key: SealingKey) -> None:
         )
 
 
-async def create_secret(connection: Any, key: SealingKey, said: SecretSaid) -> Any:
+async def create_secret(connection: Connection, key: SealingKey, said: SecretSaid) -> DatabaseRow:
     """Keep a new secret and give its row without the value; raises SecretExists."""
     sealed = key.seal(said.value.encode(), bound_name(said.name, said.hosts))
-    row = await connection.fetchrow(
+    row: DatabaseRow | None = await connection.fetchrow(
         "INSERT INTO rowgate.secrets (name, hosts, description, key_id, nonce, ciphertext)"
-        f" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING {SHOWN}",
+        f" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING {_SHOWN}",
         said.name,
         list(said.hosts),
         said.description,
@@ -85,12 +87,12 @@ async def create_secret(connection: Any, key: SealingKey, said: SecretSaid) -> A
     return row
 
 
-async def change_secret(connection: Any, key: SealingKey, said: SecretSaid) -> Any:
+async def change_secret(connection: Connection, key: SealingKey, said: SecretSaid) -> DatabaseRow:
     """Replace a secret that is there, and give its row without the value."""
     sealed = key.seal(said.value.encode(), bound_name(said.name, said.hosts))
-    return await connection.fetchrow(
+    row: DatabaseRow = await connection.fetchrow(
         "UPDATE rowgate.secrets SET hosts = $2, description = $3, key_id = $4, nonce = $5, ciphertext = $6,"
-        f" version = version + 1, updated_at = now() WHERE name = $1 RETURNING {SHOWN}",
+        f" version = version + 1, updated_at = now() WHERE name = $1 RETURNING {_SHOWN}",
         said.name,
         list(said.hosts),
         said.description,
@@ -98,9 +100,10 @@ async def change_secret(connection: Any, key: SealingKey, said: SecretSaid) -> A
         sealed.nonce,
         sealed.ciphertext,
     )
+    return row
 
 
-async def load_secrets(connection: Any, key: SealingKey, names: Collection[str]) -> Mapping[str, Secret]:
+async def load_secrets(connection: Connection, key: SealingKey, names: Collection[str]) -> Mapping[str, Secret]:
     """Open secrets by name; raises SecretMissing or SecretUnreadable, and then there is none of them."""
     rows = await connection.fetch(f"SELECT {_SEALED} FROM rowgate.secrets WHERE name = ANY($1)", sorted(names))
     found = {row["name"]: _opened(row, key) for row in rows}
@@ -123,3 +126,21 @@ def _opened(row: Any, key: SealingKey) -> Secret:
         _log.error("the secret %s can't be opened: it was changed in the database", row["name"])
         raise
     return Secret(text.decode(), hosts)
+
+
+async def all_titles(connection: Connection) -> list[DatabaseRow]:
+    """List what is known of each secret, without its value."""
+    return await connection.fetch(f"{_TITLES} ORDER BY name")
+
+
+async def title_of(connection: Connection, name: str, *, hold: bool = False) -> DatabaseRow | None:
+    """Give what is known of a secret, without its value; `hold` locks it until the transaction ends."""
+    found: DatabaseRow | None = await connection.fetchrow(
+        f"{_TITLES} WHERE name = $1{' FOR UPDATE' if hold else ''}", name
+    )
+    return found
+
+
+async def drop_secret(connection: Connection, name: str) -> None:
+    """Forget a secret."""
+    await connection.execute("DELETE FROM rowgate.secrets WHERE name = $1", name)

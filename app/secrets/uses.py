@@ -3,9 +3,10 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from typing import Protocol
 
 from app.audit.writing import audit
+from app.database.connection import Connection
 
 SECONDS = 600.0
 REMEMBERED = 20_000
@@ -57,7 +58,7 @@ class SecretUses:
             self._written.popitem(last=False)
 
 
-async def audit_uses(connection: Any, uses: Collection[Use], caller: SecretCaller, place: str) -> None:
+async def audit_uses(connection: Connection, uses: Collection[Use], caller: SecretCaller, place: str) -> None:
     """Write a row for each use, in the transaction that reads the secrets."""
     actor = "anonymous" if caller.user_id is None else f"user:{caller.user_id}"
     if caller.key_id is not None:

@@ -1,7 +1,6 @@
 """Reading the definitions of a revision, over the connection of a request or a process that serves."""
 
-from typing import Any
-
+from app.database.connection import Connection
 from app.definitions.stored import Stored, stored_of
 
 _SELECT = "SELECT kind, name, body::text AS body FROM rowgate.definitions"
@@ -9,7 +8,7 @@ _ACTIVE = f"{_SELECT} WHERE valid_to IS NULL ORDER BY kind, position"
 _AT = f"{_SELECT} WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1) ORDER BY kind, position"
 
 
-async def load_active(connection: Any) -> tuple[int, Stored]:
+async def load_active(connection: Connection) -> tuple[int, Stored]:
     """Give the live revision and what is stored of it, both of one instant."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         revision = await connection.fetchval("SELECT revision FROM rowgate.live")
@@ -17,6 +16,6 @@ async def load_active(connection: Any) -> tuple[int, Stored]:
     return revision, stored_of(tuple(row) for row in rows)
 
 
-async def load_revision(connection: Any, revision: int) -> Stored:
+async def load_revision(connection: Connection, revision: int) -> Stored:
     """Give the definitions as they were at a revision."""
     return stored_of(tuple(row) for row in await connection.fetch(_AT, revision))

@@ -16,7 +16,7 @@ ROOT = "root@example.com"
 
 
 async def setup(backend: Backend, **more: Any) -> Any:
-    token = backend.app.fastapi.state.auth.setup_token
+    token = backend.app.server.auth.setup_token
     body = {"token": token, "email": ROOT, "password": ADMIN_PASSWORD, **more}
     return await backend.client.post("/admin/v1/setup", json=body)
 
@@ -31,7 +31,7 @@ async def admin_of(backend: Backend, owner: dict[str, str], role: str) -> dict[s
 async def test_an_empty_server_has_no_default_admin(backend: Backend) -> None:
     for email, password in (("admin", "admin"), ("", ""), ("admin@example.com", "admin"), (ROOT, ADMIN_PASSWORD)):
         assert (await admin_sign_in(backend, email, password)).status_code == 401
-    for token in ("", "x", "é", backend.app.fastapi.state.auth.setup_token[:-1]):
+    for token in ("", "x", "é", backend.app.server.auth.setup_token[:-1]):
         refused = await setup(backend, token=token)
         assert (refused.status_code, refused.json()["code"]) == (401, "admin.setup_token_invalid")
     assert await backend.sql("SELECT 1 FROM rowgate.admins") == []
@@ -50,12 +50,12 @@ async def test_the_first_admin_is_made_once(backend: Backend) -> None:
 
 async def test_an_instance_that_starts_later_still_knows_that_setup_is_over(backend: Backend) -> None:
     async with serving(backend.url, DOCUMENT) as other:
-        assert other.app.fastapi.state.auth.no_admin
-        assert other.app.fastapi.state.auth.setup_token == backend.app.fastapi.state.auth.setup_token
+        assert other.app.server.auth.no_admin
+        assert other.app.server.auth.setup_token == backend.app.server.auth.setup_token
         assert (await setup(backend)).status_code == 201
         assert (await setup(other)).status_code == 409
     async with serving(backend.url, DOCUMENT) as third:
-        assert not third.app.fastapi.state.auth.no_admin
+        assert not third.app.server.auth.no_admin
 
 
 async def test_the_settings_make_the_first_admin_and_no_other(migrated_url: str) -> None:
@@ -99,7 +99,7 @@ async def test_an_admin_disabled_while_signing_in_is_not_let_in(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await backend.admin()
-    passwords = backend.app.fastapi.state.passwords
+    passwords = backend.app.server.auth.passwords
     verify = passwords.verify
 
     async def slow(*parts: Any) -> Any:

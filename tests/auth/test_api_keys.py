@@ -128,7 +128,7 @@ BAD = ["", "x", "rgk_", "rgk_" + "a" * 54, "rgp_" + "a" * 32, "é"]
 @pytest.mark.parametrize("key", BAD)
 async def test_a_bad_key_is_refused_on_every_route_and_asks_the_database_nothing(refusing: Backend, key: str) -> None:
     raw = key.encode("latin-1")
-    pool = refusing.app.fastapi.state.pool
+    pool: Any = refusing.app.server.pool
     before = pool.acquire
 
     async def counted() -> Any:
@@ -147,7 +147,7 @@ async def test_a_bad_key_is_refused_on_every_route_and_asks_the_database_nothing
 
 
 async def test_the_publishable_key_is_nobody(backend: Backend) -> None:
-    key = backend.app.fastapi.state.auth.publishable_key
+    key = backend.app.server.auth.publishable_key
     alice = await backend.sign_up("alice")
     for headers in ({"apikey": key}, bearer(key), {"apikey": key, **bearer(key)}):
         assert (await backend.client.get("/api/open", headers=headers)).json() == {
@@ -161,9 +161,9 @@ async def test_the_publishable_key_is_nobody(backend: Backend) -> None:
 
 
 async def test_every_instance_has_the_same_publishable_key_and_a_set_one_counts(backend: Backend) -> None:
-    key = backend.app.fastapi.state.auth.publishable_key
+    key = backend.app.server.auth.publishable_key
     async with serving(backend.url, DOCUMENT) as other:
-        assert other.app.fastapi.state.auth.publishable_key == key
+        assert other.app.server.auth.publishable_key == key
     async with serving(backend.url, DOCUMENT, publishable_key="rgp_" + "set" * 8) as third:
         assert (await third.client.get("/api/open", headers={"apikey": "rgp_" + "set" * 8})).status_code == 200
         assert (await third.client.get("/api/open", headers={"apikey": key})).status_code == 401
@@ -172,7 +172,7 @@ async def test_every_instance_has_the_same_publishable_key_and_a_set_one_counts(
 async def test_two_credentials_of_one_kind_are_refused(backend: Backend) -> None:
     alice = await backend.sign_up("alice")
     token = f"Bearer {alice.session['access_token']}"
-    key = backend.app.fastapi.state.auth.publishable_key
+    key = backend.app.server.auth.publishable_key
     for name, value in (("Authorization", token), ("apikey", key)):
         for path in ("/api/open", "/auth/v1/user"):
             answer = await backend.client.get(path, headers=[(name, value), (name, value)])

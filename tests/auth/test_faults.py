@@ -65,7 +65,7 @@ async def test_a_connection_lost_while_a_caller_is_looked_up_is_a_503(backend: B
     seen = set()
     for _ in range(12):
         assert (await alice.get("/api/me")).status_code in {200, 503}
-        backend.app.fastapi.state.users.forget(alice.id)
+        backend.app.server.auth.users.forget(alice.id)
         await backend.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -82,7 +82,7 @@ async def test_a_full_queue_of_hashes_is_a_503_that_says_when_to_come_back(
         def acquire(self, *, blocking: bool) -> bool:
             return blocking
 
-    monkeypatch.setattr(backend.app.fastapi.state.passwords, "_free", Full())
+    monkeypatch.setattr(backend.app.server.auth.passwords, "_free", Full())
     answer = await backend.client.post(path, json={"email": "alice@example.com", "password": PASSWORD})
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "auth.busy", "1")
 
@@ -91,10 +91,10 @@ async def test_no_connection_is_held_while_a_password_is_hashed(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await backend.sign_up("alice")
-    state = backend.app.fastapi.state
+    state = backend.app.server
     held: list[int] = []
     for name in ("hash", "verify"):
-        work = getattr(state.passwords, name)
+        work = getattr(state.auth.passwords, name)
 
         async def watched(*parts: Any, work: Any = work) -> Any:
             before = set(state.pool._leased)
@@ -102,7 +102,7 @@ async def test_no_connection_is_held_while_a_password_is_hashed(
             held.append(len(before & state.pool._leased.keys()))
             return await work(*parts)
 
-        monkeypatch.setattr(state.passwords, name, watched)
+        monkeypatch.setattr(state.auth.passwords, name, watched)
     bob = await backend.sign_up("bob")
     await sign_in(backend, "alice@example.com", PASSWORD)
     await sign_in(backend, "alice@example.com", "wrong")
@@ -115,7 +115,7 @@ async def test_no_connection_is_held_while_a_password_is_hashed(
 
 async def test_a_chain_signs_up_and_in_inside_its_own_transaction(backend: Backend) -> None:
     """The functions work on the connection that they are given, and leave nothing when it rolls back."""
-    passwords = backend.app.fastapi.state.passwords
+    passwords = backend.app.server.auth.passwords
     connection: Any = await connect(backend.url)
     transaction = connection.transaction()
     await transaction.start()

@@ -192,7 +192,7 @@ async def test_tokens_of_one_kind_are_not_taken_for_another(backend: Backend) ->
     kinds = {
         "refresh": bearer(alice.session["refresh_token"]),
         "admin": admin,
-        "setup": bearer(backend.app.fastapi.state.auth.setup_token),
+        "setup": bearer(backend.app.server.auth.setup_token),
     }
     for headers in kinds.values():
         assert (await backend.client.get("/api/me", headers=headers)).status_code == 401
@@ -210,7 +210,7 @@ async def test_a_column_added_to_users_is_there_for_who_was_known_before(backend
     endpoint = {"name": "city", "method": "GET", "path": "/city", "access": "authenticated"}
     endpoints = [*DOCUMENT["endpoints"], {**endpoint, "steps": [{"do": "respond", "body": body}]}]
     await backend.apply({**DOCUMENT, "users": {"columns": columns}, "endpoints": endpoints})
-    await backend.app.fastapi.state.live.refresh()
+    await backend.app.server.live.refresh()
     for person in (alice, bob):
         answer: Any = await person.get("/api/city")
         assert (answer.status_code, answer.json()) == (200, {"city": "Bern"})

@@ -1,6 +1,7 @@
 """Signing in: refusals first."""
 
 import asyncio
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -89,7 +90,7 @@ async def test_a_right_guess_sent_along_with_too_many_wrong_ones_is_not_told(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await backend.sign_up("alice")
-    passwords = backend.app.fastapi.state.passwords
+    passwords = backend.app.server.auth.passwords
     verify = passwords.verify
 
     async def slow(password: str, *parts: Any) -> Any:
@@ -117,8 +118,13 @@ async def test_a_right_password_forgets_the_wrong_ones(backend: Backend) -> None
         assert (await sign_in(backend, ALICE, PASSWORD)).status_code == 200
 
 
+def behind_proxy(backend: Backend) -> None:
+    settings = backend.app.settings.model_copy(update={"trusted_proxies": _LOOPBACK})
+    backend.app.fastapi.state.server = replace(backend.app.server, settings=settings)
+
+
 async def test_a_strangers_guesses_lock_nobody_out(backend: Backend) -> None:
-    backend.app.fastapi.state.settings = backend.app.settings.model_copy(update={"trusted_proxies": _LOOPBACK})
+    behind_proxy(backend)
     await backend.sign_up("alice")
     for _ in range(7):
         await sign_in(backend, ALICE, "wrong", **{"X-Forwarded-For": "203.0.113.7"})
@@ -129,7 +135,7 @@ async def test_a_strangers_guesses_lock_nobody_out(backend: Backend) -> None:
 async def test_guesses_from_everywhere_stop_and_known_addresses_still_pass(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend.app.fastapi.state.settings = backend.app.settings.model_copy(update={"trusted_proxies": _LOOPBACK})
+    behind_proxy(backend)
     monkeypatch.setattr("app.auth.failures.ON_ACCOUNT", Limit(8, 86400))
     home = {"X-Forwarded-For": "2001:db8:1::1"}
     await backend.sign_up("alice")
@@ -192,7 +198,7 @@ async def test_a_password_changed_while_one_signs_in_with_the_old_one_ends_that(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = await backend.sign_up("alice")
-    passwords = backend.app.fastapi.state.passwords
+    passwords = backend.app.server.auth.passwords
     verify = passwords.verify
 
     async def slow(*parts: Any) -> Any:

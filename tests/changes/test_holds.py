@@ -163,7 +163,7 @@ async def test_a_server_makes_what_lacks_when_it_starts_and_for_revisions_of_oth
         await drop(engine)
         async with engine.begin() as connection:
             await connection.execute(text("UPDATE rowgate.live SET revision = revision + 1"))
-        await fastapi.state.live.refresh()
+        await fastapi.state.server.live.refresh()
         async with asyncio.timeout(20):
             while len(await triggers(engine)) < 2:  # noqa: ASYNC110 - nothing tells of a trigger
                 await asyncio.sleep(0.02)

@@ -189,7 +189,7 @@ async def test_no_route_edits_what_a_file_manages(migrated_url: str, tmp_path: P
         path = file(tmp_path, "managed", MORE)
         await start(migrated_url, config=path)
         before = await state(migrated_url)
-        for method, route in sorted(edits(admin_router(RouteLimits(backend.app.settings)))):
+        for method, route in sorted(edits(admin_router(RouteLimits()))):
             where, body = calls.pop(route) if method == "POST" or route == "/config" else calls[route]
             answer = await backend.client.request(method, f"/admin/v1{where}", json=body, headers=root)
             assert (answer.status_code, answer.json()["code"]) == (409, "config.managed"), (method, route, answer.text)

@@ -226,7 +226,7 @@ async def backend(migrated_url: str) -> AsyncIterator[Backend]:
 async def test_readers_of_a_table_that_is_being_changed_get_a_refusal_of_their_own(backend: Backend) -> None:
     (note,) = await backend.sql("INSERT INTO data.notes (title) VALUES ('a') RETURNING id")
     person = await backend.sign_up("alice")
-    backend.app.fastapi.state.users._states.clear()
+    backend.app.server.auth.users._states.clear()
     changing = await asyncpg.connect(backend.url)
     async with changing.transaction():
         await changing.execute("LOCK TABLE data.notes, data.users IN ACCESS EXCLUSIVE MODE")

@@ -266,7 +266,7 @@ async def test_what_the_query_builder_reads_is_what_sql_reads(migrated_url: str,
     async with serving(migrated_url, DOCUMENT) as backend, listening(backend) as url:
         alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
         await backend.sql(SEED, alice.id, bob.id)
-        key = backend.app.fastapi.state.auth.publishable_key
+        key = backend.app.server.auth.publishable_key
         results = await called(url, key, [f"from('my_notes'){call}" for call, _ in READS], clients)
         for (call, where), result in zip(READS, results, strict=True):
             sql = (
@@ -282,7 +282,7 @@ async def test_what_it_reads_beside_and_folds_is_what_sql_makes_of_it(migrated_u
         alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
         await backend.sql(SEED, alice.id, bob.id)
         await backend.sql(REMARKS, alice.id, bob.id)
-        key = backend.app.fastapi.state.auth.publishable_key
+        key = backend.app.server.auth.publishable_key
         calls = [(f"from('my_notes'){call}", sql) for call, sql in READS_BESIDE]
         calls += [(f"from('comments'){call}", sql) for call, sql in READS_OF_REMARKS]
         results = await called(url, key, [call for call, _ in calls], clients)
@@ -296,7 +296,7 @@ async def test_writes_functions_and_sessions_answer_as_the_clients_expect(migrat
     async with serving(migrated_url, DOCUMENT) as backend, listening(backend) as url:
         alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
         await backend.sql(SEED, alice.id, bob.id)
-        key = backend.app.fastapi.state.auth.publishable_key
+        key = backend.app.server.auth.publishable_key
         results = await called(url, key, [call for call, _ in ANSWERS], clients)
         for (call, expected), result in zip(ANSWERS, results, strict=True):
             found = {**result, "code": (result.get("error") or {}).get("code")}

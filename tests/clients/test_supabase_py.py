@@ -96,7 +96,7 @@ async def options() -> AsyncIterator[AsyncClientOptions]:
 @pytest.fixture
 async def client(backend: Backend, alice: Person, url: str, options: AsyncClientOptions) -> Any:
     """A client, signed in as alice."""
-    made = await acreate_client(url, backend.app.fastapi.state.auth.publishable_key, options)
+    made = await acreate_client(url, backend.app.server.auth.publishable_key, options)
     await made.auth.sign_in_with_password({"email": "alice@example.com", "password": PASSWORD})
     return made
 
@@ -214,7 +214,7 @@ async def test_functions_and_sessions(backend: Backend, client: Any, url: str, o
     assert user is not None
     assert user.user.email == "alice@example.com"
     assert (await client.auth.refresh_session()).session is not None
-    fresh: Any = await acreate_client(url, backend.app.fastapi.state.auth.publishable_key, options)
+    fresh: Any = await acreate_client(url, backend.app.server.auth.publishable_key, options)
     joined = await fresh.auth.sign_up({"email": "carol@example.com", "password": PASSWORD})
     assert joined.session is not None
     assert (await fresh.table("my_notes").select("*").execute()).data == []

@@ -42,6 +42,8 @@ def of_section(section: str) -> dict[tuple[str, str], Needs]:
 
 
 ROUTES: dict[tuple[str, str], Needs] = {
+    ("GET", "/admin/v1/openapi.json"): Needs(None, 200),
+    ("GET", "/admin/v1/docs"): Needs(None, 200),
     ("POST", "/admin/v1/setup"): Needs(None, 422),
     ("POST", "/admin/v1/sign-in"): Needs(None, 422),
     ("POST", "/admin/v1/refresh"): Needs(None, 422),
@@ -136,7 +138,7 @@ async def callers(backend: Backend, root: dict[str, str]) -> Callers:
         "stranger": (None, {}),
         "user": (None, bearer(alice.session["access_token"])),
         "key of the backend": (None, bearer(await make_key(backend, root, "backend", roles=["support"]))),
-        "publishable key": (None, {"apikey": backend.app.fastapi.state.auth.publishable_key}),
+        "publishable key": (None, {"apikey": backend.app.server.auth.publishable_key}),
     }
     for role in RANKS:
         await make_admin(backend, root, f"{role}@example.com", role)
@@ -217,7 +219,7 @@ TOUCHING = {
 async def test_nobody_touches_what_has_a_higher_rank(
     backend: Backend, root: dict[str, str], what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passwords = backend.app.fastapi.state.passwords
+    passwords = backend.app.server.auth.passwords
 
     async def quick(*_: Any) -> str:
         return "not a hash"

@@ -74,7 +74,7 @@ async def credential(backend: Backend, person: Person, kind: str | None) -> str:
         case "garbage":
             return f"{token[:-6]}AAAAAA"
         case "expired":
-            tokens = backend.app.fastapi.state.auth.tokens
+            tokens = backend.app.server.auth.tokens
             session = tokens.verify(token).session_id
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(tokens, "_lifetime", -3600)

@@ -105,7 +105,7 @@ async def backend(migrated_url: str) -> AsyncIterator[Backend]:
 
 @pytest.fixture
 def clock(backend: Backend) -> Set:
-    backend.app.fastapi.state.live.clock = clock = Set()
+    backend.app.server.live.clock = clock = Set()
     return clock
 
 
@@ -136,7 +136,7 @@ async def test_where_the_two_clocks_differ_by_an_hour_the_databases_holds(
                           f" 'SELECT clock_timestamp() + interval ''{ahead} hour'''")  # fmt: skip
         await backend.sql("INSERT INTO data.notes (due) VALUES ($1), ($2)", there - HOUR / 2, there + HOUR / 2)
         monkeypatch.setattr(reload, "_LOOK", "SELECT revision, rowgate.shown() AS at FROM rowgate.live")
-        await backend.app.fastapi.state.live.refresh()
+        await backend.app.server.live.refresh()
         assert (await backend.client.post("/api/hour")).status_code == 200
         counted = (await backend.client.post("/api/due")).json()
         assert counted["n"] == 1
@@ -148,7 +148,7 @@ async def test_where_the_two_clocks_differ_by_an_hour_the_databases_holds(
 
 
 async def test_the_look_at_the_revision_measures_and_no_request_asks_for_the_time(backend: Backend) -> None:
-    live = backend.app.fastapi.state.live
+    live = backend.app.server.live
     measured: list[datetime] = []
 
     class Noting(DatabaseClock):

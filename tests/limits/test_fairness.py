@@ -85,7 +85,7 @@ async def test_what_is_over_the_share_waits_a_while_and_is_told_to_come_again(ba
 async def test_a_slow_view_and_an_endpoint_of_its_name_have_shares_of_their_own(backend: Backend) -> None:
     document = {**DOCUMENT, "endpoints": [*DOCUMENT["endpoints"], endpoint("seen", SLOW)]}
     await backend.apply(document)
-    await backend.app.fastapi.state.live.refresh()
+    await backend.app.server.live.refresh()
     assert (await backend.client.post("/api/seen")).status_code == 200
     assert (await backend.client.get("/rest/v1/seen")).status_code == 200
-    assert len(backend.app.fastapi.state.pool._shares) == 2
+    assert len(backend.app.server.pool._shares) == 2

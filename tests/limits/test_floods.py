@@ -52,7 +52,7 @@ REFUSED = [
 async def backend(migrated_url: str) -> AsyncIterator[Backend]:
     async with serving(migrated_url, DOCUMENT) as served:
         # What looks after the server goes on in the background, and is not what is counted.
-        await served.app.fastapi.state.live.stop()
+        await served.app.server.live.stop()
         assert (await served.client.post("/api/limited", json={})).status_code == 200
         yield served
 
@@ -106,7 +106,7 @@ async def test_the_document_is_made_once_for_a_revision(backend: Backend, monkey
 
 
 async def test_readiness_is_told_without_asking_also_while_the_database_is_away(backend: Backend) -> None:
-    backend.app.fastapi.state.live._seen -= 60
+    backend.app.server.live._seen -= 60
     with counted() as statements:
         answers = [await backend.client.get("/readyz") for _ in range(5)]
     assert {answer.status_code for answer in answers} == {503}

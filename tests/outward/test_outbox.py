@@ -227,7 +227,7 @@ async def test_what_was_claimed_by_a_dead_sender_is_claimed_again_after_its_leas
     async with serving(migrated_url, document(up)) as backend:
         await asyncio.sleep(0.1)
         await post(backend, "add")
-        async with backend.app.fastapi.state.pool.lease() as connection:
+        async with backend.app.server.pool.lease() as connection:
             first = await outbox.claim(connection, 5, lease=0.2)
             assert await outbox.claim(connection, 5) == []
             await asyncio.sleep(0.3)
@@ -238,7 +238,7 @@ async def test_what_was_claimed_by_a_dead_sender_is_claimed_again_after_its_leas
 async def test_a_host_that_is_no_longer_allowed_is_not_called(migrated_url: str, up: Upstream) -> None:
     async with serving(migrated_url, document(up)) as backend:
         await backend.apply(document(up, http_allow=[]))
-        await backend.app.fastapi.state.live.refresh()
+        await backend.app.server.live.refresh()
         await post(backend, "add")
         await until(backend, "bool_and(last_error = 'http.denied')")
     assert up.connections == 0

@@ -69,7 +69,7 @@ async def backend(migrated_url: str, up: Upstream) -> AsyncIterator[Backend]:
 @pytest.fixture
 def clock(backend: Backend) -> Clock:
     clock = Clock()
-    backend.app.fastapi.state.plane.services.outward.uses = uses.SecretUses(clock)
+    backend.app.server.plane.services.outward.uses = uses.SecretUses(clock)
     return clock
 
 

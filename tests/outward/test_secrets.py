@@ -109,7 +109,7 @@ async def test_a_change_needs_the_etag_and_is_audited_once(backend: Backend) -> 
 
 
 async def value(backend: Backend, name: str) -> Any:
-    async with backend.app.fastapi.state.pool.lease() as connection:
+    async with backend.app.server.pool.lease() as connection:
         return (await load_secrets(connection, KEY, [name]))[name]
 
 
@@ -171,7 +171,7 @@ async def test_rotation_carries_every_secret_to_the_key_that_is_set(migrated_url
     assert await carry_over(new, migrated_url, SECRET_KEY) == 2
     assert await carry_over(new, migrated_url, SECRET_KEY) == 0
     async with serving(migrated_url, DOCUMENT, secret_key=OTHER_SECRET_KEY) as backend:
-        async with backend.app.fastapi.state.pool.lease() as connection:
+        async with backend.app.server.pool.lease() as connection:
             opened = await load_secrets(connection, SealingKey.of(OTHER_SECRET_KEY), ["PAY_KEY", "OTHER"])
         assert {name: secret.value for name, secret in opened.items()} == {"PAY_KEY": CANARY, "OTHER": "another"}
 

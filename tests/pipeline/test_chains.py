@@ -298,7 +298,7 @@ async def test_what_was_fetched_for_a_write_is_locked_until_the_end(backend: Bac
 
 async def test_a_request_that_takes_too_long_is_cut_off_and_leaves_no_connection_behind(backend: Backend) -> None:
     await call(backend, "add", event="held", left=20)
-    pool = backend.app.fastapi.state.pool
+    pool = backend.app.server.pool
     async with pool.lease() as connection, connection.transaction():
         await connection.execute("SELECT FROM data.seats FOR UPDATE")
         refused = await call(backend, "timed")

@@ -124,7 +124,7 @@ PATIENT = "SET LOCAL lock_timeout = 60000"
 async def backend(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Backend]:
     monkeypatch.setattr(run, "WAIT_FOR_ROWS", PATIENT)
     async with serving(migrated_url, DOCUMENT) as backend:
-        backend.app.fastapi.state.pool._patience = 30
+        backend.app.server.pool._patience = 30
         yield backend
 
 
@@ -213,7 +213,7 @@ async def test_whoever_writes_a_row_waits_for_who_has_counted_it(backend: Backen
         await backend.sql("DELETE FROM data.gates")
         await backend.sql("INSERT INTO data.gates (title) VALUES ('gate')")
         await backend.sql("INSERT INTO data.oncall (who, team, active) VALUES ('other', $1, false)", other)
-        async with backend.app.fastapi.state.pool.lease() as connection, connection.transaction():
+        async with backend.app.server.pool.lease() as connection, connection.transaction():
             await connection.execute("SELECT FROM data.gates FOR UPDATE")
             counting = asyncio.create_task(post(backend, name, who="p1", team=team))
             assert await waiting(backend, 1, counting)
@@ -229,7 +229,7 @@ async def test_a_writer_that_has_locked_the_row_before_it_waits_stops_nobody(bac
     """For who holds the table it waits before it locks; by a column each waits for the other, and one is run again."""
     team = await on_call(backend, 3)
     await backend.sql("INSERT INTO data.gates (title) VALUES ('gate')")
-    async with backend.app.fastapi.state.pool.lease() as connection, connection.transaction():
+    async with backend.app.server.pool.lease() as connection, connection.transaction():
         await connection.execute("SELECT FROM data.gates FOR UPDATE")
         counting = asyncio.create_task(post(backend, name, who="p1", team=team))
         assert await waiting(backend, 1, counting)
@@ -245,7 +245,7 @@ async def test_who_writes_other_rows_than_those_counted_waits_for_nobody(backend
     while other is None or (await backend.sql(key, other))[0]["key"] == mine:  # one in 256 shares a lock
         other = (await backend.sql("INSERT INTO data.teams (title) VALUES ('two') RETURNING id"))[0]["id"]
     await backend.sql("INSERT INTO data.gates (title) VALUES ('gate')")
-    async with backend.app.fastapi.state.pool.lease() as connection, connection.transaction():
+    async with backend.app.server.pool.lease() as connection, connection.transaction():
         await connection.execute("SELECT FROM data.gates FOR UPDATE")
         counting = asyncio.create_task(post(backend, "slow_quota", who="p1", team=team))
         assert await waiting(backend, 1, counting)
@@ -255,7 +255,7 @@ async def test_who_writes_other_rows_than_those_counted_waits_for_nobody(backend
 
 
 async def test_a_bulk_write_takes_a_bounded_number_of_locks(backend: Backend) -> None:
-    async with backend.app.fastapi.state.pool.lease() as connection, connection.transaction():
+    async with backend.app.server.pool.lease() as connection, connection.transaction():
         await connection.execute("INSERT INTO data.codes (code) SELECT n::text FROM generate_series(1, 3000) n")
         taken = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
         assert 200 < await connection.fetchval(taken) <= 257
@@ -268,7 +268,7 @@ async def test_who_waits_too_long_for_others_is_told_to_come_back(
     lock = "SELECT pg_advisory_xact_lock(rowgate.hold_key('data.oncall'::regclass, '', ''))"
     monkeypatch.setattr(run, "WAIT_FOR_ROWS", "SET LOCAL lock_timeout = 200")
     team = await on_call(backend, 2)
-    async with backend.app.fastapi.state.pool.lease() as connection, connection.transaction():
+    async with backend.app.server.pool.lease() as connection, connection.transaction():
         await connection.execute(lock)
         answers = await asyncio.gather(
             post(backend, "off", who="p1"), post(backend, "add", who="p3", team=team), post(backend, "on_again")

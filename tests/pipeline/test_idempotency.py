@@ -52,7 +52,7 @@ DOCUMENT: dict[str, Any] = {
 @pytest.fixture
 async def backend(migrated_url: str) -> AsyncIterator[Backend]:
     async with serving(migrated_url, DOCUMENT) as served:
-        served.app.fastapi.state.pool._patience = 30  # who wins is asked here, not how soon a busy machine tells
+        served.app.server.pool._patience = 30  # who wins is asked here, not how soon a busy machine tells
         yield served
 
 
@@ -199,7 +199,7 @@ async def test_a_kept_answer_is_sealed_and_goes_along_with_a_new_master_key(back
 
 async def test_two_that_let_the_lock_go_have_one_effect(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """A password is hashed without a transaction: both are behind the look for a first answer, and one is kept."""
-    body, hashing = {"title": "ann@example.com"}, backend.app.fastapi.state.passwords.hash
+    body, hashing = {"title": "ann@example.com"}, backend.app.server.auth.passwords.hash
     inside, both = asyncio.Event(), asyncio.Event()
 
     async def together(*given: Any) -> Any:
@@ -207,7 +207,7 @@ async def test_two_that_let_the_lock_go_have_one_effect(backend: Backend, monkey
         await both.wait()
         return await hashing(*given)
 
-    monkeypatch.setattr(backend.app.fastapi.state.passwords, "hash", together)
+    monkeypatch.setattr(backend.app.server.auth.passwords, "hash", together)
     first = asyncio.create_task(backend.client.post("/api/join", json=body, headers=key()))
     await inside.wait()
     calls = [first, backend.client.post("/api/join", json=body, headers=key())]

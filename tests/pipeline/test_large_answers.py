@@ -119,7 +119,7 @@ async def test_every_byte_counts(backend: Backend) -> None:
             for view in document["views"][:2]:
                 view["max_bytes"] = most
             await backend.apply(document)
-            await backend.app.fastapi.state.live.refresh()
+            await backend.app.server.live.refresh()
             assert (await backend.client.get(f"/rest/v1/{query}")).status_code == status, (query, most)
 
 

@@ -85,7 +85,7 @@ async def titles(backend: Backend) -> list[str]:
 
 
 async def test_a_lost_clients_statement_is_cancelled_within_a_second_and_undone(backend: Backend, port: int) -> None:
-    pool = backend.app.fastapi.state.pool
+    pool = backend.app.server.pool
     async with pool.lease() as connection, connection.transaction():
         await connection.execute("SELECT FROM data.gates FOR UPDATE")
         await leave(port, after=0.2)
@@ -96,12 +96,12 @@ async def test_a_lost_clients_statement_is_cancelled_within_a_second_and_undone(
                 await asyncio.sleep(0.02)
     await settled(backend, 1)
     assert await titles(backend) == []
-    noted = backend.app.fastapi.state.recent.listed()[0]
+    noted = backend.app.server.recent.listed()[0]
     assert (noted["status"], noted["code"]) == (499, "request.client_gone")
 
 
 async def test_many_lost_clients_leave_no_connection_no_row_and_no_state(backend: Backend, port: int) -> None:
-    pool = backend.app.fastapi.state.pool
+    pool = backend.app.server.pool
     for begun in range(0, MANY, AT_ONCE):
         await asyncio.gather(*(leave(port, after=(begun + i) % 37 / 1000) for i in range(AT_ONCE)))
     await settled(backend, 10)

@@ -126,7 +126,7 @@ DOCUMENT: dict[str, Any] = {
 @pytest.fixture
 async def backend(migrated_url: str) -> AsyncIterator[Backend]:
     async with serving(migrated_url, DOCUMENT) as backend:
-        backend.app.fastapi.state.pool._patience = 30  # who wins is asked here, not how soon a busy machine tells
+        backend.app.server.pool._patience = 30  # who wins is asked here, not how soon a busy machine tells
         yield backend
 
 
@@ -218,7 +218,7 @@ async def test_a_quota_of_a_view_bounds_its_posts_by_themselves(backend: Backend
 async def test_who_lost_the_row_while_the_request_waited_does_not_write_it(backend: Backend) -> None:
     alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
     await backend.sql('INSERT INTO data.stock ("left", owner) VALUES (10, $1)', alice.id)
-    pool = backend.app.fastapi.state.pool
+    pool = backend.app.server.pool
     async with pool.lease() as other:
         async with other.transaction():
             await other.execute("UPDATE data.stock SET owner = $1", bob.id)

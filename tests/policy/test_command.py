@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from app.cli import command as cli
-from app.cli.server_client import Server
+from app.cli.server_client import RemoteServer
 from tests.backend import SECRET_KEY
 from tests.conftest import cloned
 from tests.policy.backend import backend, one
@@ -203,8 +203,8 @@ def test_apply_through_a_server_is_refused_where_somebody_else_was_faster(
             more["headers"] = {"If-Match": '"999"'}
         return real(self, method, path, **more)
 
-    real = Server.ask
-    monkeypatch.setattr(Server, "ask", stale)
+    real = RemoteServer.ask
+    monkeypatch.setattr(RemoteServer, "ask", stale)
     code, _, said = rowgate("apply", document(tmp_path, "right"), "--url", url, "--key", editor, "--destroy", "a b")
     assert sent == [("GET", "/config"), ("PUT", "/config?destroy=a+b&allow_wider=false")]
     assert (code, "not at 999 any more" in said) == (1, True)

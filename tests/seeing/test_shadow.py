@@ -176,7 +176,8 @@ async def test_the_same_revision_gives_no_difference_and_the_live_answers_are_wh
     people = [await backend.sign_up(name) for name in ("alice", "bob", "carol", "dave")]
     plain = await workload(people[0], people[1], "one")
     assert set(plain) == {200, 201, 204, 400, 401, 402, 403, 404, 409, 422, 429}
-    backend.app.fastapi.state.limiter._side._partitions.clear()
+    limiter: Any = backend.app.server.limiter
+    limiter._side._partitions.clear()
     await start(backend, root)
     assert await workload(people[2], people[3], "two") == plain
     found = await report(backend, root)
@@ -302,7 +303,7 @@ async def test_a_row_that_somebody_holds_is_not_waited_for(backend: Backend) -> 
     root, alice = await backend.admin(), await backend.sign_up("alice")
     await alice.post("/api/notes", {"slug": "a"})
     await start(backend, root)
-    pool = backend.app.fastapi.state.pool
+    pool = backend.app.server.pool
     async with pool.lease() as holder, holder.transaction():
         await holder.execute("SELECT 1 FROM data.notes FOR UPDATE")
         held = asyncio.create_task(alice.call("PATCH", "/rest/v1/mine?slug=eq.a", json={"n": 3}))

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from app.cli import shadowing as shadow_command
 from app.cli.command import app
-from app.cli.server_client import Reply, Server, ServerRefused
+from app.cli.server_client import RemoteServer, Reply, ServerRefused
 from tests.backend import Backend, serving
 
 DOCUMENT: dict[str, Any] = {
@@ -50,10 +50,10 @@ async def through(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> list[Any
         assert answer.is_success, answer.text
         return Reply({}, answer.content)
 
-    def bridged(_server: Server, method: str, path: str, *, body: bytes | None = None) -> Reply:
+    def bridged(_server: RemoteServer, method: str, path: str, *, body: bytes | None = None) -> Reply:
         return asyncio.run_coroutine_threadsafe(answered(method, path, body), loop).result(20)
 
-    monkeypatch.setattr(Server, "ask", bridged)
+    monkeypatch.setattr(RemoteServer, "ask", bridged)
     return sent
 
 
@@ -106,4 +106,4 @@ async def test_ctrl_c_ends_it_and_prints_the_counts(
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x", "http://127.0.0.1:1"])
 def test_only_a_server_that_is_there_is_called(url: str) -> None:
     with pytest.raises(ServerRefused):
-        Server(url, "key").ask("POST", "/shadow", body=b"{}")
+        RemoteServer(url, "key").ask("POST", "/shadow", body=b"{}")

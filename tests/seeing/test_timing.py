@@ -63,7 +63,7 @@ async def key(backend: Backend, owner: dict[str, str], **body: Any) -> str:
 
 
 async def test_nobody_else_is_told_however_they_ask(backend: Backend, owner: dict[str, str], alice: Person) -> None:
-    plain, publishable = await key(backend, owner, roles=["support"]), backend.app.fastapi.state.auth.publishable_key
+    plain, publishable = await key(backend, owner, roles=["support"]), backend.app.server.auth.publishable_key
     session = alice.session["access_token"]
     editor = await key(backend, owner, admin_role="editor")
     for headers in (
@@ -152,7 +152,7 @@ async def test_who_does_not_ask_is_not_timed_and_a_forged_credential_costs_no_qu
 
     forged = f"{asking(owner)['apikey']}x"
     with monkeypatch.context() as patched:
-        patched.setattr(backend.app.fastapi.state.pool, "acquire", fail)
+        patched.setattr(backend.app.server.pool, "acquire", fail)
         answer = await backend.client.get("/api/status", headers={**ASKS, "apikey": forged})
         assert (answer.status_code, answer.json()["code"]) == (401, "auth.api_key_invalid")
     monkeypatch.setattr(timing, "time", None)
@@ -167,6 +167,6 @@ async def test_without_a_database_the_request_is_answered_as_if_nobody_had_asked
         raise ConnectionResetError
 
     headers = {**ASKS, "apikey": await key(backend, owner, admin_role="owner")}
-    monkeypatch.setattr(backend.app.fastapi.state.auth.keys, "load", gone)
+    monkeypatch.setattr(backend.app.server.auth.keys, "load", gone)
     answer = await backend.client.get("/api/status", headers={**headers, "Authorization": "Bearer nonsense"})
     assert (answer.status_code, "server-timing" in answer.headers) == (401, False)

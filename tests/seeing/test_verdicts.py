@@ -76,7 +76,7 @@ class World:
                     "INSERT INTO rowgate.user_roles (user_id, role) VALUES ($1, $2)", person.id, role
                 )
             # A 422 rests on what this process remembers of its caller, until it hears of the change.
-            await self.backend.app.fastapi.state.users.reload(person.id)
+            await self.backend.app.server.auth.users.reload(person.id)
         for id_, row in zip(THINGS, held, strict=False):
             owner = None if row.owner is None else self.people[row.owner].id
             await self.connection.execute(INSERT, id_, owner, row.n, row.label)
@@ -85,7 +85,7 @@ class World:
     async def apply(self, document: Document) -> None:
         project, findings = parse_project(document)
         assert project is not None, findings
-        state = self.backend.app.fastapi.state
+        state = self.backend.app.server
         await apply_project(state.engine, project, author="test")
         await state.live.refresh()
 

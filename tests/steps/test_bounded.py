@@ -317,7 +317,7 @@ async def test_a_loop_over_what_is_no_list_writes_nothing(backend: Backend) -> N
 async def test_what_a_loop_reads_is_locked_where_its_next_round_writes(backend: Backend) -> None:
     await backend.sql("INSERT INTO data.notes (title) VALUES ('held')")
     assert (await call(backend, "loop_locks")).status_code == 204
-    pool = backend.app.fastapi.state.pool
+    pool = backend.app.server.pool
     async with pool.lease() as connection, connection.transaction():
         await connection.execute("SELECT FROM data.notes FOR UPDATE")
         assert (await call(backend, "loop_locks")).status_code == 504
@@ -385,7 +385,7 @@ async def test_a_limit_that_nothing_can_count_refuses_unless_it_says_otherwise(
     async def down(*_: Any) -> None:
         raise StoreUnavailable
 
-    monkeypatch.setattr(type(backend.app.fastapi.state.limiter), "hit", down)
+    monkeypatch.setattr(type(backend.app.server.limiter), "hit", down)
     refused = await call(backend, "limited")
     assert (refused.status_code, refused.json()["code"]) == (503, "limit.store_unavailable")
     assert (await call(backend, "lenient")).status_code == 204

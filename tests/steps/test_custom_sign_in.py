@@ -198,10 +198,10 @@ async def test_an_account_is_changed_and_its_other_sessions_end_with_the_passwor
 async def test_no_connection_is_held_while_a_password_is_hashed(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = backend.app.fastapi.state
+    state = backend.app.server
     held: list[int] = []
     for name in ("hash", "verify"):
-        work = getattr(state.passwords, name)
+        work = getattr(state.auth.passwords, name)
 
         async def watched(*given: Any, work: Any = work) -> Any:
             before = set(state.pool._leased)
@@ -209,7 +209,7 @@ async def test_no_connection_is_held_while_a_password_is_hashed(
             held.append(len(before & state.pool._leased.keys()))
             return await work(*given)
 
-        monkeypatch.setattr(state.passwords, name, watched)
+        monkeypatch.setattr(state.auth.passwords, name, watched)
     token = (await call(backend, "join", ANN)).json()["user"]["token"]
     await call(backend, "enter", ANN)
     await call(backend, "enter", {**ANN, "password": "wrong"})

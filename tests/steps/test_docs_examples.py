@@ -206,7 +206,7 @@ async def time_window(world: World) -> None:
             return self.moment
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(world.backend.app.fastapi.state.live, "clock", Told())
+        patched.setattr(world.backend.app.server.live, "clock", Told())
         assert (await world.ask()).status_code == 204
         Told.moment = datetime(2036, 1, 31, 17, 0, tzinfo=UTC)  # six in the evening in Zurich
         refused = await world.ask()

@@ -89,7 +89,7 @@ async def damage(backend: Backend, kind: str, name: str, body: str) -> None:
 
 async def publish(backend: Backend) -> None:
     await backend.sql("UPDATE rowgate.live SET revision = revision + 1")
-    await backend.app.fastapi.state.live.refresh()
+    await backend.app.server.live.refresh()
 
 
 async def closed(backend: Backend) -> set[str]:
@@ -307,7 +307,7 @@ async def test_an_old_instance_beside_a_newer_one_closes_only_what_it_does_not_k
     """The old one is this one without a kind of step, which a second server has and publishes."""
     known = dict(registry.KINDS)
     async with serving(migrated_url, DOCUMENT) as old, serving(migrated_url, DOCUMENT) as new:
-        await old.app.fastapi.state.live.stop()  # it looks when the test says so
+        await old.app.server.live.stop()  # it looks when the test says so
         root = await new.admin()
         counting = {**READS, "steps": [{"do": "count", "from": "notes", "as": "n"}, {"do": "respond", "body": "=n"}]}
         hidden = {**HELLO, "access": "authenticated", "steps": SAY}
@@ -316,7 +316,7 @@ async def test_an_old_instance_beside_a_newer_one_closes_only_what_it_does_not_k
         assert answer.status_code == 200, answer.text
         assert (await new.client.get("/api/reads")).json() == 0
         monkeypatch.delitem(registry.KINDS, "count")
-        await old.app.fastapi.state.live.refresh()
+        await old.app.server.live.refresh()
         statuses = {path: (await old.client.get(path)).status_code for path in sorted(SERVED)}
         assert statuses == {**dict.fromkeys(sorted(SERVED), 200), "/api/hello": 401, "/api/reads": 503}
         assert (await old.client.get("/readyz")).json()["broken"] == ["endpoints/reads"]
@@ -373,7 +373,7 @@ async def test_no_call_of_the_outbox_is_tried_while_nothing_says_what_may_be_cal
         "INSERT INTO rowgate.outbox (id, step, method, host, key_id, nonce, ciphertext)"
         " VALUES (gen_random_uuid(), 's', 'GET', 'h', 'k', '', '')"
     )
-    state = backend.app.fastapi.state
+    state = backend.app.server
     allow = operator.attrgetter("runtime.project.project.http_allow")
     delivery = Delivery(state.pool, Outward(state.sealing_key), lambda: allow(state.live))
     with pytest.raises(DefinitionsBroken):

@@ -402,7 +402,7 @@ async def test_csv_names_embedded_values(alice: Person) -> None:
 
 
 async def test_shapes_are_kept_by_what_is_embedded_and_not_by_its_values(own_backend: Backend) -> None:
-    alice, view = await with_rows(own_backend), own_backend.app.fastapi.state.live.runtime.views["articles"]
+    alice, view = await with_rows(own_backend), own_backend.app.server.live.runtime.views["articles"]
     before = len(view.shapes._known)
     for score in (1, 2, 3):
         await rows(alice, f"select=title,comments(text)&comments.score=eq.{score}&comments.limit={score}")

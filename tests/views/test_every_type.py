@@ -94,7 +94,7 @@ def asked(column: dict[str, Any], form: str) -> str:
 
 
 def source_of(backend: Backend, view: str) -> Source:
-    source: Source = backend.app.fastapi.state.live.runtime.views[view].source
+    source: Source = backend.app.server.live.runtime.views[view].source
     return source
 
 

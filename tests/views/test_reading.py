@@ -284,7 +284,7 @@ async def test_a_views_own_parameters_are_typed_and_required(backend: Backend, a
 
 async def test_query_shapes_share_a_bounded_number_of_statements(own_backend: Backend) -> None:
     alice = await with_rows(own_backend)
-    view = own_backend.app.fastapi.state.live.runtime.views["my_notes"]
+    view = own_backend.app.server.live.runtime.views["my_notes"]
     for index in range(20):
         await titles(alice, f"size=gt.{index}&kind=in.({','.join('ab' * (1 + index % 3))})".replace("ab", "a,b"))
     assert len(view.shapes) == 1
@@ -292,7 +292,7 @@ async def test_query_shapes_share_a_bounded_number_of_statements(own_backend: Ba
 
 async def test_what_was_read_of_queries_is_bounded_and_gives_each_caller_the_own_rows(own_backend: Backend) -> None:
     alice, bob = await with_rows(own_backend), await own_backend.sign_up("bob")
-    view = own_backend.app.fastapi.state.live.runtime.views["my_notes"]
+    view = own_backend.app.server.live.runtime.views["my_notes"]
     for _ in range(2):
         assert await titles(alice, "title=eq.apple") == ["apple"]
         assert await titles(bob, "title=eq.apple") == []

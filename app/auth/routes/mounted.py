@@ -1,16 +1,20 @@
 """Sign-up, sign-in, refresh, the own account and sign-out."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
-from urllib.parse import parse_qsl
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 
 from app.audit.writing import audit
 from app.auth.accounts import (
     Account,
     EmailChangeRefused,
+    EmailInvalid,
     EmailTaken,
+    PasswordWrong,
     account,
     create_user,
     new_credentials,
@@ -21,23 +25,47 @@ from app.auth.accounts import (
     set_columns,
 )
 from app.auth.api_keys import ApiKeyInvalid
-from app.auth.failures import attempt
-from app.auth.identify import AuthContext, identify, identify_now
+from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
+from app.auth.failures import TooManyFailures, attempt
+from app.auth.identify import CREDENTIAL_REFUSALS, identify, identify_now
 from app.auth.identity import Identity
-from app.auth.password_sign_in import SignInRefused, begin, stored_account, verify_noted
+from app.auth.password_sign_in import (
+    AccountDisabled,
+    EmailNotConfirmed,
+    SignInRefused,
+    begin,
+    stored_account,
+    verify_noted,
+)
+from app.auth.passwords import PasswordRefused
 from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
 from app.auth.route_limits import RouteLimits
-from app.auth.routes.body import Body, BodyInvalid, checked, read, read_json
-from app.auth.routes.shapes import new_id, session_object, user_object
+from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
+from app.auth.routes.shapes import (
+    AuthHealth,
+    AuthProblem,
+    AuthSettings,
+    KeySet,
+    SessionObject,
+    SignInWays,
+    UserObject,
+    new_id,
+    session_object,
+    user_object,
+)
 from app.auth.sessions import OpenedSession, end_sessions, open_session, refresh_session
+from app.database.connection import Connection
+from app.database.faults import WRITE_REFUSALS
 from app.definitions.validation import object_validator
 from app.errors import FieldError, RowgateError
+from app.http.challenge import challenge
 from app.http.client_address import client_address
-from app.http.json_answer import to_json
-from app.http.json_body import check_texts
-from app.http.read_body import read_body
+from app.http.fixed_bodies import Body, JsonBody, checked
+from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
+from app.settings import Settings
 
-FORM = "application/x-www-form-urlencoded"
+BEARER = OAuth2PasswordBearer("/auth/v1/token?grant_type=password", scheme_name="bearer", auto_error=False)
+APIKEY = APIKeyHeader(name="apikey", scheme_name="apikey", auto_error=False)
 
 
 class SignInNeeded(RowgateError):
@@ -48,14 +76,7 @@ class SignInNeeded(RowgateError):
 
     def __init__(self) -> None:
         """Add the challenge of RFC 6750."""
-        super().__init__("Sign in first.", headers={"WWW-Authenticate": 'Bearer realm="rowgate"'})
-
-
-class GrantUnsupported(RowgateError):
-    """A grant type that isn't served."""
-
-    status: ClassVar[int] = 400
-    code: ClassVar[str] = "auth.grant_unsupported"
+        super().__init__("Sign in first.", headers=challenge())
 
 
 class RegisterBody(Body):
@@ -69,21 +90,6 @@ class RegisterBody(Body):
     code_challenge_method: str | None = None
 
 
-class PasswordBody(Body):
-    """What GoTrue's clients send to sign in; `data`, which the Python client sends along, changes nothing."""
-
-    email: str
-    password: str
-    data: dict[str, Any] | None = None
-    gotrue_meta_security: dict[str, Any] | None = None
-
-
-class RefreshBody(Body):
-    """What auth-js sends to refresh."""
-
-    refresh_token: str
-
-
 class UserBody(Body):
     """What auth-js sends to change the own account; `current_password` goes with a new password."""
 
@@ -95,160 +101,180 @@ class UserBody(Body):
     code_challenge_method: str | None = None
 
 
-def answer(value: Any, status: int = 200) -> Response:
-    """Answer with JSON."""
-    return Response(to_json(value), status, media_type="application/json")
+class Client(NamedTuple):
+    """Who opens a session, as far as it is kept."""
+
+    user_agent: str | None
+    address: str
 
 
 def auth_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of /auth/v1."""
-    router = APIRouter(prefix="/auth/v1", include_in_schema=False, dependencies=[Depends(_check_apikey)])
-    router.add_api_route("/signup", limits.at_most("300/minute")(signup), methods=["POST"])
-    router.add_api_route("/token", limits.at_most("600/minute")(token), methods=["POST"])
-    router.add_api_route("/user", get_user, methods=["GET"])
-    router.add_api_route("/user", limits.at_most("60/minute")(put_user), methods=["PUT"])
-    router.add_api_route("/logout", logout, methods=["POST"])
-    router.add_api_route("/settings", get_settings, methods=["GET"])
-    router.add_api_route("/health", health, methods=["GET"])
-    router.add_api_route("/.well-known/jwks.json", jwks, methods=["GET"])
+    router = FixedRouter(prefix="/auth/v1", problem=AuthProblem, tags=["auth"], dependencies=[Depends(_check_apikey)])
+    post, get = partial(router.add_api_route, methods=["POST"]), partial(router.add_api_route, methods=["GET"])
+    put = partial(router.add_api_route, methods=["PUT"])
+
+    def at_most(limit: str, name: str) -> dict[str, Any]:
+        return {"name": name, "dependencies": [limits.at_most(limit, f"auth.{name}")]}
+
+    post("/signup", signup, response_model=SessionObject | UserObject, **at_most("300/minute", "sign_up"))
+    post("/token", token, response_model=SessionObject, **at_most("600/minute", "sign_in"))
+    get("/user", get_user, response_model=UserObject)
+    put("/user", put_user, response_model=UserObject, **at_most("60/minute", "put_user"))
+    post("/logout", logout, status_code=204, name="sign_out")
+    get("/settings", get_settings, response_model=AuthSettings)
+    get("/health", health, response_model=AuthHealth)
+    get("/.well-known/jwks.json", jwks, response_model=KeySet)
     return router
 
 
-async def _check_apikey(request: Request) -> None:
+@refuses(*CREDENTIAL_REFUSALS)
+async def _check_apikey(request: Request, server: AuthServerDep) -> None:
     """Refuse an apikey header that is there but bad, also where none is needed; asks the database nothing."""
     given = request.headers.getlist("apikey")
     if len(given) > 1:
         raise ApiKeyInvalid
     if given:
-        identify_now(None, given[0], context=request.app.state.auth)
+        identify_now(None, given[0], context=server.auth)
 
 
-async def signup(request: Request) -> Response:
+async def _client(request: Request, server: AuthServerDep) -> Client:
+    """Give what is kept of who opens a session."""
+    return Client(request.headers.get("user-agent"), client_address(request.scope, server.settings.trusted_proxies))
+
+
+ClientDep = Annotated[Client, Depends(_client)]
+
+
+@refuses(SignInNeeded, *CREDENTIAL_REFUSALS)
+async def _signed_in(
+    request: Request,
+    server: AuthServerDep,
+    _bearer: Annotated[str | None, Depends(BEARER)],
+    _apikey: Annotated[str | None, Depends(APIKEY)],
+) -> Identity:
+    """Give the user who calls, read afresh; an API key is nobody's account."""
+    authorization = request.headers.getlist("authorization")
+    if len(authorization) > 1:
+        raise SignInNeeded
+    schemes = server.live.runtime.project.project.auth_schemes
+    bearer = authorization[0] if authorization else None
+    identity = await identify(bearer, request.headers.get("apikey"), context=server.auth, schemes=schemes)
+    if identity.user_id is None:
+        raise SignInNeeded
+    return identity
+
+
+SignedIn = Annotated[Identity, Depends(_signed_in)]
+
+
+@refuses(EmailInvalid, EmailTaken, PasswordRefused, *WRITE_REFUSALS)
+async def signup(
+    server: AuthServerDep,
+    client: ClientDep,
+    body: Annotated[RegisterBody, Depends(JsonBody(RegisterBody))],
+) -> Response:
     """Make an account; answers with a session where no confirmation of the address is asked for.
 
     Where it is, the answer for an address that is taken is the same as for a new one, so that nobody learns who has an
     account here.
     """
-    body = await read(request, RegisterBody)
-    state = request.app.state
-    columns = own_columns(state, body.data or {}, new=True)
-    confirmed = not state.settings.confirm_email
-    email, digest = await new_credentials(state.passwords, body.email, body.password)
+    columns = own_columns(server.live.runtime, body.data or {}, new=True)
+    confirmed = not server.settings.confirm_email
+    email, digest = await new_credentials(server.auth.passwords, body.email, body.password)
     try:
-        async with state.pool.lease() as connection, connection.transaction():
+        async with server.pool.lease() as connection, connection.transaction():
             user_id = await create_user(connection, email, digest, columns, confirmed=confirmed)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
-            opened = await open_session(connection, user_id, *_client(request)) if confirmed else None
+            opened = await open_session(connection, user_id, *client) if confirmed else None
             found = await _found(connection, user_id)
     except EmailTaken:
         # Written for both, so that both take the same time.
-        async with state.pool.lease() as connection:
+        async with server.pool.lease() as connection:
             await audit(connection, "anonymous", "sign_up.email_taken", None)
         if confirmed:
             raise
-        return answer(user_object(_lookalike(state, email, columns)))
-    return answer(user_object(found) if opened is None else _session(state.auth, found, opened))
+        return answer(user_object(_lookalike(server.live.runtime, email, columns)))
+    return answer(user_object(found) if opened is None else _session(server, found, opened))
 
 
-def _lookalike(state: Any, email: str, columns: dict[str, Any]) -> Account:
+def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, Any]) -> Account:
     """Give what an account made just now would look like."""
-    users = state.live.runtime.project.users
-    fields = {one.name: one for one in users.columns}
-    defaults, _ = object_validator(fields, state.live.runtime.bigints).read({})
+    fields = {one.name: one for one in served.project.users.columns}
+    defaults, _ = object_validator(fields, served.bigints).read({})
     metadata = {name: columns.get(name, defaults.get(name)) for name in fields}
     return Account(new_id(), email, metadata, (), datetime.now(UTC), None, None, disabled=False)
 
 
-async def token(request: Request) -> Response:
+@refuses(
+    GrantUnsupported, InputInvalid, SignInRefused, EmailNotConfirmed, AccountDisabled, TooManyFailures,
+    RefreshTokenInvalid, PasswordRefused,
+)  # fmt: skip
+async def token(server: AuthServerDep, client: ClientDep, grant: Annotated[Grant, Depends(GrantBody())]) -> Response:
     """Give a session for a password or a refresh token; the OAuth2 form is taken too."""
-    kind, fields = await _grant(request)
-    if kind == "password":
-        return await _by_password(request, checked(fields, PasswordBody))
-    if kind == "refresh_token":
-        return await _by_refresh_token(request, checked(fields, RefreshBody))
+    if grant.kind == "password":
+        return await _by_password(server, client, checked(grant.fields, PasswordBody))
+    if grant.kind == "refresh_token":
+        return await _by_refresh_token(server, checked(grant.fields, RefreshBody))
     raise GrantUnsupported("The grant type is not served.", hint="Use password or refresh_token.")
 
 
-async def _grant(request: Request) -> tuple[str | None, dict[str, Any]]:
-    kind = request.query_params.get("grant_type")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != FORM:
-        value = await read_json(request)
-        if not isinstance(value, dict):
-            raise BodyInvalid("The body has to be a JSON object.")
-        return kind, value
-    raw = await read_body(request.receive, request.scope["headers"], limit=8192, media_types={FORM})
-    try:
-        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
-    except (ValueError, UnicodeDecodeError):
-        raise BodyInvalid("The body is no form.") from None
-    check_texts([value for _, value in pairs])
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise BodyInvalid("A field stands twice.")
-    kind = form.pop("grant_type", None) or kind or "password"
-    renamed = {"username": "email"}
-    known = {"username", "email", "password", "refresh_token"}
-    return kind, {renamed.get(name, name): value for name, value in form.items() if name in known}
-
-
-async def _by_password(request: Request, body: PasswordBody) -> Response:
-    state = request.app.state
-    user_agent, address = _client(request)
-    tried = attempt(state.pool, "user", body.email, address)
+async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -> Response:
+    pool, passwords = server.pool, server.auth.passwords
+    tried = attempt(pool, "user", body.email, client.address)
     await tried.begin()
-    async with state.pool.lease() as connection:
+    async with pool.lease() as connection:
         stored = await stored_account(connection, body.email)
     try:
         # No connection is held while a password is hashed: a flood of sign-ins must not starve the other requests.
-        verified = await verify_noted(state.pool, state.passwords, stored, body.password, address)
+        verified = await verify_noted(pool, passwords, stored, body.password, client.address)
     except SignInRefused:
         await tried.failed()
         raise
     await tried.succeeded()
-    async with state.pool.lease() as connection, connection.transaction():
-        opened = await begin(connection, verified, user_agent, address)
+    async with pool.lease() as connection, connection.transaction():
+        opened = await begin(connection, verified, *client)
         await audit(connection, f"user:{opened.user_id}", "sign_in", None)
         found = await _found(connection, opened.user_id)
-    return answer(_session(state.auth, found, opened))
+    return answer(_session(server, found, opened))
 
 
-async def _by_refresh_token(request: Request, body: RefreshBody) -> Response:
-    state = request.app.state
-    async with state.pool.lease() as connection:
+async def _by_refresh_token(server: AuthServer, body: RefreshBody) -> Response:
+    async with server.pool.lease() as connection:
         async with connection.transaction():
-            opened = await refresh_session(connection, body.refresh_token, state.auth.refresh_key)
+            opened = await refresh_session(connection, body.refresh_token, server.auth.refresh_key)
             if isinstance(opened, Reused):
                 await audit(connection, "anonymous", "refresh_token.reuse", opened.session_id)
         if isinstance(opened, Reused):
             raise RefreshTokenInvalid
         found = await _found(connection, opened.user_id)
-    return answer(_session(state.auth, found, opened))
+    return answer(_session(server, found, opened))
 
 
-async def get_user(request: Request) -> Response:
+async def get_user(server: AuthServerDep, identity: SignedIn) -> Response:
     """Give the own account."""
-    identity = await _signed_in(request)
-    async with request.app.state.pool.lease() as connection:
+    async with server.pool.lease() as connection:
         return answer(user_object(await _found(connection, str(identity.user_id))))
 
 
-async def put_user(request: Request) -> Response:
+@refuses(EmailInvalid, EmailTaken, EmailChangeRefused, PasswordRefused, PasswordWrong, *WRITE_REFUSALS)
+async def put_user(
+    server: AuthServerDep,
+    identity: SignedIn,
+    body: Annotated[UserBody, Depends(JsonBody(UserBody))],
+) -> Response:
     """Change the columns that one may change oneself, the password, or the address."""
-    identity = await _signed_in(request)
-    body = await read(request, UserBody)
-    state = request.app.state
     user_id = str(identity.user_id)
-    columns = own_columns(state, body.data or {}, new=False)
+    columns = own_columns(server.live.runtime, body.data or {}, new=False)
     if body.email is not None:
-        columns["email"] = _changed_email(state, identity, body.email)
+        columns["email"] = _changed_email(server.settings, identity, body.email)
     new = None
     if body.password is not None:
-        async with state.pool.lease() as connection:
+        async with server.pool.lease() as connection:
             before = await password_hash(connection, user_id)
         email = str(identity.columns["email"])
-        new = await new_password(state.passwords, email, before, body.current_password, body.password)
-    async with state.pool.lease() as connection, connection.transaction():
+        new = await new_password(server.auth.passwords, email, before, body.current_password, body.password)
+    async with server.pool.lease() as connection, connection.transaction():
         await set_columns(connection, user_id, columns)
         if new is not None:
             await replace_password(connection, user_id, new, keep=identity.session_id)
@@ -258,21 +284,19 @@ async def put_user(request: Request) -> Response:
     return answer(user_object(found))
 
 
-def _changed_email(state: Any, identity: Identity, text: str) -> str:
+def _changed_email(settings: Settings, identity: Identity, text: str) -> str:
     email = normal_email(text)
-    if state.settings.confirm_email and email != identity.columns["email"]:
+    if settings.confirm_email and email != identity.columns["email"]:
         raise EmailChangeRefused
     return email
 
 
-async def logout(request: Request) -> Response:
+async def logout(
+    server: AuthServerDep, identity: SignedIn, scope: Literal["global", "local", "others"] = "global"
+) -> Response:
     """End this session, all of them, or the others."""
-    identity = await _signed_in(request)
-    scope = request.query_params.get("scope", "global")
-    if scope not in {"global", "local", "others"}:
-        raise BodyInvalid("The scope is global, local or others.")
     user_id, session_id = str(identity.user_id), str(identity.session_id)
-    async with request.app.state.pool.lease() as connection, connection.transaction():
+    async with server.pool.lease() as connection, connection.transaction():
         if scope == "local":
             await end_sessions(connection, session_id=session_id)
         else:
@@ -281,72 +305,52 @@ async def logout(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def get_settings(request: Request) -> Response:
+async def get_settings(server: AuthServerDep) -> Response:
     """Say what sign-in offers."""
-    offered = {
-        "external": {"email": True, "phone": False, "anonymous_users": False},
-        "disable_signup": False,
-        "mailer_autoconfirm": not request.app.state.settings.confirm_email,
-        "phone_autoconfirm": False,
-        "sms_provider": "",
-        "saml_enabled": False,
-    }
+    offered = AuthSettings(
+        external=SignInWays(email=True, phone=False, anonymous_users=False),
+        disable_signup=False,
+        mailer_autoconfirm=not server.settings.confirm_email,
+        phone_autoconfirm=False,
+        sms_provider="",
+        saml_enabled=False,
+    )
     return answer(offered)
 
 
 async def jwks() -> Response:
     """Publish the public keys that tokens are verified with: none, since they are signed with a shared secret."""
-    return answer({"keys": []})
+    return answer(KeySet(keys=[]))
 
 
 async def health() -> Response:
     """Say that the routes are there."""
-    return answer({"name": "Rowgate", "description": "speaks the GoTrue dialect"})
+    return answer(AuthHealth(name="Rowgate", description="speaks the GoTrue dialect"))
 
 
-async def _signed_in(request: Request) -> Identity:
-    """Give the user who calls, read afresh; an API key is nobody's account."""
-    authorization = request.headers.getlist("authorization")
-    if len(authorization) > 1:
-        raise SignInNeeded
-    state = request.app.state
-    schemes = state.live.runtime.project.project.auth_schemes
-    bearer = authorization[0] if authorization else None
-    identity = await identify(bearer, request.headers.get("apikey"), context=state.auth, schemes=schemes)
-    if identity.user_id is None:
-        raise SignInNeeded
-    return identity
-
-
-def own_columns(state: Any, data: dict[str, Any], *, new: bool) -> dict[str, Any]:
-    """Check columns that people may set themselves; raises BodyInvalid with every one that isn't or doesn't fit.
+def own_columns(served: ServedDefinitions, data: dict[str, Any], *, new: bool) -> dict[str, Any]:
+    """Check columns that people may set themselves; raises InputInvalid with every one that isn't or doesn't fit.
 
     `new` asks for the required ones too.
     """
-    runtime = state.live.runtime
-    fields = {one.name: one for one in runtime.project.users.columns if one.self_editable}
-    found, errors = object_validator(fields, runtime.bigints).read(data)
+    fields = {one.name: one for one in served.project.users.columns if one.self_editable}
+    found, errors = object_validator(fields, served.bigints).read(data)
     wrong = [
         FieldError(("body", "data", *one.loc), one.code, one.message)
         for one in errors
         if new or one.code != "input.required" or one.loc[0] in data
     ]
     if wrong:
-        raise BodyInvalid("The data is not what a person may set.", errors=wrong)
+        raise InputInvalid("The data is not what a person may set.", errors=wrong)
     return {name: found[name] for name in data}
 
 
-async def _found(connection: Any, user_id: str) -> Account:
+async def _found(connection: Connection, user_id: str) -> Account:
     found = await account(connection, user_id)
     if found is None:
         raise SignInNeeded
     return found
 
 
-def _session(context: AuthContext, found: Account, opened: OpenedSession) -> dict[str, Any]:
-    return session_object(found, context.tokens.issue(opened.user_id, opened.id), opened.refresh_token)
-
-
-def _client(request: Request) -> tuple[str | None, str]:
-    trusted = request.app.state.settings.trusted_proxies
-    return request.headers.get("user-agent"), client_address(request.scope, trusted)
+def _session(server: AuthServer, found: Account, opened: OpenedSession) -> SessionObject:
+    return session_object(found, server.auth.tokens.issue(opened.user_id, opened.id), opened.refresh_token)

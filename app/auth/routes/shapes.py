@@ -4,46 +4,130 @@ import secrets
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import ConfigDict
 
 from app.auth.accounts import Account
 from app.auth.tokens import IssuedToken
 from app.errors import RowgateError
+from app.http.fixed_routes import Declared, ProblemDocument
 
 _BASE = frozenset({"id", "email", "created_at"})
 
 
-def user_object(account: Account) -> dict[str, Any]:
-    """Give a user; the columns that admins added are its user_metadata, the roles stand in app_metadata."""
-    metadata: Mapping[str, Any] = {name: value for name, value in sorted(account.columns.items()) if name not in _BASE}
-    return {
-        "id": account.id,
-        "aud": "authenticated",
-        "role": "authenticated",
-        "email": account.email,
-        "phone": "",
-        "email_confirmed_at": account.confirmed_at,
-        "confirmed_at": account.confirmed_at,
-        "last_sign_in_at": account.signed_in_at,
-        "app_metadata": {"provider": "email", "providers": ["email"], "roles": list(account.roles)},
-        "user_metadata": metadata,
-        "identities": [],
-        "created_at": account.created_at,
-        "updated_at": account.signed_in_at or account.created_at,
-        "is_anonymous": False,
-    }
+class AuthProblem(ProblemDocument):
+    """A refusal with what GoTrue's clients read as well, and on the token route what OAuth2's do (RFC 6749, 5.2)."""
+
+    model_config = ConfigDict(title="AuthProblem")
+
+    error_code: str
+    msg: str
+    weak_password: dict[str, list[str]] | None = None
+    error: str | None = None
+    error_description: str | None = None
 
 
-def session_object(account: Account, issued: IssuedToken, refresh_token: str) -> dict[str, Any]:
+class AppMetadata(Declared):
+    """How somebody signs in, and the roles."""
+
+    provider: str
+    providers: list[str]
+    roles: list[str]
+
+
+class UserObject(Declared):
+    """A user; the columns that admins added are the `user_metadata`, the roles stand in `app_metadata`."""
+
+    id: str
+    aud: str
+    role: str
+    email: str
+    phone: str
+    email_confirmed_at: datetime | None
+    confirmed_at: datetime | None
+    last_sign_in_at: datetime | None
+    app_metadata: AppMetadata
+    user_metadata: Mapping[str, Any]
+    identities: list[Any]
+    created_at: datetime
+    updated_at: datetime
+    is_anonymous: bool
+
+
+class SessionObject(Declared):
+    """A session with its user; `expires_in` is in seconds, `expires_at` in seconds since 1970."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - no secret
+    expires_in: int
+    expires_at: int
+    refresh_token: str
+    user: UserObject
+
+
+class SignInWays(Declared):
+    """By what people sign in."""
+
+    email: bool
+    phone: bool
+    anonymous_users: bool
+
+
+class AuthSettings(Declared):
+    """What sign-in offers."""
+
+    external: SignInWays
+    disable_signup: bool
+    mailer_autoconfirm: bool
+    phone_autoconfirm: bool
+    sms_provider: str
+    saml_enabled: bool
+
+
+class AuthHealth(Declared):
+    """That the routes are there."""
+
+    name: str
+    description: str
+
+
+class KeySet(Declared):
+    """Public keys (RFC 7517)."""
+
+    keys: list[Any]
+
+
+def user_object(account: Account) -> UserObject:
+    """Give a user as GoTrue's clients read one."""
+    return UserObject(
+        id=account.id,
+        aud="authenticated",
+        role="authenticated",
+        email=account.email,
+        phone="",
+        email_confirmed_at=account.confirmed_at,
+        confirmed_at=account.confirmed_at,
+        last_sign_in_at=account.signed_in_at,
+        app_metadata=AppMetadata(provider="email", providers=["email"], roles=list(account.roles)),
+        user_metadata={name: value for name, value in sorted(account.columns.items()) if name not in _BASE},
+        identities=[],
+        created_at=account.created_at,
+        updated_at=account.signed_in_at or account.created_at,
+        is_anonymous=False,
+    )
+
+
+def session_object(account: Account, issued: IssuedToken, refresh_token: str) -> SessionObject:
     """Give a session with its user."""
-    return {
-        "access_token": issued.token,
-        "token_type": "bearer",
-        "expires_in": max(0, issued.expires_at - int(time.time())),
-        "expires_at": issued.expires_at,
-        "refresh_token": refresh_token,
-        "user": user_object(account),
-    }
+    return SessionObject(
+        access_token=issued.token,
+        expires_in=max(0, issued.expires_at - int(time.time())),
+        expires_at=issued.expires_at,
+        refresh_token=refresh_token,
+        user=user_object(account),
+    )
 
 
 def error_members(error: RowgateError, path: str) -> dict[str, Any]:

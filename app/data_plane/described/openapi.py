@@ -1,14 +1,21 @@
 """The OpenAPI 3.1 document of everything as it is now defined."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
+from app.auth.route_limits import RouteLimits
+from app.auth.routes.mounted import auth_router
+from app.auth.routes.shapes import AuthProblem
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
 from app.data_plane.described.json_schema import nullable, sent_schema, shown_row
+from app.data_plane.described.routes import router
 from app.definitions.columns import ValueType
 from app.definitions.endpoints import ResponseDef
 from app.definitions.inputs import ListDef, ObjectDef, header_name
+from app.http.fixed_routes import PROBLEM, ProblemDocument, described
+from app.http.json_answer import to_json
 
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
 _BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
@@ -23,7 +30,8 @@ def openapi_document(runtime: Runtime, *, server_url: str | None = None) -> dict
         paths.setdefault(f"/api{said.path}", {})[said.method.lower()] = _operation(endpoint, runtime)
     for view in runtime.views.values():
         paths[f"/rest/v1/{view.name}"] = _of_view(view, runtime)
-    paths |= _auth_paths()
+    fixed = fixed_document()
+    paths |= fixed["paths"]
     schemas = {view.name: shown_row(view.source.shown) for view in runtime.views.values()}
     return {
         "openapi": "3.1.0",
@@ -31,42 +39,37 @@ def openapi_document(runtime: Runtime, *, server_url: str | None = None) -> dict
         "servers": [{"url": server_url or "/"}],
         "paths": paths,
         "components": {
-            "schemas": {"Problem": _PROBLEM_SCHEMA, **{f"view.{name}": row for name, row in schemas.items()}},
+            "schemas": fixed["components"]["schemas"] | {f"view.{name}": row for name, row in schemas.items()},
             "responses": {"Problem": _problem_response()},
-            "securitySchemes": {
-                "bearer": {
-                    "type": "oauth2",
-                    "flows": {"password": {"tokenUrl": "/auth/v1/token?grant_type=password", "scopes": {}}},
-                }
-            },
+            "securitySchemes": fixed["components"]["securitySchemes"],
         },
     }
 
 
-_PROBLEM_SCHEMA = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "code", "request_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "request_id": {"type": "string"},
-        "hint": {"type": ["string", "null"]},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"loc": {"type": "array"}, "code": {"type": "string"}, "message": {"type": "string"}},
-            },
-        },
-    },
-}
+@cache
+def fixed_document() -> dict[str, Any]:
+    """Give the document of the routes that are there whatever is defined."""
+    routes = [*router.routes, *auth_router(RouteLimits()).routes]
+    return described(routes, problems=(ProblemDocument, AuthProblem), title="Rowgate", version="1")
+
+
+class ServedDocument:
+    """The document of what is served now, made once for each revision."""
+
+    def __init__(self, server_url: str | None) -> None:
+        """Take where the server is, as clients see it."""
+        self._url = server_url
+        self._made: tuple[int, bytes] | None = None
+
+    def of(self, runtime: Runtime) -> bytes:
+        """Give it as JSON."""
+        if self._made is None or self._made[0] != runtime.revision:
+            self._made = runtime.revision, to_json(openapi_document(runtime, server_url=self._url))
+        return self._made[1]
 
 
 def _problem_response() -> dict[str, Any]:
-    return {"description": "A refusal (RFC 9457)", "content": {"application/problem+json": _problem_content()}}
+    return {"description": "A refusal (RFC 9457)", "content": {PROBLEM: _problem_content()}}
 
 
 def _problem_content() -> dict[str, Any]:
@@ -104,7 +107,7 @@ def _responses(said: Mapping[str, ResponseDef], place: str) -> dict[str, Any]:
             at = f"{place}/responses/{status}/content/application~1json/schema"
             content["application/json"] = {"schema": _placed(response.schema_, at)}
         if status[0] in "45d":
-            content["application/problem+json"] = _problem_content()
+            content[PROBLEM] = _problem_content()
         found[status] = {"description": response.description, **({"content": content} if content else {})}
     return {"default": _PROBLEM, "413": _too_large(), **(found or {"2XX": {"description": "An answer"}})}
 
@@ -214,27 +217,4 @@ def _view_operation(view: CompiledView, verb: str, action: str, parameters: list
         "parameters": parameters,
         "responses": {**dict.fromkeys(statuses, answer), "413": _too_large(), "default": _PROBLEM},
         "security": [] if view.access.public else _BEARER,
-    }
-
-
-def _auth_paths() -> dict[str, Any]:
-    credentials = {"email": {"type": "string", "format": "email"}, "password": {"type": "string"}}
-    body = {"type": "object", "required": ["email", "password"], "properties": credentials}
-    content = {"required": True, "content": {"application/json": {"schema": body}}}
-    oauth2 = {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}
-    form = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}, **oauth2}}
-    grant = {"name": "grant_type", "in": "query", "schema": {"type": "string", "enum": ["password", "refresh_token"]}}
-
-    def route(name: str, *, signed_in: bool = False, **more: Any) -> dict[str, Any]:
-        answers = {"200": {"description": "Done"}, "default": _PROBLEM}
-        security = _BEARER if signed_in else []
-        return {"operationId": name, "tags": ["auth"], "security": security, "responses": answers, **more}
-
-    return {
-        "/auth/v1/signup": {"post": route("sign_up", summary="Sign up", requestBody=content)},
-        "/auth/v1/token": {
-            "post": route("sign_in", summary="Sign in or refresh", requestBody=form, parameters=[grant])
-        },
-        "/auth/v1/user": {"get": route("get_user", signed_in=True, summary="The own account")},
-        "/auth/v1/logout": {"post": route("sign_out", signed_in=True, summary="Sign out")},
     }

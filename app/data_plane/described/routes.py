@@ -1,60 +1,90 @@
 """What the server says about itself: alive, able to serve, and what it serves."""
 
-from typing import Any
+from pathlib import Path
+from typing import Literal
 
-from fastapi import APIRouter, Request, Response
+import fastapi_offline
+from fastapi import Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
-from app.compiler.runtime import Runtime
-from app.data_plane.described.openapi import openapi_document
-from app.http.json_answer import to_json
+from app.data_plane.data_server import DataServerDep
+from app.http.fixed_routes import Declared, FixedRouter, answer
 
-router = APIRouter(include_in_schema=False)
+_FOLDER = Path(fastapi_offline.__file__).parent / "static"
+_ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}
+
+router = FixedRouter(tags=["server"])
 
 
-@router.get("/healthz")
-async def healthz() -> dict[str, str]:
+class Alive(Declared):
+    """That the process is alive."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(Declared):
+    """Whether requests can be served, what was looked at for it, and the definitions that are out of order."""
+
+    status: Literal["ready", "degraded", "not ready"]
+    checks: dict[str, bool]
+    broken: list[str]
+
+
+@router.get("/healthz", response_model=Alive)
+async def healthz() -> Response:
     """Say that the process is alive."""
-    return {"status": "alive"}
+    return answer(Alive())
 
 
-@router.get("/readyz")
-async def readyz(request: Request) -> Response:
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "Not ready"}})
+async def readyz(server: DataServerDep) -> Response:
     """Say whether requests can be served: the database answers, and its definitions are compiled. Asks it nothing.
 
     Without the store of rate limits it is ready all the same: sign-in and all that isn't limited go on. So it is while
     others are served beside definitions that are out of order, which `broken` names.
     """
-    state = request.app.state
-    live, watch, embedded_up = state.live, state.limiter.watch, state.embedded_up
+    live, watch = server.live, server.limiter.watch
     checks = {"database": live.in_touch, "definitions": live.ready}
-    if embedded_up is not None:
-        checks["embedded_postgres"] = bool(embedded_up)
+    if server.embedded_up is not None:
+        checks["embedded_postgres"] = bool(server.embedded_up)
     ready = all(checks.values())
     if watch is not None:
         checks["limits"] = watch.answers
-    status = "not ready" if not ready else "ready" if all(checks.values()) and not live.broken else "degraded"
-    document = {"status": status, "checks": checks, "broken": live.broken}
-    return Response(to_json(document), 200 if ready else 503, media_type="application/json")
+    status: Literal["ready", "degraded", "not ready"] = "not ready"
+    if ready:
+        status = "ready" if all(checks.values()) and not live.broken else "degraded"
+    return answer(Readiness(status=status, checks=checks, broken=live.broken), 200 if ready else 503)
 
 
-@router.get("/openapi.json")
-async def openapi(request: Request) -> Response:
+@router.get("/openapi.json", response_model=dict[str, object])
+async def openapi(server: DataServerDep) -> Response:
     """Give the OpenAPI document of everything as it is now defined."""
-    return Response(_document(request.app.state, request.app.state.live.runtime), media_type="application/json")
+    return Response(server.document(server.live.runtime), media_type="application/json")
 
 
-def _document(state: Any, runtime: Runtime) -> bytes:
-    """Make the document once for each revision."""
-    known: tuple[int, bytes] | None = getattr(state, "openapi", None)
-    if known is None or known[0] != runtime.revision:
-        known = runtime.revision, to_json(openapi_document(runtime, server_url=state.settings.public_url))
-        state.openapi = known
-    return known[1]
-
-
-@router.get("/docs")
+@router.get("/docs", response_class=HTMLResponse)
 async def docs() -> HTMLResponse:
     """Show the document in Swagger's page."""
-    return get_swagger_ui_html(openapi_url="/openapi.json", title="Rowgate")
+    return docs_page("/openapi.json", "Rowgate")
+
+
+@router.get(
+    "/docs/{asset}",
+    response_class=FileResponse,
+    responses={200: {"content": {kind: {"schema": {"type": "string"}} for kind in _ASSETS.values()}}},
+)
+async def docs_asset(asset: Literal["swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"]) -> FileResponse:
+    """Give what the page of a document is made of, so that it loads nothing from other hosts."""
+    return FileResponse(_FOLDER / asset, media_type=_ASSETS[asset])
+
+
+def docs_page(openapi_url: str, title: str) -> HTMLResponse:
+    """Make the page of a document."""
+    return get_swagger_ui_html(
+        openapi_url=openapi_url,
+        title=title,
+        swagger_js_url="/docs/swagger-ui-bundle.js",
+        swagger_css_url="/docs/swagger-ui.css",
+        swagger_favicon_url="/docs/favicon.png",
+    )

@@ -18,6 +18,7 @@ from app.data_plane.seeing.recent import kept
 from app.data_plane.seeing.rehearsal import LookingLimiter, RehearsedInside
 from app.data_plane.seeing.verdict import Undecided, Verdict, differences, verdict
 from app.data_plane.stages.authenticate import authenticate
+from app.database.connection import Connection
 from app.database.faults import FAULTS
 from app.database.pool import Pool
 from app.database.session import Lent
@@ -187,7 +188,7 @@ class Shadow:
         }
 
 
-async def _ended(connection: Any) -> None:
+async def _ended(connection: Connection) -> None:
     """Undo everything; a connection on which that can't be done is closed, which undoes it as well."""
     try:
         async with asyncio.timeout(_END_SECONDS):

@@ -7,6 +7,7 @@ from app.auth.identity import Identity
 from app.compiler.runtime import Runtime
 from app.data_plane.request import Request
 from app.errors import RowgateError
+from app.http.challenge import challenge
 
 
 class CredentialsRepeated(RowgateError):
@@ -17,7 +18,7 @@ class CredentialsRepeated(RowgateError):
 
     def __init__(self, detail: str) -> None:
         """Add the challenge of RFC 6750."""
-        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="rowgate", error="invalid_request"'})
+        super().__init__(detail, headers=challenge("invalid_request"))
 
 
 async def authenticate(request: Request, auth: AuthContext, runtime: Runtime) -> Identity:

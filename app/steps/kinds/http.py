@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field, model_validator
 
+from app.database.connection import Connection
 from app.expressions.types import DYN, INT, STRING, MapOf, Record
 from app.http.json_answer import to_json
 from app.outward.calls import OutwardAnswer, OutwardCall, bound_hosts, refuse_bad_status
@@ -155,7 +156,7 @@ def _compile(body: HttpBody, context: Context) -> Step | None:
     return Step(http, {name: ANSWER} if name is not None else {})
 
 
-async def _used(call: Call, names: frozenset[str], place: str, connection: Any) -> Mapping[str, Secret]:
+async def _used(call: Call, names: frozenset[str], place: str, connection: Connection) -> Mapping[str, Secret]:
     """Open secrets, and have it in the audit log that they are used."""
     secrets = await load_secrets(connection, call.outward.key, names)
     if due := call.outward.uses.due(names, place, call.identity):
@@ -172,7 +173,7 @@ def _after_commit(said: _Said, place: str) -> Step:
     async def later(call: Call) -> None:
         key = call.outward.key
 
-        async def keep(connection: Any) -> None:
+        async def keep(connection: Connection) -> None:
             secrets = await _used(call, needed, place, connection) if needed else {}
             sent = {name: secret for name, secret in secrets.items() if name in said.secrets}
             letter = Letter(said.made(call.env, sent), secrets[sign].value if sign is not None else None)

@@ -1,12 +1,13 @@
 """`issue_session`: opens a session for a person whom the chain has made sure of by other means."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from app.audit.writing import audit
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.sessions import OpenedSession, open_session
+from app.database.connection import Connection
 from app.definitions.expression_text import ExpressionText
 from app.expressions.evaluate import compile_value
 from app.expressions.types import UUID
@@ -36,7 +37,7 @@ def _compile(body: IssueSessionBody, context: Context) -> Step | None:
     async def issue_session(call: Call) -> None:
         user_id = user_of(call.env)
 
-        async def enter(connection: Any) -> OpenedSession:
+        async def enter(connection: Connection) -> OpenedSession:
             disabled = None if user_id is None else await connection.fetchval(_OPEN, user_id)
             if disabled is None:
                 raise RowNotFound

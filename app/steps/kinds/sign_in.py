@@ -1,6 +1,6 @@
 """`sign_in`: checks an address and a password under the auth core's limits, and opens a session."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -8,6 +8,7 @@ from app.audit.writing import audit
 from app.auth.failures import attempt
 from app.auth.password_sign_in import SignInRefused, begin, stored_account, verify_noted
 from app.auth.sessions import OpenedSession
+from app.database.connection import Connection
 from app.definitions.expression_text import ExpressionText
 from app.steps.accounts import hashes, let_go, person, person_statement, session_of, signed_in_type, text_of
 from app.steps.context import Context, Step
@@ -45,7 +46,7 @@ def _compile(body: SignInBody, context: Context) -> Step | None:
             raise
         await tried.succeeded()
 
-        async def enter(connection: Any) -> OpenedSession:
+        async def enter(connection: Connection) -> OpenedSession:
             opened = await begin(connection, verified, call.user_agent, call.address)
             await audit(connection, f"user:{opened.user_id}", "sign_in", None)
             return opened

@@ -7,6 +7,7 @@ from pydantic import Field
 from app.audit.writing import audit
 from app.auth.accounts import create_user, new_credentials
 from app.auth.sessions import OpenedSession, open_session
+from app.database.connection import Connection
 from app.definitions.expression_text import ExpressionText
 from app.definitions.names import Name
 from app.steps.accounts import (
@@ -51,7 +52,7 @@ def _compile(body: SignUpBody, context: Context) -> Step | None:
         await let_go(call)
         address, digest = await new_credentials(accounts.passwords, email, password)
 
-        async def make(connection: Any) -> tuple[str, OpenedSession | None]:
+        async def make(connection: Connection) -> tuple[str, OpenedSession | None]:
             confirmed = not accounts.confirm_email
             user_id = await create_user(connection, address, digest, columns, confirmed=confirmed)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)

@@ -17,6 +17,7 @@ from app.auth.accounts import (
     set_columns,
 )
 from app.auth.passwords import check_new_password
+from app.database.connection import Connection
 from app.database.statement import Evaluator
 from app.definitions.expression_text import ExpressionText, OptionalExpression
 from app.definitions.names import Name
@@ -97,7 +98,7 @@ def _said(body: UpdateUserBody, context: Context) -> _Changed | None:
 
 
 async def _change(
-    connection: Any, call: Call, user_id: str, columns: Mapping[str, Any], new: NewPassword | None
+    connection: Connection, call: Call, user_id: str, columns: Mapping[str, Any], new: NewPassword | None
 ) -> None:
     await set_columns(connection, user_id, columns)
     if new is not None:

@@ -1,0 +1,49 @@
+"""What the routes of sign-in share in a process; those of the other rooms add to it what they need."""
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from app.auth.identify import AuthContext
+from app.database.pool import Pool
+from app.definitions.project import Project
+from app.settings import Settings
+
+
+class ServedDefinitions(Protocol):
+    """The definitions that are served, as far as accounts depend on them."""
+
+    @property
+    def project(self) -> Project:
+        """Give the whole backend, as said."""
+
+    @property
+    def bigints(self) -> frozenset[str]:
+        """Name the tables whose id is a bigint."""
+
+
+class ServedNow(Protocol):
+    """Where to ask for the definitions that are served now."""
+
+    @property
+    def runtime(self) -> ServedDefinitions:
+        """Give them; raises a 503 while there are none."""
+
+
+@dataclass(frozen=True)
+class AuthServer:
+    """The settings, the database, who is who, and the definitions."""
+
+    settings: Settings
+    pool: Pool
+    auth: AuthContext
+    live: ServedNow
+
+
+async def _server(request: Request) -> AuthServer:
+    found: AuthServer = request.app.state.server
+    return found
+
+
+AuthServerDep = Annotated[AuthServer, Depends(_server)]

@@ -1,0 +1,97 @@
+"""What the token route takes: JSON as GoTrue's clients send it, or the form of OAuth2 (RFC 6749, 4.3 and 6)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+from pydantic import RootModel
+
+from app.errors import RowgateError
+from app.http.fixed_bodies import UNREADABLE, Body, read_json
+from app.http.fixed_routes import InputInvalid, body_schema, refuses
+from app.http.json_body import check_texts
+from app.http.read_body import read_body
+
+FORM = "application/x-www-form-urlencoded"
+_KNOWN = frozenset({"username", "email", "password", "refresh_token"})
+
+
+class GrantUnsupported(RowgateError):
+    """A grant type that isn't served."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "auth.grant_unsupported"
+
+
+class PasswordBody(Body):
+    """What GoTrue's clients send to sign in; `data`, which the Python client sends along, changes nothing."""
+
+    email: str
+    password: str
+    data: dict[str, Any] | None = None
+    gotrue_meta_security: dict[str, Any] | None = None
+
+
+class RefreshBody(Body):
+    """What auth-js sends to refresh."""
+
+    refresh_token: str
+
+
+class TokenBody(RootModel[PasswordBody | RefreshBody]):
+    """What either grant sends."""
+
+
+class GrantForm(Body):
+    """The form that OAuth2's clients send, such as Swagger's Authorize button."""
+
+    grant_type: str = "password"
+    username: str | None = None
+    password: str | None = None
+    refresh_token: str | None = None
+
+
+class Grant(NamedTuple):
+    """The grant type, and what came with it."""
+
+    kind: str | None
+    fields: dict[str, Any]
+
+
+@refuses(*UNREADABLE, InputInvalid)
+@dataclass(frozen=True, slots=True)
+class GrantBody:
+    """A dependency that reads the body of the token route."""
+
+    async def __call__(self, request: Request, grant_type: str | None = None) -> Grant:
+        """Read it, by its content type."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type == FORM:
+            return await _form(request, grant_type)
+        value = await read_json(request)
+        if not isinstance(value, dict):
+            raise InputInvalid("The body has to be a JSON object.")
+        return Grant(grant_type, value)
+
+    required: ClassVar[bool] = True
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Give what is taken, by media type, as OpenAPI has it."""
+        return {"application/json": {"schema": body_schema(TokenBody)}, FORM: {"schema": body_schema(GrantForm)}}
+
+
+async def _form(request: Request, grant_type: str | None) -> Grant:
+    raw = await read_body(request.receive, request.scope["headers"], limit=8192, media_types={FORM})
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
+    except (ValueError, UnicodeDecodeError):
+        raise InputInvalid("The body is no form.") from None
+    check_texts([value for _, value in pairs])
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise InputInvalid("A field stands twice.")
+    kind = form.pop("grant_type", None) or grant_type or "password"
+    renamed = {"username": "email"}
+    return Grant(kind, {renamed.get(name, name): value for name, value in form.items() if name in _KNOWN})

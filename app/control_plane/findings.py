@@ -1,0 +1,12 @@
+"""Findings, as answers of the admin API show them."""
+
+from app.http.fixed_routes import Declared
+
+
+class FindingAnswer(Declared):
+    """One problem of a definition: its place, a code, a sentence, and what to do about it."""
+
+    place: str
+    code: str
+    message: str
+    hint: str | None

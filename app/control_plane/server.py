@@ -1,0 +1,34 @@
+"""Everything that a process holds open, as one typed value."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.data_plane.asgi import DataPlane
+from app.data_plane.data_server import DataServer
+from app.data_plane.run import Plane
+from app.data_plane.seeing.recent import Recent
+from app.policy_tests.runner import Runner
+from app.secrets.sealing import SealingKey
+
+
+@dataclass(frozen=True)
+class Server(DataServer):
+    """What changes definitions, tests them, seals secrets, and serves and remembers requests."""
+
+    engine: AsyncEngine
+    tests: Runner
+    sealing_key: SealingKey
+    recent: Recent
+    plane: Plane
+    data_plane: DataPlane
+
+
+async def _server(request: Request) -> Server:
+    found: Server = request.app.state.server
+    return found
+
+
+ServerDep = Annotated[Server, Depends(_server)]

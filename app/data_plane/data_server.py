@@ -1,0 +1,34 @@
+"""What the routes that tell about the server share in a process, beside what sign-in does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.auth.auth_server import AuthServer
+from app.compiler.runtime import Runtime
+from app.data_plane.reload import Live
+from app.database.embedded import UpFlag
+from app.limits.limiter import Limiter
+
+
+@dataclass(frozen=True)
+class DataServer(AuthServer):
+    """What is served and counted; `embedded_up` says whether the embedded server runs, if it is used.
+
+    `document` gives the OpenAPI document of what is served, as JSON.
+    """
+
+    live: Live
+    limiter: Limiter
+    embedded_up: UpFlag | None
+    document: Callable[[Runtime], bytes]
+
+
+async def _server(request: Request) -> DataServer:
+    found: DataServer = request.app.state.server
+    return found
+
+
+DataServerDep = Annotated[DataServer, Depends(_server)]

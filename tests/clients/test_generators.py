@@ -1,0 +1,78 @@
+"""Generators of clients take both OpenAPI documents whole: what they make compiles, or imports."""
+
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.changes.files import load_file
+from app.cli.described import openapi_of
+from app.control_plane.router import admin_document
+from app.http.json_answer import to_json
+from tests.backend import EXAMPLES
+from tests.clients.test_supabase_js import NODE, clients
+from tests.clients.test_types import compiled, project_of
+
+__all__ = ["clients"]
+
+PROGRAM = """
+import type { components, paths } from './admin.js'
+import type { paths as others } from './backend.js'
+type Admins = paths['/admin/v1/admins']
+type Session = others['/auth/v1/token']['post']['responses'][200]['content']['application/json']
+export const path: keyof others = '/auth/v1/token'
+export const body: components['schemas']['AdminBody'] = { email: 'a@example.com', password: 'x', role: 'viewer' }
+export const code: Admins['post']['responses'][409]['content']['application/problem+json']['code'] = 'admin.exists'
+export const email = (session: Session): string => session.user.email
+"""
+WRONG = [
+    "export const a: keyof paths = '/admin/v1/nothing'",
+    "export const b: components['schemas']['AdminBody'] = { email: 'a@example.com', password: 'x', role: 'nobody' }",
+    "export const c: Admins['post']['responses'][409]['content']['application/problem+json']['code'] = 'admin.there'",
+    "export const d = (session: Session): number => session.user.email",
+]
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Path:
+    """A folder with both documents."""
+    (tmp_path / "admin.json").write_bytes(to_json(admin_document()))
+    (tmp_path / "backend.json").write_text(openapi_of(project_of(load_file(EXAMPLES / "documents.yaml"))))
+    return tmp_path
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+def test_openapi_typescript_makes_types_of_both_that_compile(documents: Path, clients: Path) -> None:
+    generator = clients / "node_modules" / ".bin" / "openapi-typescript"
+    for name in ("admin", "backend"):
+        command = [str(generator), f"{name}.json", "-o", f"{name}.ts"]
+        subprocess.run(command, cwd=documents, check=True, capture_output=True)
+    said = compiled(documents, clients, PROGRAM + "\n".join(WRONG))
+    lines = {int(line) for line in re.findall(r"^program\.ts\((\d+),", said, re.MULTILINE)}
+    first = len(PROGRAM.splitlines()) + 1
+    assert lines == set(range(first, first + len(WRONG))), said
+
+
+@pytest.mark.parametrize("name", ["admin", "backend"])
+def test_openapi_python_client_makes_a_client_that_imports(
+    documents: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The generator knows no YAML; what may be sent as YAML may be sent as JSON.
+    text = (documents / f"{name}.json").read_text()
+    (documents / "json.json").write_text(re.sub(r',"application/yaml":\{"schema":\{[^}]*\}\}', "", text))
+    (documents / "config.yaml").write_text("post_hooks: []\n")
+    made = f"made_of_{name}"
+    command = [str(Path(sys.executable).with_name("openapi-python-client")), "generate", "--fail-on-warning"]
+    command += ["--path", "json.json", "--output-path", made, "--meta", "none", "--config", "config.yaml"]
+    done = subprocess.run(command, cwd=documents, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    monkeypatch.syspath_prepend(documents)
+    package = importlib.import_module(made)
+    modules = [one.name for one in pkgutil.walk_packages(package.__path__, f"{made}.")]
+    assert any(one.endswith(".create_admin" if name == "admin" else ".sign_in") for one in modules)
+    for one in modules:
+        importlib.import_module(one)

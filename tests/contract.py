@@ -1,0 +1,73 @@
+"""Holds what the fixed routes answer in any test against their OpenAPI documents: each status, code and member."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import httpx
+from jsonschema import Draft202012Validator
+
+from app.control_plane.router import admin_document
+from app.data_plane.described.openapi import fixed_document
+
+Json = dict[str, Any]
+
+
+@cache
+def operations() -> list[tuple[str, re.Pattern[str], Json, Json]]:
+    """Give each operation of both documents: its method, a pattern of its paths, itself and its document."""
+    found = []
+    for document in (fixed_document(), admin_document()):
+        for path, methods in document["paths"].items():
+            pattern = re.compile(
+                "/".join("[^/]+" if part.startswith("{") else re.escape(part) for part in path.split("/"))
+            )
+            found += [(method.upper(), pattern, operation, document) for method, operation in methods.items()]
+    return found
+
+
+def undocumented(method: str, path: str, answer: httpx.Response) -> str | None:
+    """Say what of an answer its document doesn't tell; None where all is told, or where there is no such route."""
+    listed = [one for one in operations() if one[0] == method and one[1].fullmatch(path)]
+    exact = [one for one in listed if one[1].pattern == re.escape(path)] or listed
+    if not exact:
+        return None
+    _, _, operation, document = exact[0]
+    status = str(answer.status_code)
+    said = operation["responses"].get(status) or operation["responses"].get(f"{status[0]}XX")
+    where = f"{method} {path}: {answer.status_code}"
+    if said is None:
+        return f"{where} stands nowhere: {answer.text[:500]}"
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    if not answer.content:
+        return None if status in {"204", "304"} else f"{where} has no body"
+    content = said.get("content", {}).get(kind)
+    if content is None:
+        return f"{where} is {kind}, and was to be one of {sorted(said.get('content', {}))}"
+    if "json" not in kind:
+        return None
+    schema = {**content.get("schema", {}), "components": document["components"]}
+    errors = [f"{one.json_path} {one.message[:300]}" for one in Draft202012Validator(schema).iter_errors(answer.json())]
+    return f"{where}: {errors} of {answer.text[:500]}" if errors else None
+
+
+@contextmanager
+def out_of_order(client: httpx.AsyncClient) -> Iterator[None]:
+    """Let a client answer what no document tells, while a test has broken the server on purpose."""
+    client.event_hooks, hooks = {}, client.event_hooks
+    try:
+        yield
+    finally:
+        client.event_hooks = hooks
+
+
+async def hold_to_contract(answer: httpx.Response) -> None:
+    """Fail the test whose answer isn't documented."""
+    await answer.aread()
+    request = answer.request
+    path = request.url.path
+    if path.startswith(("/admin/v1", "/auth/v1", "/healthz", "/readyz", "/docs", "/openapi.json")):
+        found = undocumented(request.method, path, answer)
+        assert found is None, found

@@ -1,0 +1,150 @@
+"""The OpenAPI documents of the fixed routes: valid, complete, and kept by what the server answers."""
+
+import asyncio
+import re
+from itertools import product
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.routing import iter_route_contexts
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from openapi_spec_validator import validate
+from schemathesis import GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi import checks
+
+from app.control_plane.router import admin_document
+from app.data_plane.described.openapi import fixed_document
+from app.definitions.project import KINDS
+from app.errors import RowgateError
+from app.http.fixed_routes import FixedRouter, described, refuses
+from tests.auth.conftest import DOCUMENT
+from tests.backend import Backend, serving
+from tests.clients.test_supabase_js import listening
+
+SAME_EACH_TIME = settings(
+    derandomize=True, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+KEPT = [checks.status_code_conformance, checks.content_type_conformance, checks.response_schema_conformance]
+
+
+def of_fastapi(backend: Backend) -> set[tuple[str, str]]:
+    routes = iter_route_contexts(backend.app.fastapi.routes)
+    return {(method, str(route.path)) for route in routes for method in route.methods or () if method != "HEAD"}
+
+
+def operations(document: Any) -> dict[tuple[str, str], Any]:
+    listed = document["paths"].items()
+    return {(method.upper(), path): operation for path, methods in listed for method, operation in methods.items()}
+
+
+async def test_both_documents_are_valid_and_together_have_every_route_with_what_it_answers(migrated_url: str) -> None:
+    async with serving(migrated_url, DOCUMENT) as backend:
+        admins = (await backend.client.get("/admin/v1/openapi.json")).json()
+        others = (await backend.client.get("/openapi.json")).json()
+        routes = of_fastapi(backend)
+    validate(admins)
+    validate(others)
+    found = operations(admins) | operations(others)
+    assert routes <= found.keys()
+    assert {one for one in routes if one[1].startswith("/admin/v1")} == operations(admins).keys()
+    for route in routes:
+        answers = found[route]["responses"]
+        assert any(status.startswith("2") for status in answers), route
+        for status, said in answers.items():
+            assert status == "204" or all(one["schema"] for one in said["content"].values()), (route, status)
+        assert "5XX" in answers, route
+
+
+class Fallen(RowgateError):
+    """A refusal of this test."""
+
+    status = 409
+    code = "test.fallen"
+
+
+def test_what_a_dependency_and_a_route_refuse_stands_in_the_document() -> None:
+    router = FixedRouter()
+
+    @router.get("/there")
+    @refuses(Fallen)
+    async def there(number: int) -> None:
+        """Fall."""
+
+    answers = described(router.routes, problems=(), title="t", version="1")["paths"]["/there"]["get"]["responses"]
+    codes = {
+        status: said["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
+        for status, said in answers.items()
+        if status in {"409", "422"}
+    }
+    assert codes == {"409": ["test.fallen"], "422": ["input.invalid"]}
+
+
+@pytest.mark.parametrize("path", ["/docs", "/admin/v1/docs"])
+async def test_a_page_of_a_document_loads_nothing_from_other_hosts(migrated_url: str, path: str) -> None:
+    async with serving(migrated_url, DOCUMENT) as backend:
+        page = await backend.client.get(path)
+        loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert len(loaded) == 3
+        for one in [*loaded, *re.findall(r"url: '([^']+)'", page.text)]:
+            assert one.startswith("/"), one
+            assert (await backend.client.get(one)).status_code == 200
+        assert "//" not in re.sub(r"<!--.*?-->", "", page.text, flags=re.DOTALL)
+        assert (await backend.client.get("/docs/redoc.standalone.js")).status_code == 422
+
+
+def asked(document: Any, url: str, headers: dict[str, str]) -> list[str]:
+    """Ask each operation of a document made-up things, well-formed and not; give what was answered and isn't told."""
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=url)
+    found = []
+
+    def ask(operation: Any, mode: GenerationMode) -> None:
+        times = 2 if mode is GenerationMode.POSITIVE else 1
+
+        @settings(SAME_EACH_TIME, max_examples=times)
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def once(case: Any) -> None:
+            case.validate_response(case.call(headers=headers), checks=KEPT)
+
+        once()
+
+    listed: Any = schema.get_all_operations()
+    for operation, mode in product([one.ok() for one in listed], GenerationMode):
+        try:
+            ask(operation, mode)
+        except Unsatisfiable:  # nothing can be wrong about a request that takes nothing
+            continue
+        except (Exception, FailureGroup) as error:
+            found.append(f"{operation.label}: {error}")
+    return found
+
+
+def of_admins() -> Any:
+    """Give the document of the admin API with one kind of definitions: their routes are alike."""
+    others = tuple(f"/admin/v1/{section}" for section in KINDS if section != "views")
+    paths = {path: said for path, said in admin_document()["paths"].items() if not path.startswith(others)}
+    return {**admin_document(), "paths": paths}
+
+
+def without_a_refusal() -> Any:
+    """Give the document of one route that doesn't tell of a refusal."""
+    path = "/admin/v1/users/{user_id}"
+    get = admin_document()["paths"][path]["get"]
+    told = {status: said for status, said in get["responses"].items() if status != "404"}
+    return {**admin_document(), "paths": {path: {"get": {**get, "responses": told}}}}
+
+
+async def test_made_up_requests_get_no_answer_that_stands_in_no_document(migrated_url: str) -> None:
+    async with serving(migrated_url, DOCUMENT) as backend, listening(backend) as url:
+        root = await backend.admin()
+        key = await backend.client.post("/admin/v1/api-keys", json={"name": "k", "admin_role": "owner"}, headers=root)
+        admin = {"Authorization": f"Bearer {key.json()['key']}"}
+        person = await backend.sign_up("alice")
+        user = {"Authorization": f"Bearer {person.session['access_token']}"}
+        found = await asyncio.to_thread(asked, of_admins(), url, admin)
+        found += await asyncio.to_thread(asked, fixed_document(), url, user)
+        assert await asyncio.to_thread(asked, without_a_refusal(), url, admin) != []
+    assert "\n".join(found) == ""
