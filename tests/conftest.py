@@ -7,20 +7,22 @@ import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from app.audit.writing import chain_under
 from app.auth import passwords
 from app.database import postgres_process
 from app.database.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
 from app.store.migrate import migrate
-from tests.backend import SECRET_KEY
+from tests.backend import SECRET_KEY, Backend, serving
 from tests.statements import captured
+from tests.turns import Turns
 
 # Servers and commands that tests start compile the code once, wherever they run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -29,6 +31,13 @@ sys.dont_write_bytecode = False
 MEMORY = Path("/dev/shm")
 ROOM = 2 * 1024**3  # bytes, for a cluster and its databases
 _REAL_HASHES = passwords._context
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what uses a module's server in the module's loop, which is the server's."""
+    for item in items:
+        if {"turns", "own_backend"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
 def run_sql(server: EmbeddedPostgres, statement: str) -> None:
@@ -136,6 +145,23 @@ def migrated_template(embedded_server: EmbeddedPostgres, database_url: str) -> s
 def migrated_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
     """A migrated database of the test's own."""
     yield from cloned(embedded_server, migrated_template)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def turns(
+    request: pytest.FixtureRequest, embedded_server: EmbeddedPostgres, migrated_template: str
+) -> AsyncIterator[Turns]:
+    """The server of the module's DOCUMENT, which its tests take in turn."""
+    chain_under(SECRET_KEY)  # a module's fixtures come before the one that does it for each test
+    async with AsyncExitStack() as stack:
+        yield Turns(stack, request.module.DOCUMENT, lambda: cloned(embedded_server, migrated_template))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_backend(request: pytest.FixtureRequest, migrated_url: str) -> AsyncIterator[Backend]:
+    """A server of the module's DOCUMENT for one test alone, which looks at or changes what a server keeps."""
+    async with serving(migrated_url, request.module.DOCUMENT) as served:
+        yield served
 
 
 def cloned(server: EmbeddedPostgres, template: str = "rowgate") -> Iterator[str]:

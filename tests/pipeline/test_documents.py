@@ -1,19 +1,22 @@
 """The example backend, as people meet it: refusals first."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.backend import Backend, Person, serving
+from tests.backend import Backend, Person
+from tests.turns import Turns
 
 NOBODYS = "018f0000-0000-7000-8000-00000000000a"
 
 
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, "documents.yaml") as backend:
-        yield backend
+DOCUMENT = "documents.yaml"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def backend(turns: Turns) -> Backend:
+    return await turns.next()
 
 
 async def created(person: Person, **body: Any) -> dict[str, Any]:

@@ -83,16 +83,20 @@ def test_a_directory_out_of_the_reach_of_the_account_is_refused_and_no_rights_ar
     assert tmp_path.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_settings_are_durable_and_only_the_socket_is_open(embedded_server: EmbeddedPostgres) -> None:
-    for name, value in {
-        "fsync": "on",
-        "synchronous_commit": "on",
-        "full_page_writes": "on",
-        "listen_addresses": "",
-        "server_encoding": "UTF8",
-    }.items():
-        assert ask(embedded_server, f"SHOW {name}") == value
-    assert embedded_server.socket_dir.stat().st_mode & 0o777 == 0o700
+def test_the_settings_are_durable_and_only_the_socket_is_open(data_dir: Path) -> None:
+    server = start_embedded(data_dir)
+    try:
+        for name, value in {
+            "fsync": "on",
+            "synchronous_commit": "on",
+            "full_page_writes": "on",
+            "listen_addresses": "",
+            "server_encoding": "UTF8",
+        }.items():
+            assert ask(server, f"SHOW {name}") == value
+        assert server.socket_dir.stat().st_mode & 0o777 == 0o700
+    finally:
+        server.stop()
 
 
 def test_a_configuration_file_cannot_take_durability_away(data_dir: Path) -> None:
