@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start migrate soak \
-	test-docker
+.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start \
+	bench-growth migrate soak test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -52,6 +52,9 @@ bench-holds: ## Measure what it costs that rows which are counted are held until
 
 bench-start: ## Measure how long `rowgate --help`, a check and a start take, with and without bytecode
 	$(RUN) python -m benchmarks.start
+
+bench-growth: ## Measure a project of 1,000 endpoints: its check, its start, one role more, its memory
+	$(RUN) python -m benchmarks.growth
 
 soak: ## Kill servers and databases under load, and print what was held to; some ten minutes
 	$(RUN) python -m tests.faults.soak $(SOAK)

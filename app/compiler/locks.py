@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
-from app.compiler.runtime import Chained, CompiledEndpoint, CompiledView
+from app.compiler.runtime import Chained, CompiledEndpoint, CompiledView, ViewWriting
 from app.relations.locks import Held
 from app.relations.schema import Table
+
+Made = TypeVar("Made", CompiledEndpoint, CompiledView, ViewWriting, Chained)
 
 
 def held_by(endpoints: Sequence[CompiledEndpoint], views: Sequence[CompiledView]) -> frozenset[Held]:
@@ -20,19 +23,19 @@ def endpoint_with_locks(
 ) -> CompiledEndpoint:
     """Give the endpoint with its locks."""
     if endpoint.definition.isolation != "serializable":
-        return replace(endpoint, chained=_sharing(endpoint.chained, held, tables))
+        return _with(endpoint, chained=_sharing(endpoint.chained, held, tables))
     # What a serializable transaction sees is settled by its first statement: it has to wait for others before.
     names = ", ".join(tables[name].sql for name in sorted({one.table for one in endpoint.chained.held}))
     locks = (f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE",) if names else ()
-    return replace(endpoint, chained=replace(endpoint.chained, locks=locks))
+    return _with(endpoint, chained=_with(endpoint.chained, locks=locks))
 
 
 def view_with_locks(view: CompiledView, held: frozenset[Held], tables: Mapping[str, Table]) -> CompiledView:
     """Give the view with the locks of reading and writing it."""
     writing = view.writing
     if writing is not None:
-        writing = replace(writing, chained=_sharing(writing.chained, held, tables))
-    return replace(view, chained=_sharing(view.chained, held, tables), writing=writing)
+        writing = _with(writing, chained=_sharing(writing.chained, held, tables))
+    return _with(view, chained=_sharing(view.chained, held, tables), writing=writing)
 
 
 def _sharing(chained: Chained, held: frozenset[Held], tables: Mapping[str, Table]) -> Chained:
@@ -42,4 +45,9 @@ def _sharing(chained: Chained, held: frozenset[Held], tables: Mapping[str, Table
     """
     whole = {one.table for one in held if not one.column} - {one.table for one in chained.held if not one.column}
     names = sorted(whole & chained.writes)
-    return replace(chained, locks=tuple(f"SELECT rowgate.hold_writer(NULL::{tables[name].sql})" for name in names))
+    return _with(chained, locks=tuple(f"SELECT rowgate.hold_writer(NULL::{tables[name].sql})" for name in names))
+
+
+def _with(one: Made, **parts: Any) -> Made:
+    """Give it with these parts; itself, where it has them."""
+    return one if all(getattr(one, name) == part for name, part in parts.items()) else replace(one, **parts)
