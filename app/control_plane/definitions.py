@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Response
@@ -54,6 +55,7 @@ class DefinitionPart(BaseModel):
 Saved = NamedDefinition | PlanAnswer  # the plan of a dry run
 
 
+@cache
 def definitions_router() -> FixedRouter:
     """Give the routes of every kind."""
     router = FixedRouter(tags=["definitions"])
