@@ -1,8 +1,8 @@
 """Roles, tables, views, middleware, endpoints and tests one by one: each edit is an edit of the project."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Response
@@ -53,9 +53,10 @@ class DefinitionPart(BaseModel):
 
 
 Saved = NamedDefinition | PlanAnswer  # the plan of a dry run
+PLANNED: dict[int | str, dict[str, Any]] = {200: {"model": PlanAnswer, "description": "The plan of a dry run"}}
 
 
-@functools.cache
+@cache
 def definitions_router() -> FixedRouter:
     """Give the routes of every kind."""
     router = FixedRouter(tags=["definitions"])
@@ -100,7 +101,9 @@ def _add(router: FixedRouter, section: str) -> None:
         revision, stored = await active(server)
         return answer(_one(stored.listed(section), section, name), headers=etag(revision))
 
-    @router.post(f"/{section}", name=f"create_{section}", status_code=201, response_model=Saved)
+    @router.post(
+        f"/{section}", name=f"create_{section}", status_code=201, response_model=NamedDefinition, responses=PLANNED
+    )
     @refuses(NameTaken, *CHANGE_REFUSALS)
     async def create(server: ServerDep, admin: Editor, wanted: OptionsDep, body: Said) -> Response:
         """Make a definition."""
@@ -128,7 +131,7 @@ def _add(router: FixedRouter, section: str) -> None:
 
     @router.delete(
         f"/{section}/{{name}}", name=f"delete_{section}", status_code=204,
-        responses={200: {"model": PlanAnswer, "description": "The plan of a dry run"}},
+        responses=PLANNED,
     )  # fmt: skip
     @refuses(NotThere, *CHANGE_REFUSALS)
     async def delete(server: ServerDep, admin: Editor, name: str, _etag: NeededETag, wanted: OptionsDep) -> Response:

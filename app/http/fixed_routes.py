@@ -1,6 +1,8 @@
 """Fixed routes: what each takes, answers and refuses, said where it is done, and the OpenAPI document of it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from functools import cache
 from http import HTTPStatus
 from inspect import isclass, isfunction
 from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
@@ -150,6 +152,7 @@ def _response(description: str, schema: Json) -> Json:
     return {"description": description, "content": {PROBLEM: {"schema": schema}}}
 
 
+@cache
 def body_schema(model: type[BaseModel]) -> Json:
     """Give the schema of a body, with what it refers to in itself: `described` puts each under its own name."""
     return model.model_json_schema(ref_template=_SCHEMAS + "{model}")
@@ -157,7 +160,7 @@ def body_schema(model: type[BaseModel]) -> Json:
 
 def described(routes: Sequence[BaseRoute], *, problems: Sequence[type[ProblemDocument]], **info: Any) -> Json:
     """Give the OpenAPI document of fixed routes; `info` is its title and version."""
-    document = get_openapi(routes=routes, **info)
+    document = deepcopy(get_openapi(routes=routes, **info))  # it has parts in common with the routes
     schemas: Json = document.setdefault("components", {}).setdefault("schemas", {})
     for path in document["paths"].values():
         for operation in path.values():

@@ -8,7 +8,7 @@ import pytest
 from asyncpg.connection import Connection
 
 from app.compiler.runtime import Runtime
-from app.data_plane.described import routes as surface
+from app.data_plane.described import openapi as surface
 from app.data_plane.described.openapi import openapi_document
 from tests.backend import Backend, serving
 
