@@ -247,7 +247,7 @@ def test_no_name_breaks_out_of_its_header(name: str) -> None:
 def test_only_one_file_knows_the_library(request: pytest.FixtureRequest) -> None:
     files: Callable[[str], object] = request.config.rootpath.joinpath("app").rglob
     knowing = [path.name for path in files("*.py") if re.search(r"^(from|import) limits\b", path.read_text(), re.M)]  # type: ignore[attr-defined]
-    assert knowing == ["rate_limits.py"]
+    assert knowing == ["limiter.py"]
 
 
 @given(hits=st.lists(st.tuples(st.floats(0, 20), st.integers(1, 6)), max_size=30), cost=st.integers(1, 6))
