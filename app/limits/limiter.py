@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MovingWindowSupport, Storage
@@ -201,6 +201,28 @@ class MemoryStore(Storage, MovingWindowSupport):
             self._weight += largest.weight() - before
 
 
+class _RedisSide:
+    """What the library's Redis store doesn't tell by its own interface."""
+
+    def __init__(self, bridge: Any) -> None:
+        self._bridge = bridge
+
+    async def clock(self) -> float:
+        """Give the time that the library records hits in."""
+        return time.time()
+
+    async def nth_newest(self, key: str, index: int) -> float | None:
+        """Give the time of the hit `index` places before the newest."""
+        client: Any = self._bridge.get_connection()
+        found = await client.lindex(self._bridge.prefixed_key(key), index)
+        return None if found is None else float(found)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client: Any = self._bridge.get_connection()
+        await client.aclose()
+
+
 class Limiter:
     """Counts hits by limit, scope and key; use `in_memory` or `in_redis`, `start` it, and `close` at the end."""
 
@@ -223,10 +245,20 @@ class Limiter:
         if not re.match(r"(redis|valkey)s?://", url):
             raise BadLimit("The address of the limiter's store begins with redis:// or rediss://.")
         # The client of Redis is large, and few servers need it.
-        from app.limits.redis_store import opened  # noqa: PLC0415
+        from limits.aio.storage import RedisStorage  # noqa: PLC0415
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+
         from app.limits.store_watch import StoreWatch  # noqa: PLC0415
 
-        limiter = cls(*opened(url), cls.in_memory())
+        storage = RedisStorage(
+            "async+" + re.sub(r"^valkey", "redis", url),
+            implementation="redispy",
+            key_prefix="rowgate",
+            # A connection that the store has closed meanwhile is opened again, once and at once.
+            retry=cast("Any", Retry(NoBackoff(), 1)),
+        )
+        limiter = cls(storage, _RedisSide(storage.bridge), cls.in_memory())
         limiter.watch = StoreWatch(partial(limiter._hit, _PROBE, "watch", "store", 1))
         return limiter
 
