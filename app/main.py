@@ -1,6 +1,6 @@
 """create_app(): opens the database, mounts both planes and auth."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -53,6 +53,7 @@ class Rowgate:
             title="Rowgate", openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._lifespan
         )
         self.embedded_up = embedded_up
+        self.on_ready: Callable[[], None] = lambda: None  # called when requests can be served
         limits = RouteLimits(settings.trusted_proxies)
         self.fastapi.include_router(surface_router)
         self.fastapi.include_router(auth_router(limits), dependencies=[Depends(_anything_served)])
@@ -153,6 +154,7 @@ class Rowgate:
                 document=ServedDocument(settings.public_url).of, engine=engine, tests=Runner(self.database_url),
                 sealing_key=sealing_key, recent=recent, plane=plane, data_plane=self.data_plane,
             )  # fmt: skip
+            self.on_ready()
             yield
 
 
