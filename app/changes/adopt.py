@@ -1,6 +1,6 @@
 """Tables whose stored definitions can't be read: what a change finds of them in the database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -13,8 +13,9 @@ from app.definitions.tables import TableDef
 from app.errors import RowgateError
 from app.expressions.problems import ExpressionErrors
 from app.relations.constraints import column_parts, parts_of
-from app.relations.schema import tables_of
+from app.relations.schema import Table, tables_of
 
+_NOT_MADE = (ExpressionErrors, RowgateError, LookupError, TypeError, ValueError)
 _LONG = ("timestamp with time zone", "timestamptz")
 _COLUMNS = sa.text(
     "SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull FROM pg_attribute"
@@ -45,7 +46,8 @@ async def standing(
     said = {table.name: table for table in after.tables}
     known = {table.name: table for table in before.tables}
     lost = [one.name for one in unread if one.kind == "table"]
-    lost += [name for name, one in known.items() if not _can_be_made(one, before)]
+    tables = _tables_of(before)
+    lost += [name for name, one in known.items() if not _can_be_made(one, tables)]
     for name in lost:
         one = known.pop(name, None)
         if one is not None and one == said.get(name):
@@ -65,10 +67,18 @@ async def standing(
     )
 
 
-def _can_be_made(said: TableDef, project: Project) -> bool:
+def _tables_of(project: Project) -> Mapping[str, Table]:
+    """Give the tables, or none where one of them can't be made."""
     try:
-        parts_of(said, tables_of(project)[said.name])
-    except (ExpressionErrors, RowgateError, LookupError, TypeError, ValueError):
+        return tables_of(project)
+    except _NOT_MADE:
+        return {}
+
+
+def _can_be_made(said: TableDef, tables: Mapping[str, Table]) -> bool:
+    try:
+        parts_of(said, tables[said.name])
+    except _NOT_MADE:
         return False
     return True
 

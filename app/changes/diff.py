@@ -23,6 +23,9 @@ def settled(project: Project) -> Project:
 
 
 def _settled(definition: Any) -> Any:
+    columns = definition.columns if isinstance(definition, TableDef) else ()
+    if all(one.was is None for one in (definition, *columns)):
+        return definition
     update: dict[str, Any] = {"was": None}
     if isinstance(definition, TableDef):
         update["columns"] = tuple(column.model_copy(update={"was": None}) for column in definition.columns)
@@ -54,6 +57,8 @@ def _definition_changes(old: Project, new: Project) -> list[Change]:
         changes += [RemoveDefinition(kind, definition.name) for definition in gone]
         said: list[SetDefinition] = []
         for (before, _), after in zip(pairs, getattr(stored, section), strict=True):
+            if before is after:
+                continue
             body = dump_definition(after)
             if before is None or written(dump_definition(before)) != written(body):
                 was = before.name if before is not None and before.name != after.name else None
