@@ -71,9 +71,15 @@ def log_as_it_was() -> Iterator[None]:
     root.setLevel(level)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def first_audit_key() -> None:
+    """Let the fixtures of a session and of a module audit under the secret of `tests.backend`."""
+    chain_under(SECRET_KEY)
+
+
 @pytest.fixture(autouse=True)
 def audit_key() -> None:
-    """Let every process have the secret of `tests.backend`, until a test serves with another one."""
+    """Let each test begin with that secret, whatever one before has served with."""
     chain_under(SECRET_KEY)
 
 

@@ -9,13 +9,12 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
-from app.audit.writing import chain_under
 from app.auth.admin_access import hold_rank
 from app.auth.admins import ROLES
 from app.database.embedded import EmbeddedPostgres
 from app.definitions.project import KINDS
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer
-from tests.backend import ADMIN_PASSWORD, SECRET_KEY, Backend, serving
+from tests.backend import ADMIN_PASSWORD, Backend, serving
 from tests.conftest import cloned
 
 RANKS = tuple(reversed(ROLES))
@@ -106,7 +105,6 @@ def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Ite
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def backend(shared_url: str) -> AsyncIterator[Backend]:
-    chain_under(SECRET_KEY)  # a module's fixtures come before the one that does it for each test
     async with serving(shared_url, DOCUMENT) as backend:
         yield backend
 
