@@ -19,6 +19,7 @@ from app.audit.writing import chain_under
 from app.auth import passwords
 from app.database import postgres_process
 from app.database.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
+from app.relations import memory
 from app.store.migrate import migrate
 from tests.backend import SECRET_KEY, Backend, serving
 from tests.statements import captured
@@ -166,6 +167,7 @@ async def turns(
 @pytest_asyncio.fixture(loop_scope="module")
 async def own_backend(request: pytest.FixtureRequest, migrated_url: str) -> AsyncIterator[Backend]:
     """A server of the module's DOCUMENT for one test alone, which looks at or changes what a server keeps."""
+    memory.MEMORY.forget()
     async with serving(migrated_url, request.module.DOCUMENT) as served:
         yield served
 

@@ -177,7 +177,6 @@ def _verify(text: str, stored: str | None, dummy: str, strength: Strength) -> Pa
 
 
 @functools.cache
-@functools.cache
 def _dummy_hash(strength: Strength) -> str:
     return _hash(secrets.token_urlsafe(32), strength)
 

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.audit.writing import audit
 from app.changes import ddl, managed
-from app.changes.adopt import standing
+from app.changes.adopt import TableDiffers, standing
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
 from app.changes.holds import held_there, hold_changes, kept_holds
-from app.changes.indexes import build_indexes
+from app.changes.indexes import IndexNotBuilt, build_indexes
 from app.changes.managed import ConfigManaged, ManagedMark
 from app.changes.obstacles import ChangeFailed, DataInTheWay, destroyed, of_database, refuse_what_does_not_fit
 from app.changes.standing import effects_of_unread, refused
@@ -83,7 +83,7 @@ class Wider(RowgateError):
 # What a change may be refused with, whoever makes it.
 CHANGE_REFUSALS = (
     DefinitionInvalid, PolicyTestsFailed, RevisionChanged, Wider, WouldDestroy, DataInTheWay, ChangeFailed, TablesBusy,
-    ConfigManaged,
+    ConfigManaged, TableDiffers, IndexNotBuilt,
 )  # fmt: skip
 
 

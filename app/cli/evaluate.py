@@ -18,6 +18,7 @@ from app.expressions.conversion import to_type
 from app.expressions.evaluate import compile_value
 from app.expressions.library.conversions import double_text, duration_of_text, duration_text, timestamp_of_text
 from app.expressions.operations import EvaluationError
+from app.expressions.parse import forget
 from app.expressions.problems import ExpressionErrors
 from app.expressions.types import DYN, STRING, ListOf, Record, Type, TypeName, describe
 from app.http.json_body import BadJson, parse_json
@@ -45,6 +46,7 @@ def eval_lines(lines: Iterable[str], write: Callable[[str], Any], names: Names |
     for line in lines:
         if line.strip():
             write(json.dumps(_answer(line, names or Names()), ensure_ascii=False, allow_nan=False) + "\n")
+            forget()
 
 
 def converse(read: Callable[[str], str], write: Callable[[str], Any], names: Names) -> None:

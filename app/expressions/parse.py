@@ -14,7 +14,7 @@ from app.expressions.types import BOOL, BYTES, DOUBLE, INT, NULL, STRING
 
 MAX_LENGTH = 4_096
 MAX_DEPTH = 64
-_REMEMBERED = 4_096  # trees
+_REMEMBERED, _SHORT = 4_096, 400  # trees, of texts of so many characters at most
 MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 
 # A string ends where the parser's own lexer would end it: a backslash always takes the next character along, in a raw
@@ -42,18 +42,29 @@ _OPERATORS = {
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 
 
-@functools.lru_cache(_REMEMBERED)
 def parse(text: str) -> syntax.Node:
     """Parse CEL text of at most 4,096 characters and 64 levels; anything else raises ExpressionErrors.
 
-    The same text is parsed once: a project says few rules, each of them often.
+    The same short text is parsed once: a project says few rules, each of them often.
     """
+    return _remembered(text) if len(text) <= _SHORT else _parsed(text)
+
+
+def forget() -> None:
+    """Forget what was parsed."""
+    _remembered.cache_clear()
+
+
+def _parsed(text: str) -> syntax.Node:
     _scan(text)
     try:
         tree = _parser().parse(text)
     except CELParseError as error:
         raise ExpressionErrors([_syntax_problem(error)]) from None
     return _node(tree, 1)
+
+
+_remembered = functools.lru_cache(_REMEMBERED)(_parsed)
 
 
 class _PlacedParser(CELParser):

@@ -135,6 +135,10 @@ class Memory:
         """Remember one that has ended."""
         self._recent.setdefault(schema, deque(maxlen=RECENT)).appendleft(one.parts)
 
+    def forget(self) -> None:
+        """Remember none."""
+        self._recent.clear()
+
 
 MEMORY = Memory()
 """That of the process."""

@@ -109,7 +109,8 @@ async def test_the_judgement_finds_what_was_lost_halved_doubled_or_made_up(
                 ledger.note("acked 201", REF, ledger.acked)
         odd = Counter({"500": 1} if "answer" in claim else {})
         failed = {one.claim for one in await judged("a fault", [ledger], odd, fresh_database_url) if not one.holds}
-        assert failed == ({claim} if claim else set())
+        # The Postgres of tests is one that doesn't wait for its disk.
+        assert failed == {"the disk is waited for", *filter(None, [claim])}
         await connection.execute("DROP SCHEMA data CASCADE")
     await connection.close()
     assert (tmp_path / "ledger").read_text().splitlines()[0] == f"sent {REF}"

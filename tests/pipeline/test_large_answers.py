@@ -230,7 +230,8 @@ async def test_a_rehearsal_and_a_policy_test_see_the_refusal(backend: Backend) -
 
 async def test_the_openapi_document_says_so(backend: Backend) -> None:
     paths = (await backend.client.get("/openapi.json")).json()["paths"]
-    served = [one for path, one in paths.items() if not path.startswith("/auth/")]
+    served = [one for path, one in paths.items() if path.startswith(("/api/", "/rest/v1/"))]
+    assert served
     assert all("413" in operation["responses"] for one in served for operation in one.values())
 
 
