@@ -16,7 +16,7 @@ from app.relations.values import Value, compile_field, is_missing, read_literal
 from app.steps.context import Context, Step
 from app.steps.kind import Fields, Kind, Means, Rows, may_stand, read_body
 from app.steps.registry import KINDS
-from app.steps.running import Call, Run
+from app.steps.running import Call, RunStep
 from app.steps.trace import RuleInfo, StepInfo
 
 
@@ -71,7 +71,7 @@ def _rules(context: Context, before: int) -> tuple[RuleInfo, ...]:
     )
 
 
-def _seen(run: Run, info: StepInfo) -> Run:
+def _seen(run: RunStep, info: StepInfo) -> RunStep:
     """Note which step has begun, and hand it to the trace where there is one."""
 
     def step(call: Call) -> Any:
@@ -88,7 +88,7 @@ def _repeats(said: StepDef) -> bool:
     return kind is not None and kind.repeats
 
 
-def _conditional(holds: Any, run: Run, names: tuple[str, ...]) -> Run:
+def _conditional(holds: Any, run: RunStep, names: tuple[str, ...]) -> RunStep:
     """Run a step only if its `when` is true; one that didn't run binds null."""
 
     async def conditional(call: Call) -> None:

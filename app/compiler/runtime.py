@@ -19,7 +19,7 @@ from app.relations.relationships import Relationships
 from app.relations.source import Source
 from app.relations.view_writes import Writable, WriteShapes
 from app.relations.views import Schema
-from app.steps.running import Run
+from app.steps.running import RunStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class CompiledEndpoint:
     definition: EndpointDef
     access: AccessLevel
     inputs: BoundInputs
-    chain: tuple[Run, ...]
-    steps: tuple[Run, ...]
+    chain: tuple[RunStep, ...]
+    steps: tuple[RunStep, ...]
     begin: str | None
     reads_request: bool
     responses: Responses | None = None
@@ -70,7 +70,7 @@ class ViewWriting:
     writable: Writable
     validator: Validator
     shapes: WriteShapes
-    chain: tuple[Run, ...]
+    chain: tuple[RunStep, ...]
     chained: Chained = Chained()
 
 
@@ -98,7 +98,7 @@ class CompiledView:
     shapes: Shapes
     related: RelatedViews
     writing: ViewWriting | None
-    chain: tuple[Run, ...]
+    chain: tuple[RunStep, ...]
     begin: str | None
     reads_request: bool
     chained: Chained = Chained()

@@ -6,7 +6,7 @@ from typing import ClassVar
 from app.compiler.responses import Responses
 from app.compiler.runtime import CompiledEndpoint, CompiledView
 from app.definitions.endpoints import TIMEOUT
-from app.steps.running import Run
+from app.steps.running import RunStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class EndpointTarget:
         return self.compiled.definition.timeout
 
     @property
-    def chain(self) -> tuple[Run, ...]:
+    def chain(self) -> tuple[RunStep, ...]:
         """Give the middleware."""
         return self.compiled.chain
 
@@ -58,7 +58,7 @@ class ViewTarget:
     template: ClassVar[None] = None
 
     @property
-    def chain(self) -> tuple[Run, ...]:
+    def chain(self) -> tuple[RunStep, ...]:
         """Give the middleware; before a write it locks what it fetches of the table that is written."""
         writing = self.compiled.writing
         return self.compiled.chain if self.action == "select" or writing is None else writing.chain

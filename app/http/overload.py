@@ -23,7 +23,7 @@ WINDOW_SECONDS = 0.25
 AT_FIRST = 500.0  # requests a second that a server is taken to carry until it has been seen at work
 BATCH = 16  # requests begun in one turn of the loop: in between others have theirs
 # Refused in one turn of the loop: so many for each that has ended, and a few where none does. However many refusals are
-# asked for, they leave the loop the better part of its time, and up to four times what is carried they keep up.
+# asked for, they leave the loop the better part of its time.
 REFUSED_FOR_EACH = 3
 REFUSED_AT_LEAST = 4
 KEPT_FREE = 32  # places of many that no share alone has to leave more of

@@ -62,9 +62,10 @@ class Delivery:
 
     async def deliver_due(self) -> int:
         """Make the calls that are due, some at once; gives how many there were. No connection is held meanwhile."""
-        allow = self._allow()  # first: while nothing says what may be called, no attempt is used up
+        self._allow()  # first: while nothing says what may be called, no attempt is used up
         async with self._pool.lease() as connection:
             letters = await claim(connection, AT_ONCE)
+        allow = self._allow()  # as it is now: a call that was just written may no longer be allowed what one before was
         await asyncio.gather(*(self._deliver(one, allow) for one in letters))
         return len(letters)
 

@@ -17,7 +17,7 @@ from app.relations.schema import Table
 from app.relations.source import Source
 from app.relations.values import Value, compile_field
 from app.relations.views import Schema
-from app.steps.running import Run
+from app.steps.running import RunStep
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Step:
     `measured` that the bytes of what it binds were counted in its statement.
     """
 
-    run: Run
+    run: RunStep
     binds: Mapping[str, Type] = dataclasses.field(default_factory=dict)
     statements: int = 0
     writes: bool = False

@@ -130,10 +130,10 @@ class Call:
             raise refusal
 
 
-Run = Callable[[Call], Awaitable[None] | None]
+RunStep = Callable[[Call], Awaitable[None] | None]
 
 
-async def run_chain(runs: Sequence[Run], call: Call) -> None:
+async def run_chain(runs: Sequence[RunStep], call: Call) -> None:
     """Run steps in order until one answers; a refusal is raised."""
     for run in runs:
         pending = run(call)

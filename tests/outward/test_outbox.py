@@ -244,6 +244,19 @@ async def test_a_host_that_is_no_longer_allowed_is_not_called(migrated_url: str,
     assert up.connections == 0
 
 
+async def test_what_may_be_called_is_asked_when_the_calls_are_taken(
+    migrated_url: str, up: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery.Delivery, "start", lambda _self: None)
+    async with serving(migrated_url, document(up)) as backend:
+        await post(backend, "add")
+        server, allowed = backend.app.server, [(up.host,)]
+        taken = delivery.Delivery(server.pool, server.plane.services.outward, lambda: allowed.pop() if allowed else ())
+        assert await taken.deliver_due() == 1
+        await until(backend, "bool_and(last_error = 'http.denied')")
+    assert up.connections == 0
+
+
 @pytest.mark.parametrize("more", [{"as": "got"}, {"on_error": "bind"}, {"method": "PUT", "retries": 1}])
 def test_a_call_after_the_commit_has_no_result(more: dict[str, Any]) -> None:
     steps = [INSERT, hook(Upstream(port=1), **more)]

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from app.steps.running import Call, Run, run_chain
+from app.steps.running import Call, RunStep, run_chain
 
 
-async def chain(runs: Sequence[Run], call: Call) -> None:
+async def chain(runs: Sequence[RunStep], call: Call) -> None:
     """Run the middleware, unless the request has its answer already; a step that answers ends the request."""
     if call.answer is None:
         await run_chain(runs, call)
