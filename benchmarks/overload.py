@@ -1,8 +1,8 @@
-"""Measures overload: 1,000 connections at once, and three times the load that a server carries, from this process.
+"""Measures overload: 1,000 connections at once, or as many as are asked for, and three times the load that is carried.
 
 Goodput is answers of 200 a second. The best one is what a few connections get out of the server, each of which asks
-again as soon as it has an answer; the flood comes at three times that rate, whatever the answers are, over 1,000
-connections that are opened at once. A probe of /healthz every 20 ms says how long the server's loop is away.
+again as soon as it has an answer; the flood comes at three times that rate, whatever the answers are, over all
+these connections, opened at once. A probe of /healthz every 20 ms says how long the server's loop is away.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from benchmarks import run
 from benchmarks.run import CONNECTIONS, PORTS, WORKS, build, contestant, cpu_of
 
 PORT = PORTS["rowgate"]
-FLOOD, TIMES = 1_000, 3
+TIMES = 3
 TICK, PROBE_SECONDS, DRAIN_SECONDS = 0.002, 0.02, 3.0
 WORK = "S1 my 20 newest rows"
 
@@ -168,7 +168,7 @@ def percentile(took: list[float], part: float) -> float:
     return sorted(took)[max(0, math.ceil(len(took) * part) - 1)] * 1000 if took else float("nan")
 
 
-async def measure(calls: list[bytes], seconds: float, pid: int) -> dict[str, Any]:
+async def measure(calls: list[bytes], seconds: float, pid: int, connections: int) -> dict[str, Any]:
     """Take one round: the best, a flood of connections that ask at once, three times the best, and the best again."""
     found: dict[str, Any] = {}
     best, before = Flood(calls, None), cpu_of(pid)
@@ -178,7 +178,7 @@ async def measure(calls: list[bytes], seconds: float, pid: int) -> dict[str, Any
     for name, rate in (("at once", None), ("three times", TIMES * found["best"])):
         flood, before = Flood(calls, rate), cpu_of(pid)
         async with Probe() as probe:
-            took = await flood.run(FLOOD, seconds)
+            took = await flood.run(connections, seconds)
         refusals = flood.took.get(503, [])
         spent = (cpu_of(pid) - before) * 1e6 - flood.statuses[200] * found["CPU of an answer"]
         found[name] = {
@@ -233,6 +233,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--seconds", type=float, default=4, help="for each of the four parts of a round")
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--connections", type=int, default=1_000, help="of the flood")
     arguments.add_argument("--work", choices=[work for work in WORKS if WORKS[work][0] == "GET"], default=WORK)
     asked = arguments.parse_args()
     run.ROWS = 20_000
@@ -241,7 +242,7 @@ def main() -> None:
     try:
         calls = calls_of(asyncio.run(build(server.url())), asked.work)
         with contestant("rowgate", server.url()) as pid:
-            rounds = [uvloop.run(measure(calls, asked.seconds, pid)) for _ in range(asked.rounds)]
+            rounds = [uvloop.run(measure(calls, asked.seconds, pid, asked.connections)) for _ in range(asked.rounds)]
     finally:
         server.stop()
         shutil.rmtree(folder)

@@ -16,9 +16,9 @@ from app.shares import Share, may_take_one_more, next_in_line
 PLACES_PER_CONNECTION = 10
 MOST_PLACES = 2_000
 FEW_PLACES = 16
-CARRY_SECONDS = 0.8
+CARRY_SECONDS = 0.3
 WAIT_SECONDS = 0.05
-MOST_WAITING = 1_000
+MOST_WAITING = 10_000
 WINDOW_SECONDS = 0.25
 AT_FIRST = 500.0  # requests a second that a server is taken to carry until it has been seen at work
 BATCH = 16  # requests begun in one turn of the loop: in between others have theirs

@@ -117,7 +117,8 @@ async def test_in_one_turn_of_the_loop_only_some_are_begun_and_only_some_refused
     await until(lambda: len(requests.refused) == 195)
 
 
-async def test_places_follow_what_has_been_seen_to_end() -> None:
+async def test_places_follow_what_has_been_seen_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overload, "CARRY_SECONDS", 0.8)
     room = Room(100, 2_000)
     assert room.places == 400
 
