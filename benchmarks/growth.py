@@ -89,7 +89,7 @@ def _resident() -> float:
 
 async def _admin(app: Any, client: httpx.AsyncClient) -> str:
     body = {"email": "root@example.com", "password": PASSWORD}
-    token = app.fastapi.state.auth.setup_token
+    token = app.server.auth.setup_token
     (await client.post("/admin/v1/setup", json={"token": token, **body})).raise_for_status()
     answer = await client.post("/admin/v1/sign-in", json=body)
     return f"Bearer {answer.json()['access_token']}"
