@@ -117,7 +117,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 # Who wins is asked here, not how soon a busy machine tells.
-PATIENT = "SET LOCAL lock_timeout = 60000"
+PATIENT = "SET LOCAL lock_timeout = 60000; SET LOCAL statement_timeout = 60000"
 
 
 @pytest.fixture
