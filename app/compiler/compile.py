@@ -78,10 +78,10 @@ def compile_project(
     return compiled
 
 
-def checked_rules(project: Project) -> list[tuple[str, Expression]]:
+def checked_rules(project: Project, memory: Memory = MEMORY) -> list[tuple[str, Expression]]:
     """Give every expression of a project that is sound, each once with the place where it is said."""
     findings = Findings()
-    _compiled(project, 0, findings, DATA_SCHEMA, NOTHING_CLOSED, Memory().begin(DATA_SCHEMA))
+    _compiled(project, 0, findings, DATA_SCHEMA, NOTHING_CLOSED, memory.begin(DATA_SCHEMA))
     found = {place: expression for place, expression in findings.checked if ".middleware/" not in place}
     return list(found.items())
 

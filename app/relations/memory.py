@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from app.expressions.check import Expression
 from app.relations.findings import Findings
 
 Made = TypeVar("Made")
@@ -44,12 +45,13 @@ class Watched(Mapping[str, Any]):
 
 @dataclass(slots=True)
 class _Part:
-    """What was compiled of a definition, what was given to it, and what it asked."""
+    """What was compiled of a definition, what was given to it, what it asked, and its expressions that were sound."""
 
     said: Any
     given: tuple[Any, ...]
     asked: Asked
     made: Any
+    checked: tuple[tuple[str, Expression], ...] = ()
 
     def fits(self, said: Any, given: tuple[Any, ...], world: World) -> bool:
         """Say whether it would be compiled to the same now; asks in the order in which it asked, until one differs."""
@@ -94,13 +96,14 @@ class Compilation:
             part = known.get(place)
             if part is not None and part.fits(said, given, world):
                 self.parts[place] = part
+                findings.checked += part.checked
                 made: Made = part.made
                 return made
         asked: Asked = {}
-        before = len(findings.found)
+        before, checked = len(findings.found), len(findings.checked)
         made = make({name: Watched(name, inner, asked) for name, inner in world.items()})
         if made is not None and len(findings.found) == before:
-            self.parts[place] = _Part(said, given, asked, made)
+            self.parts[place] = _Part(said, given, asked, made, tuple(findings.checked[checked:]))
         return made
 
     def again(self, place: str, said: Any, made: Made) -> Made:

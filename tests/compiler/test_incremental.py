@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.changes.files import load_file
-from app.compiler.compile import compile_project
+from app.compiler.compile import checked_rules, compile_project
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored
 from app.data_plane.described.openapi import openapi_document
@@ -202,6 +202,7 @@ def check(project: Project, memory: Memory) -> Runtime | None:
     fresh, wanted = compile_project(project, memory=Memory())
     kept, found = compile_project(project, memory=memory)
     assert found == wanted
+    assert checked_rules(project, memory) == checked_rules(project, Memory())
     if kept is None:  # what of it can be served all the same
         stored = Stored(project)
         served, anew = compile_stored(stored, memory=memory), compile_stored(stored, memory=Memory())
