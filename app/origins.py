@@ -31,11 +31,11 @@ def read_origin(said: str) -> str:
         return said
     if said == "null":
         raise BadOrigin("null is the origin of every sandboxed page and file", "list the origin of your own pages")
-    if _ORIGIN.fullmatch(said) and said != (whole := _without_default_port(said)):
+    if not _ORIGIN.fullmatch(said):
+        raise BadOrigin(f"{said!r} is no origin that a browser sends", f"write {_meant(said)}")
+    if said != (whole := _without_default_port(said)):
         raise BadOrigin("browsers leave out the port that a scheme has anyhow", f"write {whole}")
-    if _ORIGIN.fullmatch(said):
-        return said
-    raise BadOrigin(f"{said!r} is no origin that a browser sends", f"write {_meant(said)}")
+    return said
 
 
 def _without_default_port(origin: str) -> str:
@@ -67,9 +67,8 @@ class Origins:
                 read.add(read_origin(one))
             except BadOrigin:
                 continue
-        return cls(
-            frozenset(one for one in read if "://*." not in one), frozenset(one for one in read if "://*." in one)
-        )
+        under = frozenset(one for one in read if "://*." in one)
+        return cls(frozenset(read - under), under)
 
     def __bool__(self) -> bool:
         return bool(self.exact or self.under)

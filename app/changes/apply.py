@@ -29,14 +29,14 @@ from app.errors import FieldError, Finding, RowgateError, refusing
 from app.relations.locks import Held
 from app.review.effects import Effect, effects
 from app.store.lock_tries import LOCKED, Tries, sqlstate
-from app.store.rows import DefinitionRow, LiveRow, RevisionRow
+from app.store.rows import DefinitionRow, LiveRow, RevisionRow, table_of
 
 _WAIT_FOR_OTHER_CHANGES = "2s"
 CHANNEL = "rowgate"
 
 
-_DEFINITIONS: sa.Table = DefinitionRow.__table__  # type: ignore[attr-defined]
-_LIVE: sa.Table = LiveRow.__table__  # type: ignore[attr-defined]
+_DEFINITIONS: sa.Table = table_of(DefinitionRow)
+_LIVE: sa.Table = table_of(LiveRow)
 
 
 class RevisionChanged(RowgateError):

@@ -217,7 +217,7 @@ def users_table(schema: str) -> tuple[str, ...]:
 
 def _operations(*connection: Any, **context: Any) -> "Operations":
     from alembic.operations import Operations  # noqa: PLC0415 - a start that changes nothing doesn't load it
-    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - nor this
 
     return Operations(MigrationContext.configure(*connection, **context))
 

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import RowgateError
-from app.store.rows import ManagedRow
+from app.store.rows import ManagedRow, table_of
 
-_MARKS: sa.Table = ManagedRow.__table__  # type: ignore[attr-defined]
+_MARKS: sa.Table = table_of(ManagedRow)
 
 
 class ConfigManaged(RowgateError):

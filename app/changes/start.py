@@ -12,11 +12,11 @@ from app.changes.apply import Judge, Plan, apply_project
 from app.changes.files import parse_named, read_bytes
 from app.changes.managed import ManagedMark, end_mark
 from app.store.engine import make_engine
-from app.store.rows import LiveRow
+from app.store.rows import LiveRow, table_of
 
 ACTOR = "command"
 _LOCK = 0x726F777374617274  # "rowstart": servers that start at once take turns
-_LIVE: sa.Table = LiveRow.__table__  # type: ignore[attr-defined]
+_LIVE: sa.Table = table_of(LiveRow)
 _log = logging.getLogger("rowgate.start")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,15 +37,12 @@ def verify(
 
 async def _walked(settings: "Settings", url: str, expect: str | None) -> "Verified":
     from app.audit.verify import verify
-    from app.database.pool import connect
+    from app.database.pool import connected
     from app.secrets.rotation import audit_keys
 
-    connection: Any = await connect(url)
-    try:
+    async with connected(url) as connection:
         keys = await audit_keys(connection, settings.secret_key.get_secret_value())
         return await verify(connection, keys, expect)
-    finally:
-        await connection.close()
 
 
 def told(found: "Verified") -> str:

@@ -1,7 +1,7 @@
 """`rowgate create-admin`: makes an admin."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -31,16 +31,14 @@ async def make_admin(url: str, email: str, password: str, role: str) -> None:
     """Make one in the database at `url`."""
     from app.auth import admins
     from app.auth.passwords import Passwords
-    from app.database.pool import connect
+    from app.database.pool import connected
     from app.store.migrate import migrate
 
     await migrate(url)
-    connection: Any = await connect(url)
+    chosen = next(one for one in admins.ROLES if one == role)
     passwords = Passwords()
     try:
-        async with connection.transaction():
-            chosen = next(one for one in admins.ROLES if one == role)
+        async with connected(url) as connection, connection.transaction():
             await admins.create_admin(connection, passwords, email, password, chosen, actor="command")
     finally:
         passwords.close()
-        await connection.close()

@@ -2,11 +2,10 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 from app.changes.files import read_project
 from app.cli.database import database
-from app.database.pool import connect
+from app.database.pool import connected
 from app.definitions.project import Project
 from app.definitions.stored import Stored
 from app.settings import Settings, load_settings
@@ -21,11 +20,8 @@ def live(settings: Settings) -> Stored:
 
 async def stored_in(url: str) -> Stored:
     """Give what is stored."""
-    connection: Any = await connect(url)
-    try:
+    async with connected(url) as connection:
         _, stored = await load_active(connection)
-    finally:
-        await connection.close()
     return stored
 
 

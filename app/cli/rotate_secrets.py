@@ -1,7 +1,7 @@
 """`rowgate rotate-secrets`: carries what is sealed over to a new ROWGATE_SECRET_KEY."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,15 +28,12 @@ def rotate_secrets(
 async def carry_over(settings: "Settings", url: str, old_key: str) -> int:
     """Carry all that is sealed by the old key over to the one that is set; gives how many there were."""
     from app.audit.writing import chain_under
-    from app.database.pool import connect
+    from app.database.pool import connected
     from app.secrets.rotation import rotate
     from app.store.migrate import migrate
 
     await migrate(url)
     secret = settings.secret_key.get_secret_value()
     chain_under(secret)
-    connection: Any = await connect(url)
-    try:
+    async with connected(url) as connection:
         return await rotate(connection, old_key, secret)
-    finally:
-        await connection.close()

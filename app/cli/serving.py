@@ -20,7 +20,7 @@ from app.cli.database import embedded, url_of
 from app.cli.documents import told
 from app.database.connection import Connection
 from app.database.embedded import UpFlag
-from app.database.pool import connect
+from app.database.pool import connected
 from app.errors import RowgateError
 from app.http.protocol import BoundedHttpProtocol
 from app.log import start_log
@@ -52,8 +52,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, start: Star
     _allow_connections()
     with embedded(settings) as server:
         url, up = url_of(settings, server), None if server is None else server.up
-        asyncio.run(_prepare(settings, url, start))
-        audit = asyncio.run(_audit_told(url))
+        audit = asyncio.run(_prepare(settings, url, start))
         if server is not None:
             server.keep_up(lambda: os.kill(os.getpid(), signal.SIGTERM))
         if workers > 1:
@@ -82,25 +81,20 @@ def _serve_here(app: Rowgate, host: str, port: int, audit: str) -> int:
     return 0 if server.started else 1
 
 
-async def _prepare(settings: Settings, url: str, start: Start) -> None:
+async def _prepare(settings: Settings, url: str, start: Start) -> str:
+    """Make the database ready to be served; says how the audit log ends."""
     await migrate(url)
-    connection: Connection = await connect(url)
-    try:
+    async with connected(url) as connection:
         await check_key(connection, SealingKey.of(settings.secret_key.get_secret_value()))
-    finally:
-        await connection.close()
-    plan = await begin(url, start, judge=Runner(url).judge)
-    if plan is not None and plan.changes:
-        print(told(plan.shown()), flush=True)
+        plan = await begin(url, start, judge=Runner(url).judge)
+        if plan is not None and plan.changes:
+            print(told(plan.shown()), flush=True)
+        return await _audit_told(connection)
 
 
-async def _audit_told(url: str) -> str:
+async def _audit_told(connection: Connection) -> str:
     """Say how the audit log ends, for whoever keeps that elsewhere."""
-    connection: Connection = await connect(url)
-    try:
-        count, head = await heads(connection)
-    finally:
-        await connection.close()
+    count, head = await heads(connection)
     return f"The audit log has {count} rows, and its head is {head}."
 
 
@@ -146,7 +140,7 @@ def _port(server: uvicorn.Server) -> int:
 
 def greeting(app: Any, host: str, port: int) -> str:
     """Say where the server listens, how the first admin is made, and a first request."""
-    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - what is shown for it
     url = f"http://{shown}:{port}"
     lines = [f"Rowgate listens on {url}", ""]
     auth = app.server.auth

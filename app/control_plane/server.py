@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.auth.auth_server import server_of
 from app.data_plane.asgi import DataPlane
 from app.data_plane.data_server import DataServer
 from app.data_plane.run import Plane
@@ -26,9 +27,4 @@ class Server(DataServer):
     data_plane: DataPlane
 
 
-async def _server(request: Request) -> Server:
-    found: Server = request.app.state.server
-    return found
-
-
-ServerDep = Annotated[Server, Depends(_server)]
+ServerDep = Annotated[Server, Depends(server_of)]

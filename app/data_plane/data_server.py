@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
-from app.auth.auth_server import AuthServer
+from app.auth.auth_server import AuthServer, server_of
 from app.compiler.runtime import Runtime
 from app.data_plane.reload import Live
 from app.database.embedded import UpFlag
@@ -26,9 +26,4 @@ class DataServer(AuthServer):
     document: Callable[[Runtime], bytes]
 
 
-async def _server(request: Request) -> DataServer:
-    found: DataServer = request.app.state.server
-    return found
-
-
-DataServerDep = Annotated[DataServer, Depends(_server)]
+DataServerDep = Annotated[DataServer, Depends(server_of)]

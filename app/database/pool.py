@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, ClassVar
 
 import asyncpg
 
+from app.database.connection import Connection
 from app.database.lock_waits import READERS_WAIT, RowWaitingConnection, TablesChanging
 from app.database.wire_values import (
     decode_date,
@@ -112,6 +114,16 @@ async def connect(url: str) -> Any:
         sentence = next(sentence for kind, sentence in REFUSALS if isinstance(error, kind))
         raise DatabaseUnavailable(sentence) from None
     return connection
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Connection]:
+    """Give a connection of `connect` for as long as the block runs."""
+    connection: Connection = await connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 # That the server has ended a connection can show as an error of its statement, or even of asyncpg's own state, before

@@ -71,16 +71,10 @@ async def check_key(connection: Connection, key: SealingKey) -> None:
 
 async def create_secret(connection: Connection, key: SealingKey, said: SecretSaid) -> DatabaseRow:
     """Keep a new secret and give its row without the value; raises SecretExists."""
-    sealed = key.seal(said.value.encode(), bound_name(said.name, said.hosts))
     row: DatabaseRow | None = await connection.fetchrow(
         "INSERT INTO rowgate.secrets (name, hosts, description, key_id, nonce, ciphertext)"
         f" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING {_SHOWN}",
-        said.name,
-        list(said.hosts),
-        said.description,
-        sealed.key_id,
-        sealed.nonce,
-        sealed.ciphertext,
+        *_columns(key, said),
     )
     if row is None:
         raise SecretExists("There is a secret of this name.", hint="PUT or PATCH changes it.")
@@ -89,18 +83,18 @@ async def create_secret(connection: Connection, key: SealingKey, said: SecretSai
 
 async def change_secret(connection: Connection, key: SealingKey, said: SecretSaid) -> DatabaseRow:
     """Replace a secret that is there, and give its row without the value."""
-    sealed = key.seal(said.value.encode(), bound_name(said.name, said.hosts))
     row: DatabaseRow = await connection.fetchrow(
         "UPDATE rowgate.secrets SET hosts = $2, description = $3, key_id = $4, nonce = $5, ciphertext = $6,"
         f" version = version + 1, updated_at = now() WHERE name = $1 RETURNING {_SHOWN}",
-        said.name,
-        list(said.hosts),
-        said.description,
-        sealed.key_id,
-        sealed.nonce,
-        sealed.ciphertext,
+        *_columns(key, said),
     )
     return row
+
+
+def _columns(key: SealingKey, said: SecretSaid) -> tuple[object, ...]:
+    """Give what is kept of a secret: its name, hosts and description, and its text, sealed."""
+    sealed = key.seal(said.value.encode(), bound_name(said.name, said.hosts))
+    return said.name, list(said.hosts), said.description, sealed.key_id, sealed.nonce, sealed.ciphertext
 
 
 async def load_secrets(connection: Connection, key: SealingKey, names: Collection[str]) -> Mapping[str, Secret]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Table,
     Text,
     Uuid,
     text,
@@ -22,6 +23,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 SCHEMA = "rowgate"
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """Give the table of a model, for statements that are no matter of one row."""
+    table: Table = model.__table__  # type: ignore[attr-defined]  # SQLModel makes it, and declares it nowhere
+    return table
 
 
 def _moment() -> "Column[datetime]":

@@ -105,12 +105,12 @@ async def test_whatever_is_done_to_the_log_is_found_and_the_first_row_is_named(c
 
 
 async def test_a_cut_tail_whose_heads_were_set_back_is_found_by_the_head_that_was_written_down(
-    migrated_url: str, connection: Any
+    connection: Any,
 ) -> None:
     await written(connection)
     head = (await verify(connection, KEYS)).head
     assert (await heads(connection)) == (6, head)
-    assert await serving._audit_told(migrated_url) == f"The audit log has 6 rows, and its head is {head}."
+    assert await serving._audit_told(connection) == f"The audit log has 6 rows, and its head is {head}."
     for chain, left in ((0, 3), (1, 0)):
         cut = connection.transaction(isolation="repeatable_read")
         await cut.start()

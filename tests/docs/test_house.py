@@ -40,6 +40,14 @@ def test_every_file_that_the_docs_name_is_there() -> None:
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
+def test_every_file_that_the_code_map_names_in_a_room_stands_there() -> None:
+    said = (ROOT / "docs" / "architecture.md").read_text().split("## The folders")[1]
+    rooms = [(found[1], text) for text in said.split("\n\n") if (found := re.match(r"`app/(\w+)/`", text)) is not None]
+    named = [(room, name) for room, text in rooms for name in re.findall(r"`((?:\w+/)*\w+\.py)`", text)]
+    assert named
+    assert [one for one in named if not (APP / one[0] / one[1]).exists() and not (ROOT / one[1]).exists()] == []
+
+
 def test_few_files_stand_at_the_root() -> None:
     assert len(list(APP.glob("*.py"))) <= 8
 

@@ -284,7 +284,7 @@ def finished(level: Level, values: Values) -> Read:
 
 def _finished_item(item: Picked | Level, values: Values) -> Picked | Embed:
     if isinstance(item, Picked) or item.relationship is None:
-        assert isinstance(item, Picked)  # noqa: S101
+        assert isinstance(item, Picked)  # noqa: S101 - for the type checker
         return item
     return Embed(item.label, item.relationship, finished(item, values), item.inner, item.spread)
 
