@@ -267,6 +267,11 @@ FAR = {**NOBODY, "n": 2**63 - 1}
 @example(text="has(row.data.a)", row={**NOTHING, "data": {"a": None}}, caller=NOBODY)
 @example(text="(row.name in [])", row=NOTHING, caller=NOBODY)
 @example(text="string((row.name in []))", row={**NOTHING, "name": "a"}, caller=NOBODY)
+@example(
+    text="(math.abs(row.price) + row.big)",
+    row={**NOTHING, "price": Decimal("-10000000000000000000000.000001"), "big": 0},
+    caller=NOBODY,
+)
 @example(text="(-row.big)", row={**NOTHING, "big": -(2**63)}, caller=NOBODY)
 @example(text="row.name.substring(n)", row={**NOTHING, "name": "a"}, caller=FAR)
 @example(text="row.counts[n] == row.data[n]", row={**NOTHING, "counts": [1], "data": [1]}, caller=FAR)

@@ -93,7 +93,7 @@ FUNCTIONS: tuple[Function, ...] = (
         "math.abs",
         "The number without its sign.",
         plain((INT,), INT, _abs_int, f"(CASE WHEN {{0}} > {INT_MIN} THEN abs(({{0}})::bigint) END)"),
-        plain((DECIMAL,), DECIMAL, abs, "abs({0})"),
+        plain((DECIMAL,), DECIMAL, Decimal.copy_abs, "abs({0})"),
         plain((DOUBLE,), DOUBLE, abs, "abs({0})"),
     ),
     function(
