@@ -124,8 +124,8 @@ def asked(document: Any, url: str, headers: dict[str, str]) -> list[str]:
 
 def of_admins() -> Any:
     """Give the document of the admin API with one kind of definitions: their routes are alike."""
-    others = tuple(f"/admin/v1/{section}" for section in KINDS if section != "views")
-    paths = {path: said for path, said in admin_document()["paths"].items() if not path.startswith(others)}
+    others = {f"/admin/v1/{section}{one}" for section in KINDS if section != "views" for one in ("", "/{name}")}
+    paths = {path: said for path, said in admin_document()["paths"].items() if path not in others}
     return {**admin_document(), "paths": paths}
 
 
