@@ -88,7 +88,7 @@ _SELECT = _said("query", "Columns of the answer, with commas: id,title,renamed:n
 _PREFER = "count=exact tells the total; return=minimal answers a change without the rows."
 _READING = [
     *_TESTS, *_SELECT, *_said("query", "Columns, with commas: amount.desc.nullslast,id.", "order"),
-    *_said("query", "A page of at most 1,000 rows.", "limit", "offset", schema={"type": "integer", "minimum": 0}),
+    *_said("query", "A page of at most 1,000 rows.", "limit", "offset", schema={"type": "string", "pattern": "^[0-9]+$"}),
     *_said("header", "The same as limit and offset: 0-99.", "Range"), *_said("header", _PREFER, "Prefer"),
 ]  # fmt: skip
 _KEY = _said("header", "A request that comes again with its key has no second effect.", "Idempotency-Key")
