@@ -319,14 +319,14 @@ async def _active(connection: AsyncConnection) -> Sequence[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Changed:
+class _Rows:
     """Rows that are no longer live, by their ids, and what is: kind, name, position, body."""
 
     ended: tuple[int, ...]
     begun: tuple[dict[str, Any], ...]
 
 
-def _changed(rows: Sequence[Any], stored: Project, order: _Order) -> _Changed:
+def _changed(rows: Sequence[Any], stored: Project, order: _Order) -> _Rows:
     """Compare what is stored with what is wanted: a definition that is the same object says the same."""
     known = {(row.kind, row.name): row for row in rows if (row.kind, row.name) not in (order.keep or ())}
     before, wanted = _placed(stored), _placed(settled(order.project))
@@ -341,7 +341,7 @@ def _changed(rows: Sequence[Any], stored: Project, order: _Order) -> _Changed:
             continue
         begun.append({"kind": kind, "name": name, "position": position, "body": body})
         ended += [] if row is None else [row.id]
-    return _Changed(tuple(ended), tuple(begun))
+    return _Rows(tuple(ended), tuple(begun))
 
 
 def _placed(project: Project) -> dict[tuple[str, str], tuple[int, Definition]]:
@@ -356,7 +356,7 @@ def _placed(project: Project) -> dict[tuple[str, str], tuple[int, Definition]]:
     return found
 
 
-async def _store(connection: AsyncConnection, changed: _Changed, number: int) -> None:
+async def _store(connection: AsyncConnection, changed: _Rows, number: int) -> None:
     """Write the definitions that differ."""
     if changed.ended:
         ended = _DEFINITIONS.c.id.in_(changed.ended)
