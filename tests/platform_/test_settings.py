@@ -44,6 +44,8 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("PUBLIC_URL", "example.com"),
         ("PUBLISHABLE_KEY", "hunter2secret"),
         ("ADMIN_EMAIL", "hunter2secret"),
+        ("SERVE_ROLE", "Hunter2secret; DROP"),
+        ("SERVE_PASSWORD", "hunter2secret\u00fc"),
     ],
 )
 def test_a_bad_value_stops_the_start_by_its_name_and_is_not_shown(
@@ -162,3 +164,18 @@ def test_the_environment_wins_over_the_file_and_empty_means_unset(
 
 def test_the_public_url_loses_its_last_slash() -> None:
     assert load_settings(public_url="https://api.example.com/").public_url == "https://api.example.com"
+
+
+def test_the_data_directory_is_where_the_start_was_wherever_one_goes_then(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ROWGATE_DATA_DIR", "here/data")
+    assert load_settings().data_dir == tmp_path / "here" / "data"
+    monkeypatch.setenv("ROWGATE_DATA_DIR", "~/data")
+    assert load_settings().data_dir == Path.home() / "data"
+
+
+def test_the_password_of_a_role_comes_with_the_role() -> None:
+    with pytest.raises(SettingsInvalid, match="ROWGATE_SERVE_ROLE"):
+        load_settings(serve_password="a password")
+    assert load_settings(serve_role="rowgate_serve", serve_password="a password").serve_role == "rowgate_serve"
