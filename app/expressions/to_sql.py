@@ -15,11 +15,13 @@ from app.expressions.operations import INT_MIN, Unknown
 from app.expressions.problems import ExpressionErrors, Problem
 from app.expressions.sql_operators import arithmetic, comparison, from_json
 from app.expressions.types import BOOL, DECIMAL, DOUBLE, DYN, INT, STRING, Enum, ListOf, Record, Type, pg_type
+from app.expressions.undecided import Undecided, undecided
 
 MAX_SQL = 20_000  # characters
 
 Evaluate = Callable[[Environment], Any]
 Column = Callable[[str, str], str]
+Required = Callable[[str, str], bool]
 
 
 class Parameters:
@@ -50,24 +52,49 @@ def compile_sql(expression: Expression, column: Column, parameters: Parameters) 
     What touches no row is evaluated in process and bound as one parameter, NULL where it has no answer. Raises
     ExpressionErrors (`expression.no_sql`, with the place) for what SQL can't say.
     """
-    writer = _Writer(expression, column, parameters)
+    writer = Writer(expression, column, parameters)
     text = writer.write(folded(expression.tree), top=True)
     if writer.problems:
         raise ExpressionErrors(writer.problems)
     return text
 
 
-class _Writer:
+def compile_kept(
+    expression: Expression, column: Column, parameters: Parameters, row: str, required: Required
+) -> tuple[str, Undecided]:
+    """Give the SQL of a condition over the rows of a subquery, called `row`, and where it has no answer.
+
+    `required(root, name)` says that a column is never null. Raises what `compile_sql` does.
+    """
+    writer = Writer(expression, column, parameters, required)
+    tree = folded(expression.tree)
+    kept = writer.write(tree, top=True), undecided(writer, tree, row)
+    if writer.problems:
+        raise ExpressionErrors(writer.problems)
+    return kept
+
+
+class Writer:
     """The state of one compilation."""
 
-    def __init__(self, expression: Expression, column: Column, parameters: Parameters) -> None:
+    def __init__(
+        self,
+        expression: Expression,
+        column: Column,
+        parameters: Parameters,
+        required: Required = lambda _root, _name: False,
+    ) -> None:
+        """Take the expression, and what knows the rows' columns."""
         self.expression = expression
         self.column = column
         self.parameters = parameters
+        self.required = required
         self.problems: list[Problem] = []
         self.variables: dict[str, str] = {}
+        self._bound: dict[int, tuple[syntax.Node, str]] = {}
 
     def refuse(self, node: syntax.Node, what: str, hint: str | None = None) -> str:
+        """Note that a node can't be said in SQL."""
         message = f"{what} can't be said in SQL, and this reads the row"
         self.problems.append(Problem(node.line, node.column, message, hint, "expression.no_sql"))
         return "NULL"
@@ -97,9 +124,13 @@ class _Writer:
         return "NULL"
 
     def bound(self, node: syntax.Node) -> str:
-        """Bind what touches no row as one parameter."""
-        if isinstance(node, syntax.Literal):
-            return self.literal(node)
+        """Bind what touches no row as one parameter, however often it is written."""
+        if id(node) not in self._bound:
+            text = self.literal(node) if isinstance(node, syntax.Literal) else self._computed(node)
+            self._bound[id(node)] = node, text  # with the node, whose id is then nobody else's
+        return self._bound[id(node)][1]
+
+    def _computed(self, node: syntax.Node) -> str:
         whole = Expression(self.expression.text, node, node.type, self.expression.paths, frozenset(), constant=False)
         compute = compile_value(whole)
 
@@ -125,13 +156,13 @@ class _Writer:
         return from_json(text, BOOL) or text if node.type == DYN else text
 
 
-def _name(writer: _Writer, node: syntax.Name, _top: bool) -> str:
+def _name(writer: Writer, node: syntax.Name, _top: bool) -> str:
     if node.name in writer.variables:
         return writer.variables[node.name]
     return writer.refuse(node, f"the whole of {node.name}", f"name one of its columns: {node.name}.id")
 
 
-def _field(writer: _Writer, node: syntax.Field, _top: bool) -> str:
+def _field(writer: Writer, node: syntax.Field, _top: bool) -> str:
     operand = node.operand
     if isinstance(operand, syntax.Name) and isinstance(operand.type, Record):
         text = writer.column(operand.name, node.name)
@@ -142,7 +173,7 @@ def _field(writer: _Writer, node: syntax.Field, _top: bool) -> str:
     return f"NULLIF(({writer.write(operand)} -> {key}), 'null'::jsonb)"
 
 
-def _has(writer: _Writer, node: syntax.Has, top: bool) -> str:
+def _has(writer: Writer, node: syntax.Has, top: bool) -> str:
     if not isinstance(node.operand.type, Record):
         operand, key = writer.write(node.operand), writer.parameters.constant(node.name, "text")
         return f"coalesce(jsonb_typeof({operand}) = 'object' AND {operand} ? {key}, false)"
@@ -151,11 +182,11 @@ def _has(writer: _Writer, node: syntax.Has, top: bool) -> str:
     return f"({writer.write(field, top=top)} IS NOT NULL)"
 
 
-def _null_test(writer: _Writer, node: syntax.NullTest, _top: bool) -> str:
+def _null_test(writer: Writer, node: syntax.NullTest, _top: bool) -> str:
     return f"({writer.write(node.operand)} IS {'NOT ' if node.negated else ''}NULL)"
 
 
-def _unary(writer: _Writer, node: syntax.Unary, _top: bool) -> str:
+def _unary(writer: Writer, node: syntax.Unary, _top: bool) -> str:
     if node.operator == "!":
         return f"(NOT {writer.truth(node.operand)})"
     operand = writer.write(node.operand)
@@ -164,18 +195,18 @@ def _unary(writer: _Writer, node: syntax.Unary, _top: bool) -> str:
     return writer.refuse(node, "a negated dynamic value") if node.operand.type == DYN else f"(-({operand}))"
 
 
-def _logic(writer: _Writer, node: syntax.Logic, top: bool) -> str:
+def _logic(writer: Writer, node: syntax.Logic, top: bool) -> str:
     joined = " AND " if node.operator == "&&" else " OR "
     return f"({joined.join(writer.truth(item, top=top) for item in node.items)})"
 
 
-def _conditional(writer: _Writer, node: syntax.Conditional, _top: bool) -> str:
+def _conditional(writer: Writer, node: syntax.Conditional, _top: bool) -> str:
     condition = writer.truth(node.condition)
     then, otherwise = writer.write(node.then), writer.write(node.otherwise)
     return f"(CASE WHEN {condition} THEN {then} WHEN NOT {condition} THEN {otherwise} END)"
 
 
-def _binary(writer: _Writer, node: syntax.Binary, top: bool) -> str:
+def _binary(writer: Writer, node: syntax.Binary, top: bool) -> str:
     if node.operator == "in":
         return _membership(writer, node, top)
     if DYN in (node.left.type, node.right.type):
@@ -187,7 +218,7 @@ def _binary(writer: _Writer, node: syntax.Binary, top: bool) -> str:
     return text or writer.refuse(node, f"{node.operator} of these types", "compute it in a step, or outside the row")
 
 
-def _dynamic(writer: _Writer, node: syntax.Binary) -> str:
+def _dynamic(writer: Writer, node: syntax.Binary) -> str:
     """Compare with a JSON value: of what the other side is."""
     other = node.right.type if node.left.type == DYN else node.left.type
     if node.operator in ("==", "!="):
@@ -210,7 +241,7 @@ def _dynamic(writer: _Writer, node: syntax.Binary) -> str:
 _JSON_LIKE = (BOOL, INT, DECIMAL)
 
 
-def _as_json(writer: _Writer, node: syntax.Node) -> str | None:
+def _as_json(writer: Writer, node: syntax.Node) -> str | None:
     if node.type == DYN:
         return writer.write(node)
     if node.type in _JSON_LIKE or pg_type(node.type) == "text":
@@ -218,7 +249,7 @@ def _as_json(writer: _Writer, node: syntax.Node) -> str | None:
     return None
 
 
-def _membership(writer: _Writer, node: syntax.Binary, top: bool) -> str:
+def _membership(writer: Writer, node: syntax.Binary, top: bool) -> str:
     left, right = node.left, node.right
     if isinstance(right, syntax.Literal) and right.value == []:
         return f"(CASE WHEN {writer.write(left)} IS NOT NULL THEN false END)"
@@ -238,13 +269,13 @@ def _flat(kind: Type) -> bool:
     return isinstance(kind, Enum) or pg_type(kind) != "jsonb"
 
 
-def _list(writer: _Writer, node: syntax.ListLiteral, _top: bool) -> str:
+def _list(writer: Writer, node: syntax.ListLiteral, _top: bool) -> str:
     items = ", ".join(writer.write(item) for item in node.items)
     kind = pg_type(node.type)
     return f"ARRAY[{items}]::{kind}" if kind != "jsonb" else writer.refuse(node, "a list of these")
 
 
-def _call(writer: _Writer, node: syntax.FunctionCall, _top: bool) -> str:
+def _call(writer: Writer, node: syntax.FunctionCall, _top: bool) -> str:
     write = node.overloads[0].sql if len(node.overloads) == 1 else None
     text = None
     if write is not None and all(argument.type != DYN for argument in node.arguments):
@@ -273,7 +304,7 @@ def _converted(function: str, kind: Type, text: str) -> str | None:
     return overload.sql([text], []) if overload is not None and overload.sql is not None else None
 
 
-def _index(writer: _Writer, node: syntax.Index, _top: bool) -> str:
+def _index(writer: Writer, node: syntax.Index, _top: bool) -> str:
     kind, index = node.operand.type, node.index
     operand = writer.write(node.operand)
     if isinstance(kind, ListOf) and _flat(kind.element) and kind.element != DYN:
@@ -295,7 +326,7 @@ _ANSWERS = {
 }
 
 
-def _comprehension(writer: _Writer, node: syntax.Comprehension, _top: bool) -> str:
+def _comprehension(writer: Writer, node: syntax.Comprehension, _top: bool) -> str:
     answer, kind = _ANSWERS.get(node.macro), node.operand.type
     if answer is None or not (isinstance(kind, ListOf) and _flat(kind.element) and kind.element != DYN):
         return writer.refuse(node, f"{node.macro}() of this value", "exists, all and exists_one of arrays can be said")
@@ -309,7 +340,7 @@ def _comprehension(writer: _Writer, node: syntax.Comprehension, _top: bool) -> s
     return f"(CASE WHEN {operand} IS NOT NULL THEN {folded} END)"
 
 
-def _convert(writer: _Writer, node: syntax.Convert, _top: bool) -> str:
+def _convert(writer: Writer, node: syntax.Convert, _top: bool) -> str:
     operand = writer.write(node.operand)
     kind = node.operand.type
     if kind == DYN:
@@ -323,11 +354,11 @@ def _convert(writer: _Writer, node: syntax.Convert, _top: bool) -> str:
     return operand if pg_type(kind) == pg_type(node.type) else writer.refuse(node, "this conversion")
 
 
-def _unsupported(what: str) -> Callable[[_Writer, Any, bool], str]:
+def _unsupported(what: str) -> Callable[[Writer, Any, bool], str]:
     return lambda writer, node, _top: writer.refuse(node, what)
 
 
-_WRITERS: dict[type, Callable[[_Writer, Any, bool], str]] = {
+_WRITERS: dict[type, Callable[[Writer, Any, bool], str]] = {
     syntax.Name: _name,
     syntax.Field: _field,
     syntax.Has: _has,

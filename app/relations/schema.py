@@ -41,6 +41,11 @@ class Column:
         return None if self.definition is None or self.definition.on_delete == "restrict" else self.definition.on_delete
 
     @property
+    def never_null(self) -> bool:
+        """Say whether the database lets no null in."""
+        return self.definition.required if self.definition is not None else self.name != "email"
+
+    @property
     def required(self) -> bool:
         """Say whether an insert has to give a value."""
         return self.definition is not None and self.definition.required and self.definition.default is None
