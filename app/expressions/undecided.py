@@ -17,7 +17,7 @@ _COMPARED = frozenset({"==", "!=", "<", "<=", ">", ">="})
 
 
 @dataclass(frozen=True, slots=True)
-class Operand:
+class Comparand:
     """The SQL of what a condition compares and may be null; `row` names the row of the subquery that it is read of."""
 
     text: str
@@ -25,7 +25,7 @@ class Operand:
 
 
 @dataclass(frozen=True, slots=True)
-class Undecided:
+class Undecidable:
     """When a condition has no answer: only where one of `around`, or of a row's own `inside`, is null.
 
     `around` is the same for every row. `inside` is None where that can't be told from the condition's form.
@@ -51,32 +51,52 @@ class Undecided:
         return f"(CASE WHEN {given} THEN {few} ELSE {scanned} END)" if given else few
 
 
-def undecided(writer: "Writer", node: syntax.Node, row: str) -> Undecided:
+def undecided(writer: "Writer", node: syntax.Node, row: str) -> Undecidable:
     """Say when a condition over a subquery's row of this name has no answer."""
     condition = writer.truth(node)
     operands = _operands(writer, node)
     if operands is None:
-        return Undecided(condition, (), None)
+        return Undecidable(condition, (), None)
     around = dict.fromkeys(one.text for one in operands if one.row != row)
     inside = dict.fromkeys(one.text for one in operands if one.row == row)
-    return Undecided(condition, tuple(around), tuple(inside))
+    return Undecidable(condition, tuple(around), tuple(inside))
 
 
-def _operands(writer: "Writer", node: syntax.Node) -> list[Operand] | None:
+def _operands(writer: "Writer", node: syntax.Node) -> list[Comparand] | None:
     """Give what has to be null for a node to be NULL; None where it may be so by other ways too."""
     if not writer.touches(node):
         value = node.value if isinstance(node, syntax.Literal) else None
-        return [] if value is not None else [Operand(writer.write(node), None)]
+        return [] if value is not None else [Comparand(writer.write(node), None)]
+    column = column_of(writer, node)
+    if column is not None:
+        return [] if column.never_null else [Comparand(writer.write(node), column.row)]
     match node:
-        case syntax.Field(operand=syntax.Name(name=root), name=name) if node.type != DYN:
-            required = writer.required(root, name)
-            return [] if required else [Operand(writer.write(node), root)]
         case syntax.NullTest() | syntax.Has():
             return []
         case syntax.Convert(operand=operand, type=kind) if operand.type == INT and kind in NUMBERS:
             return _operands(writer, operand)
     parts = _plain_parts(node)
     return None if parts is None else _of_all(_operands(writer, part) for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnOf:
+    """A column of a row that is called `row`, or of one that its references lead to."""
+
+    row: str
+    never_null: bool
+
+
+def column_of(writer: "Writer", node: syntax.Node) -> ColumnOf | None:
+    """Say of which row a node is a column; None for anything else, and for JSON, in which a null is a value."""
+    match node:
+        case syntax.Field(operand=syntax.Name(name=root), name=name) if node.type != DYN and writer.is_row(root):
+            return ColumnOf(writer.row_of(root), writer.never_null(root, name))
+        case syntax.Field(operand=syntax.Followed(operand=operand, table=table), name=name) if node.type != DYN:
+            column = column_of(writer, operand)
+            filled = writer.expression.reads[table].never_null(name)
+            return None if column is None else ColumnOf(column.row, column.never_null and filled)
+    return None
 
 
 def _plain_parts(node: syntax.Node) -> tuple[syntax.Node, ...] | None:
@@ -95,8 +115,8 @@ def _plain_parts(node: syntax.Node) -> tuple[syntax.Node, ...] | None:
     return None
 
 
-def _of_all(found: Iterable[list[Operand] | None]) -> list[Operand] | None:
-    gathered: list[Operand] = []
+def _of_all(found: Iterable[list[Comparand] | None]) -> list[Comparand] | None:
+    gathered: list[Comparand] = []
     for operands in found:
         if operands is None:
             return None
@@ -104,7 +124,7 @@ def _of_all(found: Iterable[list[Operand] | None]) -> list[Operand] | None:
     return gathered
 
 
-def answer_sql(exists: Callable[[str], str], holds: str, unknown: Undecided) -> str:
+def answer_sql(exists: Callable[[str], str], holds: str, unknown: Undecidable) -> str:
     """Write whether there is a row for which a condition holds: NULL where none does and one is undecided."""
     decided = unknown.none_among(exists)
     found = exists(holds)

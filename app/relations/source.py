@@ -7,9 +7,10 @@ from functools import partial
 from app.database.quoting import quoted
 from app.definitions.answers import MAX_BYTES
 from app.expressions.check import Expression
+from app.expressions.relation import RowsSql
 from app.expressions.to_sql import Parameters, compile_kept, compile_sql
 from app.expressions.types import Record, Type, pg_type
-from app.expressions.undecided import Undecided, answer_sql
+from app.expressions.undecided import Undecidable, answer_sql
 from app.relations.measured import ROW, measured_values
 from app.relations.schema import Table
 
@@ -54,7 +55,17 @@ class Source:
     @property
     def record(self) -> Record:
         """Give the record that a row of this source is."""
-        return Record(self.name, self.shown)
+        references = {name: one for name, one in self.item.references.items() if name in self.shown}
+        return Record(self.name, self.shown, references=references)
+
+    def rows_sql(self, alias: str, parameters: Parameters) -> RowsSql:
+        """Give its rows to a rule that reads them: those that the filter holds for, with all that may be compared."""
+        column = partial(column_sql(self, parameters, alias), "item")
+        return RowsSql(f"{self.table.sql} {alias}", tuple(conditions_sql(self, None, parameters, alias)), column)
+
+    def never_null(self, name: str) -> bool:
+        """Say whether what may be compared always has a value."""
+        return name not in self.computed and name in self.table.columns and self.table.columns[name].never_null
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +116,14 @@ def _related_sql(
     def column(root: str, name: str) -> str:
         return outer(root, name) if root == "row" else inner(root, name)
 
+    def required(root: str, name: str) -> bool:
+        return root != "row" and source.never_null(name)
+
     conditions = conditions_sql(source, None, parameters, alias)
     named = f"FROM {source.table.sql} {alias}"
     holds, undecided = "true", _ALWAYS
     if related.where is not None:
-        holds, undecided = compile_kept(related.where, column, parameters, "item", partial(_is_required, source))
+        holds, undecided = compile_kept(related.where, column, parameters, "item", required)
     rows = f"{named} WHERE {' AND '.join((*conditions, f'({holds})'))}"
     if related.kind in ("one", "list"):
         return _rows_sql(related, rows, column, parameters, alias, max_bytes)
@@ -124,13 +138,11 @@ def _related_sql(
     return found if decided is None else f"(CASE WHEN {decided} THEN {found} END)"
 
 
-_ALWAYS = Undecided("true", (), ())
+_ALWAYS = Undecidable("true", (), ())
 
 
-def _is_required(source: Source, root: str, name: str) -> bool:
-    """Say whether a column of the other side is never null."""
-    column = None if root == "row" or name in source.computed else source.table.columns.get(name)
-    return column is not None and column.never_null
+def _is_required(source: Source, _root: str, name: str) -> bool:
+    return source.never_null(name)
 
 
 def _folded_sql(related: Related, rows: str, column: Columns, parameters: Parameters) -> str:
@@ -161,11 +173,9 @@ def json_list(value: str, rows: str, parameters: Parameters, max_bytes: int) -> 
 
 def conditions_sql(source: Source, where: Expression | None, parameters: Parameters, alias: str = ALIAS) -> list[str]:
     """Give the conditions of the view's filter and of `where`, to be joined by AND."""
-    plain = _plain(source.table, alias)
-    conditions = [] if source.filter is None else [f"({compile_sql(source.filter, plain, parameters)})"]
-    if where is not None:
-        conditions.append(f"({compile_sql(where, column_sql(source, parameters, alias), parameters)})")
-    return conditions
+    rules = [(source.filter, _plain(source.table, alias)), (where, column_sql(source, parameters, alias))]
+    required = partial(_is_required, source)
+    return [f"({compile_sql(rule, column, parameters, required)})" for rule, column in rules if rule is not None]
 
 
 def shown_sql(source: Source, parameters: Parameters, alias: str = ALIAS) -> str:
