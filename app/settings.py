@@ -81,7 +81,7 @@ def _ascii(value: SecretStr) -> SecretStr:
     return value
 
 
-def _default_env(data: dict[str, Any]) -> Literal["development", "production"]:
+def _default_env(data: dict[str, object]) -> Literal["development", "production"]:
     return "production" if data.get("database_url") else "development"
 
 

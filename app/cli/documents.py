@@ -76,7 +76,7 @@ async def apply_file(
         await engine.dispose()
 
 
-def _say_plan(made: dict[str, Any], *, as_json: bool) -> None:
+def _say_plan(made: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(made, indent=2))
         return

@@ -31,7 +31,7 @@ class Reply:
     def document(self) -> dict[str, Any]:
         """Read the body, which is an object of JSON."""
         try:
-            found: dict[str, Any] = json.loads(self.body)
+            found: dict[str, object] = json.loads(self.body)
         except ValueError:
             raise ServerRefused("There is no answer of Rowgate's at this URL.") from None
         return found

@@ -171,7 +171,7 @@ def _serve_processes(
     return 0
 
 
-def worker_app(up: UpFlag | None = None) -> Any:
+def worker_app(up: UpFlag | None = None) -> object:
     """Make the application in a worker process, which has a log of its own."""
     collect_seldom()
     settings = load_settings()

@@ -84,16 +84,16 @@ def definitions_router() -> FixedRouter:
 
 
 @refuses(BodyNoDefinition)
-async def _definition(said: Annotated[Any, Depends(DocumentBody(NamedDefinition))]) -> dict[str, Any]:
+async def _definition(said: Annotated[Any, Depends(DocumentBody(NamedDefinition))]) -> dict[str, object]:
     return _object(said)
 
 
 @refuses(BodyNoDefinition)
-async def _part(said: Annotated[Any, Depends(DocumentBody(DefinitionPart))]) -> dict[str, Any]:
+async def _part(said: Annotated[Any, Depends(DocumentBody(DefinitionPart))]) -> dict[str, object]:
     return _object(said)
 
 
-def _object(said: Any) -> dict[str, Any]:
+def _object(said: Any) -> dict[str, object]:
     if not isinstance(said, dict):
         raise BodyNoDefinition("The body has to be one definition.")
     return said
@@ -214,7 +214,7 @@ def _removal(section: str, name: str) -> Edit:
     return edit
 
 
-def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: str | None, name: Any) -> Edited:
+def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: str | None, name: object) -> Edited:
     """Give what is stored with one section as it is to be.
 
     `before` is the name of the definition that is edited, and `name` of what it becomes; None for none.
@@ -228,7 +228,7 @@ def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: 
     return Edited(parsed({**dump_project(stored.project), section: sound}), keep)
 
 
-def _one(listed: Sequence[dict[str, Any]], section: str, name: str) -> dict[str, Any]:
+def _one(listed: Sequence[dict[str, Any]], section: str, name: str) -> dict[str, object]:
     for one in listed:
         if one["name"] == name:
             return one

@@ -157,7 +157,7 @@ def _tell(runtime: Runtime) -> None:
         _log.warning("revision %d: this would not be saved so today: %s", runtime.revision, doubt)
 
 
-async def _listen(url: str, woken: asyncio.Event) -> Any:
+async def _listen(url: str, woken: asyncio.Event) -> object:
     """Open the connection that listens; without one, looking each second is what is left."""
     listener: Any = None
     try:

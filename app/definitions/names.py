@@ -1,7 +1,7 @@
 """The names that a definition may use, and the one base of all definition models."""
 
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
@@ -58,7 +58,7 @@ BoundName = Annotated[str, AfterValidator(check_bound_name)]
 T = TypeVar("T")
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -29,7 +29,7 @@ class CallerDef(Definition):
         return self
 
 
-def _caller(value: Any) -> Any:
+def _caller(value: object) -> object:
     if value == ANONYMOUS:
         return None
     return {"id": value} if isinstance(value, str) else value

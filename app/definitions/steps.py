@@ -20,7 +20,7 @@ class StepDef(Definition):
 
     @model_validator(mode="before")
     @classmethod
-    def _gather(cls, value: Any) -> Any:
+    def _gather(cls, value: object) -> object:
         if not isinstance(value, dict) or "fields" in value:
             return value
         # The condition of an `if` is its own field: without it there is nothing to branch on.
@@ -28,7 +28,7 @@ class StepDef(Definition):
         common = {key: item for key, item in value.items() if key in shared}
         return {**common, "fields": {key: item for key, item in value.items() if key not in shared}}
 
-    def as_said(self) -> dict[str, Any]:
+    def as_said(self) -> dict[str, object]:
         """Give the step back in the form that an admin wrote, so that an export reads like its source."""
         common = {"do": self.do, "name": self.name, "when": self.when}
         return {key: item for key, item in common.items() if item is not None} | self.fields
@@ -42,10 +42,10 @@ class UseDef(Definition):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_name(cls, value: Any) -> Any:
+    def _from_name(cls, value: object) -> object:
         return {"use": value} if isinstance(value, str) else value
 
-    def as_said(self) -> str | dict[str, Any]:
+    def as_said(self) -> str | dict[str, object]:
         """Give the short form where there are no arguments."""
         return {"use": self.use, "with": self.arguments} if self.arguments else self.use
 

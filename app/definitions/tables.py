@@ -26,7 +26,7 @@ class IndexDef(Definition):
     concurrently: bool = False
 
 
-def _index(value: Any) -> Any:
+def _index(value: Any) -> object:
     return {"columns": value} if isinstance(value, list | tuple) else value
 
 
