@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -39,7 +39,28 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "types": types,
 }
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _version(asked: bool) -> None:
+    """Say which version this is, and end."""
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"rowgate {version('rowgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def rowgate(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Serve a backend that is described as data, and look after it."""
+
+
 app.add_typer(audit.app, name="audit")
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
