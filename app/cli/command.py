@@ -12,9 +12,11 @@ from app.cli.create_key import create_key
 from app.cli.described import openapi, types
 from app.cli.documents import apply, check, export, plan, say_findings
 from app.cli.eval import evaluate
+from app.cli.init import init
 from app.cli.migrate import migrate
 from app.cli.options import DONE, REFUSED
 from app.cli.rotate_secrets import rotate_secrets
+from app.cli.schema import schema
 from app.cli.serve import serve
 from app.cli.shadowing import shadow
 from app.cli.test import run_tests
@@ -22,6 +24,7 @@ from app.cli.why import why
 from app.errors import RowgateError
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "init": init,
     "serve": serve,
     "migrate": migrate,
     "plan": plan,
@@ -37,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "rotate-secrets": rotate_secrets,
     "openapi": openapi,
     "types": types,
+    "schema": schema,
 }
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
