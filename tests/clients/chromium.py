@@ -3,10 +3,12 @@
 import asyncio
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +70,7 @@ class Page:
 async def page(folder: Path) -> AsyncIterator[Page]:
     """Give a tab of a browser that keeps what it keeps in the folder."""
     browser = await asyncio.create_subprocess_exec(
-        str(BROWSER), *_ALONE, f"--user-data-dir={folder}", stderr=asyncio.subprocess.PIPE
+        str(BROWSER), *_ALONE, f"--user-data-dir={folder}", stderr=asyncio.subprocess.PIPE, start_new_session=True
     )
     try:
         async with connect(await _address(browser), max_size=None, proxy=None) as socket:
@@ -76,8 +78,8 @@ async def page(folder: Path) -> AsyncIterator[Page]:
             await tab.begin()
             yield tab
     finally:
-        if browser.returncode is None:
-            browser.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(browser.pid, signal.SIGKILL)  # Debian's command is a shell that starts the browser
         await browser.communicate()
 
 
