@@ -30,17 +30,16 @@ def init(
     known = {path.stem: path for path in sorted(examples().glob("*.yaml"))}
     if example not in known:
         wrong_call(f"There is no example {example!r}. There are {', '.join(known)}.")
-    begun = known[example].read_text("utf-8")
     try:
         with file.open("x", encoding="utf-8") as written:
-            written.write(begun)
+            written.write(known[example].read_text("utf-8"))
         (file.parent / SCHEMA).write_text(schema_text(), "utf-8")
     except FileExistsError:
         raise CantWrite(f"{file} is there already: nothing was written.", hint="Name another file.") from None
     except OSError as error:
         raise CantWrite(f"{error.filename} can't be written: {error.strerror}.") from None
     said = quote(str(file))
-    typer.echo(f"{file} is written. {begun.splitlines()[0].removeprefix('# ')}\n")
+    typer.echo(f"{file} is written, as the example {example}.")
     typer.echo(f"  rowgate check {said}\n  rowgate serve --start-with {said}")
 
 

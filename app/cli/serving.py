@@ -39,6 +39,7 @@ from app.store.migrate import migrate
 
 DRAIN_SECONDS = 30
 OPEN_FILES = 65_536
+WORKER_SECONDS = 60  # in which a process has to answer; on a busy machine it takes more than uvicorn's 5 to begin
 
 
 class WorkersNeedRedis(RowgateError):
@@ -190,7 +191,8 @@ def _serve_processes(
         "ROWGATE_ENV": settings.env,
     }
     port = _port(sockets)
-    config = _config(partial(worker_app, up), host, port, workers=workers, factory=True)
+    more = {"workers": workers, "factory": True, "timeout_worker_healthcheck": WORKER_SECONDS}
+    config = _config(partial(worker_app, up), host, port, **more)
     print(f"Rowgate listens on http://{host}:{port} with {workers} processes", audit, sep="\n", flush=True)
     Multiprocess(config, sockets=list(sockets)).run()
     return 0

@@ -51,7 +51,7 @@ def test_a_document_to_begin_with_is_sound_and_stands_beside_its_schema(
 ) -> None:
     ended = CliRunner().invoke(command_line, ["init", *words])
     assert ended.exit_code == 0
-    assert f"{file} is written. " in ended.stdout
+    assert ended.stdout.startswith(f"{file} is written, as the example {example}.\n")
     assert (tmp_path / file).read_text() == (EXAMPLES / f"{example}.yaml").read_text()
     assert (tmp_path / SCHEMA).read_text() == schema_text()
     assert check_file(tmp_path / file)[1] == []
