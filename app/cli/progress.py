@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from shutil import get_terminal_size
 
 AFTER_SECONDS = 1.0
 _CLEAR = "\r\x1b[K"
@@ -45,7 +46,8 @@ class _Line:
             return
         while not self.ended.is_set():
             doing = self._doing if isinstance(self._doing, str) else self._doing()
-            _write(f"{_CLEAR}{doing} … {time.monotonic() - began:.0f} s")
+            told = f"{doing} … {time.monotonic() - began:.0f} s"
+            _write(_CLEAR + told[: get_terminal_size().columns - 1])
             self.ended.wait(1.0)
         _write(_CLEAR)
 
