@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app.auth.route_limits import RateLimitExceeded, RouteLimited, retry_after
 from app.auth.routes.shapes import error_members
-from app.data_plane.rest.read import rest_problem
+from app.data_plane.rest.dialect.codes import rest_problem
 from app.data_plane.stages.accept import REST
 from app.database.faults import translated
 from app.errors import FieldError, RowgateError, problem_document

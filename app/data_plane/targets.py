@@ -75,4 +75,19 @@ class ViewTarget:
         return (self.compiled if self.action == "select" or writing is None else writing).chained.locks
 
 
+VIEW_ACTIONS = {
+    "GET": "select",
+    "HEAD": "select",
+    "POST": "insert",
+    "PATCH": "update",
+    "PUT": "insert",
+    "DELETE": "delete",
+}
+
+
+def methods_of(view: CompiledView) -> list[str]:
+    """Name the methods that a view is offered by."""
+    return [*(method for method, action in VIEW_ACTIONS.items() if action in view.definition.allow), "OPTIONS"]
+
+
 Target = EndpointTarget | ViewTarget

@@ -106,13 +106,17 @@ class Embed:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What is read of one view; `items` is None for every column that it shows; limit and offset are slots."""
+    """What is read of one view; `items` is None for every column that it shows; limit and offset are slots.
+
+    `paged` says of an embedded view that the client has set one of them: rows that the page leaves out aren't there.
+    """
 
     items: tuple[Picked | Embed, ...] | None = None
     conditions: tuple[Condition, ...] = ()
     order: tuple[Ordered, ...] = ()
     limit: int = LIMIT_SLOT
     offset: int | None = None
+    paged: bool = False
 
     @property
     def embeds(self) -> list[Embed]:

@@ -72,21 +72,19 @@ def compile_query(source: Source, query: Query) -> Statement:
         counted = level.rows() if query.read.aggregates else f"SELECT FROM {level.source_rows()}"
         most = f" LIMIT {parameters.constant(COUNTED + 1, 'bigint')}" if query.count == "bounded" else ""
         total = f"(SELECT count(*) FROM ({counted}{most}) rowgate_all)"
-    limit = parameters.constant(source.max_bytes, "bigint")
-    if query.csv:
-        cells = f"SELECT {_cells(source, query.read)} FROM ({page}) rowgate_cells"
-        body, rows = _CSV, measured_values(_CSV_LINE, cells, limit)
-    else:
-        body, rows = json_body(query, page, limit)
+    body, rows = body_of(source, query, page, parameters.constant(source.max_bytes, "bigint"))
     sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM {rows}"
     return statement(sql, parameters.evaluators)
 
 
-def json_body(query: Query, page: str, most: str) -> tuple[str, str]:
-    """Write the rows of a SELECT as one JSON text of at most so many bytes, and what stands behind FROM.
+def body_of(source: Source, query: Query, page: str, most: str) -> tuple[str, str]:
+    """Write the rows of a SELECT as one text of at most so many bytes, and what stands behind FROM.
 
-    The keys of nulls are left out where that is asked for.
+    It is JSON, in which the keys of nulls are left out where that is asked for, or the lines of CSV.
     """
+    if query.csv:
+        cells = f"SELECT {_cells(source, query.read)} FROM ({page}) rowgate_cells"
+        return _CSV, measured_values(_CSV_LINE, cells, most)
     row = f"json_strip_nulls(row_to_json({ROW}))" if query.stripped else f"row_to_json({ROW})"
     return "coalesce(json_agg(rowgate_measured.value), '[]')::text", measured_values(row, page, most)
 
@@ -107,7 +105,7 @@ def _cells(source: Source, read: Read) -> str:
     So OWASP's ASVS has it (1.2.10). Numbers, and whatever else is no text, stay as they are.
     """
     names = [(quoted(label), is_text) for label, is_text in _labelled(source, read)]
-    return ", ".join(_FORMULA.format(name) if is_text else name for name, is_text in names) or "1"
+    return ", ".join(_FORMULA.format(name) if is_text else name for name, is_text in names)
 
 
 def labels(source: Source, read: Read) -> list[str]:
@@ -243,7 +241,7 @@ class QueryLevel:
         else:
             embed = self._embeds[term.embed]
             inner, link = self._inside(embed)
-            text = f"(SELECT {inner._asked.operand(term.operand)[0]} FROM {inner.source_rows(link)} LIMIT 1)"
+            text = f"(SELECT {inner._asked.operand(term.operand)[0]} FROM {inner.source_rows(link)}{inner.page()})"
         return f"{text}{' DESC' if term.descending else ''}{nulls}"
 
     def _inside(self, embed: Embed) -> "tuple[QueryLevel, str]":
@@ -267,7 +265,7 @@ class QueryLevel:
     def _embedded(self, embed: Embed) -> str:
         inner, link = self._inside(embed)
         if not embed.relationship.many:
-            return f"(SELECT to_json({ROW}) FROM ({inner.rows(link)} LIMIT 1) {ROW})"
+            return f"(SELECT to_json({ROW}) FROM ({inner.rows(link)}{inner.page()}) {ROW})"
         found = f"{inner.rows(link)}{inner.order()}{inner.page()}"
         return json_list(f"row_to_json({ROW})", found, self._parameters, self._max_bytes)
 
@@ -276,14 +274,14 @@ class QueryLevel:
         inner, link = self._inside(embed)
         for label, text in inner._outputs():
             if not embed.relationship.many:
-                yield label, f"(SELECT {text} FROM {inner.source_rows(link)} LIMIT 1)"
+                yield label, f"(SELECT {text} FROM {inner.source_rows(link)}{inner.page()})"
             else:
                 rows = f"SELECT {text} AS x FROM {inner.source_rows(link)}{inner.order()}{inner.page()}"
                 yield label, json_list(f"to_json({ROW}.x)", rows, self._parameters, self._max_bytes)
 
     def _present(self, label: str) -> str:
         inner, link = self._inside(self._embeds[label])
-        return f"EXISTS (SELECT FROM {inner.source_rows(link)})"
+        return f"EXISTS (SELECT FROM {inner.source_rows(link)}{inner.page() if inner.read.paged else ''})"
 
 
 def _cast(text: str, pg: str | None) -> str:

@@ -28,7 +28,7 @@ async def bind(target: Target, request: Request, call: Call) -> Bound:
         bound = bind_read(target.compiled, request, call.identity)
     else:
         body = b"" if target.action == "delete" else await request.body(BODY_LIMIT, JSON)
-        bound = bind_write(target.compiled, target.action, request, body, call.identity)
+        bound = bind_write(target.compiled, request, body, call.identity)
     if call.trace is None and (once := once_of(request, call.identity, target)) is not None:
         call.answer = await first_answer(once, call)
         if call.answer is None:

@@ -60,5 +60,5 @@ def unquoted(part: str) -> str:
 def number(text: str, what: str) -> int:
     """Read a limit or an offset; raises RangeInvalid."""
     if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > MAX_OFFSET:
-        raise RangeInvalid(f"{what} has to be a whole number from 0 to {MAX_OFFSET}.")
+        raise RangeInvalid(f"{what} should be a whole number from 0 to {MAX_OFFSET}.")
     return int(text)

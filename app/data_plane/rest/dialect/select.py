@@ -277,9 +277,10 @@ def finished(level: Level, values: Values) -> Read:
             raise QueryRefused(_GROUPED_AWAY)
     if level.relationship is None:
         return Read(items, read.conditions, read.order, offset=OFFSET_SLOT if level.offset else None)
-    most = level.source.max_rows or 1
+    most = level.source.max_rows or 1 if level.relationship.many else 1
     limit = values.slot(most if level.limit is None else min(level.limit, most))
-    return Read(items, read.conditions, read.order, limit, values.slot(level.offset) if level.offset else None)
+    offset = values.slot(level.offset) if level.offset else None
+    return Read(items, read.conditions, read.order, limit, offset, paged=level.limit is not None or offset is not None)
 
 
 def _finished_item(item: Picked | Level, values: Values) -> Picked | Embed:
