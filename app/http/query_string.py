@@ -7,7 +7,7 @@ from app.errors import RowgateError
 from app.http.json_body import BadText, check_text
 
 MAX_PAIRS = 200
-MAX_QUERY = 8192  # bytes
+MAX_QUERY = 32 * 1024  # bytes
 
 
 class QueryTooLong(RowgateError):

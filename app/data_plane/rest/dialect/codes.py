@@ -38,8 +38,6 @@ CODES: Mapping[str, str] = {
     "db.unavailable": "PGRST000",
     "definitions.broken": "PGRST002",
     "definitions.unavailable": "PGRST002",
-    "db.overloaded": "PGRST003",
-    "server.overloaded": "PGRST003",
     "access.role_missing": "42501",
     "access.row_outside": "42501",
     "query.unknown_column": "42703",
