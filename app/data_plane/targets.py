@@ -49,10 +49,11 @@ class EndpointTarget:
 
 @dataclass(frozen=True, slots=True)
 class ViewTarget:
-    """A view, and what is to be done through it."""
+    """A view, and what is to be done through it; a query may stand in the body, where it is too long for an address."""
 
     compiled: CompiledView
     action: str
+    by_body: bool = False
     timeout: ClassVar[float] = TIMEOUT
     responses: ClassVar[None] = None
     template: ClassVar[None] = None
@@ -73,21 +74,6 @@ class ViewTarget:
         """Give the statements that the transaction begins by."""
         writing = self.compiled.writing
         return (self.compiled if self.action == "select" or writing is None else writing).chained.locks
-
-
-VIEW_ACTIONS = {
-    "GET": "select",
-    "HEAD": "select",
-    "POST": "insert",
-    "PATCH": "update",
-    "PUT": "insert",
-    "DELETE": "delete",
-}
-
-
-def methods_of(view: CompiledView) -> list[str]:
-    """Name the methods that a view is offered by."""
-    return [*(method for method, action in VIEW_ACTIONS.items() if action in view.definition.allow), "OPTIONS"]
 
 
 Target = EndpointTarget | ViewTarget

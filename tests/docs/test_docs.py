@@ -106,3 +106,8 @@ def test_the_compose_file_passes_every_setting_of_a_server_in_a_container() -> N
     said = (DOCS.parent / "docker-compose.yml").read_text()
     passed = set(re.findall(r"^ +(ROWGATE_[A-Z_]+):", said, re.MULTILINE))
     assert passed == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} - {"ROWGATE_DATA_DIR"}
+
+
+def test_the_fetch_for_long_queries_is_the_one_that_the_clients_are_tried_with() -> None:
+    (shown,) = re.findall(r"```js\n(export const fetchLong.*?)```", (DOCS / "views.md").read_text(), re.DOTALL)
+    assert (DOCS.parent / "tests" / "clients" / "fetch_long.mjs").read_text().endswith(shown)

@@ -8,13 +8,23 @@ from app.auth.identity import Identity
 from app.compiler.runtime import CompiledView
 from app.data_plane.request import Request
 from app.data_plane.rest.dialect.embedding import Reachable
-from app.data_plane.rest.dialect.headers import CSV, OF_ALL, READ, SINGLE, applied, preferences, refuse_other_schema
+from app.data_plane.rest.dialect.headers import (
+    CSV,
+    JSON,
+    OF_ALL,
+    READ,
+    SINGLE,
+    applied,
+    preferences,
+    refuse_other_schema,
+)
 from app.data_plane.rest.dialect.parse import parse_query
-from app.data_plane.rest.dialect.refusals import NotSingular, RangeInvalid, ValueUnreadable
+from app.data_plane.rest.dialect.refusals import NotSingular, QueryRefused, RangeInvalid, ValueUnreadable
 from app.database.faults import AnswerTooLarge, DatabaseFailed, OutOfRange
 from app.database.statement import Statement
 from app.errors import FieldError
-from app.http.query_string import query_pairs
+from app.http.json_body import parse_json
+from app.http.query_string import MAX_PAIRS, query_pairs
 from app.relations.asked import ASKED, searches
 from app.relations.query import Query
 from app.relations.query_sql import COUNTED, Shapes, labels
@@ -22,6 +32,10 @@ from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
 from app.steps.trace import RuleInfo, rules_seen
 
+FORM = "application/x-www-form-urlencoded"
+QUERY_BODIES = frozenset({FORM, JSON})
+_NAMES = f"The body is an object of at most {MAX_PAIRS} names and texts, or lists of texts."
+_NAMES_HINT = '{"select": "id,title", "id": "in.(1,2)", "size": ["gt.1", "lt.9"], "limit": 10}'
 _SHORT = 512  # bytes of a query that is kept as read
 _READ = READ | {b"range", b"range-unit"}
 
@@ -38,26 +52,43 @@ class BoundRead:
     applied: Sequence[tuple[str, str]]
 
 
-def bind_read(view: CompiledView, request: Request, identity: Identity) -> BoundRead:
-    """Read a GET or HEAD, or find it read: the same words mean the same to all who may read the same views."""
+def bind_read(view: CompiledView, request: Request, identity: Identity, body: bytes = b"") -> BoundRead:
+    """Read what is asked in the address and in a body.
+
+    A short one is found read: the same words mean the same to all who may read the same views.
+    """
     headers = request.joined(_READ)
 
     def read() -> BoundRead:
         refuse_other_schema(headers)
         prefer = preferences(headers.get(b"prefer", ""))
         pairs = query_pairs(request.query) if request.query else []
+        pairs += _pairs_of(request, body) if body else []
         follow = Reachable(view.related, identity).follow
         query, own = parse_query(pairs, headers, view.source, view.params.names, follow)
         asked = query.bound(_limit(view, query))
         statement = view.shapes.statement(query)
         return BoundRead(view, query, statement, asked, view_params(view, own), applied(prefer, OF_ALL))
 
-    if len(request.query) + sum(map(len, headers.values())) > _SHORT:
+    if body or len(request.query) + sum(map(len, headers.values())) > _SHORT:
         return read()
     known: BoundRead = view.shapes.read.kept(
         (request.query, *headers.items(), identity.is_anonymous, identity.roles), read
     )
     return known
+
+
+def _pairs_of(request: Request, body: bytes) -> list[tuple[str, str]]:
+    """Read a query that stands in a body: as it would stand in an address, or an object of its names."""
+    if (request.header(b"content-type") or "").lower().startswith(FORM):
+        return query_pairs(body, len(body))
+    sent = parse_json(body)
+    if not isinstance(sent, dict):
+        raise QueryRefused(_NAMES, hint=_NAMES_HINT)
+    pairs = [(name, one) for name, said in sent.items() for one in (said if isinstance(said, list) else [said])]
+    if len(pairs) > MAX_PAIRS or not all(type(one) in (str, int) for _, one in pairs):
+        raise QueryRefused(_NAMES, hint=_NAMES_HINT)
+    return [(name, str(one)) for name, one in pairs]
 
 
 async def read_view(bound: BoundRead, call: Call) -> Answer:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from app.auth.identity import Identity
+from app.compiler.paths import view_methods
 from app.compiler.runtime import CompiledView, ViewWriting
 from app.data_plane.request import Request
 from app.data_plane.rest.dialect.embedding import Reachable
@@ -28,7 +29,6 @@ from app.data_plane.rest.dialect.refusals import (
 )
 from app.data_plane.rest.read import filter_told, rows_answer, view_params
 from app.data_plane.rest.sent_rows import refuse_unknown, rows_of, the_row, validated, validated_changes
-from app.data_plane.targets import methods_of
 from app.database.faults import AnswerTooLarge, OutOfRange, UniqueViolated
 from app.database.statement import Statement
 from app.definitions.names import WRITE_KEYS
@@ -203,7 +203,7 @@ def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) ->
         if isinstance(test, Test) and test.slot is not None and _names_a_row(test):
             named[test.operand.column] = asked[test.slot]
     if len(named) != len(read.conditions) or frozenset(named) not in view.source.table.unique:
-        raise PutUnclear(methods_of(view))
+        raise PutUnclear(view_methods(view.definition.allow))
     row = the_row(sent)
     if not isinstance(row, dict) or {name: _as_text(row.get(name)) for name in named} != named:
         raise PutOther

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from app.compiler.paths import MethodNotAllowed, NotFound
+from app.compiler.paths import QUERY, MethodNotAllowed, NotFound, view_action
 from app.compiler.runtime import DefinitionsBroken, Runtime
 from app.data_plane.request import Request
-from app.data_plane.targets import VIEW_ACTIONS, EndpointTarget, Target, ViewTarget, methods_of
+from app.data_plane.targets import EndpointTarget, Target, ViewTarget
 from app.errors import RowgateError
 
 API, REST, RPC, FUNCTIONS = b"/api", b"/rest/v1/", b"/rest/v1/rpc/", b"/functions/v1/"
@@ -72,13 +72,11 @@ def _named(runtime: Runtime, request: Request, path: bytes, prefix: bytes) -> En
 
 def _view(runtime: Runtime, request: Request) -> ViewTarget:
     name, *more = request.path[len(REST) :].decode("latin-1").split("/")
-    if more:
+    if more not in ([], [QUERY]):
         raise ViewPathUnknown("Invalid path specified in request URL")
     runtime.broken.refuse(f"views/{name}")
     view = runtime.views.get(name)
     if view is None:
         raise ViewNotFound(name)
-    action = VIEW_ACTIONS.get(request.method)
-    if action is None or action not in view.definition.allow:
-        raise MethodNotAllowed(methods_of(view))
-    return ViewTarget(view, action)
+    by_body = bool(more)
+    return ViewTarget(view, view_action(view.definition.allow, request.method, by_body=by_body), by_body)
