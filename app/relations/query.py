@@ -126,7 +126,7 @@ class Read:
     @property
     def aggregates(self) -> bool:
         """Say whether rows are grouped."""
-        return any(isinstance(item, Picked) and item.aggregate is not None for item in self.items or ())
+        return any(item.aggregate is not None for item in picked_of(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,15 @@ class Query:
     def bound(self, limit: int) -> tuple[Any, ...]:
         """Give the values by their slots, with the limit that the view sets."""
         return (limit, self.offset, *self.values)
+
+
+def picked_of(read: Read) -> Iterator[Picked]:
+    """Give what is picked of each row, from the one row beside it too whose values are put beside its own."""
+    for item in read.items or ():
+        if isinstance(item, Picked):
+            yield item
+        elif item.spread and not item.relationship.many:
+            yield from picked_of(item.read)
 
 
 def hidden(read: Read) -> Read:
