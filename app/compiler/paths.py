@@ -159,8 +159,8 @@ _VIEW_ACTIONS = {
     "GET": "select",
     "HEAD": "select",
     "POST": "insert",
-    "PATCH": "update",
     "PUT": "insert",
+    "PATCH": "update",
     "DELETE": "delete",
 }
 QUERY = "query"  # stands behind the path of a view that is read by what the body asks
@@ -168,7 +168,7 @@ _BY_BODY = {"POST": "select"}
 
 
 def view_action(allow: Collection[str], method: str, *, by_body: bool = False) -> str:
-    """Give what a method does through a view that allows these actions; raises MethodNotAllowed."""
+    """Give what a method does through a view that allows these actions; raises MethodNotAllowed with the others."""
     action = (_BY_BODY if by_body else _VIEW_ACTIONS).get(method)
     if action is None or action not in allow:
         raise MethodNotAllowed(view_methods(allow, by_body=by_body))
@@ -178,4 +178,4 @@ def view_action(allow: Collection[str], method: str, *, by_body: bool = False) -
 def view_methods(allow: Collection[str], *, by_body: bool = False) -> list[str]:
     """Name the methods that a view which allows these actions is offered by."""
     ways = _BY_BODY if by_body else _VIEW_ACTIONS
-    return [*(method for method, action in ways.items() if action in allow), "OPTIONS"]
+    return [method for method, action in ways.items() if action in allow]

@@ -529,7 +529,7 @@ async def test_a_put_that_names_no_row_is_refused(
 ) -> None:
     answer = await alice.call("PUT", f"/rest/v1/my_notes{query}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert status != 405 or answer.headers["allow"] == "GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS"
+    assert status != 405 or answer.headers["allow"] == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
     assert await rows_of(backend) == []
 
 

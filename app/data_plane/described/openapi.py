@@ -190,7 +190,8 @@ def _of_view(view: CompiledView, runtime: Runtime) -> dict[str, Any]:
         if action in allowed:
             found[method] = _view_operation(view, verb, action, _tests(view) if method != "post" else [])
             if schema is not None:
-                found[method]["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+                content = {"application/json": {"schema": schema}, "text/csv": {"schema": {"type": "string"}}}
+                found[method]["requestBody"] = {"required": True, "content": content}
     return found
 
 

@@ -10,8 +10,18 @@ from app.auth.identity import Identity
 from app.compiler.paths import view_methods
 from app.compiler.runtime import CompiledView, ViewWriting
 from app.data_plane.request import Request
+from app.data_plane.rest.csv_rows import csv_rows
 from app.data_plane.rest.dialect.embedding import Reachable
-from app.data_plane.rest.dialect.headers import OF_ALL, READ, SINGLE, applied, preferences, refuse_other_schema
+from app.data_plane.rest.dialect.headers import (
+    CSV,
+    JSON,
+    OF_ALL,
+    READ,
+    SINGLE,
+    applied,
+    preferences,
+    refuse_other_schema,
+)
 from app.data_plane.rest.dialect.lexis import split, unquoted
 from app.data_plane.rest.dialect.parse import parse_query
 from app.data_plane.rest.dialect.refusals import (
@@ -42,7 +52,7 @@ from app.relations.write import rows_json
 from app.steps.running import Answer, Call
 
 BODY_LIMIT = 1024 * 1024
-JSON = frozenset({"application/json", SINGLE})
+ROW_BODIES = frozenset({JSON, SINGLE, CSV})
 # The preferences that each way to write follows, and says so.
 _FOLLOWED = {
     "POST": OF_ALL | {"resolution", "missing", "return", "max-affected"},
@@ -111,12 +121,18 @@ def bind_write(view: CompiledView, request: Request, body: bytes, identity: Iden
         case "DELETE":
             made: WriteStatement | None = WriteStatement(writing.shapes.delete(wanted.query), [])
         case "PATCH":
-            made = _update(writing, wanted, parse_json(body))
+            made = _update(writing, wanted, _sent(request, writing, body))
         case "PUT":
-            made = _put(view, writing, wanted, parse_json(body))
+            made = _put(view, writing, wanted, _sent(request, writing, body))
         case _:
-            made = _insert(view, writing, wanted, parse_json(body))
+            made = _insert(view, writing, wanted, _sent(request, writing, body))
     return BoundWrite(view, request.method, wanted, made)
+
+
+def _sent(request: Request, writing: ViewWriting, body: bytes) -> Any:
+    """Give what the body says; one of CSV says what JSON would."""
+    is_csv = (request.header(b"content-type") or "").lower().startswith(CSV)
+    return csv_rows(writing, body) if is_csv else parse_json(body)
 
 
 async def write_view(bound: BoundWrite, call: Call) -> Answer:
@@ -203,7 +219,7 @@ def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) ->
         if isinstance(test, Test) and test.slot is not None and _names_a_row(test):
             named[test.operand.column] = asked[test.slot]
     if len(named) != len(read.conditions) or frozenset(named) not in view.source.table.unique:
-        raise PutUnclear(view_methods(view.definition.allow))
+        raise PutUnclear([*view_methods(view.definition.allow), "OPTIONS"])
     row = the_row(sent)
     if not isinstance(row, dict) or {name: _as_text(row.get(name)) for name in named} != named:
         raise PutOther

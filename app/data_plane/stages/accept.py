@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from app.compiler.paths import QUERY, MethodNotAllowed, NotFound, view_action
+from app.compiler.paths import QUERY, MethodNotAllowed, NotFound, view_action, view_methods
 from app.compiler.runtime import DefinitionsBroken, Runtime
 from app.data_plane.request import Request
 from app.data_plane.targets import EndpointTarget, Target, ViewTarget
@@ -78,5 +78,8 @@ def _view(runtime: Runtime, request: Request) -> ViewTarget:
     view = runtime.views.get(name)
     if view is None:
         raise ViewNotFound(name)
-    by_body = bool(more)
-    return ViewTarget(view, view_action(view.definition.allow, request.method, by_body=by_body), by_body)
+    by_body, allow = bool(more), view.definition.allow
+    try:
+        return ViewTarget(view, view_action(allow, request.method, by_body=by_body), by_body)
+    except MethodNotAllowed:
+        raise MethodNotAllowed([*view_methods(allow, by_body=by_body), "OPTIONS"]) from None
