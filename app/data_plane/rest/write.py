@@ -28,8 +28,8 @@ from app.data_plane.rest.dialect.refusals import (
     ColumnUnknown,
     KeysDiffer,
     NotSingular,
+    PutFilters,
     PutLimited,
-    PutOther,
     PutUnclear,
     QueryRefused,
     QueryUnsupported,
@@ -219,10 +219,10 @@ def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) ->
         if isinstance(test, Test) and test.slot is not None and _names_a_row(test):
             named[test.operand.column] = asked[test.slot]
     if len(named) != len(read.conditions) or frozenset(named) not in view.source.table.unique:
-        raise PutUnclear([*view_methods(view.definition.allow), "OPTIONS"])
+        raise PutFilters([*view_methods(view.definition.allow), "OPTIONS"])
     row = the_row(sent)
     if not isinstance(row, dict) or {name: _as_text(row.get(name)) for name in named} != named:
-        raise PutOther
+        raise PutUnclear
     prefer = {**wanted.prefer, "resolution": "merge-duplicates"}
     query = replace(wanted.query, read=replace(read, conditions=()))
     return _insert(view, writing, replace(wanted, query=query, prefer=prefer, on_conflict=tuple(named)), row)

@@ -124,11 +124,11 @@ class KeysDiffer(QueryRefused):
     code: ClassVar[str] = "query.keys_differ"
 
 
-class PutUnclear(QueryRefused):
+class PutFilters(QueryRefused):
     """A PUT whose address doesn't name one row by columns that are unique together."""
 
     status: ClassVar[int] = 405
-    code: ClassVar[str] = "query.put_unclear"
+    code: ClassVar[str] = "query.put_filters"
 
     def __init__(self, allowed: Sequence[str]) -> None:
         """Say what the address has to be; `allowed` are the methods that the view has at this one."""
@@ -137,10 +137,10 @@ class PutUnclear(QueryRefused):
         super().__init__(sentence, hint=hint, headers={"Allow": ", ".join(allowed)})
 
 
-class PutOther(QueryRefused):
+class PutUnclear(QueryRefused):
     """The body of a PUT is another row than its address names."""
 
-    code: ClassVar[str] = "query.put_other"
+    code: ClassVar[str] = "query.put_unclear"
 
     def __init__(self) -> None:
         """Say it in the words that clients know."""
