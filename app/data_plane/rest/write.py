@@ -114,7 +114,7 @@ def bind_write(view: CompiledView, request: Request, body: bytes, identity: Iden
     writing = view.writing
     if writing is None:
         raise QueryUnsupported("This view is only read.")
-    wanted = _wanted(view, request, identity)
+    wanted = wanted_of(view, request, identity)
     if wanted.representation and "select" not in view.definition.allow:
         raise QueryUnsupported("This view shows no rows: leave out return=representation.")
     match request.method:
@@ -148,7 +148,8 @@ async def write_view(bound: BoundWrite, call: Call) -> Answer:
     return _answer(bound, written)
 
 
-def _wanted(view: CompiledView, request: Request, identity: Identity) -> Wanted:
+def wanted_of(view: CompiledView, request: Request, identity: Identity) -> Wanted:
+    """Read what a write asks for, whatever its rows are."""
     headers = request.joined(READ)
     refuse_other_schema(headers)
     pairs = query_pairs(request.query) if request.query else []
