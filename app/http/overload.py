@@ -261,10 +261,13 @@ def _is_done(waiting: Waiting) -> bool:
     return waiting.done
 
 
+Refusal = Callable[[Any, RowgateError], tuple[list[tuple[bytes, bytes]], bytes]]
+
+
 class Admission:
     """Which room a request goes to, and what it is answered when there is no place for it."""
 
-    def __init__(self, connections: int, refusal: Callable[[Any], tuple[list[tuple[bytes, bytes]], bytes]]) -> None:
+    def __init__(self, connections: int, refusal: Refusal) -> None:
         """Take how many connections to the database there are, and what gives a refusal's headers and body."""
         self.work = Room(PLACES_PER_CONNECTION * connections, MOST_PLACES)
         self.care = Room(FEW_PLACES, FEW_PLACES)

@@ -71,6 +71,7 @@ class ViewRequests:
         yield self._read({**params, "select": "*"}, {"Prefer": "count=exact"})
         yield self._read({**params, "select": "*"}, {"Accept": _CSV})
         yield self._read({**params, "select": "count()"})
+        yield Sent("POST", f"/rest/v1/{self.view.name}/query", "", {}, {**params, "select": "*"})
         for name in self.plain:
             yield self._read({**params, "select": f"{name}.max(),{name}.min()"})
             yield self._read({**params, "select": "*", "order": f"{name}.desc"})
