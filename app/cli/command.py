@@ -14,6 +14,7 @@ from app.cli.documents import apply, check, export, plan, say_findings
 from app.cli.eval import evaluate
 from app.cli.migrate import migrate
 from app.cli.options import DONE, REFUSED
+from app.cli.reset_password import reset_password
 from app.cli.rotate_secrets import rotate_secrets
 from app.cli.serve import serve
 from app.cli.shadowing import shadow
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "create-admin": create_admin,
     "create-key": create_key,
+    "reset-password": reset_password,
     "rotate-secrets": rotate_secrets,
     "openapi": openapi,
     "types": types,

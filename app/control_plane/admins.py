@@ -1,21 +1,37 @@
 """Admins."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import Depends, Response
 
+from app.audit.writing import audit
 from app.auth import admins
 from app.auth.accounts import EmailInvalid
 from app.auth.admin_access import VIEWER, Owner
 from app.auth.admins import AdminExists, LastOwner, Role
+from app.auth.password_change import given, holder, set_password
 from app.auth.passwords import PasswordRefused
 from app.control_plane.named import NotThere, identifier
 from app.control_plane.server import ServerDep
+from app.control_plane.users import SetPasswordBody
+from app.errors import RowgateError
 from app.http.fixed_bodies import Body, JsonBody
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
 
 router = FixedRouter(tags=["admins"])
+
+
+class OwnPassword(RowgateError):
+    """The own password is changed with the present one, on a route of its own."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "admin.own_password"
+
+    def __init__(self) -> None:
+        """Name the route."""
+        hint = "PUT /admin/v1/password, with current_password."
+        super().__init__("Your own password is changed with the present one.", hint=hint)
 
 
 class AdminBody(Body):
@@ -95,4 +111,25 @@ async def delete_admin(server: ServerDep, admin: Owner, admin_id: str) -> Respon
     async with server.pool.lease() as connection, connection.transaction():
         if not await admins.delete_admin(connection, found, actor=admin.actor):
             raise NotThere("admin")
+    return Response(status_code=204)
+
+
+@router.put("/admins/{admin_id}/password", name="put_admin_password", status_code=204)
+@refuses(NotThere, OwnPassword, PasswordRefused)
+async def put_password(
+    server: ServerDep, admin: Owner, admin_id: str, body: Annotated[SetPasswordBody, Depends(JsonBody(SetPasswordBody))]
+) -> Response:
+    """Give another admin a password, and end every session of theirs."""
+    found = identifier(admin_id, "admin")
+    if found == admin.id:
+        raise OwnPassword
+    async with server.pool.lease() as connection:
+        of = await holder(connection, "admin", found)
+    if of is None:
+        raise NotThere("admin")
+    new = await given(server.auth.passwords, of, body.password)
+    async with server.pool.lease() as connection, connection.transaction():
+        if not await set_password(connection, new):
+            raise NotThere("admin")
+        await audit(connection, admin.actor, "admin.password", of.email)
     return Response(status_code=204)

@@ -14,14 +14,10 @@ from app.auth.accounts import (
     EmailChangeRefused,
     EmailInvalid,
     EmailTaken,
-    PasswordWrong,
     account,
     create_user,
     new_credentials,
-    new_password,
     normal_email,
-    password_hash,
-    replace_password,
     set_columns,
 )
 from app.auth.api_keys import ApiKeyInvalid
@@ -29,6 +25,7 @@ from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.identify import CREDENTIAL_REFUSALS, identify, identify_now
 from app.auth.identity import Identity
+from app.auth.password_change import NewPassword, PasswordWrong, chosen, holder, replace_password
 from app.auth.password_sign_in import (
     AccountDisabled,
     EmailNotConfirmed,
@@ -221,17 +218,11 @@ async def token(server: AuthServerDep, client: ClientDep, grant: Annotated[Grant
 
 async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -> Response:
     pool, passwords = server.pool, server.auth.passwords
-    tried = attempt(pool, "user", body.email, client.address)
-    await tried.begin()
-    async with pool.lease() as connection:
-        stored = await stored_account(connection, body.email)
-    try:
+    async with attempt(pool, "user", body.email, client.address).counting(SignInRefused):
+        async with pool.lease() as connection:
+            stored = await stored_account(connection, body.email)
         # No connection is held while a password is hashed: a flood of sign-ins must not starve the other requests.
         verified = await verify_noted(pool, passwords, stored, body.password, client.address)
-    except SignInRefused:
-        await tried.failed()
-        raise
-    await tried.succeeded()
     async with pool.lease() as connection, connection.transaction():
         opened = await begin(connection, verified, *client)
         await audit(connection, f"user:{opened.user_id}", "sign_in", None)
@@ -257,9 +248,12 @@ async def get_user(server: AuthServerDep, identity: SignedIn) -> Response:
         return answer(user_object(await _found(connection, str(identity.user_id))))
 
 
-@refuses(EmailInvalid, EmailTaken, EmailChangeRefused, PasswordRefused, PasswordWrong, *WRITE_REFUSALS)
+@refuses(
+    EmailInvalid, EmailTaken, EmailChangeRefused, PasswordRefused, PasswordWrong, TooManyFailures, *WRITE_REFUSALS
+)  # fmt: skip
 async def put_user(
     server: AuthServerDep,
+    client: ClientDep,
     identity: SignedIn,
     body: Annotated[UserBody, Depends(JsonBody(UserBody))],
 ) -> Response:
@@ -268,20 +262,23 @@ async def put_user(
     columns = own_columns(server.live.runtime, body.data or {}, new=False)
     if body.email is not None:
         columns["email"] = _changed_email(server.settings, identity, body.email)
-    new = None
-    if body.password is not None:
-        async with server.pool.lease() as connection:
-            before = await password_hash(connection, user_id)
-        email = str(identity.columns["email"])
-        new = await new_password(server.auth.passwords, email, before, body.current_password, body.password)
+    new = None if body.password is None else await _chosen(server, client, user_id, body.password, body)
     async with server.pool.lease() as connection, connection.transaction():
         await set_columns(connection, user_id, columns)
         if new is not None:
-            await replace_password(connection, user_id, new, keep=identity.session_id)
+            await replace_password(connection, new, keep=identity.session_id)
         done = [*sorted(columns), *(["password"] if new is not None else [])]
         await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})
         found = await _found(connection, user_id)
     return answer(user_object(found))
+
+
+async def _chosen(server: AuthServer, client: Client, user_id: str, password: str, body: UserBody) -> NewPassword:
+    async with server.pool.lease() as connection:
+        of = await holder(connection, "user", user_id)
+    if of is None:
+        raise SignInNeeded
+    return await chosen(server.pool, server.auth.passwords, of, body.current_password, password, client.address)
 
 
 def _changed_email(settings: Settings, identity: Identity, text: str) -> str:
