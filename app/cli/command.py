@@ -12,6 +12,7 @@ from app.cli.create_key import create_key
 from app.cli.described import openapi, types
 from app.cli.documents import apply, check, export, plan, say_findings
 from app.cli.eval import evaluate
+from app.cli.keys import keys
 from app.cli.migrate import migrate
 from app.cli.options import DONE, REFUSED
 from app.cli.reset_password import reset_password
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "create-admin": create_admin,
     "create-key": create_key,
+    "keys": keys,
     "reset-password": reset_password,
     "rotate-secrets": rotate_secrets,
     "openapi": openapi,

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from uvicorn.supervisors import Multiprocess
 
 from app.audit.verify import heads
+from app.auth.start import publishable_key
 from app.changes.start import Start, begin
 from app.cli.database import embedded, url_of
 from app.cli.documents import told
@@ -52,13 +53,13 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, start: Star
     _allow_connections()
     with embedded(settings) as server:
         url, up = url_of(settings, server), None if server is None else server.up
-        audit = asyncio.run(_prepare(settings, url, start))
+        state = asyncio.run(_prepare(settings, url, start))
         if server is not None:
             server.keep_up(lambda: os.kill(os.getpid(), signal.SIGTERM))
         if workers > 1:
-            code = _serve_processes(settings, url, host, port, workers, up=up, audit=audit)
+            code = _serve_processes(settings, url, host, port, workers, up=up, state=state)
         else:
-            code = _serve_here(_alone(create_app(settings, url, up)), host, port, audit)
+            code = _serve_here(_alone(create_app(settings, url, up)), host, port, state)
         if server is not None and server.lost is not None:
             raise server.lost
         return code
@@ -72,8 +73,8 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _serve_here(app: Rowgate, host: str, port: int, audit: str) -> int:
-    server = _Server(_config(app, host, port), audit)
+def _serve_here(app: Rowgate, host: str, port: int, state: str) -> int:
+    server = _Server(_config(app, host, port), state)
     # uvicorn raises a signal again when it has drained: that must not end us before the database is stopped.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -82,14 +83,15 @@ def _serve_here(app: Rowgate, host: str, port: int, audit: str) -> int:
 
 
 async def _prepare(settings: Settings, url: str, start: Start) -> str:
-    """Make the database ready to be served; says how the audit log ends."""
+    """Make the database ready to be served; says what is to be known of it."""
     await migrate(url)
     async with connected(url) as connection:
         await check_key(connection, SealingKey.of(settings.secret_key.get_secret_value()))
         plan = await begin(url, start, judge=Runner(url).judge)
         if plan is not None and plan.changes:
             print(told(plan.shown()), flush=True)
-        return await _audit_told(connection)
+        key = await publishable_key(connection, settings)
+        return f"The publishable key, for frontends: {key}\n\n{await _audit_told(connection)}"
 
 
 async def _audit_told(connection: Connection) -> str:
@@ -120,14 +122,14 @@ def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """A server that says, once it listens, where, and what to do first."""
 
-    def __init__(self, config: uvicorn.Config, audit: str) -> None:
+    def __init__(self, config: uvicorn.Config, state: str) -> None:
         super().__init__(config)
-        self._audit = audit
+        self._state = state
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(greeting(self.config.app, self.config.host, _port(self)), self._audit, sep="\n\n", flush=True)
+            print(greeting(self.config.app, self.config.host, _port(self)), self._state, sep="\n\n", flush=True)
 
 
 def _port(server: uvicorn.Server) -> int:
@@ -156,7 +158,7 @@ def greeting(app: Any, host: str, port: int) -> str:
 
 
 def _serve_processes(
-    settings: Settings, url: str, host: str, port: int, workers: int, *, up: UpFlag | None, audit: str
+    settings: Settings, url: str, host: str, port: int, workers: int, *, up: UpFlag | None, state: str
 ) -> int:
     """Serve with several processes, which read their settings from the environment."""
     secret: SecretStr = settings.secret_key
@@ -167,7 +169,7 @@ def _serve_processes(
     }
     config = _config(partial(worker_app, up), host, port, workers=workers, factory=True)
     listener = config.bind_socket()
-    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", audit, sep="\n", flush=True)
+    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", state, sep="\n", flush=True)
     Multiprocess(config, sockets=[listener]).run()
     return 0
 

@@ -12,6 +12,7 @@ from app.control_plane import (
     admins,
     api_keys,
     document,
+    frontend,
     history,
     outbox,
     policy_tests,
@@ -55,6 +56,7 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     router = APIRouter(prefix=PREFIX)
     modules = (
         users, api_keys, admins, secrets, outbox, simulate, shadow, policy_tests, requests, access, document, history,
+        frontend,
     )  # fmt: skip
     for part in (sign_in_router(limits), *(module.router for module in modules), definitions_router(), about):
         router.include_router(part)

@@ -90,6 +90,7 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("GET", "/admin/v1/revisions"): Needs("viewer", 200),
     ("GET", "/admin/v1/revisions/{number}"): Needs("viewer", 404),
     ("POST", "/admin/v1/revisions/{number}/restore"): Needs("editor", 404),
+    ("GET", "/admin/v1/settings"): Needs("viewer", 200),
     ("GET", "/admin/v1/audit"): Needs("viewer", 200),
     **{route: needs for section in KINDS for route, needs in of_section(section).items()},
 }
