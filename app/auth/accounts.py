@@ -98,6 +98,12 @@ async def account(connection: Connection, user_id: str) -> Account | None:
     return None if row is None else _account(row)
 
 
+async def roles_of(connection: Connection, user_id: str) -> list[str]:
+    """Read the roles of a person."""
+    rows = await connection.fetch("SELECT role FROM rowgate.user_roles WHERE user_id = $1 ORDER BY role", user_id)
+    return [row["role"] for row in rows]
+
+
 async def accounts(connection: Connection, email: str | None, limit: int, offset: int) -> list[Account]:
     """Read accounts, the newest first; with an address the one that has it."""
     where, parameters = ("WHERE lower(u.email) = lower($3)", [email]) if email is not None else ("", [])

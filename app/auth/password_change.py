@@ -22,6 +22,10 @@ class PasswordWrong(RowgateError):
         super().__init__("The current password is wrong.", hint="Send it as current_password.")
 
 
+class PasswordMissing(PasswordWrong):
+    """The current password wasn't sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Where:
     """How one kind of people, their passwords and their sessions are found: by an address, else by an id, as $1."""
@@ -92,7 +96,7 @@ async def chosen(
     PasswordRefused or TooManyFailures.
     """
     if current is None:
-        raise PasswordWrong
+        raise PasswordMissing
     async with attempt(pool, of.kind, of.email, address).counting(PasswordWrong):
         if not (await passwords.verify(current, of.password_hash, of.kind)).matches:
             raise PasswordWrong

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from importlib.metadata import version
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 
 from app.audit.writing import audit
+from app.auth.access_claims import told_of
 from app.auth.accounts import (
     Account,
     EmailChangeRefused,
@@ -23,7 +24,7 @@ from app.auth.accounts import (
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
 from app.auth.failures import TooManyFailures, attempt
-from app.auth.identify import CREDENTIAL_REFUSALS, identify, identify_now
+from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
 from app.auth.identity import Identity
 from app.auth.password_change import NewPassword, PasswordWrong, chosen, holder, replace_password
 from app.auth.password_sign_in import (
@@ -35,7 +36,7 @@ from app.auth.password_sign_in import (
     verify_noted,
 )
 from app.auth.passwords import PasswordRefused
-from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
+from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
 from app.auth.routes.shapes import (
@@ -50,30 +51,16 @@ from app.auth.routes.shapes import (
     session_object,
     user_object,
 )
+from app.auth.routes.signed_in import SignedIn, SignInNeeded
 from app.auth.sessions import OpenedSession, end_sessions, open_session, refresh_session
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.validation import object_validator
-from app.errors import FieldError, RowgateError
-from app.http.challenge import challenge
+from app.errors import FieldError
 from app.http.client_address import client_address
 from app.http.fixed_bodies import Body, JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
 from app.settings import Settings
-
-BEARER = OAuth2PasswordBearer("/auth/v1/token?grant_type=password", scheme_name="bearer", auto_error=False)
-APIKEY = APIKeyHeader(name="apikey", scheme_name="apikey", auto_error=False)
-
-
-class SignInNeeded(RowgateError):
-    """The route is about the own account, and nobody is signed in."""
-
-    status: ClassVar[int] = 401
-    code: ClassVar[str] = "access.sign_in_required"
-
-    def __init__(self) -> None:
-        """Add the challenge of RFC 6750."""
-        super().__init__("Sign in first.", headers=challenge())
 
 
 class RegisterBody(Body):
@@ -141,28 +128,6 @@ async def _client(request: Request, server: AuthServerDep) -> Client:
 
 
 ClientDep = Annotated[Client, Depends(_client)]
-
-
-@refuses(SignInNeeded, *CREDENTIAL_REFUSALS)
-async def _signed_in(
-    request: Request,
-    server: AuthServerDep,
-    _bearer: Annotated[str | None, Depends(BEARER)],
-    _apikey: Annotated[str | None, Depends(APIKEY)],
-) -> Identity:
-    """Give the user who calls, read afresh; an API key is nobody's account."""
-    authorization = request.headers.getlist("authorization")
-    if len(authorization) > 1:
-        raise SignInNeeded
-    schemes = server.live.runtime.project.project.auth_schemes
-    bearer = authorization[0] if authorization else None
-    identity = await identify(bearer, request.headers.get("apikey"), context=server.auth, schemes=schemes)
-    if identity.user_id is None:
-        raise SignInNeeded
-    return identity
-
-
-SignedIn = Annotated[Identity, Depends(_signed_in)]
 
 
 @refuses(EmailInvalid, EmailTaken, PasswordRefused, *WRITE_REFUSALS)
@@ -237,7 +202,7 @@ async def _by_refresh_token(server: AuthServer, body: RefreshBody) -> Response:
             if isinstance(opened, Reused):
                 await audit(connection, "anonymous", "refresh_token.reuse", opened.session_id)
         if isinstance(opened, Reused):
-            raise RefreshTokenInvalid
+            raise RefreshTokenReused
         found = await _found(connection, opened.user_id)
     return answer(_session(server, found, opened))
 
@@ -322,7 +287,7 @@ async def jwks() -> Response:
 
 async def health() -> Response:
     """Say that the routes are there."""
-    return answer(AuthHealth(name="Rowgate", description="speaks the GoTrue dialect"))
+    return answer(AuthHealth(version=version("rowgate"), name="Rowgate", description="speaks the GoTrue dialect"))
 
 
 def own_columns(served: ServedDefinitions, data: dict[str, Any], *, new: bool) -> dict[str, Any]:
@@ -350,4 +315,5 @@ async def _found(connection: Connection, user_id: str) -> Account:
 
 
 def _session(server: AuthServer, found: Account, opened: OpenedSession) -> SessionObject:
-    return session_object(found, server.auth.tokens.issue(opened.user_id, opened.id), opened.refresh_token)
+    issued = server.auth.tokens.issue(opened.user_id, opened.id, told_of(found.columns, found.roles, opened.began))
+    return session_object(found, issued, opened.refresh_token)

@@ -48,10 +48,10 @@ def _compile(body: SignInBody, context: Context) -> Step | None:
         opened = await call.db.use(enter, writes=True)
         if name is not None:
             row = await person(call, read, opened.user_id)
-            call.env[name] = {"user": row, "session": session_of(accounts, opened)}
+            call.env[name] = {"user": row, "session": await session_of(call, row, opened)}
 
     binds = {name: signed_in_type(users)} if name is not None else {}
-    return Step(sign_in, binds, statements=3, writes=True, undoes=True)
+    return Step(sign_in, binds, statements=4, writes=True, undoes=True)
 
 
 SIGN_IN = Kind(
