@@ -20,7 +20,7 @@ from app.http.fixed_routes import InputInvalid
 from app.http.json_body import BadJson
 
 
-class _Told(NamedTuple):
+class _Wording(NamedTuple):
     """GoTrue's code and sentence, and on the token route the code of OAuth2; without a sentence it is ours."""
 
     code: str
@@ -30,35 +30,35 @@ class _Told(NamedTuple):
 
 _BAD_JWT = "invalid JWT: unable to parse or verify signature"
 _CURRENT = "Current password required when setting new password."
-_LIMITED = _Told("over_request_rate_limit", "Request rate limit reached")
+_LIMITED = _Wording("over_request_rate_limit", "Request rate limit reached")
 _GUESSED = ("pwned", "Password is known to be weak and easy to guess, please choose a different one.")
 
 # What a class isn't listed for holds of the one that it derives from.
-_TOLD: dict[type[RowgateError], _Told] = {
-    AccountDisabled: _Told("user_banned", "User is banned", "invalid_grant"),
-    ApiKeyInvalid: _Told("bad_jwt", "Invalid API key"),
-    BadJson: _Told("bad_json", "Could not parse request body as JSON"),
-    EmailInvalid: _Told("validation_failed", "Unable to validate email address: invalid format"),
-    EmailNotConfirmed: _Told("email_not_confirmed", "Email not confirmed", "invalid_grant"),
-    EmailTaken: _Told("user_already_exists", "User already registered"),
-    GrantUnsupported: _Told("invalid_credentials", "unsupported_grant_type", "unsupported_grant_type"),
-    InputInvalid: _Told("validation_failed"),
-    PasswordMissing: _Told("current_password_required", _CURRENT),
-    PasswordRefused: _Told("weak_password"),
-    PasswordWrong: _Told("current_password_invalid", _CURRENT),
-    RefreshTokenInvalid: _Told(
+_TOLD: dict[type[RowgateError], _Wording] = {
+    AccountDisabled: _Wording("user_banned", "User is banned", "invalid_grant"),
+    ApiKeyInvalid: _Wording("bad_jwt", "Invalid API key"),
+    BadJson: _Wording("bad_json", "Could not parse request body as JSON"),
+    EmailInvalid: _Wording("validation_failed", "Unable to validate email address: invalid format"),
+    EmailNotConfirmed: _Wording("email_not_confirmed", "Email not confirmed", "invalid_grant"),
+    EmailTaken: _Wording("user_already_exists", "User already registered"),
+    GrantUnsupported: _Wording("invalid_credentials", "unsupported_grant_type", "unsupported_grant_type"),
+    InputInvalid: _Wording("validation_failed"),
+    PasswordMissing: _Wording("current_password_required", _CURRENT),
+    PasswordRefused: _Wording("weak_password"),
+    PasswordWrong: _Wording("current_password_invalid", _CURRENT),
+    RefreshTokenInvalid: _Wording(
         "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found", "invalid_grant"
     ),
-    RefreshTokenReused: _Told("refresh_token_already_used", "Invalid Refresh Token: Already Used", "invalid_grant"),
+    RefreshTokenReused: _Wording("refresh_token_already_used", "Invalid Refresh Token: Already Used", "invalid_grant"),
     RouteLimited: _LIMITED,
-    SessionEnded: _Told("session_not_found", "Session from session_id claim in JWT does not exist"),
-    SignInNeeded: _Told("no_authorization", "This endpoint requires a valid Bearer token"),
-    SignInRefused: _Told("invalid_credentials", "Invalid login credentials", "invalid_grant"),
-    TokenExpired: _Told("bad_jwt", f"{_BAD_JWT}, token has invalid claims: token is expired"),
-    TokenInvalid: _Told("bad_jwt", _BAD_JWT),
+    SessionEnded: _Wording("session_not_found", "Session from session_id claim in JWT does not exist"),
+    SignInNeeded: _Wording("no_authorization", "This endpoint requires a valid Bearer token"),
+    SignInRefused: _Wording("invalid_credentials", "Invalid login credentials", "invalid_grant"),
+    TokenExpired: _Wording("bad_jwt", f"{_BAD_JWT}, token has invalid claims: token is expired"),
+    TokenInvalid: _Wording("bad_jwt", _BAD_JWT),
     TooManyFailures: _LIMITED,
 }
-_TAKEN_BY_ANOTHER = _Told("email_exists", "A user with this email address has already been registered")
+_TAKEN_BY_ANOTHER = _Wording("email_exists", "A user with this email address has already been registered")
 _WEAK: dict[str, tuple[str, str | None]] = {
     "password.too_short": ("length", f"Password should be at least {MIN_LENGTH['user']} characters."),
     "password.too_long": ("length", None),
@@ -86,11 +86,11 @@ def error_members(error: RowgateError, path: str, detail: object) -> dict[str, A
     return members
 
 
-def _told(error: RowgateError, path: str) -> _Told:
+def _told(error: RowgateError, path: str) -> _Wording:
     if isinstance(error, EmailTaken) and path.endswith("/user"):
         return _TAKEN_BY_ANOTHER
     for kind in type(error).__mro__:
         if (told := _TOLD.get(kind)) is not None:
             return told
     fault = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
-    return _Told("unexpected_failure" if fault else error.code.rpartition(".")[2])
+    return _Wording("unexpected_failure" if fault else error.code.rpartition(".")[2])
