@@ -8,8 +8,8 @@ from fastapi import Depends, Response
 from app.audit.writing import audit
 from app.auth import admins
 from app.auth.accounts import EmailInvalid
-from app.auth.admin_access import VIEWER, Owner
-from app.auth.admins import AdminExists, LastOwner, Role
+from app.auth.admin_access import VIEWER, Owner, Role
+from app.auth.admins import AdminExists, LastOwner
 from app.auth.password_change import given, holder, set_password
 from app.auth.passwords import PasswordRefused
 from app.control_plane.named import NotThere, identifier
@@ -73,7 +73,7 @@ class AdminAnswer(ChangedAdmin):
 async def list_admins(server: ServerDep) -> Response:
     """List admins."""
     async with server.pool.lease() as connection:
-        return answer(await admins.all_admins(connection))
+        return answer([AdminAnswer.from_row(one) for one in await admins.all_admins(connection)])
 
 
 @router.post("/admins", status_code=201, response_model=NewAdmin)
@@ -83,10 +83,10 @@ async def create_admin(
 ) -> Response:
     """Make an admin."""
     async with server.pool.lease() as connection, connection.transaction():
-        admin_id = await admins.create_admin(
+        made = await admins.create_admin(
             connection, server.auth.passwords, body.email, body.password, body.role, actor=admin.actor
         )
-    return answer(NewAdmin(id=admin_id, email=body.email, role=body.role), 201)
+    return answer(NewAdmin.from_row(made), 201)
 
 
 @router.patch("/admins/{admin_id}", response_model=ChangedAdmin)
@@ -100,7 +100,7 @@ async def change_admin(
         row = await admins.change_admin(connection, found, body.role, body.disabled, actor=admin.actor)
     if row is None:
         raise NotThere("admin")
-    return answer(row)
+    return answer(ChangedAdmin.from_row(row))
 
 
 @router.delete("/admins/{admin_id}", status_code=204)
@@ -109,7 +109,7 @@ async def delete_admin(server: ServerDep, admin: Owner, admin_id: str) -> Respon
     """Delete an admin; the last owner stays."""
     found = identifier(admin_id, "admin")
     async with server.pool.lease() as connection, connection.transaction():
-        if not await admins.delete_admin(connection, found, actor=admin.actor):
+        if await admins.delete_admin(connection, found, actor=admin.actor) is None:
             raise NotThere("admin")
     return Response(status_code=204)
 

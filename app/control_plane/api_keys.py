@@ -6,8 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 from pydantic import Field
 
-from app.auth.admin_access import VIEWER, AdminRoleMissing, Editor, hold_rank
-from app.auth.admins import Role
+from app.auth.admin_access import VIEWER, AdminRoleMissing, Editor, Role, hold_rank
 from app.auth.api_keys import KeyExists, KeyGrant, all_keys, create_key, key_named, key_that_holds, revoke_key
 from app.control_plane.named import NotThere, RolesUnknown, known_roles
 from app.control_plane.server import ServerDep

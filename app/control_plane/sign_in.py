@@ -97,11 +97,9 @@ async def setup(server: ServerDep, body: Annotated[SetupBody, Depends(JsonBody(S
     """Make the first admin, with the token that the server prints; refused as soon as there is one."""
     auth = server.auth
     async with server.pool.lease() as connection, connection.transaction():
-        admin_id = await admins.set_up(
-            connection, auth.passwords, body.token, auth.setup_token, body.email, body.password
-        )
+        made = await admins.set_up(connection, auth.passwords, body.token, auth.setup_token, body.email, body.password)
     auth.no_admin = False
-    return answer(NewAdmin(id=admin_id, email=body.email, role="owner"), 201)
+    return answer(NewAdmin.from_row(made), 201)
 
 
 @refuses(SignInRefused, TooManyFailures, PasswordRefused)

@@ -9,8 +9,7 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
-from app.auth.admin_access import hold_rank
-from app.auth.admins import ROLES
+from app.auth.admin_access import ROLES, hold_rank
 from app.database.embedded import EmbeddedPostgres
 from app.definitions.project import KINDS
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer
