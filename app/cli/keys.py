@@ -31,15 +31,16 @@ def _stored() -> dict[str, Any]:
 
 async def stored(settings: "Settings", url: str) -> dict[str, Any]:
     """Give the keys of the database at `url`."""
-    from app.auth.api_keys import all_keys
+    from app.auth.managed_keys import all_keys
     from app.auth.start import publishable_key
+    from app.control_plane.api_keys import KeyAnswer
     from app.database.pool import connected
     from app.http.json_answer import to_json
     from app.store.migrate import migrate
 
     await migrate(url)
     async with connected(url) as connection:
-        listed = json.loads(to_json(await all_keys(connection)))
+        listed = json.loads(to_json([KeyAnswer.from_row(one).model_dump() for one in await all_keys(connection)]))
         return _holding(await publishable_key(connection, settings), listed)
 
 

@@ -1,4 +1,4 @@
-"""The rows of people, accounts, sessions, keys and admins; requests read and write them by statements of their own."""
+"""The rows of people, accounts, sessions, keys and admins."""
 
 from datetime import datetime
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.auth.admins import AdminExists
-from app.auth.api_keys import KeyExists
+from app.auth.managed_keys import KeyExists
 from app.auth.passwords import PasswordRefused
 from app.changes.start import Start
 from app.cli import serving
