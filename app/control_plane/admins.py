@@ -11,10 +11,9 @@ from app.auth.accounts import EmailInvalid
 from app.auth.admin_access import VIEWER, Owner, Role
 from app.auth.admins import AdminExists, LastOwner
 from app.auth.password_change import given, holder, set_password
-from app.auth.passwords import PasswordRefused
+from app.auth.passwords import AdminPassword, PasswordRefused
 from app.control_plane.named import NotThere, identifier
 from app.control_plane.server import ServerDep
-from app.control_plane.users import SetPasswordBody
 from app.errors import RowgateError
 from app.http.fixed_bodies import Body, JsonBody
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
@@ -38,8 +37,14 @@ class AdminBody(Body):
     """An admin to be made."""
 
     email: str
-    password: str
+    password: AdminPassword
     role: Role
+
+
+class AdminPasswordBody(Body):
+    """An admin's password, as an owner sets it."""
+
+    password: AdminPassword
 
 
 class AdminRoleBody(Body):
@@ -117,7 +122,10 @@ async def delete_admin(server: ServerDep, admin: Owner, admin_id: str) -> Respon
 @router.put("/admins/{admin_id}/password", name="put_admin_password", status_code=204)
 @refuses(NotThere, OwnPassword, PasswordRefused)
 async def put_password(
-    server: ServerDep, admin: Owner, admin_id: str, body: Annotated[SetPasswordBody, Depends(JsonBody(SetPasswordBody))]
+    server: ServerDep,
+    admin: Owner,
+    admin_id: str,
+    body: Annotated[AdminPasswordBody, Depends(JsonBody(AdminPasswordBody))],
 ) -> Response:
     """Give another admin a password, and end every session of theirs."""
     found = identifier(admin_id, "admin")

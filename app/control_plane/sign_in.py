@@ -13,7 +13,7 @@ from app.auth.admins import AdminExists, AdminSession, SetupTokenInvalid
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.password_change import PasswordWrong, chosen, holder, replace_password
 from app.auth.password_sign_in import SignInRefused
-from app.auth.passwords import PasswordRefused
+from app.auth.passwords import AdminPassword, PasswordRefused, SentPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.tokens import LIFETIME
@@ -41,14 +41,14 @@ class SetupBody(Body):
 
     token: str
     email: str
-    password: str
+    password: AdminPassword
 
 
 class AdminSignInBody(Body):
     """An admin's address and password."""
 
     email: str
-    password: str
+    password: SentPassword
 
 
 class AdminRefreshBody(Body):
@@ -60,8 +60,8 @@ class AdminRefreshBody(Body):
 class ChangedPasswordBody(Body):
     """The present password, and the one that is to take its place."""
 
-    current_password: str
-    password: str
+    current_password: SentPassword
+    password: AdminPassword
 
 
 class AdminTokens(Declared):
