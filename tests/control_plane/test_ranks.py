@@ -10,8 +10,8 @@ import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
 from app.auth.admin_access import ROLES, hold_rank
+from app.control_plane.definitions import CALLED
 from app.database.embedded import EmbeddedPostgres
-from app.definitions.project import KINDS
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer
 from tests.backend import ADMIN_PASSWORD, Backend, serving
 from tests.conftest import cloned
@@ -93,7 +93,7 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("GET", "/admin/v1/audit"): Needs("viewer", 200),
     ("GET", "/admin/v1/tables/{name}/rows"): Needs("viewer", 404),
     **{(method, "/admin/v1/tables/{name}/rows"): Needs("editor", 404) for method in ("POST", "PATCH", "DELETE")},
-    **{route: needs for section in KINDS for route, needs in of_section(section).items()},
+    **{route: needs for section in CALLED for route, needs in of_section(section).items()},
 }
 FILLED = {
     **dict.fromkeys(("user_id", "admin_id", "call_id", "request_id"), "018f0000-0000-7000-8000-00000000000a"),
