@@ -76,6 +76,7 @@ def _said(where: str, description: str, *names: str, schema: Mapping[str, Any] |
     return [{"name": name, "in": where, "schema": schema, "description": description} for name in names]
 
 
+_DIGITS = {"type": "string", "pattern": "^[0-9]+$"}
 _TEST = "A test such as eq.5, gt.5, in.(a,b), is.null, like.a*, under the name of each column that is tested."
 _TESTS = [
     {
@@ -88,7 +89,7 @@ _SELECT = _said("query", "Columns of the answer, with commas: id,title,renamed:n
 _PREFER = "count=exact tells the total; return=minimal answers a change without the rows."
 _READING = [
     *_TESTS, *_SELECT, *_said("query", "Columns, with commas: amount.desc.nullslast,id.", "order"),
-    *_said("query", "A page: at most 1,000 rows.", "limit", "offset", schema={"type": "string", "pattern": "^[0-9]+$"}),
+    *_said("query", "A page of at most 1,000 rows.", "limit", "offset", schema=_DIGITS),
     *_said("header", "The same as limit and offset: 0-99.", "Range"), *_said("header", _PREFER, "Prefer"),
 ]  # fmt: skip
 _KEY = _said("header", "A request that comes again with its key has no second effect.", "Idempotency-Key")
