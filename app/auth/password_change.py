@@ -17,13 +17,17 @@ class PasswordWrong(RowgateError):
     status: ClassVar[int] = 403
     code: ClassVar[str] = "auth.password_wrong"
 
+    sentence: ClassVar[str] = "The current password is wrong."
+
     def __init__(self) -> None:
         """Say how it is sent."""
-        super().__init__("The current password is wrong.", hint="Send it as current_password.")
+        super().__init__(self.sentence, hint="Send it as current_password.")
 
 
 class PasswordMissing(PasswordWrong):
     """The current password wasn't sent."""
+
+    sentence: ClassVar[str] = "A change of the password needs the current one."
 
 
 @dataclass(frozen=True, slots=True)
