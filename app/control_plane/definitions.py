@@ -25,7 +25,7 @@ from app.control_plane.document import (
 from app.control_plane.etags import NeededETag, etag
 from app.control_plane.named import NotThere
 from app.control_plane.server import Server, ServerDep
-from app.definitions.project import KINDS, DefinitionInvalid, dump_project
+from app.definitions.project import KINDS, DefinitionInvalid, dump_definition
 from app.definitions.stored import Stored
 from app.errors import RowgateError
 from app.http.fixed_routes import FixedRouter, answer, refuses
@@ -231,9 +231,10 @@ def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: 
     if name != before and (kind, str(name)) in keep:
         raise NameTaken(section)
     sound = [one for one in listed if (kind, str(one.get("name"))) not in keep]
-    document = dump_project(stored.project)
-    part = {"users": {**document.get("users", {}), "columns": sound}} if section == COLUMNS else {section: sound}
-    return Edited(parsed({**document, **part}), keep)
+    part: dict[str, Any] = {section: sound}
+    if section == COLUMNS:
+        part = {"users": {**dump_definition(stored.project.users), "columns": sound}}
+    return Edited(parsed({"rowgate": 1, **part}, within=stored.project), keep)
 
 
 def _listed(stored: Stored, section: str) -> list[dict[str, Any]]:
@@ -242,8 +243,7 @@ def _listed(stored: Stored, section: str) -> list[dict[str, Any]]:
         return stored.listed(section)
     if unread := [one for one in stored.unread if one.kind == "users"]:
         raise DefinitionInvalid([finding for one in unread for finding in one.findings])
-    columns: list[dict[str, Any]] = dump_project(stored.project).get("users", {}).get("columns", [])
-    return columns
+    return [dump_definition(one) for one in stored.project.users.columns]
 
 
 def _one(listed: Sequence[dict[str, Any]], section: str, name: str) -> dict[str, Any]:
