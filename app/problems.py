@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from app.auth.route_limits import RateLimitExceeded, RouteLimited, retry_after
-from app.auth.routes.shapes import error_members
+from app.auth.routes.gotrue_errors import error_members
 from app.data_plane.rest.dialect.codes import rest_problem
 from app.data_plane.stages.accept import REST
 from app.database.faults import translated
@@ -51,7 +51,7 @@ def problem(error: RowgateError, request: Request) -> Response:
     """Render a refusal as RFC 9457 has it, and for /auth/v1 with what GoTrue's clients read."""
     document = problem_document(error, request.state.request_id)
     if request.url.path.startswith(_AUTH):
-        document |= error_members(error, request.url.path) | {"msg": document["detail"]}
+        document |= error_members(error, request.url.path, document["detail"])
     return Response(to_json(document), error.status, error.headers, media_type=PROBLEM)
 
 
@@ -64,7 +64,7 @@ def _early(kind: Early, path: str) -> tuple[bytes, bytes]:
     error = kind()
     document = rest_problem(error, _HERE) if path.startswith(_REST) else problem_document(error, _HERE)
     if path.startswith(_AUTH):
-        document |= error_members(error, path) | {"msg": document["detail"]}
+        document |= error_members(error, path, document["detail"])
     before, after = to_json(document).split(_HERE.encode())
     return before, after
 

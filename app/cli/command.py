@@ -14,8 +14,10 @@ from app.cli.described import openapi, types
 from app.cli.documents import apply, check, export, plan, say_findings
 from app.cli.eval import evaluate
 from app.cli.init import init
+from app.cli.keys import keys
 from app.cli.migrate import migrate
 from app.cli.options import DONE, REFUSED
+from app.cli.reset_password import reset_password
 from app.cli.rotate_secrets import rotate_secrets
 from app.cli.schema import schema
 from app.cli.serve import serve
@@ -38,6 +40,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "create-admin": create_admin,
     "create-key": create_key,
+    "keys": keys,
+    "reset-password": reset_password,
     "rotate-secrets": rotate_secrets,
     "openapi": openapi,
     "types": types,

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from uvicorn.supervisors import Multiprocess
 
 from app.audit.verify import heads
+from app.auth.start import publishable_key
 from app.changes.apply import Plan
 from app.changes.files import read_bytes, read_project
 from app.changes.start import Start, begin
@@ -59,13 +60,13 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, start: Star
     _refuse_unreadable(settings, start)
     with listening(host, port) as sockets, embedded(settings) as server:
         url, up = url_of(settings, server), None if server is None else server.up
-        audit = asyncio.run(_prepare(settings, url, start))
+        state = asyncio.run(_prepare(settings, url, start))
         if server is not None:
             server.keep_up(lambda: os.kill(os.getpid(), signal.SIGTERM))
         if workers > 1:
-            code = _serve_processes(settings, url, host, sockets, workers, up=up, audit=audit)
+            code = _serve_processes(settings, url, host, sockets, workers, up=up, state=state)
         else:
-            code = _serve_here(_alone(create_app(settings, url, up)), host, sockets, audit)
+            code = _serve_here(_alone(create_app(settings, url, up)), host, sockets, state)
         if server is not None and server.lost is not None:
             raise server.lost
         return code
@@ -87,8 +88,8 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _serve_here(app: Rowgate, host: str, sockets: Sequence[socket], audit: str) -> int:
-    server = _Server(_config(app, host, _port(sockets)), audit)
+def _serve_here(app: Rowgate, host: str, sockets: Sequence[socket], state: str) -> int:
+    server = _Server(_config(app, host, _port(sockets)), state)
     # uvicorn raises a signal again when it has drained: that must not end us before the database is stopped.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -97,7 +98,7 @@ def _serve_here(app: Rowgate, host: str, sockets: Sequence[socket], audit: str) 
 
 
 async def _prepare(settings: Settings, url: str, start: Start) -> str:
-    """Make the database ready to be served; says how the audit log ends."""
+    """Make the database ready to be served; says what is to be known of it."""
     with progress("Bringing the database to this version"):
         await migrate(url)
     async with connected(url) as connection:
@@ -106,7 +107,8 @@ async def _prepare(settings: Settings, url: str, start: Start) -> str:
             plan = await begin(url, start, judge=Runner(url).judge)
         if plan is not None and plan.changes:
             print(_made_told(plan, start), flush=True)
-        return await _audit_told(connection)
+        key = await publishable_key(connection, settings)
+        return f"The publishable key, for frontends: {key}\n\n{await _audit_told(connection)}"
 
 
 def _made_told(plan: Plan, start: Start) -> str:
@@ -144,9 +146,9 @@ def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """A server that says, once it listens, where, and what to do first."""
 
-    def __init__(self, config: uvicorn.Config, audit: str) -> None:
+    def __init__(self, config: uvicorn.Config, state: str) -> None:
         super().__init__(config)
-        self._audit = audit
+        self._state = state
 
     async def startup(self, sockets: Any = None) -> None:
         try:
@@ -155,7 +157,7 @@ class _Server(uvicorn.Server):
             await self.lifespan.shutdown()
             raise refused(self.config.host, self.config.port, error) from error
         if self.started:
-            print(greeting(self.config.app, self.config.host, self.config.port), self._audit, sep="\n\n", flush=True)
+            print(greeting(self.config.app, self.config.host, self.config.port), self._state, sep="\n\n", flush=True)
 
 
 def _port(sockets: Sequence[socket]) -> int:
@@ -181,7 +183,7 @@ def greeting(app: Any, host: str, port: int) -> str:
 
 
 def _serve_processes(
-    settings: Settings, url: str, host: str, sockets: Sequence[socket], workers: int, *, up: UpFlag | None, audit: str
+    settings: Settings, url: str, host: str, sockets: Sequence[socket], workers: int, *, up: UpFlag | None, state: str
 ) -> int:
     """Serve with several processes, which read their settings from the environment."""
     secret: SecretStr = settings.secret_key
@@ -193,7 +195,7 @@ def _serve_processes(
     port = _port(sockets)
     more = {"workers": workers, "factory": True, "timeout_worker_healthcheck": WORKER_SECONDS}
     config = _config(partial(worker_app, up), host, port, **more)
-    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", audit, sep="\n", flush=True)
+    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", state, sep="\n", flush=True)
     Multiprocess(config, sockets=list(sockets)).run()
     return 0
 

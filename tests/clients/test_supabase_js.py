@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import uvicorn
@@ -226,6 +227,15 @@ ANSWERS: list[tuple[str, dict[str, Any]]] = [
     ("from('my_notes').delete({count: 'exact'}).in('title', ['m1', 'm2', 'one', 'hidden'])", {"count": 3}),
     ("rest.from('my_notes').select('title').eq('slug', 'n2')", {"data": [{"title": "note 2"}]}),
     ("auth.getUser().then(r => ({data: r.data.user.email}))", {"data": "alice@example.com"}),
+    ("auth.getClaims().then(r => ({data: [r.data.claims.email, r.data.claims.amr[0].method, r.error]}))",
+     {"data": ["alice@example.com", "password", None]}),
+    ("auth.mfa.getAuthenticatorAssuranceLevel()",
+     {"data": {"currentLevel": "aal1", "nextLevel": "aal1", "currentAuthenticationMethods": ANY}}),
+    ("auth.signInWithPassword({email: 'alice@example.com', password: 'wrong'})",
+     {"code": "invalid_credentials", "error": {"code": "invalid_credentials", "message": "Invalid login credentials"}}),
+    ("auth.signUp({email: 'alice@example.com', password: 'long enough'}).then(r => ({data: r.error.message}))",
+     {"data": "User already registered"}),
+    ("auth.getUserIdentities().then(r => ({data: r.data.identities.map(one => one.provider)}))", {"data": ["email"]}),
     ("auth.refreshSession().then(r => ({data: r.data.session !== null}))", {"data": True}),
     ("auth.signOut().then(r => ({data: r.error}))", {"data": None}),
     ("from('my_notes').select()", {"status": 401}),
