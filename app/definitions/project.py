@@ -13,6 +13,7 @@ from app.definitions.access import RoleDef
 from app.definitions.endpoints import EndpointDef
 from app.definitions.keepable import WHOLE, unkeepable
 from app.definitions.middleware import MiddlewareDef
+from app.definitions.named_rules import NamedRuleDef
 from app.definitions.names import Definition, Items
 from app.definitions.policy_tests import CallerDef, PolicyTestDef
 from app.definitions.shared import known, shared
@@ -32,6 +33,7 @@ _PART = re.compile(r"[a-z]+(?:/[^./:()]+)?")
 KINDS = {
     "roles": "role",
     "tables": "table",
+    "rules": "rule",
     "views": "view",
     "middleware": "middleware",
     "endpoints": "endpoint",
@@ -71,6 +73,7 @@ class Project(Definition):
     roles: Items[RoleDef] = ()
     users: UsersDef = UsersDef()
     tables: Items[TableDef] = ()
+    rules: Items[NamedRuleDef] = ()
     views: Items[ViewDef] = ()
     middleware: Items[MiddlewareDef] = ()
     endpoints: Items[EndpointDef] = ()
@@ -87,7 +90,9 @@ def parse_project(document: object, *, stored: bool = False) -> tuple[Project | 
     """
     if not isinstance(document, Mapping):
         hint = "begin the document with `rowgate: 1`"
-        return None, [Finding("", "a backend is a mapping of roles, tables, views, middleware, endpoints, tests", hint)]
+        return None, [
+            Finding("", "a backend is a mapping of roles, tables, rules, views, middleware, endpoints, tests", hint)
+        ]
     if not stored and (problems := unkeepable(document)):
         return None, [Finding(place_of(document, path), message, hint) for path, message, hint in problems]
     try:
