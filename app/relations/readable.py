@@ -38,6 +38,8 @@ def view_of(said: ViewDef, access: Access, what: str, views: Any) -> Source | st
     if problem is not None:
         return problem[0]
     found: Source | str | None = views.get(said.name)
+    if isinstance(found, str):
+        return f"the views read each other in a circle: {found}"
     return found or f"there is something wrong with the view {said.name} itself"
 
 
