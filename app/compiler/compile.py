@@ -49,11 +49,11 @@ from app.relations.findings import Findings
 from app.relations.memory import MEMORY, Compilation, Memory, World
 from app.relations.names import REQUEST, declared
 from app.relations.query_sql import Shapes
-from app.relations.readable import Readable
+from app.relations.readable import Readable, view_of
 from app.relations.relationships import Relationships
 from app.relations.source import Source
 from app.relations.view_writes import WriteShapes, writable_of
-from app.relations.views import Schema, schema_of, unreadable
+from app.relations.views import Schema, schema_of
 from app.steps.context import Context, Step
 from app.steps.registry import KINDS
 from app.steps.rules import compile_rules
@@ -150,7 +150,7 @@ class _Definitions:
         self.scope, self.settings = schema.scope, project.project
         self.world: World = {
             "tables": schema.tables, "views": schema.views, "keys": schema.keys, "params": schema.params,
-            "middleware": middleware, "said": {view.name: view for view in project.views},
+            "middleware": middleware, "said": {view.name: view for view in project.views}, "rules": schema.rules,
         }  # fmt: skip
         self.reads_request = any("request" in repr(definition) for definition in middleware.values())
         self.broken: frozenset[str] = frozenset()
@@ -199,9 +199,9 @@ class _Compiler:
 
     def __init__(self, world: World, given: tuple[Any, ...], findings: Findings) -> None:
         scope, self.settings, self.bigints, self.broken, self.reads_request, _ = given
-        scope = dataclasses.replace(scope, relations=readable(world, None))
+        scope = dataclasses.replace(scope, relations=readable(world, None), rules=world["rules"])
         self.world = world
-        self.schema = Schema(world["tables"], world["views"], world["keys"], scope, world["params"])
+        self.schema = Schema(world["tables"], world["views"], world["keys"], scope, world["params"], world["rules"])
         self.middleware = world["middleware"]
         self.findings = findings
 
@@ -334,9 +334,7 @@ def readable(world: World, access: Access | None) -> Readable:
 
     def view(name: str) -> Source | str:
         said = world["said"][name]
-        problem = unreadable(said, said.access if access is None else access, "come here")
-        found: Source | None = world["views"].get(name)
-        return problem[0] if problem is not None else found or f"there is something wrong with the view {name} itself"
+        return view_of(said, said.access if access is None else access, "come here", world["views"])
 
     return Readable(world["tables"], world["said"], view)
 

@@ -13,6 +13,7 @@ from app.definitions.access import RoleDef
 from app.definitions.endpoints import EndpointDef
 from app.definitions.keepable import WHOLE, unkeepable
 from app.definitions.middleware import MiddlewareDef
+from app.definitions.named_rules import NamedRuleDef
 from app.definitions.names import Definition, Items
 from app.definitions.policy_tests import CallerDef, PolicyTestDef
 from app.definitions.shared import known, shared
@@ -32,6 +33,7 @@ _PART = re.compile(r"[a-z]+(?:/[^./:()]+)?")
 KINDS = {
     "roles": "role",
     "tables": "table",
+    "rules": "rule",
     "views": "view",
     "middleware": "middleware",
     "endpoints": "endpoint",
@@ -81,6 +83,8 @@ class Project(Definition):
     """The table of people who sign in."""
     tables: Items[TableDef] = ()
     """The tables."""
+    rules: Items[NamedRuleDef] = ()
+    """Rules with names, which other rules call."""
     views: Items[ViewDef] = ()
     """Guarded windows on tables, read and written by the PostgREST dialect."""
     middleware: Items[MiddlewareDef] = ()
@@ -104,7 +108,9 @@ def parse_project(
     """
     if not isinstance(document, Mapping):
         hint = "begin the document with `rowgate: 1`"
-        return None, [Finding("", "a backend is a mapping of roles, tables, views, middleware, endpoints, tests", hint)]
+        return None, [
+            Finding("", "a backend is a mapping of roles, tables, rules, views, middleware, endpoints, tests", hint)
+        ]
     if not stored and (problems := unkeepable(document)):
         return None, [Finding(place_of(document, path), message, hint) for path, message, hint in problems]
     try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.expressions import syntax
 from app.expressions.library.table import NAMESPACES, TABLE
+from app.expressions.named import rule_call
 from app.expressions.operations import EvaluationError
 from app.expressions.parse import MACROS
 from app.expressions.problems import near
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
 def function_call(checker: "Checker", node: syntax.FunctionCall) -> syntax.Node:
     """Type a call by the signatures that its arguments fit."""
+    if not node.method and (rule := checker.scope.rules.get(node.function)) is not None:
+        return rule_call(checker, node, rule)
     node = _qualified(checker, node)
     arguments = tuple(checker.node(argument) for argument in node.arguments)
     node = dataclasses.replace(node, arguments=arguments)
     function = TABLE.get(node.function)
     if function is None:
-        known = (*TABLE, *MACROS, "has")
+        known = (*TABLE, *MACROS, "has", *checker.scope.rules)
         message = f"there is no function {node.function[:64]!r}"
         checker.report(node, message, near(node.function, known), "unknown_function")
         return node

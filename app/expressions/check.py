@@ -1,11 +1,13 @@
 """Typing of an expression: names, operators and functions against a scope, with every problem found at once."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.expressions import syntax
 from app.expressions.calls import function_call
+from app.expressions.named import NamedRule
 from app.expressions.operands import common, compared, converted, operate
 from app.expressions.parse import parse
 from app.expressions.problems import ExpressionErrors, Problem, caret, near
@@ -39,6 +41,7 @@ class Scope:
     """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings.
 
     `relations` are the tables and views whose rows it may read where it is `related`: where Postgres decides it.
+    `rules` are those with names, or why one can't be called.
     """
 
     names: Mapping[str, Type]
@@ -47,6 +50,7 @@ class Scope:
     unsent: frozenset[str] = frozenset()  # those that are bound to nothing where the input behind them wasn't sent
     relations: Relations = dataclasses.field(default_factory=dict, compare=False)
     related: bool = False
+    rules: Mapping[str, NamedRule | str] = dataclasses.field(default_factory=dict, compare=False)
 
     def with_names(self, **names: Type) -> "Scope":
         """Give a scope that has these names too, each bound to something."""
@@ -124,6 +128,7 @@ class Checker:
         self.problems: list[Problem] = []
         self.paths: set[str] = set()
         self.reads: dict[str, Relation] = {}
+        self.numbers = itertools.count(1)  # of what is named anew where a rule takes the place of its call
 
     def report(self, node: syntax.Node, message: str, hint: str | None = None, code: str = "type") -> None:
         self.problems.append(Problem(node.line, node.column, message, hint, f"expression.{code}"))

@@ -157,6 +157,11 @@ def _found(writer: "Writer", base: Selected, body: syntax.Node) -> str:
 
 def denied(writer: "Writer", node: syntax.Node) -> str | None:
     """Write `!node` where NULL and false are the same, for exists and in over rows; None for anything else."""
+    with writer.apart():
+        return _denied(writer, node)
+
+
+def _denied(writer: "Writer", node: syntax.Node) -> str | None:
     match node:
         case syntax.Comprehension(macro="exists", operand=operand, variable=variable, body=body):
             base = selected(writer, operand)

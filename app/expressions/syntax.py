@@ -153,6 +153,11 @@ class Comprehension(Node):
     body: Node
     condition: Node | None = None
 
+    @property
+    def wants_one(self) -> bool:
+        """Say whether it holds as soon as one element passes."""
+        return self.macro == "exists"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convert(Node):

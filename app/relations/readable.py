@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from app.definitions.access import Access, RolesAccess
+from app.definitions.views import ViewDef
 from app.expressions.relation import Relation
 from app.relations.schema import Table
 from app.relations.source import Source, table_source
@@ -27,6 +30,40 @@ class Readable(Mapping[str, Relation | str]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def view_of(said: ViewDef, access: Access, what: str, views: Any) -> Source | str:
+    """Give a view to a rule that those with this access come to, or say why it can't be read there."""
+    problem = unreadable(said, access, what)
+    if problem is not None:
+        return problem[0]
+    found: Source | str | None = views.get(said.name)
+    if isinstance(found, str):
+        return f"the views read each other in a circle: {found}"
+    return found or f"there is something wrong with the view {said.name} itself"
+
+
+def unreadable(other: ViewDef, access: Access, what: str) -> tuple[str, str | None] | None:
+    """Say, with a hint, why a view can't be read where those with this access come; None where it can.
+
+    Who may not read it would be told that there are no rows: to a rule, that may be a yes.
+    """
+    if other.middleware or other.params or "select" not in other.allow:
+        lacks = "middleware" if other.middleware else "params" if other.params else "no select in allow"
+        return f"the view {other.name} has {lacks}, so it can't be read inside another", None
+    if not covers(other.access, access):
+        hint = "give the two the same access, or read the table with a where of its own"
+        return f"the view {other.name} is not for everybody who may {what}", hint
+    return None
+
+
+def covers(wide: Access, narrow: Access) -> bool:
+    """Say whether everybody whom `narrow` lets in is let in by `wide` too."""
+    if wide in ("public", narrow):
+        return True
+    if wide == "authenticated":
+        return narrow != "public"
+    return isinstance(narrow, RolesAccess) and isinstance(wide, RolesAccess) and set(narrow.roles) <= set(wide.roles)
 
 
 def tables_alone(tables: Mapping[str, Table]) -> Readable:

@@ -6,17 +6,18 @@ from functools import partial
 from typing import Any, Literal
 
 from app.database.quoting import DATA_SCHEMA
-from app.definitions.access import Access, RolesAccess
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
 from app.definitions.views import ViewColumnDef, ViewDef
 from app.expressions.check import Expression, Scope
+from app.expressions.named import NamedRule
 from app.expressions.types import INT, Record, Type
 from app.relations.constraints import check_column
 from app.relations.findings import Findings
 from app.relations.memory import Compilation
+from app.relations.named_rules import NamedRules
 from app.relations.names import base_scope, declared
-from app.relations.readable import Readable, tables_alone
+from app.relations.readable import Readable, tables_alone, unreadable, view_of
 from app.relations.related import related_column
 from app.relations.rules import has_sql, order_by, rule_expression
 from app.relations.schema import Column, Table, key_types, tables_of
@@ -34,6 +35,7 @@ class Schema:
     keys: Mapping[str, Type]
     scope: Scope
     params: Mapping[str, Record]
+    rules: Mapping[str, NamedRule | str]
 
     def source(self, name: str) -> Source | None:
         """Give the view or the table of this name."""
@@ -65,8 +67,9 @@ def schema_of(project: Project, findings: Findings, compilation: Compilation, sc
         view.name: compilation.again(f"params/{view.name}", view, declared("params", view.params, keys))
         for view in project.views
     }
-    views = _Views(project, tables, scope, params, findings, compilation).all()
-    return Schema(tables, views, keys, scope, params)
+    checked = _Views(project, tables, scope, params, findings, compilation)
+    views = checked.all()
+    return Schema(tables, views, keys, scope, params, checked.rules.all({**tables, **params}))
 
 
 class _Views:
@@ -85,6 +88,9 @@ class _Views:
         self.tables, self.scope, self.params, self.findings = tables, scope, params, findings
         self.compilation = compilation
         self.done: dict[str, Source] = {}
+        self.world = {"tables": self.tables, "definitions": self.definitions, "views": self}
+        self.rules = NamedRules(project, key_types(project), scope, findings, compilation)
+        self.rules.world = self.world
         self.under_way: list[str] = []
 
     def all(self) -> dict[str, Source]:
@@ -103,7 +109,7 @@ class _Views:
                 self.findings.unknown(f"views/{name}.table", "table", said.table, list(self.tables))
             return None
         self.under_way.append(name)
-        world = {"tables": self.tables, "definitions": self.definitions, "views": self}
+        world = {**self.world, "rules": self.rules}
         named = self.scope.with_names(params=self.params[name])
         self.done[name] = self.compilation.part(
             f"source/{name}",
@@ -113,7 +119,7 @@ class _Views:
             lambda watched: _view(
                 said,
                 watched["tables"][said.table],
-                replace(named, relations=self.readable(watched, said), related=True),
+                replace(named, relations=self.readable(watched, said), related=True, rules=watched["rules"]),
                 self.findings,
                 partial(self.related, watched),
             ),
@@ -147,11 +153,7 @@ class _Views:
         """Give what rows a view's rules may read."""
 
         def view(name: str) -> Source | str:
-            problem = self._unreadable(world["definitions"][name], said)
-            if problem is not None:
-                return problem[0]
-            found: Source | None = world["views"][name]
-            return found or f"there is something wrong with the view {name} itself"
+            return view_of(world["definitions"][name], said.access, f"read {said.name}", world["views"])
 
         return Readable(world["tables"], world["definitions"], view)
 
@@ -160,29 +162,6 @@ class _Views:
         if other.name in self.under_way:
             return f"the views read each other in a circle: {self._circle(other.name)}", None
         return unreadable(other, said.access, f"read {said.name}")
-
-
-def unreadable(other: ViewDef, access: Access, what: str) -> tuple[str, str | None] | None:
-    """Say, with a hint, why a view can't be read where those with this access come; None where it can.
-
-    Who may not read it would be told that there are no rows: to a rule, that may be a yes.
-    """
-    if other.middleware or other.params or "select" not in other.allow:
-        lacks = "middleware" if other.middleware else "params" if other.params else "no select in allow"
-        return f"the view {other.name} has {lacks}, so it can't be read inside another", None
-    if not covers(other.access, access):
-        hint = "give the two the same access, or read the table with a where of its own"
-        return f"the view {other.name} is not for everybody who may {what}", hint
-    return None
-
-
-def covers(wide: Access, narrow: Access) -> bool:
-    """Say whether everybody whom `narrow` lets in is let in by `wide` too."""
-    if wide in ("public", narrow):
-        return True
-    if wide == "authenticated":
-        return narrow != "public"
-    return isinstance(narrow, RolesAccess) and isinstance(wide, RolesAccess) and set(narrow.roles) <= set(wide.roles)
 
 
 def _check_references(project: Project, tables: Mapping[str, Table], findings: Findings) -> None:

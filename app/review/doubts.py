@@ -24,6 +24,7 @@ from app.review.implication import Meant, Untrue, form
 from app.review.meaning import nodes_in, paths_in, rule_of
 from app.review.reach import Check, Reach, Reached, reach_of
 from app.review.renames import NONE
+from app.review.resting import calls_in
 from app.review.row_doubts import row_doubts
 from app.review.surface import steps_of, surface_of, tables_written
 from app.steps.kind import Asks, Means
@@ -101,12 +102,25 @@ def _ids_of_others(project: Project, chains: Chains) -> Iterator[Finding]:
 
 def _speaks_of_caller(project: Project, rule: Node) -> bool:
     """Say whether a rule is about who calls: the id, a role, a flag; or compares the caller with a row."""
-    paths = paths_in(rule)
+    paths = paths_in(rule) | _of_rules(project, rule)
     flags = {f"auth.user.{column.name}" for column in project.users.columns if item_type(column) == BOOL}
     if paths & {"auth.user.id", "auth.user.email", "auth.user.roles", *flags}:
         return True
     is_about_row = any(isinstance(one, Meant) for one in nodes_in(rule)) or "item" in paths
     return is_about_row and any(path.startswith("auth.user.") for path in paths)
+
+
+def _of_rules(project: Project, rule: Node) -> set[str]:
+    """Name the dotted paths that the rules with names read that a rule calls."""
+    said = {one.name: one for one in project.rules}
+    found, waiting, seen = set[str](), [rule], set[str]()
+    while waiting:
+        calls = {one.function for one in nodes_in(waiting.pop()) if isinstance(one, FunctionCall)} & said.keys() - seen
+        seen |= calls
+        trees = [rule_of(said[name].that, NONE, "") for name in calls]
+        found |= {path for tree in trees for path in paths_in(tree)}
+        waiting += trees
+    return found
 
 
 def _reads(rule: Node, root: str, *, deep: bool) -> bool:
@@ -237,7 +251,8 @@ def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
 def _open_views(project: Project) -> Iterator[Finding]:
     owned = {table.name for table in project.tables if _has_user(table.columns)}
     for view in project.views:
-        asks = any(path.startswith("auth.user") for path in paths_in(rule_of(view.filter, NONE, view.table)))
+        rule = rule_of(view.filter, NONE, view.table)
+        asks = any(path.startswith("auth.user") for path in paths_in(rule) | _of_rules(project, rule))
         if view.table in owned and not asks and not isinstance(view.access, RolesAccess):
             yield _doubt(
                 f"views/{view.name}.filter", "rows_of_everybody", f"rows of {view.table} are users' own, and all show",
@@ -255,7 +270,7 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
     for _, reach in chains:
         rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
         rules += [condition for _, condition in reach.conditions]
-    paths = {path for rule in rules for path in paths_in(rule)}
+    paths = {path for rule in rules for path in paths_in(rule) | _of_rules(project, rule)}
     for column in project.users.columns:
         if column.self_editable and f"auth.user.{column.name}" in paths:
             yield _doubt(
@@ -270,6 +285,10 @@ def _unused(project: Project, chains: Chains) -> Iterator[Finding]:
     for role in project.roles:
         if not re.search(rf"[\"']{role.name}[\"'\\]", text):
             yield _doubt(f"roles/{role.name}", "unused_role", "nothing asks for this role", "drop it, or ask for it")
+    called = {name for _, rule in checked_rules(project) for name in calls_in(rule)}
+    for named in project.rules:
+        if named.name not in called:
+            yield _doubt(f"rules/{named.name}", "unused_rule", "nothing calls this rule", "call it or drop it")
     used = {use.use for use in project.project.middleware}
     used |= {name for _, reach in chains for name in reach.used}
     for one in project.middleware:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from app.compiler.compile import access_level, checked_rules
 from app.definitions.access import Access
 from app.definitions.endpoints import EndpointDef
-from app.definitions.project import Project, part_of
+from app.definitions.project import Project
 from app.definitions.tables import GENERATEDS
 from app.definitions.views import ViewDef
 from app.expressions.problems import ExpressionErrors
@@ -18,6 +18,7 @@ from app.review.input_effects import InputEffect, field_effects, input_effects
 from app.review.meaning import related, rule_of
 from app.review.pairing import paired
 from app.review.renames import NONE, Renames, renames
+from app.review.resting import resting_on
 
 Verb = Literal["gains", "loses", "may_gain"]
 # What was saved once is not refused now because it can't be read: it counts as wider, and can be replaced.
@@ -243,19 +244,32 @@ class _Comparison:
                 yield Effect(f"users.columns/{after.name}", "who is signed in", verb, "changing it", because, wider)
 
     def rules(self) -> Iterator[Effect]:
-        """Find rules that read the rows of a view that has changed: which of its rows they find isn't known."""
-        if not self._changed_views:
+        """Find what rests on a view's rows or a named rule that is another one now."""
+        changed = {f"views/{name}" for name in self._changed_views} | self._changed_rules.keys()
+        if not changed:
             return
-        reading: dict[str, set[str]] = {}
-        for place, expression in checked_rules(self.new):
-            reading.setdefault(part_of(place) or place, set()).update(expression.reads)
-        changed, seen = set(self._changed_views), set[str]()
-        while more := {part for part, read in reading.items() if read & changed} - seen:
-            seen |= more
-            changed |= {part.removeprefix("views/") for part in more if part.startswith("views/")}
-        for part in sorted(seen):
-            because = f"its rules read rows of {', '.join(sorted(reading[part] & changed))}, which changed"
-            yield Effect(part, "who comes here", "may_gain", "what its rules decide", because, wider=True)
+        resting = resting_on(checked_rules(self.new), changed)
+        # What becomes of a rule that rests on another one that changed, too, its own text doesn't say.
+        became = {name: "may_gain" if name in resting else verb for name, verb in self._changed_rules.items()}
+        for part, found in sorted(resting.items()):
+            if part.startswith("rules/"):
+                continue
+            verb: Verb | None = found.verb(became)
+            if verb is not None:
+                because = f"{', '.join(sorted(found.names))}, which its rules rest on, changed"
+                yield Effect(part, "who comes here", verb, "what its rules decide", because, verb != "loses")
+
+    @functools.cached_property
+    def _changed_rules(self) -> dict[str, Verb | None]:
+        """Give the rules with names that say something else now, and what becomes of those whom each lets through."""
+        before = {one.name: one for one in self.old.rules}
+        found: dict[str, Verb | None] = {}
+        for one in self.new.rules:
+            was = before.get(one.name, one)
+            if (was.that, was.params) != (one.that, one.params):
+                effect = rule_effect(rule_of(was.that, NONE, ""), rule_of(one.that, NONE, ""))
+                found[f"rules/{one.name}"] = effect if was.params == one.params else "may_gain"
+        return found
 
     def _chain(
         self, where: str, before: EndpointDef | ViewDef, after: EndpointDef | ViewDef, what: str

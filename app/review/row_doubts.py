@@ -113,10 +113,10 @@ def _strict(node: Node, rule: Expression, *, positive: bool) -> Iterator[tuple[C
     """Give the loops over rows of which one row without an answer leaves the whole without one."""
     if isinstance(node, Comprehension):
         source = _source(node.operand, rule)
-        if source is not None and not (positive and node.macro == "exists"):
+        if source is not None and not (positive and node.wants_one):
             yield node, source
         yield from _strict(node.operand, rule, positive=False)
-        yield from _strict(node.body, rule, positive=positive and node.macro == "exists")
+        yield from _strict(node.body, rule, positive=positive and node.wants_one)
         return
     stays = positive and isinstance(node, Logic)
     for part in parts(node):

@@ -53,4 +53,67 @@ def test_a_rule_over_the_rows_of_a_view_that_changed_may_let_in_more() -> None:
     found = {one.where: one for one in effects(project(reads), project(reads, "row.role != 'lead'"))}
     assert found["views/shown"].effect == "may_gain"
     assert found["views/shown"].wider
-    assert "rows of leads" in found["views/shown"].because
+    assert "views/leads" in found["views/shown"].because
+
+
+def ruled(that: str, *rules: dict[str, Any], filter_: str = "sees(row.team_id)", **more: Any) -> Project:
+    sees = {"name": "sees", "params": {"team": {"type": "uuid"}}, "that": that}
+    view = {"name": "shown", "table": "projects", "columns": ["title"], "filter": filter_}
+    document = {"rowgate": 1, "tables": copy.deepcopy(TABLES), "rules": [sees, *rules], "views": [view], **more}
+    made, found = parse_project(document)
+    assert made is not None, found
+    assert check_project(made) == []
+    return made
+
+
+MEMBER = "members.exists(m, m.team_id == params.team && m.user_id == auth.user.id)"
+OWNER = "teams.exists(t, t.id == params.team && t.owner_user_id == auth.user.id)"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "effect"),
+    [
+        (MEMBER, "true", "gains"),
+        (MEMBER, OWNER, "may_gain"),
+        (f"{MEMBER} && {OWNER}", MEMBER, "gains"),
+        (MEMBER, f"{MEMBER} && {OWNER}", "loses"),
+    ],
+)
+def test_a_rule_with_a_name_changes_what_those_may_who_are_held_to_it(before: str, after: str, effect: str) -> None:
+    (found,) = effects(ruled(before), ruled(after))
+    assert (found.where, found.effect, found.wider) == ("views/shown", effect, effect != "loses")
+
+
+def test_a_call_that_gives_way_is_wider() -> None:
+    (found,) = effects(ruled(MEMBER), ruled(MEMBER, filter_="true"))
+    assert (found.where, found.effect, found.wider) == ("views/shown", "gains", True)
+
+
+@pytest.mark.parametrize("filter_", ["!sees(row.team_id)", "outer(row.team_id)", "sees(row.team_id) ? false : true"])
+def test_a_narrower_rule_may_let_in_more_where_it_is_not_asked_as_it_is(filter_: str) -> None:
+    outer = {"name": "outer", "params": {"team": {"type": "uuid"}}, "that": "!sees(params.team)"}
+    before, after = (ruled(that, outer, filter_=filter_) for that in (MEMBER, f"{MEMBER} && {OWNER}"))
+    (found,) = effects(before, after)
+    assert (found.where, found.effect, found.wider) == ("views/shown", "may_gain", True)
+
+
+def test_a_rule_that_narrows_and_rests_on_one_that_changed_may_let_in_more() -> None:
+    inner = {"name": "inner", "that": "auth.user.id != null"}
+    before = ruled(f"inner() || {MEMBER}", {**inner, "that": "auth.user.email == 'x'"})
+    (found,) = effects(before, ruled("inner()", inner))
+    assert (found.effect, found.wider) == ("may_gain", True)
+
+
+def test_the_condition_of_a_step_is_not_taken_for_one_that_lets_in() -> None:
+    steps = [{"do": "fail", "status": 403, "when": "sees(input.id)"}, {"do": "respond", "body": "x"}]
+    endpoint = {
+        "name": "e",
+        "method": "GET",
+        "path": "/e",
+        "access": "public",
+        "input": {"query": {"id": {"type": "uuid"}}},
+        "steps": steps,
+    }
+    before, after = (ruled(that, filter_="false", endpoints=[endpoint]) for that in (MEMBER, f"{MEMBER} && {OWNER}"))
+    (found,) = effects(before, after)
+    assert (found.where, found.effect) == ("endpoints/e", "may_gain")

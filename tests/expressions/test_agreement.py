@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from app.database.quoting import quoted
 from app.expressions.check import Scope, check
 from app.expressions.compiling import RELATED
 from app.expressions.evaluate import compile_value
+from app.expressions.named import NamedRule
 from app.expressions.operations import EvaluationError
 from app.expressions.problems import ExpressionErrors
 from app.expressions.relation import Relation, RowsSql
@@ -118,6 +119,15 @@ SCOPE = Scope(
     relations=OTHERS,
     related=True,
 )
+RULES: dict[str, NamedRule | str] = {}
+for name, params, said in (
+    ("is_member", {"team": UUID}, "members.exists(m, m.team == params.team && m.user == caller)"),
+    ("leads", {"team": UUID, "least": INT}, "is_member(params.team) && members.all(m, m.level > params.least)"),
+    ("known", {"team": UUID}, "has(params.team) && params.team != null && !teams.exists(t, t.id != params.team)"),
+):
+    within = Scope({"caller": UUID, "params": Record("params", params)}, relations=OTHERS, related=True, rules=RULES)
+    RULES[name] = NamedRule(name, params, check(said, within))
+SCOPE = replace(SCOPE.with_names(caller=UUID), rules=RULES)
 IDS = ("018f0000-0000-7000-8000-00000000000a", "018f0000-0000-7000-8000-00000000000b")
 EDGES = (0, 1, -1, 2, 7, 2**31 - 1, -(2**31))
 LARGE = (*EDGES, 2**63 - 1, -(2**63), 2**62)
@@ -181,6 +191,7 @@ callers = st.fixed_dictionaries({
     "me": or_null(st.sampled_from(IDS)),
     "word": or_null(st.sampled_from(WORDS)),
     "list": or_null(st.lists(or_null(st.sampled_from(WORDS)), max_size=3)),
+    "caller": or_null(st.sampled_from(IDS)),
 })  # fmt: skip
 
 
@@ -257,6 +268,10 @@ related: st.SearchStrategy[str] = st.deferred(lambda: st.one_of(
     st.builds("has(row.team.{})".format, st.sampled_from(("owner", "parent.open"))),
     st.sampled_from(("row.team.open", "row.team.parent.open", "(row.team.name in [row.name, word])")),
     st.builds("(row.team.open ? {} : row.team.parent.open)".format, bools),
+    st.sampled_from(("is_member(row.team)", "is_member(row.team.parent)", "leads(row.team, row.big)")),
+    st.just("known(row.team)"),
+    st.builds("members.{}(m, {} && is_member(m.team))".format, LOOPS, about_member),
+    st.builds("teams.{}(m, leads(m.id, n) || known(m.parent))".format, LOOPS),
 ))  # fmt: skip
 decimals: st.SearchStrategy[str] = st.deferred(
     lambda: st.one_of(
@@ -391,7 +406,7 @@ def answers(postgres: Postgres, text: str, row: dict[str, Any], caller: dict[str
 
 
 NOTHING: dict[str, Any] = dict.fromkeys(COLUMNS)
-NOBODY: dict[str, Any] = dict.fromkeys(("n", "me", "word", "list"))
+NOBODY: dict[str, Any] = dict.fromkeys(("n", "me", "word", "list", "caller"))
 FAR = {**NOBODY, "n": 2**63 - 1}
 BARE: Rows = {"teams": [], "members": []}
 NO_ONE = dict.fromkeys(MEMBERS) | {"admin": False, "home": IDS[0]}
@@ -404,6 +419,12 @@ SOMEBODY: Rows = {"teams": [], "members": [NO_ONE | {"user": IDS[0]}, NO_ONE]}
 @example(text="members.all(m, m.team.open)", row=NOTHING, caller=NOBODY, more=SOMEBODY)
 @example(
     text="(size(members.filter(m, m.user == me)) == 0)", row=NOTHING, caller={**NOBODY, "me": IDS[1]}, more=SOMEBODY
+)
+@example(
+    text="members.exists(m, teams.exists(t, (!members.exists(m, m.home == t.id && m.team.open))))",
+    row=NOTHING,
+    caller=NOBODY,
+    more=SOMEBODY,
 )
 @example(text="(!(row.team in members.map(m, m.team)))", row={**NOTHING, "team": IDS[0]}, caller=NOBODY, more=SOMEBODY)
 @example(text="has(row.name)", row=NOTHING, caller=NOBODY, more=BARE)

@@ -113,7 +113,7 @@ ASKED = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def connection(module_database_url: str) -> AsyncIterator[Any]:
     opened = await connect(module_database_url)
-    await opened.execute(BUILD)
+    await opened.execute(f"SET statement_timeout = 0; {BUILD}")
     yield opened
     await opened.close()
 
