@@ -102,7 +102,7 @@ class Rowgate:
             self._origins_of, self._allowed = project, Origins.of((*self.settings.cors_origins, *more))
         return self._allowed
 
-    async def _fixed(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _fixed(self, scope: Any, receive: Any, send: object) -> None:
         """Answer on a fixed route."""
         request_id = request_id_of(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id

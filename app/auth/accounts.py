@@ -238,7 +238,7 @@ def _taken(error: Exception) -> Exception:
     return error
 
 
-async def _row(connection: Connection, sql: str, *parameters: Any) -> Any:
+async def _row(connection: Connection, sql: str, *parameters: Any) -> object:
     """Read one row of a statement whose columns are those of `users`, which may have changed since it was prepared."""
     try:
         async with connection.transaction():  # inside another one a savepoint, to which a failure goes back

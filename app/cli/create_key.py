@@ -20,7 +20,8 @@ def create_key(
 
     settings = load_settings()
     with database(settings) as url:
-        typer.echo(asyncio.run(make_key(settings, url, name, role, admin_role)))
+        key = asyncio.run(make_key(settings, url, name, role, admin_role))
+    typer.echo(key)
 
 
 async def make_key(settings: "Settings", url: str, name: str, roles: list[str], admin_role: str | None) -> str:

@@ -25,7 +25,7 @@ from app.control_plane.document import (
 from app.control_plane.etags import NeededETag, etag
 from app.control_plane.named import NotThere
 from app.control_plane.server import Server, ServerDep
-from app.definitions.project import KINDS, dump_project
+from app.definitions.project import KINDS
 from app.definitions.stored import Stored
 from app.errors import RowgateError
 from app.http.fixed_routes import FixedRouter, answer, refuses
@@ -84,16 +84,16 @@ def definitions_router() -> FixedRouter:
 
 
 @refuses(BodyNoDefinition)
-async def _definition(said: Annotated[Any, Depends(DocumentBody(NamedDefinition))]) -> dict[str, Any]:
+async def _definition(said: Annotated[Any, Depends(DocumentBody(NamedDefinition))]) -> dict[str, object]:
     return _object(said)
 
 
 @refuses(BodyNoDefinition)
-async def _part(said: Annotated[Any, Depends(DocumentBody(DefinitionPart))]) -> dict[str, Any]:
+async def _part(said: Annotated[Any, Depends(DocumentBody(DefinitionPart))]) -> dict[str, object]:
     return _object(said)
 
 
-def _object(said: Any) -> dict[str, Any]:
+def _object(said: Any) -> dict[str, object]:
     if not isinstance(said, dict):
         raise BodyNoDefinition("The body has to be one definition.")
     return said
@@ -214,7 +214,7 @@ def _removal(section: str, name: str) -> Edit:
     return edit
 
 
-def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: str | None, name: Any) -> Edited:
+def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: str | None, name: object) -> Edited:
     """Give what is stored with one section as it is to be.
 
     `before` is the name of the definition that is edited, and `name` of what it becomes; None for none.
@@ -225,10 +225,10 @@ def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: 
     if name != before and (kind, str(name)) in keep:
         raise NameTaken(section)
     sound = [one for one in listed if (kind, str(one.get("name"))) not in keep]
-    return Edited(parsed({**dump_project(stored.project), section: sound}), keep)
+    return Edited(parsed({"rowgate": 1, section: sound}, within=stored.project), keep)
 
 
-def _one(listed: Sequence[dict[str, Any]], section: str, name: str) -> dict[str, Any]:
+def _one(listed: Sequence[dict[str, Any]], section: str, name: str) -> dict[str, object]:
     for one in listed:
         if one["name"] == name:
             return one

@@ -31,7 +31,7 @@ PREFIX = "/admin/v1"
 about = FixedRouter(tags=["about"])
 
 
-@about.get("/openapi.json", response_model=dict[str, Any])
+@about.get("/openapi.json", response_model=dict[str, object])
 async def admin_openapi() -> Response:
     """Give the OpenAPI document of the admin API, which holds nothing of what is defined."""
     return answer(admin_document())

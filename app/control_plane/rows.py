@@ -73,7 +73,9 @@ _MERGED: dict[int | str, dict[str, Any]] = {
 _NONE: dict[int | str, dict[str, Any]] = {204: {"description": "Done, and no rows were wanted back"}}
 
 
-def _said(where: str, description: str, *names: str, schema: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+def _said(
+    where: str, description: str, *names: str, schema: Mapping[str, Any] | None = None
+) -> list[dict[str, object]]:
     schema = schema or {"type": "string"}
     return [{"name": name, "in": where, "schema": schema, "description": description} for name in names]
 
@@ -104,7 +106,7 @@ _INSERTING = [
 ]  # fmt: skip
 
 
-def _told(parameters: list[dict[str, Any]], body: type[BaseModel] | None = None) -> dict[str, Any]:
+def _told(parameters: list[dict[str, Any]], body: type[BaseModel] | None = None) -> dict[str, object]:
     """Give what OpenAPI tells of a route beside its path."""
     if body is None:
         return {"parameters": parameters}

@@ -90,7 +90,7 @@ def _shown(found: Account) -> dict[str, Any]:
     return {**facts, **found.columns, "roles": list(found.roles)}
 
 
-def _columns(server: Server, given: dict[str, Any], *, new: bool) -> dict[str, Any]:
+def _columns(server: Server, given: dict[str, Any], *, new: bool) -> dict[str, object]:
     runtime = server.live.runtime
     fields = {column.name: column for column in runtime.project.users.columns}
     found, errors = object_validator(fields, runtime.bigints).read(given)

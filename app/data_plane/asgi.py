@@ -49,7 +49,7 @@ class DataPlane:
         self.trusted = trusted
         self.shadow: Shadow | None = None
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: object) -> None:
         """Answer one HTTP request. It is cancelled, and so rolled back, as soon as its client is gone."""
         request_id = request_id_of(scope["headers"])
         is_timed = ASKS in scope["headers"] and await is_asked_by_admin(self.plane, scope)

@@ -57,33 +57,50 @@ class SettingsDef(Definition):
     """What holds for the whole backend: chains that run before every endpoint and view, and what may be reached."""
 
     name: str | None = Field(default=None, max_length=200)
+    """What the backend is called."""
     middleware: Items[UseDef] = ()
+    """Chains that run before every endpoint and view."""
     auth_schemes: Items[AuthScheme] = Field(default=("Bearer",), min_length=1)
+    """Words before a token in the Authorization header."""
     http_allow: Items[HostAndPort] = ()
+    """Hosts with their port that `http` steps may reach."""
     cors_origins: Items[str] = ()
+    """Origins of browsers' pages that may call, beside those of ROWGATE_CORS_ORIGINS."""
 
 
 class Project(Definition):
     """The whole backend, as said."""
 
     rowgate: Literal[1]
+    """The version of this format."""
     project: SettingsDef = SettingsDef()
+    """What holds for the whole backend."""
     roles: Items[RoleDef] = ()
+    """Roles that users and API keys can hold."""
     users: UsersDef = UsersDef()
+    """The table of people who sign in."""
     tables: Items[TableDef] = ()
+    """The tables."""
     views: Items[ViewDef] = ()
+    """Guarded windows on tables, read and written by the PostgREST dialect."""
     middleware: Items[MiddlewareDef] = ()
+    """Named chains of steps that endpoints and views use."""
     endpoints: Items[EndpointDef] = ()
+    """What is served below `/api`."""
     tests: Items[PolicyTestDef] = ()
+    """Policy tests: a change that fails one is not made."""
 
 
 EMPTY = Project(rowgate=1)
 
 
-def parse_project(document: object, *, stored: bool = False) -> tuple[Project | None, list[Finding]]:
+def parse_project(
+    document: object, *, stored: bool = False, within: Project | None = None
+) -> tuple[Project | None, list[Finding]]:
     """Turn a parsed YAML or JSON document into a Project; with any finding there is no Project.
 
-    Of what is `stored` it isn't asked whether it can be.
+    Of what is `stored` it isn't asked whether it can be. `within` is what all else is of which the document says
+    nothing.
     """
     if not isinstance(document, Mapping):
         hint = "begin the document with `rowgate: 1`"
@@ -94,6 +111,8 @@ def parse_project(document: object, *, stored: bool = False) -> tuple[Project | 
         project = _shared(document, Project.model_validate(_known(document)))
     except ValidationError as error:
         return None, [_finding(document, problem) for problem in error.errors(include_url=False)]
+    if within is not None:
+        project = within.model_copy(update={name: getattr(project, name) for name in document})
     findings = name_findings(project)
     return (None if findings else project), findings
 

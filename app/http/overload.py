@@ -273,7 +273,7 @@ class Admission:
         self.care = Room(FEW_PLACES, FEW_PLACES)
         self.refusal = refusal
 
-    def would_refuse(self, scope: Any) -> bool:
+    def would_refuse(self, scope: object) -> bool:
         """Say whether a request would be refused at once."""
         return self.room_of(scope) is self.work and self.work.would_refuse(share_of(scope))
 

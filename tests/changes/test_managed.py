@@ -245,7 +245,8 @@ def test_the_command_tells_what_a_file_changed_and_when_it_manages_no_more(
     invoke = CliRunner().invoke
     with served(migrated_url, "--start-with", str(first)) as (_, said):
         assert any("has defined the backend, once" in line for line in said)
-        assert "- add the endpoint hello" in said
+        assert f"{first} defines the backend: 1 role, 1 table, 1 view, 1 middleware, 1 endpoint." in said
+        assert "Its test passes." in said
     assert invoke(app, ["apply", str(more)]).exit_code == 0
     with served(migrated_url, "--config", str(first)) as (_, said):
         assert "- remove the endpoint more" in said

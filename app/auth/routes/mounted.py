@@ -85,7 +85,7 @@ class RegisterBody(Body):
     email: str
     password: UserPassword
     data: dict[str, Any] | None = None
-    gotrue_meta_security: dict[str, Any] | None = None
+    gotrue_meta_security: dict[str, object] | None = None
     code_challenge: str | None = None
     code_challenge_method: str | None = None
 
@@ -114,7 +114,7 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post, get = partial(router.add_api_route, methods=["POST"]), partial(router.add_api_route, methods=["GET"])
     put = partial(router.add_api_route, methods=["PUT"])
 
-    def at_most(limit: str, name: str) -> dict[str, Any]:
+    def at_most(limit: str, name: str) -> dict[str, object]:
         return {"name": name, "dependencies": [limits.at_most(limit, f"auth.{name}")]}
 
     post("/signup", signup, response_model=SessionObject | UserObject, **at_most("300/minute", "sign_up"))
@@ -198,7 +198,7 @@ async def signup(
     return answer(user_object(found) if opened is None else _session(server, found, opened))
 
 
-def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, Any]) -> Account:
+def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, object]) -> Account:
     """Give what an account made just now would look like."""
     fields = {one.name: one for one in served.project.users.columns}
     defaults, _ = object_validator(fields, served.bigints).read({})
@@ -328,7 +328,7 @@ async def health() -> Response:
     return answer(AuthHealth(name="Rowgate", description="speaks the GoTrue dialect"))
 
 
-def own_columns(served: ServedDefinitions, data: dict[str, Any], *, new: bool) -> dict[str, Any]:
+def own_columns(served: ServedDefinitions, data: dict[str, object], *, new: bool) -> dict[str, object]:
     """Check columns that people may set themselves; raises InputInvalid with every one that isn't or doesn't fit.
 
     `new` asks for the required ones too.

@@ -92,7 +92,7 @@ class Values:
 
     def __init__(self) -> None:
         """Begin behind the query's own limit and offset."""
-        self.found: list[Any] = []
+        self.found: list[object] = []
 
     def slot(self, value: Any) -> int:
         """Keep a value, and give its slot."""
