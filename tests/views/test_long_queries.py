@@ -1,11 +1,14 @@
 """A query that is too long for an address stands in the body of a POST, and means there what it means in an address."""
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
 
+from app.data_plane.rest.dialect.lexis import split
+from app.data_plane.rest.dialect.refusals import QueryRefused
 from tests.backend import Backend, Person
 
 DOCUMENT: dict[str, Any] = {
@@ -170,3 +173,10 @@ async def test_a_simulation_asks_so_too(backend: Backend, alice: Person) -> None
     asking = {"method": "POST", "path": ASK, "body": {"size": "in.(1,100)"}, "as": alice.id}
     answer = await backend.client.post("/admin/v1/simulate", json=asking, headers=admin)
     assert [row["size"] for row in answer.json()["body"]] == [1]
+
+
+@pytest.mark.parametrize("piece", [".{", '.{"', ',"a', '>"\\', "a("])
+def test_reading_a_long_list_takes_no_more_than_its_length(piece: str) -> None:
+    # What took the square of it would not end here.
+    with suppress(QueryRefused):
+        assert "".join(split(piece * 200_000)).startswith(piece.strip(","))

@@ -1,6 +1,7 @@
 """The pieces that the dialect's texts are made of: lists, quoted values, names, numbers."""
 
 import re
+from collections.abc import Iterator
 
 from app.data_plane.rest.dialect.refusals import QueryRefused, RangeInvalid
 
@@ -12,11 +13,12 @@ QUOTED = r'"(?:[^"\\]|\\.)*"'
 OPERAND = rf"[A-Za-z_]\w*(?:->>?(?:{QUOTED}|[^.,:()\">]+))*"
 # A text in quotes: a whole element, what stands behind an operator, or a key of JSON. Any other quote is a character.
 # Then an array behind an operator, whose elements may be quoted, too.
-_PIECE = re.compile(
-    rf"(?:(?<=[,(.])|^){QUOTED}(?=[,)]|$)|(?<=>){QUOTED}"
-    rf'|\.\{{(?:{QUOTED}|[^}}"])*\}}|\.\{{[^}}]*\}}|[^",().]+|.',
-    re.DOTALL,
-)
+_QUOTED_PIECE = rf"(?:(?<=[,(.])|^){QUOTED}(?=[,)]|$)|(?<=>){QUOTED}"
+_ARRAY_PIECE = rf'\.\{{(?:{QUOTED}|[^}}"])*\}}|\.\{{[^}}]*\}}'
+_OTHER_PIECE = '[^",().]+|.'
+_PIECE = re.compile(f"{_QUOTED_PIECE}|{_ARRAY_PIECE}|{_OTHER_PIECE}", re.DOTALL)
+# Where no array can end any more, looking for its end at each `.{` would take the square of the text's length.
+_LAST_PIECE = re.compile(f"{_QUOTED_PIECE}|{_OTHER_PIECE}", re.DOTALL)
 _WHOLE = re.compile(QUOTED, re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
@@ -24,7 +26,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 def split(text: str) -> list[str]:
     """Split at commas that stand outside of parentheses, quotes and arrays."""
     parts, depth, start = [], 0, 0
-    for match in _PIECE.finditer(text):
+    for match in _pieces(text):
         piece = match[0]
         depth += (piece == "(") - (piece == ")")
         if depth < 0:
@@ -36,6 +38,13 @@ def split(text: str) -> list[str]:
     if depth or "" in parts:
         raise QueryRefused("A list has an empty part, or parentheses that don't close.")
     return parts
+
+
+def _pieces(text: str) -> Iterator[re.Match[str]]:
+    at, last_end = 0, text.rfind("}")
+    while (match := (_PIECE if at < last_end else _LAST_PIECE).match(text, at)) is not None:
+        yield match
+        at = match.end()
 
 
 def listed(text: str) -> tuple[str, ...]:
