@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.project import Project
 from app.definitions.stored import Unread
-from app.definitions.tables import TableDef
+from app.definitions.tables import GENERATEDS, USERS, TableDef
 from app.errors import RowgateError
 from app.expressions.problems import ExpressionErrors
 from app.relations.constraints import column_parts, parts_of
@@ -91,7 +91,7 @@ async def _columns(connection: AsyncConnection, name: str) -> dict[str, tuple[st
 async def _refuse_other(connection: AsyncConnection, name: str, after: Project) -> None:
     """Hold the columns, and the names of constraints and indexes, against what the definition would make."""
     table = tables_of(after)[name]
-    kept = {"id", "email", "created_at", "updated_at"}
+    kept = {*USERS, *GENERATEDS}
     wanted = {
         column.name: (column.pg.replace(" ", ""), column.name in kept if column.definition is None else bool(
             column.definition.required

@@ -1,9 +1,10 @@
 """An endpoint's declared input as validators: one for each place that it comes from."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.definitions.column_types import Keys
 from app.definitions.endpoints import EndpointDef
 from app.definitions.inputs import header_name
 from app.definitions.validation import Validator, object_validator
@@ -76,14 +77,14 @@ def _named(headers: Sequence[tuple[bytes, bytes]], names: Mapping[bytes, str]) -
     return pairs
 
 
-def compile_inputs(said: EndpointDef, bigints: Collection[str], rules: Rules | None) -> BoundInputs:
+def compile_inputs(said: EndpointDef, keys: Keys, rules: Rules | None) -> BoundInputs:
     """Compile an endpoint's input."""
     inputs = said.input
     return BoundInputs(
-        object_validator(inputs.path, bigints, text=True) if inputs.path else None,
-        object_validator(inputs.query, bigints, text=True),
-        object_validator(inputs.headers, bigints, text=True) if inputs.headers else None,
+        object_validator(inputs.path, keys, text=True) if inputs.path else None,
+        object_validator(inputs.query, keys, text=True),
+        object_validator(inputs.headers, keys, text=True) if inputs.headers else None,
         {header_name(name).encode(): name for name in inputs.headers},
-        object_validator(inputs.body, bigints) if inputs.body else None,
+        object_validator(inputs.body, keys) if inputs.body else None,
         rules,
     )

@@ -8,6 +8,7 @@ from app.compiler.checked_tests import CompiledTest
 from app.compiler.inputs import BoundInputs
 from app.compiler.paths import Route, Router
 from app.compiler.responses import Responses
+from app.definitions.column_types import Keys
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.validation import Validator
@@ -145,7 +146,7 @@ class Broken:
 class Runtime:
     """Everything of one revision.
 
-    `bigints` names the tables whose id is a bigint; `constraints` gives the columns and the message of each constraint;
+    `keys` are what references hold; `constraints` gives the columns and the message of each constraint;
     `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
     served, and `doubts` what would not be saved so today.
     """
@@ -156,7 +157,7 @@ class Runtime:
     router: Router[CompiledEndpoint | None]
     endpoints: Mapping[str, CompiledEndpoint]
     views: Mapping[str, CompiledView]
-    bigints: frozenset[str]
+    keys: Keys
     constraints: Mapping[str, tuple[tuple[str, ...], str | None]]
     tests: tuple[CompiledTest, ...] = ()
     held: frozenset[Held] = frozenset()

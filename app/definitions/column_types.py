@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from app.definitions.wrong import Wrong
@@ -118,7 +118,8 @@ class ColumnType:
 
     `casts` are the types of Postgres that its values become beside text, `cast_names` what stands behind `::` in a
     query for a value of this type, `whole` what keeps all that a text says of it where `pg` keeps less. `one_text`
-    says that equal values have one text in Postgres. `sample` makes a value of JSON of a number, another one of
+    says that equal values have one text in Postgres, `ids` whether ids may be of the type, and then who makes them: the
+    database, or whoever inserts the row. `sample` makes a value of JSON of a number, another one of
     another, for proofs; it isn't needed where `choices`, texts, numbers or moments are made by the options.
     """
 
@@ -138,12 +139,13 @@ class ColumnType:
     cast_names: tuple[str, ...] = ()
     whole: str | None = None
     one_text: bool = False
+    ids: Literal["made", "given"] | None = None
     sample: Callable[[int], Any] | None = None
 
 
 ANY_JSON = "dynamic"  # the rule type of a value that may be anything
 IN_WORDS = "enum"  # the rule type of a value that is one of its column's words
-NUMBERED = "bigint"  # the type of ids that are numbers
+KEY = "id"  # the column that a reference holds, where it names no other
 _LENGTHS = frozenset({"min_length", "max_length", "pattern", "format"})
 _BOUNDS = frozenset({"min", "max"})
 _NUMERIC = frozenset({"integer", "bigint", "numeric", "double precision"})
@@ -153,7 +155,7 @@ _ID = {"type": "string", "format": "uuid"}
 COLUMN_TYPES: dict[str, ColumnType] = {
     "text": ColumnType(
         read=read_text, rule="string", pg="text", schema={"type": "string"},
-        options=_LENGTHS, cast_names=("text", "varchar"), computed="random_token", one_text=True,
+        options=_LENGTHS, cast_names=("text", "varchar"), computed="random_token", one_text=True, ids="given",
     ),
     "integer": ColumnType(
         read=_read_integer, from_text=_integer_of_text, rule="int", pg="integer",
@@ -164,7 +166,7 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     "bigint": ColumnType(
         read=_read_integer, from_text=_integer_of_text, rule="int", pg="bigint", schema=_INT64,
         options=_BOUNDS, range=(-(2**63), 2**63 - 1),
-        casts=_NUMERIC, cast_names=("bigint", "int8", "smallint", "int2"), one_text=True,
+        casts=_NUMERIC, cast_names=("bigint", "int8", "smallint", "int2"), one_text=True, ids="made",
     ),
     "decimal": ColumnType(
         read=_read_decimal, rule="decimal", pg="numeric",
@@ -188,6 +190,7 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     ),
     "uuid": ColumnType(
         read=read_uuid, rule="uuid", pg="uuid", schema=_ID, cast_names=("uuid",), computed="uuid", one_text=True,
+        ids="made",
         sample=lambda number: str(UUID(int=number)),
     ),
     "timestamp": ColumnType(
@@ -204,15 +207,20 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     ),
     "user": ColumnType(
         read=read_uuid, rule="uuid", pg="uuid", schema=_ID,
-        options=frozenset({"on_delete"}), table="users", one_text=True,
+        options=frozenset({"on_delete"}), table="users", one_text=True, ids="given",
     ),
-    # Of a table whose ids are numbers it is as NUMBERED is.
+    # It is of the type of the column that it refers to: Keys.
     "reference": ColumnType(
         read=read_uuid, rule="uuid", pg="uuid", schema=_ID,
-        options=frozenset({"table", "on_delete"}),
+        options=frozenset({"table", "column", "on_delete"}),
         needs=("table", "a reference needs table: the name of the table that it refers to"), one_text=True,
+        ids="given",
     ),
 }  # fmt: skip
+
+Keys = Mapping[str, ColumnType]
+"""What references hold: by `table.column`, the type of every column that may be referred to."""
+NO_KEYS: Keys = {}
 
 
 def name_kept_as(pg: str) -> str | None:

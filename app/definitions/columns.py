@@ -1,6 +1,5 @@
 """Columns: their types, and which options each type takes."""
 
-from collections.abc import Container
 from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import Annotated, Any, Literal, Self
@@ -8,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticKnownError
 
-from app.definitions.column_types import COLUMN_TYPES, LARGEST_EXPONENT, NUMBERED, ColumnType
+from app.definitions.column_types import COLUMN_TYPES, KEY, LARGEST_EXPONENT, ColumnType, Keys
 from app.definitions.names import Definition, Items, Name
 
 OnDelete = Literal["restrict", "cascade", "set_null"]
@@ -65,6 +64,7 @@ class ValueType(Definition):
     scale: int | None = Field(default=None, ge=0, le=1000)
     values: Items[str] | None = None
     table: Name | None = None
+    column: Name | None = None
     on_delete: OnDelete | None = None
 
     @model_validator(mode="after")
@@ -82,13 +82,18 @@ class ValueType(Definition):
         """Give what its type means."""
         return COLUMN_TYPES[self.type]
 
-    def described_with(self, bigints: Container[str]) -> ColumnType:
-        """Give what its type means where `bigints` names the tables whose ids are numbers; a reference is an id."""
-        return COLUMN_TYPES[NUMBERED if self.table in bigints else self.type]
+    def described_with(self, keys: Keys) -> ColumnType:
+        """Give what its type means where `keys` are what references hold: one is as what it refers to."""
+        return self.described if self.table is None else keys.get(f"{self.table}.{self.key}", self.described)
+
+    @property
+    def key(self) -> str:
+        """Name the column of the target whose values it holds."""
+        return self.column or KEY
 
     @property
     def target(self) -> str | None:
-        """Name the table whose ids it holds, one of them or, of an array, several."""
+        """Name the table that it refers to: it holds one of its keys or, of an array, several."""
         return self.table or self.described.table
 
     @property

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from app.definitions.column_types import NO_KEYS, kept_as
 from app.definitions.columns import ColumnDef
 from app.definitions.defaults import computed
 from app.definitions.validation import fitting_default
-from app.expressions.types import INT, pg_type
 from app.relations.literals import literal
 from app.relations.schema import Column
 
@@ -19,7 +19,8 @@ def default_sql(said: ColumnDef, pg: str, write: Write = literal) -> str | None:
     known = computed(said)
     if known is not None:
         return _COMPUTED[known.name](known.length, write)
-    value = fitting_default(said, (said.table or "",) if pg.removesuffix("[]") == pg_type(INT) else ())
+    kind = kept_as(pg.removesuffix("[]"))
+    value = fitting_default(said, NO_KEYS if kind is None else {f"{said.table}.{said.key}": kind})
     return None if value is None else write(value, pg)
 
 

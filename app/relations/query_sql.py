@@ -229,7 +229,7 @@ class QueryLevel:
                 terms += [] if item.aggregate else [str(position)]
             elif not item.hidden:
                 position += len(labels(item.relationship.target, item.read)) if item.spread else 1
-                terms.append(self._plain(item.relationship.here))
+                terms += map(self._plain, item.relationship.here)
         return f" GROUP BY {', '.join(terms)}" if terms else ""
 
     def _term(self, term: Ordered) -> str:
@@ -253,11 +253,13 @@ class QueryLevel:
 
     def _link(self, relationship: Relationship, inner: "QueryLevel") -> str:
         through = relationship.through
-        here, there = self._plain(relationship.here), inner._plain(relationship.there)
+        here = [self._plain(name) for name in relationship.here]
+        there = [inner._plain(name) for name in relationship.there]
         if through is None:
-            return f"{there} = {here}"
+            return " AND ".join(map(_equal, there, here))
         alias = f"{inner._alias}j"
-        conditions = [f"{alias}.{quoted(through.here)} = {here}", f"{alias}.{quoted(through.there)} = {there}"]
+        columns = [f"{alias}.{quoted(name)}" for name in (*through.here.columns, *through.there.columns)]
+        conditions = list(map(_equal, columns, [*here, *there]))
         conditions += conditions_sql(through.source, None, self._parameters, alias)
         return f"EXISTS (SELECT FROM {through.source.table.sql} {alias} WHERE {' AND '.join(conditions)})"
 
@@ -284,6 +286,10 @@ class QueryLevel:
     def _present(self, label: str) -> str:
         inner, link = self._inside(self._embeds[label])
         return f"EXISTS (SELECT FROM {inner.source_rows(link)})"
+
+
+def _equal(one: str, other: str) -> str:
+    return f"{one} = {other}"
 
 
 def _cast(text: str, pg: str | None) -> str:

@@ -7,18 +7,21 @@ from typing import Any, Literal
 
 from app.database.quoting import DATA_SCHEMA
 from app.definitions.access import Access, RolesAccess
+from app.definitions.column_types import Keys
+from app.definitions.keys import keys_of
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
 from app.definitions.views import ViewColumnDef, ViewDef
 from app.expressions.check import Expression, Scope
-from app.expressions.types import INT, Record, Type
+from app.expressions.types import Record, Type
+from app.relations.checked_references import check_references
 from app.relations.constraints import check_column
 from app.relations.findings import Findings
 from app.relations.memory import Compilation
 from app.relations.names import base_scope, declared
 from app.relations.related import related_column
 from app.relations.rules import has_sql, order_by, rule_expression
-from app.relations.schema import Column, Table, key_types, tables_of
+from app.relations.schema import Column, Table, tables_of
 from app.relations.source import Related, Source, table_source
 
 FindRelated = Callable[[ViewDef, str, str], Source | None]
@@ -30,7 +33,7 @@ class Schema:
 
     tables: Mapping[str, Table]
     views: Mapping[str, Source]
-    keys: Mapping[str, Type]
+    keys: Keys
     scope: Scope
     params: Mapping[str, Record]
 
@@ -56,8 +59,9 @@ def schema_of(project: Project, findings: Findings, compilation: Compilation, sc
         name: compilation.again(f"table/{name}", said[name], table)
         for name, table in tables_of(project, schema).items()
     }
-    keys = key_types(project)
-    _check_references(project, tables, findings)
+    keys = keys_of(project)
+    check_references(project, tables, keys, findings)
+    _check_columns(project, keys, findings)
     scope = compilation.again("scope", tables["users"], base_scope(tables["users"]))
     _check_rules(project, tables, findings, compilation)
     params = {
@@ -157,14 +161,11 @@ def covers(wide: Access, narrow: Access) -> bool:
     return isinstance(narrow, RolesAccess) and isinstance(wide, RolesAccess) and set(narrow.roles) <= set(wide.roles)
 
 
-def _check_references(project: Project, tables: Mapping[str, Table], findings: Findings) -> None:
-    bigints = [name for name, kind in key_types(project).items() if kind == INT]
-    owners = [("users", project.users.columns)] + [(f"tables/{table.name}", table.columns) for table in project.tables]
+def _check_columns(project: Project, keys: Keys, findings: Findings) -> None:
+    owners = [("users", project.users.columns)] + [(f"tables/{table.name}", table.defined) for table in project.tables]
     for place, columns in owners:
         for column in columns:
-            if column.table is not None and column.table not in tables:
-                findings.unknown(f"{place}.columns/{column.name}.table", "table", column.table, list(tables))
-            check_column(f"{place}.columns/{column.name}", column, bigints, findings)
+            check_column(f"{place}.columns/{column.name}", column, keys, findings)
 
 
 def _check_rules(project: Project, tables: Mapping[str, Table], findings: Findings, compilation: Compilation) -> None:
@@ -179,6 +180,9 @@ def _check_table(said: TableDef, table: Table, findings: Findings, _world: objec
     scope = Scope({"row": table.record}, rows=frozenset({"row"}))
     for index, check in enumerate(said.checks):
         rule_expression(f"tables/{said.name}.checks/{index}.rule", check.rule, scope, findings)
+    for index, one in enumerate(said.unique):
+        if one.where is not None:
+            rule_expression(f"tables/{said.name}.unique/{index}.where", one.where, scope, findings)
     return True
 
 

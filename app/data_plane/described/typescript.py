@@ -11,7 +11,7 @@ from typing import Any
 from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
 from app.data_plane.described.json_schema import sent_schema, shown_schema
 from app.definitions.inputs import ListDef, ObjectDef
-from app.relations.relationships import references
+from app.relations.relationships import references, shows
 from app.relations.source import Related, Source
 
 _HEAD = """\
@@ -80,16 +80,15 @@ def _may_be_null(source: Source, name: str) -> bool:
 def _relationships(source: Source, runtime: Runtime) -> str:
     """Write what the client's types follow when a view is embedded."""
     found = []
-    for column, table in references(source).items():
-        once = frozenset({column}) in source.table.unique
+    for one in references(source):
         for other in runtime.views.values():
-            if other.source.table.name == table and "id" in other.source.shown:
+            if shows(other.source, one):
                 said = {
-                    "foreignKeyName": json.dumps(f"{source.table.name}_{column}_fkey"),
-                    "columns": f"[{json.dumps(column)}]",
-                    "isOneToOne": json.dumps(once),
+                    "foreignKeyName": json.dumps(one.hint),
+                    "columns": json.dumps(one.columns),
+                    "isOneToOne": json.dumps(source.table.has_one(one.columns)),
                     "referencedRelation": json.dumps(other.name),
-                    "referencedColumns": '["id"]',
+                    "referencedColumns": json.dumps(one.to),
                 }
                 found.append(_members(said))
     return f"[{', '.join(found)}]"
@@ -114,7 +113,7 @@ def _value(said: Any, runtime: Runtime) -> str:
         case ListDef():
             text = f"({_value(said.of, runtime)})[]"
         case _:
-            text = _type(sent_schema(said, runtime.bigints))
+            text = _type(sent_schema(said, runtime.keys))
     return _or_null(text, null=not said.required)
 
 

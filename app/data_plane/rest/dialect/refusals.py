@@ -114,7 +114,9 @@ class RelationUnknown(QueryRefused):
 
     def __init__(self, here: str, target: str) -> None:
         """Name both, and say what a relationship rests on; which columns are hidden is not told."""
-        hint = "A user or reference column has to be shown by its view, and id by the view of the rows it refers to."
+        hint = (
+            "A column that refers has to be shown by its view, and the one that it refers to, such as id, by the other."
+        )
         super().__init__(f"Could not find a relationship between '{here}' and '{target}'", hint=hint)
 
 
