@@ -8,8 +8,7 @@ from typing import Any, Literal
 from app.compiler.paths import BadPath, MethodNotAllowed, NotFound, Router
 from app.compiler.test_labels import Id, Labels, is_uuid, labelled, target_of
 from app.compiler.test_targets import Served, path_hint, served
-from app.definitions.column_types import KEY, name_kept_as, read_moment
-from app.definitions.inputs import ParamDef
+from app.definitions.column_types import KEY, read_moment
 from app.definitions.names import NAME_PATTERN
 from app.definitions.policy_tests import CALLER, ChangedDef, PolicyTestDef
 from app.definitions.project import Project
@@ -222,7 +221,7 @@ class _TestCompiler:
         if said is None or (isinstance(said, str) and said.startswith("=")):
             return compile_field(said, place, self.scope, self.findings, column.type)
         try:
-            value = reader(column.definition or ParamDef(type=str(name_kept_as(column.pg))), self.keys)(plain(said))
+            value = reader(column.said, self.keys)(plain(said))
         except Wrong as wrong:
             self.findings.report(place, wrong.errors[0].message)
             return None

@@ -283,10 +283,10 @@ class _Compiler:
             written = with_what_goes(written, self.schema.tables)
         unheard = dataclasses.replace(context, findings=Findings(), held=set(), later_writes=written)
         chain, _ = compile_uses(uses, unheard, ())
-        validator = object_validator(writable.columns, self.schema.keys)
+        inserts, updates = (object_validator(one, self.schema.keys) for one in (writable.columns, writable.settable))
         chained = Chained(frozenset(unheard.held), written | tables_behind(uses, context))
         return ViewWriting(
-            writable, validator, WriteShapes(source, writable), tuple(step.run for step in chain), chained
+            writable, inserts, updates, WriteShapes(source, writable), tuple(step.run for step in chain), chained
         )
 
     def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope) -> Context:

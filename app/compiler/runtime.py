@@ -70,6 +70,7 @@ class ViewWriting:
 
     writable: Writable
     validator: Validator
+    updates: Validator
     shapes: WriteShapes
     chain: tuple[RunStep, ...]
     chained: Chained = Chained()

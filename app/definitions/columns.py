@@ -97,6 +97,11 @@ class ValueType(Definition):
         return self.table or self.described.table
 
     @property
+    def has_default(self) -> bool:
+        """Say whether something gives it a value where none is sent."""
+        return self.default is not None
+
+    @property
     def choices(self) -> tuple[Any, ...]:
         """Give every value there is where these are few: the words of an enum, false and true."""
         return self.values or self.described.choices
@@ -143,6 +148,17 @@ class ColumnDef(ValueType):
     was: Name | None = None
     unique: bool = False
     index: bool = False
+
+
+class KeptColumnDef(ColumnDef):
+    """A column that the database gives a new row by itself, such as its id; nobody defines one."""
+
+    required: Literal[True] = True
+
+    @property
+    def has_default(self) -> bool:
+        """Say that the database gives it."""
+        return True
 
 
 class UserColumnDef(ColumnDef):

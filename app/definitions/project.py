@@ -218,7 +218,7 @@ def _short(value: Any) -> Any:
             return value.id
         case IndexDef() | UniqueDef() if value == type(value)(columns=value.columns):
             return list(value.columns)
-        case IdDef() if value == IdDef(type=value.type):
+        case IdDef() if _dump(value).keys() <= {"type"}:
             return value.type
     return None
 

@@ -174,7 +174,7 @@ def _field(said: Field, keys: Keys, text: bool) -> _Field:
     read = reader(said, keys, text=text)
     array = isinstance(said, ListDef) or (isinstance(said, ValueType) and said.array)
     default = fitting_default(said, keys) if isinstance(said, ValueType) else None
-    needed = said.required and not (isinstance(said, ValueType) and said.default is not None)
+    needed = said.required and not (isinstance(said, ValueType) and said.has_default)
     return _Field(read, said.required, default, array, needed)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from app.database.quoting import DATA_SCHEMA, quoted
-from app.definitions.column_types import KEY, NO_KEYS, Keys
-from app.definitions.columns import ColumnDef, ValueType
+from app.definitions.column_types import KEY, NO_KEYS, Keys, name_kept_as
+from app.definitions.columns import ColumnDef, KeptColumnDef, ValueType
 from app.definitions.keys import keys_of
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
-from app.expressions.types import STRING, TIMESTAMP, UUID, Enum, ListOf, Record, Scalar, Type, pg_type
+from app.expressions.types import INT, STRING, TIMESTAMP, UUID, Enum, ListOf, Record, Scalar, Type, pg_type
 from app.relations.references import Reference, references_of
 
 
@@ -38,7 +38,17 @@ class Column:
     @property
     def required(self) -> bool:
         """Say whether an insert has to give a value."""
-        return self.definition is not None and self.definition.required and self.definition.default is None
+        return self.said.required and not self.said.has_default
+
+    @property
+    def said(self) -> ColumnDef:
+        """Give its definition, or the one that it would have where the database keeps it by itself."""
+        return self.definition or KeptColumnDef(name=self.name, type=str(name_kept_as(self.pg)))
+
+    @property
+    def is_counted(self) -> bool:
+        """Say whether the database numbers it, which no update changes."""
+        return self.definition is None and self.type == INT
 
 
 @dataclass(frozen=True, slots=True)

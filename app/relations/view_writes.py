@@ -17,7 +17,7 @@ from app.relations.query_sql import KeptByShape, QueryLevel, json_body, labels
 from app.relations.schema import Table
 from app.relations.source import ALIAS, Source, conditions_sql
 from app.relations.values import Value, compile_field
-from app.relations.write import GIVEN, given_rows, given_value, given_values, on_conflict_sql, unwritable
+from app.relations.write import GIVEN, OVERRIDING, given_rows, given_value, given_values, on_conflict_sql, unwritable
 
 _WRITTEN = "rowgate_written"
 ROWS = "rowgate_rows"
@@ -38,10 +38,14 @@ class Upsert:
 
 @dataclass(frozen=True, slots=True)
 class Writable:
-    """What clients may set through a view, by column, and what the view sets itself in new rows."""
+    """What clients may set through a view, by column, and what the view sets itself in new rows.
+
+    `settable` are those of the columns that an update may set.
+    """
 
     columns: Mapping[str, ColumnDef]
     presets: Mapping[str, Value]
+    settable: Mapping[str, ColumnDef]
 
 
 def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings) -> Writable | None:
@@ -57,7 +61,9 @@ def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings)
         findings.report(f"{place}.allow", "users can't be written through a view", hint)
         return None
     before = findings.refusing
-    writable = Writable(_columns(view, source, findings), _presets(view, source.table, scope, findings))
+    columns = _columns(view, source, findings)
+    settable = {name: said for name, said in columns.items() if not source.table.columns[name].is_counted}
+    writable = Writable(columns, _presets(view, source.table, scope, findings), settable)
     _check_settable(view, source.table, writable, findings)
     return writable if findings.refusing == before else None
 
@@ -65,10 +71,11 @@ def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings)
 def _columns(view: ViewDef, source: Source, findings: Findings) -> dict[str, ColumnDef]:
     """Give the plain columns that the view shows and clients may set."""
     plain = [source.table.columns[name] for name in source.shown if name in source.table.columns]
+    named = view.writable or ()
     columns = {
-        column.name: column.definition
+        column.name: column.said
         for column in plain
-        if column.definition is not None and column.name not in view.presets
+        if (column.definition is not None or column.name in named) and column.name not in view.presets
     }
     for name in view.writable or ():
         if name not in columns:
@@ -78,7 +85,7 @@ def _columns(view: ViewDef, source: Source, findings: Findings) -> dict[str, Col
 
 def _check_settable(view: ViewDef, table: Table, writable: Writable, findings: Findings) -> None:
     place, set_by_somebody = f"views/{view.name}.allow", {*writable.columns, *view.presets}
-    if "update" in view.allow and not writable.columns:
+    if "update" in view.allow and not writable.settable:
         findings.report(place, "no column of this view can be updated", "show one that may be set")
     if "insert" not in view.allow:
         return
@@ -136,17 +143,15 @@ class WriteShapes(KeptByShape[Statement]):
         # What was sent has been read, with the defaults that are literals; the others are the database's to give.
         computed = [name for name in self.writable.columns if is_kept_by_the_database(table.columns[name])]
         values = given_values(table, self.writable.columns, computed, parts.parameters)
-        values += [
-            given_value(table.columns[name], one, parts.parameters) for name, one in self.writable.presets.items()
-        ]
-        conflict = "" if upsert is None else on_conflict_sql(upsert.columns, upsert.updated)
+        values += [given_value(table, name, one, parts.parameters) for name, one in self.writable.presets.items()]
+        conflict = "" if upsert is None else on_conflict_sql(table, upsert.columns, upsert.updated)
         if upsert is not None and upsert.merges:
             # A row that the caller can't see is not touched, and then is missing among those that come back.
             conflict += f" WHERE {parts.filter()}"
         given = given_rows(table, self.writable.columns, parts.given())
         listed = ", ".join(map(quoted, names))
         rows = f"SELECT {', '.join(values)} FROM {given}"
-        return parts.statement(f"INSERT INTO {table.sql} AS {ALIAS} ({listed}) {rows}{conflict}")
+        return parts.statement(f"INSERT INTO {table.sql} AS {ALIAS} ({listed}){OVERRIDING} {rows}{conflict}")
 
     def _update(self, query: Query, columns: Sequence[str]) -> Statement:
         parts = _Parts(self.source, query)

@@ -177,12 +177,14 @@ def _of_view(view: CompiledView, runtime: Runtime) -> dict[str, Any]:
     found = {"get": _reading(view)} if "select" in allowed else {}
     if view.writing is None:
         return found
-    columns = view.writing.writable.columns
-    row = {"type": "object", "properties": {name: sent_schema(one, runtime.keys) for name, one in columns.items()}}
+    row, changed = (
+        {"type": "object", "properties": {name: sent_schema(one, runtime.keys) for name, one in columns.items()}}
+        for columns in (view.writing.writable.columns, view.writing.writable.settable)
+    )
     rows = {"oneOf": [row, {"type": "array", "items": row}]}
     for method, action, verb, schema in (
         ("post", "insert", "Insert into", rows),
-        ("patch", "update", "Update", row),
+        ("patch", "update", "Update", changed),
         ("delete", "delete", "Delete from", None),
     ):
         if action in allowed:

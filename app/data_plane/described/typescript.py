@@ -60,9 +60,10 @@ def _view(view: CompiledView, runtime: Runtime) -> str:
     if view.writing is not None:
         columns, allowed = view.writing.writable.columns, view.definition.allow
         values = {name: _value(column, runtime) for name, column in columns.items()}
-        needed = {name for name, column in columns.items() if column.required and column.default is None}
+        settable = {name: values[name] for name in view.writing.writable.settable}
+        needed = {name for name, column in columns.items() if column.required and not column.has_default}
         insert = _members(values, optional=values.keys() - needed) if "insert" in allowed else _NONE
-        update = _members(values, optional=values) if "update" in allowed else _NONE
+        update = _members(settable, optional=settable) if "update" in allowed else _NONE
         parts |= {"Insert": insert, "Update": update}
     return _members({**parts, "Relationships": _relationships(source, runtime)})
 

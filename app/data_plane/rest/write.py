@@ -26,6 +26,7 @@ from app.data_plane.rest.dialect.refusals import (
 from app.data_plane.rest.read import filter_told, view_params
 from app.database.faults import AnswerTooLarge, OutOfRange, UniqueViolated
 from app.database.statement import Statement
+from app.definitions.column_types import KEY
 from app.definitions.names import WRITE_KEYS
 from app.errors import FieldError
 from app.expressions.problems import near
@@ -150,7 +151,7 @@ def _shown_of(wanted: str | None, view: CompiledView) -> tuple[Picked, ...] | No
     """Give what of the rows is made into JSON where they are not wanted back: of one new row its id, for Location."""
     if wanted == "representation":
         return None
-    return (Picked("id", Operand("id")),) if wanted == "headers-only" and "id" in view.source.shown else ()
+    return (Picked(KEY, Operand(KEY)),) if wanted == "headers-only" and KEY in view.source.shown else ()
 
 
 def _names(text: str | None, view: CompiledView) -> tuple[str, ...] | None:
@@ -234,15 +235,17 @@ def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tupl
         return None
     target = wanted.on_conflict
     if target is None:
-        hint = "Name the unique columns: on_conflict=email"
-        raise QueryUnsupported("An upsert needs on_conflict, since ids are given by the database.", hint=hint)
+        target = (KEY,)
+        if KEY not in writing.writable.columns:
+            hint = "Name the unique columns: on_conflict=email"
+            raise QueryUnsupported("An upsert needs on_conflict, since ids are not sent through this view.", hint=hint)
     if frozenset(target) not in view.source.table.unique:
         raise QueryUnsupported("The columns of on_conflict are not unique together in this view.")
     if resolution == "ignore-duplicates":
         return Upsert(target, None)
     if "update" not in view.definition.allow:
         raise QueryUnsupported("Rows are not updated through this view.", hint="Use resolution=ignore-duplicates.")
-    return Upsert(target, tuple(name for name in writing.writable.columns if name in keys and name not in target))
+    return Upsert(target, tuple(name for name in writing.writable.settable if name in keys and name not in target))
 
 
 def _update(writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
@@ -251,7 +254,7 @@ def _update(writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement |
         raise InputRefused("The body has to be an object with the columns to set.", errors=[error])
     if wanted.columns is not None:
         sent = {name: value for name, value in sent.items() if name in wanted.columns}
-    values, wrong = writing.validator.read_partial(sent)
+    values, wrong = writing.updates.read_partial(sent)
     if wrong:
         errors = [FieldError(("body", *one.loc), one.code, one.message) for one in wrong]
         raise InputRefused("The row is not what the view takes.", errors=errors)
