@@ -25,6 +25,8 @@ _PARTS = sa.text(
     "SELECT conname AS name FROM pg_constraint WHERE conrelid = to_regclass(:table) AND contype IN ('c', 'u', 'f')"
     " UNION SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE i.indrelid = to_regclass(:table) AND NOT i.indisprimary"
+    " UNION SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(:table) AND tgfoid ="
+    " to_regproc('rowgate.immutable')"
 )
 
 

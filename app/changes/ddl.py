@@ -125,6 +125,8 @@ def _add_part(op: "Operations", change: AddPart, schema: str) -> None:
         what = "UNIQUE INDEX" if part.kind == "unique index" else "INDEX"
         how = " CONCURRENTLY" if part.concurrently else ""
         op.execute(_text(f"CREATE {what}{how} {quoted(part.name)} ON {table} {part.sql}"))
+    elif part.kind == "trigger":
+        op.execute(_text(f"CREATE TRIGGER {quoted(part.name)} BEFORE UPDATE ON {table} {part.sql}"))
     else:
         op.execute(_text(f"ALTER TABLE {table} ADD CONSTRAINT {quoted(part.name)} {part.sql}"))
 
@@ -133,6 +135,8 @@ def _drop_part(op: "Operations", change: DropPart, schema: str) -> None:
     name = quoted(change.part.name)
     if change.part.is_index:
         op.execute(f"DROP INDEX IF EXISTS {quoted(schema)}.{name}")
+    elif change.part.kind == "trigger":
+        op.execute(f"DROP TRIGGER IF EXISTS {name} ON {_named(change.table, schema)}")
     else:
         op.execute(f"ALTER TABLE {_named(change.table, schema)} DROP CONSTRAINT IF EXISTS {name}")
 
@@ -142,6 +146,8 @@ def _rename_part(op: "Operations", change: RenamePart, schema: str) -> None:
     if change.kind.endswith("index"):
         # One that is built beside the change, and could not be yet, is made under its new name.
         op.execute(f"ALTER INDEX IF EXISTS {quoted(schema)}.{old} RENAME TO {new}")
+    elif change.kind == "trigger":
+        op.execute(f"ALTER TRIGGER {old} ON {_named(change.table, schema)} RENAME TO {new}")
     else:
         op.execute(f"ALTER TABLE {_named(change.table, schema)} RENAME CONSTRAINT {old} TO {new}")
 

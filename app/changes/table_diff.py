@@ -156,7 +156,7 @@ class _Kept:
 def _as_strict(old: Part, new: Part, tables: Mapping[str, _Kept], gone: Iterable[change.DropPart]) -> bool:
     if old.refers is None or new.refers is None:
         # The text of a rule names its columns, so that one of a renamed column is made anew.
-        return new.kind not in ("check", "unique index") or (old.name, old.sql) == (new.name, new.sql)
+        return new.kind in ("unique", "index") or (old.name, old.sql) == (new.name, new.sql)
     there = tables.get(new.refers.target)
     if there is None or (old.refers.target, old.refers.to) != (there.old.table.name, there.before(new.refers.to)):
         return False

@@ -283,7 +283,8 @@ class _Compiler:
             written = with_what_goes(written, self.schema.tables)
         unheard = dataclasses.replace(context, findings=Findings(), held=set(), later_writes=written)
         chain, _ = compile_uses(uses, unheard, ())
-        inserts, updates = (object_validator(one, self.schema.keys) for one in (writable.columns, writable.settable))
+        sent = {**writable.settable, **writable.compared}
+        inserts, updates = (object_validator(one, self.schema.keys) for one in (writable.columns, sent))
         chained = Chained(frozenset(unheard.held), written | tables_behind(uses, context))
         return ViewWriting(
             writable, inserts, updates, WriteShapes(source, writable), tuple(step.run for step in chain), chained

@@ -27,10 +27,9 @@ def is_uuid(text: str) -> bool:
 
 
 def target_of(table: Table, column: str) -> str | None:
-    """Name the table whose ids a column holds, if it does."""
-    found = (one.target for one in table.references if one.columns == (column,) and one.is_by_id)
-    array = table.columns[column].target
-    return next(found, array)
+    """Name the table whose ids a column holds, one of them or, of an array, several."""
+    said = table.columns[column].definition
+    return said.target if said is not None and said.key == KEY else None
 
 
 def labelled(tables: Mapping[str, Table], name: str) -> str:

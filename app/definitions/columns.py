@@ -148,6 +148,14 @@ class ColumnDef(ValueType):
     was: Name | None = None
     unique: bool = False
     index: bool = False
+    immutable: bool = False
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        if self.immutable and self.on_delete == "set_null":
+            msg = "on_delete: set_null can't empty an immutable column: use restrict or cascade"
+            raise ValueError(msg)
+        return self
 
 
 class KeptColumnDef(ColumnDef):

@@ -97,6 +97,7 @@ class ViewDef(Definition):
     allow: Items[Action] = ("select",)
     writable: Items[FieldName] | None = None
     presets: dict[Name, Any] = Field(default_factory=dict)
+    unchanged: Literal["ignore"] | None = None
     order: Items[str] = ()
     max_rows: int = Field(default=1000, ge=1, le=100_000)
     max_bytes: MaxBytes = MAX_BYTES

@@ -9,6 +9,7 @@ from app.auth.identity import ANONYMOUS
 from app.compiler.runtime import Runtime
 from app.compiler.test_targets import Served
 from app.data_plane.seeing.verdict import differences
+from app.database.faults import FAULTS, ReferenceViolated, translated
 from app.database.quoting import quoted
 from app.http.json_answer import to_json
 from app.http.json_body import json_or_text
@@ -149,7 +150,12 @@ class Judge:
         if not deletes:
             return False
         live = came or await self.asking.ask(caller, sent)
-        without = await self.asking.ask(caller, sent, deletes)
+        try:
+            without = await self.asking.ask(caller, sent, deletes)
+        except FAULTS as error:
+            if isinstance(translated(error), ReferenceViolated):
+                return False  # rows that stay refer to these, so that they can't be away
+            raise
         if without.answer.status >= HTTPStatus.BAD_REQUEST:
             return False
         one, other = _seen(live), _seen(without)

@@ -106,7 +106,7 @@ def owned_tables(runtime: Runtime, links: Links) -> frozenset[str]:
             said = column.definition
             if said is None or table.name == "users":
                 continue
-            if said.described.table == "users" or (not said.choices and (table.name, name) in links.of_callers):
+            if said.target == "users" or (not said.choices and (table.name, name) in links.of_callers):
                 owned.add(table.name)
     return with_children(runtime, owned)
 
@@ -213,27 +213,21 @@ class Builder:
     def _values(self, owner: str, number: int, table: Table, attempt: int) -> dict[str, Any]:
         """Give the values of a row; raises LookupError where one that it needs can't be made."""
         wire = self._kept(f"{owner}/{number}/{table.name}", owner, table)
-        targets = dict(references(table))
+        held = self._held(owner, number, table, attempt)
+        targets = {name: one.target for one in table.references for name in one.columns}
         for name, said in _definitions(table):
             if number == SETS[0] and _may_come_later(said):
                 continue
-            if name in targets:
-                row = self._target(owner, number, targets[name], attempt)
-                value = None if row is None else row.id
-            else:
-                value = self._made(owner, number, table, name, said, attempt)
+            value = held.get(name) if name in targets else self._made(owner, number, table, name, said, attempt)
             if value is not None:
                 wire[name] = value
             elif said.required and said.default is None:
                 target = targets.get(name)
                 message = f"no value for {table.name}.{name} was found"
                 raise LookupError(message if target is None else f"there is no row of {target} for it")
-        for one in table.references:
-            row = None if one.is_by_id else self._target(owner, number, one.target, attempt)
-            wire |= {} if row is None else pointing(one, row)
         if "created_at" in table.columns:
             wire["created_at"] = self.maker.moment_before(len(self.world.rows)).isoformat()
-        return {**wire, **self._several(owner, wire, targets, attempt)}
+        return {**wire, **self._several(owner, wire, dict(references(table)), attempt)}
 
     def _kept(self, seed: str, owner: str, table: Table) -> dict[str, Any]:
         """Give what the database makes, or signing up."""
@@ -251,6 +245,14 @@ class Builder:
             return {}
         own = people[(attempt + 1) % len(people)]
         return {name: self.world.user(SOMEBODY).id for name in people if name != own}
+
+    def _held(self, owner: str, number: int, table: Table, attempt: int) -> dict[str, Any]:
+        """Give what the columns of references hold, as far as there are rows for them."""
+        found: dict[str, Any] = {}
+        for one in table.references:
+            row = self._target(owner, number, one.target, attempt)
+            found |= {} if row is None else pointing(one, row)
+        return found
 
     def _target(self, owner: str, number: int, target: str, attempt: int) -> "Row | None":
         if target == "users":

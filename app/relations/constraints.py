@@ -32,13 +32,13 @@ _SHARED_REGEX = re.compile(r"(?:[^\\(]|\\[.\\/\[\](){}*+?|^$\-dDwWsSnrt]|\((?!\?
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One constraint or index; `sql` is what stands behind `CONSTRAINT <name>`, or behind `ON <table>` of an index.
+    """A constraint, an index or a trigger; `sql` is what stands behind `CONSTRAINT <name>`, else behind `ON <table>`.
 
     `concurrently` says that the index is built after the change, while the table goes on being written. `refers`
     is what a foreign key says.
     """
 
-    kind: Literal["check", "unique", "unique index", "foreign key", "index"]
+    kind: Literal["check", "unique", "unique index", "foreign key", "index", "trigger"]
     name: str
     columns: tuple[str, ...]
     sql: str
@@ -79,6 +79,10 @@ def column_parts(table_name: str, column: ColumnDef, table: Table) -> list[Part]
         parts.append(Part("check", part_name(table_name, column.name, word), (column.name,), sql))
     if column.unique:
         parts.append(_unique(table_name, (column.name,)))
+    if column.immutable:
+        changes = f"OLD.{name} IS NOT NULL AND NEW.{name} IS DISTINCT FROM OLD.{name}"
+        sql = f"FOR EACH ROW WHEN ({changes}) EXECUTE FUNCTION rowgate.immutable({name})"
+        parts.append(Part("trigger", part_name(table_name, column.name, "immutable"), (column.name,), sql))
     return parts + [_foreign_key(one, table) for one in references_of(table_name, (column,))]
 
 

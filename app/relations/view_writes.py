@@ -14,10 +14,19 @@ from app.relations.defaults import is_kept_by_the_database
 from app.relations.findings import Findings
 from app.relations.query import Query
 from app.relations.query_sql import KeptByShape, QueryLevel, json_body, labels
-from app.relations.schema import Table
+from app.relations.schema import Column, Table
 from app.relations.source import ALIAS, Source, conditions_sql
 from app.relations.values import Value, compile_field
-from app.relations.write import GIVEN, OVERRIDING, given_rows, given_value, given_values, on_conflict_sql, unwritable
+from app.relations.write import (
+    GIVEN,
+    OVERRIDING,
+    given_rows,
+    given_value,
+    given_values,
+    harmless,
+    on_conflict_sql,
+    unwritable,
+)
 
 _WRITTEN = "rowgate_written"
 ROWS = "rowgate_rows"
@@ -40,12 +49,13 @@ class Upsert:
 class Writable:
     """What clients may set through a view, by column, and what the view sets itself in new rows.
 
-    `settable` are those of the columns that an update may set.
+    `settable` are those of the columns that an update may set, and `compared` the others that it may send, as they are.
     """
 
     columns: Mapping[str, ColumnDef]
     presets: Mapping[str, Value]
     settable: Mapping[str, ColumnDef]
+    compared: Mapping[str, ColumnDef]
 
 
 def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings) -> Writable | None:
@@ -63,18 +73,28 @@ def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings)
     before = findings.refusing
     columns = _columns(view, source, findings)
     settable = {name: said for name, said in columns.items() if not source.table.columns[name].is_counted}
-    writable = Writable(columns, _presets(view, source.table, scope, findings), settable)
+    compared = {
+        one.name: one.said
+        for one in _plain(source)
+        if one.name not in settable and (one.definition is None or view.unchanged == "ignore")
+    }
+    writable = Writable(columns, _presets(view, source.table, scope, findings), settable, compared)
     _check_settable(view, source.table, writable, findings)
     return writable if findings.refusing == before else None
 
 
+def _plain(source: Source) -> list[Column]:
+    """Give the columns of the table that the view shows."""
+    names = (name for name in source.shown if name in source.table.columns and name not in source.computed)
+    return [source.table.columns[name] for name in names]
+
+
 def _columns(view: ViewDef, source: Source, findings: Findings) -> dict[str, ColumnDef]:
     """Give the plain columns that the view shows and clients may set."""
-    plain = [source.table.columns[name] for name in source.shown if name in source.table.columns]
     named = view.writable or ()
     columns = {
         column.name: column.said
-        for column in plain
+        for column in _plain(source)
         if (column.definition is not None or column.name in named) and column.name not in view.presets
     }
     for name in view.writable or ():
@@ -128,9 +148,10 @@ class WriteShapes(KeptByShape[Statement]):
         """Insert the rows; each has every column that may be written."""
         return self.kept(("insert", query.shape, upsert), lambda: self._insert(query, upsert))
 
-    def update(self, query: Query, columns: Sequence[str]) -> Statement:
-        """Set these columns in the rows that the query's tests and the filter hold for."""
-        return self.kept(("update", query.shape, tuple(columns)), lambda: self._update(query, columns))
+    def update(self, query: Query, columns: Sequence[str], compared: Sequence[str] = ()) -> Statement:
+        """Set these columns in the rows that the query's tests and the filter hold for; others have to be as given."""
+        key = ("update", query.shape, tuple(columns), tuple(compared))
+        return self.kept(key, lambda: self._update(query, columns, compared))
 
     def delete(self, query: Query) -> Statement:
         """Delete the rows that the query's tests and the filter hold for."""
@@ -153,12 +174,21 @@ class WriteShapes(KeptByShape[Statement]):
         rows = f"SELECT {', '.join(values)} FROM {given}"
         return parts.statement(f"INSERT INTO {table.sql} AS {ALIAS} ({listed}){OVERRIDING} {rows}{conflict}")
 
-    def _update(self, query: Query, columns: Sequence[str]) -> Statement:
+    def _update(self, query: Query, columns: Sequence[str], compared: Sequence[str]) -> Statement:
         parts = _Parts(self.source, query)
-        where = parts.level.where()
-        settings = ", ".join(f"{quoted(name)} = {GIVEN}.{quoted(name)}" for name in columns)
-        given = given_rows(self.source.table, columns, parts.given())
-        return parts.statement(f"UPDATE {self.source.table.sql} AS {ALIAS} SET {settings} FROM {given}{where}")
+        table, where = self.source.table, parts.level.where()
+        values = {name: f"{GIVEN}.{quoted(name)}" for name in columns}
+        if not values:
+            name = harmless(table)
+            values = {name: f"{ALIAS}.{quoted(name)}"}
+        if compared:
+            # What is set is computed for the rows alone that the conditions hold for, and from them as they were.
+            same = " AND ".join(parts.unchanged(name) for name in compared)
+            first = next(iter(values))
+            values[first] = f"CASE WHEN {same} THEN {values[first]} END"
+        settings = ", ".join(f"{quoted(name)} = {value}" for name, value in values.items())
+        given = given_rows(table, [*columns, *compared], parts.given())
+        return parts.statement(f"UPDATE {table.sql} AS {ALIAS} SET {settings} FROM {given}{where}")
 
     def _delete(self, query: Query) -> Statement:
         parts = _Parts(self.source, query)
@@ -177,6 +207,11 @@ class _Parts:
     def filter(self) -> str:
         """Give the condition of the view's filter; what is written has to be used, or a parameter has no type."""
         return " AND ".join(conditions_sql(self.source, None, self.parameters)) or "true"
+
+    def unchanged(self, name: str) -> str:
+        """Give the condition, which raises where it doesn't hold, that a value was sent as it is."""
+        same = f"{ALIAS}.{quoted(name)} IS NOT DISTINCT FROM {GIVEN}.{quoted(name)}"
+        return f"rowgate.unchanged({same}, {self.parameters.constant(name, 'text')})"
 
     def given(self) -> str:
         """Give the parameter of the rows that were sent."""

@@ -137,12 +137,17 @@ def on_conflict_sql(
     given = {name: f"EXCLUDED.{quoted(name)}" for name in updated}
     if not updated:
         # Where nothing else is set, an update of a column to what it is still gives the row back.
-        name = next((name for name in table.columns if name != KEY), KEY)
+        name = harmless(table)
         given = {name: f"{ALIAS}.{quoted(name)}"}
     for name, is_sent in (sent or {}).items():
         given[name] = f"CASE WHEN {is_sent} THEN {given[name]} ELSE {ALIAS}.{quoted(name)} END"
     settings = ", ".join(f"{quoted(name)} = {value}" for name, value in given.items())
     return f" ON CONFLICT ({target}) DO UPDATE SET {settings}"
+
+
+def harmless(table: Table) -> str:
+    """Name a column that an update may set to what it is, also where the database numbers the rows."""
+    return next((name for name in table.columns if name != KEY), KEY)
 
 
 def rows_json(rows: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -260,7 +260,9 @@ def _update(writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement |
         raise InputRefused("The row is not what the view takes.", errors=errors)
     if not values:
         return None
-    return WriteStatement(writing.shapes.update(wanted.query, sorted(values)), rows_json([values]))
+    columns = sorted(values.keys() & writing.writable.settable.keys())
+    compared = sorted(values.keys() - writing.writable.settable.keys())
+    return WriteStatement(writing.shapes.update(wanted.query, columns, compared), rows_json([values]))
 
 
 async def _run(write: WriteStatement, wanted: Wanted, call: Call) -> tuple[str, int]:
