@@ -275,7 +275,8 @@ class _Compiler:
         scope = self.schema.scope.with_names(params=self.schema.params[said.name])
         writable = writable_of(said, source, scope, self.findings)
         # What is wrong with a column was found at its table.
-        if writable is None or refusing(validation_findings("", writable.columns, self.schema.keys)):
+        known = {} if writable is None else {**writable.columns, **writable.compared}
+        if writable is None or refusing(validation_findings("", known, self.schema.keys)):
             return None
         # What is wrong with the chain was found for reading; this one locks what it fetches of the table written.
         written = frozenset({source.table.name})
@@ -283,11 +284,19 @@ class _Compiler:
             written = with_what_goes(written, self.schema.tables)
         unheard = dataclasses.replace(context, findings=Findings(), held=set(), later_writes=written)
         chain, _ = compile_uses(uses, unheard, ())
-        sent = {**writable.settable, **writable.compared}
-        inserts, updates = (object_validator(one, self.schema.keys) for one in (writable.columns, sent))
+        sent = (
+            writable.columns, {**writable.settable, **writable.compared}, {**writable.columns, **writable.times},
+        )  # fmt: skip
+        inserts, updates, upserts = (object_validator(one, self.schema.keys) for one in sent)
         chained = Chained(frozenset(unheard.held), written | tables_behind(uses, context))
         return ViewWriting(
-            writable, inserts, updates, WriteShapes(source, writable), tuple(step.run for step in chain), chained
+            writable,
+            inserts,
+            updates,
+            upserts,
+            WriteShapes(source, writable),
+            tuple(step.run for step in chain),
+            chained,
         )
 
     def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope) -> Context:

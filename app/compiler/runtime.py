@@ -71,6 +71,7 @@ class ViewWriting:
     writable: Writable
     validator: Validator
     updates: Validator
+    upserts: Validator
     shapes: WriteShapes
     chain: tuple[RunStep, ...]
     chained: Chained = Chained()

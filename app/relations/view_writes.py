@@ -7,6 +7,7 @@ from operator import itemgetter
 from app.database.quoting import quoted
 from app.database.statement import Statement, writing_statement
 from app.definitions.columns import ColumnDef
+from app.definitions.tables import GENERATEDS
 from app.definitions.views import ViewDef
 from app.expressions.check import Scope
 from app.expressions.to_sql import Parameters
@@ -20,6 +21,7 @@ from app.relations.values import Value, compile_field
 from app.relations.write import (
     GIVEN,
     OVERRIDING,
+    excluded,
     given_rows,
     given_value,
     given_values,
@@ -29,15 +31,20 @@ from app.relations.write import (
 )
 
 _WRITTEN = "rowgate_written"
+_NEW = "rowgate_new"
 ROWS = "rowgate_rows"
 
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """What an insert does with a row whose `columns` are taken: `updated` are set in it; of None it is left alone."""
+    """What an insert does with a row whose `columns` are taken: `updated` are set in it; of None it is left alone.
+
+    `compared` are sent as they are in the row that is there; a row that is new can't have them.
+    """
 
     columns: tuple[str, ...]
     updated: tuple[str, ...] | None
+    compared: tuple[str, ...] = ()
 
     @property
     def merges(self) -> bool:
@@ -50,12 +57,18 @@ class Writable:
     """What clients may set through a view, by column, and what the view sets itself in new rows.
 
     `settable` are those of the columns that an update may set, and `compared` the others that it may send, as they are.
+    `times` are those of these that an upsert may send: none of them refers to a row, or could be taken by one.
     """
 
     columns: Mapping[str, ColumnDef]
     presets: Mapping[str, Value]
     settable: Mapping[str, ColumnDef]
     compared: Mapping[str, ColumnDef]
+
+    @property
+    def times(self) -> dict[str, ColumnDef]:
+        """Give the times that the database keeps and clients may send as they are."""
+        return {name: said for name, said in self.compared.items() if name in GENERATEDS[1:]}
 
 
 def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings) -> Writable | None:
@@ -159,20 +172,28 @@ class WriteShapes(KeptByShape[Statement]):
 
     def _insert(self, query: Query, upsert: Upsert | None) -> Statement:
         parts = _Parts(self.source, query)
-        names = [*self.writable.columns, *self.writable.presets]
-        table = self.source.table
+        table, compared = self.source.table, () if upsert is None else upsert.compared
+        columns = [*self.writable.columns, *compared]
+        names = [*columns, *self.writable.presets]
         # What was sent has been read, with the defaults that are literals; the others are the database's to give.
         computed = [name for name in self.writable.columns if is_kept_by_the_database(table.columns[name])]
-        values = given_values(table, self.writable.columns, computed, parts.parameters)
+        values = given_values(table, columns, computed, parts.parameters)
         values += [given_value(table, name, one, parts.parameters) for name, one in self.writable.presets.items()]
-        conflict = "" if upsert is None else on_conflict_sql(table, upsert.columns, upsert.updated)
-        if upsert is not None and upsert.merges:
-            # A row that the caller can't see is not touched, and then is missing among those that come back.
-            conflict += f" WHERE {parts.filter()}"
-        given = given_rows(table, self.writable.columns, parts.given())
+        conflict = "" if upsert is None else self._conflict(upsert, parts)
+        given = given_rows(table, columns, parts.given())
         listed = ", ".join(map(quoted, names))
         rows = f"SELECT {', '.join(values)} FROM {given}"
-        return parts.statement(f"INSERT INTO {table.sql} AS {ALIAS} ({listed}){OVERRIDING} {rows}{conflict}")
+        return parts.statement(
+            f"INSERT INTO {table.sql} AS {ALIAS} ({listed}){OVERRIDING} {rows}{conflict}", never_new=compared
+        )
+
+    def _conflict(self, upsert: Upsert, parts: "_Parts") -> str:
+        if upsert.updated is None:
+            return on_conflict_sql(upsert.columns, None)
+        settings = excluded(self.source.table, upsert.updated)
+        settings = parts.unless_changed(upsert.compared, "EXCLUDED", settings)
+        # A row that the caller can't see is not touched, and then is missing among those that come back.
+        return f"{on_conflict_sql(upsert.columns, settings)} WHERE {parts.filter()}"
 
     def _update(self, query: Query, columns: Sequence[str], compared: Sequence[str]) -> Statement:
         parts = _Parts(self.source, query)
@@ -181,11 +202,7 @@ class WriteShapes(KeptByShape[Statement]):
         if not values:
             name = harmless(table)
             values = {name: f"{ALIAS}.{quoted(name)}"}
-        if compared:
-            # What is set is computed for the rows alone that the conditions hold for, and from them as they were.
-            same = " AND ".join(parts.unchanged(name) for name in compared)
-            first = next(iter(values))
-            values[first] = f"CASE WHEN {same} THEN {values[first]} END"
+        values = parts.unless_changed(compared, GIVEN, values)
         settings = ", ".join(f"{quoted(name)} = {value}" for name, value in values.items())
         given = given_rows(table, [*columns, *compared], parts.given())
         return parts.statement(f"UPDATE {table.sql} AS {ALIAS} SET {settings} FROM {given}{where}")
@@ -208,24 +225,37 @@ class _Parts:
         """Give the condition of the view's filter; what is written has to be used, or a parameter has no type."""
         return " AND ".join(conditions_sql(self.source, None, self.parameters)) or "true"
 
-    def unchanged(self, name: str) -> str:
-        """Give the condition, which raises where it doesn't hold, that a value was sent as it is."""
-        same = f"{ALIAS}.{quoted(name)} IS NOT DISTINCT FROM {GIVEN}.{quoted(name)}"
-        return f"rowgate.unchanged({same}, {self.parameters.constant(name, 'text')})"
+    def unless_changed(self, names: Sequence[str], given: str, values: Mapping[str, str]) -> dict[str, str]:
+        """Have what is set raise where columns were sent as another value than they are.
+
+        It is computed for the rows alone that the conditions hold for, and from them as they were.
+        """
+        if not names:
+            return dict(values)
+        same = [f"{ALIAS}.{quoted(name)} IS NOT DISTINCT FROM {given}.{quoted(name)}" for name in names]
+        told = [self.parameters.constant(name, "text") for name in names]
+        all_same = " AND ".join(f"rowgate.unchanged({one}, {name})" for one, name in zip(same, told, strict=True))
+        (first, value), *others = values.items()
+        return {first: f"CASE WHEN {all_same} THEN {value} END", **dict(others)}
 
     def given(self) -> str:
         """Give the parameter of the rows that were sent."""
         return self.parameters.add(itemgetter(ROWS), "jsonb")
 
-    def statement(self, write: str, *, removes: bool = False) -> Statement:
-        """Put the write under the answer that is read from the rows it gives."""
-        inside = "true"
+    def statement(self, write: str, *, removes: bool = False, never_new: Sequence[str] = ()) -> Statement:
+        """Put the write under the answer that is read from the rows it gives; what is `never_new` no new row has."""
+        inside, returned = "true", f"{ALIAS}.*"
         if not removes:
-            inside = f"(SELECT coalesce(bool_and(coalesce({self.filter()}, false)), true) FROM {_WRITTEN} {ALIAS})"
+            holds = f"coalesce({self.filter()}, false)"
+            if never_new:
+                # What an upsert updates it has locked before, and of that xmax tells.
+                returned += f", {ALIAS}.xmax = 0 AS {_NEW}"
+                holds += f" AND rowgate.unchanged(NOT {_NEW}, {self.parameters.constant(never_new[0], 'text')})"
+            inside = f"(SELECT coalesce(bool_and({holds}), true) FROM {_WRITTEN} {ALIAS})"
         body, rows = "NULL::text", f"{_WRITTEN} {ALIAS}"
         if labels(self.source, self.query.read):
             page = f"SELECT {self.level.select()} FROM {rows}"
             body, rows = json_body(self.query, page, self.parameters.constant(self.source.max_bytes, "bigint"))
         answer = f"SELECT {body} AS body, count(*) AS page, {inside} AS inside FROM {rows}"
-        cte = f"WITH {_WRITTEN} AS ({write} RETURNING {ALIAS}.*)"
+        cte = f"WITH {_WRITTEN} AS ({write} RETURNING {returned})"
         return writing_statement(cte, answer, self.parameters.evaluators)

@@ -91,18 +91,18 @@ def _written(write: str, table: Table, parameters: Parameters, max_bytes: int, e
 
 def _insert(table: Table, body: str, conflict: OnConflict | None) -> str:
     """Write an insert that updates nothing."""
-    body += "" if conflict is None else on_conflict_sql(table, conflict.columns, None)
+    body += "" if conflict is None else on_conflict_sql(conflict.columns, None)
     return f"INSERT INTO {table.sql} AS {ALIAS} {body}"
 
 
 def _on_conflict(table: Table, values: Mapping[str, Value], conflict: OnConflict, parameters: Parameters) -> str:
     """Say what happens on a conflict; what wasn't sent stays as it is in the row that is there."""
     if not conflict.update:
-        return on_conflict_sql(table, conflict.columns, None)
+        return on_conflict_sql(conflict.columns, None)
     known = table.columns
     others = [name for name in values if name not in conflict.columns and not known[name].is_counted]
     kept = {name: parameters.add(sent, "boolean") for name in others if (sent := values[name].sent) is not None}
-    return on_conflict_sql(table, conflict.columns, others, kept)
+    return on_conflict_sql(conflict.columns, excluded(table, others, kept))
 
 
 def given_rows(table: Table, names: Iterable[str], parameter: str) -> str:
@@ -124,25 +124,25 @@ def given_values(table: Table, names: Iterable[str], missing: Collection[str], p
     return values
 
 
-def on_conflict_sql(
-    table: Table, columns: Sequence[str], updated: Sequence[str] | None, sent: Mapping[str, str] | None = None
-) -> str:
-    """Say what happens where these unique columns are taken: others are updated by what was given, or nothing is.
-
-    `sent` is the condition under which a column is, where it isn't always.
-    """
+def on_conflict_sql(columns: Sequence[str], settings: Mapping[str, str] | None) -> str:
+    """Say what happens where these unique columns are taken: others are set in the row, or nothing is."""
     target = ", ".join(map(quoted, columns))
-    if updated is None:
+    if settings is None:
         return f" ON CONFLICT ({target}) DO NOTHING"
-    given = {name: f"EXCLUDED.{quoted(name)}" for name in updated}
+    listed = ", ".join(f"{quoted(name)} = {value}" for name, value in settings.items())
+    return f" ON CONFLICT ({target}) DO UPDATE SET {listed}"
+
+
+def excluded(table: Table, updated: Sequence[str], sent: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give what is set in a row that is there: what was given, of a column in `sent` only where its condition holds."""
     if not updated:
         # Where nothing else is set, an update of a column to what it is still gives the row back.
         name = harmless(table)
-        given = {name: f"{ALIAS}.{quoted(name)}"}
+        return {name: f"{ALIAS}.{quoted(name)}"}
+    given = {name: f"EXCLUDED.{quoted(name)}" for name in updated}
     for name, is_sent in (sent or {}).items():
         given[name] = f"CASE WHEN {is_sent} THEN {given[name]} ELSE {ALIAS}.{quoted(name)} END"
-    settings = ", ".join(f"{quoted(name)} = {value}" for name, value in given.items())
-    return f" ON CONFLICT ({target}) DO UPDATE SET {settings}"
+    return given
 
 
 def harmless(table: Table) -> str:

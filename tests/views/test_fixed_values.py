@@ -31,6 +31,10 @@ DOCUMENT: dict[str, Any] = {
         },
         {"name": "strict", **VIEW, "columns": ["id", "slug", "title"], "writable": ["title"]},
         {"name": "all", **VIEW},
+        {
+            "name": "keyed", **VIEW, "columns": ["id", "title", "created_at", "updated_at"],
+            "writable": ["id", "title"],
+        },
     ],
     "endpoints": [
         {
@@ -99,6 +103,28 @@ async def test_what_a_view_ignores_unchanged_is_compared_by_value_and_in_every_r
     assert (await patch(backend, "strict?slug=is.null", {"slug": None}))[1]["errors"][0][
         "code"
     ] == "input.unknown_field"
+
+
+async def test_an_upsert_may_send_times_back_but_makes_no_row_with_them(backend: Backend) -> None:
+    rows = [await made(backend, title=title) for title in ("a", "b")]
+    times = {name: rows[0][name] for name in ("created_at", "updated_at")}
+    merge = {"Prefer": "resolution=merge-duplicates,return=representation"}
+    sent = [{"id": row["id"], "title": row["title"] * 2, "created_at": row["created_at"],
+             "updated_at": row["updated_at"]} for row in rows]  # fmt: skip
+    answer = await backend.client.post("/rest/v1/keyed", json=sent, headers=merge)
+    assert answer.status_code == 201, answer.text
+    assert [row["title"] for row in answer.json()] == ["aa", "bb"]
+    now = {name: answer.json()[0][name] for name in times}
+    put = {"id": rows[0]["id"], "title": "p", **now}
+    answer = await backend.client.put(f"/rest/v1/keyed?id=eq.{rows[0]['id']}", json=put, headers=BACK)
+    assert (answer.status_code, answer.json()[0]["title"]) == (200, "p")
+    other, new = {**put, "created_at": "2020-01-01T00:00:00Z"}, {**put, "id": 999, **now}
+    for refused in (other, new):
+        answer = await backend.client.post("/rest/v1/keyed", json=refused, headers=merge)
+        assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["created_at"])
+    assert (await backend.client.get("/rest/v1/keyed?id=eq.999")).json() == []
+    plain = await backend.client.post("/rest/v1/keyed", json={"title": "x", "created_at": times["created_at"]})
+    assert plain.status_code == 422
 
 
 def test_an_immutable_column_can_not_be_emptied_by_what_it_refers_to() -> None:

@@ -26,7 +26,7 @@ def typescript(runtime: Runtime) -> str:
     views = runtime.views.values()
     written = {view.name: _view(view, runtime) for view in views if view.writing is not None}
     read = {view.name: _view(view, runtime) for view in views if view.writing is None}
-    named = [one for one in runtime.endpoints.values() if one.definition.method == "POST"]
+    named = [one for one in runtime.endpoints.values() if one.definition.method in ("GET", "POST")]
     functions = {one.name: _function(one, runtime) for one in named if not one.definition.path_names}
     schema = {
         "Tables": _members(written) if written else _NO_NAMES,

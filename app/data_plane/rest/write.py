@@ -28,6 +28,7 @@ from app.database.faults import AnswerTooLarge, OutOfRange, UniqueViolated
 from app.database.statement import Statement
 from app.definitions.column_types import KEY
 from app.definitions.names import WRITE_KEYS
+from app.definitions.validation import Validator
 from app.errors import FieldError
 from app.expressions.problems import near
 from app.http.json_body import parse_json
@@ -169,7 +170,8 @@ def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any)
     upsert = _upsert(view, writing, wanted, keys)
     if not rows:
         return None
-    checked = rows_json(_validated(writing, rows))
+    with_times = upsert is not None and bool(upsert.compared)
+    checked = rows_json(_validated(writing.upserts if with_times else writing.validator, rows))
     return WriteStatement(writing.shapes.insert(wanted.query, upsert), checked, upsert is not None and upsert.merges)
 
 
@@ -217,10 +219,10 @@ def _rows(sent: Any, wanted: Wanted) -> tuple[list[dict[str, Any]], tuple[str, .
     return [{name: row.get(name) for name in columns} for row in rows], columns
 
 
-def _validated(writing: ViewWriting, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _validated(validator: Validator, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     checked, errors = [], []
     for index, row in enumerate(rows):
-        values, wrong = writing.validator.read(row)
+        values, wrong = validator.read(row)
         checked.append(values)
         place: tuple[Any, ...] = ("body",) if len(rows) == 1 else ("body", index)
         errors += [FieldError((*place, *one.loc), one.code, one.message) for one in wrong]
@@ -236,7 +238,7 @@ def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tupl
     target = wanted.on_conflict
     if target is None:
         target = (KEY,)
-        if KEY not in writing.writable.columns:
+        if KEY not in {*writing.writable.columns, *writing.writable.presets}:
             hint = "Name the unique columns: on_conflict=email"
             raise QueryUnsupported("An upsert needs on_conflict, since ids are not sent through this view.", hint=hint)
     if frozenset(target) not in view.source.table.unique:
@@ -245,7 +247,10 @@ def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tupl
         return Upsert(target, None)
     if "update" not in view.definition.allow:
         raise QueryUnsupported("Rows are not updated through this view.", hint="Use resolution=ignore-duplicates.")
-    return Upsert(target, tuple(name for name in writing.writable.settable if name in keys and name not in target))
+    updated = tuple(name for name in writing.writable.settable if name in keys and name not in target)
+    # A row that may lack one of them would be held against the time that it is made.
+    times = () if wanted.prefer.get("missing") == "default" else tuple(writing.writable.times)
+    return Upsert(target, updated, tuple(name for name in times if name in keys))
 
 
 def _update(writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
