@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -17,6 +17,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?", re.
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?", re.ASCII)
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
@@ -79,6 +80,14 @@ def _read_date(value: Any) -> Any:
         except ValueError:
             pass
     raise Wrong("type", "A date is wanted, such as 2027-01-31.")
+
+
+def _read_time(value: Any) -> Any:
+    """Read a time of day, and give it with its seconds, as Postgres writes it."""
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise Wrong("type", "A time of day is wanted, such as 18:00 or 18:00:30.")
+    read = time.fromisoformat(value).isoformat()
+    return read.rstrip("0") if "." in read else read
 
 
 def read_moment(value: Any) -> Any:
@@ -187,6 +196,11 @@ COLUMN_TYPES: dict[str, ColumnType] = {
         read=_read_date, rule="date", pg="date", schema={"type": "string", "format": "date"},
         casts=frozenset({"timestamptz"}), cast_names=("date",), whole="timestamp", computed="today",
         sample=lambda number: (date(2100, 1, 1) + timedelta(days=number % 300_000)).isoformat(),
+    ),
+    "time": ColumnType(
+        read=_read_time, rule="time", pg="time", schema={"type": "string", "pattern": f"^{_TIME.pattern}$"},
+        shown={"type": "string"}, cast_names=("time",), one_text=True,
+        sample=lambda number: f"{number % 24:02}:{number // 24 % 60:02}:00.{100_001 + 10 * (number % 89_999)}",
     ),
     "uuid": ColumnType(
         read=read_uuid, rule="uuid", pg="uuid", schema=_ID, cast_names=("uuid",), computed="uuid", one_text=True,
