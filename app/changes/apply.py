@@ -77,7 +77,7 @@ class Wider(RowgateError):
     def __init__(self, found: Sequence[Effect]) -> None:
         """Take them all."""
         errors = [FieldError((one.where,), self.code, one.sentence) for one in found]
-        hint = "If that is meant, say --allow-wider, or over HTTP leave allow_wider=false out."
+        hint = "If that is meant, say --allow-wider, over HTTP ?allow_wider=true."
         super().__init__("This would let somebody into more. Nothing was changed.", errors=errors, hint=hint)
 
 
@@ -139,9 +139,10 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     expected_revision: int | None = None,
     comment: str | None = None,
     judge: Judge | None = None,
-    allow_wider: bool = True,
+    allow_wider: bool = False,
     keep: Collection[tuple[str, str]] | None = None,
     mark: ManagedMark | None = None,
+    committed: Callable[[], Awaitable[None]] | None = None,
 ) -> Plan:
     """Make the stored project into this one.
 
@@ -151,7 +152,8 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     that manages the definitions from here on; without it, a managed backend is not changed. Raises DefinitionInvalid,
     PolicyTestsFailed, RevisionChanged, Wider, WouldDestroy, DataInTheWay, TablesBusy, ConfigManaged or ConfigReplaced;
     then nothing has changed. A dry run changes nothing and gives the plan, failed tests with it. Indexes that say
-    `concurrently` are built when all else is done; IndexNotBuilt says that one could not be.
+    `concurrently` are built when all else is done and `committed` was awaited; IndexNotBuilt says that one could not
+    be.
     """
     if not dry_run:  # said at once, and once more under the lock
         async with engine.connect() as connection:
@@ -165,6 +167,8 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
         tuple(findings), None if keep is None else frozenset(keep), mark,
     )  # fmt: skip
     plan = await _in_transaction(engine, lambda connection: _carry_out(connection, order), dry_run=dry_run)
+    if committed is not None:
+        await committed()
     if not dry_run:
         try:
             await build_indexes(engine, runtime.project)
@@ -315,14 +319,14 @@ async def _active(connection: AsyncConnection) -> Sequence[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Changed:
+class _Rows:
     """Rows that are no longer live, by their ids, and what is: kind, name, position, body."""
 
     ended: tuple[int, ...]
     begun: tuple[dict[str, Any], ...]
 
 
-def _changed(rows: Sequence[Any], stored: Project, order: _Order) -> _Changed:
+def _changed(rows: Sequence[Any], stored: Project, order: _Order) -> _Rows:
     """Compare what is stored with what is wanted: a definition that is the same object says the same."""
     known = {(row.kind, row.name): row for row in rows if (row.kind, row.name) not in (order.keep or ())}
     before, wanted = _placed(stored), _placed(settled(order.project))
@@ -337,7 +341,7 @@ def _changed(rows: Sequence[Any], stored: Project, order: _Order) -> _Changed:
             continue
         begun.append({"kind": kind, "name": name, "position": position, "body": body})
         ended += [] if row is None else [row.id]
-    return _Changed(tuple(ended), tuple(begun))
+    return _Rows(tuple(ended), tuple(begun))
 
 
 def _placed(project: Project) -> dict[tuple[str, str], tuple[int, Definition]]:
@@ -352,7 +356,7 @@ def _placed(project: Project) -> dict[tuple[str, str], tuple[int, Definition]]:
     return found
 
 
-async def _store(connection: AsyncConnection, changed: _Changed, number: int) -> None:
+async def _store(connection: AsyncConnection, changed: _Rows, number: int) -> None:
     """Write the definitions that differ."""
     if changed.ended:
         ended = _DEFINITIONS.c.id.in_(changed.ended)

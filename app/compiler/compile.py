@@ -31,6 +31,7 @@ from app.compiler.runtime import (
     ViewWriting,
 )
 from app.compiler.unreachable import check_reachable
+from app.compiler.view_writing import view_writing
 from app.database.pool import STATEMENT_SECONDS
 from app.database.quoting import DATA_SCHEMA
 from app.definitions.access import Access, RolesAccess
@@ -48,9 +49,11 @@ from app.relations.findings import Findings
 from app.relations.memory import MEMORY, Compilation, Memory, World
 from app.relations.names import REQUEST, declared
 from app.relations.query_sql import Shapes
+from app.relations.readable import Readable
 from app.relations.relationships import Relationships
+from app.relations.source import Source
 from app.relations.view_writes import WriteShapes, writable_of
-from app.relations.views import Schema, schema_of
+from app.relations.views import Schema, schema_of, unreadable
 from app.steps.context import Context, Step
 from app.steps.registry import KINDS
 from app.steps.rules import compile_rules
@@ -146,7 +149,7 @@ class _Definitions:
         self.scope, self.settings = schema.scope, project.project
         self.world: World = {
             "tables": schema.tables, "views": schema.views, "keys": schema.keys, "params": schema.params,
-            "middleware": middleware,
+            "middleware": middleware, "said": {view.name: view for view in project.views},
         }  # fmt: skip
         self.reads_request = any("request" in repr(definition) for definition in middleware.values())
         self.broken: frozenset[str] = frozenset()
@@ -195,6 +198,8 @@ class _Compiler:
 
     def __init__(self, world: World, given: tuple[Any, ...], findings: Findings) -> None:
         scope, self.settings, self.broken, self.reads_request, _ = given
+        scope = dataclasses.replace(scope, relations=readable(world, None))
+        self.world = world
         self.schema = Schema(world["tables"], world["views"], world["keys"], scope, world["params"])
         self.middleware = world["middleware"]
         self.findings = findings
@@ -284,22 +289,11 @@ class _Compiler:
             written = with_what_goes(written, self.schema.tables)
         unheard = dataclasses.replace(context, findings=Findings(), held=set(), later_writes=written)
         chain, _ = compile_uses(uses, unheard, ())
-        sent = (
-            writable.columns, {**writable.settable, **writable.compared}, {**writable.columns, **writable.times},
-        )  # fmt: skip
-        inserts, updates, upserts = (object_validator(one, self.schema.keys) for one in sent)
         chained = Chained(frozenset(unheard.held), written | tables_behind(uses, context))
-        return ViewWriting(
-            writable,
-            inserts,
-            updates,
-            upserts,
-            WriteShapes(source, writable),
-            tuple(step.run for step in chain),
-            chained,
-        )
+        return view_writing(source, writable, self.schema.keys, tuple(step.run for step in chain), chained)
 
     def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope) -> Context:
+        scope = dataclasses.replace(scope, relations=readable(self.world, owner.access))
         return Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, owner.name, place, scope,
             http_allow=self.settings.http_allow, max_bytes=owner.max_bytes,
@@ -325,6 +319,18 @@ class _Compiler:
     def _reads_request(self, said: EndpointDef | ViewDef) -> bool:
         """Say whether any rule may read `request`: its headers are then made into a map, else not."""
         return self.reads_request or "request" in repr(said)
+
+
+def readable(world: World, access: Access | None) -> Readable:
+    """Give what rows a chain's rules may read; without `access` whoever comes, as where a chain is used by others."""
+
+    def view(name: str) -> Source | str:
+        said = world["said"][name]
+        problem = unreadable(said, said.access if access is None else access, "come here")
+        found: Source | None = world["views"].get(name)
+        return problem[0] if problem is not None else found or f"there is something wrong with the view {name} itself"
+
+    return Readable(world["tables"], world["said"], view)
 
 
 def access_level(said: Access) -> AccessLevel:

@@ -20,7 +20,7 @@ from app.isolation.made_inputs import Sent
 from app.isolation.tenants import PEOPLE, Mark, Row, World, owned_tables, pointing
 from app.policy_tests.attempt import Attempt
 from app.policy_tests.result import checks_passed, deciding
-from app.relations.references import Reference
+from app.relations.references import ForeignKey
 from app.review.links import Links, Place
 
 
@@ -192,7 +192,7 @@ def stranger(caller: Caller) -> Caller:
     return Caller(caller.name, caller.other, ANONYMOUS, {}, caller.now)
 
 
-def _points_at(reference: Reference, columns: Mapping[str, Any], row: Row) -> bool:
+def _points_at(reference: ForeignKey, columns: Mapping[str, Any], row: Row) -> bool:
     held = pointing(reference, row)
     return bool(held) and all(str(columns[name]) == str(value) for name, value in held.items())
 

@@ -16,7 +16,7 @@ from app.expressions.types import DATE, INT, STRING, TIMESTAMP
 from app.isolation.made_values import Maker, distinct, fits, known_by
 from app.policy_tests.scratch import Scratch
 from app.relations.fixtures import insert_whole
-from app.relations.references import Reference
+from app.relations.references import ForeignKey
 from app.relations.schema import Table, item_type
 from app.review.links import Links, Place
 
@@ -130,7 +130,7 @@ def references(table: Table) -> list[tuple[str, str]]:
     return [(one.columns[0], one.target) for one in table.references if one.is_by_id]
 
 
-def pointing(reference: Reference, row: "Row") -> dict[str, Any]:
+def pointing(reference: ForeignKey, row: "Row") -> dict[str, Any]:
     """Give what the columns of a reference to a row hold, as a client sends it; nothing where that is a null."""
     values = [row.id if name == KEY else row.wire.get(name) for name in reference.to]
     return {} if None in values else dict(zip(reference.columns, values, strict=True))

@@ -74,5 +74,4 @@ class _References:
 
 
 def _never_null(table: Table, columns: Sequence[str]) -> list[str]:
-    found = [table.columns[name] for name in columns]
-    return [one.name for one in found if one.definition is None or one.definition.required]
+    return [name for name in columns if table.columns[name].never_null]

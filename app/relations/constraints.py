@@ -18,7 +18,7 @@ from app.expressions.to_sql import compile_sql
 from app.expressions.types import BOOL
 from app.relations.findings import Findings
 from app.relations.literals import Literals, literal
-from app.relations.references import Reference, part_name, references_of
+from app.relations.references import ForeignKey, part_name, references_of
 from app.relations.schema import Table
 
 _REGEXES = {
@@ -44,7 +44,7 @@ class Part:
     sql: str
     message: str | None = None
     concurrently: bool = False
-    refers: Reference | None = None
+    refers: ForeignKey | None = None
 
     @property
     def is_index(self) -> bool:
@@ -86,7 +86,7 @@ def column_parts(table_name: str, column: ColumnDef, table: Table) -> list[Part]
     return parts + [_foreign_key(one, table) for one in references_of(table_name, (column,))]
 
 
-def _foreign_key(said: Reference, table: Table) -> Part:
+def _foreign_key(said: ForeignKey, table: Table) -> Part:
     action = {"cascade": "CASCADE", "set_null": "SET NULL"}.get(said.on_delete, "RESTRICT")
     there = f"{quoted(table.schema)}.{quoted(said.target)} ({_listed(said.to)})"
     sql = f"FOREIGN KEY ({_listed(said.columns)}) REFERENCES {there} ON DELETE {action}"

@@ -12,7 +12,7 @@ LONGEST_NAME = 63  # bytes that Postgres keeps of a name
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ForeignKey:
     """What a foreign key says: the values of `columns` are those of `to` in one row of the table `target`, or a null.
 
     `table` is the one that it is of, and `on_delete` says what becomes of its row when the other one is deleted.
@@ -40,19 +40,19 @@ class Reference:
         return self.to == (KEY,)
 
 
-def references_of(table: str, columns: Sequence[ColumnDef], together: Sequence[ReferenceDef] = ()) -> list[Reference]:
+def references_of(table: str, columns: Sequence[ColumnDef], together: Sequence[ReferenceDef] = ()) -> list[ForeignKey]:
     """Give what the columns of a table refer to by themselves and together; an array refers to nothing."""
     return [*_single(table, columns), *(_composite(table, one) for one in together)]
 
 
-def _single(table: str, columns: Sequence[ColumnDef]) -> Iterator[Reference]:
+def _single(table: str, columns: Sequence[ColumnDef]) -> Iterator[ForeignKey]:
     for one in columns:
         if one.target is not None and not one.array:
-            yield Reference(table, (one.name,), one.target, (one.key,), one.on_delete or "restrict")
+            yield ForeignKey(table, (one.name,), one.target, (one.key,), one.on_delete or "restrict")
 
 
-def _composite(table: str, said: ReferenceDef) -> Reference:
-    return Reference(table, said.columns, said.table, said.to, said.on_delete or "restrict")
+def _composite(table: str, said: ReferenceDef) -> ForeignKey:
+    return ForeignKey(table, said.columns, said.table, said.to, said.on_delete or "restrict")
 
 
 def part_name(table: str, *words: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.definitions.views import ViewDef
-from app.relations.references import Reference
+from app.relations.references import ForeignKey
 from app.relations.source import Source
 
 
@@ -17,8 +17,8 @@ class Join:
     """The view of a join table: its reference `here` is to this side, its reference `there` to the other."""
 
     source: Source
-    here: Reference
-    there: Reference
+    here: ForeignKey
+    there: ForeignKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +103,17 @@ class Relationships:
                     yield Relationship(name, there, first.to, second.to, many=True, through=join, hints=hints)
 
 
-def references(source: Source) -> list[Reference]:
+def references(source: Source) -> list[ForeignKey]:
     """Give the references all of whose columns a view shows."""
     return [one for one in source.table.references if _shows_all(source, one.columns)]
 
 
-def _named(source: Source, name: str) -> list[Reference]:
+def _named(source: Source, name: str) -> list[ForeignKey]:
     """Give the references that go by a column alone, or by their constraint."""
     return [one for one in references(source) if name in _hints(one)]
 
 
-def _along(here: Source, there: Source, one: Reference) -> Relationship | None:
+def _along(here: Source, there: Source, one: ForeignKey) -> Relationship | None:
     """Give the way along a reference of this view's."""
     if not shows(there, one):
         return None
@@ -123,7 +123,7 @@ def _along(here: Source, there: Source, one: Reference) -> Relationship | None:
     return Relationship(name, there, one.columns, one.to, many=False, refers=True, hints=hints)
 
 
-def _against(here: Source, there: Source, one: Reference) -> Relationship | None:
+def _against(here: Source, there: Source, one: ForeignKey) -> Relationship | None:
     """Give the way along a reference of the other view's."""
     if not shows(here, one):
         return None
@@ -132,7 +132,7 @@ def _against(here: Source, there: Source, one: Reference) -> Relationship | None
     return Relationship(name, there, one.to, one.columns, many=many, hints=_hints(one))
 
 
-def shows(source: Source, one: Reference) -> bool:
+def shows(source: Source, one: ForeignKey) -> bool:
     """Say whether a view shows what a reference refers to."""
     return one.target == source.table.name and _shows_all(source, one.to)
 
@@ -141,7 +141,7 @@ def _shows_all(source: Source, columns: Sequence[str]) -> bool:
     return all(name in source.shown and name not in source.computed for name in columns)
 
 
-def _hints(one: Reference) -> tuple[str, ...]:
+def _hints(one: ForeignKey) -> tuple[str, ...]:
     return (*one.columns, one.hint) if len(one.columns) == 1 else (one.hint,)
 
 

@@ -9,8 +9,8 @@ from app.definitions.columns import ColumnDef, KeptColumnDef, ValueType
 from app.definitions.keys import keys_of
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
-from app.expressions.types import INT, STRING, TIMESTAMP, UUID, Enum, ListOf, Record, Scalar, Type, pg_type
-from app.relations.references import Reference, references_of
+from app.expressions.types import INT, STRING, TIMESTAMP, UUID, Enum, ListOf, Record, Reference, Scalar, Type, pg_type
+from app.relations.references import ForeignKey, references_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,11 @@ class Column:
         """
         wanted = pg_type(self.type)
         return f"{text}::{wanted}" if isinstance(self.type, ListOf) and wanted != self.pg else text
+
+    @property
+    def never_null(self) -> bool:
+        """Say whether the database lets no null in."""
+        return self.definition.required if self.definition is not None else self.name != "email"
 
     @property
     def required(self) -> bool:
@@ -63,7 +68,7 @@ class Table:
     columns: Mapping[str, Column]
     record: Record
     unique: frozenset[frozenset[str]] = frozenset()
-    references: tuple[Reference, ...] = ()
+    references: tuple[ForeignKey, ...] = ()
     schema: str = DATA_SCHEMA
 
     @property
@@ -129,10 +134,12 @@ def _column(definition: ColumnDef, keys: Keys) -> Column:
 
 
 def _table(
-    name: str, columns: list[Column], schema: str, groups: Iterable[Iterable[str]], references: Iterable[Reference]
+    name: str, columns: list[Column], schema: str, groups: Iterable[Iterable[str]], references: Iterable[ForeignKey]
 ) -> Table:
     by_name = {column.name: column for column in columns}
     single = [{column.name} for column in columns if column.definition is not None and column.definition.unique]
     unique = frozenset(frozenset(group) for group in ({KEY}, *single, *groups))
-    record = Record(name, {column.name: column.type for column in columns})
-    return Table(name, by_name, record, unique, tuple(references), schema)
+    keys = tuple(references)
+    followed = {one.columns[0]: Reference(one.target, one.to[0]) for one in keys if len(one.columns) == 1}
+    record = Record(name, {column.name: column.type for column in columns}, references=followed)
+    return Table(name, by_name, record, unique, keys, schema)

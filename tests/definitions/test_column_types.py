@@ -38,7 +38,7 @@ ELSEWHERE = {
     "definitions/tables.py": {"uuid"},  # what an id of a table may be
     "expressions/types.py": {"boolean", "date", "decimal", "time", "timestamp", "uuid"},  # types of the rule language
     "expressions/library/conversions.py": {"date", "decimal", "time", "timestamp", "uuid"},  # its functions
-    "expressions/to_sql.py": {"decimal"},
+    "expressions/dynamic_sql.py": {"decimal"},
     "cli/evaluate.py": {"date", "decimal", "timestamp"},  # values of the rule language, typed in
     "data_plane/described/json_schema.py": {"enum"},  # keys and types of JSON Schema
     "data_plane/described/openapi.py": {"integer"},
