@@ -72,6 +72,14 @@ DOCUMENT: dict[str, Any] = {
         {"name": "pages", "table": "page_rows", **PUBLIC},
         {"name": "follows", "table": "follow_rows", **PUBLIC},
         {
+            "name": "my_pages", "table": "page_rows", "filter": "row.writer.id == auth.user.id",
+            "columns": ["id", {"name": "by", "value": "row.writer.id"}],
+        },
+        {
+            "name": "my_follows", "table": "follow_rows", "columns": ["page"],
+            "filter": "row.who.id == auth.user.id && row.page.writer.id == auth.user.id",
+        },
+        {
             "name": "rooms", "table": "room_rows", **PUBLIC, "order": ["number"],
             "columns": ["id", "house", "number"], "writable": ["id", "house", "number"],
         },
@@ -209,6 +217,16 @@ async def test_a_join_table_joins_tables_whose_ids_are_what_they_are(backend: Ba
     await made(backend, "pages", {"id": "a"}, {"id": "b"})
     await made(backend, "follows", {"who": alice.id, "page": "b"})
     assert await read(backend, "all_profiles?select=bio,pages(id)") == [{"bio": "A", "pages": [{"id": "b"}]}]
+
+
+async def test_rules_follow_references_whatever_they_hold(backend: Backend) -> None:
+    alice, bob = await person(backend, "alice"), await person(backend, "bob")
+    await made(backend, "pages", {"id": "a", "writer": "alice"})
+    await alice.post("/rest/v1/profiles", {"id": alice.id, "bio": "A"})
+    await made(backend, "follows", {"who": alice.id, "page": "a"})
+    assert (await alice.get("/rest/v1/my_pages")).json() == [{"id": "a", "by": alice.id}]
+    assert (await alice.get("/rest/v1/my_follows")).json() == [{"page": "a"}]
+    assert [(await bob.get(f"/rest/v1/{view}")).json() for view in ("my_pages", "my_follows")] == [[], []]
 
 
 async def test_several_columns_refer_together(backend: Backend) -> None:
