@@ -154,9 +154,9 @@ class CheckAnswer(Declared):
     doubts: list[FindingAnswer]
 
 
-def parsed(document: Any) -> Project:
-    """Parse a document; raises DefinitionInvalid with every finding."""
-    project, findings = parse_project(document)
+def parsed(document: Any, within: Project | None = None) -> Project:
+    """Parse a document, or a part of what `within` is all else of; raises DefinitionInvalid with every finding."""
+    project, findings = parse_project(document, within=within)
     if project is None:
         raise DefinitionInvalid(findings)
     return project
