@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from app.auth.identify import AuthContext
 from app.database.pool import Pool
+from app.definitions.column_types import Keys
 from app.definitions.project import Project
 from app.settings import Settings
 
@@ -19,8 +20,8 @@ class ServedDefinitions(Protocol):
         """Give the whole backend, as said."""
 
     @property
-    def bigints(self) -> frozenset[str]:
-        """Name the tables whose id is a bigint."""
+    def keys(self) -> Keys:
+        """Give what references hold."""
 
 
 class ServedNow(Protocol):

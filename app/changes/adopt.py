@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.project import Project
 from app.definitions.stored import Unread
-from app.definitions.tables import TableDef
+from app.definitions.tables import GENERATEDS, USERS, TableDef
 from app.errors import RowgateError
 from app.expressions.problems import ExpressionErrors
 from app.relations.constraints import column_parts, parts_of
@@ -25,6 +25,8 @@ _PARTS = sa.text(
     "SELECT conname AS name FROM pg_constraint WHERE conrelid = to_regclass(:table) AND contype IN ('c', 'u', 'f')"
     " UNION SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     " WHERE i.indrelid = to_regclass(:table) AND NOT i.indisprimary"
+    " UNION SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(:table) AND tgfoid ="
+    " to_regproc('rowgate.immutable')"
 )
 
 
@@ -91,7 +93,7 @@ async def _columns(connection: AsyncConnection, name: str) -> dict[str, tuple[st
 async def _refuse_other(connection: AsyncConnection, name: str, after: Project) -> None:
     """Hold the columns, and the names of constraints and indexes, against what the definition would make."""
     table = tables_of(after)[name]
-    kept = {"id", "email", "created_at", "updated_at"}
+    kept = {*USERS, *GENERATEDS}
     wanted = {
         column.name: (column.pg.replace(" ", ""), column.name in kept if column.definition is None else bool(
             column.definition.required

@@ -27,6 +27,7 @@ from app.changes.change import (
     SetDefinition,
 )
 from app.database.quoting import DATA_SCHEMA, quoted
+from app.definitions.column_types import KEY
 from app.definitions.columns import ColumnDef
 from app.expressions.types import INT
 from app.relations.defaults import default_sql
@@ -61,12 +62,13 @@ def _column(said: ColumnDef, pg: str) -> Any:
 
 def _create_table(op: "Operations", change: CreateTable, schema: str) -> None:
     said, table = change.said, change.table
-    key: sa.Column[Any]
-    if change.table.columns["id"].type == INT:
-        key = sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True)
-    else:
-        key = sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True, server_default=sa.text("rowgate.uuid7()"))
-    columns = [key, *(_column(column, table.columns[column.name].pg) for column in said.columns)]
+    made: list[sa.Column[Any]] = []
+    if said.id.is_made and table.columns[KEY].type == INT:
+        made = [sa.Column(KEY, sa.BigInteger(), sa.Identity(always=True))]
+    elif said.id.is_made:
+        made = [sa.Column(KEY, sa.Uuid(as_uuid=False), server_default=sa.text("rowgate.uuid7()"))]
+    columns = [*made, *(_column(column, table.columns[column.name].pg) for column in said.defined)]
+    columns[0].primary_key = True
     if said.timestamps:
         columns += _timestamps()
     op.create_table(said.name, *columns, schema=schema)
@@ -119,26 +121,33 @@ def _alter_column(op: "Operations", change: AlterColumn, schema: str) -> None:
 
 def _add_part(op: "Operations", change: AddPart, schema: str) -> None:
     part, table = change.part, _named(change.table, schema)
-    if part.kind == "index":
+    if part.is_index:
+        what = "UNIQUE INDEX" if part.kind == "unique index" else "INDEX"
         how = " CONCURRENTLY" if part.concurrently else ""
-        op.execute(_text(f"CREATE INDEX{how} {quoted(part.name)} ON {table} {part.sql}"))
+        op.execute(_text(f"CREATE {what}{how} {quoted(part.name)} ON {table} {part.sql}"))
+    elif part.kind == "trigger":
+        op.execute(_text(f"CREATE TRIGGER {quoted(part.name)} BEFORE UPDATE ON {table} {part.sql}"))
     else:
         op.execute(_text(f"ALTER TABLE {table} ADD CONSTRAINT {quoted(part.name)} {part.sql}"))
 
 
 def _drop_part(op: "Operations", change: DropPart, schema: str) -> None:
     name = quoted(change.part.name)
-    if change.part.kind == "index":
+    if change.part.is_index:
         op.execute(f"DROP INDEX IF EXISTS {quoted(schema)}.{name}")
+    elif change.part.kind == "trigger":
+        op.execute(f"DROP TRIGGER IF EXISTS {name} ON {_named(change.table, schema)}")
     else:
         op.execute(f"ALTER TABLE {_named(change.table, schema)} DROP CONSTRAINT IF EXISTS {name}")
 
 
 def _rename_part(op: "Operations", change: RenamePart, schema: str) -> None:
     old, new = quoted(change.old), quoted(change.new)
-    if change.kind == "index":
+    if change.kind.endswith("index"):
         # One that is built beside the change, and could not be yet, is made under its new name.
         op.execute(f"ALTER INDEX IF EXISTS {quoted(schema)}.{old} RENAME TO {new}")
+    elif change.kind == "trigger":
+        op.execute(f"ALTER TRIGGER {old} ON {_named(change.table, schema)} RENAME TO {new}")
     else:
         op.execute(f"ALTER TABLE {_named(change.table, schema)} RENAME CONSTRAINT {old} TO {new}")
 

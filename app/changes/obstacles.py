@@ -92,13 +92,16 @@ def _part(change: AddPart) -> list[Obstacle]:
         sql = f"SELECT count(*) FROM {table} WHERE NOT {part.sql.removeprefix('CHECK ')}"
         return [(sql, f"{{rows}} of {change.table} don't hold to {rule!r}.", "change them first")]
     filled = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in part.columns)
-    if part.kind == "unique":
+    if part.kind in ("unique", "unique index"):
+        among = part.sql.partition(" WHERE ")[2]
+        filled += f" AND {among}" if among else ""
         groups = f"SELECT FROM {table} WHERE {filled} GROUP BY {columns} HAVING count(*) > 1"
         sql = f"SELECT count(*) FROM ({groups}) AS repeated"
         return [(sql, f"{named} becomes unique, and the values of {{rows}} stand twice.", "make them differ first")]
-    if part.kind == "foreign key":
-        target = part.sql.partition("REFERENCES ")[2].partition(" (id)")[0]
-        missing = f"NOT EXISTS (SELECT FROM {target} o WHERE o.id = t.{columns})"
+    if part.refers is not None:
+        pairs = zip(part.columns, part.refers.to, strict=True)
+        same = " AND ".join(f"o.{quoted(other)} = t.{quoted(column)}" for column, other in pairs)
+        missing = f"NOT EXISTS (SELECT FROM {_table(part.refers.target)} o WHERE {same})"
         sql = f"SELECT count(*) FROM {table} t WHERE {filled} AND {missing}"
         return [(sql, f"{{rows}} of {named} refer to nothing.", "correct or empty them first")]
     return []

@@ -11,8 +11,9 @@ from operator import is_
 from app.changes import change
 from app.changes.casts import castable
 from app.database.quoting import DATA_SCHEMA
+from app.definitions.column_types import KEY
 from app.definitions.project import Project
-from app.definitions.tables import TableDef
+from app.definitions.tables import USERS, TableDef
 from app.relations.constraints import Part, column_parts, parts_of
 from app.relations.defaults import default_sql
 from app.relations.schema import Table, tables_of
@@ -23,7 +24,7 @@ from app.review.pairing import in_turn, paired
 class _Changes:
     """The changes by the turn that they come in."""
 
-    parts_gone: list[change.Change] = field(default_factory=list)
+    parts_gone: list[change.DropPart] = field(default_factory=list)
     drops: list[change.Change] = field(default_factory=list)
     table_renames: list[change.RenameTable] = field(default_factory=list)
     renames: list[change.Change] = field(default_factory=list)
@@ -32,9 +33,10 @@ class _Changes:
 
     def in_order(self) -> list[change.Change]:
         tables = in_turn(self.table_renames, lambda one: (one.old, one.new))
-        # A foreign key stands behind the unique constraints that it may rest on.
-        parts = sorted(self.parts_new, key=lambda one: one.part.kind == "foreign key")
-        return [*self.parts_gone, *self.drops, *tables, *self.renames, *self.comes, *parts]
+        # A foreign key comes behind the unique constraints that it rests on, and goes before them.
+        gone = sorted(self.parts_gone, key=lambda one: one.part.refers is None)
+        parts = sorted(self.parts_new, key=lambda one: one.part.refers is not None)
+        return [*gone, *self.drops, *tables, *self.renames, *self.comes, *parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,13 @@ def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list
     changes = _Changes()
     old_tables, new_tables = tables_of(old, schema), tables_of(new, schema)
     pairs, gone = paired(old.tables, new.tables)
-    replaced = [before for before, after in pairs if before is not None and before.id != after.id]
-    kept = {after.name: before.name for before, after in pairs if before is not None and before.id == after.id}
+    replaced = [before for before, after in pairs if before is not None and before.id.type != after.id.type]
+    kept = {one.name: was.name for was, one in pairs if was is not None and was.id.type == one.id.type}
+    sides = {}
     taken = {name for said in old.tables for name in parts_of(said, old_tables[said.name])}
     for said in (*gone, *replaced):
         parts = parts_of(said, old_tables[said.name]).values()
-        changes.parts_gone += [change.DropPart(said.name, part) for part in parts if part.kind == "foreign key"]
+        changes.parts_gone += [change.DropPart(said.name, part) for part in parts if part.refers is not None]
         changes.drops.append(change.DropTable(said.name))
     for before, after in pairs:
         side = _TableSide(new_tables[after.name], parts_of(after, new_tables[after.name]))
@@ -69,10 +72,14 @@ def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list
         was = _TableSide(old_tables[before.name], parts_of(before, old_tables[before.name]))
         origins = _columns(was.table, side.table, changes)
         _timestamps(before, after, changes, origins)
-        _parts(was, side, _Same(was, side, origins, kept), taken, changes)
+        sides[after.name] = _Kept(was, side, origins)
     users = _users(old, old_tables["users"]), _users(new, new_tables["users"])
-    origins = _columns(users[0].table, users[1].table, changes) | {name: name for name in ("id", "email", "created_at")}
-    _parts(*users, _Same(*users, origins, kept), set(users[0].parts), changes)
+    origins = _columns(users[0].table, users[1].table, changes) | {name: name for name in USERS}
+    sides["users"] = _Kept(*users, origins)
+    taken |= set(users[0].parts)
+    for of_keys in (False, True):
+        for kept_table in sides.values():
+            _parts(kept_table, sides, taken, changes, of_keys=of_keys)
     return changes.in_order()
 
 
@@ -113,7 +120,7 @@ def _columns(old: Table, new: Table, changes: _Changes) -> dict[str, str]:
 
 
 def _timestamps(before: TableDef, after: TableDef, changes: _Changes, origins: dict[str, str]) -> None:
-    origins["id"] = "id"
+    origins[KEY] = KEY
     if before.timestamps and after.timestamps:
         origins |= {name: name for name in ("created_at", "updated_at")}
     elif after.timestamps:
@@ -123,47 +130,57 @@ def _timestamps(before: TableDef, after: TableDef, changes: _Changes, origins: d
 
 
 @dataclass(frozen=True, slots=True)
-class _Same:
-    """Tells whether a part of the new table is there already, by what its columns and the other table were before."""
+class _Kept:
+    """A table that stays: as it is, as it becomes, and what each of its columns that stay was called."""
 
     old: _TableSide
     new: _TableSide
     origins: Mapping[str, str]
-    tables: Mapping[str, str]
 
-    def found(self, part: Part) -> Part | None:
+    def found(self, part: Part, tables: Mapping[str, "_Kept"], gone: Iterable[change.DropPart]) -> Part | None:
         """Give the part that this one was: of the same columns in the same types, and as strict."""
-        columns = [column.partition(".")[0] for column in part.columns]
-        if not all(self._same_type(column) for column in columns):
+        before = self.before([column.partition(".")[0] for column in part.columns])
+        if before is None:
             return None
-        before = tuple(self.origins[column] for column in columns)
         for one in self.old.parts.values():
-            if one.kind == part.kind and one.columns == before and self._as_strict(one, part):
+            if one.kind == part.kind and one.columns == before and _as_strict(one, part, tables, gone):
                 return one
         return None
 
-    def _same_type(self, column: str) -> bool:
-        origin = self.origins.get(column)
-        return origin is not None and self.old.table.columns[origin].pg == self.new.table.columns[column].pg
-
-    def _as_strict(self, old: Part, new: Part) -> bool:
-        if new.kind == "foreign key":
-            same = old.target == ("users" if new.target == "users" else self.tables.get(str(new.target)))
-            return same and old.sql.rpartition(" ON DELETE ")[2] == new.sql.rpartition(" ON DELETE ")[2]
-        # The text of a check names its columns, so that one of a renamed column is made anew.
-        return new.kind != "check" or (old.name, old.sql) == (new.name, new.sql)
+    def before(self, columns: Iterable[str]) -> tuple[str, ...] | None:
+        """Give what columns were called; None where one of them is new, or of another type."""
+        found = [(column, self.origins.get(column)) for column in columns]
+        was, becomes = self.old.table.columns, self.new.table.columns
+        if any(origin is None or was[origin].pg != becomes[column].pg for column, origin in found):
+            return None
+        return tuple(str(origin) for _, origin in found)
 
 
-def _parts(old: _TableSide, new: _TableSide, same: _Same, taken: Iterable[str], changes: _Changes) -> None:
-    """Note the constraints and indexes that go, change their names, and come."""
+def _as_strict(old: Part, new: Part, tables: Mapping[str, _Kept], gone: Iterable[change.DropPart]) -> bool:
+    if old.refers is None or new.refers is None:
+        # The text of a rule names its columns, so that one of a renamed column is made anew.
+        return new.kind in ("unique", "index") or (old.name, old.sql) == (new.name, new.sql)
+    there = tables.get(new.refers.target)
+    if there is None or (old.refers.target, old.refers.to) != (there.old.table.name, there.before(new.refers.to)):
+        return False
+    # The constraint that it rests on can't go without it.
+    rests = any(
+        one.table == old.refers.target and one.part.kind == "unique" and set(one.part.columns) == set(old.refers.to)
+        for one in gone
+    )
+    return not rests and old.refers.on_delete == new.refers.on_delete
+
+
+def _parts(kept: _Kept, tables: Mapping[str, _Kept], taken: Iterable[str], changes: _Changes, *, of_keys: bool) -> None:
+    """Note the constraints and indexes that go, change their names, and come: foreign keys, or all the others."""
     staying = set()
-    for part in new.parts.values():
-        before = same.found(part)
+    for part in (one for one in kept.new.parts.values() if (one.refers is not None) == of_keys):
+        before = kept.found(part, tables, changes.parts_gone)
         if before is None or before.name in staying or (before.name != part.name and part.name in taken):
-            changes.parts_new.append(change.AddPart(new.table.name, part))
+            changes.parts_new.append(change.AddPart(kept.new.table.name, part))
             continue
         staying.add(before.name)
         if before.name != part.name:
-            changes.renames.append(change.RenamePart(new.table.name, part.kind, before.name, part.name))
-    gone = [part for name, part in old.parts.items() if name not in staying]
-    changes.parts_gone += [change.DropPart(old.table.name, part) for part in gone]
+            changes.renames.append(change.RenamePart(kept.new.table.name, part.kind, before.name, part.name))
+    gone = [one for one in kept.old.parts.values() if (one.refers is not None) == of_keys and one.name not in staying]
+    changes.parts_gone += [change.DropPart(kept.old.table.name, part) for part in gone]

@@ -114,11 +114,11 @@ def _touched(change: Change, keys: Sequence[Any], was: Mapping[str, str]) -> Ite
     if isinstance(change, HoldRows):
         yield was.get(change.table, change.table), _BESIDE_READERS
         return
-    if isinstance(change, AddPart) and change.part.kind in {"index", "foreign key"}:
+    if isinstance(change, AddPart) and (change.part.is_index or change.part.refers is not None):
         if not change.part.concurrently:
             yield was.get(change.table, change.table), _BESIDE_READERS
-        if change.part.target is not None:
-            yield was.get(change.part.target, change.part.target), _BESIDE_READERS
+        if change.part.refers is not None:
+            yield was.get(change.part.refers.target, change.part.refers.target), _BESIDE_READERS
         return
     name = _table_of(change)
     table = was.get(name, name)
@@ -165,4 +165,4 @@ def long_held(changes: Sequence[Change]) -> tuple[str, ...]:
 def _looks_at_every_row(change: Change) -> bool:
     if isinstance(change, AlterColumn):
         return change.pg != change.pg_before or (change.said.required and not change.before.required)
-    return isinstance(change, AddPart) and change.part.kind in {"check", "unique"}
+    return isinstance(change, AddPart) and change.part.kind in {"check", "unique", "unique index"}

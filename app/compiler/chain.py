@@ -8,7 +8,7 @@ from app.definitions.inputs import ParamDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef, UseDef
 from app.definitions.validation import validation_findings
-from app.expressions.types import DYN, INT, MapOf, Record, Type
+from app.expressions.types import DYN, MapOf, Record, Type
 from app.relations.names import declared
 from app.relations.schema import Table
 from app.relations.values import Value, compile_field, is_missing, read_literal
@@ -181,10 +181,9 @@ def _or_default(value: Value, param: ParamDef, kind: Type) -> Value:
 
 def check_params(definition: MiddlewareDef, place: str, context: Context) -> None:
     """Report defaults that don't fit their parameter."""
-    bigints = [name for name, kind in context.schema.keys.items() if kind == INT]
     types = declared("params", definition.params, context.schema.keys).fields
     for name, param in definition.params.items():
-        if unfit := validation_findings(f"{place}.params", {name: param}, bigints):
+        if unfit := validation_findings(f"{place}.params", {name: param}, context.schema.keys):
             context.findings.found += unfit
         elif is_missing(read_literal(param.default, types[name])):
             context.findings.report(f"{place}.params.{name}.default", "the default doesn't fit the type")
@@ -221,7 +220,7 @@ def with_what_goes(deleted: Iterable[str], tables: Mapping[str, Table]) -> froze
         name = waiting.pop()
         gone.add(name)
         for other in tables.values():
-            actions = {column.on_delete for column in other.columns.values() if column.target == name}
+            actions = {one.on_delete for one in other.references if one.target == name}
             waiting += [other.name] if "cascade" in actions and other.name not in gone else []
             emptied |= {other.name} if "set_null" in actions else set()
     return frozenset(gone | emptied)

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from app.compiler.paths import BadPath, MethodNotAllowed, NotFound, Router
-from app.compiler.test_labels import Id, Labels, is_uuid
+from app.compiler.test_labels import Id, Labels, is_uuid, labelled, target_of
 from app.compiler.test_targets import Served, path_hint, served
-from app.definitions.column_types import name_kept_as, read_moment
-from app.definitions.inputs import ParamDef
+from app.definitions.column_types import KEY, read_moment
 from app.definitions.names import NAME_PATTERN
 from app.definitions.policy_tests import CALLER, ChangedDef, PolicyTestDef
 from app.definitions.project import Project
@@ -17,7 +16,7 @@ from app.definitions.validation import plain, reader
 from app.definitions.wrong import Wrong
 from app.expressions.check import Scope
 from app.expressions.problems import near
-from app.expressions.types import INT, TIMESTAMP
+from app.expressions.types import STRING, TIMESTAMP
 from app.relations.findings import Findings
 from app.relations.schema import Column, Table
 from app.relations.values import Value, compile_field, literal_value
@@ -102,7 +101,7 @@ class _TestCompiler:
         self.place = f"tests/{said.name}"
         self.labels = Labels(self.findings)
         self.scope = Scope({"now": TIMESTAMP})
-        self.bigints = frozenset(name for name, kind in schema.keys.items() if kind == INT)
+        self.keys = schema.keys
 
     def test(self) -> CompiledTest:
         said = self.said
@@ -159,11 +158,12 @@ class _TestCompiler:
 
     def _label(self, table: str, place: str, label: Any) -> None:
         said = self.said.as_
-        if label == CALLER and (said is None or said.key or said.id not in (None, CALLER) or table != "users"):
+        own = labelled(self.schema.tables, table) == "users"
+        if label == CALLER and (said is None or said.key or said.id not in (None, CALLER) or not own):
             hint = "give the row another label"
             self.findings.report(f"{place}.id", f"{CALLER} is who asks, and not this row", hint)
         else:
-            self.labels.add(table, label, f"{place}.id", by_number=table in self.bigints)
+            self.labels.add(self.schema.tables.get(table), label, f"{place}.id")
 
     def _caller(self) -> TestCaller:
         said = self.said.as_
@@ -189,7 +189,7 @@ class _TestCompiler:
             if column is None:
                 self.findings.unknown(f"{place}.{name}", "column", name, list(table.columns))
                 continue
-            value = self._cell(said, column, f"{place}.{name}", table_name)
+            value = self._cell(said, column, f"{place}.{name}", table)
             if value is not None:
                 values[name] = value
         missing = [name for name, column in table.columns.items() if column.required and row.get(name) is None]
@@ -201,17 +201,19 @@ class _TestCompiler:
             values["email"] = literal_value(f"{label}@example.com", table.columns["email"].type)
         return GivenRow(place, table, values)
 
-    def _cell(self, said: Any, column: Column, place: str, table: str) -> Value | None:
+    def _cell(self, said: Any, column: Column, place: str, table: Table) -> Value | None:
         """Read one value of a row; a column that holds ids takes the label of the row that it means."""
-        target = _target_of(column, table)
+        target = target_of(table, column.name)
         before = self.findings.refusing
-        if column.name == "id" and isinstance(said, str) and not is_uuid(said):
+        if column.name == KEY and target is None and isinstance(said, str) and not is_uuid(said):
             id_ = self.labels.ids.get(said)
-            return None if id_ is None else literal_value(id_, column.type)
+            if id_ is not None or column.type != STRING:
+                return None if id_ is None else literal_value(id_, column.type)
         if target is not None and isinstance(said, str) and NAME_PATTERN.fullmatch(said):
-            is_in = self.labels.tables.get(said, target)
-            if is_in != target:
-                self.findings.report(place, f"{said!r} is a row of {is_in}, and one of {target} is needed")
+            wanted = labelled(self.schema.tables, target)
+            is_in = self.labels.tables.get(said, wanted)
+            if is_in != wanted:
+                self.findings.report(place, f"{said!r} is a row of {is_in}, and one of {wanted} is needed")
                 return None
             said = f"{{{said}}}"
         said = self.labels.resolved(said, place)
@@ -220,7 +222,7 @@ class _TestCompiler:
         if said is None or (isinstance(said, str) and said.startswith("=")):
             return compile_field(said, place, self.scope, self.findings, column.type)
         try:
-            value = reader(column.definition or ParamDef(type=str(name_kept_as(column.pg))), self.bigints)(plain(said))
+            value = reader(column.said, self.keys)(plain(said))
         except Wrong as wrong:
             self.findings.report(place, wrong.errors[0].message)
             return None
@@ -269,16 +271,10 @@ class _TestCompiler:
             self.findings.unknown(place, "table", table, list(self.schema.tables))
 
 
-def _target_of(column: Column, table: str) -> str | None:
-    """Name the table whose ids a column holds."""
-    if column.name == "id":
-        return table
-    return column.target
-
-
 def _in_order(rows: Sequence[GivenRow]) -> list[GivenRow]:
     """Put each row behind those that it refers to."""
-    by_id = {(row.table.name, _literal(row, "id")): row for row in rows if "id" in row.values}
+    keys = {one.to for row in rows for one in row.table.references}
+    known = {(row.table.name, to, _literals(row, to)): row for row in rows for to in keys}
     ordered: dict[int, GivenRow] = {}
     under_way: set[int] = set()
 
@@ -286,9 +282,9 @@ def _in_order(rows: Sequence[GivenRow]) -> list[GivenRow]:
         if id(row) in under_way:
             return
         under_way.add(id(row))
-        for name in row.values:
-            target = _target_of(row.table.columns[name], row.table.name)
-            other = None if target is None else by_id.get((target, _literal(row, name)))
+        for one in row.table.references:
+            held = _literals(row, one.columns)
+            other = known.get((one.target, one.to, held)) if None not in held else None
             if other is not None:
                 add(other)
         ordered[id(row)] = row
@@ -298,6 +294,7 @@ def _in_order(rows: Sequence[GivenRow]) -> list[GivenRow]:
     return list(ordered.values())
 
 
-def _literal(row: GivenRow, name: str) -> Any:
-    value = row.values[name]
-    return value.literal if value.is_literal else None
+def _literals(row: GivenRow, names: Sequence[str]) -> tuple[Any, ...]:
+    """Give what a row has in some columns, as far as that is known before it is made."""
+    found = [row.values.get(name) for name in names]
+    return tuple(repr(one.literal) if one is not None and one.is_literal else None for one in found)

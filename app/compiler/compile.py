@@ -31,6 +31,7 @@ from app.compiler.runtime import (
     ViewWriting,
 )
 from app.compiler.unreachable import check_reachable
+from app.compiler.view_writing import view_writing
 from app.database.pool import STATEMENT_SECONDS
 from app.database.quoting import DATA_SCHEMA
 from app.definitions.access import Access, RolesAccess
@@ -43,7 +44,6 @@ from app.definitions.validation import object_validator, validation_findings
 from app.definitions.views import ViewDef
 from app.errors import Finding, refusing
 from app.expressions.check import Expression, Scope
-from app.expressions.types import INT
 from app.relations.constraints import constraint_messages
 from app.relations.findings import Findings
 from app.relations.memory import MEMORY, Compilation, Memory, World
@@ -117,7 +117,7 @@ def _compiled(
         return None, findings.found
     by_name = {endpoint.name: endpoint for endpoint in served}
     messages = constraint_messages(project, schema.tables)
-    runtime = Runtime(revision, project, schema, router, by_name, kept, compiler.bigints, messages, tests, held)
+    runtime = Runtime(revision, project, schema, router, by_name, kept, schema.keys, messages, tests, held)
     return runtime, findings.found
 
 
@@ -146,7 +146,6 @@ class _Definitions:
     ) -> None:
         self.findings, self.compilation = findings, compilation
         middleware = {definition.name: definition for definition in project.middleware}
-        self.bigints = frozenset(name for name, kind in schema.keys.items() if kind == INT)
         self.scope, self.settings = schema.scope, project.project
         self.world: World = {
             "tables": schema.tables, "views": schema.views, "keys": schema.keys, "params": schema.params,
@@ -178,7 +177,7 @@ class _Definitions:
 
     def _part(self, place: str, said: Any, make: Callable[["_Compiler"], Made]) -> Made:
         kinds = tuple(KINDS.items())
-        given = (self.scope, self.settings, self.bigints, self.broken, self.reads_request, kinds)
+        given = (self.scope, self.settings, self.broken, self.reads_request, kinds)
         return self.compilation.part(
             place, said, given, self.world, lambda world: make(_Compiler(world, given, self.findings)), self.findings
         )
@@ -198,7 +197,7 @@ class _Compiler:
     """What compiling one definition needs of all the others: what it asks of them is noted."""
 
     def __init__(self, world: World, given: tuple[Any, ...], findings: Findings) -> None:
-        scope, self.settings, self.bigints, self.broken, self.reads_request, _ = given
+        scope, self.settings, self.broken, self.reads_request, _ = given
         scope = dataclasses.replace(scope, relations=readable(world, None), rules=world["rules"])
         self.world = world
         self.schema = Schema(world["tables"], world["views"], world["keys"], scope, world["params"], world["rules"])
@@ -221,7 +220,7 @@ class _Compiler:
     def endpoint(self, said: EndpointDef) -> CompiledEndpoint | None:
         place = f"endpoints/{said.name}"
         fields = said.input.all
-        unreadable = validation_findings(f"{place}.input", fields, self.bigints)
+        unreadable = validation_findings(f"{place}.input", fields, self.schema.keys)
         self.findings.found += unreadable
         record = declared("input", fields, self.schema.keys)
         scope = self.schema.scope.with_names(input=record, request=REQUEST)
@@ -241,7 +240,7 @@ class _Compiler:
             said.name,
             said,
             access_level(said.access),
-            compile_inputs(said, self.bigints, rules if said.rules else None),
+            compile_inputs(said, self.schema.keys, rules if said.rules else None),
             tuple(step.run for step in chain),
             tuple(step.run for step in steps),
             _begin((*chain, *steps), said.isolation, said.timeout),
@@ -252,7 +251,7 @@ class _Compiler:
 
     def view(self, said: ViewDef, related: RelatedViews) -> CompiledView | None:
         place = f"views/{said.name}"
-        unreadable = validation_findings(f"{place}.params", said.params, self.bigints)
+        unreadable = validation_findings(f"{place}.params", said.params, self.schema.keys)
         self.findings.found += unreadable
         scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
         context = self._context(said, place, scope)
@@ -265,7 +264,7 @@ class _Compiler:
             said.name,
             said,
             access_level(said.access),
-            object_validator(said.params, self.bigints, text=True),
+            object_validator(said.params, self.schema.keys, text=True),
             self.schema.views[said.name],
             Shapes(self.schema.views[said.name]),
             related,
@@ -281,7 +280,8 @@ class _Compiler:
         scope = self.schema.scope.with_names(params=self.schema.params[said.name])
         writable = writable_of(said, source, scope, self.findings)
         # What is wrong with a column was found at its table.
-        if writable is None or refusing(validation_findings("", writable.columns, self.bigints)):
+        known = {} if writable is None else {**writable.columns, **writable.compared}
+        if writable is None or refusing(validation_findings("", known, self.schema.keys)):
             return None
         # What is wrong with the chain was found for reading; this one locks what it fetches of the table written.
         written = frozenset({source.table.name})
@@ -289,16 +289,8 @@ class _Compiler:
             written = with_what_goes(written, self.schema.tables)
         unheard = dataclasses.replace(context, findings=Findings(), held=set(), later_writes=written)
         chain, _ = compile_uses(uses, unheard, ())
-        validator = object_validator(writable.columns, self.bigints)
         chained = Chained(frozenset(unheard.held), written | tables_behind(uses, context))
-        return ViewWriting(
-            writable,
-            validator,
-            WriteShapes(source, writable),
-            tuple(step.run for step in chain),
-            chained,
-            self.bigints,
-        )
+        return view_writing(source, writable, self.schema.keys, tuple(step.run for step in chain), chained)
 
     def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope) -> Context:
         scope = dataclasses.replace(scope, relations=readable(self.world, owner.access))

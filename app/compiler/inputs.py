@@ -1,9 +1,10 @@
 """An endpoint's declared input as validators: one for each place that it comes from."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.definitions.column_types import Keys
 from app.definitions.endpoints import EndpointDef
 from app.definitions.inputs import header_name
 from app.definitions.validation import Validator, object_validator
@@ -16,13 +17,17 @@ Rules = Callable[[Mapping[str, object]], None]
 
 @dataclass(frozen=True, slots=True)
 class BoundInputs:
-    """The validators of an endpoint; `headers` maps a header's name to the input's."""
+    """The validators of an endpoint; `header_names` maps a header's name to the input's.
+
+    `body_of_all` reads a body in which the inputs of the query stand too.
+    """
 
     path: Validator | None
     query: Validator
     headers: Validator | None
     header_names: Mapping[bytes, str]
     body: Validator | None
+    body_of_all: Validator
     rules: Rules | None
 
     @property
@@ -36,6 +41,8 @@ class BoundInputs:
         query: Sequence[tuple[str, str]],
         headers: Sequence[tuple[bytes, bytes]],
         body: bytes,
+        *,
+        all_in_body: bool = False,
     ) -> dict[str, Any]:
         """Give every input by its name; raises InputRefused with every field that failed, or BadJson."""
         found: dict[str, object] = {}
@@ -43,12 +50,13 @@ class BoundInputs:
         places: list[tuple[str, tuple[dict[str, object], list[FieldError]]]] = []
         if self.path is not None:
             places.append(("path", self.path.read(path)))
-        if query or self.query.names:
+        if not all_in_body and (query or self.query.names):
             places.append(("query", self.query.from_pairs(query)))
         if self.headers is not None:
             places.append(("headers", self.headers.from_pairs(_named(headers, self.header_names))))
-        if self.body is not None:
-            places.append(("body", self.body.read(_object(body))))
+        reads = self.body_of_all if all_in_body else self.body
+        if reads is not None and (self.takes_body or reads.names):
+            places.append(("body", reads.read(_object(body))))
         for place, (values, wrong) in places:
             found |= values
             errors += [FieldError((place, *e.loc), e.code, e.message) for e in wrong]
@@ -76,14 +84,15 @@ def _named(headers: Sequence[tuple[bytes, bytes]], names: Mapping[bytes, str]) -
     return pairs
 
 
-def compile_inputs(said: EndpointDef, bigints: Collection[str], rules: Rules | None) -> BoundInputs:
+def compile_inputs(said: EndpointDef, keys: Keys, rules: Rules | None) -> BoundInputs:
     """Compile an endpoint's input."""
     inputs = said.input
     return BoundInputs(
-        object_validator(inputs.path, bigints, text=True) if inputs.path else None,
-        object_validator(inputs.query, bigints, text=True),
-        object_validator(inputs.headers, bigints, text=True) if inputs.headers else None,
+        object_validator(inputs.path, keys, text=True) if inputs.path else None,
+        object_validator(inputs.query, keys, text=True),
+        object_validator(inputs.headers, keys, text=True) if inputs.headers else None,
         {header_name(name).encode(): name for name in inputs.headers},
-        object_validator(inputs.body, bigints) if inputs.body else None,
+        object_validator(inputs.body, keys) if inputs.body else None,
+        object_validator({**inputs.query, **inputs.body}, keys),
         rules,
     )

@@ -1,6 +1,6 @@
 """The compiled project: immutable, and all that a request needs of it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -8,6 +8,7 @@ from app.compiler.checked_tests import CompiledTest
 from app.compiler.inputs import BoundInputs
 from app.compiler.paths import Route, Router
 from app.compiler.responses import Responses
+from app.definitions.column_types import NO_KEYS, Keys
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.validation import Validator
@@ -67,15 +68,17 @@ class CompiledEndpoint:
 class ViewWriting:
     """How a view is written: what may be set, how rows are read, the statements, and the chain that runs before.
 
-    `bigints` names the tables whose id is a bigint.
+    `keys` are what references hold.
     """
 
     writable: Writable
     validator: Validator
+    updates: Validator
+    upserts: Validator
     shapes: WriteShapes
     chain: tuple[RunStep, ...]
     chained: Chained = Chained()
-    bigints: Collection[str] = ()
+    keys: Keys = NO_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ class Broken:
 class Runtime:
     """Everything of one revision.
 
-    `bigints` names the tables whose id is a bigint; `constraints` gives the columns and the message of each constraint;
+    `keys` are what references hold; `constraints` gives the columns and the message of each constraint;
     `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
     served, and `doubts` what would not be saved so today.
     """
@@ -160,7 +163,7 @@ class Runtime:
     router: Router[CompiledEndpoint | None]
     endpoints: Mapping[str, CompiledEndpoint]
     views: Mapping[str, CompiledView]
-    bigints: frozenset[str]
+    keys: Keys
     constraints: Mapping[str, tuple[tuple[str, ...], str | None]]
     tests: tuple[CompiledTest, ...] = ()
     held: frozenset[Held] = frozenset()

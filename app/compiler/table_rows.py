@@ -5,14 +5,16 @@ from typing import get_args
 
 from app.compiler.chain import with_what_goes
 from app.compiler.locks import view_with_locks
-from app.compiler.runtime import AccessLevel, Chained, CompiledView, RelatedViews, Runtime, ViewWriting
+from app.compiler.runtime import AccessLevel, Chained, CompiledView, RelatedViews, Runtime
+from app.compiler.view_writing import view_writing
+from app.definitions.tables import GENERATEDS
 from app.definitions.validation import object_validator
 from app.definitions.views import Action, ViewDef
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
 from app.relations.schema import Table
 from app.relations.source import OrderBy, table_source
-from app.relations.view_writes import Writable, WriteShapes
+from app.relations.view_writes import Writable
 from app.steps.running import RunStep
 
 _ALONE = RelatedViews(Relationships({}, {}), {})
@@ -22,19 +24,19 @@ _ANYBODY = AccessLevel(public=True, roles=frozenset())
 def table_view(runtime: Runtime, table: Table, before_writes: tuple[RunStep, ...]) -> CompiledView:
     """Give a view of a whole table, in the order of its ids, from which no other view is reached.
 
-    Columns that the database keeps can't be set, nor can those that a person's account rests on. `before_writes` is the
-    chain of each write. Who may ask is for whoever serves it to say.
+    Columns that the database keeps can't be set, only sent back as they are, and those that a person's account rests on
+    not even that. `before_writes` is the chain of each write. Who may ask is for whoever serves it to say.
     """
     said = ViewDef(name=table.name, table=table.name, access="public", allow=get_args(Action))
     order = (OrderBy("id"),) if "id" in table.columns else ()
     source = replace(table_source(table), order=order, max_rows=said.max_rows)
     settable = {name: column.definition for name, column in table.columns.items() if column.definition is not None}
-    writable = Writable(settable, {})
+    columns = [table.columns[name] for name in GENERATEDS if name in table.columns]
+    kept = {one.name: one.said for one in columns if one.definition is None}
+    writable = Writable(settable, {}, settable, kept)
     writes = Chained(writes=with_what_goes({table.name}, runtime.schema.tables))
-    writing = ViewWriting(
-        writable, object_validator(settable, runtime.bigints), WriteShapes(source, writable), before_writes, writes
-    )
-    params = object_validator({}, runtime.bigints, text=True)
+    writing = view_writing(source, writable, runtime.keys, before_writes, writes)
+    params = object_validator({}, runtime.keys, text=True)
     view = CompiledView(
         said.name, said, _ANYBODY, params, source, Shapes(source), _ALONE, writing, (), None, reads_request=False
     )

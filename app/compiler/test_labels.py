@@ -4,10 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from app.definitions.column_types import KEY
 from app.definitions.names import NAME_PATTERN
 from app.definitions.policy_tests import ANONYMOUS, CALLER
 from app.expressions.problems import near
+from app.expressions.types import INT, STRING, Type
 from app.relations.findings import Findings
+from app.relations.schema import Table
 
 Id = str | int
 
@@ -23,6 +26,21 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def target_of(table: Table, column: str) -> str | None:
+    """Name the table whose ids a column holds, one of them or, of an array, several."""
+    said = table.columns[column].definition
+    return said.target if said is not None and said.key == KEY else None
+
+
+def labelled(tables: Mapping[str, Table], name: str) -> str:
+    """Name the table whose rows are labelled for those of a table whose ids are the ids of others."""
+    seen = set[str]()
+    while name not in seen and name in tables and (target := target_of(tables[name], KEY)) is not None:
+        seen.add(name)
+        name = target
+    return name
+
+
 class Labels:
     """Each label means one row of one table; `me` means the caller's."""
 
@@ -32,9 +50,12 @@ class Labels:
         self.tables: dict[str, str] = {}
         self._findings = findings
 
-    def add(self, table: str, label: Any, place: str, *, by_number: bool) -> None:
-        """Take the label of a row; an id that is one already is no label."""
-        if not isinstance(label, str) or is_uuid(label):
+    def add(self, table: Table | None, label: Any, place: str) -> None:
+        """Take the label of a row; an id that is one already is no label, nor is the key of another row."""
+        if table is None or not isinstance(label, str) or is_uuid(label) or target_of(table, KEY) is not None:
+            return
+        kind = table.columns[KEY].type
+        if kind == STRING and not NAME_PATTERN.fullmatch(label):
             return
         if not NAME_PATTERN.fullmatch(label) or label == ANONYMOUS:
             hint = "a label has a-z, 0-9 and _, and begins with a letter"
@@ -43,8 +64,9 @@ class Labels:
             self._findings.report(place, f"the label {label!r} stands twice", "a label means one row of a test")
         else:
             number = len(self.ids) + 1
-            self.ids[label] = _NUMBERS + number if by_number else _IDS.format(number)
-            self.tables[label] = table
+            made: Mapping[Type, Id] = {INT: _NUMBERS + number, STRING: label}
+            self.ids[label] = made.get(kind, _IDS.format(number))
+            self.tables[label] = table.name
 
     def names(self) -> dict[Id, str]:
         """Give what each id is called; a row that has a label of its own is not called `me`."""

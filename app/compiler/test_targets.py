@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.compiler.paths import QUERY, MethodNotAllowed, NotFound, Router, view_action
+from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.expressions.problems import near
 
@@ -20,16 +21,22 @@ class Served:
     action: str | None = None
 
 
+def methods_by_name(endpoint: EndpointDef) -> list[str]:
+    """Give the methods by which an endpoint is called by its name: its inputs are in the body, or in a GET's query."""
+    return ["GET", "HEAD", "POST"] if endpoint.method == "GET" else ["POST"]
+
+
 def served(project: Project, router: Router[str], method: str, path: str) -> Served:
     """Give what is served at a path without its query; raises NotFound, MethodNotAllowed or BadPath."""
     if path.startswith("/api/"):
         return Served("endpoint", router.match(method, path.removeprefix("/api").encode()).target)
     name = path.rpartition("/")[2]
     if path in (f"/rest/v1/rpc/{name}", f"/functions/v1/{name}"):
-        if not any(one.name == name and not one.path_names for one in project.endpoints):
+        endpoint = next((one for one in project.endpoints if one.name == name and not one.path_names), None)
+        if endpoint is None:
             raise NotFound
-        if method != "POST":
-            raise MethodNotAllowed(["POST"])
+        if method not in (allowed := methods_by_name(endpoint)):
+            raise MethodNotAllowed(allowed)
         return Served("endpoint", name)
     view = next((one for one in project.views if path.removesuffix(f"/{QUERY}") == f"/rest/v1/{one.name}"), None)
     if view is None:

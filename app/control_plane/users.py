@@ -100,7 +100,7 @@ def _shown(found: Account) -> dict[str, Any]:
 def _columns(server: Server, given: dict[str, Any], *, new: bool) -> dict[str, object]:
     runtime = server.live.runtime
     fields = {column.name: column for column in runtime.project.users.columns}
-    found, errors = object_validator(fields, runtime.bigints).read(given)
+    found, errors = object_validator(fields, runtime.keys).read(given)
     wrong = [one for one in errors if new or one.code != "input.required"]
     if wrong:
         listed = [FieldError(("body", *one.loc), one.code, one.message) for one in wrong]

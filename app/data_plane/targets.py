@@ -11,10 +11,11 @@ from app.steps.running import RunStep
 
 @dataclass(frozen=True, slots=True)
 class EndpointTarget:
-    """An endpoint, and the parts of the path that it names."""
+    """An endpoint, and the parts of the path that it names, or that it was called by its name."""
 
     compiled: CompiledEndpoint
     path: dict[str, str]
+    by_name: bool = False
 
     @property
     def template(self) -> str | None:

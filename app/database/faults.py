@@ -68,6 +68,13 @@ class CheckViolated(ConstraintViolated):
     code: ClassVar[str] = "db.check"
 
 
+class ValueFixed(RowgateError):
+    """A value that doesn't change any more, or can't be set here, was sent as another one."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "db.immutable"
+
+
 class NullViolated(RowgateError):
     """A required column got no value."""
 
@@ -97,7 +104,9 @@ class LockTimeout(RowgateError):
 
 
 # What a request that writes rows may be refused with, by the rules of their tables and by who else writes them.
-WRITE_REFUSALS = (UniqueViolated, ReferenceViolated, CheckViolated, NullViolated, OutOfRange, LockTimeout)
+WRITE_REFUSALS = (
+    UniqueViolated, ReferenceViolated, CheckViolated, ValueFixed, NullViolated, OutOfRange, LockTimeout,
+)  # fmt: skip
 
 
 class StatementTimeout(RowgateError):
@@ -142,6 +151,8 @@ _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
     "23503": (ReferenceViolated, "A row that this one refers to isn't there, or this one is still referred to."),
     "23001": (ReferenceViolated, "This row is still referred to."),
     "23514": (CheckViolated, "A value doesn't fit the rules of its table."),
+    "RG003": (ValueFixed, "This value is set once, and can't be changed."),  # rowgate.immutable()
+    "RG004": (ValueFixed, "This can't be set here: send it as it is, or leave it out."),  # rowgate.unchanged()
     "23502": (NullViolated, "A required value is missing."),
     "21000": (RowTwice, "Two of the rows that were sent mean the same row."),
     "22001": (OutOfRange, "A text is too long."),

@@ -49,6 +49,7 @@ _CODECS = {
     "numeric": (encode_decimal, decode_decimal),
     "timestamptz": (encode_timestamp, decode_timestamp),
     "date": (encode_date, decode_date),
+    "time": (str, str),
 }
 
 

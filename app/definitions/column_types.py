@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from app.definitions.wrong import Wrong
@@ -17,6 +17,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?", re.
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?", re.ASCII)
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
@@ -81,6 +82,14 @@ def _read_date(value: Any) -> Any:
     raise Wrong("type", "A date is wanted, such as 2027-01-31.")
 
 
+def _read_time(value: Any) -> Any:
+    """Read a time of day, and give it with its seconds, as Postgres writes it."""
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise Wrong("type", "A time of day is wanted, such as 18:00 or 18:00:30.")
+    read = time.fromisoformat(value).isoformat()
+    return read.rstrip("0") if "." in read else read
+
+
 def read_moment(value: Any) -> Any:
     """Read a moment with its time zone, as a datetime in UTC."""
     if isinstance(value, str) and _MOMENT.fullmatch(value):
@@ -118,7 +127,8 @@ class ColumnType:
 
     `casts` are the types of Postgres that its values become beside text, `cast_names` what stands behind `::` in a
     query for a value of this type, `whole` what keeps all that a text says of it where `pg` keeps less. `one_text`
-    says that equal values have one text in Postgres. `sample` makes a value of JSON of a number, another one of
+    says that equal values have one text in Postgres, `ids` whether ids may be of the type, and then who makes them: the
+    database, or whoever inserts the row. `sample` makes a value of JSON of a number, another one of
     another, for proofs; it isn't needed where `choices`, texts, numbers or moments are made by the options.
     """
 
@@ -138,12 +148,13 @@ class ColumnType:
     cast_names: tuple[str, ...] = ()
     whole: str | None = None
     one_text: bool = False
+    ids: Literal["made", "given"] | None = None
     sample: Callable[[int], Any] | None = None
 
 
 ANY_JSON = "dynamic"  # the rule type of a value that may be anything
 IN_WORDS = "enum"  # the rule type of a value that is one of its column's words
-NUMBERED = "bigint"  # the type of ids that are numbers
+KEY = "id"  # the column that a reference holds, where it names no other
 _LENGTHS = frozenset({"min_length", "max_length", "pattern", "format"})
 _BOUNDS = frozenset({"min", "max"})
 _NUMERIC = frozenset({"integer", "bigint", "numeric", "double precision"})
@@ -153,7 +164,7 @@ _ID = {"type": "string", "format": "uuid"}
 COLUMN_TYPES: dict[str, ColumnType] = {
     "text": ColumnType(
         read=read_text, rule="string", pg="text", schema={"type": "string"},
-        options=_LENGTHS, cast_names=("text", "varchar"), computed="random_token", one_text=True,
+        options=_LENGTHS, cast_names=("text", "varchar"), computed="random_token", one_text=True, ids="given",
     ),
     "integer": ColumnType(
         read=_read_integer, from_text=_integer_of_text, rule="int", pg="integer",
@@ -164,7 +175,7 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     "bigint": ColumnType(
         read=_read_integer, from_text=_integer_of_text, rule="int", pg="bigint", schema=_INT64,
         options=_BOUNDS, range=(-(2**63), 2**63 - 1),
-        casts=_NUMERIC, cast_names=("bigint", "int8", "smallint", "int2"), one_text=True,
+        casts=_NUMERIC, cast_names=("bigint", "int8", "smallint", "int2"), one_text=True, ids="made",
     ),
     "decimal": ColumnType(
         read=_read_decimal, rule="decimal", pg="numeric",
@@ -186,8 +197,14 @@ COLUMN_TYPES: dict[str, ColumnType] = {
         casts=frozenset({"timestamptz"}), cast_names=("date",), whole="timestamp", computed="today",
         sample=lambda number: (date(2100, 1, 1) + timedelta(days=number % 300_000)).isoformat(),
     ),
+    "time": ColumnType(
+        read=_read_time, rule="time", pg="time", schema={"type": "string", "pattern": f"^{_TIME.pattern}$"},
+        shown={"type": "string"}, cast_names=("time",), one_text=True,
+        sample=lambda number: f"{number % 24:02}:{number // 24 % 60:02}:00.{100_001 + 10 * (number % 89_999)}",
+    ),
     "uuid": ColumnType(
         read=read_uuid, rule="uuid", pg="uuid", schema=_ID, cast_names=("uuid",), computed="uuid", one_text=True,
+        ids="made",
         sample=lambda number: str(UUID(int=number)),
     ),
     "timestamp": ColumnType(
@@ -204,15 +221,20 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     ),
     "user": ColumnType(
         read=read_uuid, rule="uuid", pg="uuid", schema=_ID,
-        options=frozenset({"on_delete"}), table="users", one_text=True,
+        options=frozenset({"on_delete"}), table="users", one_text=True, ids="given",
     ),
-    # Of a table whose ids are numbers it is as NUMBERED is.
+    # It is of the type of the column that it refers to: Keys.
     "reference": ColumnType(
         read=read_uuid, rule="uuid", pg="uuid", schema=_ID,
-        options=frozenset({"table", "on_delete"}),
+        options=frozenset({"table", "column", "on_delete"}),
         needs=("table", "a reference needs table: the name of the table that it refers to"), one_text=True,
+        ids="given",
     ),
 }  # fmt: skip
+
+Keys = Mapping[str, ColumnType]
+"""What references hold: by `table.column`, the type of every column that may be referred to."""
+NO_KEYS: Keys = {}
 
 
 def name_kept_as(pg: str) -> str | None:

@@ -1,6 +1,5 @@
 """Columns: their types, and which options each type takes."""
 
-from collections.abc import Container
 from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import Annotated, Any, Literal, Self
@@ -8,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticKnownError
 
-from app.definitions.column_types import COLUMN_TYPES, LARGEST_EXPONENT, NUMBERED, ColumnType
+from app.definitions.column_types import COLUMN_TYPES, KEY, LARGEST_EXPONENT, ColumnType, Keys
 from app.definitions.names import Definition, Items, Name
 
 OnDelete = Literal["restrict", "cascade", "set_null"]
@@ -80,6 +79,8 @@ class ValueType(Definition):
     """The words of an enum."""
     table: Name | None = None
     """The table that a reference leads to."""
+    column: Name | None = None
+    """The unique column of that table whose values it holds; `id` by itself."""
     on_delete: OnDelete | None = None
     """What becomes of the row where the one that it leads to is deleted; `restrict` by itself."""
 
@@ -98,14 +99,24 @@ class ValueType(Definition):
         """Give what its type means."""
         return COLUMN_TYPES[self.type]
 
-    def described_with(self, bigints: Container[str]) -> ColumnType:
-        """Give what its type means where `bigints` names the tables whose ids are numbers; a reference is an id."""
-        return COLUMN_TYPES[NUMBERED if self.table in bigints else self.type]
+    def described_with(self, keys: Keys) -> ColumnType:
+        """Give what its type means where `keys` are what references hold: one is as what it refers to."""
+        return self.described if self.table is None else keys.get(f"{self.table}.{self.key}", self.described)
+
+    @property
+    def key(self) -> str:
+        """Name the column of the target whose values it holds."""
+        return self.column or KEY
 
     @property
     def target(self) -> str | None:
-        """Name the table whose ids it holds, one of them or, of an array, several."""
+        """Name the table that it refers to: it holds one of its keys or, of an array, several."""
         return self.table or self.described.table
+
+    @property
+    def has_default(self) -> bool:
+        """Say whether something gives it a value where none is sent."""
+        return self.default is not None
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -158,6 +169,26 @@ class ColumnDef(ValueType):
     """Whether no two rows may have the same value."""
     index: bool = False
     """Whether reads by it have an index."""
+    immutable: bool = False
+    """Whether a value stays as it is once it is there."""
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        if self.immutable and self.on_delete == "set_null":
+            msg = "on_delete: set_null can't empty an immutable column: use restrict or cascade"
+            raise ValueError(msg)
+        return self
+
+
+class KeptColumnDef(ColumnDef):
+    """A column that the database gives a new row by itself, such as its id; nobody defines one."""
+
+    required: Literal[True] = True
+
+    @property
+    def has_default(self) -> bool:
+        """Say that the database gives it."""
+        return True
 
 
 class UserColumnDef(ColumnDef):

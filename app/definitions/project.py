@@ -18,7 +18,7 @@ from app.definitions.names import Definition, Items
 from app.definitions.policy_tests import CallerDef, PolicyTestDef
 from app.definitions.shared import known, shared
 from app.definitions.steps import StepDef, UseDef
-from app.definitions.tables import IndexDef, TableDef, UsersDef
+from app.definitions.tables import IdDef, IndexDef, TableDef, UniqueDef, UsersDef
 from app.definitions.views import ViewColumnDef, ViewDef
 from app.errors import FieldError, Finding, RowgateError
 
@@ -223,12 +223,8 @@ def _fields(kind: type[Definition]) -> list[tuple[str, str, Any]]:
 def _plain(value: Any) -> Any:
     if isinstance(value, StepDef | UseDef):
         return value.as_said()
-    if isinstance(value, ViewColumnDef) and value.source is None and value.description is None:
-        return value.name
-    if isinstance(value, CallerDef) and value == CallerDef(id=value.id) and value.id is not None:
-        return value.id
-    if isinstance(value, IndexDef) and not value.concurrently:
-        return list(value.columns)
+    if (short := _short(value)) is not None:
+        return short
     if isinstance(value, Definition):
         return _dump(value)
     if isinstance(value, Mapping):
@@ -236,6 +232,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(item) for item in value]
     return _number(value)
+
+
+def _short(value: Any) -> Any:
+    """Give the short form of a definition that says no more than that; else None."""
+    match value:
+        case ViewColumnDef(source=None, description=None):
+            return value.name
+        case CallerDef() if value == CallerDef(id=value.id):
+            return value.id
+        case IndexDef() | UniqueDef() if value == type(value)(columns=value.columns):
+            return list(value.columns)
+        case IdDef() if _dump(value).keys() <= {"type"}:
+            return value.type
+    return None
 
 
 def _number(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import re2
 
-from app.definitions.column_types import Read
+from app.definitions.column_types import NO_KEYS, Keys, Read
 from app.definitions.columns import ColumnDef, ValueType
 from app.definitions.defaults import begins_computed, computed_findings, literal_default, plain
 from app.definitions.inputs import ListDef, ObjectDef
@@ -19,16 +19,16 @@ __all__ = ["Field", "Validator", "object_validator", "plain", "reader", "validat
 Field = ValueType | ObjectDef | ListDef
 
 
-def reader(said: Field, bigints: Collection[str] = (), *, text: bool = False) -> Read:
+def reader(said: Field, keys: Keys = NO_KEYS, *, text: bool = False) -> Read:
     """Give the function that reads one field, from JSON or from the text of a path, a query or a header.
 
-    `bigints` names the tables whose id is a bigint. What it gives is the value as rules see it; it raises Wrong.
+    `keys` are what references hold. What it gives is the value as rules see it; it raises Wrong.
     """
     if isinstance(said, ObjectDef):
-        return _object(object_validator(said.fields, bigints))
+        return _object(object_validator(said.fields, keys))
     if isinstance(said, ListDef):
-        return _list(reader(said.of, bigints), said.min_length, said.max_length)
-    kind = said.described_with(bigints)
+        return _list(reader(said.of, keys), said.min_length, said.max_length)
+    kind = said.described_with(keys)
     from_text = kind.from_text if text else None
     flat = [_no_list] if said.array else []
     one = _in_turn([*([from_text] if from_text else []), *flat, kind.read, *checks_of(said, kind)])
@@ -165,44 +165,44 @@ def _read_one(field: _Field | None, value: Any) -> object:
     return field.read(value)
 
 
-def object_validator(fields: Mapping[str, Field], bigints: Collection[str] = (), *, text: bool = False) -> Validator:
+def object_validator(fields: Mapping[str, Field], keys: Keys = NO_KEYS, *, text: bool = False) -> Validator:
     """Compile declared fields to a validator; defaults are read once, here. Computed ones are the database's."""
-    return Validator({name: _field(said, bigints, text) for name, said in fields.items()})
+    return Validator({name: _field(said, keys, text) for name, said in fields.items()})
 
 
-def _field(said: Field, bigints: Collection[str], text: bool) -> _Field:
-    read = reader(said, bigints, text=text)
+def _field(said: Field, keys: Keys, text: bool) -> _Field:
+    read = reader(said, keys, text=text)
     array = isinstance(said, ListDef) or (isinstance(said, ValueType) and said.array)
-    default = fitting_default(said, bigints) if isinstance(said, ValueType) else None
-    needed = said.required and not (isinstance(said, ValueType) and said.default is not None)
+    default = fitting_default(said, keys) if isinstance(said, ValueType) else None
+    needed = said.required and not (isinstance(said, ValueType) and said.has_default)
     return _Field(read, said.required, default, array, needed)
 
 
-def _default_value(said: ValueType, bigints: Collection[str]) -> Any:
+def _default_value(said: ValueType, keys: Keys) -> Any:
     """Give the literal default as rules see it, None where there is none; raises Wrong where it doesn't fit."""
     literal = literal_default(said)
-    return None if literal is None else reader(said, bigints)(literal)
+    return None if literal is None else reader(said, keys)(literal)
 
 
-def fitting_default(said: ValueType, bigints: Collection[str] = ()) -> Any:
+def fitting_default(said: ValueType, keys: Keys = NO_KEYS) -> Any:
     """Give the literal default as rules see it, None where there is none, or one that is a finding."""
     try:
-        return _default_value(said, bigints)
+        return _default_value(said, keys)
     except Wrong:
         return None
 
 
-def validation_findings(place: str, fields: Mapping[str, Field], bigints: Collection[str] = ()) -> list[Finding]:
+def validation_findings(place: str, fields: Mapping[str, Field], keys: Keys = NO_KEYS) -> list[Finding]:
     """Find patterns that RE2 doesn't take and defaults that their own field would refuse."""
     findings = []
     for name, said in fields.items():
         at = f"{place}.{name}"
         if isinstance(said, ObjectDef):
-            findings += validation_findings(f"{at}.fields", said.fields, bigints)
+            findings += validation_findings(f"{at}.fields", said.fields, keys)
         elif isinstance(said, ListDef):
-            findings += validation_findings(at, {"of": said.of}, bigints)
+            findings += validation_findings(at, {"of": said.of}, keys)
         else:
-            findings += _value_findings(at, said, bigints)
+            findings += _value_findings(at, said, keys)
     return findings
 
 
@@ -218,28 +218,28 @@ def pattern_findings(place: str, pattern: str | None) -> list[Finding]:
     return []
 
 
-def _value_findings(place: str, said: ValueType, bigints: Collection[str]) -> list[Finding]:
+def _value_findings(place: str, said: ValueType, keys: Keys) -> list[Finding]:
     if found := pattern_findings(place, said.pattern):
         return found
-    return default_findings(f"{place}.default", said, bigints)
+    return default_findings(f"{place}.default", said, keys)
 
 
-def default_findings(place: str, said: ValueType, bigints: Collection[str] = ()) -> list[Finding]:
+def default_findings(place: str, said: ValueType, keys: Keys = NO_KEYS) -> list[Finding]:
     """Find that a default is none that its own field would take; the field's pattern has been checked.
 
     What an earlier version took goes on where it is stored: it didn't look at defaults of columns, and a text that
     begins with `=` was no more than a text.
     """
-    misfit = [] if (wrong := _wrong_default(said, bigints)) is None else [f"the default doesn't fit: {wrong}"]
+    misfit = [] if (wrong := _wrong_default(said, keys)) is None else [f"the default doesn't fit: {wrong}"]
     found = [Finding(place, message) for message in misfit]
     if begins_computed(said):
-        found = computed_findings(place, said, reader(said, bigints))
+        found = computed_findings(place, said, reader(said, keys))
     return [replace(one, stricter=isinstance(said, ColumnDef) or not misfit) for one in found]
 
 
-def _wrong_default(said: ValueType, bigints: Collection[str]) -> str | None:
+def _wrong_default(said: ValueType, keys: Keys) -> str | None:
     try:
-        _default_value(said, bigints)
+        _default_value(said, keys)
     except Wrong as wrong:
         return wrong.errors[0].message
     return None

@@ -123,6 +123,8 @@ class ViewDef(Definition):
     """The columns that a caller may give; all that it shows by itself."""
     presets: dict[Name, Any] = Field(default_factory=dict)
     """Columns that the view sets itself, and nobody can send."""
+    unchanged: Literal["ignore"] | None = None
+    """`ignore` counts columns that a client sends back as they are as not sent; ids and times always are."""
     order: Items[str] = ()
     """The order where a request says none."""
     max_rows: int = Field(default=1000, ge=1, le=100_000)

@@ -22,6 +22,7 @@ from app.expressions.types import (
     NULL,
     NUMBERS,
     STRING,
+    TIME,
     TIMESTAMP,
     TYPE,
     TYPE_NAMES,
@@ -224,7 +225,7 @@ ARITHMETIC: Mapping[tuple[str, Type, Type], tuple[Operation, Type]] = {
     ("-", DURATION, DURATION): (_spans(operator.sub), DURATION),
     ("+", LIST, LIST): (operator.add, LIST),
 }
-ORDERED = (*NUMBERS, STRING, BYTES, BOOL, TIMESTAMP, DURATION, DATE)
+ORDERED = (*NUMBERS, STRING, BYTES, BOOL, TIMESTAMP, DURATION, DATE, TIME)
 ORDER: Mapping[str, Operation] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 

@@ -81,6 +81,7 @@ TIMESTAMP = Scalar("timestamp")
 DURATION = Scalar("duration")
 DATE = Scalar("date")
 UUID = Scalar("uuid")
+TIME = Scalar("time")
 NULL = Scalar("null")
 DYN = Scalar("dynamic")
 SECRET = Scalar("secret")
@@ -95,7 +96,7 @@ TYPE_NAMES: Mapping[str, TypeName] = {
         name: TypeName(name)
         for name in (
             *("bool", "int", "double", "string", "bytes", "list", "map", "null_type", "type"),
-            *("decimal", "date", "uuid"),
+            *("decimal", "date", "time", "uuid"),
         )
     },
     "timestamp": TypeName("google.protobuf.Timestamp"),
@@ -114,6 +115,7 @@ _PG = {
     DURATION: "interval",
     DATE: "date",
     UUID: "uuid",
+    TIME: "time",
     NULL: "text",
     DYN: "jsonb",
     SECRET: "text",

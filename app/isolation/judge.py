@@ -1,6 +1,7 @@
 """Judging an answer: whether it carries anything of the other person's, changed it, or tells that it is there."""
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -16,9 +17,10 @@ from app.isolation.asking import Asking, Deletes
 from app.isolation.callers import Caller, ProofAsked
 from app.isolation.leaks import Seen
 from app.isolation.made_inputs import Sent
-from app.isolation.tenants import PEOPLE, Mark, Row, World, owned_tables, references
+from app.isolation.tenants import PEOPLE, Mark, Row, World, owned_tables, pointing
 from app.policy_tests.attempt import Attempt
 from app.policy_tests.result import checks_passed, deciding
+from app.relations.references import ForeignKey
 from app.review.links import Links, Place
 
 
@@ -115,16 +117,21 @@ class Judge:
     async def _is_in_the_name_of(self, table: str, id_: str, person: str) -> bool:
         """Say whether a row that was written is somebody's alone: by its user columns, else by what it refers to."""
         now = await self.asking.read(table, id_)
-        refers = references(self.asking.runtime.schema.tables[table])
-        people = {str(now[name]) for name, target in refers if target == "users" and now.get(name) is not None}
-        if people:
-            return people == {str(self.world.user(person).id)}
-        others = [
-            self.world.row(target, str(now[name]))
-            for name, target in refers
-            if target in self.found.owned and now.get(name) is not None
+        refers = [
+            one
+            for one in self.asking.runtime.schema.tables[table].references
+            if all(now.get(name) is not None for name in one.columns)
         ]
-        rows = [row for row in others if row is not None]
+        people = [one for one in refers if one.target == "users"]
+        if people:
+            return all(_points_at(one, now, self.world.user(person)) for one in people)
+        rows = [
+            row
+            for one in refers
+            if one.target in self.found.owned
+            for row in self.world.rows
+            if row.table == one.target and _points_at(one, now, row)
+        ]
         shown = all((row.owner, row.number, row.table, "id") in self.found.public for row in rows)
         return {row.owner for row in rows} == {person} and not shown
 
@@ -147,7 +154,7 @@ class Judge:
             without = await self.asking.ask(caller, sent, deletes)
         except FAULTS as error:
             if isinstance(translated(error), ReferenceViolated):
-                return False  # rows of one table that others refer to can't be taken away alone
+                return False  # rows that stay refer to these, so that they can't be away
             raise
         if without.answer.status >= HTTPStatus.BAD_REQUEST:
             return False
@@ -183,6 +190,11 @@ class Judge:
 def stranger(caller: Caller) -> Caller:
     """Give nobody in somebody's place."""
     return Caller(caller.name, caller.other, ANONYMOUS, {}, caller.now)
+
+
+def _points_at(reference: ForeignKey, columns: Mapping[str, Any], row: Row) -> bool:
+    held = pointing(reference, row)
+    return bool(held) and all(str(columns[name]) == str(value) for name, value in held.items())
 
 
 def _seen(came: Attempt) -> dict[str, Any]:

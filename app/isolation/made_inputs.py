@@ -146,7 +146,7 @@ class Inputs:
         if leaf.places:
             found = [value for place in leaf.places for value in world.values(owner, place)]
         elif said.target is not None:
-            found = world.values(owner, (said.target, "id"))
+            found = world.values(owner, (said.target, said.key))
         elif (kind := item_type(said)) in (UUID, INT, STRING):
             found = [value for table in self.tables for value in world.values(owner, (table, "id"))]
             if kind == STRING:

@@ -89,10 +89,11 @@ class Maker:
 
 
 def fits(said: ValueType, value: Any, *, text: bool = False) -> bool:
-    """Say whether the options of a column or an input take a value; of references, be the table's ids what they may."""
-    bigints = [said.table] if said.table is not None and isinstance(value, int) else []
+    """Say whether the options of a column or an input take a value; a reference is of the type of what it refers to."""
+    if said.table is not None and isinstance(value, list) == said.array:
+        return True
     try:
-        reader(said, bigints, text=text)(plain(value))
+        reader(said, text=text)(plain(value))
     except (Wrong, TypeError, ValueError):
         return False
     return True

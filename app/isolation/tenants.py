@@ -9,13 +9,15 @@ from app.compiler.runtime import Runtime
 from app.database.faults import FAULTS, translated
 from app.database.pool import DatabaseUnavailable
 from app.database.quoting import quoted
-from app.definitions.columns import ColumnDef, ValueType
+from app.definitions.column_types import KEY, Keys
+from app.definitions.columns import ColumnDef
 from app.definitions.validation import plain, reader
-from app.expressions.types import DATE, STRING, TIMESTAMP
+from app.expressions.types import DATE, INT, STRING, TIMESTAMP
 from app.isolation.made_values import Maker, distinct, fits, known_by
 from app.policy_tests.scratch import Scratch
 from app.relations.fixtures import insert_whole
-from app.relations.schema import Column, Table, item_type
+from app.relations.references import ForeignKey
+from app.relations.schema import Table, item_type
 from app.review.links import Links, Place
 
 ANA, BEN = "ana", "ben"
@@ -104,7 +106,7 @@ def owned_tables(runtime: Runtime, links: Links) -> frozenset[str]:
             said = column.definition
             if said is None or table.name == "users":
                 continue
-            if said.described.table == "users" or (not said.choices and (table.name, name) in links.of_callers):
+            if said.target == "users" or (not said.choices and (table.name, name) in links.of_callers):
                 owned.add(table.name)
     return with_children(runtime, owned)
 
@@ -116,7 +118,7 @@ def with_children(runtime: Runtime, tables: Iterable[str]) -> frozenset[str]:
         more = {
             table.name
             for table in runtime.schema.tables.values()
-            if table.name not in found and any(target in found - {"users"} for _, target in references(table))
+            if table.name not in found and any(one.target in found - {"users"} for one in table.references)
         }
         if not more:
             return frozenset(found)
@@ -125,11 +127,13 @@ def with_children(runtime: Runtime, tables: Iterable[str]) -> frozenset[str]:
 
 def references(table: Table) -> list[tuple[str, str]]:
     """Give the columns that hold one id of a table, `users` among them, each with that table."""
-    return [(name, column.target) for name, column in table.columns.items() if column.target and not _is_array(column)]
+    return [(one.columns[0], one.target) for one in table.references if one.is_by_id]
 
 
-def _is_array(column: Column) -> bool:
-    return column.definition is not None and column.definition.array
+def pointing(reference: ForeignKey, row: "Row") -> dict[str, Any]:
+    """Give what the columns of a reference to a row hold, as a client sends it; nothing where that is a null."""
+    values = [row.id if name == KEY else row.wire.get(name) for name in reference.to]
+    return {} if None in values else dict(zip(reference.columns, values, strict=True))
 
 
 class Builder:
@@ -187,7 +191,7 @@ class Builder:
         self.world.missing.setdefault(table.name, said)
 
     async def _insert(self, held: Scratch, row: Row, table: Table) -> None:
-        read = {name: _read(table, name, value) for name, value in row.wire.items()}
+        read = {name: _read(table, name, value, self.runtime.keys) for name, value in row.wire.items()}
         await held.connection.execute("SAVEPOINT rowgate_row")
         sql = insert_whole(table, list(read))
         await held.connection.fetchrow(sql, *read.values())
@@ -208,26 +212,31 @@ class Builder:
 
     def _values(self, owner: str, number: int, table: Table, attempt: int) -> dict[str, Any]:
         """Give the values of a row; raises LookupError where one that it needs can't be made."""
-        seed = f"{owner}/{number}/{table.name}"
-        is_bigint = table.name in self.runtime.bigints
-        wire: dict[str, Any] = {"id": self.maker.number(seed) if is_bigint else self.maker.uuid(seed)}
-        if table.name == "users":
-            wire["email"] = f"{owner}-{self.maker.uuid(seed)[:8]}@example.com"
-        targets = dict(references(table))
+        wire = self._kept(f"{owner}/{number}/{table.name}", owner, table)
+        held = self._held(owner, number, table, attempt)
+        targets = {name: one.target for one in table.references for name in one.columns}
         for name, said in _definitions(table):
             if number == SETS[0] and _may_come_later(said):
                 continue
-            if name in targets:
-                value = self._target(owner, number, targets[name], said, attempt)
-            else:
-                value = self._made(owner, number, table, name, said, attempt)
+            value = held.get(name) if name in targets else self._made(owner, number, table, name, said, attempt)
             if value is not None:
                 wire[name] = value
             elif said.required and said.default is None:
-                raise LookupError(f"no value for {table.name}.{name} was found")
+                target = targets.get(name)
+                message = f"no value for {table.name}.{name} was found"
+                raise LookupError(message if target is None else f"there is no row of {target} for it")
         if "created_at" in table.columns:
             wire["created_at"] = self.maker.moment_before(len(self.world.rows)).isoformat()
-        return {**wire, **self._several(owner, wire, targets, attempt)}
+        return {**wire, **self._several(owner, wire, dict(references(table)), attempt)}
+
+    def _kept(self, seed: str, owner: str, table: Table) -> dict[str, Any]:
+        """Give what the database makes, or signing up."""
+        key = table.columns[KEY]
+        made = self.maker.number(seed) if key.type == INT else self.maker.uuid(seed)
+        wire: dict[str, Any] = {} if key.definition is not None else {KEY: made}
+        if table.name == "users":
+            wire["email"] = f"{owner}-{self.maker.uuid(seed)[:8]}@example.com"
+        return wire
 
     def _several(self, owner: str, wire: Mapping[str, Any], targets: Mapping[str, str], attempt: int) -> dict[str, Any]:
         """Give other people for some columns: a rule may want two different ones. One stays who it is."""
@@ -237,17 +246,21 @@ class Builder:
         own = people[(attempt + 1) % len(people)]
         return {name: self.world.user(SOMEBODY).id for name in people if name != own}
 
-    def _target(self, owner: str, number: int, target: str, said: ValueType, attempt: int) -> Any:
+    def _held(self, owner: str, number: int, table: Table, attempt: int) -> dict[str, Any]:
+        """Give what the columns of references hold, as far as there are rows for them."""
+        found: dict[str, Any] = {}
+        for one in table.references:
+            row = self._target(owner, number, one.target, attempt)
+            found |= {} if row is None else pointing(one, row)
+        return found
+
+    def _target(self, owner: str, number: int, target: str, attempt: int) -> "Row | None":
         if target == "users":
             found = self.world.of(owner if owner in PEOPLE else SOMEBODY, "users")
         else:
             mine = [row for row in self.world.of(owner, target) if row.number <= number]
             found = mine[::-1] if attempt % 2 == 0 else mine
-        if found:
-            return found[0].id
-        if said.required:
-            raise LookupError(f"there is no row of {target} for it")
-        return None
+        return found[0] if found else None
 
     def _made(self, owner: str, number: int, table: Table, name: str, said: ColumnDef, attempt: int) -> Any:
         """Make a value: one that rules compare with is tried too, and columns that rules hold equal are equal."""
@@ -331,13 +344,11 @@ def _may_come_later(said: ColumnDef) -> bool:
     return item_type(said) in (TIMESTAMP, DATE) and not said.required and said.default is None
 
 
-def _read(table: Table, name: str, value: Any) -> Any:
+def _read(table: Table, name: str, value: Any, keys: Keys) -> Any:
     said = table.columns[name].definition
     if name == "created_at":
         return datetime.fromisoformat(value)
-    if said is None or said.target is not None:
-        return value
-    return reader(said)(plain(value))
+    return value if said is None else reader(said, keys)(plain(value))
 
 
 def _in_order(tables: Sequence[Table]) -> list[Table]:
@@ -350,9 +361,9 @@ def _in_order(tables: Sequence[Table]) -> list[Table]:
         if table.name in under_way:
             return
         under_way.add(table.name)
-        targets = references(table)
-        needed = [target for name, target in targets if table.columns[name].required]
-        for target in (*needed, *(target for _, target in targets)):
+        targets = [one.target for one in table.references]
+        needed = [one.target for one in table.references if any(table.columns[name].required for name in one.columns)]
+        for target in (*needed, *targets):
             if target != table.name:
                 add(by_name[target])
         ordered[table.name] = table

@@ -8,7 +8,7 @@ from app.compiler.runtime import CompiledView, Runtime
 from app.expressions.types import BOOL
 from app.isolation.made_inputs import Sent, text_of
 from app.isolation.made_values import Maker, distinct, fits
-from app.isolation.tenants import NOBODY, PEOPLE, Row, World, references
+from app.isolation.tenants import NOBODY, PEOPLE, Row, World, pointing, references
 from app.relations.schema import item_type
 from app.review.links import Path, Place
 
@@ -127,10 +127,10 @@ class ViewRequests:
         self, world: World, owner: str, other: str, theirs: Sequence[Row], params: Mapping[str, object]
     ) -> Iterator[Sent]:
         new = self._new(world, owner, 0)
-        for name, target in references(self.table):
-            for row in world.of(other, target):
-                if self._is_writable(name):
-                    yield self._post({**new, name: row.id}, params)
+        for one in self.table.references:
+            for row in world.of(other, one.target):
+                if all(map(self._is_writable, one.columns)):
+                    yield self._post({**new, **pointing(one, row)}, params)
         for name in new:
             for value in world.values(other, (self.table.name, name)):
                 yield self._post({**new, name: value}, params)
@@ -154,10 +154,10 @@ class ViewRequests:
                 yield self._patch(row, {name: value}, params)
         yield self._send("PATCH", {**params, **self._any()}, change, _WHOLE)
         for row in world.of(owner, self.table.name):
-            for name, target in references(self.table):
-                for foreign in world.of(other, target):
-                    if self._is_writable(name):
-                        yield self._patch(row, {name: foreign.id}, params)
+            for one in self.table.references:
+                for foreign in world.of(other, one.target):
+                    if all(map(self._is_writable, one.columns)) and (held := pointing(one, foreign)):
+                        yield self._patch(row, held, params)
 
     def _is_writable(self, name: str) -> bool:
         return self.view.writing is not None and name in self.view.writing.writable.columns
@@ -179,12 +179,16 @@ class ViewRequests:
                 value = own[0] if own else made
             if value is not None and fits(said, value):
                 found[name] = value
+        for one in self.table.references:
+            rows = [] if one.is_by_id else world.of(owner, one.target) or world.of(NOBODY, one.target)
+            if rows and all(map(self._is_writable, one.columns)):
+                found |= pointing(one, rows[attempt % len(rows)])
         return found
 
     def _change(self, world: World, owner: str) -> dict[str, Any]:
         """Give new values of one's own for columns that are no references."""
-        targets = dict(references(self.table))
-        return {name: value for name, value in self._new(world, owner, 0).items() if name not in targets}
+        held = {name for one in self.table.references for name in one.columns}
+        return {name: value for name, value in self._new(world, owner, 0).items() if name not in held}
 
     def _params(self, world: World, owner: str, whose: str) -> dict[str, Any]:
         found = {}

@@ -8,12 +8,25 @@ from app.database.quoting import quoted
 from app.database.statement import Statement, statement
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
-from app.expressions.types import BOOL, DATE, DECIMAL, DOUBLE, INT, NUMBERS, STRING, TIMESTAMP, Enum, Type, pg_type
+from app.expressions.types import (
+    BOOL,
+    DATE,
+    DECIMAL,
+    DOUBLE,
+    INT,
+    NUMBERS,
+    STRING,
+    TIME,
+    TIMESTAMP,
+    Enum,
+    Type,
+    pg_type,
+)
 from app.relations.measured import measured_rows
 from app.relations.source import ALIAS, Source, column_sql, conditions_sql
 
 Function = Literal["sum", "count", "min", "max", "avg"]
-_ORDERED = (*NUMBERS, STRING, TIMESTAMP, DATE)
+_ORDERED = (*NUMBERS, STRING, TIMESTAMP, DATE, TIME)
 
 
 @dataclass(frozen=True, slots=True)

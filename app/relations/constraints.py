@@ -1,14 +1,14 @@
 """Every constraint and index of a table, by its name: what Postgres enforces, and what a violation means."""
 
-import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from app.database.quoting import quoted
-from app.definitions.column_types import ColumnType
+from app.definitions.column_types import KEY, ColumnType, Keys
 from app.definitions.columns import ColumnDef
 from app.definitions.project import Project
 from app.definitions.tables import CheckDef, TableDef
@@ -18,9 +18,8 @@ from app.expressions.to_sql import compile_sql
 from app.expressions.types import BOOL
 from app.relations.findings import Findings
 from app.relations.literals import Literals, literal
+from app.relations.references import ForeignKey, part_name, references_of
 from app.relations.schema import Table
-
-LONGEST_NAME = 63  # bytes that Postgres keeps of a name
 
 _REGEXES = {
     "email": r"^[^\s@]+@[^\s@]+$",
@@ -33,39 +32,40 @@ _SHARED_REGEX = re.compile(r"(?:[^\\(]|\\[.\\/\[\](){}*+?|^$\-dDwWsSnrt]|\((?!\?
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One constraint or index; `sql` is what stands behind `CONSTRAINT <name>`, or behind `ON <table>` of an index.
+    """A constraint, an index or a trigger; `sql` is what stands behind `CONSTRAINT <name>`, else behind `ON <table>`.
 
-    `concurrently` says that the index is built after the change, while the table goes on being written. `target` is the
-    table that a foreign key refers to.
+    `concurrently` says that the index is built after the change, while the table goes on being written. `refers`
+    is what a foreign key says.
     """
 
-    kind: Literal["check", "unique", "foreign key", "index"]
+    kind: Literal["check", "unique", "unique index", "foreign key", "index", "trigger"]
     name: str
     columns: tuple[str, ...]
     sql: str
     message: str | None = None
     concurrently: bool = False
-    target: str | None = None
+    refers: ForeignKey | None = None
 
-
-def part_name(table: str, *words: str) -> str:
-    """Give a name of at most 63 bytes that differs for different words: no name of a table or a column has a dot."""
-    name = ".".join((table, *words))
-    if len(name) <= LONGEST_NAME:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name[: LONGEST_NAME - 9]}.{digest}"
+    @property
+    def is_index(self) -> bool:
+        """Say whether it is an index by itself, and no constraint."""
+        return self.kind in ("index", "unique index")
 
 
 def parts_of(said: TableDef, table: Table) -> dict[str, Part]:
     """Give every part of a table of the project by its name."""
-    parts = [part for column in said.columns for part in column_parts(said.name, column, table)]
-    parts += [_unique(said.name, group) for group in said.unique]
-    leading = {group[0] for group in (*said.unique, *(index.columns for index in said.indexes))}
+    parts = [part for column in said.defined for part in column_parts(said.name, column, table)]
+    parts += _uniques(said, table)
+    whole = [one.columns for one in said.unique if one.where is None]
+    leading = [*whole, *(index.columns for index in said.indexes), (KEY,)]
     parts += [_index(said.name, index.columns, concurrently=index.concurrently) for index in said.indexes]
     for column in said.columns:
-        if column.index or (column.target is not None and not column.unique and column.name not in leading):
+        if column.index or (column.target is not None and not column.unique and not _leads((column.name,), leading)):
             parts.append(_index(said.name, (column.name,)))
+    for one in references_of(said.name, (), said.references):
+        parts.append(_foreign_key(one, table))
+        if not _leads(one.columns, leading):
+            parts.append(_index(said.name, one.columns))
     parts += [_rule(said.name, index, rule, table) for index, rule in enumerate(said.checks)]
     return {part.name: part for part in parts}
 
@@ -79,12 +79,18 @@ def column_parts(table_name: str, column: ColumnDef, table: Table) -> list[Part]
         parts.append(Part("check", part_name(table_name, column.name, word), (column.name,), sql))
     if column.unique:
         parts.append(_unique(table_name, (column.name,)))
-    if column.target is not None and not column.array:
-        action = {"cascade": "CASCADE", "set_null": "SET NULL"}.get(column.on_delete or "", "RESTRICT")
-        sql = f"FOREIGN KEY ({name}) REFERENCES {quoted(table.schema)}.{quoted(column.target)} (id) ON DELETE {action}"
-        name = part_name(table_name, column.name, "fkey")
-        parts.append(Part("foreign key", name, (column.name,), sql, target=column.target))
-    return parts
+    if column.immutable:
+        changes = f"OLD.{name} IS NOT NULL AND NEW.{name} IS DISTINCT FROM OLD.{name}"
+        sql = f"FOR EACH ROW WHEN ({changes}) EXECUTE FUNCTION rowgate.immutable({name})"
+        parts.append(Part("trigger", part_name(table_name, column.name, "immutable"), (column.name,), sql))
+    return parts + [_foreign_key(one, table) for one in references_of(table_name, (column,))]
+
+
+def _foreign_key(said: ForeignKey, table: Table) -> Part:
+    action = {"cascade": "CASCADE", "set_null": "SET NULL"}.get(said.on_delete, "RESTRICT")
+    there = f"{quoted(table.schema)}.{quoted(said.target)} ({_listed(said.to)})"
+    sql = f"FOREIGN KEY ({_listed(said.columns)}) REFERENCES {there} ON DELETE {action}"
+    return Part("foreign key", said.name, said.columns, sql, refers=said)
 
 
 def _conditions(column: ColumnDef, name: str) -> list[tuple[str, str]]:
@@ -129,6 +135,24 @@ def _unique(table: str, columns: tuple[str, ...]) -> Part:
     return Part("unique", part_name(table, *columns, "key"), columns, f"UNIQUE ({_listed(columns)})")
 
 
+def _uniques(said: TableDef, table: Table) -> Iterator[Part]:
+    """Give what is unique together: among all rows a constraint, among some of them an index."""
+    several: Counter[tuple[str, ...]] = Counter()
+    for one in said.unique:
+        if one.where is None:
+            yield _unique(said.name, one.columns)
+            continue
+        several[one.columns] += 1
+        name = part_name(said.name, *one.columns, f"key{several[one.columns]}")
+        sql = f"({_listed(one.columns)}) WHERE {_condition(one.where, table)[0]}"
+        yield Part("unique index", name, one.columns, sql)
+
+
+def _leads(columns: tuple[str, ...], groups: Iterable[tuple[str, ...]]) -> bool:
+    """Say whether an index over some group finds rows by these columns."""
+    return any(group[: len(columns)] == columns for group in groups)
+
+
 def _index(table: str, columns: tuple[str, ...], *, concurrently: bool = False) -> Part:
     name = part_name(table, *columns, "idx")
     return Part("index", name, columns, f"({_listed(columns)})", concurrently=concurrently)
@@ -140,11 +164,17 @@ def _listed(columns: tuple[str, ...]) -> str:
 
 def _rule(table_name: str, index: int, said: CheckDef, table: Table) -> Part:
     """Compile a rule of the table; unknown refuses, as everywhere, so it has to be true."""
-    expression = check(said.rule.removeprefix("="), Scope({"row": table.record}, rows=frozenset({"row"})), BOOL)
-    condition = compile_sql(expression, lambda _root, name: table.columns[name].value(quoted(name)), Literals())
-    columns = tuple(dict.fromkeys(path.split(".")[1] for path in sorted(expression.paths) if path.startswith("row.")))
+    condition, paths = _condition(said.rule, table)
+    columns = tuple(dict.fromkeys(path.split(".")[1] for path in sorted(paths) if path.startswith("row.")))
     name = part_name(table_name, "rule", str(index))
-    return Part("check", name, columns, f"CHECK (({condition}) IS TRUE)", said.message)
+    return Part("check", name, columns, f"CHECK ({condition} IS TRUE)", said.message)
+
+
+def _condition(rule: str, table: Table) -> tuple[str, Collection[str]]:
+    """Give a rule over a row of the table in SQL, and the paths that it reads."""
+    expression = check(rule.removeprefix("="), Scope({"row": table.record}, rows=frozenset({"row"})), BOOL)
+    sql = compile_sql(expression, lambda _root, name: table.columns[name].value(quoted(name)), Literals())
+    return f"({sql})", expression.paths
 
 
 def constraint_messages(project: Project, tables: Mapping[str, Table]) -> dict[str, tuple[tuple[str, ...], str | None]]:
@@ -159,9 +189,9 @@ def constraint_messages(project: Project, tables: Mapping[str, Table]) -> dict[s
     return found
 
 
-def check_column(place: str, column: ColumnDef, bigints: Collection[str], findings: Findings) -> None:
+def check_column(place: str, column: ColumnDef, keys: Keys, findings: Findings) -> None:
     """Report options that Postgres can't enforce, a pattern that is none, a default that the column wouldn't take."""
-    found = pattern_findings(place, column.pattern) or default_findings(f"{place}.default", column, bigints)
+    found = pattern_findings(place, column.pattern) or default_findings(f"{place}.default", column, keys)
     findings.found += found
     if (
         column.pattern is not None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from app.definitions.column_types import Keys
 from app.definitions.named_rules import NamedRuleDef
 from app.definitions.names import CEL_RESERVED
 from app.definitions.project import Project
@@ -13,7 +14,7 @@ from app.expressions.check import Scope
 from app.expressions.library.table import NAMESPACES, TABLE
 from app.expressions.named import PARAMS, NamedRule
 from app.expressions.parse import MACROS
-from app.expressions.types import TYPE_NAMES, Type
+from app.expressions.types import TYPE_NAMES
 from app.relations.findings import Findings
 from app.relations.memory import Compilation
 from app.relations.names import declared
@@ -27,7 +28,7 @@ class NamedRules(Mapping[str, NamedRule | str]):
     """Rules by name, each checked when it is first asked for; a text says why one can't be called."""
 
     def __init__(
-        self, project: Project, keys: Mapping[str, Type], scope: Scope, findings: Findings, compilation: Compilation
+        self, project: Project, keys: Keys, scope: Scope, findings: Findings, compilation: Compilation
     ) -> None:
         """Take what they are checked with; `world` has to be set before any is asked for."""
         self.definitions = {rule.name: rule for rule in project.rules}

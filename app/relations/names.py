@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from app.definitions.column_types import Keys
 from app.definitions.inputs import ListDef, ObjectDef, ParamDef
 from app.expressions.check import Scope
 from app.expressions.types import BOOL, SECRET, STRING, TIMESTAMP, Enum, ListOf, MapOf, Record, Type
@@ -29,7 +30,7 @@ def base_scope(users: Table) -> Scope:
     return Scope({"auth": auth, "now": TIMESTAMP, "secrets": MapOf(STRING, SECRET)})
 
 
-def declared(name: str, fields: Mapping[str, ParamDef | ObjectDef | ListDef], keys: Mapping[str, Type]) -> Record:
+def declared(name: str, fields: Mapping[str, ParamDef | ObjectDef | ListDef], keys: Keys) -> Record:
     """Give the record that declared inputs or params make."""
     types = {field: declared_type(f"{name}.{field}", said, keys) for field, said in fields.items()}
     return Record(name, types, optional=frozenset(field for field, said in fields.items() if not always_there(said)))
@@ -40,7 +41,7 @@ def always_there(said: ParamDef | ObjectDef | ListDef) -> bool:
     return said.required or (isinstance(said, ParamDef) and said.default is not None)
 
 
-def declared_type(name: str, said: ParamDef | ObjectDef | ListDef, keys: Mapping[str, Type]) -> Type:
+def declared_type(name: str, said: ParamDef | ObjectDef | ListDef, keys: Keys) -> Type:
     """Give the type of one declared input."""
     if isinstance(said, ObjectDef):
         return declared(name, said.fields, keys)

@@ -263,10 +263,11 @@ class QueryLevel:
         """Write the GROUP BY: what comes out without an aggregate, and what embedded views are linked by."""
         if not self.read.aggregates:
             return ""
-        terms, position = [], 0
+        terms: list[str] = []
+        position = 0
         for item in self.read.items or ():
             if isinstance(item, Embed) and (item.relationship.many or not item.spread):
-                terms += [] if item.hidden else [self._plain(item.relationship.here)]
+                terms += [] if item.hidden else map(self._plain, item.relationship.here)
                 position += _width(item)
                 continue
             for is_folded in _folds(item):
@@ -296,11 +297,13 @@ class QueryLevel:
 
     def _link(self, relationship: Relationship, inner: "QueryLevel") -> str:
         through = relationship.through
-        here, there = self._plain(relationship.here), inner._plain(relationship.there)
+        here = [self._plain(name) for name in relationship.here]
+        there = [inner._plain(name) for name in relationship.there]
         if through is None:
-            return f"{there} = {here}"
+            return " AND ".join(map(_equal, there, here))
         alias = f"{inner._alias}j"
-        conditions = [f"{alias}.{quoted(through.here)} = {here}", f"{alias}.{quoted(through.there)} = {there}"]
+        columns = [f"{alias}.{quoted(name)}" for name in (*through.here.columns, *through.there.columns)]
+        conditions = list(map(_equal, columns, [*here, *there]))
         conditions += conditions_sql(through.source, None, self._parameters, alias)
         return f"EXISTS (SELECT FROM {through.source.table.sql} {alias} WHERE {' AND '.join(conditions)})"
 
@@ -330,6 +333,10 @@ class QueryLevel:
     def _present(self, label: str) -> str:
         inner, link = self._inside(self._embeds[label])
         return f"EXISTS (SELECT FROM {inner.source_rows(link)}{inner.page() if inner.read.paged else ''})"
+
+
+def _equal(one: str, other: str) -> str:
+    return f"{one} = {other}"
 
 
 def _cast(text: str, pg: str | None) -> str:

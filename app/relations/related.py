@@ -15,6 +15,7 @@ from app.expressions.types import (
     INT,
     NUMBERS,
     STRING,
+    TIME,
     TIMESTAMP,
     UUID,
     Enum,
@@ -64,7 +65,7 @@ def _related_type(source: str, other: Source, value: Expression | None) -> Type 
     if value is not None and source in ("sum", "avg"):
         return _NUMERIC.get(value.type)
     if value is not None and source in ("min", "max"):
-        return value.type if value.type in (*NUMBERS, STRING, TIMESTAMP, DATE, DURATION) else None
+        return value.type if value.type in (*NUMBERS, STRING, TIMESTAMP, DATE, TIME, DURATION) else None
     if value is None:
         row = Record(other.name, {name: _in_json(kind) for name, kind in other.shown.items()})
         return row if source == "one" else ListOf(row)
@@ -79,4 +80,4 @@ def _in_json(kind: Type) -> Type:
             return kind
         case ListOf(element=element):
             return ListOf(_in_json(element))
-    return kind if kind in (BOOL, INT, DECIMAL, STRING, UUID) else DYN
+    return kind if kind in (BOOL, INT, DECIMAL, STRING, TIME, UUID) else DYN

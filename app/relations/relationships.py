@@ -1,36 +1,40 @@
-"""How rows of one view find rows of another: along user and reference columns, both ways, and through a join table.
+"""How rows of one view find rows of another: along references, both ways, and through a join table.
 
-Only what views show can be followed: the column that refers has to be shown by its view, and `id` by the other one.
+Only what views show can be followed: the columns that refer have to be shown by their view, and those that they refer
+to by the other one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.definitions.views import ViewDef
+from app.relations.references import ForeignKey
 from app.relations.source import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """The view of a join table: its column `here` refers to this side, its column `there` to the other."""
+    """The view of a join table: its reference `here` is to this side, its reference `there` to the other."""
 
     source: Source
-    here: str
-    there: str
+    here: ForeignKey
+    there: ForeignKey
 
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """Rows of `target` whose column `there` equals this row's column `here`, be it through a join table.
+    """Rows of `target` whose columns `there` equal this row's columns `here`, or whose join table says so.
 
-    `name` tells relationships of a project apart; `hints` are the words by which a client picks one.
+    `name` tells relationships of a project apart; `hints` are the words by which a client picks one. `refers` says that
+    this row refers to the other one, and not the other way round.
     """
 
     name: str
     target: Source = field(compare=False)
-    here: str
-    there: str
+    here: tuple[str, ...]
+    there: tuple[str, ...]
     many: bool
+    refers: bool = False
     through: Join | None = field(default=None, compare=False)
     hints: tuple[str, ...] = field(default=(), compare=False)
 
@@ -39,9 +43,9 @@ class Relationship:
         """Name the kind, as PostgREST's errors do."""
         if self.through is not None:
             return "many-to-many"
-        if self.here == "id":
-            return "one-to-many" if self.many else "one-to-one"
-        return "many-to-one"
+        if self.refers:
+            return "many-to-one"
+        return "one-to-many" if self.many else "one-to-one"
 
 
 class Relationships:
@@ -54,12 +58,12 @@ class Relationships:
         self._known: dict[tuple[str, str], tuple[Relationship, ...]] = {}
 
     def between(self, here: Source, target: str) -> tuple[Relationship, ...]:
-        """Give the ways from a view to what `target` names: a view, or a column of this view that refers to a table.
+        """Give the ways from a view to what `target` names: a view, or a column or key by which this one refers.
 
         A join table whose two columns are unique together says that it is one; another is followed only where there is
         no other way.
         """
-        if target not in self._views and target not in here.shown:
+        if target not in self._views and not _named(here, target):
             return ()
         key = (here.name, target)
         if key not in self._known:
@@ -77,72 +81,75 @@ class Relationships:
 
     def _found(self, here: Source, target: str) -> list[Relationship]:
         if target not in self._views:
-            table = references(here).get(target)
-            others = [view for view in self._views.values() if view.table.name == table]
-            return [one for other in others for one in _along(here, other) if one.here == target]
+            said = _named(here, target)
+            return [way for view in self._views.values() for one in said if (way := _along(here, view, one))]
         there = self._views[target]
-        direct = [*_along(here, there), *_against(here, there)]
+        along = [way for one in references(here) if (way := _along(here, there, one))]
+        against = [way for one in references(there) if (way := _against(here, there, one))]
         joins = list(self._through(here, there))
         sure = [join for join in joins if _is_join(join.through)]
-        return [*direct, *sure] or joins
+        return [*along, *against, *sure] or joins
 
     def _through(self, here: Source, there: Source) -> Iterator[Relationship]:
-        if not _keyed(here) or not _keyed(there):
-            return
         for view in self._views.values():
             if self.reason_against(view.name) is not None or view.table in (here.table, there.table):
                 continue
             refers = references(view)
-            for first in (name for name, table in refers.items() if table == here.table.name):
-                for second in (name for name, table in refers.items() if table == there.table.name):
-                    if first != second:
-                        name = f"{here.name}<{view.name}({first},{second})>{there.name}"
-                        hints = (view.name, view.table.name) if view.name != view.table.name else (view.name,)
-                        join = Join(view, first, second)
-                        yield Relationship(name, there, "id", "id", many=True, through=join, hints=hints)
+            for first in (one for one in refers if shows(here, one)):
+                for second in (one for one in refers if one != first and shows(there, one)):
+                    name = f"{here.name}<{view.name}({_listed(first.columns)},{_listed(second.columns)})>{there.name}"
+                    hints = (view.name, view.table.name) if view.name != view.table.name else (view.name,)
+                    join = Join(view, first, second)
+                    yield Relationship(name, there, first.to, second.to, many=True, through=join, hints=hints)
 
 
-def references(source: Source) -> dict[str, str]:
-    """Give the columns that a view shows and that refer to a table, each with the table's name."""
-    found = {}
-    for name in source.shown:
-        column = source.table.columns.get(name)
-        if column is None or name in source.computed or column.definition is None or column.definition.array:
-            continue
-        if column.target is not None:
-            found[name] = column.target
-    return found
+def references(source: Source) -> list[ForeignKey]:
+    """Give the references all of whose columns a view shows."""
+    return [one for one in source.table.references if _shows_all(source, one.columns)]
 
 
-def _along(here: Source, there: Source) -> Iterator[Relationship]:
-    """Give the ways along this view's own columns."""
-    if not _keyed(there):
-        return
-    for column, table in references(here).items():
-        if table == there.table.name:
-            # In a table that refers to itself, a column's name as a hint means the rows that refer.
-            hints = _hints(here, column) if here.table.name != there.table.name else ("id",)
-            yield Relationship(f"{here.name}({column})>{there.name}", there, column, "id", many=False, hints=hints)
+def _named(source: Source, name: str) -> list[ForeignKey]:
+    """Give the references that go by a column alone, or by their constraint."""
+    return [one for one in references(source) if name in _hints(one)]
 
 
-def _against(here: Source, there: Source) -> Iterator[Relationship]:
-    """Give the ways along the other view's columns."""
-    if not _keyed(here):
-        return
-    for column, table in references(there).items():
-        if table == here.table.name:
-            many = frozenset({column}) not in there.table.unique
-            name = f"{here.name}<{there.name}({column})"
-            yield Relationship(name, there, "id", column, many=many, hints=_hints(there, column))
+def _along(here: Source, there: Source, one: ForeignKey) -> Relationship | None:
+    """Give the way along a reference of this view's."""
+    if not shows(there, one):
+        return None
+    # In a table that refers to itself, a column's name as a hint means the rows that refer.
+    hints = _hints(one) if here.table.name != there.table.name else one.to[:1]
+    name = f"{here.name}({_listed(one.columns)})>{there.name}"
+    return Relationship(name, there, one.columns, one.to, many=False, refers=True, hints=hints)
 
 
-def _keyed(source: Source) -> bool:
-    return "id" in source.shown and "id" not in source.computed
+def _against(here: Source, there: Source, one: ForeignKey) -> Relationship | None:
+    """Give the way along a reference of the other view's."""
+    if not shows(here, one):
+        return None
+    many = not there.table.has_one(one.columns)
+    name = f"{here.name}<{there.name}({_listed(one.columns)})"
+    return Relationship(name, there, one.to, one.columns, many=many, hints=_hints(one))
 
 
-def _hints(source: Source, column: str) -> tuple[str, ...]:
-    return (column, f"{source.table.name}_{column}_fkey")
+def shows(source: Source, one: ForeignKey) -> bool:
+    """Say whether a view shows what a reference refers to."""
+    return one.target == source.table.name and _shows_all(source, one.to)
+
+
+def _shows_all(source: Source, columns: Sequence[str]) -> bool:
+    return all(name in source.shown and name not in source.computed for name in columns)
+
+
+def _hints(one: ForeignKey) -> tuple[str, ...]:
+    return (*one.columns, one.hint) if len(one.columns) == 1 else (one.hint,)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ",".join(columns)
 
 
 def _is_join(join: Join | None) -> bool:
-    return join is not None and frozenset({join.here, join.there}) in join.source.table.unique
+    if join is None:
+        return False
+    return frozenset((*join.here.columns, *join.there.columns)) in join.source.table.unique

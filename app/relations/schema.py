@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from app.database.quoting import DATA_SCHEMA, quoted
-from app.definitions.column_types import COLUMN_TYPES, ColumnType
-from app.definitions.columns import ColumnDef, ValueType
+from app.definitions.column_types import KEY, NO_KEYS, Keys, name_kept_as
+from app.definitions.columns import ColumnDef, KeptColumnDef, ValueType
+from app.definitions.keys import keys_of
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
 from app.expressions.types import INT, STRING, TIMESTAMP, UUID, Enum, ListOf, Record, Reference, Scalar, Type, pg_type
-
-_NO_KEYS: Mapping[str, Type] = {}
+from app.relations.references import ForeignKey, references_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Column:
 
     @property
     def target(self) -> str | None:
-        """Name the table whose ids it holds, one of them or, of an array, several."""
+        """Name the table that it refers to: it holds one of its keys or, of an array, several."""
         return None if self.definition is None else self.definition.target
 
     def value(self, text: str) -> str:
@@ -36,11 +36,6 @@ class Column:
         return f"{text}::{wanted}" if isinstance(self.type, ListOf) and wanted != self.pg else text
 
     @property
-    def on_delete(self) -> str | None:
-        """Say what becomes of its row when the one that it refers to is deleted; None where that is refused."""
-        return None if self.definition is None or self.definition.on_delete == "restrict" else self.definition.on_delete
-
-    @property
     def never_null(self) -> bool:
         """Say whether the database lets no null in."""
         return self.definition.required if self.definition is not None else self.name != "email"
@@ -48,20 +43,32 @@ class Column:
     @property
     def required(self) -> bool:
         """Say whether an insert has to give a value."""
-        return self.definition is not None and self.definition.required and self.definition.default is None
+        return self.said.required and not self.said.has_default
+
+    @property
+    def said(self) -> ColumnDef:
+        """Give its definition, or the one that it would have where the database keeps it by itself."""
+        return self.definition or KeptColumnDef(name=self.name, type=str(name_kept_as(self.pg)))
+
+    @property
+    def is_counted(self) -> bool:
+        """Say whether the database numbers it, which no update changes."""
+        return self.definition is None and self.type == INT
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table: its columns in order, the record that a row of it is, and the groups of columns that are unique.
 
-    `schema` is where it stands in the database: `data`, or where policy tests make tables of their own.
+    `references` are its foreign keys. `schema` is where it stands in the database: `data`, or where policy tests make
+    tables of their own.
     """
 
     name: str
     columns: Mapping[str, Column]
     record: Record
     unique: frozenset[frozenset[str]] = frozenset()
+    references: tuple[ForeignKey, ...] = ()
     schema: str = DATA_SCHEMA
 
     @property
@@ -69,52 +76,49 @@ class Table:
         """Give the table's quoted name."""
         return f"{quoted(self.schema)}.{quoted(self.name)}"
 
+    def has_one(self, columns: Iterable[str]) -> bool:
+        """Say whether at most one row has the same values of these columns."""
+        given = frozenset(columns)
+        return any(group <= given for group in self.unique)
 
-def item_type(definition: ValueType, keys: Mapping[str, Type] = _NO_KEYS) -> Type:
-    """Give the type that rules see, of an array that of its items; `keys` are those of the tables' ids."""
+
+def item_type(definition: ValueType, keys: Keys = NO_KEYS) -> Type:
+    """Give the type that rules see, of an array that of its items; `keys` are what references hold."""
     if definition.values is not None:
         return Enum(definition.values)
-    return Scalar(_described(definition, keys).rule)
+    return Scalar(definition.described_with(keys).rule)
 
 
-def value_type(definition: ValueType, keys: Mapping[str, Type]) -> Type:
-    """Give the type that rules see; `keys` are the types of the tables' ids, which references have."""
+def value_type(definition: ValueType, keys: Keys) -> Type:
+    """Give the type that rules see; `keys` are what references hold."""
     kind = item_type(definition, keys)
     return ListOf(kind) if definition.array else kind
 
 
-def pg_type_of(definition: ValueType, keys: Mapping[str, Type]) -> str:
+def pg_type_of(definition: ValueType, keys: Keys) -> str:
     """Give the type that Postgres keeps a column of this definition in."""
-    pg = _described(definition, keys).pg
+    pg = definition.described_with(keys).pg
     if definition.precision is not None:
         pg = f"{pg}({definition.precision}, {definition.scale or 0})"
     return f"{pg}[]" if definition.array else pg
 
 
-def _described(definition: ValueType, keys: Mapping[str, Type]) -> ColumnType:
-    table = definition.table or ""
-    return definition.described_with((table,) if keys.get(table) == INT else ())
-
-
-def key_types(project: Project) -> dict[str, Type]:
-    """Give the type of each table's id."""
-    return {"users": UUID, **{table.name: Scalar(COLUMN_TYPES[table.id].rule) for table in project.tables}}
-
-
 def tables_of(project: Project, schema: str = DATA_SCHEMA) -> dict[str, Table]:
     """Give every table of the project by its name, `users` among them, as it stands in a schema."""
-    keys = key_types(project)
-    users = [_made("id", UUID), _made("email", STRING), _made("created_at", TIMESTAMP)]
+    keys = keys_of(project)
+    users = [_made(KEY, UUID), _made("email", STRING), _made("created_at", TIMESTAMP)]
     users += [_column(column, keys) for column in project.users.columns]
-    tables = {"users": _table("users", users, schema)}
+    tables = {"users": _table("users", users, schema, (), references_of("users", project.users.columns))}
     for table in project.tables:
-        tables[table.name] = _table(table.name, _columns(table, keys), schema, table.unique)
+        groups = [one.columns for one in table.unique if one.where is None]
+        references = references_of(table.name, table.defined, table.references)
+        tables[table.name] = _table(table.name, _columns(table, keys), schema, groups, references)
     return tables
 
 
-def _columns(table: TableDef, keys: Mapping[str, Type]) -> list[Column]:
-    columns = [_made("id", keys[table.name])]
-    columns += [_column(column, keys) for column in table.columns]
+def _columns(table: TableDef, keys: Keys) -> list[Column]:
+    columns = [_made(KEY, value_type(table.id, keys))] if table.id.is_made else []
+    columns += [_column(column, keys) for column in table.defined]
     if table.timestamps:
         columns += [_made(name, TIMESTAMP) for name in ("created_at", "updated_at")]
     return columns
@@ -125,18 +129,17 @@ def _made(name: str, kind: Type) -> Column:
     return Column(name, kind, pg_type(kind))
 
 
-def _column(definition: ColumnDef, keys: Mapping[str, Type]) -> Column:
+def _column(definition: ColumnDef, keys: Keys) -> Column:
     return Column(definition.name, value_type(definition, keys), pg_type_of(definition, keys), definition)
 
 
-def _table(name: str, columns: list[Column], schema: str, groups: Iterable[Iterable[str]] = ()) -> Table:
+def _table(
+    name: str, columns: list[Column], schema: str, groups: Iterable[Iterable[str]], references: Iterable[ForeignKey]
+) -> Table:
     by_name = {column.name: column for column in columns}
     single = [{column.name} for column in columns if column.definition is not None and column.definition.unique]
-    unique = frozenset(frozenset(group) for group in ({"id"}, *single, *groups))
-    references = {
-        column.name: Reference(column.target)
-        for column in columns
-        if column.target is not None and not isinstance(column.type, ListOf)
-    }
-    record = Record(name, {column.name: column.type for column in columns}, references=references)
-    return Table(name, by_name, record, unique, schema)
+    unique = frozenset(frozenset(group) for group in ({KEY}, *single, *groups))
+    keys = tuple(references)
+    followed = {one.columns[0]: Reference(one.target, one.to[0]) for one in keys if len(one.columns) == 1}
+    record = Record(name, {column.name: column.type for column in columns}, references=followed)
+    return Table(name, by_name, record, unique, keys, schema)

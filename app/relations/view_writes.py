@@ -7,6 +7,7 @@ from operator import itemgetter
 from app.database.quoting import quoted
 from app.database.statement import Statement, writing_statement
 from app.definitions.columns import ColumnDef
+from app.definitions.tables import GENERATEDS
 from app.definitions.views import ViewDef
 from app.expressions.check import Scope
 from app.expressions.to_sql import Parameters
@@ -14,10 +15,20 @@ from app.relations.defaults import is_kept_by_the_database
 from app.relations.findings import Findings
 from app.relations.query import Query
 from app.relations.query_sql import KeptByShape, QueryLevel, body_of, labels
-from app.relations.schema import Table
+from app.relations.schema import Column, Table
 from app.relations.source import ALIAS, Source, conditions_sql
 from app.relations.values import Value, compile_field
-from app.relations.write import GIVEN, given_rows, given_value, given_values, on_conflict_sql, unwritable
+from app.relations.write import (
+    GIVEN,
+    OVERRIDING,
+    excluded,
+    given_rows,
+    given_value,
+    given_values,
+    harmless,
+    on_conflict_sql,
+    unwritable,
+)
 
 _WRITTEN, _NEW = "rowgate_written", "rowgate_new"
 ROWS = "rowgate_rows"
@@ -25,10 +36,14 @@ ROWS = "rowgate_rows"
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """What an insert does with a row whose `columns` are taken: `updated` are set in it; of None it is left alone."""
+    """What an insert does with a row whose `columns` are taken: `updated` are set in it; of None it is left alone.
+
+    `compared` are sent as they are in the row that is there; a row that is new can't have them.
+    """
 
     columns: tuple[str, ...]
     updated: tuple[str, ...] | None
+    compared: tuple[str, ...] = ()
 
     @property
     def merges(self) -> bool:
@@ -38,10 +53,21 @@ class Upsert:
 
 @dataclass(frozen=True, slots=True)
 class Writable:
-    """What clients may set through a view, by column, and what the view sets itself in new rows."""
+    """What clients may set through a view, by column, and what the view sets itself in new rows.
+
+    `settable` are those of the columns that an update may set, and `compared` the others that it may send, as they are.
+    `times` are those of these that an upsert may send: none of them refers to a row, or could be taken by one.
+    """
 
     columns: Mapping[str, ColumnDef]
     presets: Mapping[str, Value]
+    settable: Mapping[str, ColumnDef]
+    compared: Mapping[str, ColumnDef]
+
+    @property
+    def times(self) -> dict[str, ColumnDef]:
+        """Give the times that the database keeps and clients may send as they are."""
+        return {name: said for name, said in self.compared.items() if name in GENERATEDS[1:]}
 
 
 def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings) -> Writable | None:
@@ -57,18 +83,31 @@ def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings)
         findings.report(f"{place}.allow", "users can't be written through a view", hint)
         return None
     before = findings.refusing
-    writable = Writable(_columns(view, source, findings), _presets(view, source.table, scope, findings))
+    columns = _columns(view, source, findings)
+    settable = {name: said for name, said in columns.items() if not source.table.columns[name].is_counted}
+    compared = {
+        one.name: one.said
+        for one in _plain(source)
+        if one.name not in settable and (one.definition is None or view.unchanged == "ignore")
+    }
+    writable = Writable(columns, _presets(view, source.table, scope, findings), settable, compared)
     _check_settable(view, source.table, writable, findings)
     return writable if findings.refusing == before else None
 
 
+def _plain(source: Source) -> list[Column]:
+    """Give the columns of the table that the view shows."""
+    names = (name for name in source.shown if name in source.table.columns and name not in source.computed)
+    return [source.table.columns[name] for name in names]
+
+
 def _columns(view: ViewDef, source: Source, findings: Findings) -> dict[str, ColumnDef]:
     """Give the plain columns that the view shows and clients may set."""
-    plain = [source.table.columns[name] for name in source.shown if name in source.table.columns]
+    named = view.writable or ()
     columns = {
-        column.name: column.definition
-        for column in plain
-        if column.definition is not None and column.name not in view.presets
+        column.name: column.said
+        for column in _plain(source)
+        if (column.definition is not None or column.name in named) and column.name not in view.presets
     }
     for name in view.writable or ():
         if name not in columns:
@@ -78,7 +117,7 @@ def _columns(view: ViewDef, source: Source, findings: Findings) -> dict[str, Col
 
 def _check_settable(view: ViewDef, table: Table, writable: Writable, findings: Findings) -> None:
     place, set_by_somebody = f"views/{view.name}.allow", {*writable.columns, *view.presets}
-    if "update" in view.allow and not writable.columns:
+    if "update" in view.allow and not writable.settable:
         findings.report(place, "no column of this view can be updated", "show one that may be set")
     if "insert" not in view.allow:
         return
@@ -121,9 +160,10 @@ class WriteShapes(KeptByShape[Statement]):
         """Insert the rows; each has every column that may be written."""
         return self.kept(("insert", query.shape, upsert), lambda: self._insert(query, upsert))
 
-    def update(self, query: Query, columns: Sequence[str]) -> Statement:
-        """Set these columns in the rows that the query's tests and the filter hold for."""
-        return self.kept(("update", query.shape, tuple(columns)), lambda: self._update(query, columns))
+    def update(self, query: Query, columns: Sequence[str], compared: Sequence[str] = ()) -> Statement:
+        """Set these columns in the rows that the query's tests and the filter hold for; others have to be as given."""
+        key = ("update", query.shape, tuple(columns), tuple(compared))
+        return self.kept(key, lambda: self._update(query, columns, compared))
 
     def delete(self, query: Query) -> Statement:
         """Delete the rows that the query's tests and the filter hold for."""
@@ -131,30 +171,40 @@ class WriteShapes(KeptByShape[Statement]):
 
     def _insert(self, query: Query, upsert: Upsert | None) -> Statement:
         parts = _Parts(self.source, query)
-        names = [*self.writable.columns, *self.writable.presets]
-        table = self.source.table
+        table, compared = self.source.table, () if upsert is None else upsert.compared
+        columns = [*self.writable.columns, *compared]
+        names = [*columns, *self.writable.presets]
         # What was sent has been read, with the defaults that are literals; the others are the database's to give.
         computed = [name for name in self.writable.columns if is_kept_by_the_database(table.columns[name])]
-        values = given_values(table, self.writable.columns, computed, parts.parameters)
-        values += [
-            given_value(table.columns[name], one, parts.parameters) for name, one in self.writable.presets.items()
-        ]
-        conflict = "" if upsert is None else on_conflict_sql(upsert.columns, upsert.updated)
-        if upsert is not None and upsert.merges:
-            # A row that the caller can't see is not touched, and then is missing among those that come back.
-            conflict += f" WHERE {parts.filter()}"
-        given = given_rows(table, self.writable.columns, parts.given())
+        values = given_values(table, columns, computed, parts.parameters)
+        values += [given_value(table, name, one, parts.parameters) for name, one in self.writable.presets.items()]
+        conflict = "" if upsert is None else self._conflict(upsert, parts)
+        given = given_rows(table, columns, parts.given())
         listed = ", ".join(map(quoted, names))
         rows = f"SELECT {', '.join(values)} FROM {given}"
-        merges = upsert is not None and upsert.merges
-        return parts.statement(f"INSERT INTO {table.sql} AS {ALIAS} ({listed}) {rows}{conflict}", merges=merges)
+        merges, listing = upsert is not None and upsert.merges, f"({listed}){OVERRIDING}"
+        write = f"INSERT INTO {table.sql} AS {ALIAS} {listing} {rows}{conflict}"
+        return parts.statement(write, merges=merges, never_new=compared)
 
-    def _update(self, query: Query, columns: Sequence[str]) -> Statement:
+    def _conflict(self, upsert: Upsert, parts: "_Parts") -> str:
+        if upsert.updated is None:
+            return on_conflict_sql(upsert.columns, None)
+        settings = excluded(self.source.table, upsert.updated)
+        settings = parts.unless_changed(upsert.compared, "EXCLUDED", settings)
+        # A row that the caller can't see is not touched, and then is missing among those that come back.
+        return f"{on_conflict_sql(upsert.columns, settings)} WHERE {parts.filter()}"
+
+    def _update(self, query: Query, columns: Sequence[str], compared: Sequence[str]) -> Statement:
         parts = _Parts(self.source, query)
-        where = parts.level.where()
-        settings = ", ".join(f"{quoted(name)} = {GIVEN}.{quoted(name)}" for name in columns)
-        given = given_rows(self.source.table, columns, parts.given())
-        return parts.statement(f"UPDATE {self.source.table.sql} AS {ALIAS} SET {settings} FROM {given}{where}")
+        table, where = self.source.table, parts.level.where()
+        values = {name: f"{GIVEN}.{quoted(name)}" for name in columns}
+        if not values:
+            name = harmless(table)
+            values = {name: f"{ALIAS}.{quoted(name)}"}
+        values = parts.unless_changed(compared, GIVEN, values)
+        settings = ", ".join(f"{quoted(name)} = {value}" for name, value in values.items())
+        given = given_rows(table, [*columns, *compared], parts.given())
+        return parts.statement(f"UPDATE {table.sql} AS {ALIAS} SET {settings} FROM {given}{where}")
 
     def _delete(self, query: Query) -> Statement:
         parts = _Parts(self.source, query)
@@ -174,18 +224,36 @@ class _Parts:
         """Give the condition of the view's filter; what is written has to be used, or a parameter has no type."""
         return " AND ".join(conditions_sql(self.source, None, self.parameters)) or "true"
 
+    def unless_changed(self, names: Sequence[str], given: str, values: Mapping[str, str]) -> dict[str, str]:
+        """Have what is set raise where columns were sent as another value than they are.
+
+        It is computed for the rows alone that the conditions hold for, and from them as they were.
+        """
+        if not names:
+            return dict(values)
+        same = [f"{ALIAS}.{quoted(name)} IS NOT DISTINCT FROM {given}.{quoted(name)}" for name in names]
+        told = [self.parameters.constant(name, "text") for name in names]
+        all_same = " AND ".join(f"rowgate.unchanged({one}, {name})" for one, name in zip(same, told, strict=True))
+        (first, value), *others = values.items()
+        return {first: f"CASE WHEN {all_same} THEN {value} END", **dict(others)}
+
     def given(self) -> str:
         """Give the parameter of the rows that were sent."""
         return self.parameters.add(itemgetter(ROWS), "jsonb")
 
-    def statement(self, write: str, *, removes: bool = False, merges: bool = False) -> Statement:
-        """Put the write under the answer that is read from the rows it gives.
+    def statement(
+        self, write: str, *, removes: bool = False, merges: bool = False, never_new: Sequence[str] = ()
+    ) -> Statement:
+        """Put the write under the answer that is read from the rows it gives; what is `never_new` no new row has.
 
         Of those that it merges one is new if no transaction has held the row before: its xmax is 0.
         """
         inside = "true"
         if not removes:
-            inside = f"(SELECT coalesce(bool_and(coalesce({self.filter()}, false)), true) FROM {_WRITTEN} {ALIAS})"
+            holds = f"coalesce({self.filter()}, false)"
+            if never_new:
+                holds += f" AND rowgate.unchanged(NOT {_NEW}, {self.parameters.constant(never_new[0], 'text')})"
+            inside = f"(SELECT coalesce(bool_and({holds}), true) FROM {_WRITTEN} {ALIAS})"
         body, rows = "NULL::text", f"{_WRITTEN} {ALIAS}"
         if labels(self.source, self.query.read):
             page = f"SELECT {self.level.select()} FROM {rows}{self.level.order() if self.query.read.order else ''}"

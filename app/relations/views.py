@@ -6,12 +6,15 @@ from functools import partial
 from typing import Any, Literal
 
 from app.database.quoting import DATA_SCHEMA
+from app.definitions.column_types import Keys
+from app.definitions.keys import keys_of
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
 from app.definitions.views import ViewColumnDef, ViewDef
 from app.expressions.check import Expression, Scope
 from app.expressions.named import NamedRule
-from app.expressions.types import INT, Record, Type
+from app.expressions.types import Record, Type
+from app.relations.checked_references import check_references
 from app.relations.constraints import check_column
 from app.relations.findings import Findings
 from app.relations.memory import Compilation
@@ -20,7 +23,7 @@ from app.relations.names import base_scope, declared
 from app.relations.readable import Readable, tables_alone, unreadable, view_of
 from app.relations.related import related_column
 from app.relations.rules import has_sql, order_by, rule_expression
-from app.relations.schema import Column, Table, key_types, tables_of
+from app.relations.schema import Column, Table, tables_of
 from app.relations.source import Related, Source, table_source
 
 FindRelated = Callable[[ViewDef, str, str], Source | None]
@@ -32,7 +35,7 @@ class Schema:
 
     tables: Mapping[str, Table]
     views: Mapping[str, Source]
-    keys: Mapping[str, Type]
+    keys: Keys
     scope: Scope
     params: Mapping[str, Record]
     rules: Mapping[str, NamedRule | str]
@@ -59,8 +62,9 @@ def schema_of(project: Project, findings: Findings, compilation: Compilation, sc
         name: compilation.again(f"table/{name}", said[name], table)
         for name, table in tables_of(project, schema).items()
     }
-    keys = key_types(project)
-    _check_references(project, tables, findings)
+    keys = keys_of(project)
+    check_references(project, tables, keys, findings)
+    _check_columns(project, keys, findings)
     scope = compilation.again("scope", tables["users"], base_scope(tables["users"]))
     _check_rules(project, tables, findings, compilation)
     params = {
@@ -89,7 +93,7 @@ class _Views:
         self.compilation = compilation
         self.done: dict[str, Source] = {}
         self.world = {"tables": self.tables, "definitions": self.definitions, "views": self}
-        self.rules = NamedRules(project, key_types(project), scope, findings, compilation)
+        self.rules = NamedRules(project, keys_of(project), scope, findings, compilation)
         self.rules.world = self.world
         self.under_way: list[str] = []
 
@@ -164,14 +168,11 @@ class _Views:
         return unreadable(other, said.access, f"read {said.name}")
 
 
-def _check_references(project: Project, tables: Mapping[str, Table], findings: Findings) -> None:
-    bigints = [name for name, kind in key_types(project).items() if kind == INT]
-    owners = [("users", project.users.columns)] + [(f"tables/{table.name}", table.columns) for table in project.tables]
+def _check_columns(project: Project, keys: Keys, findings: Findings) -> None:
+    owners = [("users", project.users.columns)] + [(f"tables/{table.name}", table.defined) for table in project.tables]
     for place, columns in owners:
         for column in columns:
-            if column.table is not None and column.table not in tables:
-                findings.unknown(f"{place}.columns/{column.name}.table", "table", column.table, list(tables))
-            check_column(f"{place}.columns/{column.name}", column, bigints, findings)
+            check_column(f"{place}.columns/{column.name}", column, keys, findings)
 
 
 def _check_rules(project: Project, tables: Mapping[str, Table], findings: Findings, compilation: Compilation) -> None:
@@ -188,6 +189,9 @@ def _check_table(
     scope = Scope({"row": table.record}, rows=frozenset({"row"}), relations=tables_alone(tables))
     for index, check in enumerate(said.checks):
         rule_expression(f"tables/{said.name}.checks/{index}.rule", check.rule, scope, findings)
+    for index, one in enumerate(said.unique):
+        if one.where is not None:
+            rule_expression(f"tables/{said.name}.unique/{index}.where", one.where, scope, findings)
     return True
 
 

@@ -7,18 +7,21 @@ from typing import Any
 
 from app.database.quoting import quoted
 from app.database.statement import Statement, statement, writing_statement
+from app.definitions.column_types import KEY
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters, compile_sql
 from app.expressions.types import pg_type
-from app.relations.defaults import default_sql
+from app.relations.defaults import default_sql, kept_sql
 from app.relations.literals import pg_text
 from app.relations.measured import measured_rows
-from app.relations.schema import Column, Table
+from app.relations.schema import Table
 from app.relations.source import ALIAS, column_sql, conditions_sql, shown_sql, table_source
 from app.relations.values import Value
 
 GIVEN = "rowgate_given"
 _SENT = "rowgate_sent"
+# An id that is given is taken, also where the database numbers the rows.
+OVERRIDING = " OVERRIDING SYSTEM VALUE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,9 @@ def insert_row(
     """
     parameters = Parameters()
     names = ", ".join(quoted(name) for name in values)
-    given = ", ".join(given_value(table.columns[name], value, parameters) for name, value in values.items())
-    body = f"({names}) VALUES ({given})" if values else "DEFAULT VALUES"
-    conflicting = "" if conflict is None else _on_conflict(values, conflict, parameters)
+    given = ", ".join(given_value(table, name, value, parameters) for name, value in values.items())
+    body = f"({names}){OVERRIDING} VALUES ({given})" if values else "DEFAULT VALUES"
+    conflicting = "" if conflict is None else _on_conflict(table, values, conflict, parameters)
     write = f"INSERT INTO {table.sql} AS {ALIAS} {body}{conflicting}"
     fits = f"octet_length(row_to_json({ALIAS})::text) <= {parameters.constant(max_bytes, 'bigint')}"
     # The first column comes out where the row fits: cheaper than a query over what was written.
@@ -60,13 +63,11 @@ def insert_rows(
     names = list(dict.fromkeys(name for row in rows for name in row))
     given = ", ".join(
         "("
-        + ", ".join(
-            given_value(table.columns[name], row[name], parameters) if name in row else "DEFAULT" for name in names
-        )
+        + ", ".join(given_value(table, name, row[name], parameters) if name in row else "DEFAULT" for name in names)
         + ")"
         for row in rows
     )
-    body = f"({', '.join(map(quoted, names))}) VALUES {given}"
+    body = f"({', '.join(map(quoted, names))}){OVERRIDING} VALUES {given}"
     return _written(_insert(table, body, conflict), table, parameters, max_bytes)
 
 
@@ -76,7 +77,7 @@ def insert_given(table: Table, names: Sequence[str], max_bytes: int, conflict: O
     values = given_values(table, names, names, parameters)
     # Before the rows comes max_bytes.
     given = given_rows(table, names, f"${len(parameters.evaluators) + 2}::jsonb")
-    body = f"({', '.join(map(quoted, names))}) SELECT {', '.join(values)} FROM {given}"
+    body = f"({', '.join(map(quoted, names))}){OVERRIDING} SELECT {', '.join(values)} FROM {given}"
     return _written(_insert(table, body, conflict), table, parameters, max_bytes, 1)
 
 
@@ -94,13 +95,14 @@ def _insert(table: Table, body: str, conflict: OnConflict | None) -> str:
     return f"INSERT INTO {table.sql} AS {ALIAS} {body}"
 
 
-def _on_conflict(values: Mapping[str, Value], conflict: OnConflict, parameters: Parameters) -> str:
+def _on_conflict(table: Table, values: Mapping[str, Value], conflict: OnConflict, parameters: Parameters) -> str:
     """Say what happens on a conflict; what wasn't sent stays as it is in the row that is there."""
     if not conflict.update:
         return on_conflict_sql(conflict.columns, None)
-    others = [name for name in values if name not in conflict.columns]
+    known = table.columns
+    others = [name for name in values if name not in conflict.columns and not known[name].is_counted]
     kept = {name: parameters.add(sent, "boolean") for name in others if (sent := values[name].sent) is not None}
-    return on_conflict_sql(conflict.columns, others, kept)
+    return on_conflict_sql(conflict.columns, excluded(table, others, kept))
 
 
 def given_rows(table: Table, names: Iterable[str], parameter: str) -> str:
@@ -115,29 +117,37 @@ def given_values(table: Table, names: Iterable[str], missing: Collection[str], p
     values = []
     for name in names:
         column, value = table.columns[name], f"{GIVEN}.{quoted(name)}"
-        if name in missing and column.definition is not None and column.definition.default is not None:
+        if name in missing and column.said.has_default:
             has_it = f"{_SENT}.line ? {parameters.constant(name, 'text')}"
-            value = f"CASE WHEN {has_it} THEN {value} ELSE {default_of(column, parameters)} END"
+            value = f"CASE WHEN {has_it} THEN {value} ELSE {default_of(table, name, parameters)} END"
         values.append(value)
     return values
 
 
-def on_conflict_sql(
-    columns: Sequence[str], updated: Sequence[str] | None, sent: Mapping[str, str] | None = None
-) -> str:
-    """Say what happens where these unique columns are taken: others are updated by what was given, or nothing is.
-
-    `sent` is the condition under which a column is, where it isn't always.
-    """
+def on_conflict_sql(columns: Sequence[str], settings: Mapping[str, str] | None) -> str:
+    """Say what happens where these unique columns are taken: others are set in the row, or nothing is."""
     target = ", ".join(map(quoted, columns))
-    if updated is None:
+    if settings is None:
         return f" ON CONFLICT ({target}) DO NOTHING"
-    # Where nothing else is set, an update of the target itself still gives the row back.
-    given = {name: f"EXCLUDED.{quoted(name)}" for name in updated or columns}
+    listed = ", ".join(f"{quoted(name)} = {value}" for name, value in settings.items())
+    return f" ON CONFLICT ({target}) DO UPDATE SET {listed}"
+
+
+def excluded(table: Table, updated: Sequence[str], sent: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give what is set in a row that is there: what was given, of a column in `sent` only where its condition holds."""
+    if not updated:
+        # Where nothing else is set, an update of a column to what it is still gives the row back.
+        name = harmless(table)
+        return {name: f"{ALIAS}.{quoted(name)}"}
+    given = {name: f"EXCLUDED.{quoted(name)}" for name in updated}
     for name, is_sent in (sent or {}).items():
         given[name] = f"CASE WHEN {is_sent} THEN {given[name]} ELSE {ALIAS}.{quoted(name)} END"
-    settings = ", ".join(f"{quoted(name)} = {value}" for name, value in given.items())
-    return f" ON CONFLICT ({target}) DO UPDATE SET {settings}"
+    return given
+
+
+def harmless(table: Table) -> str:
+    """Name a column that an update may set to what it is, also where the database numbers the rows."""
+    return next((name for name in table.columns if name != KEY), KEY)
 
 
 def rows_json(rows: Sequence[Mapping[str, Any]]) -> list[object]:
@@ -151,21 +161,23 @@ def _json_value(value: object) -> object:
     return [_json_value(item) for item in value] if isinstance(value, list) else value
 
 
-def given_value(column: Column, value: Value, parameters: Parameters) -> str:
+def given_value(table: Table, name: str, value: Value, parameters: Parameters) -> str:
     """Give the value that a new row has; one that is an input which wasn't sent is the column's default."""
+    column = table.columns[name]
     if value.is_literal:
         return parameters.constant(value.literal, pg_type(column.type))
     given = parameters.add(value.evaluate, pg_type(column.type))
     if value.sent is None:
         return given
     is_sent = parameters.add(value.sent, "boolean")
-    return f"CASE WHEN {is_sent} THEN {given} ELSE {default_of(column, parameters)} END"
+    return f"CASE WHEN {is_sent} THEN {given} ELSE {default_of(table, name, parameters)} END"
 
 
-def default_of(column: Column, parameters: Parameters) -> str:
+def default_of(table: Table, name: str, parameters: Parameters) -> str:
     """Give what a column is where nothing is given for it."""
-    kind = pg_type(column.type)
-    found = None if column.definition is None else default_sql(column.definition, column.pg, parameters.constant)
+    column, write = table.columns[name], parameters.constant
+    kind, said = pg_type(column.type), column.definition
+    found = kept_sql(table, name, write) if said is None else default_sql(said, column.pg, write)
     return f"NULL::{kind}" if found is None else f"({found})::{kind}"
 
 
@@ -201,6 +213,11 @@ def delete_rows(table: Table, where: Expression, max_bytes: int) -> Statement:
     return _written(f"DELETE FROM {table.sql} AS {ALIAS} WHERE {conditions}", table, parameters, max_bytes)
 
 
-def unwritable(table: Table, names: Sequence[str]) -> list[str]:
-    """Name the columns that no step sets: those that the database keeps, and the base columns of users."""
-    return [name for name in names if name in table.columns and table.columns[name].definition is None]
+def unwritable(table: Table, names: Sequence[str], *, new: bool = False) -> list[str]:
+    """Name the columns that no step sets: those that the database keeps, and the base columns of users.
+
+    The id of a `new` row may be said.
+    """
+    given = {KEY} if new else set()
+    kept = {name for name, column in table.columns.items() if column.definition is None} - given
+    return [name for name in names if name in kept]

@@ -9,7 +9,6 @@ from app.compiler.compile import access_level, checked_rules
 from app.definitions.access import Access
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
-from app.definitions.tables import GENERATEDS
 from app.definitions.views import ViewDef
 from app.expressions.problems import ExpressionErrors
 from app.review.chain_effects import chain_effects, rule_effect
@@ -339,5 +338,6 @@ def _settable(project: Project, view: ViewDef) -> set[str]:
     if not set(view.allow) - {"select", "delete"}:
         return set()
     plain = {name for name, said in _shown(project, view).items() if said is None}
-    named = plain if view.writable is None else plain & set(view.writable)
-    return named - set(view.presets) - set(GENERATEDS)
+    given = {one.name for table in project.tables if table.name == view.table for one in table.defined}
+    named = plain & given if view.writable is None else plain & set(view.writable)
+    return named - set(view.presets)

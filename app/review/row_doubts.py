@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from app.definitions.column_types import KEY
 from app.definitions.project import Project
 from app.errors import Finding
 from app.expressions.check import Expression
@@ -33,11 +34,14 @@ def row_doubts(project: Project, rules: Iterable[tuple[str, Expression]]) -> Ite
 
 def _leading(project: Project) -> dict[str, set[str]]:
     """Give the columns of each table by which an index finds rows."""
-    found = {"users": {"id", *(one.name for one in project.users.columns if one.unique or one.index)}}
+    found = {"users": {KEY, *(one.name for one in project.users.columns if one.unique or one.index)}}
     for table in project.tables:
-        groups = [*table.unique, *(index.columns for index in table.indexes)]
-        single = {one.name for one in table.columns if one.unique or one.index}
-        found[table.name] = {"id", *single, *(group[0] for group in groups)}
+        groups = [one.columns for one in table.unique if one.where is None]
+        groups += [one.columns for one in table.indexes]
+        groups += [one.columns for one in table.references]
+        # A reference has an index by itself.
+        single = {one.name for one in table.columns if one.unique or one.index or one.target is not None}
+        found[table.name] = {KEY, *single, *(group[0] for group in groups)}
     return found
 
 

@@ -14,7 +14,7 @@ def compile_settings(
 ) -> dict[str, Value]:
     """Compile the entries of `set`, or of the field `key`; `over_row` lets them read the row before as `item`."""
     scope = context.over_items(table.record) if over_row else context.scope
-    kept = unwritable(table, list(said))
+    kept = unwritable(table, list(said), new=not over_row)
     values = {}
     for name, item in said.items():
         place = f"{context.place}.{key}.{name}"

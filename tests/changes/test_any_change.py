@@ -64,7 +64,8 @@ def columns(draw: st.DrawFn, tables: list[str]) -> list[dict[str, Any]]:
             "type": st.just("reference"),
             "table": st.sampled_from(tables),
             "on_delete": st.sampled_from(["restrict", "cascade"]),
-        }
+        },
+        optional={"column": st.sampled_from(COLUMNS)},
     )
     names = draw(st.lists(st.sampled_from(COLUMNS), unique=True, min_size=1))
     return [{"name": name, **draw(st.one_of(plain, link)), **draw(common)} for name in names]
@@ -90,6 +91,24 @@ def counting(draw: st.DrawFn, tables: list[dict[str, Any]]) -> list[dict[str, An
     return endpoints
 
 
+def ids(tables: list[str]) -> st.SearchStrategy[Any]:
+    link = st.fixed_dictionaries({"type": st.just("reference"), "table": st.sampled_from(tables)})
+    text = st.fixed_dictionaries({"type": st.just("text")}, optional={"max_length": st.sampled_from([5, 9])})
+    return st.one_of(st.sampled_from(["uuid", "bigint", "user"]), text, link)
+
+
+def together(draw: st.DrawFn, tables: list[dict[str, Any]]) -> None:
+    """Let columns of some tables refer to columns that are unique together elsewhere, be they of those types or not."""
+    groups = [(table["name"], group) for table in tables for group in table["unique"] if isinstance(group, list)]
+    for table in tables if groups else ():
+        if draw(st.booleans()):
+            target, group = draw(st.sampled_from(groups))
+            own = [one["name"] for one in table["columns"]]
+            if len(own) >= len(group):
+                said = {"columns": draw(st.permutations(own))[: len(group)], "table": target, "to": group}
+                table["references"] = [said]
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1))
@@ -97,14 +116,17 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     for name in names:
         said = draw(columns(names))
         group = st.lists(st.sampled_from([one["name"] for one in said]), unique=True, min_size=1)
-        table: dict[str, Any] = {"name": name, "columns": said, "id": draw(st.sampled_from(["uuid", "bigint"]))}
+        table: dict[str, Any] = {"name": name, "columns": said, "id": draw(ids(names))}
         table["timestamps"] = draw(st.booleans())
         table["unique"] = draw(st.lists(group, max_size=1))
+        if "x" in [one["name"] for one in said] and draw(st.booleans()):
+            table["unique"].append({"columns": ["x"], "where": "row.x == row.x"})
         table["indexes"] = draw(st.lists(group, max_size=1))
         if "x" in [one["name"] for one in said]:
             table["checks"] = [{"rule": "row.x == row.x"}] if draw(st.booleans()) else []
         tables.append(table)
     added = draw(columns(names))
+    together(draw, tables)
     return {"rowgate": 1, "tables": tables, "users": {"columns": added}, "endpoints": draw(counting(tables))}
 
 

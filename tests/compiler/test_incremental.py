@@ -94,13 +94,15 @@ def _column(d: dict[str, Any], chance: random.Random) -> None:
 
 def _table(d: dict[str, Any], chance: random.Random) -> None:
     said = _one("tables", chance, d)
-    said["id"] = "uuid" if said.get("id") == "bigint" else "bigint"
+    others = [one for one in ("uuid", "bigint", "text", {"type": "reference", "table": "t"}) if one != said.get("id")]
+    said["id"] = chance.choice(others)
 
 
 def _reference(d: dict[str, Any], chance: random.Random) -> None:
     for column in _one("tables", chance, d).get("columns", []):
         if "on_delete" in column:
             column["on_delete"] = chance.choice(["cascade", "set_null", "restrict"])
+            column["column"] = chance.choice(["id", "a"])
 
 
 def _person(d: dict[str, Any], chance: random.Random) -> None:

@@ -107,6 +107,12 @@ def documents() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{"tables": [T, table(PAIR) | {"name": "u"}]}]
     found += [{"tables": [table([column])]} for column in COLUMNS]
     found.append({"tables": [table(COLUMNS, id="bigint", timestamps=False, indexes=[["a", "b"]], unique=[["a", "c"]])]})
+    keyed = [*PAIR, {"name": "q", "type": "reference", "table": "t", "column": "r", "on_delete": "cascade"},
+             {"name": "r", "type": "text", "unique": True}]  # fmt: skip
+    found.append({"tables": [table(
+        keyed, id={"type": "text", "max_length": 9}, unique=[["a", "b"], {"columns": ["b"], "where": "row.b > 1"}],
+        references=[{"columns": ["a", "b"], "table": "t", "to": ["a", "b"], "on_delete": "set_null"}],
+    )]})  # fmt: skip
     checks = [{"rule": "row.b > 1 && row.c < 9.5", "message": "No."}]
     found.append({"tables": [table(COLUMNS[1:3], checks=checks, indexes=[{"columns": ["b"], "concurrently": True}])]})
     found.append({"roles": ROLES, "users": USERS})

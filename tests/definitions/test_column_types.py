@@ -36,9 +36,9 @@ COMMON = {"text", "bigint", "json", "user"}
 # Files in which another name of a type is another thing.
 ELSEWHERE = {
     "definitions/tables.py": {"uuid"},  # what an id of a table may be
-    "expressions/types.py": {"boolean", "date", "decimal", "timestamp", "uuid"},  # types of the rule language
-    "expressions/library/conversions.py": {"date", "decimal", "timestamp", "uuid"},  # functions of the rule language
-    "expressions/to_sql.py": {"decimal"},
+    "expressions/types.py": {"boolean", "date", "decimal", "time", "timestamp", "uuid"},  # types of the rule language
+    "expressions/library/conversions.py": {"date", "decimal", "time", "timestamp", "uuid"},  # its functions
+    "expressions/dynamic_sql.py": {"decimal"},
     "cli/evaluate.py": {"date", "decimal", "timestamp"},  # values of the rule language, typed in
     "data_plane/described/json_schema.py": {"enum"},  # keys and types of JSON Schema
     "data_plane/described/openapi.py": {"integer"},
@@ -47,7 +47,9 @@ ELSEWHERE = {
     "data_plane/described/typescript.py": {"enum", "integer"},
     "definitions/columns.py": {"enum"},
     "definitions/values.py": {"enum"},  # an error's code
-    "database/pool.py": {"date", "uuid"},  # types of Postgres
+    "database/pool.py": {"date", "time", "uuid"},  # types of Postgres
+    "policy_tests/report.py": {"time"},  # an attribute of JUnit
+    "data_plane/rest/dialect/select.py": {"time"},  # what Postgres casts times to
     "relations/defaults.py": {"integer", "uuid"},
     "relations/write.py": {"boolean"},
     "steps/kinds/respond.py": {"date"},  # a header

@@ -130,7 +130,8 @@ async def test_junk_that_is_sent_is_refused_or_made_and_never_a_failure_of_the_s
         for number in range(max(40, EXAMPLES // 50)):
             index, path = chance.choice(PLACES)
             what = chance.choice(SENDABLE)
-            document = replaced(DOCUMENTS[index], path, "value", what)
+            # Some go as they are, so that there are always some that are made.
+            document = DOCUMENTS[index] if number % 8 == 0 else replaced(DOCUMENTS[index], path, "value", what)
             for method, route in (("POST", "check"), ("PUT", "config")) if number % 2 else (("PUT", "config"),):
                 answer = await backend.client.request(
                     method, f"/admin/v1/{route}", headers={**admin, "Content-Type": "application/json"},

@@ -29,7 +29,7 @@ def accepted(column: ColumnDef, value: Any) -> bool:
 
 
 def stated(column: ColumnDef, value: Any) -> bool:
-    return Draft202012Validator(sent_schema(column, ())).is_valid(value)
+    return Draft202012Validator(sent_schema(column, {})).is_valid(value)
 
 
 @given(
@@ -43,14 +43,14 @@ def test_a_decimal_of_digits_takes_the_texts_that_its_schema_states(size: tuple[
 @pytest.mark.parametrize("size", [size for size in SIZES if size[0] <= 15])
 def test_a_decimal_of_digits_takes_the_numbers_that_its_schema_states(size: tuple[int, int]) -> None:
     column = ColumnDef(name="amount", type="decimal", precision=size[0], scale=size[1])
-    most = sent_schema(column, ())["maximum"]
+    most = sent_schema(column, {})["maximum"]
     for value in (most, -most, most + Decimal(1).scaleb(-size[1]), -most - Decimal(1).scaleb(-size[1]), Decimal(0)):
         assert stated(column, value) == accepted(column, value), value
 
 
 def test_bounds_of_an_admin_and_of_digits_hold_both() -> None:
     column = ColumnDef(name="amount", type="decimal", precision=5, scale=2, min=Decimal("0.5"), max=Decimal(10_000))
-    schema = sent_schema(column, ())
+    schema = sent_schema(column, {})
     assert (schema["minimum"], schema["maximum"]) == (Decimal("0.5"), Decimal("999.99"))
     assert schema["pattern"] == r"^-?0*[0-9]{1,3}(\.[0-9]{1,2}0*)?$"
 

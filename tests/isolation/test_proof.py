@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.changes.files import read_project
+from app.changes.files import load_text, read_project
 from app.database.embedded import EmbeddedPostgres
 from app.definitions.project import Project, parse_project
 from app.isolation import prover
@@ -206,3 +206,52 @@ def test_a_request_that_loses_its_connection_is_said_and_the_others_go_on(url: s
     proof = proof_of(url, document)
     assert told(proof) == [("views/seen select", "shows", ["notes.id", "notes.title"])]
     assert {one.what.name for one in proof.unreached} == {"slow"}
+
+
+KEYS = """
+rowgate: 1
+users: {columns: [{name: username, type: text, unique: true, required: true, default: =random_token(12)}]}
+tables:
+  - {name: profiles, id: {type: user, on_delete: cascade}, columns: [{name: bio, type: text}]}
+  - name: pages
+    id: {type: text, max_length: 30}
+    columns:
+      - {name: writer, type: reference, table: users, column: username, required: true}
+      - {name: title, type: text}
+  - name: houses
+    columns: [{name: owner, type: user}, {name: street, type: text}, {name: number, type: integer}]
+    unique: [[street, number]]
+  - name: rooms
+    columns: [{name: street, type: text}, {name: number, type: integer}, {name: note, type: text}]
+    references: [{columns: [street, number], table: houses, to: [street, number]}]
+views:
+  - name: own_profile
+    table: profiles
+    filter: row.id == auth.user.id
+    allow: [select, insert, update]
+  - name: own_pages
+    table: pages
+    filter: row.writer == auth.user.username
+    allow: [select, insert, update, delete]
+  - name: own_houses
+    table: houses
+    filter: row.owner == auth.user.id
+    allow: [select, insert]
+    writable: [id, owner, street, number]
+"""
+BROKEN = {
+    "own_profile": ("filter: row.id == auth.user.id", "filter: row.id != null"),
+    "own_pages": ("filter: row.writer == auth.user.username", "filter: row.writer != null"),
+}
+
+
+def test_rows_are_made_whatever_their_keys_are(url: str) -> None:
+    proof = proof_of(url, load_text(KEYS))
+    assert (told(proof), proof.missing, proof.untried) == ([], {}, [])
+
+
+@pytest.mark.parametrize("view", BROKEN)
+def test_a_broken_rule_over_another_key_is_named(url: str, view: str) -> None:
+    proof = proof_of(url, load_text(KEYS.replace(*BROKEN[view])))
+    assert {place.partition(" ")[0] for place, *_ in told(proof)} == {f"views/{view}"}
+    assert (f"views/{view} select", "shows") in [(place, kind) for place, kind, _ in told(proof)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.changes.files import load_text
 from tests.policy.backend import backend, one, outcome, ran, told
 
 PASSING = [
@@ -215,3 +216,46 @@ async def test_tests_see_nothing_of_each_other_and_keep_their_order(migrated_url
     report = await ran(migrated_url, backend("\n".join(tests)))
     assert [result.name for result in report.results] == [f"t{index}" for index in range(60)]
     assert [result.name for result in report.failed] == []
+
+
+KEYED = """
+rowgate: 1
+users: {columns: [{name: username, type: text, unique: true}]}
+tables:
+  - {name: profiles, id: user, columns: [{name: bio, type: text}]}
+  - name: pages
+    id: text
+    columns: [{name: writer, type: reference, table: users, column: username}]
+  - {name: rooms, columns: [{name: house, type: text}, {name: number, type: integer}], unique: [[house, number]]}
+  - name: stays
+    columns: [{name: house, type: text}, {name: number, type: integer}, {name: guest, type: reference, table: profiles}]
+    references: [{columns: [house, number], table: rooms, to: [house, number]}]
+views:
+  - {name: profile_list, table: profiles, access: public}
+  - {name: page_list, table: pages, access: public}
+  - {name: stay_list, table: stays, access: public, columns: [id, number, guest]}
+"""
+KEYED_TESTS = [
+    """
+as: me
+given:
+  stays: [{id: one, house: a, number: 1, guest: me}]
+  profiles: [{id: me, bio: B}]
+  rooms: [{house: a, number: 1}]
+request: {path: "/rest/v1/stay_list?guest=eq.{me}"}
+expect: {status: 200, body: [{id: "{one}", number: 1, guest: "{me}"}]}
+""",
+    """
+as: me
+given: {pages: [{id: home, writer: bob}, {id: My page}], users: [{id: bob, username: bob}]}
+request: {path: "/rest/v1/page_list?order=id"}
+expect: {status: 200, body: [{id: My page, writer: null}, {id: home, writer: bob}]}
+""",
+]
+
+
+@pytest.mark.parametrize("test", KEYED_TESTS)
+async def test_rows_are_given_by_keys_of_all_kinds(migrated_url: str, test: str) -> None:
+    document = load_text(KEYED) | {"tests": [{"name": "keyed", **load_text(test)}]}
+    report = await ran(migrated_url, document)
+    assert [one.failures for one in report.results] == [()], report

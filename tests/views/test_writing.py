@@ -399,7 +399,7 @@ def findings_of(view: dict[str, Any]) -> list[tuple[str, str]]:
         ({"writable": ["title"]}, "views/v.allow", "only where rows are written"),
         ({"presets": {"title": "x"}}, "views/v.allow", "only where rows are written"),
         ({"allow": ["update"], "columns": ["id"]}, "views/v.allow", "no column of this view can be updated"),
-        ({"allow": ["update"], "writable": ["id"]}, "views/v.writable", "unknown column that can be written 'id'"),
+        ({"allow": ["update"], "writable": ["idd"]}, "views/v.writable", "unknown column that can be written 'idd'"),
         ({"allow": ["update"], "columns": ["title"], "writable": ["slug"]}, "views/v.writable", "'slug'"),
         ({"allow": ["update"], "presets": {"titel": "x"}}, "views/v.presets.titel", "unknown column 'titel'"),
         ({"allow": ["update"], "presets": {"id": "x"}}, "views/v.presets.id", "kept by the database"),

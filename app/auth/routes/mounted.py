@@ -163,7 +163,7 @@ async def signup(
 def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, object]) -> Account:
     """Give what an account made just now would look like."""
     fields = {one.name: one for one in served.project.users.columns}
-    defaults, _ = object_validator(fields, served.bigints).read({})
+    defaults, _ = object_validator(fields, served.keys).read({})
     metadata = {name: columns.get(name, defaults.get(name)) for name in fields}
     return Account(new_id(), email, metadata, (), datetime.now(UTC), None, None, disabled=False)
 
@@ -296,7 +296,7 @@ def own_columns(served: ServedDefinitions, data: dict[str, object], *, new: bool
     `new` asks for the required ones too.
     """
     fields = {one.name: one for one in served.project.users.columns if one.self_editable}
-    found, errors = object_validator(fields, served.bigints).read(data)
+    found, errors = object_validator(fields, served.keys).read(data)
     wrong = [
         FieldError(("body", "data", *one.loc), one.code, one.message)
         for one in errors

@@ -1,10 +1,10 @@
 """Values as JSON Schema says them: what may be sent, and what is answered."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from app.definitions.column_types import COLUMN_TYPES
+from app.definitions.column_types import COLUMN_TYPES, Keys
 from app.definitions.columns import ValueType
 from app.definitions.defaults import literal_default
 from app.expressions.types import BYTES, DURATION, Enum, ListOf, Record, Scalar, Type
@@ -40,9 +40,9 @@ def nullable(schema: dict[str, Any]) -> dict[str, object]:
     return {**listed, "enum": [*schema["enum"], None]} if "enum" in schema else listed
 
 
-def sent_schema(said: ValueType, bigints: Collection[str]) -> dict[str, Any]:
-    """Give the schema of what may be sent for a column or an input; `bigints` names the tables whose id is a bigint."""
-    schema = dict(said.described_with(bigints).schema)
+def sent_schema(said: ValueType, keys: Keys) -> dict[str, Any]:
+    """Give the schema of what may be sent for a column or an input; `keys` are what references hold."""
+    schema = dict(said.described_with(keys).schema)
     low, high = said.described.range or (None, None)
     if said.precision is not None:
         digits = _of_digits(said.precision, said.scale or 0)

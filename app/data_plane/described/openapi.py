@@ -165,7 +165,7 @@ def _who(access: AccessLevel) -> str:
 
 
 def _parameter(where: str, shown: str, said: ValueType, runtime: Runtime, *, required: bool = False) -> dict[str, Any]:
-    schema = sent_schema(said, runtime.bigints)
+    schema = sent_schema(said, runtime.keys)
     found = {"name": shown, "in": where, "required": required or said.required, "schema": schema}
     return {**found, "description": said.description} if said.description else found
 
@@ -178,7 +178,7 @@ def _field(said: Any, runtime: Runtime) -> dict[str, Any]:
         lengths = {"minItems": said.min_length, "maxItems": said.max_length}
         schema |= {key: value for key, value in lengths.items() if value is not None}
     else:
-        schema = sent_schema(said, runtime.bigints)
+        schema = sent_schema(said, runtime.keys)
     return schema if said.required else nullable(schema)
 
 
@@ -198,12 +198,14 @@ def _of_view(view: CompiledView, runtime: Runtime) -> dict[str, Any]:
     found = {"get": _reading(view)} if "select" in allowed else {}
     if view.writing is None:
         return found
-    columns = view.writing.writable.columns
-    row = {"type": "object", "properties": {name: sent_schema(one, runtime.bigints) for name, one in columns.items()}}
+    row, changed = (
+        {"type": "object", "properties": {name: sent_schema(one, runtime.keys) for name, one in columns.items()}}
+        for columns in (view.writing.writable.columns, view.writing.writable.settable)
+    )
     rows = {"oneOf": [row, {"type": "array", "items": row}]}
     for method, action, verb, schema in (
         ("post", "insert", "Insert into", rows),
-        ("patch", "update", "Update", row),
+        ("patch", "update", "Update", changed),
         ("delete", "delete", "Delete from", None),
     ):
         if action in allowed:

@@ -11,7 +11,7 @@ from typing import Any
 from app.compiler.runtime import CompiledEndpoint, CompiledView, Runtime
 from app.data_plane.described.json_schema import sent_schema, shown_schema
 from app.definitions.inputs import ListDef, ObjectDef
-from app.relations.relationships import references
+from app.relations.relationships import references, shows
 from app.relations.source import Related, Source
 
 _HEAD = """\
@@ -26,7 +26,7 @@ def typescript(runtime: Runtime) -> str:
     views = runtime.views.values()
     written = {view.name: _view(view, runtime) for view in views if view.writing is not None}
     read = {view.name: _view(view, runtime) for view in views if view.writing is None}
-    named = [one for one in runtime.endpoints.values() if one.definition.method == "POST"]
+    named = [one for one in runtime.endpoints.values() if one.definition.method in ("GET", "POST")]
     functions = {one.name: _function(one, runtime) for one in named if not one.definition.path_names}
     schema = {
         "Tables": _members(written) if written else _NO_NAMES,
@@ -60,9 +60,10 @@ def _view(view: CompiledView, runtime: Runtime) -> str:
     if view.writing is not None:
         columns, allowed = view.writing.writable.columns, view.definition.allow
         values = {name: _value(column, runtime) for name, column in columns.items()}
-        needed = {name for name, column in columns.items() if column.required and column.default is None}
+        settable = {name: values[name] for name in view.writing.writable.settable}
+        needed = {name for name, column in columns.items() if column.required and not column.has_default}
         insert = _members(values, optional=values.keys() - needed) if "insert" in allowed else _NONE
-        update = _members(values, optional=values) if "update" in allowed else _NONE
+        update = _members(settable, optional=settable) if "update" in allowed else _NONE
         parts |= {"Insert": insert, "Update": update}
     return _members({**parts, "Relationships": _relationships(source, runtime)})
 
@@ -80,16 +81,15 @@ def _may_be_null(source: Source, name: str) -> bool:
 def _relationships(source: Source, runtime: Runtime) -> str:
     """Write what the client's types follow when a view is embedded."""
     found = []
-    for column, table in references(source).items():
-        once = frozenset({column}) in source.table.unique
+    for one in references(source):
         for other in runtime.views.values():
-            if other.source.table.name == table and "id" in other.source.shown:
+            if shows(other.source, one):
                 said = {
-                    "foreignKeyName": json.dumps(f"{source.table.name}_{column}_fkey"),
-                    "columns": f"[{json.dumps(column)}]",
-                    "isOneToOne": json.dumps(once),
+                    "foreignKeyName": json.dumps(one.hint),
+                    "columns": json.dumps(one.columns),
+                    "isOneToOne": json.dumps(source.table.has_one(one.columns)),
                     "referencedRelation": json.dumps(other.name),
-                    "referencedColumns": '["id"]',
+                    "referencedColumns": json.dumps(one.to),
                 }
                 found.append(_members(said))
     return f"[{', '.join(found)}]"
@@ -114,7 +114,7 @@ def _value(said: Any, runtime: Runtime) -> str:
         case ListDef():
             text = f"({_value(said.of, runtime)})[]"
         case _:
-            text = _type(sent_schema(said, runtime.bigints))
+            text = _type(sent_schema(said, runtime.keys))
     return _or_null(text, null=not said.required)
 
 

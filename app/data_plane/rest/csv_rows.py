@@ -68,7 +68,7 @@ def _items(text: str) -> list[Any] | None:
 
 
 def _plain(said: ColumnDef, text: str, writing: ViewWriting) -> Any:
-    kind = said.described_with(writing.bigints)
+    kind = said.described_with(writing.keys)
     if said.type == "json":
         return _json(text)
     if said.type == "boolean":

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.compiler.runtime import CompiledView, ViewWriting
+from app.compiler.runtime import CompiledView
 from app.data_plane.rest.dialect.refusals import FieldsUnknown, KeysDiffer
+from app.definitions.validation import Validator
 from app.errors import FieldError
 from app.expressions.problems import near
 from app.steps.refusals import InputRefused
@@ -46,11 +47,11 @@ def refuse_unknown(view: CompiledView, names: Sequence[str]) -> None:
         raise FieldsUnknown(view.name, unknown, hint=near(unknown[0][:64], shown))
 
 
-def validated(writing: ViewWriting, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def validated(validator: Validator, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Give the values of new rows; raises InputRefused with every field that fails."""
     checked, errors = [], []
     for index, row in enumerate(rows):
-        values, wrong = writing.validator.read(row)
+        values, wrong = validator.read(row)
         checked.append(values)
         place: tuple[Any, ...] = ("body",) if len(rows) == 1 else ("body", index)
         errors += [FieldError((*place, *one.loc), one.code, one.message) for one in wrong]
@@ -59,9 +60,9 @@ def validated(writing: ViewWriting, rows: Sequence[Mapping[str, Any]]) -> list[d
     return checked
 
 
-def validated_changes(writing: ViewWriting, row: Mapping[str, Any]) -> dict[str, Any]:
+def validated_changes(validator: Validator, row: Mapping[str, Any]) -> dict[str, Any]:
     """Give the values that rows are to be changed to; raises InputRefused with every field that fails."""
-    values, wrong = writing.validator.read_partial(row)
+    values, wrong = validator.read_partial(row)
     if wrong:
         raise InputRefused(_REFUSED, errors=[FieldError(("body", *one.loc), one.code, one.message) for one in wrong])
     return values

@@ -41,6 +41,7 @@ from app.data_plane.rest.read import filter_told, rows_answer, view_params
 from app.data_plane.rest.sent_rows import refuse_unknown, rows_of, the_row, validated, validated_changes
 from app.database.faults import AnswerTooLarge, OutOfRange, UniqueViolated
 from app.database.statement import Statement
+from app.definitions.column_types import KEY
 from app.definitions.names import WRITE_KEYS
 from app.expressions.problems import near
 from app.http.json_body import parse_json
@@ -195,7 +196,7 @@ def _shown_of(wanted: str | None, view: CompiledView) -> tuple[Picked, ...] | No
     """Give what of the rows is made into JSON where they are not wanted back: of one new row its id, for Location."""
     if wanted == "representation":
         return None
-    return (Picked("id", Operand("id")),) if wanted == "headers-only" and "id" in view.source.shown else ()
+    return (Picked(KEY, Operand(KEY)),) if wanted == "headers-only" and KEY in view.source.shown else ()
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
@@ -208,7 +209,8 @@ def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any)
     upsert = _upsert(view, writing, wanted, keys)
     if not rows:
         return None
-    checked = rows_json(validated(writing, rows))
+    with_times = upsert is not None and bool(upsert.compared)
+    checked = rows_json(validated(writing.upserts if with_times else writing.validator, rows))
     return WriteStatement(writing.shapes.insert(wanted.query, upsert), checked, upsert is not None and upsert.merges)
 
 
@@ -243,15 +245,20 @@ def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tupl
         return None
     target = wanted.on_conflict
     if target is None:
-        hint = "Name the unique columns: on_conflict=email"
-        raise QueryUnsupported("An upsert needs on_conflict, since ids are given by the database.", hint=hint)
+        target = (KEY,)
+        if KEY not in {*writing.writable.columns, *writing.writable.presets}:
+            hint = "Name the unique columns: on_conflict=email"
+            raise QueryUnsupported("An upsert needs on_conflict, since ids are not sent through this view.", hint=hint)
     if frozenset(target) not in view.source.table.unique:
         raise QueryUnsupported("The columns of on_conflict are not unique together in this view.")
     if resolution == "ignore-duplicates":
         return Upsert(target, None)
     if "update" not in view.definition.allow:
         raise QueryUnsupported("Rows are not updated through this view.", hint="Use resolution=ignore-duplicates.")
-    return Upsert(target, tuple(name for name in writing.writable.columns if name in keys and name not in target))
+    updated = tuple(name for name in writing.writable.settable if name in keys and name not in target)
+    # A row that may lack one of them would be held against the time that it is made.
+    times = () if wanted.prefer.get("missing") == "default" else tuple(writing.writable.times)
+    return Upsert(target, updated, tuple(name for name in times if name in keys))
 
 
 def _update(writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
@@ -260,10 +267,12 @@ def _update(writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement |
         raise KeysDiffer("All object keys must match", hint="Send an object with the columns to set.")
     if wanted.columns is not None:
         row = {name: value for name, value in row.items() if name in wanted.columns}
-    values = validated_changes(writing, row)
+    values = validated_changes(writing.updates, row)
     if not values:
         return None
-    return WriteStatement(writing.shapes.update(wanted.query, sorted(values)), rows_json([values]))
+    columns = sorted(values.keys() & writing.writable.settable.keys())
+    compared = sorted(values.keys() - writing.writable.settable.keys())
+    return WriteStatement(writing.shapes.update(wanted.query, columns, compared), rows_json([values]))
 
 
 async def _run(write: WriteStatement, wanted: Wanted, call: Call) -> Written:

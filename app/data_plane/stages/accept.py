@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from app.compiler.paths import QUERY, MethodNotAllowed, NotFound, view_action, view_methods
 from app.compiler.runtime import DefinitionsBroken, Runtime
+from app.compiler.test_targets import methods_by_name
 from app.data_plane.request import Request
 from app.data_plane.targets import EndpointTarget, Target, ViewTarget
 from app.errors import RowgateError
@@ -65,9 +66,10 @@ def _named(runtime: Runtime, request: Request, path: bytes, prefix: bytes) -> En
     endpoint = runtime.endpoints.get(name)
     if endpoint is None or endpoint.definition.path_names:
         raise FunctionNotFound(name) if prefix == RPC else NotFound
-    if request.method != "POST":
-        raise MethodNotAllowed(["POST"])
-    return EndpointTarget(endpoint, {})
+    allowed = methods_by_name(endpoint.definition)
+    if request.method not in allowed:
+        raise MethodNotAllowed(allowed)
+    return EndpointTarget(endpoint, {}, by_name=True)
 
 
 def _view(runtime: Runtime, request: Request) -> ViewTarget:

@@ -40,10 +40,11 @@ async def bind(target: Target, request: Request, call: Call) -> Bound:
 async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> CompiledEndpoint:
     inputs = target.compiled.inputs
     body = b""
-    if inputs.takes_body:
-        body = await request.body(target.compiled.definition.body_limit, _JSON)
     pairs = query_pairs(request.query) if request.query else []
-    call.env["input"] = inputs.bind(target.path, pairs, request.headers, body)
+    all_in_body = target.by_name and not pairs and request.method == "POST"
+    if inputs.takes_body or (all_in_body and inputs.query.names):
+        body = await request.body(target.compiled.definition.body_limit, _JSON)
+    call.env["input"] = inputs.bind(target.path, pairs, request.headers, body, all_in_body=all_in_body)
     if inputs.rules is not None:
         inputs.rules(call.env)
     return target.compiled

@@ -17,6 +17,7 @@ from app.expressions.types import (
     DYN,
     INT,
     STRING,
+    TIME,
     TIMESTAMP,
     TYPE,
     UUID,
@@ -27,6 +28,7 @@ from app.expressions.types import (
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?([Zz]|[+-][0-9]{2}:[0-9]{2})",
@@ -100,6 +102,16 @@ def uuid_of_text(text: str) -> str:
     if not _UUID.fullmatch(lowered):
         raise Unknown("this string is no UUID")
     return lowered
+
+
+def time_of_text(text: str) -> str:
+    """Read a time of day, `18:00` or `18:00:00.5`, and give it with its seconds, as Postgres writes it."""
+    if not _TIME.fullmatch(text):
+        raise Unknown("this string is no time of day, as 18:00 is")
+    whole, _, fraction = text.partition(".")
+    fraction = fraction.rstrip("0")
+    seconds = whole if whole.count(":") > 1 else f"{whole}:00"
+    return f"{seconds}.{fraction}" if fraction else seconds
 
 
 def date_of_text(text: str) -> date:
@@ -195,6 +207,10 @@ def _typed(name: str) -> Callable[[object], TypeName]:
 
 def _uuid(kinds: Kinds) -> Type | None:
     return TYPE if tuple(kinds) == (UUID,) else None
+
+
+def _time(kinds: Kinds) -> Type | None:
+    return TYPE if tuple(kinds) == (TIME,) else None
 
 
 def _any(kinds: Kinds) -> Type | None:
@@ -295,6 +311,7 @@ FUNCTIONS: tuple[Function, ...] = (
         plain((DURATION,), STRING, duration_text),
         plain((DATE,), STRING, date_text, _when(f"{{0}} BETWEEN {_DATES}", "to_char({0}, 'YYYY-MM-DD')")),
         plain((UUID,), STRING, _same, "({0})::text"),
+        plain((TIME,), STRING, _same, "({0})::text"),
     ),
     function(
         "bool",
@@ -356,6 +373,13 @@ FUNCTIONS: tuple[Function, ...] = (
         literal=date_of_text,
     ),
     function(
+        "time",
+        "A time of day, of a text such as 18:00 or 18:00:30.5.",
+        plain((TIME,), TIME, _same, "{0}"),
+        plain((STRING,), TIME, time_of_text),
+        literal=time_of_text,
+    ),
+    function(
         "uuid",
         "A UUID of its 8-4-4-4-12 form.",
         plain((UUID,), UUID, _same, "{0}"),
@@ -369,12 +393,14 @@ FUNCTIONS: tuple[Function, ...] = (
         "type",
         "The type of a value, which can be compared with int, double, decimal, bool, string, list, map and so on.",
         Overload(_uuid, _typed("uuid")),
+        Overload(_time, _typed("time")),
         Overload(_any, lambda value: TypeName(type_name(value)), nulls=True),
     ),
 )
 
 FROM_TEXT: Mapping[Type, Callable[[str], object]] = {
     UUID: uuid_of_text,
+    TIME: time_of_text,
     DATE: date_of_text,
     TIMESTAMP: timestamp_of_text,
     DURATION: duration_of_text,

@@ -146,7 +146,7 @@ def _columns_of(expression: Expression) -> Mapping[str, Type] | None:
 
 def _fits(columns: Mapping[str, Type], table: Table, context: Context) -> bool:
     before = context.findings.refusing
-    for name in unwritable(table, list(columns)):
+    for name in unwritable(table, list(columns), new=True):
         context.report("rows", f"{name!r} is kept by the database", "leave it out")
     for name, kind in columns.items():
         if name not in table.columns:

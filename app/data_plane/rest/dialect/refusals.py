@@ -164,7 +164,9 @@ class RelationUnknown(QueryRefused):
 
     def __init__(self, here: str, target: str) -> None:
         """Name both, and say what a relationship rests on; which columns are hidden is not told."""
-        hint = "A user or reference column has to be shown by its view, and id by the view of the rows it refers to."
+        hint = (
+            "A column that refers has to be shown by its view, and the one that it refers to, such as id, by the other."
+        )
         sentence = f"Could not find a relationship between '{here}' and '{target}' in the schema cache"
         super().__init__(sentence, hint=hint)
         self.details = f"Searched for a relationship between '{here}' and '{target}', but no matches were found."

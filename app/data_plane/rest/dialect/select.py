@@ -15,6 +15,7 @@ from app.expressions.types import (
     DYN,
     NUMBERS,
     STRING,
+    TIME,
     TIMESTAMP,
     Enum,
     ListOf,
@@ -38,7 +39,9 @@ Follow = Callable[[Source, str, Sequence[str]], Relationship]
 _OTHER_CASTS = {"interval": DURATION, "text[]": ListOf(STRING)}
 _CAST_TOO: dict[str, frozenset[str]] = {
     "text": frozenset(_OTHER_CASTS),
-    "interval": frozenset({"interval"}),
+    "interval": frozenset({"interval", "time"}),
+    "time": frozenset({"interval"}),
+    "timestamptz": frozenset({"time"}),
     "json": frozenset({"json", "jsonb"}),
     "[]": frozenset({"text[]"}),
 }
@@ -248,7 +251,7 @@ def _folds(aggregate: str, kind: Type) -> bool:
         return True
     if aggregate in ("sum", "avg"):
         return kind in (*NUMBERS, DURATION)
-    return kind in (*NUMBERS, STRING, TIMESTAMP, DATE, DURATION) or isinstance(kind, Enum)
+    return kind in (*NUMBERS, STRING, TIMESTAMP, DATE, TIME, DURATION) or isinstance(kind, Enum)
 
 
 def _check_groups(level: Level) -> None:

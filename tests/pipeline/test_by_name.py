@@ -1,0 +1,64 @@
+"""Endpoints called by their name, as clients of PostgREST call functions: by POST, and by GET where they are of GET."""
+
+from typing import Any
+
+import pytest
+
+from tests.backend import Backend
+from tests.turns import Turns
+
+ECHO = [{"do": "respond", "body": "=input"}]
+WORD = {"type": "text", "required": True, "max_length": 5}
+DOCUMENT: dict[str, Any] = {
+    "rowgate": 1,
+    "endpoints": [
+        {
+            "name": "find", "method": "GET", "path": "/find", "access": "public", "steps": ECHO,
+            "input": {
+                "query": {"q": WORD, "n": {"type": "integer", "default": 3}, "of": {"type": "text", "array": True}}
+            },
+        },
+        {
+            "name": "add", "method": "POST", "path": "/add", "access": "public", "steps": ECHO,
+            "input": {"query": {"q": WORD}, "body": {"a": {"type": "integer", "required": True}}},
+        },
+        {"name": "one", "method": "GET", "path": "/one/{id}", "access": "public", "steps": ECHO,
+         "input": {"path": {"id": {"type": "integer"}}}},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(params=["rest/v1/rpc", "functions/v1"])
+def where(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def test_an_endpoint_of_get_is_called_by_get_with_its_inputs_in_the_query(turns: Turns, where: str) -> None:
+    backend: Backend = await turns.next()
+    answer = await backend.client.get(f"/{where}/find?q=abc&n=7&of=x&of=y")
+    assert (answer.status_code, answer.json()) == (200, {"q": "abc", "n": 7, "of": ["x", "y"]})
+    head = await backend.client.head(f"/{where}/find?q=abc")
+    assert (head.status_code, head.content) == (200, b"")
+    wrong = await backend.client.get(f"/{where}/find?q=abcdef&x=1")
+    assert [error["loc"] for error in wrong.json()["errors"]] == [["query", "q"], ["query", "x"]]
+
+
+async def test_by_post_its_inputs_stand_in_the_body_whatever_they_are(turns: Turns, where: str) -> None:
+    backend: Backend = await turns.next()
+    found = await backend.client.post(f"/{where}/find", json={"q": "abc", "of": ["x"]})
+    assert (found.status_code, found.json()) == (200, {"q": "abc", "n": 3, "of": ["x"]})
+    added = await backend.client.post(f"/{where}/add", json={"q": "abc", "a": 1})
+    assert (added.status_code, added.json()) == (200, {"q": "abc", "a": 1})
+    as_before = await backend.client.post(f"/{where}/add?q=abc", json={"a": 1})
+    assert as_before.json() == {"q": "abc", "a": 1}
+    wrong = await backend.client.post(f"/{where}/find", json={"n": "7", "x": 1})
+    assert [error["loc"] for error in wrong.json()["errors"]] == [["body", "n"], ["body", "x"], ["body", "q"]]
+
+
+async def test_other_methods_and_paths_with_fields_are_not_called_by_name(turns: Turns, where: str) -> None:
+    backend: Backend = await turns.next()
+    for name, method, allow in (("add", "GET", "POST"), ("find", "PUT", "GET, HEAD, POST")):
+        answer = await backend.client.request(method, f"/{where}/{name}")
+        assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+    assert (await backend.client.get(f"/{where}/one")).status_code == 404
+    assert (await backend.client.post("/api/add", json={"q": "abc", "a": 1})).status_code == 422
