@@ -8,7 +8,7 @@ from app.compiler.checked_tests import CompiledTest
 from app.compiler.inputs import BoundInputs
 from app.compiler.paths import Route, Router
 from app.compiler.responses import Responses
-from app.definitions.column_types import NO_KEYS, Keys
+from app.definitions.column_types import Keys
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.validation import Validator
@@ -78,7 +78,7 @@ class ViewWriting:
     shapes: WriteShapes
     chain: tuple[RunStep, ...]
     chained: Chained = Chained()
-    keys: Keys = NO_KEYS
+    keys: Keys = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
