@@ -92,7 +92,8 @@ def _refusal(error: urllib.error.HTTPError) -> ServerRefused:
     try:
         said = json.load(error)
         errors = [
-            FieldError(tuple(map(str, one["loc"])), one["code"], one["message"]) for one in said.get("errors", [])
+            FieldError(tuple(map(str, one["loc"])), one["code"], one["message"], one.get("hint"), one.get("excerpt"))
+            for one in said.get("errors", [])
         ]
         return ServerRefused(str(said["detail"]), hint=said.get("hint"), errors=errors)
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -66,14 +66,15 @@ def compile_project(
     schema: str = DATA_SCHEMA,
     closed: Closed = NOTHING_CLOSED,
     memory: Memory = MEMORY,
+    gathered: Findings | None = None,
 ) -> tuple[Runtime | None, list[Finding]]:
     """Give the runtime over tables in a schema, or no runtime where one of the findings refuses it.
 
     Findings that are only `stricter` come with the runtime. `closed` is what can't be served. What `memory` has of
-    earlier compilations, and nothing has touched since, is taken over.
+    earlier compilations, and nothing has touched since, is taken over. `gathered` takes what was checked.
     """
     compilation = memory.begin(schema)
-    compiled = _compiled(project, revision, Findings(), schema, closed, compilation)
+    compiled = _compiled(project, revision, gathered or Findings(), schema, closed, compilation)
     memory.keep(schema, compilation)
     return compiled
 

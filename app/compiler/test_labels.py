@@ -6,7 +6,7 @@ from typing import Any
 
 from app.definitions.names import NAME_PATTERN
 from app.definitions.policy_tests import ANONYMOUS, CALLER
-from app.expressions.problems import near
+from app.errors import near
 from app.relations.findings import Findings
 
 Id = str | int

@@ -6,7 +6,7 @@ from typing import Literal
 
 from app.compiler.paths import MethodNotAllowed, NotFound, Router
 from app.definitions.project import Project
-from app.expressions.problems import near
+from app.errors import near
 
 ACTIONS = {
     "GET": "select",

@@ -191,7 +191,7 @@ async def _save(server: Server, actor: str, wanted: Options, edit: _Edit) -> Res
     if edit.name != edit.before and (kind, str(edit.name)) in keep:
         raise NameTaken(edit.section)
     listed = [one for one in edit.listed if (kind, str(one.get("name"))) not in keep]
-    after = parsed({**dump_project(edit.stored.project), edit.section: listed})
+    after = await parsed({**dump_project(edit.stored.project), edit.section: listed})
     if wanted.expected is None:
         # What somebody else changed since we read it would be undone: then the edit is refused, and can be sent again.
         wanted = replace(wanted, expected=edit.revision)

@@ -12,13 +12,13 @@ from app.auth.admin_access import VIEWER, Editor
 from app.changes.apply import CHANGE_REFUSALS, Plan, apply_project
 from app.changes.files import DocumentUnreadable, dump_yaml, load_text
 from app.changes.standing import refused
-from app.compiler.check import check_project
+from app.compiler.check import check_document, findings_of_the_rest
 from app.control_plane.etags import IfMatch, etag, version_in
 from app.control_plane.findings import FindingAnswer
 from app.control_plane.server import Server, ServerDep
 from app.definitions.project import DefinitionInvalid, Project, parse_project
 from app.definitions.stored import Stored
-from app.errors import Finding, RowgateError
+from app.errors import RowgateError
 from app.http.fixed_bodies import UNREADABLE
 from app.http.fixed_routes import Declared, FixedRouter, answer, body_schema, refuses
 from app.http.json_body import parse_json, plain_numbers
@@ -133,6 +133,14 @@ class TestsAnswer(Declared):
     failures: list[FindingAnswer]
 
 
+class WrittenOutAnswer(Declared):
+    """A condition that was said in short, such as `owner = auth.user.id`, and the full form that is kept."""
+
+    place: str
+    said: str
+    full: str
+
+
 class PlanAnswer(Declared):
     """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made."""
 
@@ -143,6 +151,7 @@ class PlanAnswer(Declared):
     revision: int | None
     effects: list[EffectAnswer]
     tests: TestsAnswer
+    written_out: list[WrittenOutAnswer]
 
 
 class CheckAnswer(Declared):
@@ -151,13 +160,14 @@ class CheckAnswer(Declared):
     valid: bool
     findings: list[FindingAnswer]
     doubts: list[FindingAnswer]
+    written_out: list[WrittenOutAnswer]
 
 
-def parsed(document: Any) -> Project:
-    """Parse a document; raises DefinitionInvalid with every finding."""
+async def parsed(document: Any) -> Project:
+    """Parse a document; raises DefinitionInvalid with every finding, also about what can be read of it."""
     project, findings = parse_project(document)
     if project is None:
-        raise DefinitionInvalid(findings)
+        raise DefinitionInvalid([*findings, *await asyncio.to_thread(findings_of_the_rest, document)])
     return project
 
 
@@ -205,7 +215,7 @@ async def get_config(request: Request, server: ServerDep) -> Response:
 @refuses(*CHANGE_REFUSALS)
 async def put_config(server: ServerDep, admin: Editor, wanted: OptionsDep, document: SaidBackend) -> Response:
     """Make the backend what the document says."""
-    plan = await make_live(server, parsed(document), admin.actor, wanted)
+    plan = await make_live(server, await parsed(document), admin.actor, wanted)
     return answer(plan.shown(), headers=None if plan.revision is None else etag(plan.revision))
 
 
@@ -214,18 +224,18 @@ async def put_config(server: ServerDep, admin: Editor, wanted: OptionsDep, docum
 async def plan_config(server: ServerDep, document: SaidBackend) -> Response:
     """List the changes that a PUT of this document would make, with their SQL and what they would destroy."""
     judge = server.tests.judge
-    plan = await apply_project(server.engine, parsed(document), author="plan", dry_run=True, judge=judge)
+    plan = await apply_project(server.engine, await parsed(document), author="plan", dry_run=True, judge=judge)
     return answer(plan.shown())
 
 
 @router.post("/check", dependencies=[VIEWER], response_model=CheckAnswer)
 async def check(server: ServerDep, document: SaidBackend) -> Response:
     """Check a document without saving it; what is stored so and would not be saved so today is a doubt."""
-    project, findings = parse_project(document)
-    found: list[Finding] = findings
-    if project is not None:
-        findings = await asyncio.to_thread(check_project, project)
+    checked, findings = await asyncio.to_thread(check_document, document)
+    found, written_out = findings, [] if checked is None else [one.shown() for one in checked.written_out]
+    if checked is not None:
         _, stored = await active(server)
-        found = await asyncio.to_thread(refused, findings, stored.project, project, lenient=False)
+        found = await asyncio.to_thread(refused, findings, stored.project, checked.project, lenient=False)
     doubts = [one.shown() for one in findings if one not in found]
-    return answer({"valid": not found, "findings": [one.shown() for one in found], "doubts": doubts})
+    listed = [one.shown() for one in found]
+    return answer({"valid": not found, "findings": listed, "doubts": doubts, "written_out": written_out})

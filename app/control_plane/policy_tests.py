@@ -153,4 +153,4 @@ async def _project(server: Server, document: Any) -> Project:
     if document is None:
         _, stored = await active(server)
         return stored.whole()
-    return parsed(document)
+    return await parsed(document)

@@ -117,9 +117,10 @@ class ColumnType:
     ids it holds, `computed` the default of this type that the database computes.
 
     `casts` are the types of Postgres that its values become beside text, `cast_names` what stands behind `::` in a
-    query for a value of this type, `whole` what keeps all that a text says of it where `pg` keeps less. `one_text`
-    says that equal values have one text in Postgres. `sample` makes a value of JSON of a number, another one of
-    another, for proofs; it isn't needed where `choices`, texts, numbers or moments are made by the options.
+    query for a value of this type, `called` what else people call it, `whole` what keeps all that a text says of it
+    where `pg` keeps less. `one_text` says that equal values have one text in Postgres. `sample` makes a value of JSON
+    of a number, another one of another, for proofs; it isn't needed where `choices`, texts, numbers or moments are made
+    by the options.
     """
 
     read: Read
@@ -136,6 +137,7 @@ class ColumnType:
     computed: str | None = None
     casts: frozenset[str] = frozenset()
     cast_names: tuple[str, ...] = ()
+    called: frozenset[str] = frozenset()
     whole: str | None = None
     one_text: bool = False
     sample: Callable[[int], Any] | None = None
@@ -144,6 +146,7 @@ class ColumnType:
 ANY_JSON = "dynamic"  # the rule type of a value that may be anything
 IN_WORDS = "enum"  # the rule type of a value that is one of its column's words
 NUMBERED = "bigint"  # the type of ids that are numbers
+_WORDS = frozenset({"string", "str", "char", "character varying", "citext", "email", "url", "slug"})
 _LENGTHS = frozenset({"min_length", "max_length", "pattern", "format"})
 _BOUNDS = frozenset({"min", "max"})
 _NUMERIC = frozenset({"integer", "bigint", "numeric", "double precision"})
@@ -153,13 +156,14 @@ _ID = {"type": "string", "format": "uuid"}
 COLUMN_TYPES: dict[str, ColumnType] = {
     "text": ColumnType(
         read=read_text, rule="string", pg="text", schema={"type": "string"},
-        options=_LENGTHS, cast_names=("text", "varchar"), computed="random_token", one_text=True,
+        options=_LENGTHS, cast_names=("text", "varchar"), called=_WORDS, computed="random_token", one_text=True,
     ),
     "integer": ColumnType(
         read=_read_integer, from_text=_integer_of_text, rule="int", pg="integer",
         schema={"type": "integer", "format": "int32"}, shown=_INT64,
         options=_BOUNDS, range=(-(2**31), 2**31 - 1),
         casts=_NUMERIC | {"boolean"}, cast_names=("integer", "int", "int4"), one_text=True,
+        called=frozenset({"number", "long"}),
     ),
     "bigint": ColumnType(
         read=_read_integer, from_text=_integer_of_text, rule="int", pg="bigint", schema=_INT64,
@@ -170,12 +174,12 @@ COLUMN_TYPES: dict[str, ColumnType] = {
         read=_read_decimal, rule="decimal", pg="numeric",
         schema={"type": ["number", "string"]}, shown={"type": "number"},
         options=_BOUNDS | {"precision", "scale"},
-        casts=_NUMERIC, cast_names=("numeric", "decimal"), whole="numeric",
+        casts=_NUMERIC, cast_names=("numeric", "decimal"), called=frozenset({"money"}), whole="numeric",
     ),
     "float": ColumnType(
         read=_read_float, from_text=_number_of_text, rule="double", pg="double precision",
         schema={"type": "number", "format": "double"}, options=_BOUNDS,
-        casts=_NUMERIC, cast_names=("double precision", "float8", "real", "float4"),
+        casts=_NUMERIC, cast_names=("double precision", "float8", "real", "float4"), called=frozenset({"double"}),
     ),
     "boolean": ColumnType(
         read=_read_boolean, from_text=_boolean_of_text, rule="bool", pg="boolean", schema={"type": "boolean"},
@@ -193,10 +197,12 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     "timestamp": ColumnType(
         read=read_moment, rule="timestamp", pg="timestamptz", schema={"type": "string", "format": "date-time"},
         casts=frozenset({"date"}), cast_names=("timestamptz", "timestamp"), computed="now",
+        called=frozenset({"datetime", "instant", "moment"}),
     ),
     "json": ColumnType(
         read=lambda value: value, rule=ANY_JSON, pg="jsonb", schema={},
-        casts=_NUMERIC | {"boolean"}, cast_names=("jsonb", "json"), sample=lambda number: {"note": f"q{number:014x}"},
+        casts=_NUMERIC | {"boolean"}, cast_names=("jsonb", "json"), called=frozenset({"object", "map", "any"}),
+        sample=lambda number: {"note": f"q{number:014x}"},
     ),
     "enum": ColumnType(
         read=read_text, rule=IN_WORDS, pg="text", schema={"type": "string"},
@@ -209,10 +215,15 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     # Of a table whose ids are numbers it is as NUMBERED is.
     "reference": ColumnType(
         read=read_uuid, rule="uuid", pg="uuid", schema=_ID,
-        options=frozenset({"table", "on_delete"}),
+        options=frozenset({"table", "on_delete"}), called=frozenset({"ref", "foreign_key", "relation"}),
         needs=("table", "a reference needs table: the name of the table that it refers to"), one_text=True,
     ),
 }  # fmt: skip
+
+
+def type_called(word: str) -> str | None:
+    """Name the type that people who write in other languages call so."""
+    return next((name for name, one in COLUMN_TYPES.items() if word in one.called or word in one.cast_names), None)
 
 
 def name_kept_as(pg: str) -> str | None:

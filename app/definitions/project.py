@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from app.definitions.access import RoleDef
 from app.definitions.endpoints import EndpointDef
 from app.definitions.keepable import WHOLE, unkeepable
+from app.definitions.messages import told
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition, Items
 from app.definitions.policy_tests import CallerDef, PolicyTestDef
@@ -19,7 +20,7 @@ from app.definitions.shared import known, shared
 from app.definitions.steps import StepDef, UseDef
 from app.definitions.tables import IndexDef, TableDef, UsersDef
 from app.definitions.views import ViewColumnDef, ViewDef
-from app.errors import FieldError, Finding, RowgateError
+from app.errors import Finding, RowgateError
 
 AuthScheme = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,31}$"))]
 HostAndPort = Annotated[
@@ -48,7 +49,7 @@ class DefinitionInvalid(RowgateError):
     def __init__(self, findings: Sequence[Finding]) -> None:
         """Take them all."""
         self.findings = tuple(findings)
-        errors = [FieldError((one.place,), one.code, one.sentence) for one in findings]
+        errors = [one.field_error() for one in findings]
         count = f"{len(errors)} problems" if len(errors) > 1 else "a problem"
         super().__init__(f"The definitions have {count}, and nothing was changed.", errors=errors)
 
@@ -93,7 +94,9 @@ def parse_project(document: object, *, stored: bool = False) -> tuple[Project | 
     try:
         project = _shared(document, Project.model_validate(_known(document)))
     except ValidationError as error:
-        return None, [_finding(document, problem) for problem in error.errors(include_url=False)]
+        return None, [
+            Finding(place_of(document, one.path), one.message, one.hint) for one in told(error, document, Project)
+        ]
     findings = name_findings(project)
     return (None if findings else project), findings
 
@@ -222,15 +225,6 @@ def _number(value: Any) -> Any:
     return float(value) if Decimal(str(float(value))) == value else str(value)
 
 
-def _finding(document: Mapping[str, Any], problem: Any) -> Finding:
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = f"unknown key {problem['loc'][-1]!r}"
-    elif problem["type"] == "missing":
-        message = f"{problem['loc'][-1]!r} is required"
-    return Finding(place_of(document, problem["loc"]), message)
-
-
 def part_of(place: str) -> str:
     """Give the definition that a place is in: `endpoints/submit`, `users`, `project`; an empty text for none."""
     found = _PART.match(place)
@@ -240,19 +234,15 @@ def part_of(place: str) -> str:
 def place_of(document: object, location: Sequence[str | int]) -> str:
     """Name a place in the document, items of a list by their name: `tables/documents.columns/title`."""
     place, here = "", document
-    for index, key in enumerate(location):
-        here, label, known = _descend(here, key)
-        if not known and index < len(location) - 1:
-            continue  # a tag of a union that pydantic puts into the location: no key of the document
+    for key in location:
+        here, label = _descend(here, key)
         place += ("/" if isinstance(key, int) and place else "." if place else "") + label
     return place
 
 
-def _descend(here: object, key: str | int) -> tuple[object, str, bool]:
+def _descend(here: object, key: str | int) -> tuple[object, str]:
     if isinstance(key, int) and isinstance(here, list | tuple) and key < len(here):
         item = here[key]
         name = item.get("name") if isinstance(item, Mapping) else None
-        return item, str(name if isinstance(name, str) else key), True
-    if isinstance(here, Mapping) and key in here:
-        return here[key], str(key), True
-    return here, str(key), False
+        return item, str(name if isinstance(name, str) else key)
+    return (here[key] if isinstance(here, Mapping) and key in here else here), str(key)

@@ -1,15 +1,19 @@
 """Typing of an expression: names, operators and functions against a scope, with every problem found at once."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from app.errors import near
 from app.expressions import syntax
+from app.expressions.foreign import function_hint
 from app.expressions.library.table import NAMESPACES, TABLE
 from app.expressions.operands import common, compared, converted, operate
 from app.expressions.operations import EvaluationError
 from app.expressions.parse import MACROS, parse
-from app.expressions.problems import ExpressionErrors, Problem, caret, near
+from app.expressions.problems import ExpressionErrors, Problem, caret
+from app.expressions.scope import Expression, Scope
+from app.expressions.shorthand import Spelling, shadowed_hint, unknown_hint
 from app.expressions.types import (
     BOOL,
     DURATION,
@@ -33,44 +37,24 @@ from app.expressions.types import (
 __all__ = ["Expression", "ExpressionErrors", "Problem", "Scope", "caret", "check"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Scope:
-    """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings."""
-
-    names: Mapping[str, Type]
-    rows: frozenset[str] = frozenset()
-    secrets: bool = False
-    unsent: frozenset[str] = frozenset()  # those that are bound to nothing where the input behind them wasn't sent
-
-    def with_names(self, **names: Type) -> "Scope":
-        """Give a scope that has these names too, each bound to something."""
-        return dataclasses.replace(self, names={**self.names, **names}, unsent=self.unsent - set(names))
-
-    def without(self, *names: str) -> "Scope":
-        """Give a scope that lacks these names."""
-        kept = {name: kind for name, kind in self.names.items() if name not in names}
-        return dataclasses.replace(self, names=kept, rows=self.rows - set(names))
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Expression:
-    """A checked expression: its typed tree, the type of its value, the dotted paths and the rows that it reads."""
-
-    text: str
-    tree: syntax.Node
-    type: Type
-    paths: frozenset[str]
-    rows: frozenset[str]
-    constant: bool
-
-
-def check(text: str, scope: Scope, expected: Type | None = None) -> Expression:
+def check(text: str, scope: Scope, expected: Type | None = None, *, bare: Scope | None = None) -> Expression:
     """Parse and type an expression; raises ExpressionErrors with every problem.
 
     Where `expected` is given, the value is converted to it: a literal now, a number or a dynamic value when it runs.
+    With `bare` it is a condition: a single `=` compares, and a name that nothing has is a column of the one row there.
     """
+    if bare is None:
+        return _checked(text, text, scope, expected, None)
+    spelling = Spelling(text, bare)
+    try:
+        return _checked(text, spelling.text, scope, expected, spelling)
+    except ExpressionErrors as errors:
+        raise ExpressionErrors(spelling.said_of(problem) for problem in errors.problems) from None
+
+
+def _checked(said: str, text: str, scope: Scope, expected: Type | None, spelling: Spelling | None) -> Expression:
     parsed = parse(text)
-    checker = _Checker(scope)
+    checker = _Checker(scope, spelling)
     tree = checker.node(parsed)
     if expected is not None and not checker.problems:
         tree = _expect(checker, tree, expected)
@@ -78,12 +62,13 @@ def check(text: str, scope: Scope, expected: Type | None = None) -> Expression:
         raise ExpressionErrors(checker.problems)
     roots = {path.partition(".")[0] for path in checker.paths}
     return Expression(
-        text=text,
+        text=said if spelling is None else spelling.text,
         tree=tree,
         type=tree.type,
         paths=frozenset(checker.paths),
         rows=scope.rows & roots,
         constant=not checker.paths,
+        said=said if spelling is not None and spelling.text != said else None,
     )
 
 
@@ -105,10 +90,13 @@ def _called(node: syntax.Node) -> str:
 
 
 class _Checker:
-    """The state of one check: its scope, the variables of the comprehensions around, the problems and paths so far."""
+    """The state of one check: its scope, the variables of the comprehensions around, the problems and paths so far.
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
+    `spelling` is that of a condition; None of a value.
+    """
+
+    def __init__(self, scope: Scope, spelling: Spelling | None) -> None:
+        self.scope, self.spelling = scope, spelling
         self.variables: dict[str, Type] = {}
         self.problems: list[Problem] = []
         self.paths: set[str] = set()
@@ -141,11 +129,20 @@ def _name(checker: _Checker, node: syntax.Name) -> syntax.Node:
     if node.name not in checker.scope.names and node.name in TYPE_NAMES:
         return syntax.Literal(line=node.line, column=node.column, type=TYPE, value=TYPE_NAMES[node.name])
     if node.name not in checker.scope.names:
-        known = (*checker.scope.names, *checker.variables)
-        checker.report(node, f"there is no {node.name[:64]!r} here", near(node.name, known), "unknown_name")
-        return node
+        return _bare(checker, node)
     checker.paths.add(node.name)
     return dataclasses.replace(node, type=checker.scope.names[node.name])
+
+
+def _bare(checker: _Checker, node: syntax.Name) -> syntax.Node:
+    """Read a name that nothing has as the column of the one row, in a condition; else say whose it may be."""
+    if checker.spelling is not None and not checker.variables and (owner := checker.spelling.owner(node.name)):
+        checker.spelling.spell_out(node, owner)
+        row = syntax.Name(line=node.line, column=node.column, name=owner)
+        return checker.selected(syntax.Field(line=node.line, column=node.column, operand=row, name=node.name))
+    hint = unknown_hint(node.name, checker.scope, checker.variables)
+    checker.report(node, f"there is no {node.name[:64]!r} here", hint, "unknown_name")
+    return node
 
 
 def _member(checker: _Checker, operand: syntax.Node, place: syntax.Node, name: str) -> Type:
@@ -274,7 +271,7 @@ def _binary(checker: _Checker, node: syntax.Binary) -> syntax.Node:
         compared(node.operator, left, right) if node.operator in _COMPARISONS else operate(node.operator, left, right)
     )
     if isinstance(found, str):
-        checker.report(node, found)
+        checker.report(node, found, shadowed_hint((node.left, node.right), checker.scope))
         refused: Type = BOOL if node.operator in _COMPARISONS else DYN
         return dataclasses.replace(node, left=left, right=right, type=refused)
     fitted_left, fitted_right, kind = found
@@ -321,7 +318,8 @@ def _call(checker: _Checker, node: syntax.FunctionCall) -> syntax.Node:
     if function is None:
         known = (*TABLE, *MACROS, "has")
         message = f"there is no function {node.function[:64]!r}"
-        checker.report(node, message, near(node.function, known), "unknown_function")
+        cure = function_hint(node.function) or near(node.function, known)
+        checker.report(node, message, cure, "unknown_function")
         return node
     if not (function.method if node.method else function.function):
         way = f"{node.function}(x)" if node.method else f"x.{node.function}()"

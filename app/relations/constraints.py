@@ -140,7 +140,8 @@ def _listed(columns: tuple[str, ...]) -> str:
 
 def _rule(table_name: str, index: int, said: CheckDef, table: Table) -> Part:
     """Compile a rule of the table; unknown refuses, as everywhere, so it has to be true."""
-    expression = check(said.rule.removeprefix("="), Scope({"row": table.record}, rows=frozenset({"row"})), BOOL)
+    scope = Scope({"row": table.record}, rows=frozenset({"row"}))
+    expression = check(said.rule.removeprefix("="), scope, BOOL, bare=scope)
     condition = compile_sql(expression, lambda _root, name: table.columns[name].value(quoted(name)), Literals())
     columns = tuple(dict.fromkeys(path.split(".")[1] for path in sorted(expression.paths) if path.startswith("row.")))
     name = part_name(table_name, "rule", str(index))

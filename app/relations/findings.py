@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from app.errors import Finding
+from app.errors import Finding, near
 from app.expressions.check import Expression, ExpressionErrors, Scope, check
-from app.expressions.problems import excerpt, near
-from app.expressions.types import Type
+from app.expressions.problems import excerpt
+from app.expressions.types import BOOL, Type
 
 
 class Findings:
@@ -48,10 +48,18 @@ class Findings:
         )
         self.report(place, f"unknown {what} {name!r}", hint)
 
-    def expression(self, place: str, text: str, scope: Scope, expected: Type | None = None) -> Expression | None:
+    def condition(self, place: str, text: str, scope: Scope) -> Expression | None:
+        """Check a condition, in which what stands for `==` and `row.` may be left out; None after findings."""
+        # In a middleware a bare name means what it means there, whatever the chain around it has bound.
+        bare = scope if "(" not in place else scope.only(scope.rows)
+        return self.expression(place, text, scope, BOOL, bare=bare)
+
+    def expression(
+        self, place: str, text: str, scope: Scope, expected: Type | None = None, *, bare: Scope | None = None
+    ) -> Expression | None:
         """Check an expression; its problems become findings at `place:line:column`, and then there is none."""
         try:
-            checked = check(text.removeprefix("="), scope, expected)
+            checked = check(text.removeprefix("="), scope, expected, bare=bare)
         except ExpressionErrors as errors:
             self.problems(place, text, errors)
             return None

@@ -8,7 +8,7 @@ from app.definitions.answers import MAX_BYTES
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef
 from app.expressions.check import Expression, Scope
-from app.expressions.types import BOOL, Type
+from app.expressions.types import Type
 from app.relations.conditions import id_is
 from app.relations.findings import Findings
 from app.relations.locks import Held
@@ -152,4 +152,4 @@ class Context:
 
     def condition(self, key: str, text: str) -> Expression | None:
         """Check a condition that is evaluated in process."""
-        return self.expression(key, text, BOOL)
+        return self.findings.condition(f"{self.place}.{key}", text, self.scope)

@@ -7,7 +7,7 @@ from app.definitions.inputs import RuleDef
 from app.errors import FieldError
 from app.expressions.check import Scope
 from app.expressions.evaluate import compile_condition
-from app.expressions.types import BOOL, Record
+from app.expressions.types import Record
 from app.relations.findings import Findings
 from app.steps.refusals import InputRefused
 
@@ -24,7 +24,7 @@ def compile_rules(
     for index, rule in enumerate(rules):
         if rule.field is not None and isinstance(fields, Record) and rule.field not in fields.fields:
             findings.unknown(f"{place}/{index}.field", "input", rule.field, list(fields.fields))
-        expression = findings.expression(f"{place}/{index}.rule", rule.rule, scope, BOOL)
+        expression = findings.condition(f"{place}/{index}.rule", rule.rule, scope)
         if expression is not None:
             loc = ("input",) if rule.field is None else ("input", rule.field)
             error = FieldError(loc, "input.rule", rule.message or _DEFAULT)

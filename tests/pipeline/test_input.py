@@ -192,7 +192,7 @@ def test_the_openapi_document_shows_headers_by_their_names_and_objects_to_their_
         ({"headers": {"a": {"type": "text"}}, "body": {"a": {"type": "text"}}}, "stands in two places: a"),
         ({"headers": {"xTotal": {"type": "text"}, "x_total": {"type": "text"}}}, "read from one header: x-total"),
         ({"body": {"a": {"type": "object"}}}, "'fields' is required"),
-        ({"body": {"a": {"type": "list", "of": {"type": "lst"}}}}, "Input should be"),
+        ({"body": {"a": {"type": "list", "of": {"type": "lst"}}}}, "is wanted here"),
     ],
 )
 def test_an_input_that_cannot_be_is_refused_when_it_is_saved(said: dict[str, Any], says: str) -> None:

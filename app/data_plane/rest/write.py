@@ -27,8 +27,7 @@ from app.data_plane.rest.read import filter_told, view_params
 from app.database.faults import AnswerTooLarge, OutOfRange, UniqueViolated
 from app.database.statement import Statement
 from app.definitions.names import WRITE_KEYS
-from app.errors import FieldError
-from app.expressions.problems import near
+from app.errors import FieldError, near
 from app.http.json_body import parse_json
 from app.http.query_string import query_pairs
 from app.relations.asked import ASKED

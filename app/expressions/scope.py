@@ -1,0 +1,46 @@
+"""What an expression is checked against, and what comes of it."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from app.expressions import syntax
+from app.expressions.types import Type
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scope:
+    """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings."""
+
+    names: Mapping[str, Type]
+    rows: frozenset[str] = frozenset()
+    secrets: bool = False
+    unsent: frozenset[str] = frozenset()  # those that are bound to nothing where the input behind them wasn't sent
+
+    def with_names(self, **names: Type) -> "Scope":
+        """Give a scope that has these names too, each bound to something."""
+        return dataclasses.replace(self, names={**self.names, **names}, unsent=self.unsent - set(names))
+
+    def only(self, names: frozenset[str]) -> "Scope":
+        """Give a scope that has no other names."""
+        return self.without(*(self.names.keys() - names))
+
+    def without(self, *names: str) -> "Scope":
+        """Give a scope that lacks these names."""
+        kept = {name: kind for name, kind in self.names.items() if name not in names}
+        return dataclasses.replace(self, names=kept, rows=self.rows - set(names))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked expression: its typed tree, the type of its value, the dotted paths and the rows that it reads.
+
+    `text` is its full form; `said` is what was said where that is less.
+    """
+
+    text: str
+    tree: syntax.Node
+    type: Type
+    paths: frozenset[str]
+    rows: frozenset[str]
+    constant: bool
+    said: str | None = None
