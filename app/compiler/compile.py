@@ -20,6 +20,7 @@ from app.compiler.inputs import compile_inputs
 from app.compiler.locks import endpoint_with_locks, held_by, view_with_locks
 from app.compiler.paths import Router
 from app.compiler.responses import compile_responses
+from app.compiler.role_names import check_role_names
 from app.compiler.runtime import (
     AccessLevel,
     Chained,
@@ -97,6 +98,7 @@ def _compiled(
     endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
+    check_role_names(project, findings)
     held = held_by(served, [view for view in views.values() if view is not None])
     served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
     # Those that are closed come first: what would answer in their place is a conflict.

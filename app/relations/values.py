@@ -73,6 +73,9 @@ def compile_field(
         return _expression(said, place, scope, findings, expected)
     if isinstance(said, str) and said.startswith("\\="):
         said = said[1:]
+    elif isinstance(said, str) and _is_path(said, scope):
+        hint = f"write ={said} for its value, or ='{said}' if the text is meant"
+        findings.report(place, f"this is the text {said!r}", hint, stricter=True)
     if isinstance(said, list | tuple) and (expected is None or expected == DYN or isinstance(expected, ListOf)):
         element = expected.element if isinstance(expected, ListOf) else None
         parts = [
@@ -99,6 +102,17 @@ def _expression(said: str, place: str, scope: Scope, findings: Findings, expecte
     evaluate, sent = compile_value(expression), _sent(expression.tree, scope)
     given = evaluate if sent is None else (lambda env: evaluate(env) if sent(env) else None)
     return Value(expression.type, given, expression, sent=sent, reads=expression.paths)
+
+
+def _is_path(said: str, scope: Scope) -> bool:
+    """Say whether a text is spelled like the path to something that there is, such as input.title."""
+    root, *fields = said.split(".")
+    kind = scope.names.get(root) if fields else None
+    for name in fields:
+        if not isinstance(kind, Record) or name not in kind.fields:
+            return False
+        kind = kind.fields[name]
+    return kind is not None
 
 
 def _no_row(_env: Any) -> Any:
