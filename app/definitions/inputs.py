@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from app.definitions.column_types import ANY_JSON
 from app.definitions.columns import ValueType
 from app.definitions.expression_text import ExpressionText
-from app.definitions.names import Definition, FieldName
+from app.definitions.names import Definition, FieldName, Items
 
 
 class ParamDef(ValueType):
@@ -22,6 +22,7 @@ class ObjectDef(Definition):
     type: Literal["object"]
     fields: dict[FieldName, InputDef]
     required: bool = False
+    default: dict[str, Any] | None = None
     description: str | None = None
 
 
@@ -31,6 +32,7 @@ class ListDef(Definition):
     type: Literal["list"]
     of: InputDef
     required: bool = False
+    default: Items[Any] | None = None
     min_length: int | None = Field(default=None, ge=0)
     max_length: int | None = Field(default=None, ge=0)
     description: str | None = None

@@ -36,7 +36,7 @@ def declared(name: str, fields: Mapping[str, ParamDef | ObjectDef | ListDef], ke
 
 def always_there(said: ParamDef | ObjectDef | ListDef) -> bool:
     """Say whether a declared input has a value, or a null that was sent, in every request that is taken."""
-    return said.required or (isinstance(said, ParamDef) and said.default is not None)
+    return said.required or said.default is not None
 
 
 def declared_type(name: str, said: ParamDef | ObjectDef | ListDef, keys: Mapping[str, Type]) -> Type:
