@@ -206,9 +206,12 @@ class _Compiler:
 
     def middleware_alone(self, said: MiddlewareDef) -> bool:
         place, before = _place(said), self.findings.refusing
-        scope = self.schema.scope.with_names(
-            input=OPEN_INPUT, request=REQUEST, params=declared("params", said.params, self.schema.keys)
-        )
+        params = declared("params", said.params, self.schema.keys)
+        if params.optional is not None:
+            params = dataclasses.replace(
+                params, nullable=params.optional
+            )  # what an argument may be is asked at its use
+        scope = self.schema.scope.with_names(input=OPEN_INPUT, request=REQUEST, params=params)
         context = Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, said.name, place, scope,
             inside=(said.name,),
@@ -224,8 +227,9 @@ class _Compiler:
         self.findings.found += unreadable
         record = declared("input", fields, self.schema.keys)
         scope = self.schema.scope.with_names(input=record, request=REQUEST)
+        before = len(self.findings.checked)
         rules = compile_rules(said.rules, f"{place}.rules", scope, self.findings)
-        context = self._context(said, place, scope)
+        context = self._context(said, place, scope.sure_of(self.findings.sure_since(before)))
         context = dataclasses.replace(context, serializable=said.isolation == "serializable")
         uses = (*self._project_uses(said.skip, place), *said.middleware)
         chain, known = self._uses(uses, context, said.steps)

@@ -15,10 +15,15 @@ class Scope:
     rows: frozenset[str] = frozenset()
     secrets: bool = False
     unsent: frozenset[str] = frozenset()  # those that are bound to nothing where the input behind them wasn't sent
+    sure: frozenset[str] = frozenset()  # paths of inputs that may be null, and aren't here
 
     def with_names(self, **names: Type) -> "Scope":
         """Give a scope that has these names too, each bound to something."""
         return dataclasses.replace(self, names={**self.names, **names}, unsent=self.unsent - set(names))
+
+    def sure_of(self, paths: frozenset[str]) -> "Scope":
+        """Give a scope in which these paths of inputs have a value."""
+        return dataclasses.replace(self, sure=self.sure | paths)
 
     def only(self, names: frozenset[str]) -> "Scope":
         """Give a scope that has no other names."""

@@ -43,11 +43,13 @@ class Record(Type):
     """An object with exactly these fields; `name` is what messages call it ("documents", "input").
 
     `optional` are the fields that may not be there, since nobody sent them; None for what nobody sends, such as a row.
+    `nullable` are those that may be null because of what was sent.
     """
 
     name: str
     fields: Mapping[str, Type]
     optional: frozenset[str] | None = field(default=None, compare=False)
+    nullable: frozenset[str] = field(default=frozenset(), compare=False)
 
     def __hash__(self) -> int:
         """Hash by name and field names, since a mapping has no hash of its own."""

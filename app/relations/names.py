@@ -31,7 +31,9 @@ def base_scope(users: Table) -> Scope:
 def declared(name: str, fields: Mapping[str, ParamDef | ObjectDef | ListDef], keys: Mapping[str, Type]) -> Record:
     """Give the record that declared inputs or params make."""
     types = {field: declared_type(f"{name}.{field}", said, keys) for field, said in fields.items()}
-    return Record(name, types, optional=frozenset(field for field, said in fields.items() if not always_there(said)))
+    optional = frozenset(field for field, said in fields.items() if not always_there(said))
+    nullable = frozenset(field for field, said in fields.items() if not said.required)
+    return Record(name, types, optional=optional, nullable=nullable)
 
 
 def always_there(said: ParamDef | ObjectDef | ListDef) -> bool:

@@ -9,6 +9,7 @@ from app.database.statement import Environment, Evaluator
 from app.expressions import syntax
 from app.expressions.check import Expression, Scope
 from app.expressions.evaluate import compile_value
+from app.expressions.nulls import null_by
 from app.expressions.operands import read_text
 from app.expressions.types import (
     BOOL,
@@ -45,6 +46,12 @@ class Value:
     literal: Any = _MISSING
     sent: Callable[[Environment], bool] | None = None
     reads: frozenset[str] = frozenset()
+
+    def may_be_null(self, scope: Scope) -> bool:
+        """Say whether it is null where an input of the scope is, or always."""
+        if self.is_literal:
+            return self.literal is None
+        return self.expression is not None and null_by(self.expression.tree, scope) is not None
 
     def is_sent(self, env: Environment) -> bool:
         """Say whether the entry that it is the whole value of is there."""
@@ -99,6 +106,7 @@ def _expression(said: str, place: str, scope: Scope, findings: Findings, expecte
     if expression.rows:
         # It reads the row in the statement: only SQL can evaluate it.
         return Value(expression.type, _no_row, expression)
+    findings.answered(place, expression, scope)
     evaluate, sent = compile_value(expression), _sent(expression.tree, scope)
     given = evaluate if sent is None else (lambda env: evaluate(env) if sent(env) else None)
     return Value(expression.type, given, expression, sent=sent, reads=expression.paths)

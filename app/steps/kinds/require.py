@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from app.definitions.expression_text import ExpressionText
 from app.expressions.evaluate import compile_condition
+from app.expressions.nulls import sure_where
 from app.steps.context import Context, Step
 from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
 from app.steps.refusals import RefusalCode, RefusalStatus, StepRefused, compile_message, message_of, refusal_class
@@ -34,7 +35,7 @@ def _compile(body: RequireBody, context: Context) -> Step | None:
         if not holds(call.env):
             raise refusal(message_of(message, call.env, _DEFAULT))
 
-    return Step(require)
+    return Step(require, sure=sure_where(expression.tree, holds=True))
 
 
 def _rules(said: Fields, read: Reader) -> Iterator[Stated]:

@@ -20,6 +20,7 @@ class ValidateBody(StepBody):
 
 
 def _compile(body: ValidateBody, context: Context) -> Step | None:
+    before = len(context.findings.checked)
     check = compile_rules(body.rules, f"{context.place}.rules", context.scope, context.findings)
     if check is None:
         return None
@@ -27,7 +28,7 @@ def _compile(body: ValidateBody, context: Context) -> Step | None:
     def validate(call: Call) -> None:
         check(call.env)
 
-    return Step(validate)
+    return Step(validate, sure=context.findings.sure_since(before))
 
 
 def _rules(said: Fields, read: Reader) -> Iterator[Stated]:
