@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 
 from app.audit.writing import chain_under
 from app.auth.auth_server import AuthServerDep
 from app.auth.core import Accounts
-from app.auth.route_limits import RouteLimits
+from app.auth.route_limits import RouteLimits, count_for
 from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
 from app.changes.settle import Settler
@@ -54,10 +56,8 @@ class Rowgate:
         )
         self.embedded_up = embedded_up
         self.on_ready: Callable[[], None] = lambda: None  # called when requests can be served
-        limits = RouteLimits(settings.trusted_proxies)
-        self.fastapi.include_router(surface_router)
-        self.fastapi.include_router(auth_router(limits), dependencies=[Depends(_anything_served)])
-        self.fastapi.include_router(admin_router(limits))
+        self.fastapi.router.routes.extend(_routes())
+        count_for(self.fastapi, settings.trusted_proxies)
         install_problems(self.fastapi)
         self.data_plane: DataPlane | None = None
         self._origins_of: SettingsDef | None = None  # whose origins are read in `_allowed`
@@ -156,6 +156,16 @@ class Rowgate:
             )  # fmt: skip
             self.on_ready()
             yield
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """Make the fixed routes, once for all applications of a process: to analyse what they declare takes its time."""
+    router, limits = APIRouter(), RouteLimits()
+    router.include_router(surface_router)
+    router.include_router(auth_router(limits), dependencies=[Depends(_anything_served)])
+    router.include_router(admin_router(limits))
+    return tuple(router.routes)
 
 
 async def _anything_served(server: AuthServerDep) -> None:

@@ -1,9 +1,10 @@
 """Limits on the fixed routes, by the client's address; the only file that knows slowapi."""
 
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
-from fastapi import Depends, Request, params
+from fastapi import Depends, FastAPI, Request, params
 from slowapi import Limiter
 from slowapi.errors import RateLimitExceeded
 
@@ -12,7 +13,10 @@ from app.http.client_address import Networks, client_address
 from app.http.fixed_routes import refuses
 from app.limits.keys import counted_key
 
-__all__ = ["RateLimitExceeded", "RouteLimited", "RouteLimits", "retry_after"]
+__all__ = ["RateLimitExceeded", "RouteLimited", "RouteLimits", "count_for", "retry_after"]
+
+
+_numbers = itertools.count()
 
 
 class RouteLimited(RowgateError):
@@ -29,15 +33,10 @@ class RouteLimits:
     loop and hold everybody up while it waits; wrong passwords are counted across processes, by `failures`.
     """
 
-    def __init__(self, trusted: Networks = ()) -> None:
-        """Count by the address that the trusted proxies give."""
-
-        def address(request: Request) -> str:
-            # slowapi's own functions believe headers that any client can send.
-            return counted_key(client_address(request.scope, trusted))
-
+    def __init__(self) -> None:
+        """Count by the address that the trusted proxies give, and by the application: a process may have several."""
         self._limiter = Limiter(
-            key_func=address,
+            key_func=_who,
             storage_uri="memory://",
             strategy="moving-window",
             key_style="endpoint",
@@ -55,6 +54,17 @@ class RouteLimits:
         checked: Callable[[Request], Awaitable[None]] = self._limiter.limit(limit)(within_limit)
         found: params.Depends = Depends(checked)
         return found
+
+
+def count_for(app: FastAPI, trusted: Networks) -> None:
+    """Have the requests of an application counted for themselves, by the address that these proxies give."""
+    app.state.counted_as = next(_numbers), trusted
+
+
+def _who(request: Request) -> str:
+    # slowapi's own functions believe headers that any client can send.
+    number, trusted = request.app.state.counted_as
+    return f"{number} {counted_key(client_address(request.scope, trusted))}"
 
 
 def retry_after(error: RateLimitExceeded) -> int:

@@ -24,6 +24,7 @@ from app.compiler.check import compile_checked
 from app.compiler.full_form import WrittenOut
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored
+from app.definitions.names import Definition
 from app.definitions.project import KINDS, DefinitionInvalid, Project, dump_definition
 from app.definitions.stored import Stored, stored_of
 from app.errors import FieldError, Finding, RowgateError, refusing
@@ -273,7 +274,8 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
         await managed.admit(connection, order.mark)
         await managed.set_mark(connection, order.mark)
     rows = await _active(connection)
-    plan = await _planned(connection, order, stored_of((row.kind, row.name, row.body) for row in rows))
+    stored = stored_of((row.kind, row.name, row.body) for row in rows)
+    plan = await _planned(connection, order, stored)
     changes, destroys, found = plan.changes, plan.destroys, plan.effects
     if order.dry_run:
         return plan
@@ -287,7 +289,8 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     if not changes:
         return replace(plan, revision=revision)
     # What locks tables comes last, and behind it only what must, so that they are held for as short as can be.
-    await _store(connection, order, rows, plan, revision + 1)
+    await _store(connection, _changed(rows, stored.project, order), revision + 1)
+    await _record(connection, order.author, order.comment, plan, revision + 1)
     await hold_tables(connection, changes)
     for change in changes:
         await refuse_what_does_not_fit(connection, change)
@@ -326,19 +329,51 @@ async def _active(connection: AsyncConnection) -> Sequence[Any]:
     return found.all()
 
 
-async def _store(connection: AsyncConnection, order: _Order, rows: Sequence[Any], plan: Plan, number: int) -> None:
-    """Write the definitions that differ, the revision, and what is live; tell everybody who listens, at the commit."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows that are no longer live, by their ids, and what is: kind, name, position, body."""
+
+    ended: tuple[int, ...]
+    begun: tuple[dict[str, Any], ...]
+
+
+def _changed(rows: Sequence[Any], stored: Project, order: _Order) -> _Rows:
+    """Compare what is stored with what is wanted: a definition that is the same object says the same."""
     known = {(row.kind, row.name): row for row in rows if (row.kind, row.name) not in (order.keep or ())}
-    wanted = _bodies(settled(order.project))
-    for key, row in known.items():
-        if key not in wanted or not _same(row, wanted[key]):
-            await connection.execute(sa.update(_DEFINITIONS).where(_DEFINITIONS.c.id == row.id).values(valid_to=number))
-    for (kind, name), (position, body) in wanted.items():
+    before, wanted = _placed(stored), _placed(settled(order.project))
+    ended = [row.id for key, row in known.items() if key not in wanted]
+    begun = []
+    for (kind, name), (position, definition) in wanted.items():
         row = known.get((kind, name))
-        if row is None or not _same(row, (position, body)):
-            values = {"kind": kind, "name": name, "position": position, "body": body, "valid_from": number}
-            await connection.execute(sa.insert(_DEFINITIONS).values(**values))
-    await _record(connection, order.author, order.comment, plan, number)
+        if row is not None and row.position == position and before.get((kind, name), (0, None))[1] is definition:
+            continue
+        body = dump_definition(definition)
+        if row is not None and row.position == position and row.body == written(body):
+            continue
+        begun.append({"kind": kind, "name": name, "position": position, "body": body})
+        ended += [] if row is None else [row.id]
+    return _Rows(tuple(ended), tuple(begun))
+
+
+def _placed(project: Project) -> dict[tuple[str, str], tuple[int, Definition]]:
+    """Give each definition that is kept, and its place in its section."""
+    found: dict[tuple[str, str], tuple[int, Definition]] = {}
+    for section, kind in KINDS.items():
+        for position, definition in enumerate(getattr(project, section)):
+            found[kind, definition.name] = position, definition
+    for kind in ("project", "users"):
+        if dump_definition(one := getattr(project, kind)):
+            found[kind, kind] = 0, one
+    return found
+
+
+async def _store(connection: AsyncConnection, changed: _Rows, number: int) -> None:
+    """Write the definitions that differ."""
+    if changed.ended:
+        ended = _DEFINITIONS.c.id.in_(changed.ended)
+        await connection.execute(sa.update(_DEFINITIONS).where(ended).values(valid_to=number))
+    if changed.begun:
+        await connection.execute(sa.insert(_DEFINITIONS), [{**one, "valid_from": number} for one in changed.begun])
 
 
 async def _record(connection: AsyncConnection, author: str, comment: str | None, plan: Plan, number: int) -> None:
@@ -354,19 +389,3 @@ async def _tell(connection: AsyncConnection, author: str, plan: Plan, number: in
     detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
     raw: Any = await connection.get_raw_connection()
     await audit(raw.driver_connection, author, "definitions.change", None, detail)
-
-
-def _same(row: Any, wanted: tuple[int, dict[str, Any]]) -> bool:
-    """Say whether a row says the very same, in the same order."""
-    return bool(row.position == wanted[0] and row.body == written(wanted[1]))
-
-
-def _bodies(project: Project) -> dict[tuple[str, str], tuple[int, dict[str, Any]]]:
-    found: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
-    for section, kind in KINDS.items():
-        for position, definition in enumerate(getattr(project, section)):
-            found[kind, definition.name] = position, dump_definition(definition)
-    for kind in ("project", "users"):
-        if body := dump_definition(getattr(project, kind)):
-            found[kind, kind] = 0, body
-    return found

@@ -6,6 +6,7 @@ everything that they need is there.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import is_
 
 from app.changes import change
 from app.changes.casts import castable
@@ -46,6 +47,8 @@ class _TableSide:
 
 def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list[change.Change]:
     """Give the changes; a table whose id becomes of another type is another table."""
+    if old.users is new.users and len(old.tables) == len(new.tables) and all(map(is_, old.tables, new.tables)):
+        return []  # by what they are and not by what is equal to them: to Python 1 is equal to true
     changes = _Changes()
     old_tables, new_tables = tables_of(old, schema), tables_of(new, schema)
     pairs, gone = paired(old.tables, new.tables)

@@ -7,6 +7,7 @@ from typing import NoReturn
 import typer
 
 from app.cli import audit
+from app.cli.collecting import collect_seldom
 from app.cli.create_admin import create_admin
 from app.cli.create_key import create_key
 from app.cli.described import openapi, types
@@ -47,6 +48,7 @@ for _name, _command in COMMANDS.items():
 
 def main() -> NoReturn:
     """Run the command; a refusal is a sentence on standard error and the exit code 1."""
+    collect_seldom()
     try:
         app()
     except RowgateError as error:

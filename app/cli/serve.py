@@ -1,6 +1,5 @@
 """`rowgate serve`: serves the backend."""
 
-import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -25,14 +24,11 @@ def serve(
         wrong_call("--start-with defines an empty backend once, and --config is what it always is: take one.")
     if config is None and (destroy or allow_wider or allow_rollback):
         wrong_call("--destroy, --allow-wider and --allow-rollback go with --config.")
-    gc.disable()  # nothing that is imported is garbage: looking for some is a sixth of a start
     from app.changes.start import Start
     from app.cli import serving
     from app.log import start_log
     from app.settings import load_settings
 
-    gc.freeze()
-    gc.enable()
     settings = load_settings()
     start_log(settings.log_format)
     start = Start(config, start_with, tuple(destroy), allow_wider, allow_rollback)

@@ -1,7 +1,6 @@
 """Running the server: its database, its first definitions, its processes, and what it says when it is up."""
 
 import asyncio
-import gc
 import logging
 import os
 import resource
@@ -16,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 
 from app.audit.verify import heads
 from app.changes.start import Start, begin
+from app.cli.collecting import collect_seldom, settle_memory
 from app.cli.database import embedded, url_of
 from app.cli.documents import told
 from app.database.connection import Connection
@@ -33,7 +33,6 @@ from app.store.migrate import migrate
 
 DRAIN_SECONDS = 30
 OPEN_FILES = 65_536
-COLLECT_AT = (10_000, 20, 50)  # new objects, collections of those, collections of what outlived them
 
 
 class WorkersNeedRedis(RowgateError):
@@ -174,6 +173,7 @@ def _serve_processes(
 
 def worker_app(up: UpFlag | None = None) -> Any:
     """Make the application in a worker process, which has a log of its own."""
+    collect_seldom()
     settings = load_settings()
     start_log(settings.log_format)
     if settings.database_url is None:
@@ -185,14 +185,3 @@ def _alone(app: Rowgate) -> Rowgate:
     """Let the process be this server's alone."""
     app.on_ready = settle_memory
     return app
-
-
-def settle_memory() -> None:
-    """Take what has been made so far out of what Python looks through for cycles, and let it look less often.
-
-    It lives as long as the process: to walk through it, and through a thousand requests that are under way, holds the
-    loop up for a tenth of a second and more.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AT)

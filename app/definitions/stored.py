@@ -1,12 +1,21 @@
 """A backend as its rows in the database say it: the definitions that can be read, and those that can't."""
 
+import functools
 import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.definitions.project import EMPTY, KINDS, DefinitionInvalid, Project, dump_project, parse_project
+from app.definitions.project import (
+    EMPTY,
+    KINDS,
+    DefinitionInvalid,
+    Project,
+    dump_definition,
+    dump_project,
+    parse_project,
+)
 from app.errors import Finding
 
 SECTIONS = {kind: section for section, kind in KINDS.items()}
@@ -68,7 +77,7 @@ class Stored:
 
     def listed(self, section: str) -> list[dict[str, Any]]:
         """Give the definitions of a section as a document has them."""
-        listed: list[dict[str, Any]] = list(dump_project(self.project).get(section, []))
+        listed = [dump_definition(one) for one in getattr(self.project, section)]
         for one in self.unread:
             if SECTIONS.get(one.kind) == section:
                 listed.insert(one.at, one.shown)
@@ -81,6 +90,11 @@ def _place(kind: str, name: str) -> str:
 
 def stored_of(rows: Iterable[tuple[str, str, str]]) -> Stored:
     """Read rows of kind, name and body, in their order; what can't be read is told apart, and nothing is raised."""
+    return _stored_of(tuple(rows))
+
+
+@functools.lru_cache(maxsize=2)  # what is live, and what is about to be
+def _stored_of(rows: tuple[tuple[str, str, str], ...]) -> Stored:
     bodies = [(kind, name, *_body(kind, name, text)) for kind, name, text in rows]
     if not any(findings for *_, findings in bodies):
         project, _ = parse_project(_document((kind, body) for kind, _, body, _ in bodies), stored=True)

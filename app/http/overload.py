@@ -24,7 +24,7 @@ AT_FIRST = 500.0  # requests a second that a server is taken to carry until it h
 BATCH = 16  # requests begun in one turn of the loop: in between others have theirs
 # Refused in one turn of the loop: so many for each that has ended, and a few where none does. However many refusals are
 # asked for, they leave the loop the better part of its time.
-REFUSED_FOR_EACH = 3
+REFUSED_FOR_EACH = 2
 REFUSED_AT_LEAST = 4
 KEPT_FREE = 32  # places of many that no share alone has to leave more of
 TELL_SECONDS = 1.0
@@ -92,11 +92,13 @@ class Room:
         self._waiting: deque[RoomShare] = deque()
         self._by_age: deque[Waiting] = deque()
         self._count = 0  # who waits
+        self._worth_waiting = self._served_in_time()
         self._sweeping = False
+        self._hopeless: deque[Callable[[], None]] = deque()
         self._due: deque[tuple[Callable[[RoomShare], None], RoomShare]] = deque()
         self._begun = 0  # in this turn of the loop
         self._ended = 0  # in this window
-        self._ended_lately = 0  # since the last sweep
+        self._ended_lately = 0  # since the last refusals
         self._since = 0.0
         self._crowded = False
 
@@ -112,12 +114,28 @@ class Room:
             self._take(share, begin)
             return
         self._crowded = True
-        if self._count >= MOST_WAITING:
-            # In a turn of its own: behind a refusal stands the next of the requests that came at one blow.
-            asyncio.get_running_loop().call_soon(self._refuse, refuse)
+        if self._is_in_vain(share):
+            self.turn_away(refuse)
             self._forget(share)
         else:
             self._wait(share, begin, refuse)
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether somebody waits for a place."""
+        return self._count > 0
+
+    def would_refuse(self, name: object) -> bool:
+        """Say whether `admit` would refuse at once: as many wait already as can be begun in time."""
+        share = self._shares.get(name)
+        return self._count > 0 and (self._count >= MOST_WAITING if share is None else self._is_in_vain(share))
+
+    def turn_away(self, refuse: Callable[[], None]) -> None:
+        """Refuse in a later turn of the loop, in the order of asking, as soon as refusals have their turn."""
+        self._crowded = True
+        if not self._hopeless:
+            asyncio.get_running_loop().call_soon(self._refuse_some)
+        self._hopeless.append(refuse)
 
     def leave(self, share: RoomShare) -> None:
         """Give a place back, and begin who waits for it."""
@@ -147,8 +165,14 @@ class Room:
         rate = self._ended / span
         if self._crowded or rate > self._rate:
             self._rate += (rate - self._rate) / 4
-            self.places = self._places()
+            self.places, self._worth_waiting = self._places(), self._served_in_time()
         self._since, self._ended, self._crowded = now, 0, self._count > 0
+
+    def _served_in_time(self) -> int:
+        return max(FEW_PLACES, int(self._rate * WAIT_SECONDS))
+
+    def _is_in_vain(self, share: RoomShare) -> bool:
+        return self._count >= MOST_WAITING or len(share.waiters) >= self._worth_waiting
 
     def _has_room(self, share: RoomShare) -> bool:
         left = self.places - self.taken - 1
@@ -187,18 +211,14 @@ class Room:
             loop.call_at(waiting.deadline, self._sweep, loop)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Refuse those whose time is over."""
-        now, left = loop.time(), max(REFUSED_AT_LEAST, REFUSED_FOR_EACH * self._ended_lately)
-        self._ended_lately = 0
-        while self._by_age and left and (self._by_age[0].done or self._by_age[0].deadline <= now):
+        """Give up those whose time is over."""
+        now = loop.time()
+        while self._by_age and (self._by_age[0].done or self._by_age[0].deadline <= now):
             waiting = self._by_age.popleft()
             if not waiting.done:
-                left -= 1
                 self._give_up(waiting)
         self._sweeping = bool(self._by_age)
-        if self._by_age and not left:  # more in the next turn, so that all else has its own
-            loop.call_soon(self._sweep, loop)
-        elif self._by_age:
+        if self._sweeping:
             loop.call_at(self._by_age[0].deadline, self._sweep, loop)
 
     def _give_up(self, waiting: Waiting) -> None:
@@ -209,7 +229,16 @@ class Room:
             self._waiting.remove(share)
         self._count -= 1
         self._forget(share)
-        self._refuse(waiting.refuse)
+        self.turn_away(waiting.refuse)
+
+    def _refuse_some(self) -> None:
+        """Refuse as many as this turn of the loop has time for: all else has its own."""
+        left = REFUSED_AT_LEAST + REFUSED_FOR_EACH * min(self._ended_lately, BATCH)
+        self._ended_lately = 0
+        for _ in range(min(left, len(self._hopeless))):
+            self._refuse(self._hopeless.popleft())
+        if self._hopeless:
+            asyncio.get_running_loop().call_soon(self._refuse_some)
 
     def _forget(self, share: RoomShare) -> None:
         """Keep no share of which nothing is left: strangers can name as many as they like."""
@@ -240,6 +269,10 @@ class Admission:
         self.work = Room(PLACES_PER_CONNECTION * connections, MOST_PLACES)
         self.care = Room(FEW_PLACES, FEW_PLACES)
         self.refusal = refusal
+
+    def would_refuse(self, scope: Any) -> bool:
+        """Say whether a request would be refused at once."""
+        return self.room_of(scope) is self.work and self.work.would_refuse(share_of(scope))
 
     def room_of(self, scope: Any) -> Room | None:
         """Give the room of a request; None for a browser's question before a request, which costs less than a place."""

@@ -22,6 +22,13 @@ LINGER_BYTES = 1024 * 1024
 # Where an application leaves, in the scope, what is to be called when its client goes away before the answer.
 CLIENT_LOST = "rowgate.client_lost"
 
+# A head that nothing needs to be understood of but a few headers, all of it there and no body behind it.
+_PLAIN_HEAD = re.compile(rb"GET (/[^ ?#%\r\n]*)[^ %\r\n]* HTTP/1\.1\r\n")
+_TELLING = re.compile(
+    rb"\r\n(origin|x-request-id|connection|content-length|transfer-encoding|expect|upgrade)[ \t]*:[ \t]*([^\r\n]*)",
+    re.IGNORECASE,
+)
+_HARMLESS = frozenset({b"origin", b"x-request-id"})
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _TARGET = re.compile(rb"/|https?://", re.IGNORECASE)
 _STATUS_LINE, _CONTINUE = b"HTTP/1.1 ", b"HTTP/1.1 100 "
@@ -91,6 +98,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._deaf = False  # what still comes is another protocol's
         self._ended = False  # what still comes is thrown away
         self._answering: Answering | None = None
+        self._turned_away: Any = None  # a request that is about to be refused
+        self._behind = b""  # what came after it
         self._admission: Admission | None = getattr(self.app, "admission", None)
 
     def connection_made(self, transport: Any) -> None:
@@ -121,6 +130,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.parser is None or self.transport.is_closing() or self._is_thrown_away(data):
+            return
+        if self._is_refused_unread(data):
             return
         begun, at_rest = self._begun, not (self._in_head or self._in_body)
         if self._in_body:
@@ -241,6 +252,27 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         else:
             room.admit(share_of(cycle.scope), partial(self._begin, cycle, app, room), partial(self._turn_away, cycle))
 
+    def _is_refused_unread(self, data: bytes) -> bool:
+        """Say whether this is a request that would be refused anyhow, and refuse it if so without parsing it.
+
+        Only what is plain is taken: a GET that is here whole, on a connection at rest. All else takes the longer way.
+        """
+        if self._turned_away is not None:
+            self._behind += data
+            if len(self._behind) > HEAD_BYTES:
+                self.transport.abort()
+            return True
+        if self._admission is None or not self._admission.work.is_full or self._in_head or self._in_body:
+            return False
+        scope = _plain(data) if self.cycle is None or self.cycle.response_complete else None
+        if scope is None or not self._admission.would_refuse(scope):
+            return False
+        self._unset_keepalive_if_required()
+        self._end_timers()
+        self._turned_away = scope
+        self._admission.work.turn_away(self._refuse_unread)
+        return True
+
     def _begin(self, cycle: Any, app: Any, room: Room, share: RoomShare) -> None:
         if cycle.disconnected:
             self.loop.call_soon(room.leave, share)
@@ -250,18 +282,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
         task.add_done_callback(lambda _: room.leave(share))
 
+    def _refusal_of(self, admission: Admission, scope: Any) -> tuple[bytes, bytes]:
+        headers, body = admission.refusal(scope)
+        lines = (b"%s: %s\r\n" % one for one in (*self.server_state.default_headers, *headers))
+        return _OVERLOADED + b"".join(lines), body
+
+    def _refuse_unread(self) -> None:
+        scope, self._turned_away = self._turned_away, None
+        if self._admission is None or self.transport is None or self.transport.is_closing():
+            return
+        head, body = self._refusal_of(self._admission, scope)
+        self.transport.write(head + b"\r\n" + body)
+        super().on_response_complete()
+        if self._behind:
+            behind, self._behind = self._behind, b""
+            self.data_received(behind)
+
     def _turn_away(self, cycle: Any) -> None:
         """Answer, in one write and without a task, a request that was not begun."""
         if self._admission is None or cycle.disconnected or self.transport.is_closing():
             return
-        headers, body = self._admission.refusal(cycle.scope)
-        lines = [_OVERLOADED, *(b"%s: %s\r\n" % one for one in (*cycle.default_headers, *headers))]
-        lines += [b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"]
-        if cycle.scope["method"] != "HEAD":
-            lines.append(body)
+        head, body = self._refusal_of(self._admission, cycle.scope)
+        head += b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
         cycle.waiting_for_100_continue = False
         cycle.response_started = cycle.response_complete = True
-        self.transport.write(b"".join(lines))
+        self.transport.write(head if cycle.scope["method"] == "HEAD" else head + body)
         if not cycle.keep_alive:
             self.end()
         self.on_response_complete()
@@ -297,3 +342,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self._in_body:
             return bool(self.pipeline) or not cycle.response_complete
         return bool(self.pipeline) or cycle.response_started
+
+
+def _plain(data: bytes) -> dict[str, Any] | None:
+    """Give what a refusal needs of a head without a body; None if it needs more than a look."""
+    end = data.find(b"\r\n\r\n")
+    found = _PLAIN_HEAD.match(data)
+    if found is None or end != len(data) - 4 or end > REQUEST_LINE:
+        return None
+    headers = [(name.lower(), value) for name, value in _TELLING.findall(data)]
+    if headers and not _HARMLESS.issuperset(name for name, _ in headers):
+        return None
+    return {"method": "GET", "path": found[1].decode("latin-1"), "headers": headers}

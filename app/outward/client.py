@@ -5,6 +5,7 @@ import logging
 import random
 import ssl
 from dataclasses import replace
+from functools import cache
 from typing import Any
 from urllib.parse import urljoin
 
@@ -38,6 +39,12 @@ _SAFE = frozenset({"GET", "HEAD"})
 _log = logging.getLogger("rowgate.outward")
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Read the certificates that public services are known by, once for each process."""
+    return httpx.create_ssl_context()
+
+
 class Outward:
     """The one way out of a process."""
 
@@ -45,7 +52,7 @@ class Outward:
         """Open nothing yet; `key` opens secrets, `uses` are theirs; `tls` says which certificates hold."""
         self.key = key
         self.uses = SecretUses()
-        context = tls or httpx.create_ssl_context()
+        context = tls or _trusted()
         self._public = httpx.AsyncClient(transport=public_transport(context), trust_env=False)
         self._named = httpx.AsyncClient(transport=named_transport(context), trust_env=False)
         self._breaker = Breaker()

@@ -3,16 +3,17 @@
 import asyncio
 import resource
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.cli import serving
 from app.database.pool import SESSION_SETTINGS, connect
-from app.http import overload
+from app.http import overload, protocol
 from app.http.overload import Room, share_of
 from tests.backend import Backend
 from tests.backend import serving as served
@@ -42,8 +43,9 @@ ORIGIN = "https://app.example.com"
 class Flooded:
     """A backend that listens on a port, and has few places."""
 
-    def __init__(self, backend: Backend, port: int, client: httpx.AsyncClient) -> None:
+    def __init__(self, backend: Backend, server: uvicorn.Server, port: int, client: httpx.AsyncClient) -> None:
         self.backend, self.port, self.client = backend, port, client
+        self.connections = server.server_state.connections
 
     async def notes(self) -> int:
         return int((await self.backend.sql("SELECT count(*) FROM data.notes"))[0]["count"])
@@ -79,7 +81,7 @@ async def flooded(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
         await server.on_tick(0)
         port = int(server.servers[0].sockets[0].getsockname()[1])
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-            yield Flooded(backend, port, client)
+            yield Flooded(backend, server, port, client)
         await server.shutdown()
 
 
@@ -97,6 +99,12 @@ async def four_under_way(flooded: Flooded) -> AsyncIterator[list[asyncio.Task[ht
         assert [(await one).status_code for one in running] == [200] * 4
     finally:
         await holder.close()
+
+
+async def until_connected(flooded: Flooded, count: int) -> list[Any]:
+    """Give the server's side of so many connections, as soon as there are as many."""
+    await until(lambda: len(flooded.connections) == count)
+    return list(flooded.connections)
 
 
 async def test_beyond_its_places_a_request_is_refused_whole_and_nothing_is_done(flooded: Flooded) -> None:
@@ -173,6 +181,89 @@ async def test_requests_that_come_at_one_blow_are_each_refused_in_turn(
     flooded.backend.app.admission.work = Room(0, 0)
     answers = await flooded.sent(b"GET /api/quick HTTP/1.1\r\nHost: x\r\n\r\n" * 400, 400)
     assert answers.count(b"HTTP/1.1 503 ") == 400
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What the parser is given from here on."""
+    given: list[bytes] = []
+    unread = HttpToolsProtocol.data_received
+
+    def data_received(self: Any, data: bytes) -> None:
+        given.append(data)
+        unread(self, data)
+
+    monkeypatch.setattr(HttpToolsProtocol, "data_received", data_received)
+    return given
+
+
+def none_may_wait_but_one(flooded: Flooded, monkeypatch: pytest.MonkeyPatch) -> Room:
+    """Give a room without a place, in which somebody waits and nobody else may."""
+    monkeypatch.setattr(overload, "WAIT_SECONDS", 3600)
+    monkeypatch.setattr(overload, "MOST_WAITING", 1)
+    room = flooded.backend.app.admission.work = Room(0, 0)
+    room.admit("somebody", lambda _: None, lambda: None)
+    return room
+
+
+async def test_what_would_be_refused_anyhow_is_refused_unread_and_what_came_behind_it_is_answered(
+    flooded: Flooded, monkeypatch: pytest.MonkeyPatch, parsed: list[bytes]
+) -> None:
+    none_may_wait_but_one(flooded, monkeypatch)
+    plain = f"GET /rest/v1/seen?id=eq.1 HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nX-Request-ID: abc-1\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", flooded.port)
+    asks = [plain, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"]
+    [connection] = await until_connected(flooded, 1)
+    for data in asks:  # the second comes before the first is answered
+        connection.data_received(data)
+    async with asyncio.timeout(10):
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
+        assert await reader.readuntil(b"}")
+    writer.close()
+    assert parsed == asks[1:]
+    longer = await flooded.client.get("/rest/v1/seen", headers={"Origin": ORIGIN, "X-Request-ID": "abc-1"})
+    got = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+    same = {name: value for name, value in longer.headers.raw if name != b"date"}
+    assert got.pop(b"date")
+    assert (head.split(b"\r\n")[0], got, body) == (b"HTTP/1.1 503 Service Unavailable", same, longer.content)
+    assert parsed[1:], "httpx says how it wants the connection, which is for the parser to understand"
+
+
+@pytest.mark.parametrize("data", [
+    b"HEAD /api/quick HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /api/quick HTTP/1.0\r\nHost: x\r\n\r\n",
+    b"GET /api/quick HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    b"GET /api/quick HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n",
+    b"GET /api/quick HTTP/1.1\r\nHost: x\r\nTransfer-encoding : chunked\r\n\r\n",
+    b"GET /api/%71uick HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /api/quick HTTP/1.1\r\nHost: x\r\n\r\nGET /api/quick HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /admin/v1/users HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /api/quick HTTP/1.1\r\nHost: x\r\n",
+])  # fmt: skip
+async def test_what_has_to_be_understood_is_read(
+    flooded: Flooded, monkeypatch: pytest.MonkeyPatch, parsed: list[bytes], data: bytes
+) -> None:
+    none_may_wait_but_one(flooded, monkeypatch)
+    _, writer = await asyncio.open_connection("127.0.0.1", flooded.port)
+    writer.write(data)
+    await until(lambda: parsed)
+    writer.close()
+
+
+async def test_who_sends_on_and_on_behind_what_is_refused_is_cut_off(
+    flooded: Flooded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none_may_wait_but_one(flooded, monkeypatch)
+    reader, writer = await asyncio.open_connection("127.0.0.1", flooded.port)
+    [connection] = await until_connected(flooded, 1)
+    for data in (b"GET /api/quick HTTP/1.1\r\nHost: x\r\n\r\n", b"x" * (protocol.HEAD_BYTES + 1)):
+        connection.data_received(data)
+    async with asyncio.timeout(10):
+        with suppress(ConnectionResetError):  # what the peer reads of an abort is its system's matter
+            assert await reader.read() == b""
+    await until(lambda: not flooded.connections)
+    writer.close()
 
 
 @pytest.mark.parametrize("head", [b"HEAD /api/quick HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",

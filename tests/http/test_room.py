@@ -111,10 +111,26 @@ async def test_in_one_turn_of_the_loop_only_some_are_begun_and_only_some_refused
     refused = len(requests.refused)
     for _ in range(5):
         requests.end_one()
-    assert len(requests.begun) == 905
+    assert len(requests.begun) == 900  # the time of those that aren't refused yet is over, too
     await asyncio.sleep(0)
-    assert len(requests.refused) - refused in {overload.REFUSED_AT_LEAST, 5 * overload.REFUSED_FOR_EACH}
-    await until(lambda: len(requests.refused) == 195)
+    assert len(requests.refused) - refused == overload.REFUSED_AT_LEAST + 5 * overload.REFUSED_FOR_EACH
+    await until(lambda: len(requests.refused) == 200)
+
+
+async def test_no_more_of_a_share_wait_than_can_be_begun_in_time() -> None:
+    room = Room(0, 0)
+    requests = Requests(room)
+    worth = int(overload.AT_FIRST * overload.WAIT_SECONDS)
+    assert not room.would_refuse("one")
+    for _ in range(worth):
+        requests.ask("one")
+    assert (room.would_refuse("one"), room.would_refuse("other")) == (True, False)
+    requests.ask("one", "too many")
+    requests.ask("other")
+    await asyncio.sleep(0)
+    assert requests.refused == ["too many"]
+    await until(lambda: not room.is_full)
+    assert not room.would_refuse("one")
 
 
 async def test_places_follow_what_has_been_seen_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +190,7 @@ async def test_after_any_flood_every_place_is_free_and_nothing_is_kept(
             requests.end_one()
         if dice.random() < 0.05:
             await asyncio.sleep(0.001)
-    await until(lambda: not requests.room._by_age and not requests.room._due)
+    await until(lambda: not (requests.room._by_age or requests.room._due or requests.room._hopeless))
     while requests.shares:
         requests.end_one()
     assert len(requests.begun) + len(requests.refused) == asked

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.cli import serving
+from app.cli import collecting, serving
 from app.main import create_app
 from app.settings import load_settings
 from tests.backend import SECRET_KEY
@@ -18,4 +18,4 @@ async def test_what_lives_as_long_as_the_server_is_not_looked_through_for_cycles
     app = serving._alone(create_app(load_settings(database_url=migrated_url, secret_key=SECRET_KEY), migrated_url))
     assert did == []
     async with app.fastapi.router.lifespan_context(app.fastapi):
-        assert did == ["collect", "freeze", serving.COLLECT_AT]
+        assert did == ["collect", "freeze", collecting.WHILE_SERVING]
