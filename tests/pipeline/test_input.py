@@ -49,7 +49,7 @@ DOCUMENT: dict[str, Any] = {
         endpoint("validated", [WRITES, {"do": "validate", "rules": RULES}, {"do": "respond"}], input=INPUT),
         endpoint("ruled", [WRITES, {"do": "respond"}], input=INPUT, rules=RULES),
         endpoint("nested", [
-            {"do": "set", "values": {"count": "=sum(input.lines.map(l, has(l.n) ? l.n : 1))"}},
+            {"do": "set", "values": {"count": "=has(input.lines) ? sum(input.lines.map(l, has(l.n) ? l.n : 1)) : 0"}},
             {"do": "respond", "body": {"all": "=input", "city": "=input.ship.to.city", "count": "=count"}},
         ], input={"body": {"lines": LINES, "ship": SHIP}}),
         endpoint("span", [ECHO], input={

@@ -74,7 +74,7 @@ DOCUMENT: dict[str, Any] = {
                 {"do": "insert", "table": "notes", "rows": '=input.titles.map(t, {"title": t})'},
                 {"do": "respond", "status": 201},
             ],
-            titles={"type": "text", "array": True, "default": []},
+            titles={"type": "text", "array": True, "required": True, "default": []},
             looped={"type": "text", "array": True, "default": []},
         ),
         endpoint(
@@ -173,7 +173,7 @@ DOCUMENT: dict[str, Any] = {
                 },
                 {"do": "respond", "body": "=made.map(m, [m.title, m.size])"},
             ],
-            titles={"type": "text", "array": True},
+            titles={"type": "text", "array": True, "required": True},
         ),
         endpoint(
             "given",
