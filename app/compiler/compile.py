@@ -226,6 +226,9 @@ class _Compiler:
         unreadable = validation_findings(f"{place}.input", fields, self.bigints)
         self.findings.found += unreadable
         record = declared("input", fields, self.schema.keys)
+        # A null can only be sent in a body; of the rest some may not be sent, but for what stands in the path.
+        unsent = (record.optional or frozenset()) - said.input.path.keys()
+        record = dataclasses.replace(record, nullable=record.nullable & said.input.body.keys() | unsent)
         scope = self.schema.scope.with_names(input=record, request=REQUEST)
         before = len(self.findings.checked)
         rules = compile_rules(said.rules, f"{place}.rules", scope, self.findings)

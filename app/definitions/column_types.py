@@ -17,9 +17,9 @@ _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?", re.
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
-)
+_DAY_AND_CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}"
+_MOMENT = re.compile(rf"({_DAY_AND_CLOCK})(?:\.([0-9]+))?([Zz]|[+ -][0-9]{{2}}:[0-9]{{2}})?", re.ASCII)
+_SUCH_AS = "such as 2027-01-31T18:00:00Z"
 
 
 def read_text(value: Any) -> Any:
@@ -33,6 +33,10 @@ def _read_integer(value: Any) -> Any:
     if type(value) is not int:
         raise Wrong("type", "A whole number is wanted.")
     return value
+
+
+def _read_bigint(value: Any) -> Any:
+    return _read_integer(_integer_of_text(value) if isinstance(value, str) else value)
 
 
 def _read_decimal(value: Any) -> Any:
@@ -82,13 +86,34 @@ def _read_date(value: Any) -> Any:
 
 
 def read_moment(value: Any) -> Any:
-    """Read a moment with its time zone, as a datetime in UTC."""
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
-        try:
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise Wrong("type", "A moment with its time zone is wanted, such as 2027-01-31T18:00:00Z.")
+    """Read a moment with its time zone, as a datetime in UTC; digits past the microsecond are cut off (RFC 3339)."""
+    found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise Wrong("type", f"A moment with its time zone is wanted, {_SUCH_AS}.")
+    whole, fraction, zone = found.groups()
+    if zone is None:
+        raise Wrong("type", f"The time zone of this moment is missing: a Z or +01:00 behind it, {_SUCH_AS}.")
+    if zone.startswith(" "):
+        raise Wrong("type", "The + of this time zone came as a space: in an address it is sent as %2B.")
+    try:
+        moment = datetime.fromisoformat(f"{whole.upper()}.{(fraction or '0')[:6]:0<6}{zone.upper()}")
+        return moment.astimezone(UTC)
+    except ValueError:
+        raise Wrong("type", f"There is no such day, time or time zone: a moment is wanted, {_SUCH_AS}.") from None
+    except OverflowError:
+        raise Wrong("type", "This moment is out of range: in UTC, years go from 1 to 9999.") from None
+
+
+def moment_in_words(text: str) -> str:
+    """Give a moment of a query as it is read everywhere; what else Postgres takes, such as a day, stays as it is.
+
+    Raises Wrong where the `+` of its time zone came as a space.
+    """
+    found = _MOMENT.fullmatch(text)
+    if found is None or found[3] is None:
+        return text
+    moment: datetime = read_moment(text)
+    return moment.isoformat()
 
 
 def _integer_of_text(text: str) -> Any:
@@ -166,7 +191,8 @@ COLUMN_TYPES: dict[str, ColumnType] = {
         called=frozenset({"number", "long"}),
     ),
     "bigint": ColumnType(
-        read=_read_integer, from_text=_integer_of_text, rule="int", pg="bigint", schema=_INT64,
+        read=_read_bigint, rule="int", pg="bigint",
+        schema={"type": ["integer", "string"], "format": "int64"}, shown=_INT64,
         options=_BOUNDS, range=(-(2**63), 2**63 - 1),
         casts=_NUMERIC, cast_names=("bigint", "int8", "smallint", "int2"), one_text=True,
     ),

@@ -106,8 +106,9 @@ def _expression(said: str, place: str, scope: Scope, findings: Findings, expecte
     if expression.rows:
         # It reads the row in the statement: only SQL can evaluate it.
         return Value(expression.type, _no_row, expression)
-    findings.answered(place, expression, scope)
     evaluate, sent = compile_value(expression), _sent(expression.tree, scope)
+    if sent is None:
+        findings.answered(place, expression, scope)
     given = evaluate if sent is None else (lambda env: evaluate(env) if sent(env) else None)
     return Value(expression.type, given, expression, sent=sent, reads=expression.paths)
 

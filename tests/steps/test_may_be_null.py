@@ -96,6 +96,18 @@ def test_what_has_an_answer_whatever_is_sent_is_sound(text: str) -> None:
     assert found(value(text)) == []
 
 
+@pytest.mark.parametrize(
+    ("place", "path", "default", "codes"),
+    [
+        ("path", "/e/{n}", None, []), ("query", "/e", None, ["expression.null"]), ("query", "/e", 1, []),
+        ("headers", "/e", None, ["expression.null"]), ("headers", "/e", 1, []), ("body", "/e", 1, ["expression.null"]),
+    ],
+)  # fmt: skip
+def test_only_a_body_sends_null(place: str, path: str, default: int | None, codes: list[str]) -> None:
+    field = {"type": "integer"} | ({} if default is None else {"default": default})
+    assert [one.code for one in found(value("input.n + 1"), path=path, input={place: {"n": field}})] == codes
+
+
 SIZE = value("size(input.items)")
 
 
