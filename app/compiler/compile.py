@@ -153,7 +153,6 @@ class _Definitions:
             "tables": schema.tables, "views": schema.views, "keys": schema.keys, "params": schema.params,
             "middleware": middleware,
         }  # fmt: skip
-        self.reads_request = any("request" in repr(definition) for definition in middleware.values())
         self.broken: frozenset[str] = frozenset()
         self.broken = frozenset(one.name for one in project.middleware if not self._middleware(one))
         self.related = self._related(schema, {view.name: view for view in project.views}, closed)
@@ -179,7 +178,7 @@ class _Definitions:
 
     def _part(self, place: str, said: Any, make: Callable[["_Compiler"], Made]) -> Made:
         kinds = tuple(KINDS.items())
-        given = (self.scope, self.settings, self.bigints, self.broken, self.reads_request, kinds)
+        given = (self.scope, self.settings, self.bigints, self.broken, kinds)
         return self.compilation.part(
             place, said, given, self.world, lambda world: make(_Compiler(world, given, self.findings)), self.findings
         )
@@ -199,7 +198,7 @@ class _Compiler:
     """What compiling one definition needs of all the others: what it asks of them is noted."""
 
     def __init__(self, world: World, given: tuple[Any, ...], findings: Findings) -> None:
-        scope, self.settings, self.bigints, self.broken, self.reads_request, _ = given
+        scope, self.settings, self.bigints, self.broken, _ = given
         self.schema = Schema(world["tables"], world["views"], world["keys"], scope, world["params"])
         self.middleware = world["middleware"]
         self.findings = findings
@@ -251,13 +250,13 @@ class _Compiler:
             tuple(step.run for step in chain),
             tuple(step.run for step in steps),
             _begin((*chain, *steps), said.isolation, said.timeout),
-            self._reads_request(said),
+            self._reads_request(before),
             responses,
             Chained(frozenset(context.held), tables_behind([*uses, *said.steps], context)),
         )
 
     def view(self, said: ViewDef, related: RelatedViews) -> CompiledView | None:
-        place = f"views/{said.name}"
+        place, before = f"views/{said.name}", len(self.findings.checked)
         unreadable = validation_findings(f"{place}.params", said.params, self.bigints)
         self.findings.found += unreadable
         scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
@@ -267,6 +266,7 @@ class _Compiler:
         reading = Step(lambda _call: None, statements=1)
         if refusing(unreadable):
             return None
+        writing = self._writing(said, uses, context)
         return CompiledView(
             said.name,
             said,
@@ -275,10 +275,10 @@ class _Compiler:
             self.schema.views[said.name],
             Shapes(self.schema.views[said.name]),
             related,
-            self._writing(said, uses, context),
+            writing,
             tuple(step.run for step in chain),
             _begin((*chain, reading), "read committed", TIMEOUT),
-            self._reads_request(said),
+            self._reads_request(before),
             Chained(frozenset(context.held), tables_behind(uses, context)),
         )
 
@@ -324,9 +324,10 @@ class _Compiler:
                 self.findings.unknown(f"{place}.skip", "project-wide middleware", name, names)
         return [use for use in self.settings.middleware if use.use not in skip]
 
-    def _reads_request(self, said: EndpointDef | ViewDef) -> bool:
-        """Say whether any rule may read `request`: its headers are then made into a map, else not."""
-        return self.reads_request or "request" in repr(said)
+    def _reads_request(self, since: int) -> bool:
+        """Say whether any rule that was checked since reads `request`: its headers are then made into a map."""
+        paths = {path for _, expression in self.findings.checked[since:] for path in expression.paths}
+        return any(path.partition(".")[0] == REQUEST.name for path in paths)
 
 
 def access_level(said: Access) -> AccessLevel:
