@@ -84,4 +84,4 @@ def dump_yaml(stored: Stored) -> str:
 
 def dump_json(stored: Stored) -> str:
     """Write a backend as JSON."""
-    return json.dumps(stored.document, indent=2, ensure_ascii=False)
+    return f"{json.dumps(stored.document, indent=2, ensure_ascii=False)}\n"

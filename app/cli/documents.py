@@ -108,14 +108,14 @@ def export(url: Url = None, key: Key = None, *, as_json: AsJson = False) -> None
     """Print the whole backend as a document."""
     server = server_of(url, key)
     if server is not None:
-        typer.echo(server.export(as_json=as_json))
+        typer.echo(server.export(as_json=as_json), nl=False)
         return
     from app.changes.files import dump_json, dump_yaml
     from app.cli.live import live
     from app.settings import load_settings
 
     stored = live(load_settings())
-    typer.echo(dump_json(stored) if as_json else dump_yaml(stored))
+    typer.echo(dump_json(stored) if as_json else dump_yaml(stored), nl=False)
 
 
 def check(file: File, *, as_json: AsJson = False) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from app.auth.admin_access import VIEWER, Editor
 from app.changes.apply import CHANGE_REFUSALS, Plan, apply_project
-from app.changes.files import DocumentUnreadable, dump_yaml, load_text
+from app.changes.files import DocumentUnreadable, dump_json, dump_yaml, load_text
 from app.changes.standing import refused
 from app.compiler.check import check_document, findings_of_the_rest
 from app.control_plane.etags import IfMatch, etag, version_in
@@ -208,7 +208,7 @@ async def get_config(request: Request, server: ServerDep) -> Response:
     accept = request.headers.get("accept", "")
     if any(kind in accept for kind in _YAML):
         return Response(dump_yaml(stored), 200, etag(revision), media_type="application/yaml")
-    return answer(stored.document, headers=etag(revision))
+    return Response(dump_json(stored), 200, etag(revision), media_type="application/json")
 
 
 @router.put("/config", response_model=PlanAnswer)

@@ -164,7 +164,7 @@ def _circular(name: str, was: Mapping[str, str]) -> bool:
 
 
 def dump_project(project: Project) -> dict[str, Any]:
-    """Give the document that says this project: only what differs from the defaults, in a stable order."""
+    """Give the document that says this project as a person writes it: only what differs from the defaults, in order."""
     return {"rowgate": 1, **_dump(project, skip={"rowgate"})}
 
 
@@ -183,18 +183,21 @@ def _dump(definition: Definition, skip: frozenset[str] | set[str] = frozenset())
 
 
 _NO_DEFAULT = object()
+# What a definition is called comes first, and what it does last; the rest as its kind declares it.
+_RANKS = {"name": 0, "was": 1, "steps": 3}
+_AS_DECLARED = 2
 
 
 @functools.cache
 def _fields(kind: type[Definition]) -> list[tuple[str, str, Any]]:
-    """Give each field of a kind with the name that admins know it by, and its default."""
+    """Give each field of a kind with the name that admins know it by, and its default, as a person writes them."""
     return [
         (
             name,
             field.alias or name,
             _NO_DEFAULT if field.is_required() else field.get_default(call_default_factory=True),
         )
-        for name, field in kind.model_fields.items()
+        for name, field in sorted(kind.model_fields.items(), key=lambda one: _RANKS.get(one[0], _AS_DECLARED))
     ]
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from app.changes.files import dump_json, dump_yaml
+from app.cli.live import stored_in
 from app.database.pool import SESSION_SETTINGS
 from tests.backend import Backend, serving
 
@@ -228,3 +230,12 @@ async def test_a_finding_over_http_has_its_hint_and_its_line(backend: Backend) -
     document = {**DOCUMENT, "views": [view]}
     checked = await backend.client.post("/admin/v1/check", json=document, headers=root)
     assert checked.json()["findings"] == [{"place": "views/mine.filter:1:5", **finding}]
+
+
+async def test_the_command_and_http_export_the_same_bytes(backend: Backend) -> None:
+    root = await backend.admin()
+    stored = await stored_in(backend.url)
+    for accept, text in (("application/json", dump_json(stored)), ("application/yaml", dump_yaml(stored))):
+        shown = await backend.client.get("/admin/v1/config", headers={**root, "Accept": accept})
+        assert shown.content == text.encode()
+        assert shown.headers["content-type"].startswith(accept)
