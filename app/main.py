@@ -15,6 +15,7 @@ from app.auth.route_limits import RouteLimits, count_for
 from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
 from app.changes.settle import Settler
+from app.changes.turns import Turns
 from app.control_plane.router import admin_router
 from app.control_plane.server import Server
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
@@ -151,8 +152,9 @@ class Rowgate:
             self.data_plane = DataPlane(plane, settings.trusted_proxies, recent)
             app.state.server = Server(
                 settings=settings, pool=pool, auth=auth, live=live, limiter=limiter, embedded_up=self.embedded_up,
-                document=ServedDocument(settings.public_url).of, engine=engine, tests=Runner(self.database_url),
-                sealing_key=sealing_key, recent=recent, plane=plane, data_plane=self.data_plane,
+                document=ServedDocument(settings.public_url).of, engine=engine, turns=Turns(engine),
+                tests=Runner(self.database_url), sealing_key=sealing_key, recent=recent, plane=plane,
+                data_plane=self.data_plane,
             )  # fmt: skip
             self.on_ready()
             yield

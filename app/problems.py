@@ -3,12 +3,14 @@
 import logging
 from functools import cache
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import asyncpg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from app.auth.route_limits import RateLimitExceeded, RouteLimited, retry_after
 from app.auth.routes.shapes import error_members
@@ -72,14 +74,33 @@ def early_refusal(path: str, request_id: str) -> bytes:
 
 
 def install_problems(app: FastAPI) -> None:
-    """Make every refusal and fault of these routes a problem document."""
+    """Make every refusal and fault of these routes, all of which are there, a problem document."""
+    allowed = _Allowed(app)
 
     def refused(request: Request, error: Exception) -> Response:
-        return problem(_as_refusal(error), request)
+        refusal = _as_refusal(error)
+        if isinstance(refusal, RouteMethodNotAllowed):
+            refusal.headers = {"Allow": allowed.at(request.url.path)}
+        return problem(refusal, request)
 
     # Those of the database are named, since what is handled as an Exception is raised again once it is answered.
     for kind in (RowgateError, HTTPException, RequestValidationError, *_DATABASE, Exception):
         app.add_exception_handler(kind, refused)
+
+
+class _Allowed:
+    """The methods of each path of an application: FastAPI would name those of one route of several."""
+
+    def __init__(self, app: FastAPI) -> None:
+        """Read them from the routes, in the order in which they are tried."""
+        methods: dict[str, set[str]] = {}
+        for route in iter_route_contexts(app.routes):
+            methods.setdefault(str(route.path), set()).update(route.methods or ())
+        self._paths = [(compile_path(path)[0], ", ".join(sorted(found))) for path, found in methods.items()]
+
+    def at(self, path: str) -> str:
+        """Name the methods of a path that is there."""
+        return next((methods for pattern, methods in self._paths if pattern.match(path)), "")
 
 
 def _as_refusal(error: Exception) -> RowgateError:
@@ -99,8 +120,7 @@ def _as_refusal(error: Exception) -> RowgateError:
     return found if isinstance(found, RowgateError) else ServerFault("The request failed.")
 
 
-def _of_http(error: Any) -> RowgateError:
-    headers = dict(error.headers or {})
+def _of_http(error: HTTPException) -> RowgateError:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return RouteMethodNotAllowed("This method isn't allowed here.", headers=headers)
+        return RouteMethodNotAllowed("This method isn't allowed here.")
     return RouteNotFound("There is nothing here.")

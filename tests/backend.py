@@ -85,7 +85,7 @@ async def apply(url: str, document: Any, **more: Any) -> None:
     project, findings = parse_project(document)
     assert project is not None, findings
     engine = make_engine(url)
-    await apply_project(engine, project, author="test", **more)
+    await apply_project(engine, project, author="test", **{"allow_wider": True, **more})
     await engine.dispose()
 
 

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
+
+from pydantic import WithJsonSchema
 
 from app.errors import FieldError, RowgateError
 
@@ -26,6 +28,19 @@ T = TypeVar("T")
 MIN_LENGTH: dict[Strength, int] = {"user": 8, "admin": 15}  # code points, as NIST 800-63B counts them
 MAX_BYTES = 1024
 QUEUE = 50
+
+
+def _stated(least: int) -> WithJsonSchema:
+    """State what is checked elsewhere, where a refusal says more than that."""
+    told = f"At most {MAX_BYTES:,} bytes of UTF-8."
+    return WithJsonSchema(
+        {"type": "string", "format": "password", "minLength": least, "maxLength": MAX_BYTES, "description": told}
+    )
+
+
+SentPassword = Annotated[str, _stated(0)]
+UserPassword = Annotated[str, _stated(MIN_LENGTH["user"])]
+AdminPassword = Annotated[str, _stated(MIN_LENGTH["admin"])]
 PRODUCT_NAME = "rowgate"
 _PLACE = ("body", "password")
 _LIST = Path(__file__).with_name("common_passwords.txt")

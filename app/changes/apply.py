@@ -25,7 +25,7 @@ from app.compiler.full_form import WrittenOut
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored
 from app.definitions.names import Definition
-from app.definitions.project import KINDS, DefinitionInvalid, Project, dump_definition
+from app.definitions.project import EMPTY, KINDS, DefinitionInvalid, Project, dump_definition
 from app.definitions.stored import Stored, stored_of
 from app.errors import FieldError, Finding, RowgateError, refusing
 from app.relations.locks import Held
@@ -78,7 +78,7 @@ class Wider(RowgateError):
     def __init__(self, found: Sequence[Effect]) -> None:
         """Take them all."""
         errors = [FieldError((one.where,), self.code, one.sentence) for one in found]
-        hint = "If that is meant, say --allow-wider, or over HTTP leave allow_wider=false out."
+        hint = "If that is meant, say --allow-wider, over HTTP ?allow_wider=true."
         super().__init__("This would let somebody into more. Nothing was changed.", errors=errors, hint=hint)
 
 
@@ -106,7 +106,7 @@ class Plan:
 
     `verdict` is what came of the project's tests, `effects` say who gains and who loses access by it, `holds` names the
     changes during which requests that want the table are refused, since they look at every row. `written_out` are
-    conditions that are kept in full, since less was said.
+    conditions that are kept in full, since less was said, and `project` is what is said with them.
     """
 
     changes: tuple[Change, ...]
@@ -117,6 +117,7 @@ class Plan:
     effects: tuple[Effect, ...] = ()
     holds: tuple[str, ...] = ()
     written_out: tuple[WrittenOut, ...] = ()
+    project: Project = EMPTY
 
     def shown(self) -> dict[str, Any]:
         """Give the members of an answer."""
@@ -143,9 +144,10 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     expected_revision: int | None = None,
     comment: str | None = None,
     judge: Judge | None = None,
-    allow_wider: bool = True,
+    allow_wider: bool = False,
     keep: Collection[tuple[str, str]] | None = None,
     mark: ManagedMark | None = None,
+    committed: Callable[[], Awaitable[None]] | None = None,
 ) -> Plan:
     """Make the stored project into this one.
 
@@ -155,7 +157,8 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     that manages the definitions from here on; without it, a managed backend is not changed. Raises DefinitionInvalid,
     PolicyTestsFailed, RevisionChanged, Wider, WouldDestroy, DataInTheWay, TablesBusy, ConfigManaged or ConfigReplaced;
     then nothing has changed. A dry run changes nothing and gives the plan, failed tests with it. Indexes that say
-    `concurrently` are built when all else is done; IndexNotBuilt says that one could not be.
+    `concurrently` are built when all else is done and `committed` was awaited; IndexNotBuilt says that one could not
+    be.
     """
     if not dry_run:  # said at once, and once more under the lock
         async with engine.connect() as connection:
@@ -170,12 +173,14 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
         tuple(checked.findings), None if keep is None else frozenset(keep), mark,
     )  # fmt: skip
     plan = await _in_transaction(engine, lambda connection: _carry_out(connection, order), dry_run=dry_run)
+    if committed is not None:
+        await committed()
     if not dry_run:
         try:
             await build_indexes(engine, runtime.project)
         except DBAPIError as error:
             raise of_database(error) from error
-    return replace(plan, verdict=verdict, written_out=checked.written_out)
+    return replace(plan, verdict=verdict, written_out=checked.written_out, project=project)
 
 
 async def apply_holds(engine: AsyncEngine, held: frozenset[Held], *, author: str, revision: int) -> bool:

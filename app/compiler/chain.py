@@ -8,13 +8,13 @@ from app.definitions.inputs import ParamDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef, UseDef
 from app.definitions.validation import validation_findings
-from app.expressions.evaluate import compile_condition
 from app.expressions.nulls import NONE, sure_unless, sure_where
 from app.expressions.types import DYN, INT, MapOf, Record, Type
 from app.relations.names import declared
 from app.relations.schema import Table
 from app.relations.values import Value, compile_field, is_missing, read_literal
 from app.steps.context import Context, Step
+from app.steps.deciding import Deciding, deciding
 from app.steps.kind import Asks, Fields, Kind, Means, Rows, may_stand, read_body
 from app.steps.registry import KINDS
 from app.steps.running import Call, RunStep
@@ -56,12 +56,15 @@ def _step(said: StepDef, context: Context) -> Step | None:
     if made is None or not placed or (said.when is not None and when is None):
         return None
     binds = tuple(made.binds)
-    run = made.run if when is None else _conditional(compile_condition(when), made.run, binds)
+    decides = None if when is None else deciding(context, when)
+    run = made.run if decides is None else _conditional(decides, made.run, binds)
+    statements = made.statements + (0 if decides is None else decides.statements)
     is_beyond = kind.does is not None and kind.does.is_beyond
     info = StepInfo(context.place, said.do, said.name, _rules(context, before), binds, is_beyond)
     pauses = kind.pauses is not None and kind.pauses.applies(said.fields)
     sure = made.sure if when is None else sure_unless(when.tree) if _ends(kind) else NONE
-    return dataclasses.replace(made, run=_seen(run, info), calls_out=made.calls_out or pauses, sure=sure)
+    calls_out = made.calls_out or pauses
+    return dataclasses.replace(made, run=_seen(run, info), calls_out=calls_out, statements=statements, sure=sure)
 
 
 def _ends(kind: Kind) -> bool:
@@ -96,11 +99,11 @@ def _repeats(said: StepDef) -> bool:
     return kind is not None and kind.repeats
 
 
-def _conditional(holds: Any, run: RunStep, names: tuple[str, ...]) -> RunStep:
+def _conditional(decides: Deciding, run: RunStep, names: tuple[str, ...]) -> RunStep:
     """Run a step only if its `when` is true; one that didn't run binds null."""
 
     async def conditional(call: Call) -> None:
-        if not holds(call.env):
+        if not await decides.holds(call):
             call.env.update(dict.fromkeys(names))
             if call.trace is not None:
                 call.trace.skip()

@@ -50,9 +50,11 @@ from app.relations.findings import Findings
 from app.relations.memory import MEMORY, Compilation, Memory, World
 from app.relations.names import REQUEST, declared
 from app.relations.query_sql import Shapes
+from app.relations.readable import Readable
 from app.relations.relationships import Relationships
+from app.relations.source import Source
 from app.relations.view_writes import WriteShapes, writable_of
-from app.relations.views import Schema, schema_of
+from app.relations.views import Schema, schema_of, unreadable
 from app.steps.context import Context, Step
 from app.steps.registry import KINDS
 from app.steps.rules import compile_rules
@@ -151,7 +153,7 @@ class _Definitions:
         self.scope, self.settings = schema.scope, project.project
         self.world: World = {
             "tables": schema.tables, "views": schema.views, "keys": schema.keys, "params": schema.params,
-            "middleware": middleware,
+            "middleware": middleware, "said": {view.name: view for view in project.views},
         }  # fmt: skip
         self.broken: frozenset[str] = frozenset()
         self.broken = frozenset(one.name for one in project.middleware if not self._middleware(one))
@@ -199,6 +201,8 @@ class _Compiler:
 
     def __init__(self, world: World, given: tuple[Any, ...], findings: Findings) -> None:
         scope, self.settings, self.bigints, self.broken, _ = given
+        scope = dataclasses.replace(scope, relations=readable(world, None))
+        self.world = world
         self.schema = Schema(world["tables"], world["views"], world["keys"], scope, world["params"])
         self.middleware = world["middleware"]
         self.findings = findings
@@ -302,6 +306,7 @@ class _Compiler:
         )
 
     def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope) -> Context:
+        scope = dataclasses.replace(scope, relations=readable(self.world, owner.access))
         return Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, owner.name, place, scope,
             http_allow=self.settings.http_allow, max_bytes=owner.max_bytes,
@@ -328,6 +333,18 @@ class _Compiler:
         """Say whether any rule that was checked since reads `request`: its headers are then made into a map."""
         paths = {path for _, expression in self.findings.checked[since:] for path in expression.paths}
         return any(path.partition(".")[0] == REQUEST.name for path in paths)
+
+
+def readable(world: World, access: Access | None) -> Readable:
+    """Give what rows a chain's rules may read; without `access` whoever comes, as where a chain is used by others."""
+
+    def view(name: str) -> Source | str:
+        said = world["said"][name]
+        problem = unreadable(said, said.access if access is None else access, "come here")
+        found: Source | None = world["views"].get(name)
+        return problem[0] if problem is not None else found or f"there is something wrong with the view {name} itself"
+
+    return Readable(world["tables"], world["said"], view)
 
 
 def access_level(said: Access) -> AccessLevel:

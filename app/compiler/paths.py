@@ -132,7 +132,8 @@ def _walk(
     if index == len(segments):
         found = node.targets.get(method)
         if found is None:
-            allowed.update(node.targets)
+            if not allowed:  # by what a name takes besides, more would be; the very path comes first
+                allowed.update(node.targets)
             return None
         return (*found, [])
     segment = segments[index]

@@ -9,7 +9,7 @@ from app.auth import admins
 from app.auth.accounts import EmailInvalid
 from app.auth.admin_access import VIEWER, Owner
 from app.auth.admins import AdminExists, LastOwner, Role
-from app.auth.passwords import PasswordRefused
+from app.auth.passwords import AdminPassword, PasswordRefused
 from app.control_plane.named import NotThere, identifier
 from app.control_plane.server import ServerDep
 from app.http.fixed_bodies import Body, JsonBody
@@ -22,7 +22,7 @@ class AdminBody(Body):
     """An admin to be made."""
 
     email: str
-    password: str
+    password: AdminPassword
     role: Role
 
 

@@ -1,7 +1,6 @@
 """Roles, tables, views, middleware, endpoints and tests one by one: each edit is an edit of the project."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any, ClassVar
 
@@ -10,7 +9,19 @@ from pydantic import BaseModel, ConfigDict
 
 from app.auth.admin_access import VIEWER, Editor
 from app.changes.apply import CHANGE_REFUSALS
-from app.control_plane.document import DocumentBody, Options, OptionsDep, PlanAnswer, active, make_live, parsed
+from app.control_plane.document import (
+    DocumentBody,
+    Edit,
+    Edited,
+    EffectAnswer,
+    Made,
+    Options,
+    OptionsDep,
+    PlanAnswer,
+    active,
+    make_live,
+    parsed,
+)
 from app.control_plane.etags import NeededETag, etag
 from app.control_plane.named import NotThere
 from app.control_plane.server import Server, ServerDep
@@ -46,12 +57,19 @@ class NamedDefinition(BaseModel):
     name: str
 
 
+class NewDefinition(NamedDefinition):
+    """A definition that was made; of an endpoint, view or role also whom it lets in."""
+
+    effects: list[EffectAnswer] = []
+
+
 class DefinitionPart(BaseModel):
     """What is to be changed of a definition, or the whole without its name, as its section of the document has it."""
 
     model_config = ConfigDict(extra="allow")
 
 
+_OPENING = frozenset({"endpoints", "views", "roles"})
 Saved = NamedDefinition | PlanAnswer  # the plan of a dry run
 PLANNED: dict[int | str, dict[str, Any]] = {200: {"model": PlanAnswer, "description": "The plan of a dry run"}}
 
@@ -102,18 +120,13 @@ def _add(router: FixedRouter, section: str) -> None:
         return answer(_one(stored.listed(section), section, name), headers=etag(revision))
 
     @router.post(
-        f"/{section}", name=f"create_{section}", status_code=201, response_model=NamedDefinition, responses=PLANNED
+        f"/{section}", name=f"create_{section}", status_code=201, response_model=NewDefinition, responses=PLANNED
     )
     @refuses(NameTaken, *CHANGE_REFUSALS)
     async def create(server: ServerDep, admin: Editor, wanted: OptionsDep, body: Said) -> Response:
-        """Make a definition."""
-        name = body.get("name")
-        revision, stored = await active(server)
-        listed = stored.listed(section)
-        if any(one["name"] == name for one in listed):
-            raise NameTaken(section)
-        edit = _Edit(stored, revision, section, [*listed, body], None, name, 201)
-        return await _save(server, admin.actor, wanted, edit)
+        """Make a definition; what it opens is new, and told in its answer."""
+        made = await make_live(server, _addition(section, body), admin.actor, wanted)
+        return _answered(made, section, body["name"], new=True)
 
     @router.put(f"/{section}/{{name}}", name=f"put_{section}", response_model=Saved)
     @refuses(NotThere, NameTaken, *CHANGE_REFUSALS)
@@ -136,27 +149,8 @@ def _add(router: FixedRouter, section: str) -> None:
     @refuses(NotThere, *CHANGE_REFUSALS)
     async def delete(server: ServerDep, admin: Editor, name: str, _etag: NeededETag, wanted: OptionsDep) -> Response:
         """Take a definition away."""
-        revision, stored = await active(server)
-        listed = stored.listed(section)
-        _one(listed, section, name)
-        kept = [one for one in listed if one["name"] != name]
-        return await _save(server, admin.actor, wanted, _Edit(stored, revision, section, kept, name, None))
-
-
-@dataclass(frozen=True, slots=True)
-class _Edit:
-    """What is stored, as it was at a revision, with one section as it is to be.
-
-    `before` is the name of the definition that is edited, and `name` of the one that the answer shows; None for none.
-    """
-
-    stored: Stored
-    revision: int
-    section: str
-    listed: list[dict[str, Any]]
-    before: str | None
-    name: Any
-    status: int = 200
+        made = await make_live(server, _removal(section, name), admin.actor, wanted)
+        return _answered(made, section, None)
 
 
 async def _replace(
@@ -164,16 +158,74 @@ async def _replace(
 ) -> Response:
     """Replace one definition; `merge` keeps the members that the body doesn't name. A new name renames."""
     section, name = named
-    revision, stored = await active(server)
-    listed = stored.listed(section)
-    before = _one(listed, section, name)
-    after = {**before, **body} if merge else {"name": name, **body}
-    if merge:
-        after = {key: value for key, value in after.items() if value is not None}
-    if after.get("name") != name:
-        after["was"] = name
-    changed = [after if one["name"] == name else one for one in listed]
-    return await _save(server, actor, wanted, _Edit(stored, revision, section, changed, name, after.get("name")))
+    made = await make_live(server, _replacement(section, name, body, merge=merge), actor, wanted)
+    return _answered(made, section, body.get("name", name))
+
+
+def _answered(made: Made, section: str, name: str | None, *, new: bool = False) -> Response:
+    """Answer with the definition as it now is, None for one that is gone; or with the plan of a dry run."""
+    if made.plan.revision is None:
+        return answer(made.plan.shown())
+    if name is None:
+        return Response(status_code=204, headers=made.headers)
+    shown = _one(Stored(made.project).listed(section), section, name)
+    opens = new and section in _OPENING
+    more = {"effects": [effect.shown() for effect in made.plan.effects]} if opens else {}
+    return answer({**shown, **more}, 201 if new else 200, made.headers)
+
+
+def _addition(section: str, body: dict[str, Any]) -> Edit:
+    """Give the edit that adds a definition."""
+
+    def edit(stored: Stored) -> Edited:
+        listed, name = stored.listed(section), body.get("name")
+        if any(one["name"] == name for one in listed):
+            raise NameTaken(section)
+        return _edited(stored, section, [*listed, body], None, name)
+
+    return edit
+
+
+def _replacement(section: str, name: str, body: dict[str, Any], *, merge: bool) -> Edit:
+    """Give the edit that changes a definition."""
+
+    def edit(stored: Stored) -> Edited:
+        listed = stored.listed(section)
+        before = _one(listed, section, name)
+        after = {**before, **body} if merge else {"name": name, **body}
+        if merge:
+            after = {key: value for key, value in after.items() if value is not None}
+        if after.get("name") != name:
+            after["was"] = name
+        changed = [after if one["name"] == name else one for one in listed]
+        return _edited(stored, section, changed, name, after.get("name"))
+
+    return edit
+
+
+def _removal(section: str, name: str) -> Edit:
+    """Give the edit that takes a definition away."""
+
+    def edit(stored: Stored) -> Edited:
+        listed = stored.listed(section)
+        _one(listed, section, name)
+        return _edited(stored, section, [one for one in listed if one["name"] != name], name, None)
+
+    return edit
+
+
+def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: str | None, name: Any) -> Edited:
+    """Give what is stored with one section as it is to be.
+
+    `before` is the name of the definition that is edited, and `name` of what it becomes; None for none.
+    """
+    kind = KINDS[section]
+    # What else can't be read stays as it stands: each can be repaired by itself.
+    keep = {(one.kind, one.name) for one in stored.unread} - {(kind, before)}
+    if name != before and (kind, str(name)) in keep:
+        raise NameTaken(section)
+    sound = [one for one in listed if (kind, str(one.get("name"))) not in keep]
+    return Edited(parsed({**dump_project(stored.project), section: sound}), keep)
 
 
 def _one(listed: Sequence[dict[str, Any]], section: str, name: str) -> dict[str, Any]:
@@ -181,24 +233,3 @@ def _one(listed: Sequence[dict[str, Any]], section: str, name: str) -> dict[str,
         if one["name"] == name:
             return one
     raise NotThere(KINDS[section])
-
-
-async def _save(server: Server, actor: str, wanted: Options, edit: _Edit) -> Response:
-    """Apply the edited project; the answer is the definition as it now is, or the plan."""
-    kind = KINDS[edit.section]
-    # What else can't be read stays as it stands: each can be repaired by itself.
-    keep = {(one.kind, one.name) for one in edit.stored.unread} - {(kind, edit.before)}
-    if edit.name != edit.before and (kind, str(edit.name)) in keep:
-        raise NameTaken(edit.section)
-    listed = [one for one in edit.listed if (kind, str(one.get("name"))) not in keep]
-    after = await parsed({**dump_project(edit.stored.project), edit.section: listed})
-    if wanted.expected is None:
-        # What somebody else changed since we read it would be undone: then the edit is refused, and can be sent again.
-        wanted = replace(wanted, expected=edit.revision)
-    plan = await make_live(server, after, actor, wanted, keep=keep)
-    if wanted.dry_run:
-        return answer(plan.shown())
-    if edit.name is None:
-        return Response(status_code=204, headers=etag(plan.revision))
-    revision, saved = await active(server)
-    return answer(_one(saved.listed(edit.section), edit.section, str(edit.name)), edit.status, etag(revision))

@@ -1,15 +1,17 @@
 """The whole backend as one document: given, planned, checked and changed."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from app.auth.admin_access import VIEWER, Editor
-from app.changes.apply import CHANGE_REFUSALS, Plan, apply_project
+from app.changes.apply import CHANGE_REFUSALS, Plan, RevisionChanged, apply_project
+from app.changes.diff import settled
 from app.changes.files import DocumentUnreadable, dump_json, dump_yaml, load_text
 from app.changes.standing import refused
 from app.compiler.check import check_document, findings_of_the_rest
@@ -30,8 +32,6 @@ LIMIT = 8 * 1024 * 1024
 _KEYS = LIMIT  # no bound of its own: tens of thousands of endpoints in one document are plausible
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 _DOCUMENT = _YAML | {"application/json"}
-Yes = Annotated[bool, BeforeValidator(lambda said: said in {True, "true", "1"})]
-NotNo = Annotated[bool, BeforeValidator(lambda said: said not in {False, "false", "0"})]
 
 
 class ETagMalformed(RowgateError):
@@ -66,10 +66,11 @@ class Options:
 
 @refuses(ETagMalformed)
 async def _options(
+    *,
     if_match: IfMatch = None,
     destroy: Annotated[Sequence[str], Query(description="Tables and `table.column`s that may lose data.")] = (),
-    dry_run: Annotated[Yes, Query(description="Plan the change, and make nothing of it.")] = False,
-    allow_wider: Annotated[NotNo, Query(description="Whether somebody may get into more.")] = True,
+    dry_run: Annotated[bool, Query(description="Plan the change, and make nothing of it.")] = False,
+    allow_wider: Annotated[bool, Query(description="Whether somebody may get into more than before.")] = False,
 ) -> Options:
     return Options(tuple(destroy), dry_run, expected_revision(if_match), allow_wider)
 
@@ -163,31 +164,63 @@ class CheckAnswer(Declared):
     written_out: list[WrittenOutAnswer]
 
 
-async def parsed(document: Any) -> Project:
+def parsed(document: Any) -> Project:
     """Parse a document; raises DefinitionInvalid with every finding, also about what can be read of it."""
     project, findings = parse_project(document)
     if project is None:
-        raise DefinitionInvalid([*findings, *await asyncio.to_thread(findings_of_the_rest, document)])
+        raise DefinitionInvalid([*findings, *findings_of_the_rest(document)])
     return project
 
 
-async def make_live(
-    server: Server,
-    project: Project,
-    actor: str,
-    wanted: Options,
-    comment: str | None = None,
-    keep: Collection[tuple[str, str]] | None = None,
-) -> Plan:
-    """Apply a project, and serve it before the answer goes out; `keep` is that of `apply_project`."""
-    plan = await apply_project(
-        server.engine, project, author=actor, destroy=wanted.destroy, dry_run=wanted.dry_run,
-        expected_revision=wanted.expected, comment=comment, judge=server.tests.judge, allow_wider=wanted.allow_wider,
-        keep=keep,
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """What an edit makes of what is stored; `keep` is that of `apply_project`, None for a whole document."""
+
+    project: Project
+    keep: Collection[tuple[str, str]] | None = None
+
+
+Edit = Callable[[Stored], Edited]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an edit did, or would do: its plan, and the project as it is then."""
+
+    plan: Plan
+    project: Project
+
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """Give the ETag of what it has made."""
+        return None if self.plan.revision is None else etag(self.plan.revision)
+
+
+async def make_live(server: Server, edit: Edit, actor: str, wanted: Options, comment: str | None = None) -> Made:
+    """Apply an edit of what is stored, and serve it before the answer goes out.
+
+    Edits take turns, each on what the one before has left. One that was made for a revision is refused with
+    RevisionChanged once that isn't live any more; any other is made again.
+    """
+    async with AsyncExitStack() as turn:
+        if not wanted.dry_run:
+            await turn.enter_async_context(server.turns.next())
+        while True:
+            revision, stored = await active(server)
+            edited = await asyncio.to_thread(edit, stored)
+            try:
+                plan = await apply_project(
+                    server.engine, edited.project, author=actor, destroy=wanted.destroy, dry_run=wanted.dry_run,
+                    expected_revision=revision if wanted.expected is None else wanted.expected, comment=comment,
+                    judge=server.tests.judge, allow_wider=wanted.allow_wider, keep=edited.keep, committed=turn.aclose,
+                )  # fmt: skip
+                break
+            except RevisionChanged:  # by who takes no turns: a command, or a server that starts
+                if wanted.expected is not None:
+                    raise
     if not wanted.dry_run:
         await server.live.refresh()
-    return plan
+    return Made(plan, settled(plan.project))
 
 
 async def active(server: Server) -> tuple[int, Stored]:
@@ -215,8 +248,9 @@ async def get_config(request: Request, server: ServerDep) -> Response:
 @refuses(*CHANGE_REFUSALS)
 async def put_config(server: ServerDep, admin: Editor, wanted: OptionsDep, document: SaidBackend) -> Response:
     """Make the backend what the document says."""
-    plan = await make_live(server, await parsed(document), admin.actor, wanted)
-    return answer(plan.shown(), headers=None if plan.revision is None else etag(plan.revision))
+    project = await asyncio.to_thread(parsed, document)
+    made = await make_live(server, lambda _: Edited(project), admin.actor, wanted)
+    return answer(made.plan.shown(), headers=made.headers)
 
 
 @router.post("/config/plan", dependencies=[VIEWER], response_model=PlanAnswer)
@@ -224,7 +258,9 @@ async def put_config(server: ServerDep, admin: Editor, wanted: OptionsDep, docum
 async def plan_config(server: ServerDep, document: SaidBackend) -> Response:
     """List the changes that a PUT of this document would make, with their SQL and what they would destroy."""
     judge = server.tests.judge
-    plan = await apply_project(server.engine, await parsed(document), author="plan", dry_run=True, judge=judge)
+    plan = await apply_project(
+        server.engine, await asyncio.to_thread(parsed, document), author="plan", dry_run=True, judge=judge
+    )
     return answer(plan.shown())
 
 

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from app.audit.reading import events
 from app.auth.admin_access import VIEWER, Editor
 from app.changes.apply import CHANGE_REFUSALS
-from app.control_plane.document import BackendDocument, OptionsDep, PlanAnswer, make_live
+from app.control_plane.document import BackendDocument, Edited, OptionsDep, PlanAnswer, make_live
 from app.control_plane.named import NotThere
 from app.control_plane.server import ServerDep
 from app.database.connection import Connection
@@ -79,8 +79,9 @@ async def restore_revision(server: ServerDep, admin: Editor, number: int, wanted
     async with server.pool.lease() as connection:
         await _revision(connection, number)
         stored = await load_revision(connection, number)
-    plan = await make_live(server, stored.whole(), admin.actor, wanted, f"restore revision {number}")
-    return answer(plan.shown())
+    project = stored.whole()
+    made = await make_live(server, lambda _: Edited(project), admin.actor, wanted, f"restore revision {number}")
+    return answer(made.plan.shown(), headers=made.headers)
 
 
 @router.get("/audit", dependencies=[VIEWER], response_model=list[EventAnswer])

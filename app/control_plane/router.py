@@ -16,6 +16,7 @@ from app.control_plane import (
     outbox,
     policy_tests,
     requests,
+    rows,
     secrets,
     shadow,
     simulate,
@@ -55,6 +56,7 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     router = APIRouter(prefix=PREFIX)
     modules = (
         users, api_keys, admins, secrets, outbox, simulate, shadow, policy_tests, requests, access, document, history,
+        rows,
     )  # fmt: skip
     for part in (sign_in_router(limits), *(module.router for module in modules), definitions_router(), about):
         router.include_router(part)

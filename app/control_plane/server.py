@@ -7,6 +7,7 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth.auth_server import server_of
+from app.changes.turns import Turns
 from app.data_plane.asgi import DataPlane
 from app.data_plane.data_server import DataServer
 from app.data_plane.run import Plane
@@ -20,6 +21,7 @@ class Server(DataServer):
     """What changes definitions, tests them, seals secrets, and serves and remembers requests."""
 
     engine: AsyncEngine
+    turns: Turns
     tests: Runner
     sealing_key: SealingKey
     recent: Recent

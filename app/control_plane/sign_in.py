@@ -12,7 +12,7 @@ from app.auth.admin_access import Viewer
 from app.auth.admins import AdminExists, AdminSession, SetupTokenInvalid
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.password_sign_in import SignInRefused
-from app.auth.passwords import PasswordRefused
+from app.auth.passwords import AdminPassword, PasswordRefused, SentPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.tokens import LIFETIME
@@ -28,14 +28,14 @@ class SetupBody(Body):
 
     token: str
     email: str
-    password: str
+    password: AdminPassword
 
 
 class AdminSignInBody(Body):
     """An admin's address and password."""
 
     email: str
-    password: str
+    password: SentPassword
 
 
 class AdminRefreshBody(Body):

@@ -22,7 +22,7 @@ from app.auth.accounts import (
 )
 from app.auth.admin_access import VIEWER, Editor
 from app.auth.managed_users import Action, act_on, delete_user, hold_user, set_roles
-from app.auth.passwords import PasswordRefused, check_new_password
+from app.auth.passwords import PasswordRefused, UserPassword, check_new_password
 from app.control_plane.etags import IfMatch, etag, version_in
 from app.control_plane.named import NotThere, RolesUnknown, identifier, known_roles
 from app.control_plane.server import Server, ServerDep
@@ -64,7 +64,7 @@ class NewUserBody(Body):
     """A person: an address, perhaps a password, roles, and columns of `users`."""
 
     email: str
-    password: str | None = None
+    password: UserPassword | None = None
     roles: list[str] = Field(default_factory=list, max_length=100)
     columns: dict[str, Any] = Field(default_factory=dict)
 

@@ -198,7 +198,7 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     ),
     "decimal": ColumnType(
         read=_read_decimal, rule="decimal", pg="numeric",
-        schema={"type": ["number", "string"]}, shown={"type": "number"},
+        schema={"type": ["number", "string"], "pattern": f"^{_NUMBER.pattern}$"}, shown={"type": "number"},
         options=_BOUNDS | {"precision", "scale"},
         casts=_NUMERIC, cast_names=("numeric", "decimal"), called=frozenset({"money"}), whole="numeric",
     ),

@@ -6,12 +6,13 @@ from typing import Any
 
 from app.errors import near
 from app.expressions import syntax
-from app.expressions.foreign import function_hint
-from app.expressions.library.table import NAMESPACES, TABLE
+from app.expressions.calls import function_call
+from app.expressions.library.table import NAMESPACES
 from app.expressions.operands import common, compared, converted, operate
-from app.expressions.operations import EvaluationError
-from app.expressions.parse import MACROS, parse
+from app.expressions.parse import parse
 from app.expressions.problems import ExpressionErrors, Problem, caret
+from app.expressions.related import followed, rows_named
+from app.expressions.relation import Relation
 from app.expressions.scope import Expression, Scope
 from app.expressions.shorthand import Spelling, shadowed_hint, unknown_hint
 from app.expressions.types import (
@@ -54,7 +55,7 @@ def check(text: str, scope: Scope, expected: Type | None = None, *, bare: Scope 
 
 def _checked(said: str, text: str, scope: Scope, expected: Type | None, spelling: Spelling | None) -> Expression:
     parsed = parse(text)
-    checker = _Checker(scope, spelling)
+    checker = Checker(scope, spelling)
     tree = checker.node(parsed)
     if expected is not None and not checker.problems:
         tree = _expect(checker, tree, expected)
@@ -67,12 +68,13 @@ def _checked(said: str, text: str, scope: Scope, expected: Type | None, spelling
         type=tree.type,
         paths=frozenset(checker.paths),
         rows=scope.rows & roots,
-        constant=not checker.paths,
+        constant=not checker.paths and not checker.reads,
+        reads=checker.reads,
         said=said if spelling is not None and spelling.text != said else None,
     )
 
 
-def _expect(checker: "_Checker", tree: syntax.Node, expected: Type) -> syntax.Node:
+def _expect(checker: "Checker", tree: syntax.Node, expected: Type) -> syntax.Node:
     fitted = converted(tree, expected)
     if fitted is None:
         checker.report(tree, f"{describe(expected)} is wanted here, and this is {_called(tree)}")
@@ -89,7 +91,7 @@ def _called(node: syntax.Node) -> str:
     return describe(node.type)
 
 
-class _Checker:
+class Checker:
     """The state of one check: its scope, the variables of the comprehensions around, the problems and paths so far.
 
     `spelling` is that of a condition; None of a value.
@@ -100,6 +102,7 @@ class _Checker:
         self.variables: dict[str, Type] = {}
         self.problems: list[Problem] = []
         self.paths: set[str] = set()
+        self.reads: dict[str, Relation] = {}
 
     def report(self, node: syntax.Node, message: str, hint: str | None = None, code: str = "type") -> None:
         self.problems.append(Problem(node.line, node.column, message, hint, f"expression.{code}"))
@@ -119,11 +122,11 @@ class _Checker:
         return _TYPED[type(node)](self, node)
 
 
-def _literal(_checker: _Checker, node: syntax.Literal) -> syntax.Node:
+def _literal(_checker: Checker, node: syntax.Literal) -> syntax.Node:
     return node
 
 
-def _name(checker: _Checker, node: syntax.Name) -> syntax.Node:
+def _name(checker: Checker, node: syntax.Name) -> syntax.Node:
     if node.name in checker.variables:
         return dataclasses.replace(node, type=checker.variables[node.name])
     if node.name not in checker.scope.names and node.name in TYPE_NAMES:
@@ -134,8 +137,10 @@ def _name(checker: _Checker, node: syntax.Name) -> syntax.Node:
     return dataclasses.replace(node, type=checker.scope.names[node.name])
 
 
-def _bare(checker: _Checker, node: syntax.Name) -> syntax.Node:
+def _bare(checker: Checker, node: syntax.Name) -> syntax.Node:
     """Read a name that nothing has as the column of the one row, in a condition; else say whose it may be."""
+    if node.name in checker.scope.relations and node.name not in NAMESPACES:
+        return rows_named(checker, node)
     if checker.spelling is not None and not checker.variables and (owner := checker.spelling.owner(node.name)):
         checker.spelling.spell_out(node, owner)
         row = syntax.Name(line=node.line, column=node.column, name=owner)
@@ -145,7 +150,7 @@ def _bare(checker: _Checker, node: syntax.Name) -> syntax.Node:
     return node
 
 
-def _member(checker: _Checker, operand: syntax.Node, place: syntax.Node, name: str) -> Type:
+def _member(checker: Checker, operand: syntax.Node, place: syntax.Node, name: str) -> Type:
     """Give the type of a member and note the path to it in place of the path to its operand."""
     path = _path(checker, operand)
     if path is not None:
@@ -163,24 +168,26 @@ def _member(checker: _Checker, operand: syntax.Node, place: syntax.Node, name: s
     return DYN
 
 
-def _path(checker: _Checker, node: syntax.Node) -> str | None:
+def _path(checker: Checker, node: syntax.Node) -> str | None:
     match node:
         case syntax.Name(name=name) if name not in checker.variables:
             return name
         case syntax.Field(operand=operand, name=name):
             path = _path(checker, operand)
             return None if path is None else f"{path}.{name}"
+        case syntax.Followed(operand=operand):
+            return _path(checker, operand)
     return None
 
 
-def _operand(checker: _Checker, node: syntax.Node) -> syntax.Node:
+def _operand(checker: Checker, node: syntax.Node) -> syntax.Node:
     """Type the operand of a member without counting the path to the whole of it as read."""
     before = set(checker.paths)
     typed = checker.selected(node)
     path = _path(checker, typed)
     if path is not None and path not in before:
         checker.paths.discard(path)
-    return typed
+    return followed(checker, typed)
 
 
 def _dotted(node: syntax.Node) -> str:
@@ -192,7 +199,7 @@ def _dotted(node: syntax.Node) -> str:
     return ""
 
 
-def _field(checker: _Checker, node: syntax.Field) -> syntax.Node:
+def _field(checker: Checker, node: syntax.Field) -> syntax.Node:
     known = WELL_KNOWN_TYPES.get(_dotted(node)) if "google" not in checker.scope.names else None
     if known is not None:
         return syntax.Literal(line=node.line, column=node.column, type=TYPE, value=known)
@@ -200,14 +207,14 @@ def _field(checker: _Checker, node: syntax.Field) -> syntax.Node:
     return dataclasses.replace(node, operand=operand, type=_member(checker, operand, node, node.name))
 
 
-def _has(checker: _Checker, node: syntax.Has) -> syntax.Node:
+def _has(checker: Checker, node: syntax.Has) -> syntax.Node:
     operand = _operand(checker, node.operand)
     if holds_secret(_member(checker, operand, node, node.name)):
         checker.report(node, "whether there is a secret can't be asked", None, "secret")
     return dataclasses.replace(node, operand=operand, type=BOOL)
 
 
-def _index(checker: _Checker, node: syntax.Index) -> syntax.Node:
+def _index(checker: Checker, node: syntax.Index) -> syntax.Node:
     if isinstance(node.index, syntax.Literal) and isinstance(node.index.value, str):
         operand = _operand(checker, node.operand)
         if isinstance(operand.type, Record):
@@ -229,14 +236,14 @@ def _index(checker: _Checker, node: syntax.Index) -> syntax.Node:
     return dataclasses.replace(node, operand=operand, index=fitted or index, type=result)
 
 
-def _condition(checker: _Checker, node: syntax.Node) -> syntax.Node:
+def _condition(checker: Checker, node: syntax.Node) -> syntax.Node:
     typed = checker.node(node)
     if typed.type not in (BOOL, DYN, NULL):
         checker.report(typed, f"a condition is wanted here, and this is {_called(typed)}")
     return typed
 
 
-def _unary(checker: _Checker, node: syntax.Unary) -> syntax.Node:
+def _unary(checker: Checker, node: syntax.Unary) -> syntax.Node:
     if node.operator == "!":
         return dataclasses.replace(node, operand=_condition(checker, node.operand), type=BOOL)
     operand = checker.node(node.operand)
@@ -245,12 +252,12 @@ def _unary(checker: _Checker, node: syntax.Unary) -> syntax.Node:
     return dataclasses.replace(node, operand=operand, type=operand.type)
 
 
-def _logic(checker: _Checker, node: syntax.Logic) -> syntax.Node:
+def _logic(checker: Checker, node: syntax.Logic) -> syntax.Node:
     items = tuple(_condition(checker, item) for item in node.items)
     return dataclasses.replace(node, items=items, type=BOOL)
 
 
-def _conditional(checker: _Checker, node: syntax.Conditional) -> syntax.Node:
+def _conditional(checker: Checker, node: syntax.Conditional) -> syntax.Node:
     condition = _condition(checker, node.condition)
     branches = (checker.node(node.then), checker.node(node.otherwise))
     joined = common(branches)
@@ -263,7 +270,7 @@ def _conditional(checker: _Checker, node: syntax.Conditional) -> syntax.Node:
     return dataclasses.replace(node, condition=condition, then=then, otherwise=otherwise, type=kind)
 
 
-def _binary(checker: _Checker, node: syntax.Binary) -> syntax.Node:
+def _binary(checker: Checker, node: syntax.Binary) -> syntax.Node:
     if node.operator in ("==", "!=") and (test := _null_test(checker, node)):
         return test
     left, right = checker.node(node.left), checker.node(node.right)
@@ -281,7 +288,7 @@ def _binary(checker: _Checker, node: syntax.Binary) -> syntax.Node:
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
 
 
-def _null_test(checker: _Checker, node: syntax.Binary) -> syntax.Node | None:
+def _null_test(checker: Checker, node: syntax.Binary) -> syntax.Node | None:
     sides = [side for side in (node.left, node.right) if not (isinstance(side, syntax.Literal) and side.type == NULL)]
     if len(sides) == 2:
         return None
@@ -290,7 +297,7 @@ def _null_test(checker: _Checker, node: syntax.Binary) -> syntax.Node | None:
     return syntax.NullTest(line=node.line, column=node.column, operand=operand, negated=negated, type=BOOL)
 
 
-def _list(checker: _Checker, node: syntax.ListLiteral) -> syntax.Node:
+def _list(checker: Checker, node: syntax.ListLiteral) -> syntax.Node:
     items = tuple(checker.node(item) for item in node.items)
     joined = common(items) if items else ()
     if joined is None:
@@ -299,7 +306,7 @@ def _list(checker: _Checker, node: syntax.ListLiteral) -> syntax.Node:
     return dataclasses.replace(node, items=joined, type=ListOf(element))
 
 
-def _map(checker: _Checker, node: syntax.MapLiteral) -> syntax.Node:
+def _map(checker: Checker, node: syntax.MapLiteral) -> syntax.Node:
     entries = tuple((checker.node(key), checker.node(value)) for key, value in node.entries)
     for key, _ in entries:
         if key.type not in (STRING, INT, BOOL, DYN):
@@ -310,58 +317,7 @@ def _map(checker: _Checker, node: syntax.MapLiteral) -> syntax.Node:
     return dataclasses.replace(node, entries=entries, type=kind)
 
 
-def _call(checker: _Checker, node: syntax.FunctionCall) -> syntax.Node:
-    node = _qualified(checker, node)
-    arguments = tuple(checker.node(argument) for argument in node.arguments)
-    node = dataclasses.replace(node, arguments=arguments)
-    function = TABLE.get(node.function)
-    if function is None:
-        known = (*TABLE, *MACROS, "has")
-        message = f"there is no function {node.function[:64]!r}"
-        cure = function_hint(node.function) or near(node.function, known)
-        checker.report(node, message, cure, "unknown_function")
-        return node
-    if not (function.method if node.method else function.function):
-        way = f"{node.function}(x)" if node.method else f"x.{node.function}()"
-        checker.report(node, f"{node.function} is written {way}", None, "unknown_function")
-        return node
-    kinds = tuple(argument.type for argument in arguments)
-    fitting = [(overload, result) for overload in function.overloads if (result := overload.fits(kinds)) is not None]
-    if not fitting:
-        given = ", ".join(describe(kind) for kind in kinds)
-        checker.report(node, f"{node.function} doesn't take ({given})", function.doc)
-        return node
-    _check_literal(checker, node, function.literal)
-    if all(kind != DYN for kind in kinds):
-        fitting = fitting[:1]
-    results = {result for _, result in fitting}
-    overloads = tuple(overload for overload, _ in fitting)
-    return dataclasses.replace(node, overloads=overloads, type=results.pop() if len(results) == 1 else DYN)
-
-
-def _qualified(checker: _Checker, node: syntax.FunctionCall) -> syntax.FunctionCall:
-    """Read `math.abs(x)` as a call of the function `math.abs`, unless something here is called `math`."""
-    match node:
-        case syntax.FunctionCall(method=True, arguments=(syntax.Name(name=space), *rest)) if space in NAMESPACES:
-            if space in checker.scope.names or space in checker.variables:
-                return node
-            return dataclasses.replace(node, function=f"{space}.{node.function}", arguments=tuple(rest), method=False)
-    return node
-
-
-def _check_literal(checker: _Checker, node: syntax.FunctionCall, read: Callable[[str], Any] | None) -> None:
-    """Read now what depends on one literal alone: a pattern, a time zone, or the text of a date, a UUID, a duration."""
-    last = node.arguments[-1]
-    if read is None or not isinstance(last, syntax.Literal) or last.type != STRING:
-        return
-    try:
-        read(last.value)
-    except (EvaluationError, ValueError, OverflowError) as error:
-        detail = error.detail if isinstance(error, EvaluationError) else f"this string is no {node.function}"
-        checker.report(last, detail)
-
-
-def _comprehension(checker: _Checker, node: syntax.Comprehension) -> syntax.Node:
+def _comprehension(checker: Checker, node: syntax.Comprehension) -> syntax.Node:
     operand = checker.node(node.operand)
     match operand.type:
         case ListOf(element=element) | MapOf(key=element):
@@ -381,7 +337,7 @@ def _comprehension(checker: _Checker, node: syntax.Comprehension) -> syntax.Node
     return dataclasses.replace(node, operand=operand, body=body, condition=condition, type=kind)
 
 
-_TYPED: dict[type, Callable[[_Checker, Any], syntax.Node]] = {
+_TYPED: dict[type, Callable[[Checker, Any], syntax.Node]] = {
     syntax.Literal: _literal,
     syntax.Name: _name,
     syntax.Field: _field,
@@ -393,6 +349,6 @@ _TYPED: dict[type, Callable[[_Checker, Any], syntax.Node]] = {
     syntax.Conditional: _conditional,
     syntax.ListLiteral: _list,
     syntax.MapLiteral: _map,
-    syntax.FunctionCall: _call,
+    syntax.FunctionCall: function_call,
     syntax.Comprehension: _comprehension,
 }

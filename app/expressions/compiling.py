@@ -11,6 +11,7 @@ from app.expressions.types import DYN, Enum, Scalar, Type
 MAX_ITERATIONS = 10_000
 _COMPARED_AN_ITERATION = 3
 BUDGET = "#budget"
+RELATED = "#related"  # in an environment: the rows of tables and views by name, where they are at hand
 
 Environment = Mapping[str, Any]
 Closure = Callable[[Environment], Any]

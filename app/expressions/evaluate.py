@@ -5,7 +5,7 @@ from typing import Any
 
 from app.expressions import syntax
 from app.expressions.check import Expression
-from app.expressions.compiling import BUDGET, Budget, Closure, Environment, State, flat, placed, unknown
+from app.expressions.compiling import BUDGET, RELATED, Budget, Closure, Environment, State, flat, placed, unknown
 from app.expressions.conversion import to_type
 from app.expressions.library.table import TABLE
 from app.expressions.loops import compile_call, compile_comprehension, compile_membership
@@ -68,6 +68,8 @@ def _constant(node: syntax.Node, variables: frozenset[str]) -> bool:
     match node:
         case syntax.Name(name=name):
             return name in variables
+        case syntax.AllRows():
+            return False
         case syntax.FunctionCall(function=name) if not TABLE[name].pure:
             return False
         case syntax.Comprehension(operand=operand, variable=variable, body=body, condition=condition):
@@ -98,6 +100,31 @@ def _literal(_state: State, node: syntax.Literal) -> Closure:
 def _name(_state: State, node: syntax.Name) -> Closure:
     name = node.name
     return lambda env: env.get(name)
+
+
+def _rows(_state: State, node: syntax.AllRows) -> Closure:
+    name = node.name
+
+    def rows(env: Environment) -> Any:
+        if name not in env.get(RELATED, {}):
+            raise unknown(node, "rows of other tables are not at hand here")
+        return env[RELATED][name]
+
+    return rows
+
+
+def _followed(state: State, node: syntax.Followed) -> Closure:
+    inner, name, key = state.compile(node.operand), node.table, node.key
+
+    def followed(env: Environment) -> Any:
+        value = inner(env)
+        if value is None:
+            return None
+        if name not in env.get(RELATED, {}):
+            raise unknown(node, "rows of other tables are not at hand here")
+        return next((row for row in env[RELATED][name] if row[key] == value), None)
+
+    return followed
 
 
 def _field(state: State, node: syntax.Field) -> Closure:
@@ -344,6 +371,8 @@ def _convert(state: State, node: syntax.Convert) -> Closure:
 _COMPILERS: dict[type, Callable[[State, Any], Closure]] = {
     syntax.Literal: _literal,
     syntax.Name: _name,
+    syntax.AllRows: _rows,
+    syntax.Followed: _followed,
     syntax.Field: _field,
     syntax.Index: _index,
     syntax.Has: _has,

@@ -4,17 +4,23 @@ import dataclasses
 from collections.abc import Mapping
 
 from app.expressions import syntax
+from app.expressions.relation import Relation, Relations
 from app.expressions.types import Type
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scope:
-    """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings."""
+    """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings.
+
+    `relations` are the tables and views whose rows it may read where it is `related`: where Postgres decides it.
+    """
 
     names: Mapping[str, Type]
     rows: frozenset[str] = frozenset()
     secrets: bool = False
     unsent: frozenset[str] = frozenset()  # those that are bound to nothing where the input behind them wasn't sent
+    relations: Relations = dataclasses.field(default_factory=dict, compare=False)
+    related: bool = False
     sure: frozenset[str] = frozenset()  # paths of inputs that may be null, and aren't here
 
     def with_names(self, **names: Type) -> "Scope":
@@ -39,7 +45,8 @@ class Scope:
 class Expression:
     """A checked expression: its typed tree, the type of its value, the dotted paths and the rows that it reads.
 
-    `text` is its full form; `said` is what was said where that is less.
+    `text` is its full form; `said` is what was said where that is less. `reads` are the tables and views whose rows it
+    reads, beside `rows`, those that are at hand: Postgres decides it.
     """
 
     text: str
@@ -49,3 +56,4 @@ class Expression:
     rows: frozenset[str]
     constant: bool
     said: str | None = None
+    reads: Mapping[str, Relation] = dataclasses.field(default_factory=dict, compare=False)

@@ -76,7 +76,11 @@ def unknown_hint(name: str, scope: Scope, variables: Iterable[str]) -> str | Non
     """Say what a name may mean that nothing has: a column, a word of another language, a near match."""
     if owners := rows_with(name, scope):
         return f"write {' or '.join(f'{owner}.{name}' for owner in (*owners, *variables))}"
-    return word_hint(name) or near(name, (*scope.names, *variables)) or _near_column(name, scope)
+    return word_hint(name) or near(name, _known(scope, variables)) or _near_column(name, scope)
+
+
+def _known(scope: Scope, variables: Iterable[str]) -> list[str]:
+    return [*scope.names, *variables, *(scope.relations if scope.related else ())]
 
 
 def _near_column(name: str, scope: Scope) -> str | None:

@@ -38,6 +38,22 @@ class Name(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllRows(Node):
+    """All rows of the table or view of this name, as a list."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed(Node):
+    """The row of `table` whose column `key` is what `operand` holds; null where there is none."""
+
+    operand: Node
+    table: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Field(Node):
     """`operand.name`."""
 

@@ -13,4 +13,6 @@ def id_is(table: Table, given: Expression, root: str = "item") -> Expression:
     key = syntax.Field(operand=row, name="id", type=table.columns["id"].type, **at)
     tree = syntax.Binary(operator="==", left=key, right=given.tree, type=BOOL, **at)
     paths = given.paths | {f"{root}.id"}
-    return Expression(f"{root}.id == ({given.text})", tree, BOOL, paths, given.rows | {root}, constant=False)
+    return Expression(
+        f"{root}.id == ({given.text})", tree, BOOL, paths, given.rows | {root}, constant=False, reads=given.reads
+    )

@@ -56,7 +56,8 @@ def hold_of(reading: Reading, written: frozenset[str]) -> Hold | None:
     of the tables that a column is computed from, all.
     """
     source = reading.source
-    asked = _behind(source, _paths((reading.where, *reading.values), reading.columns))
+    rules = (source.filter, reading.where, *reading.values)
+    asked = _behind(source, _paths(rules[1:], reading.columns)) | _read_by(rules)
     shown = _behind(source, _paths((), source.shown)) if reading.shown else {}
     own = reading.is_set and not written.isdisjoint({source.table.name, *asked})
     whole = {name: table for name, table in {**asked, **shown}.items() if name in written or (own and name in asked)}
@@ -73,6 +74,29 @@ def hold_of(reading: Reading, written: frozenset[str]) -> Hold | None:
         held[Held(source.table.name, column.name)] = _lock_sql(source.table, column.name, f"{given}::text", parameters)
     sql = f"SELECT {', '.join(held[one] for one in sorted(held))}"
     return Hold(tuple(sorted(held)), statement(sql, parameters.evaluators, locks=True), _told(reading, sorted(held)))
+
+
+def hold_of_rule(rule: Expression, written: frozenset[str]) -> Hold | None:
+    """Give what a condition holds that reads other rows, behind which these tables are written: all of them."""
+    tables = {name: table for name, table in _read_by((rule,)).items() if name in written}
+    if not tables:
+        return None
+    parameters = Parameters()
+    held = {Held(name): _lock_sql(table, "", "", parameters) for name, table in sorted(tables.items())}
+    sql = f"SELECT {', '.join(held.values())}"
+    told = f"rows that {rule.text.strip()} reads ({', '.join(f'the whole table {one.table}' for one in held)})"
+    return Hold(tuple(held), statement(sql, parameters.evaluators, locks=True), told)
+
+
+def _read_by(rules: Iterable[Expression | None]) -> dict[str, Table]:
+    """Give the tables, by name, whose rows rules read beside those at hand, be it by the views that they read."""
+    found: dict[str, Table] = {}
+    for rule in rules:
+        for source in () if rule is None else rule.reads.values():
+            if isinstance(source, Source):
+                found |= {source.table.name: source.table} | _read_by((source.filter,))
+                found |= _behind(source, [f"item.{name}" for name in source.computed])
+    return found
 
 
 def _lock_sql(table: Table, column: str, value: str, parameters: Parameters) -> str:
@@ -94,6 +118,9 @@ def _behind(source: Source, paths: Iterable[str]) -> dict[str, Table]:
         column = source.computed.get(name.partition(".")[0]) if root == "item" else None
         if isinstance(column, Related):
             found |= {column.source.table.name: column.source.table} | _behind(column.source, _paths_of(column))
+            found |= _read_by((column.source.filter, column.where, column.value))
+        elif column is not None:
+            found |= _read_by((column,))
     return found
 
 
@@ -137,8 +164,14 @@ def _equal(
             column = _column(source.table.columns, side, root, computed)
             if column is None or not _has_one_text(column) or pg_type(column.type) != pg_type(other.type):
                 continue
-            if not any(isinstance(one, syntax.Name) and one.name in rule.rows for one in syntax.walk(other)):
+            if not any(_is_of_rows(one, rule) for one in syntax.walk(other)):
                 yield column, Expression(rule.text, other, other.type, rule.paths, frozenset(), constant=False)
+
+
+def _is_of_rows(node: syntax.Node, rule: Expression) -> bool:
+    if isinstance(node, syntax.Name):
+        return node.name in rule.rows
+    return isinstance(node, syntax.AllRows | syntax.Followed)
 
 
 def _has_one_text(column: Column) -> bool:

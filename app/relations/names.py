@@ -22,7 +22,8 @@ REQUEST = Record(
 
 def base_scope(users: Table) -> Scope:
     """Give the scope that holds everywhere: `auth`, `now`, and `secrets`, which only the parts of a call may read."""
-    user = Record("auth.user", {**users.record.fields, "roles": ListOf(STRING)})
+    known = users.record
+    user = Record("auth.user", {**known.fields, "roles": ListOf(STRING)}, references=known.references)
     kinds = Enum(("anonymous", "user", "key"))
     auth = Record("auth", {"user": user, "signed_in": BOOL, "kind": kinds})
     return Scope({"auth": auth, "now": TIMESTAMP, "secrets": MapOf(STRING, SECRET)})

@@ -151,7 +151,7 @@ class QueryLevel:
         self._alias = alias
         self._parameters = parameters
         self._max_bytes = max_bytes
-        self._column = column_sql(source, parameters, alias)
+        self._column = column_sql(source, parameters, alias, shown=True)
         self._embeds = {embed.label: embed for embed in read.embeds}
         self._asked = Asked(source.shown, self._column, parameters, self._present)
 

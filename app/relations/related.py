@@ -1,6 +1,7 @@
 """Columns of a view that come from rows of another table or view, checked."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from app.definitions.views import ViewColumnDef
 from app.expressions.check import Expression, Scope
@@ -33,7 +34,7 @@ _MOST_LISTED = 1_000
 
 def related_column(at: str, column: ViewColumnDef, other: Source, scope: Scope, findings: Findings) -> Related | None:
     """Check a column that is computed from rows of another table or view."""
-    over_both = Scope({**scope.names, "item": other.item}, rows=frozenset({"row", "item"}))
+    over_both = replace(scope.with_names(item=other.item), rows=frozenset({"row", "item"}))
     before = findings.refusing
     where = value = None
     if column.where is not None:

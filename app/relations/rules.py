@@ -13,6 +13,14 @@ def rule_expression(place: str, text: str, scope: Scope, findings: Findings) -> 
     return expression if expression is not None and has_sql(place, expression, findings) else None
 
 
+def deciding_expression(place: str, text: str, scope: Scope, findings: Findings) -> Expression | None:
+    """Check a condition that is evaluated in process unless it reads other rows: then it has to have an SQL half."""
+    expression = findings.condition(place, text, scope)
+    if expression is None or not expression.reads:
+        return expression
+    return expression if has_sql(place, expression, findings) else None
+
+
 def has_sql(place: str, expression: Expression, findings: Findings) -> bool:
     """Report what of the expression can't be said in SQL."""
     try:

@@ -8,7 +8,7 @@ from app.definitions.column_types import COLUMN_TYPES, ColumnType
 from app.definitions.columns import ColumnDef, ValueType
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
-from app.expressions.types import INT, STRING, TIMESTAMP, UUID, Enum, ListOf, Record, Scalar, Type, pg_type
+from app.expressions.types import INT, STRING, TIMESTAMP, UUID, Enum, ListOf, Record, Reference, Scalar, Type, pg_type
 
 _NO_KEYS: Mapping[str, Type] = {}
 
@@ -39,6 +39,11 @@ class Column:
     def on_delete(self) -> str | None:
         """Say what becomes of its row when the one that it refers to is deleted; None where that is refused."""
         return None if self.definition is None or self.definition.on_delete == "restrict" else self.definition.on_delete
+
+    @property
+    def never_null(self) -> bool:
+        """Say whether the database lets no null in."""
+        return self.definition.required if self.definition is not None else self.name != "email"
 
     @property
     def required(self) -> bool:
@@ -128,4 +133,10 @@ def _table(name: str, columns: list[Column], schema: str, groups: Iterable[Itera
     by_name = {column.name: column for column in columns}
     single = [{column.name} for column in columns if column.definition is not None and column.definition.unique]
     unique = frozenset(frozenset(group) for group in ({"id"}, *single, *groups))
-    return Table(name, by_name, Record(name, {column.name: column.type for column in columns}), unique, schema)
+    references = {
+        column.name: Reference(column.target)
+        for column in columns
+        if column.target is not None and not isinstance(column.type, ListOf)
+    }
+    record = Record(name, {column.name: column.type for column in columns}, references=references)
+    return Table(name, by_name, record, unique, schema)

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from app.database.quoting import quoted
 from app.definitions.answers import MAX_BYTES
 from app.expressions.check import Expression
-from app.expressions.to_sql import Parameters, compile_sql
+from app.expressions.relation import RowsSql
+from app.expressions.to_sql import Parameters, compile_kept, compile_sql
 from app.expressions.types import Record, Type, pg_type
+from app.expressions.undecided import Undecidable, answer_sql
 from app.relations.measured import ROW, measured_values
 from app.relations.schema import Table
 
@@ -52,7 +55,17 @@ class Source:
     @property
     def record(self) -> Record:
         """Give the record that a row of this source is."""
-        return Record(self.name, self.shown)
+        references = {name: one for name, one in self.item.references.items() if name in self.shown}
+        return Record(self.name, self.shown, references=references)
+
+    def rows_sql(self, alias: str, parameters: Parameters) -> RowsSql:
+        """Give its rows to a rule that reads them: those that the filter holds for, with all that may be compared."""
+        column = partial(column_sql(self, parameters, alias), "item")
+        return RowsSql(f"{self.table.sql} {alias}", tuple(conditions_sql(self, None, parameters, alias)), column)
+
+    def never_null(self, name: str) -> bool:
+        """Say whether what may be compared always has a value."""
+        return name not in self.computed and name in self.table.columns and self.table.columns[name].never_null
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +86,12 @@ def _plain(table: Table, alias: str) -> Columns:
     return lambda _root, name: table.columns[name].value(f"{alias}.{quoted(name)}")
 
 
-def column_sql(source: Source, parameters: Parameters, alias: str = ALIAS) -> Columns:
-    """Give the function that names a column of the row in SQL, be it plain or computed."""
+def column_sql(source: Source, parameters: Parameters, alias: str = ALIAS, *, shown: bool = False) -> Columns:
+    """Give the function that names a column of the row in SQL, be it plain or computed.
+
+    To a rule, what is counted of other rows has no answer where one of them can't be decided; where it is `shown`, such
+    rows are left out.
+    """
     plain = _plain(source.table, alias)
 
     def column(root: str, name: str) -> str:
@@ -82,14 +99,16 @@ def column_sql(source: Source, parameters: Parameters, alias: str = ALIAS) -> Co
         if formula is None:
             return plain(root, name)
         if isinstance(formula, Related):
-            return _related_sql(formula, plain, parameters, f"{alias}_", source.max_bytes)
+            return _related_sql(formula, plain, parameters, f"{alias}_", source.max_bytes, shown=shown)
         # A formula reads the table's own columns, also where the view has a computed one of the same name.
         return f"({compile_sql(formula, plain, parameters)})"
 
     return column
 
 
-def _related_sql(related: Related, outer: Columns, parameters: Parameters, alias: str, max_bytes: int) -> str:
+def _related_sql(
+    related: Related, outer: Columns, parameters: Parameters, alias: str, max_bytes: int, *, shown: bool
+) -> str:
     """Write the subquery of a related column; the other view's filter holds in it."""
     source = related.source
     inner = column_sql(source, parameters, alias)
@@ -97,19 +116,45 @@ def _related_sql(related: Related, outer: Columns, parameters: Parameters, alias
     def column(root: str, name: str) -> str:
         return outer(root, name) if root == "row" else inner(root, name)
 
+    def required(root: str, name: str) -> bool:
+        return root != "row" and source.never_null(name)
+
     conditions = conditions_sql(source, None, parameters, alias)
+    named = f"FROM {source.table.sql} {alias}"
+    holds, undecided = "true", _ALWAYS
     if related.where is not None:
-        conditions.append(f"({compile_sql(related.where, column, parameters)})")
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = f"FROM {source.table.sql} {alias}{where}"
-    if related.kind == "count":
-        return f"(SELECT count(*) {rows})"
+        holds, undecided = compile_kept(related.where, column, parameters, "item", required)
+    rows = f"{named} WHERE {' AND '.join((*conditions, f'({holds})'))}"
+    if related.kind in ("one", "list"):
+        return _rows_sql(related, rows, column, parameters, alias, max_bytes)
+
+    def exists(condition: str) -> str:
+        return f"EXISTS (SELECT {named} WHERE {' AND '.join((*conditions, f'({condition})'))})"
+
     if related.kind == "exists":
-        return f"EXISTS (SELECT {rows})"
+        return exists(holds) if shown else answer_sql(exists, holds, undecided)
+    found = _folded_sql(related, rows, column, parameters)
+    decided = None if shown else undecided.none_among(exists)
+    return found if decided is None else f"(CASE WHEN {decided} THEN {found} END)"
+
+
+_ALWAYS = Undecidable("true", (), ())
+
+
+def _is_required(source: Source, _root: str, name: str) -> bool:
+    return source.never_null(name)
+
+
+def _folded_sql(related: Related, rows: str, column: Columns, parameters: Parameters) -> str:
+    if related.value is None:
+        return f"(SELECT count(*) {rows})"
+    total = f"{related.kind}({compile_sql(related.value, column, parameters)})"
+    return f"(SELECT {f'coalesce({total}, 0)' if related.kind == 'sum' else total} {rows})"
+
+
+def _rows_sql(related: Related, rows: str, column: Columns, parameters: Parameters, alias: str, max_bytes: int) -> str:
+    source = related.source
     value = None if related.value is None else compile_sql(related.value, column, parameters)
-    if related.kind in ("sum", "avg", "min", "max"):
-        total = f"{related.kind}({value})"
-        return f"(SELECT {f'coalesce({total}, 0)' if related.kind == 'sum' else total} {rows})"
     rows += order_sql(related.order or source.order, source, parameters, alias)
     shown = value or shown_sql(source, parameters, alias)
     found = f"SELECT {shown} {rows} LIMIT {parameters.constant(related.limit, 'bigint')}"
@@ -128,16 +173,14 @@ def json_list(value: str, rows: str, parameters: Parameters, max_bytes: int) -> 
 
 def conditions_sql(source: Source, where: Expression | None, parameters: Parameters, alias: str = ALIAS) -> list[str]:
     """Give the conditions of the view's filter and of `where`, to be joined by AND."""
-    plain = _plain(source.table, alias)
-    conditions = [] if source.filter is None else [f"({compile_sql(source.filter, plain, parameters)})"]
-    if where is not None:
-        conditions.append(f"({compile_sql(where, column_sql(source, parameters, alias), parameters)})")
-    return conditions
+    rules = [(source.filter, _plain(source.table, alias)), (where, column_sql(source, parameters, alias))]
+    required = partial(_is_required, source)
+    return [f"({compile_sql(rule, column, parameters, required)})" for rule, column in rules if rule is not None]
 
 
 def shown_sql(source: Source, parameters: Parameters, alias: str = ALIAS) -> str:
     """Give the list of columns that come out, each under its own name."""
-    column = column_sql(source, parameters, alias)
+    column = column_sql(source, parameters, alias, shown=True)
     return ", ".join(f"{column('row', name)} AS {quoted(name)}" for name in source.shown)
 
 
@@ -145,7 +188,7 @@ def order_sql(order: tuple[OrderBy, ...], source: Source, parameters: Parameters
     """Give the ORDER BY clause, or nothing."""
     if not order:
         return ""
-    column = column_sql(source, parameters, alias)
+    column = column_sql(source, parameters, alias, shown=True)
     terms = []
     for term in order:
         nulls = "" if term.nulls_first is None else " NULLS FIRST" if term.nulls_first else " NULLS LAST"

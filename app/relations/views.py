@@ -1,7 +1,7 @@
 """Views, checked: which columns come out, which rows, and what their parts mean in SQL."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from app.relations.constraints import check_column
 from app.relations.findings import Findings
 from app.relations.memory import Compilation
 from app.relations.names import base_scope, declared
+from app.relations.readable import Readable, tables_alone
 from app.relations.related import related_column
 from app.relations.rules import has_sql, order_by, rule_expression
 from app.relations.schema import Column, Table, key_types, tables_of
@@ -103,14 +104,18 @@ class _Views:
             return None
         self.under_way.append(name)
         world = {"tables": self.tables, "definitions": self.definitions, "views": self}
-        scope = self.scope.with_names(params=self.params[name])
+        named = self.scope.with_names(params=self.params[name])
         self.done[name] = self.compilation.part(
             f"source/{name}",
             said,
             (self.scope, self.params[name]),
             world,
             lambda watched: _view(
-                said, watched["tables"][said.table], scope, self.findings, partial(self.related, watched)
+                said,
+                watched["tables"][said.table],
+                replace(named, relations=self.readable(watched, said), related=True),
+                self.findings,
+                partial(self.related, watched),
             ),
             self.findings,
         )
@@ -132,20 +137,43 @@ class _Views:
                 self.findings.unknown(place, "table or view", name, [*tables, *definitions])
                 return None
             return table_source(tables[name])
-        other = definitions[name]
-        if name in self.under_way:
-            self.findings.report(place, f"the views read each other in a circle: {self._circle(name)}")
-            return None
-        if other.middleware or other.params or "select" not in other.allow:
-            what = "middleware" if other.middleware else "params" if other.params else "no select in allow"
-            self.findings.report(place, f"the view {name} has {what}, so it can't be read inside another", None)
-            return None
-        if not covers(other.access, said.access):
-            hint = "give the two the same access, or read the table with a where of its own"
-            self.findings.report(place, f"the view {name} is not for everybody who may read {said.name}", hint)
+        if (problem := self._unreadable(definitions[name], said)) is not None:
+            self.findings.report(place, *problem)
             return None
         found: Source | None = world["views"][name]
         return found
+
+    def readable(self, world: Mapping[str, Mapping[str, Any]], said: ViewDef) -> Readable:
+        """Give what rows a view's rules may read."""
+
+        def view(name: str) -> Source | str:
+            problem = self._unreadable(world["definitions"][name], said)
+            if problem is not None:
+                return problem[0]
+            found: Source | None = world["views"][name]
+            return found or f"there is something wrong with the view {name} itself"
+
+        return Readable(world["tables"], world["definitions"], view)
+
+    def _unreadable(self, other: ViewDef, said: ViewDef) -> tuple[str, str | None] | None:
+        """Say, with a hint, why a view can't be read inside another; None where it can."""
+        if other.name in self.under_way:
+            return f"the views read each other in a circle: {self._circle(other.name)}", None
+        return unreadable(other, said.access, f"read {said.name}")
+
+
+def unreadable(other: ViewDef, access: Access, what: str) -> tuple[str, str | None] | None:
+    """Say, with a hint, why a view can't be read where those with this access come; None where it can.
+
+    Who may not read it would be told that there are no rows: to a rule, that may be a yes.
+    """
+    if other.middleware or other.params or "select" not in other.allow:
+        lacks = "middleware" if other.middleware else "params" if other.params else "no select in allow"
+        return f"the view {other.name} has {lacks}, so it can't be read inside another", None
+    if not covers(other.access, access):
+        hint = "give the two the same access, or read the table with a where of its own"
+        return f"the view {other.name} is not for everybody who may {what}", hint
+    return None
 
 
 def covers(wide: Access, narrow: Access) -> bool:
@@ -171,12 +199,14 @@ def _check_rules(project: Project, tables: Mapping[str, Table], findings: Findin
     for table in project.tables:
         given = (tables[table.name],)
         compilation.part(
-            f"checks/{table.name}", table, given, {}, partial(_check_table, table, *given, findings), findings
+            f"checks/{table.name}", table, given, {}, partial(_check_table, table, *given, tables, findings), findings
         )
 
 
-def _check_table(said: TableDef, table: Table, findings: Findings, _world: object) -> Literal[True]:
-    scope = Scope({"row": table.record}, rows=frozenset({"row"}))
+def _check_table(
+    said: TableDef, table: Table, tables: Mapping[str, Table], findings: Findings, _world: object
+) -> Literal[True]:
+    scope = Scope({"row": table.record}, rows=frozenset({"row"}), relations=tables_alone(tables))
     for index, check in enumerate(said.checks):
         rule_expression(f"tables/{said.name}.checks/{index}.rule", check.rule, scope, findings)
     return True
@@ -184,7 +214,7 @@ def _check_table(said: TableDef, table: Table, findings: Findings, _world: objec
 
 def _view(view: ViewDef, table: Table, scope: Scope, findings: Findings, related: FindRelated) -> Source:
     place = f"views/{view.name}"
-    over_row = Scope({**scope.names, "row": table.record}, rows=frozenset({"row"}))
+    over_row = replace(scope.with_names(row=table.record), rows=frozenset({"row"}))
     shown: dict[str, Type] = {}
     computed: dict[str, Expression | Related] = {}
     if view.columns == "all":
@@ -204,7 +234,9 @@ def _view(view: ViewDef, table: Table, scope: Scope, findings: Findings, related
         condition = rule_expression(f"{place}.filter", view.filter, over_row, findings)
         if condition is None:
             findings.harden(lambda _: True, before)  # a view without its filter shows every row
-    item = Record(view.name, {**table.record.fields, **{name: computed[name].type for name in computed}})
+    fields = {**table.record.fields, **{name: computed[name].type for name in computed}}
+    references = {name: one for name, one in table.record.references.items() if name not in computed}
+    item = Record(view.name, fields, references=references)
     order = order_by(f"{place}.order", view.order, item, findings)
     return Source(view.name, table, shown, item, computed, condition, order, view.max_rows, view.max_bytes)
 

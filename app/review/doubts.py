@@ -24,6 +24,7 @@ from app.review.implication import Meant, Untrue, form
 from app.review.meaning import nodes_in, paths_in, rule_of
 from app.review.reach import Check, Reach, Reached, reach_of
 from app.review.renames import NONE
+from app.review.row_doubts import row_doubts
 from app.review.surface import steps_of, surface_of, tables_written
 from app.steps.kind import Asks, Means
 from app.steps.registry import KINDS
@@ -62,6 +63,7 @@ def doubts(project: Project) -> list[Finding]:
         *_ids_of_others(project, chains),
         *_late_checks(chains),
         *_always_true(project),
+        *row_doubts(project, checked_rules(project)),
         *_urls_from_input(chains),
         *_cut_short(project, chains),
         *_trusted(project, chains),

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from app.compiler.compile import access_level
+from app.compiler.compile import access_level, checked_rules
 from app.definitions.access import Access
 from app.definitions.endpoints import EndpointDef
-from app.definitions.project import Project
+from app.definitions.project import Project, part_of
 from app.definitions.tables import GENERATEDS
 from app.definitions.views import ViewDef
 from app.expressions.problems import ExpressionErrors
@@ -56,7 +56,8 @@ class Effect:
 def effects(old: Project, new: Project) -> tuple[Effect, ...]:
     """Compare who gets in before and after; both projects have been checked."""
     comparison = _Comparison(old, new, renames(old, new))
-    return tuple(dict.fromkeys([*comparison.endpoints(), *comparison.views(), *comparison.users()]))
+    found = [*comparison.endpoints(), *comparison.views(), *comparison.users(), *comparison.rules()]
+    return tuple(dict.fromkeys(found))
 
 
 def who_may(access: Access) -> str:
@@ -240,6 +241,21 @@ class _Comparison:
                 because = f"self_editable is {str(after.self_editable).lower()} now"
                 wider = after.self_editable and before is not None
                 yield Effect(f"users.columns/{after.name}", "who is signed in", verb, "changing it", because, wider)
+
+    def rules(self) -> Iterator[Effect]:
+        """Find rules that read the rows of a view that has changed: which of its rows they find isn't known."""
+        if not self._changed_views:
+            return
+        reading: dict[str, set[str]] = {}
+        for place, expression in checked_rules(self.new):
+            reading.setdefault(part_of(place) or place, set()).update(expression.reads)
+        changed, seen = set(self._changed_views), set[str]()
+        while more := {part for part, read in reading.items() if read & changed} - seen:
+            seen |= more
+            changed |= {part.removeprefix("views/") for part in more if part.startswith("views/")}
+        for part in sorted(seen):
+            because = f"its rules read rows of {', '.join(sorted(reading[part] & changed))}, which changed"
+            yield Effect(part, "who comes here", "may_gain", "what its rules decide", because, wider=True)
 
     def _chain(
         self, where: str, before: EndpointDef | ViewDef, after: EndpointDef | ViewDef, what: str

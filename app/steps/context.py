@@ -12,7 +12,7 @@ from app.expressions.types import Type
 from app.relations.conditions import id_is
 from app.relations.findings import Findings
 from app.relations.locks import Held
-from app.relations.rules import rule_expression
+from app.relations.rules import deciding_expression, has_sql, rule_expression
 from app.relations.schema import Table
 from app.relations.source import Source
 from app.relations.values import Value, compile_field
@@ -123,20 +123,27 @@ class Context:
         """Compile a value field; `whole` keeps entries that weren't sent, as null."""
         return compile_field(said, f"{self.place}.{key}", self.scope, self.findings, expected, whole=whole)
 
+    @property
+    def related(self) -> Scope:
+        """Give the scope in which other rows can be read: that of conditions."""
+        return dataclasses.replace(self.scope, related=True)
+
     def over_items(self, record: Type) -> Scope:
         """Give the scope in which `item` is a row of what is read or written."""
         return dataclasses.replace(self.scope.with_names(item=record), rows=frozenset({"item"}))
 
     def where(self, key: str, text: str, record: Type) -> Expression | None:
         """Check a condition over `item`, which Postgres decides."""
-        return rule_expression(f"{self.place}.{key}", text, self.over_items(record), self.findings)
+        scope = dataclasses.replace(self.over_items(record), related=True)
+        return rule_expression(f"{self.place}.{key}", text, scope, self.findings)
 
     def which(self, id_: str | None, where: str | None, source: Source) -> Expression | None:
         """Check which rows a step speaks of: the one with this id, or those that a condition holds for."""
         if id_ is None:
             return self.where("where", where or "true", source.item)
-        given = self.expression("id", id_, source.table.columns["id"].type)
-        return None if given is None else id_is(source.table, given)
+        place, wanted = f"{self.place}.id", source.table.columns["id"].type
+        given = self.findings.expression(place, id_, self.related, wanted)
+        return None if given is None or not has_sql(place, given, self.findings) else id_is(source.table, given)
 
     def table(self, name: str) -> Table | None:
         """Find the table that a step writes."""
@@ -161,5 +168,5 @@ class Context:
         return source
 
     def condition(self, key: str, text: str) -> Expression | None:
-        """Check a condition that is evaluated in process."""
-        return self.findings.condition(f"{self.place}.{key}", text, self.scope)
+        """Check a condition that is evaluated in process, or, where it reads other rows, by Postgres."""
+        return deciding_expression(f"{self.place}.{key}", text, self.related, self.findings)

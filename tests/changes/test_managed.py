@@ -157,6 +157,7 @@ BESIDE = {
     ("POST", "/admins"), ("PATCH", "/admins/{admin_id}"), ("DELETE", "/admins/{admin_id}"),
     ("POST", "/secrets"), ("PUT", "/secrets/{name}"), ("PATCH", "/secrets/{name}"), ("DELETE", "/secrets/{name}"),
     ("POST", "/outbox/{call_id}/retry"), ("DELETE", "/outbox/{call_id}"),
+    *((method, "/tables/{name}/rows") for method in ("POST", "PATCH", "DELETE")),
 }  # fmt: skip
 
 

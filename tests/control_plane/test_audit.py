@@ -18,6 +18,7 @@ TEXT = {"type": "text"}
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
     "roles": [ROLE],
+    "tables": [{"name": "notes", "columns": [{"name": "text", **TEXT}]}],
     "endpoints": [
         {"name": "enter", "method": "POST", "path": "/enter", "access": "public",
          "input": {"body": {"email": TEXT, "password": TEXT}}, "steps": [ENTER]},
@@ -49,6 +50,9 @@ CHANGES: list[tuple[str, str, Any, dict[str, str], str]] = [
     ("DELETE", "/secrets/KEY", None, ANY, "secret.delete"),
     ("POST", "/outbox/{call}/retry", None, {}, "outbox.retry"),
     ("DELETE", "/outbox/{call}", None, {}, "outbox.delete"),
+    ("POST", "/tables/notes/rows", {"text": "a"}, {}, "rows.create"),
+    ("PATCH", "/tables/notes/rows?text=eq.a", {"text": "b"}, {}, "rows.change"),
+    ("DELETE", "/tables/notes/rows?text=eq.b", None, {}, "rows.delete"),
     ("POST", "/roles", {"name": "extra"}, {}, "definitions.change"),
     ("PUT", "/roles/extra", {"description": "One"}, ANY, "definitions.change"),
     ("PATCH", "/roles/extra", {"description": "Two"}, {}, "definitions.change"),
@@ -93,7 +97,8 @@ async def rows(backend: Backend) -> list[tuple[str, str, str | None]]:
 async def state(backend: Backend) -> list[Any]:
     """Give all that a change may change; the log is left out."""
     every = " UNION ALL ".join(f"SELECT '{name}', t::text FROM rowgate.{name} t" for name in TABLES)
-    found = await sql(backend, f"{every} UNION ALL SELECT 'users', t::text FROM data.users t ORDER BY 1, 2")
+    people = "SELECT 'users', t::text FROM data.users t UNION ALL SELECT 'notes', t::text FROM data.notes t"
+    found = await sql(backend, f"{every} UNION ALL {people} ORDER BY 1, 2")
     return [tuple(row) for row in found] + [backend.app.data_plane and backend.app.data_plane.shadow]
 
 

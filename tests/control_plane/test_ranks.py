@@ -88,6 +88,8 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("GET", "/admin/v1/revisions/{number}"): Needs("viewer", 404),
     ("POST", "/admin/v1/revisions/{number}/restore"): Needs("editor", 404),
     ("GET", "/admin/v1/audit"): Needs("viewer", 200),
+    ("GET", "/admin/v1/tables/{name}/rows"): Needs("viewer", 404),
+    **{(method, "/admin/v1/tables/{name}/rows"): Needs("editor", 404) for method in ("POST", "PATCH", "DELETE")},
     **{route: needs for section in KINDS for route, needs in of_section(section).items()},
 }
 FILLED = {

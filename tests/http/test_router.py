@@ -37,6 +37,12 @@ def test_another_method_is_refused_with_those_that_are_allowed() -> None:
     assert raised.value.headers["Allow"] == "DELETE, GET, HEAD, OPTIONS"
 
 
+def test_only_methods_of_the_very_path_are_named() -> None:
+    with pytest.raises(MethodNotAllowed) as raised:
+        ROUTER.match("PATCH", b"/documents/latest")
+    assert raised.value.headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
 def test_a_literal_part_wins_over_a_name_and_a_name_takes_what_is_left() -> None:
     assert ROUTER.match("GET", b"/documents/latest").target == "latest"
     assert ROUTER.match("DELETE", b"/documents/latest").params == {"which": "latest"}

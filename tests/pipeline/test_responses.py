@@ -13,6 +13,7 @@ from tests.backend import serving
 
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 WRITES = {"do": "insert", "table": "notes", "set": {"text": "written"}}
+RESPOND = {"do": "respond", "body": {"n": "=input.n"}}
 WRONG = ["secret text", 1.5, None, [1], True]
 
 
@@ -20,7 +21,7 @@ def backend(responses: dict[Any, Any], *steps: dict[str, Any]) -> dict[str, Any]
     endpoint = {
         "name": "answer", "method": "POST", "path": "/answer", "access": "public",
         "input": {"body": {"n": {"type": "json"}}}, "responses": responses,
-        "steps": [*steps, {"do": "respond", "body": {"n": "=input.n"}}],
+        "steps": [*steps, RESPOND],
     }  # fmt: skip
     table = {"name": "notes", "columns": [{"name": "text", "type": "text"}]}
     return {"rowgate": 1, "tables": [table], "endpoints": [endpoint]}
@@ -123,6 +124,34 @@ def test_the_openapi_document_has_what_is_declared_and_refusals_beside_it() -> N
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(whole))
     assert resolver.lookup(schema["$ref"]).contents == schema["$defs"]["line"]
     assert resolver.lookup(schema["$defs"]["line"]["properties"]["more"]["$ref"]).contents == schema
+
+
+@pytest.mark.parametrize(
+    ("declared", "steps", "statuses"),
+    [
+        ({}, [RESPOND], {"200"}),
+        ({}, [{"do": "if", "when": "input.n > 1", "then": [{**RESPOND, "status": 201}]}, RESPOND], {"200", "201"}),
+        ({}, [{"do": "set", "values": {"x": 1}}], {"204"}),
+        ({}, [{**RESPOND, "status": 201, "when": "input.n == 1"}, {**RESPOND, "status": 404}], {"201"}),
+        ({"2XX": {"schema": NUMBER}}, [{**RESPOND, "status": 202}], {"202"}),
+        ({"2XX": {"schema": NUMBER}}, [{**RESPOND, "status": 302}], {"200"}),
+        ({"2XX": {"schema": NUMBER}, "201": {}}, [{**RESPOND, "status": 201}], {"200", "201"}),
+        ({"201": {}}, [RESPOND], {"201"}),
+    ],
+)
+def test_the_openapi_document_names_the_statuses_that_steps_answer_by_and_no_range(
+    declared: dict[str, Any], steps: list[Any], statuses: set[str]
+) -> None:
+    document = backend(declared)
+    document["endpoints"][0]["steps"] = steps
+    project, findings = parse_project(document)
+    assert project is not None, findings
+    runtime, findings = compile_project(project)
+    assert runtime is not None, findings
+    found = openapi_document(runtime)["paths"]["/api/answer"]["post"]["responses"]
+    assert found.keys() == {"default", "413", *statuses}
+    for status in statuses - {"201"} if "2XX" in declared else ():
+        assert found[status]["content"]["application/json"]["schema"] == NUMBER
 
 
 def test_a_declared_default_leaves_refusals_in_the_openapi_document() -> None:

@@ -86,7 +86,7 @@ class World:
         project, findings = parse_project(document)
         assert project is not None, findings
         state = self.backend.app.server
-        await apply_project(state.engine, project, author="test")
+        await apply_project(state.engine, project, author="test", allow_wider=True)
         await state.live.refresh()
 
     async def simulated(self, asked: Asked, who: list[Someone], draft: Document | None = None) -> dict[str, Any]:

@@ -227,6 +227,6 @@ async def test_it_runs_in_a_chain_is_traced_and_can_not_be_taken_away_in_silence
     assert [one["place"] for one in checks_passed(told["trace"])] == [steps[0]["place"]]
 
     for after in (without(steps=True), without(steps=False)):
-        refused = await backend.client.put("/admin/v1/config?allow_wider=false", json=after, headers=root)
+        refused = await backend.client.put("/admin/v1/config", json=after, headers=root)
         assert (refused.status_code, refused.json()["code"]) == (409, "change.wider")
     assert (await bob.get("/api/look")).status_code == 403

@@ -279,7 +279,7 @@ async def test_what_takes_the_place_of_a_broken_definition_counts_as_wider(backe
     root = {**await backend.admin(), "If-Match": "*"}
     await damage(backend, "endpoint", "hello", "[]")
     body = {**HELLO, "steps": SAY}
-    refused = await backend.client.put("/admin/v1/endpoints/hello?allow_wider=false", json=body, headers=root)
+    refused = await backend.client.put("/admin/v1/endpoints/hello", json=body, headers=root)
     assert (refused.status_code, refused.json()["code"]) == (409, "change.wider")
 
 

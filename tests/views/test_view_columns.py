@@ -99,7 +99,54 @@ ENDPOINT = {
         },
     ],
 }
-DOCUMENT: dict[str, Any] = {"rowgate": 1, "tables": TABLES, "views": VIEWS, "endpoints": [ENDPOINT]}
+NOTES = {
+    "name": "notes",
+    "columns": [
+        {"name": "document_id", "type": "reference", "table": "documents", "required": True},
+        {"name": "user_id", "type": "user"},
+        {"name": "size", "type": "integer"},
+    ],
+}
+UNSURE = {
+    "name": "unsure",
+    "table": "documents",
+    "access": "public",
+    "columns": [
+        "title",
+        {"name": "mine", "count": "notes", "where": f"{OF_ROW} && item.user_id == auth.user.id"},
+        {"name": "noted", "exists": "notes", "where": f"{OF_ROW} && item.user_id == auth.user.id"},
+        {"name": "small", "sum": "notes", "of": "1", "where": f"{OF_ROW} && item.size < 10"},
+        {"name": "least", "min": "notes", "of": "item.size", "where": f"{OF_ROW} && item.size < 10"},
+    ],
+    "order": ["title"],
+}
+
+
+def asking(rule: str, source: str = "unsure") -> dict[str, Any]:
+    """Give the endpoint that lists the titles of which a rule holds."""
+    steps = [
+        {"do": "list", "from": source, "where": rule, "order": ["title"], "as": "found"},
+        {"do": "respond", "body": "=found.map(f, f.title)"},
+    ]
+    return {"access": "public", "method": "GET", "steps": steps}
+
+
+ASKED = {
+    "unliked": asking("!item.liked", "feed"),
+    "unnoted": asking("!item.noted"),
+    "none_mine": asking("item.mine == 0"),
+    "nothing_small": asking("item.small == 0"),
+    "no_least": asking("item.least == null"),
+}
+DOCUMENT: dict[str, Any] = {
+    "rowgate": 1,
+    "tables": [*TABLES, NOTES],
+    "views": [*VIEWS, UNSURE],
+    "endpoints": [
+        ENDPOINT,
+        *({"name": name, "path": f"/{name}", **endpoint} for name, endpoint in ASKED.items()),
+    ],
+}
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -156,6 +203,51 @@ async def test_everything_is_one_statement(people: tuple[Person, Person]) -> Non
 async def test_steps_read_them_by_their_types(people: tuple[Person, Person]) -> None:
     alice, _ = people
     assert (await alice.get("/api/popular")).json() == {"titles": ["A"], "author": "Alice", "own": 2}
+
+
+async def told(backend: Backend, name: str, person: Person | None = None) -> Any:
+    path = f"/api/{name}"
+    return (await (backend.client.get(path) if person is None else person.get(path))).json()
+
+
+async def test_a_stranger_is_not_taken_for_somebody_of_whom_there_is_no_row(
+    backend: Backend, people: tuple[Person, Person]
+) -> None:
+    alice, bob = people
+    assert await told(backend, "unliked", alice) == ["B"]
+    assert await told(backend, "unliked", bob) == ["B", "hidden"]
+    # Whom the likes are to be compared with isn't known: of a document without any, nobody's is among them.
+    assert await told(backend, "unliked") == ["B"]
+    like = "INSERT INTO data.likes (user_id, document_id) SELECT $1, id FROM data.documents WHERE title = 'B'"
+    await backend.sql(like, bob.id)
+    assert await told(backend, "unliked") == []
+    # What is shown of it is as it was.
+    await backend.sql("INSERT INTO data.notes (document_id, user_id) SELECT id, $1 FROM data.documents", bob.id)
+    shown = (await backend.client.get("/rest/v1/unsure")).json()
+    assert [(row["mine"], row["noted"]) for row in shown] == [(0, False)] * 3
+    assert await told(backend, "unnoted") == await told(backend, "none_mine") == []
+
+
+async def test_what_cannot_be_compared_leaves_a_rule_that_counts_without_an_answer(
+    backend: Backend, people: tuple[Person, Person]
+) -> None:
+    alice, bob = people
+    note = "INSERT INTO data.notes (document_id, user_id, size) SELECT id, $2, $3 FROM data.documents WHERE title = $1"
+    await backend.sql(note, "A", alice.id, 3)
+    await backend.sql(note, "A", None, 30)
+    await backend.sql(note, "B", bob.id, None)
+    await backend.sql(note, "B", None, 30)
+    assert await told(backend, "unnoted", alice) == ["hidden"]
+    assert await told(backend, "none_mine", alice) == ["hidden"]
+    assert await told(backend, "none_mine", bob) == ["hidden"]
+    assert await told(backend, "nothing_small", alice) == ["hidden"]
+    # Without an answer counts as null, as everywhere.
+    assert await told(backend, "no_least", alice) == ["B", "hidden"]
+    shown = (await alice.get("/rest/v1/unsure")).json()
+    assert [(row["mine"], row["noted"], row["small"]) for row in shown] == [(1, True, 1), (0, False, 0), (0, False, 0)]
+    await backend.sql("UPDATE data.notes SET user_id = $1", bob.id)
+    assert await told(backend, "unnoted", alice) == ["A", "B", "hidden"]
+    assert await told(backend, "none_mine", alice) == ["A", "B", "hidden"]
 
 
 async def test_a_computed_column_never_takes_the_place_of_a_real_one_in_the_filter(migrated_url: str) -> None:

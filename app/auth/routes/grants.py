@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from pydantic import RootModel
 
+from app.auth.passwords import SentPassword
 from app.errors import RowgateError
 from app.http.fixed_bodies import UNREADABLE, Body, read_json
 from app.http.fixed_routes import InputInvalid, body_schema, refuses
@@ -28,7 +29,7 @@ class PasswordBody(Body):
     """What GoTrue's clients send to sign in; `data`, which the Python client sends along, changes nothing."""
 
     email: str
-    password: str
+    password: SentPassword
     data: dict[str, Any] | None = None
     gotrue_meta_security: dict[str, Any] | None = None
 
@@ -48,7 +49,7 @@ class GrantForm(Body):
 
     grant_type: str = "password"
     username: str | None = None
-    password: str | None = None
+    password: SentPassword | None = None
     refresh_token: str | None = None
 
 

@@ -37,7 +37,7 @@ from app.auth.password_sign_in import (
     stored_account,
     verify_noted,
 )
-from app.auth.passwords import PasswordRefused
+from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
@@ -83,7 +83,7 @@ class RegisterBody(Body):
     """What auth-js sends to sign up; `data` are columns of the person that may be set by oneself."""
 
     email: str
-    password: str
+    password: UserPassword
     data: dict[str, Any] | None = None
     gotrue_meta_security: dict[str, Any] | None = None
     code_challenge: str | None = None
@@ -95,8 +95,8 @@ class UserBody(Body):
 
     email: str | None = None
     data: dict[str, Any] | None = None
-    password: str | None = None
-    current_password: str | None = None
+    password: UserPassword | None = None
+    current_password: SentPassword | None = None
     code_challenge: str | None = None
     code_challenge_method: str | None = None
 

@@ -1,6 +1,7 @@
 """Values as JSON Schema says them: what may be sent, and what is answered."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 from typing import Any
 
 from app.definitions.column_types import COLUMN_TYPES
@@ -8,6 +9,7 @@ from app.definitions.columns import ValueType
 from app.definitions.defaults import literal_default
 from app.expressions.types import BYTES, DURATION, Enum, ListOf, Record, Scalar, Type
 
+_EXACT = 15  # digits that a double holds
 _OF_NO_COLUMN: dict[Type, dict[str, str]] = {BYTES: {"type": "string"}, DURATION: {"type": "string"}}
 
 
@@ -42,9 +44,13 @@ def sent_schema(said: ValueType, bigints: Collection[str]) -> dict[str, Any]:
     """Give the schema of what may be sent for a column or an input; `bigints` names the tables whose id is a bigint."""
     schema = dict(said.described_with(bigints).schema)
     low, high = said.described.range or (None, None)
+    if said.precision is not None:
+        digits = _of_digits(said.precision, said.scale or 0)
+        schema |= digits
+        low, high = digits.get("minimum"), digits.get("maximum")
     options: dict[str, Any] = {
-        "minimum": _plain_number(said.min) if said.min is not None else low,
-        "maximum": _plain_number(said.max) if said.max is not None else high,
+        "minimum": _tighter(max, said.min, low),
+        "maximum": _tighter(min, said.max, high),
         "minLength": said.min_length,
         "maxLength": said.max_length,
         "pattern": None if said.pattern is None else f"^(?:{said.pattern})$",
@@ -62,5 +68,22 @@ def sent_schema(said: ValueType, bigints: Collection[str]) -> dict[str, Any]:
     return schema
 
 
-def _plain_number(bound: Any) -> Any:
-    return int(bound) if bound == bound.to_integral_value() else bound
+def _of_digits(precision: int, scale: int) -> dict[str, Any]:
+    """Give the limits of a decimal: of a text its form, of a number its bounds where a double has them exact."""
+    whole = precision - scale
+    before = rf"0*[0-9]{{1,{whole}}}" if whole else "0+"
+    behind = rf"(\.[0-9]{{1,{scale}}}0*)?" if scale else r"(\.0+)?"
+    told = {"pattern": f"^-?{before}{behind}$", "description": f"Of {precision} digits, {scale} of them decimals."}
+    if precision > _EXACT:
+        return told
+    most = Decimal(10**precision - 1).scaleb(-scale)
+    return {**told, "minimum": -most, "maximum": most}
+
+
+def _tighter(choose: Callable[..., Any], said: Decimal | None, other: Any) -> Any:
+    bounds = [one for one in (said, other) if one is not None]
+    return _plain_number(choose(bounds)) if bounds else None
+
+
+def _plain_number(bound: Decimal | int) -> Decimal | int:
+    return int(bound) if bound == int(bound) else bound

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -13,12 +14,14 @@ from app.data_plane.described.json_schema import nullable, sent_schema, shown_ro
 from app.data_plane.described.routes import router
 from app.definitions.columns import ValueType
 from app.definitions.defaults import deep_literal
-from app.definitions.endpoints import ResponseDef
+from app.definitions.endpoints import EndpointDef, ResponseDef
 from app.definitions.inputs import ListDef, ObjectDef, header_name
 from app.http.fixed_routes import PROBLEM, ProblemDocument, described
 from app.http.json_answer import to_json
+from app.review.surface import steps_of
 
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
+_ANY = "2XX"
 _BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 _OPERATORS = "A test such as eq.5, gt.5, in.(a,b), is.null, like.a*; not. before it turns it around."
 
@@ -89,7 +92,9 @@ def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
         "description": " ".join(filter(None, (said.description, _who(endpoint.access)))),
         "tags": list(said.tags) or ["endpoints"],
         "parameters": made,
-        "responses": _responses(said.responses, f"#/paths/{_pointed(f'/api{said.path}')}/{said.method.lower()}"),
+        "responses": _responses(
+            _by_status(said, runtime), f"#/paths/{_pointed(f'/api{said.path}')}/{said.method.lower()}"
+        ),
         "security": [] if endpoint.access.public else _BEARER,
     }
     if said.input.body:
@@ -97,6 +102,20 @@ def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
         required = bool(schema.get("required"))
         operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _by_status(said: EndpointDef, runtime: Runtime) -> dict[str, ResponseDef]:
+    """Give the declared answers, each under statuses that clients are made for: `2XX` is any that a step answers by.
+
+    Where nothing is declared it is so too; a chain without an answer ends with 204.
+    """
+    answers = (fields.get("status", 200) for kind, fields in steps_of(runtime.project, said) if kind.answers)
+    steps = [str(status) for status in answers if status < HTTPStatus.BAD_REQUEST] or ["204"]
+    found = {status: one for status, one in said.responses.items() if status != _ANY}
+    if said.responses and _ANY not in said.responses:
+        return found
+    statuses = [one for one in steps if one not in found and (not said.responses or one[0] == _ANY[0])]
+    return found | dict.fromkeys(statuses or ["200"], said.responses.get(_ANY, ResponseDef()))
 
 
 def _responses(said: Mapping[str, ResponseDef], place: str) -> dict[str, Any]:
@@ -110,7 +129,7 @@ def _responses(said: Mapping[str, ResponseDef], place: str) -> dict[str, Any]:
         if status[0] in "45d":
             content[PROBLEM] = _problem_content()
         found[status] = {"description": response.description, **({"content": content} if content else {})}
-    return {"default": _PROBLEM, "413": _too_large(), **(found or {"2XX": {"description": "An answer"}})}
+    return {"default": _PROBLEM, "413": _too_large(), **found}
 
 
 def _too_large() -> dict[str, Any]:

@@ -7,10 +7,10 @@ from pydantic import Field
 from app.definitions.expression_text import ExpressionText
 from app.definitions.names import Items
 from app.definitions.steps import StepDef
-from app.expressions.evaluate import compile_condition
 from app.expressions.nulls import NONE, sure_unless, sure_where
 from app.expressions.types import DYN, Type
 from app.steps.context import Context, Step
+from app.steps.deciding import deciding
 from app.steps.kind import Kind, Means, StepBody, never
 from app.steps.running import Call, run_chain
 
@@ -31,11 +31,11 @@ def _compile(body: IfBody, context: Context) -> Step | None:
     otherwise, known_otherwise = context.compile_steps(body.else_, context.at("else").sure_of(sure_otherwise))
     if expression is None:
         return None
-    holds = compile_condition(expression)
+    decides = deciding(context, expression)
     runs, other_runs = [step.run for step in then], [step.run for step in otherwise]
 
     async def branch(call: Call) -> None:
-        await run_chain(runs if holds(call.env) else other_runs, call)
+        await run_chain(runs if await decides.holds(call) else other_runs, call)
 
     both = (*then, *otherwise)
     binds: dict[str, Type] = {}
@@ -48,7 +48,7 @@ def _compile(body: IfBody, context: Context) -> Step | None:
     return Step(
         branch,
         binds,
-        statements=max(sum(step.statements for step in steps) for steps in (then, otherwise)),
+        statements=decides.statements + max(sum(step.statements for step in steps) for steps in (then, otherwise)),
         writes=any(step.writes for step in both),
         may_refuse=True,
         undoes=True,

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from app.definitions.expression_text import ExpressionText
-from app.expressions.evaluate import compile_condition
+from app.errors import RowgateError
 from app.expressions.nulls import sure_where
 from app.steps.context import Context, Step
+from app.steps.deciding import deciding
 from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
 from app.steps.refusals import RefusalCode, RefusalStatus, StepRefused, compile_message, message_of, refusal_class
 from app.steps.running import Call
@@ -28,12 +29,24 @@ def _compile(body: RequireBody, context: Context) -> Step | None:
     message = compile_message(body.message, _DEFAULT, context)
     if expression is None or message is None:
         return None
-    holds = compile_condition(expression)
+    decides = deciding(context, expression)
+    holds = decides.here
     refusal = refusal_class(StepRefused, body.status, body.code)
+
+    def refused(call: Call) -> RowgateError:
+        return refusal(message_of(message, call.env, _DEFAULT))
+
+    if holds is None:
+
+        async def ask(call: Call) -> None:
+            if not await decides.holds(call):
+                raise refused(call)
+
+        return Step(ask, statements=decides.statements, sure=sure_where(expression.tree, holds=True))
 
     def require(call: Call) -> None:
         if not holds(call.env):
-            raise refusal(message_of(message, call.env, _DEFAULT))
+            raise refused(call)
 
     return Step(require, sure=sure_where(expression.tree, holds=True))
 

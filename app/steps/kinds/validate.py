@@ -8,8 +8,9 @@ from pydantic import Field
 from app.definitions.inputs import RuleDef
 from app.definitions.names import Items
 from app.steps.context import Context, Step
+from app.steps.deciding import deciding
 from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
-from app.steps.rules import compile_rules
+from app.steps.rules import checked_inputs, refuse
 from app.steps.running import Call
 
 
@@ -21,14 +22,16 @@ class ValidateBody(StepBody):
 
 def _compile(body: ValidateBody, context: Context) -> Step | None:
     before = len(context.findings.checked)
-    check = compile_rules(body.rules, f"{context.place}.rules", context.scope, context.findings)
-    if check is None:
+    checked = checked_inputs(body.rules, f"{context.place}.rules", context.related, context.findings)
+    if checked is None:
         return None
+    rules = [(deciding(context, expression), error) for expression, error in checked]
 
-    def validate(call: Call) -> None:
-        check(call.env)
+    async def validate(call: Call) -> None:
+        refuse([error for rule, error in rules if not await rule.holds(call)])
 
-    return Step(validate, sure=context.findings.sure_since(before))
+    sure = context.findings.sure_since(before)
+    return Step(validate, statements=sum(rule.statements for rule, _ in rules), sure=sure)
 
 
 def _rules(said: Fields, read: Reader) -> Iterator[Stated]:
