@@ -22,5 +22,5 @@ class Turns:
     async def next(self) -> AsyncIterator[None]:
         """Wait for a turn, which lasts as long as the block."""
         async with self._here, self._engine.connect() as connection:
-            await connection.execute(sa.select(sa.func.pg_advisory_lock(_LOCK)))
+            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             yield

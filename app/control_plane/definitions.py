@@ -25,7 +25,7 @@ from app.control_plane.document import (
 from app.control_plane.etags import NeededETag, etag
 from app.control_plane.named import NotThere
 from app.control_plane.server import Server, ServerDep
-from app.definitions.project import KINDS, dump_project
+from app.definitions.project import KINDS
 from app.definitions.stored import Stored
 from app.errors import RowgateError
 from app.http.fixed_routes import FixedRouter, answer, refuses
@@ -225,7 +225,7 @@ def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: 
     if name != before and (kind, str(name)) in keep:
         raise NameTaken(section)
     sound = [one for one in listed if (kind, str(one.get("name"))) not in keep]
-    return Edited(parsed({**dump_project(stored.project), section: sound}), keep)
+    return Edited(parsed({"rowgate": 1, section: sound}, within=stored.project), keep)
 
 
 def _one(listed: Sequence[dict[str, Any]], section: str, name: str) -> dict[str, Any]:

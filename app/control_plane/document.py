@@ -18,7 +18,7 @@ from app.compiler.check import check_document, findings_of_the_rest
 from app.control_plane.etags import IfMatch, etag, version_in
 from app.control_plane.findings import FindingAnswer
 from app.control_plane.server import Server, ServerDep
-from app.definitions.project import DefinitionInvalid, Project, parse_project
+from app.definitions.project import DefinitionInvalid, Project, dump_project, parse_project
 from app.definitions.stored import Stored
 from app.errors import RowgateError
 from app.http.fixed_bodies import UNREADABLE
@@ -164,11 +164,15 @@ class CheckAnswer(Declared):
     written_out: list[WrittenOutAnswer]
 
 
-def parsed(document: Any) -> Project:
-    """Parse a document; raises DefinitionInvalid with every finding, also about what can be read of it."""
-    project, findings = parse_project(document)
+def parsed(document: Any, within: Project | None = None) -> Project:
+    """Parse a document, or a part of what `within` is all else of; raises DefinitionInvalid with every finding.
+
+    What can be read is checked where not all of it can be.
+    """
+    project, findings = parse_project(document, within=within)
     if project is None:
-        raise DefinitionInvalid([*findings, *findings_of_the_rest(document)])
+        whole = document if within is None else {**dump_project(within), **document}
+        raise DefinitionInvalid([*findings, *findings_of_the_rest(whole)])
     return project
 
 

@@ -81,10 +81,13 @@ class Project(Definition):
 EMPTY = Project(rowgate=1)
 
 
-def parse_project(document: object, *, stored: bool = False) -> tuple[Project | None, list[Finding]]:
+def parse_project(
+    document: object, *, stored: bool = False, within: Project | None = None
+) -> tuple[Project | None, list[Finding]]:
     """Turn a parsed YAML or JSON document into a Project; with any finding there is no Project.
 
-    Of what is `stored` it isn't asked whether it can be.
+    Of what is `stored` it isn't asked whether it can be. `within` is what all else is of which the document says
+    nothing.
     """
     if not isinstance(document, Mapping):
         hint = "begin the document with `rowgate: 1`"
@@ -97,6 +100,8 @@ def parse_project(document: object, *, stored: bool = False) -> tuple[Project | 
         return None, [
             Finding(place_of(document, one.path), one.message, one.hint) for one in told(error, document, Project)
         ]
+    if within is not None:
+        project = within.model_copy(update={name: getattr(project, name) for name in document})
     findings = name_findings(project)
     return (None if findings else project), findings
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from app.expressions.check import Expression
+from app.expressions.types import Scalar
 from app.relations.findings import Findings
 
 Made = TypeVar("Made")
@@ -18,7 +19,8 @@ World = Mapping[str, Any]
 
 RECENT = 4  # compilations: what is served, what was, and drafts beside them
 _ABSENT: Any = object()
-_WORDS = (tuple, frozenset)  # of names, which are the same if they are equal; all else only if it is itself
+# Of names, which are the same if they are equal; all else is so only if it is itself.
+_WORDS = (tuple, frozenset, Scalar)
 
 
 class Watched(Mapping[str, Any]):

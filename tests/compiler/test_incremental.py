@@ -236,3 +236,18 @@ def test_after_any_chain_of_changes_everything_is_as_compiled_from_nothing(name:
             document = altered
         if sound:
             earlier.append(altered)
+
+
+def test_a_role_more_makes_no_other_part_anew() -> None:
+    memory = Memory()
+    project, findings = parse_project(everything())
+    assert project is not None, findings
+    assert compile_project(project, memory=memory)[0] is not None
+    (before,) = memory._recent["data"]
+    more, findings = parse_project({"rowgate": 1, "roles": [*ROLES, {"name": "more"}]}, within=project)
+    assert more is not None, findings
+    assert (more.endpoints, [role.name for role in more.roles][-1]) == (project.endpoints, "more")
+    assert compile_project(more, memory=memory)[0] is not None
+    after = memory._recent["data"][0]
+    assert after.keys() == before.keys()
+    assert [place for place, part in after.items() if part is not before[place]] == []
