@@ -2,13 +2,14 @@
 FROM python:3.13-slim AS build
 WORKDIR /rowgate
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir -q uv
-COPY pyproject.toml uv.lock README.md ./
+COPY pyproject.toml uv.lock README.md LICENSE ./
 # The packages first, in a layer of their own: they change less often than the code. pyproject.toml has uv compile them:
 # nobody who runs the image may write bytecode.
 RUN UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/rowgate \
     /opt/uv/bin/uv sync -q --frozen --no-dev --no-install-project --no-cache
 COPY app app
 COPY migrations migrations
+COPY examples examples
 RUN UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/rowgate \
     /opt/uv/bin/uv sync -q --frozen --no-dev --no-editable --no-cache
 

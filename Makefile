@@ -2,7 +2,7 @@
 RUN := .venv/bin/uv run -q --frozen
 
 .PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start \
-	bench-growth migrate soak test-docker
+	bench-growth migrate reference soak test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -28,6 +28,9 @@ check: ## Lint, format, types, import contracts and the quick tests; under half 
 fix: ## Repair what the linter and the formatter can
 	$(RUN) ruff check --fix app tests migrations benchmarks
 	$(RUN) ruff format app tests migrations benchmarks
+
+reference: ## Write the reference pages and the document's schema from what reads and serves
+	$(RUN) python -m tests.docs.reference
 
 migrate: ## Bring the database to what this version needs
 	$(RUN) rowgate migrate

@@ -57,6 +57,30 @@ class _OncePerSecond(logging.Filter):
         return True
 
 
+class Outage:
+    """Says once that something is away, and once that it is back, however often it is looked for."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        """Begin with what is there."""
+        self._log = log
+        self._back: str | None = None
+        self._since = 0.0
+
+    def lost(self, gone: str, back: str) -> None:
+        """Say that it is away, unless that was said; `back` is what `found` says then."""
+        if self._back is None:
+            self._since = time.monotonic()
+        if self._back != back:
+            self._back = back
+            self._log.warning("%s", gone)
+
+    def found(self) -> None:
+        """Say that it is back, if it was away."""
+        if self._back is not None:
+            self._log.warning("%s, after %.0f seconds", self._back, time.monotonic() - self._since)
+            self._back = None
+
+
 def start_log(form: Literal["text", "json"]) -> None:
     """Send the log to standard error in this form."""
     handler = logging.StreamHandler(sys.stderr)

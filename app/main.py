@@ -27,8 +27,10 @@ from app.data_plane.seeing.recent import Recent
 from app.database.embedded import UpFlag
 from app.database.pool import Pool
 from app.definitions.project import SettingsDef
+from app.errors import RowgateError
 from app.http.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
 from app.http.overload import Admission
+from app.http.protocol import PROBLEM
 from app.limits.limiter import Limiter
 from app.origins import Origins
 from app.outward.client import Outward
@@ -41,7 +43,6 @@ from app.settings import Settings
 from app.steps.running import Services
 from app.store.engine import make_engine
 
-_EARLY_HEADERS = ((b"content-type", b"application/problem+json"), (b"retry-after", b"1"))
 _DATA_PATHS = ("/api/", "/rest/v1/", "/functions/v1/")
 
 
@@ -81,11 +82,12 @@ class Rowgate:
         else:
             await self._fixed(scope, receive, send)
 
-    def _early_refusal(self, scope: Any) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    def _early_refusal(self, scope: Any, error: RowgateError) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """Give the headers and the body for a request that isn't begun."""
         request_id = request_id_of(scope["headers"])
-        body = early_refusal(scope["path"], request_id)
-        headers = [*FIXED_HEADERS, *_EARLY_HEADERS, (b"x-request-id", request_id.encode())]
+        body = early_refusal(type(error), scope["path"], request_id)
+        headers = [*FIXED_HEADERS, (b"content-type", PROBLEM), (b"x-request-id", request_id.encode())]
+        headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
         headers.append((b"content-length", b"%d" % len(body)))
         origin = header(scope, b"origin")
         return headers + ([] if origin is None else allowed_headers(origin, self._origins())), body
@@ -100,7 +102,7 @@ class Rowgate:
             self._origins_of, self._allowed = project, Origins.of((*self.settings.cors_origins, *more))
         return self._allowed
 
-    async def _fixed(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _fixed(self, scope: Any, receive: Any, send: object) -> None:
         """Answer on a fixed route."""
         request_id = request_id_of(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id

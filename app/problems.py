@@ -1,6 +1,7 @@
 """Refusals on FastAPI's routes, in the one form that all refusals have."""
 
 import logging
+from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
 from typing import ClassVar
@@ -13,14 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from app.auth.route_limits import RateLimitExceeded, RouteLimited, retry_after
-from app.auth.routes.shapes import error_members
-from app.data_plane.rest.read import rest_problem
+from app.auth.routes.gotrue_errors import error_members
+from app.data_plane.rest.dialect.codes import rest_problem
 from app.data_plane.stages.accept import REST
 from app.database.faults import translated
 from app.errors import FieldError, RowgateError, problem_document
 from app.http.fixed_routes import PROBLEM, InputInvalid
 from app.http.json_answer import to_json
-from app.http.overload import ServerOverloaded
 
 _DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _REST = REST.decode()
@@ -51,25 +51,28 @@ def problem(error: RowgateError, request: Request) -> Response:
     """Render a refusal as RFC 9457 has it, and for /auth/v1 with what GoTrue's clients read."""
     document = problem_document(error, request.state.request_id)
     if request.url.path.startswith(_AUTH):
-        document |= error_members(error, request.url.path) | {"msg": document["detail"]}
+        document |= error_members(error, request.url.path, document["detail"])
     return Response(to_json(document), error.status, error.headers, media_type=PROBLEM)
 
 
+Early = Callable[[], RowgateError]
+
+
 @cache
-def _early(path: str) -> tuple[bytes, bytes]:
+def _early(kind: Early, path: str) -> tuple[bytes, bytes]:
     """Give what stands before and behind the request's id in the answer to a request that isn't begun."""
-    error = ServerOverloaded()
+    error = kind()
     document = rest_problem(error, _HERE) if path.startswith(_REST) else problem_document(error, _HERE)
     if path.startswith(_AUTH):
-        document |= error_members(error, path) | {"msg": document["detail"]}
+        document |= error_members(error, path, document["detail"])
     before, after = to_json(document).split(_HERE.encode())
     return before, after
 
 
-def early_refusal(path: str, request_id: str) -> bytes:
-    """Give the body for a request that isn't begun, in the form that its path has."""
+def early_refusal(kind: Early, path: str, request_id: str) -> bytes:
+    """Give the body for a request that isn't begun, in the form that its path has; each of a kind says the same."""
     form = _REST if path.startswith(_REST) else path if path == _TOKEN else _AUTH if path.startswith(_AUTH) else ""
-    before, after = _early(form)
+    before, after = _early(kind, form)
     return before + request_id.encode() + after
 
 

@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -81,7 +82,7 @@ def _ascii(value: SecretStr) -> SecretStr:
     return value
 
 
-def _default_env(data: dict[str, Any]) -> Literal["development", "production"]:
+def _default_env(data: dict[str, object]) -> Literal["development", "production"]:
     return "production" if data.get("database_url") else "development"
 
 
@@ -106,7 +107,7 @@ class Settings(BaseSettings):
     data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Path(".rowgate")
     env: Literal["development", "production"] = Field(default_factory=_default_env)
     secret_key: Annotated[SecretStr, AfterValidator(_not_guessable)] = SecretStr("")
-    """At least 32 bytes that can't be guessed; `load_settings` fills it in for the embedded database."""
+    """At least 32 bytes that can't be guessed; the embedded database has its own, which `load_settings` fills in."""
     admin_email: EmailStr | None = None
     admin_password: SecretStr | None = None
     serve_role: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] | None = None
@@ -127,8 +128,6 @@ class Settings(BaseSettings):
     def _pairs_are_whole(self) -> "Settings":
         if (self.admin_email is None) != (self.admin_password is None):
             raise ValueError("ROWGATE_ADMIN_EMAIL and ROWGATE_ADMIN_PASSWORD should be set together")
-        if self.serve_password is not None and self.serve_role is None:
-            raise ValueError("ROWGATE_SERVE_PASSWORD should come with ROWGATE_SERVE_ROLE")
         return self
 
     @property
@@ -147,14 +146,21 @@ def load_settings(**given: Any) -> Settings:
         raise SettingsInvalid("The settings cannot be read: a value is not in the form its setting has.") from None
     except (OSError, UnicodeDecodeError):
         raise SettingsInvalid("The file .env cannot be read as UTF-8 text.") from None
-    if settings.secret_key.get_secret_value():
+    said = settings.secret_key.get_secret_value()
+    if said and (not settings.embedded or _said_outright(given)):
         return settings
     if not settings.embedded:
         raise SettingsInvalid(
             "ROWGATE_SECRET_KEY is not set, and with ROWGATE_DATABASE_URL it has to be.",
             hint=f"{HOW.capitalize()}.",
         )
-    return settings.model_copy(update={"secret_key": SecretStr(_kept_secret_key(settings.data_dir))})
+    return settings.model_copy(update={"secret_key": SecretStr(_kept_secret_key(settings.data_dir, said))})
+
+
+def _said_outright(given: Collection[str]) -> bool:
+    """Say whether the key comes from elsewhere than `.env`: that file may be compose's, whose server is another one."""
+    name = f"{PREFIX}SECRET_KEY"
+    return "secret_key" in given or any(value for said, value in os.environ.items() if said.upper() == name)
 
 
 def _sentence(error: ValidationError) -> str:
@@ -170,13 +176,16 @@ def _sentence(error: ValidationError) -> str:
     return f"The settings are refused: {'; '.join(dict.fromkeys(problems))}."
 
 
-def _kept_secret_key(data_dir: Path) -> str:
-    """Give the key that is kept in the data directory, making it at the first start; two first starts agree on one."""
+def _kept_secret_key(data_dir: Path, said: str) -> str:
+    """Give the key that is kept in the data directory: from the first start on that of `.env`, or one that is made.
+
+    Two first starts agree on one.
+    """
     path = data_dir / _SECRET_KEY_FILE
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
-            _make_secret_key(path)
+            _keep_first(path, said or secrets.token_urlsafe(48))
         if path.stat().st_mode & 0o077:
             raise SettingsInvalid(f"The secret key {path} can be read by others.", hint=f"chmod 600 '{path}'")
         key = path.read_text("utf-8").strip()
@@ -188,16 +197,31 @@ def _kept_secret_key(data_dir: Path) -> str:
     return key
 
 
-def _make_secret_key(path: Path) -> None:
-    """Write a new key whole, then give it its name, so that nobody ever reads half of one."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def keep_secret_key(settings: Settings) -> None:
+    """Let the embedded database's own key be the one that is set: nothing is sealed by the one before any more."""
+    draft = _drafted(settings.data_dir / _SECRET_KEY_FILE, settings.secret_key.get_secret_value())
+    draft.rename(settings.data_dir / _SECRET_KEY_FILE)
+
+
+def _keep_first(path: Path, key: str) -> None:
+    """Write a key whole, then give it its name unless another was faster, so that nobody ever reads half of one."""
+    draft = _drafted(path, key)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(secrets.token_urlsafe(48) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
         with suppress(FileExistsError):
             path.hardlink_to(draft)
     finally:
         draft.unlink()
+
+
+def _drafted(path: Path, key: str) -> Path:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(f"{key}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        draft.unlink()
+        raise
+    return draft

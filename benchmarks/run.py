@@ -20,7 +20,8 @@ from typing import Any
 from app.audit.writing import chain_under
 from app.auth.start import derived
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
-from app.cli.documents import apply_file
+from app.changes.files import read_project
+from app.cli.documents import apply_to
 from app.database.embedded import start_embedded
 from app.database.pool import connect
 
@@ -60,7 +61,7 @@ end
 async def build(url: str) -> list[tuple[str, str, str]]:
     """Make the database, and give callers: a user, a token, a document of theirs."""
     chain_under(SECRET)
-    await apply_file(url, HERE / "backend.yaml", [], dry_run=False, allow_wider=True)
+    await apply_to(url, read_project(HERE / "backend.yaml"), [], dry_run=False, allow_wider=True)
     connection: Any = await connect(url)
     await connection.execute(
         "INSERT INTO data.users (email) SELECT 'user' || n || '@example.com' FROM pg_catalog.generate_series(1, $1) n",

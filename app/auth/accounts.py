@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -10,7 +10,6 @@ import asyncpg
 from email_validator import EmailNotValidError, validate_email
 
 from app.auth.passwords import Passwords, check_new_password
-from app.auth.sessions import end_sessions
 from app.database.connection import Connection
 from app.errors import FieldError, RowgateError
 
@@ -52,17 +51,6 @@ class EmailChangeRefused(RowgateError):
         """Say who can."""
         sentence = "The address can't be changed here, since a new one has to be confirmed."
         super().__init__(sentence, hint="Ask an admin.")
-
-
-class PasswordWrong(RowgateError):
-    """The current password, which a change of the password asks for, is missing or wrong."""
-
-    status: ClassVar[int] = 403
-    code: ClassVar[str] = "auth.password_wrong"
-
-    def __init__(self) -> None:
-        """Say how it is sent."""
-        super().__init__("The current password is wrong.", hint="Send it as current_password.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +96,12 @@ async def account(connection: Connection, user_id: str) -> Account | None:
     """Read one account."""
     row = await _row(connection, f"{_ACCOUNT} WHERE u.id = $1", user_id)
     return None if row is None else _account(row)
+
+
+async def roles_of(connection: Connection, user_id: str) -> list[str]:
+    """Read the roles of a person."""
+    rows = await connection.fetch("SELECT role FROM rowgate.user_roles WHERE user_id = $1 ORDER BY role", user_id)
+    return [row["role"] for row in rows]
 
 
 async def accounts(connection: Connection, email: str | None, limit: int, offset: int) -> list[Account]:
@@ -173,50 +167,6 @@ async def create_user(
     return str(user_id)
 
 
-@dataclass(frozen=True, slots=True)
-class NewPassword:
-    """A password that may replace the one whose hash was `before`."""
-
-    digest: str = field(repr=False)
-    before: str | None = field(repr=False)
-
-
-async def new_password(
-    passwords: Passwords, email: str, before: str | None, current: str | None, new: str
-) -> NewPassword:
-    """Check the current password against its hash and hash the new one; raises PasswordWrong or PasswordRefused."""
-    checked = await passwords.verify(current or "", before)
-    if current is None or not checked.matches:
-        raise PasswordWrong
-    check_new_password(new, about=[email])
-    return NewPassword(await passwords.hash(new), before)
-
-
-async def password_hash(connection: Connection, user_id: str) -> str | None:
-    """Read the hash of a password; None where there is none."""
-    found: str | None = await connection.fetchval(
-        "SELECT password_hash FROM rowgate.accounts WHERE user_id = $1", user_id
-    )
-    return found
-
-
-async def replace_password(connection: Connection, user_id: str, new: NewPassword, *, keep: str | None) -> None:
-    """Store another password and end every session but one, inside a transaction.
-
-    Raises PasswordWrong where the password isn't the one of before any more: of two changes at once, one counts.
-    """
-    found = await connection.fetchval(
-        "UPDATE rowgate.accounts SET password_hash = $2, password_changed_at = now()"
-        " WHERE user_id = $1 AND password_hash IS NOT DISTINCT FROM $3 RETURNING user_id",
-        user_id,
-        new.digest,
-        new.before,
-    )
-    if found is None:
-        raise PasswordWrong
-    await end_sessions(connection, user_id=user_id, but=keep)
-
-
 async def set_columns(connection: Connection, user_id: str, columns: Mapping[str, Any]) -> None:
     """Write columns of a person; they have been checked, and their names come from the definitions.
 
@@ -238,7 +188,7 @@ def _taken(error: Exception) -> Exception:
     return error
 
 
-async def _row(connection: Connection, sql: str, *parameters: Any) -> Any:
+async def _row(connection: Connection, sql: str, *parameters: Any) -> object:
     """Read one row of a statement whose columns are those of `users`, which may have changed since it was prepared."""
     try:
         async with connection.transaction():  # inside another one a savepoint, to which a failure goes back

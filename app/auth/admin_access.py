@@ -1,13 +1,12 @@
 """Who may use the admin API: admins by their tokens, and API keys that have an admin role."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from app.audit.writing import audit
-from app.auth.admins import ROLES, Role
 from app.auth.api_keys import PREFIX
 from app.auth.auth_server import AuthServerDep
 from app.auth.identify import CREDENTIAL_REFUSALS, AuthContext
@@ -15,6 +14,9 @@ from app.database.pool import Pool
 from app.errors import RowgateError
 from app.http.challenge import ADMINS, challenge
 from app.http.fixed_routes import refuses
+
+Role = Literal["owner", "editor", "viewer"]
+ROLES: tuple[Role, ...] = ("viewer", "editor", "owner")
 
 _LONGEST = 200
 _BEARER = HTTPBearer(scheme_name="admin", auto_error=False)

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from app.audit.writing import audit
 from app.auth.identity import Identity, key_identity
-from app.database.connection import Connection
 from app.database.pool import Pool
 from app.errors import RowgateError
 from app.http.challenge import challenge
@@ -25,13 +23,6 @@ SELECT k.id, k.roles, k.admin_role, k.name, k.expires_at, v.version
 FROM rowgate.api_keys k JOIN rowgate.authority v ON v.subject_id = k.id
 WHERE k.digest = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 """
-
-
-class KeyExists(RowgateError):
-    """There is a key of this name."""
-
-    status: ClassVar[int] = 409
-    code: ClassVar[str] = "admin.key_exists"
 
 
 class ApiKeyInvalid(RowgateError):
@@ -58,16 +49,6 @@ class KeyState:
     def holds(self) -> bool:
         """Say whether its time isn't over."""
         return self.expires_at is None or self.expires_at > datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyGrant:
-    """What a new key may do, and until when; the roles have been checked."""
-
-    name: str
-    roles: tuple[str, ...] = ()
-    admin_role: str | None = None
-    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,28 +109,6 @@ class ApiKeys:
                 del self._states[digest]
 
 
-async def create_key(
-    connection: Connection, keys: ApiKeys, grant: KeyGrant, *, actor: str
-) -> tuple[str, dict[str, Any]]:
-    """Make a key, inside a transaction: gives the key, which is shown this once, and its row; raises KeyExists."""
-    made = keys.new()
-    row = await connection.fetchrow(
-        "INSERT INTO rowgate.api_keys (name, digest, roles, admin_role, expires_at) VALUES ($1, $2, $3, $4, $5)"
-        " ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING"
-        " RETURNING id, name, roles, admin_role, created_at, expires_at",
-        grant.name,
-        made.digest,
-        list(grant.roles),
-        grant.admin_role,
-        grant.expires_at,
-    )
-    if row is None:
-        raise KeyExists("There is a key of this name.", hint="Revoke it, or choose another name.")
-    detail = {"roles": list(grant.roles), "admin": grant.admin_role}
-    await audit(connection, actor, "api_key.create", grant.name, detail)
-    return made.key, dict(row)
-
-
 def _state_of(row: Any) -> KeyState:
     identity = key_identity(row["id"], roles=row["roles"], version=row["version"])
     return KeyState(identity, row["name"], row["admin_role"], row["expires_at"])
@@ -157,35 +116,3 @@ def _state_of(row: Any) -> KeyState:
 
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("ascii")).digest()
-
-
-_FACTS = "SELECT id, name, roles, admin_role, created_at, expires_at, revoked_at FROM rowgate.api_keys"
-
-
-async def all_keys(connection: Connection) -> list[dict[str, Any]]:
-    """List what is known of each key."""
-    return [dict(row) for row in await connection.fetch(f"{_FACTS} ORDER BY name")]
-
-
-async def key_named(connection: Connection, name: str) -> dict[str, Any] | None:
-    """Give what is known of the key that holds, or of the last one of this name."""
-    row = await connection.fetchrow(
-        f"{_FACTS} WHERE name = $1 ORDER BY revoked_at DESC NULLS FIRST, id DESC LIMIT 1", name
-    )
-    return None if row is None else dict(row)
-
-
-async def key_that_holds(connection: Connection, name: str) -> dict[str, Any] | None:
-    """Give what is known of the key of this name that wasn't revoked."""
-    row = await connection.fetchrow(f"{_FACTS} WHERE name = $1 AND revoked_at IS NULL", name)
-    return None if row is None else dict(row)
-
-
-async def revoke_key(connection: Connection, key_id: str, name: str, *, actor: str) -> bool:
-    """End a key, inside a transaction; says whether it still held."""
-    found = await connection.fetchval(
-        "UPDATE rowgate.api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL RETURNING id", key_id
-    )
-    if found is not None:
-        await audit(connection, actor, "api_key.revoke", name)
-    return found is not None

@@ -1,7 +1,7 @@
 """What the routes of sign-in share in a process; those of the other rooms add to it what they need."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
@@ -41,7 +41,7 @@ class AuthServer:
     live: ServedNow
 
 
-async def server_of(request: Request) -> Any:
+async def server_of(request: Request) -> object:
     """Give the one value of what the process holds open: routes take as much of it as their room knows."""
     return request.app.state.server
 

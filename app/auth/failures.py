@@ -5,6 +5,8 @@ neither keeps people out nor gives a guesser one try more.
 """
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -41,10 +43,8 @@ SELECT
 _IN_TURN = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
 _TURNS = (0x726F7761, 0x726F7762)
 _KEEP = "INSERT INTO rowgate.sign_in_failures (kind, account, address, at) VALUES ($1, $2, $3, statement_timestamp())"
-_FORGIVE = (
-    "UPDATE rowgate.sign_in_failures SET forgiven = true"
-    " WHERE kind = $1 AND account = $2 AND address = $3 AND NOT forgiven"
-)
+_FORGIVE_ALL = "UPDATE rowgate.sign_in_failures SET forgiven = true WHERE kind = $1 AND account = $2 AND NOT forgiven"
+_FORGIVE = f"{_FORGIVE_ALL} AND address = $3"
 # Each failure clears away some that count no longer.
 _CLEAR = """
 DELETE FROM rowgate.sign_in_failures WHERE id IN (SELECT id FROM rowgate.sign_in_failures
@@ -66,19 +66,26 @@ class TooManyFailures(RowgateError):
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """One try to sign in: `begin` it before the password is checked, then either `succeeded` or `failed`."""
+    """One check of a password, by which somebody signs in or changes it."""
 
     pool: Pool
     kind: Kind
     account: str
     address: str
 
-    async def begin(self) -> None:
-        """Refuse where there were too many failures."""
+    @asynccontextmanager
+    async def counting(self, wrong: type[RowgateError]) -> AsyncIterator[None]:
+        """Check the password inside of this block, where `wrong` counts as a failure; raises TooManyFailures."""
         async with self.pool.lease() as connection:
             await self._check(connection)
+        try:
+            yield
+        except wrong:
+            await self._failed()
+            raise
+        await self._succeeded()
 
-    async def succeeded(self) -> None:
+    async def _succeeded(self) -> None:
         """Forgive the failures here, or refuse: of many guesses sent at once, a right one behind too many wrong ones.
 
         So sending them at once gains a guesser nothing over one after the other, and many sign-ins of one person at
@@ -88,7 +95,7 @@ class SignInAttempt:
             if await self._check(connection):
                 await connection.execute(_FORGIVE, *self._who)
 
-    async def failed(self) -> None:
+    async def _failed(self) -> None:
         """Count the failure; where it is one too many, wrong and right must look alike: raises TooManyFailures."""
         async with self.pool.lease() as connection, connection.transaction():
             for turn, who in zip(_TURNS, (f"{self.kind} {self.address}", f"{self.kind} {self.account}"), strict=True):
@@ -112,7 +119,7 @@ class SignInAttempt:
     @property
     def _who(self) -> tuple[str, str, str]:
         """Give what is stored: of an address for mail its digest, of a network address what counts as one."""
-        return self.kind, hashlib.sha256(self.account.encode()).hexdigest(), counted_key(self.address)
+        return self.kind, _account_key(self.account), counted_key(self.address)
 
     async def _known(self, connection: Connection) -> bool:
         """Say whether the account was signed in to from this address: guesses from elsewhere don't lock it out."""
@@ -123,8 +130,20 @@ class SignInAttempt:
 
 def attempt(pool: Pool, kind: Kind, email: str, address: str) -> SignInAttempt:
     """Make the attempt; every spelling of an address counts as one account."""
+    return SignInAttempt(pool, kind, _account(email), address)
+
+
+async def forgive(connection: Connection, kind: Kind, email: str) -> None:
+    """Forgive the failures for an account from wherever: it has another password now, and its owner need not wait."""
+    await connection.execute(_FORGIVE_ALL, kind, _account_key(_account(email)))
+
+
+def _account(email: str) -> str:
     try:
-        account = normal_email(email)
+        return normal_email(email)
     except EmailInvalid:
-        account = "?"
-    return SignInAttempt(pool, kind, account, address)
+        return "?"
+
+
+def _account_key(account: str) -> str:
+    return hashlib.sha256(account.encode()).hexdigest()

@@ -16,6 +16,10 @@ SCHEMES = ("Bearer",)
 CREDENTIAL_REFUSALS = (ApiKeyInvalid, TokenInvalid, TokenExpired)
 
 
+class SessionEnded(TokenInvalid):
+    """The token is ours, and its session has ended, or its account isn't there any more."""
+
+
 @dataclass(slots=True)
 class AuthContext:
     """What identifying needs, opened once for each process; `no_admin` says whether the first is to be made yet."""
@@ -76,7 +80,7 @@ async def identify(
     user = await context.users.reload(claims.user_id)
     identity = None if user is None else user.identity(claims.session_id)
     if identity is None:
-        raise TokenInvalid
+        raise SessionEnded
     return identity
 
 

@@ -34,6 +34,10 @@ class RefreshTokenInvalid(RowgateError):
         super().__init__("The refresh token is not valid.", hint="Sign in again.", headers=challenge("invalid_token"))
 
 
+class RefreshTokenReused(RefreshTokenInvalid):
+    """The token was used before, and its session has ended with that."""
+
+
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
     """A new token: `token` goes to the client, `digest` (32 bytes) to the database."""

@@ -1,6 +1,7 @@
 """Sessions of people: begun, refreshed and ended."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from app.auth.refresh_tokens import Family, Reused, first_token, rotate
 from app.database.connection import Connection
@@ -25,6 +26,7 @@ class OpenedSession:
 
     id: str
     user_id: str
+    began: datetime
     refresh_token: str = field(repr=False)
 
 
@@ -34,9 +36,9 @@ async def open_session(connection: Connection, user_id: str, user_agent: str | N
     What is left of the person's ended ones goes: their tokens now, they themselves after a time in which it still
     counts from where somebody signed in.
     """
-    session_id = await connection.fetchval(
+    made = await connection.fetchrow(
         "INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip)"
-        f" VALUES ($1, now() + interval '{ABSOLUTE_DAYS} days', $2, $3) RETURNING id",
+        f" VALUES ($1, now() + interval '{ABSOLUTE_DAYS} days', $2, $3) RETURNING id, created_at",
         user_id,
         None if user_agent is None else user_agent[:400],
         ip,
@@ -57,7 +59,8 @@ async def open_session(connection: Connection, user_id: str, user_agent: str | N
     await connection.execute(
         f"DELETE FROM rowgate.sessions WHERE user_id = $1 AND expires_at < now() - interval '{KEPT_DAYS} days'", user_id
     )
-    return OpenedSession(session_id, user_id, await first_token(connection, _FAMILY, session_id))
+    token = await first_token(connection, _FAMILY, made["id"])
+    return OpenedSession(made["id"], user_id, made["created_at"], token)
 
 
 async def refresh_session(connection: Connection, token: str, key: bytes) -> OpenedSession | Reused:
@@ -65,8 +68,10 @@ async def refresh_session(connection: Connection, token: str, key: bytes) -> Ope
     rotated = await rotate(connection, _FAMILY, token, key)
     if isinstance(rotated, Reused):
         return rotated
-    user_id = await connection.fetchval("SELECT user_id FROM rowgate.sessions WHERE id = $1", rotated.session_id)
-    return OpenedSession(rotated.session_id, user_id, rotated.token)
+    row = await connection.fetchrow(
+        "SELECT user_id, created_at FROM rowgate.sessions WHERE id = $1", rotated.session_id
+    )
+    return OpenedSession(rotated.session_id, row["user_id"], row["created_at"], rotated.token)
 
 
 async def end_sessions(

@@ -32,7 +32,7 @@ async def open_auth(settings: Settings, pool: Pool) -> AuthContext:
     try:
         async with pool.lease() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _FIRST_START)
-            publishable = settings.publishable_key or await _kept(connection, "publishable_key")
+            publishable = await publishable_key(connection, settings)
             no_admin = await _first_admin(settings, connection, passwords)
     except BaseException:
         passwords.close()
@@ -50,9 +50,11 @@ async def open_auth(settings: Settings, pool: Pool) -> AuthContext:
     )
 
 
-async def _kept(connection: Connection, name: str) -> str:
-    """Give the value that all instances share, drawn at the first start."""
-    drawn = PUBLISHABLE_PREFIX + secrets.token_urlsafe(24)
+async def publishable_key(connection: Connection, settings: Settings) -> str:
+    """Give the key of frontends: the one that is set, else the one of all instances, drawn when first asked for."""
+    if settings.publishable_key is not None:
+        return settings.publishable_key
+    name, drawn = "publishable_key", PUBLISHABLE_PREFIX + secrets.token_urlsafe(24)
     await connection.execute("INSERT INTO rowgate.kept VALUES ($1, $2) ON CONFLICT DO NOTHING", name, drawn)
     return str(await connection.fetchval("SELECT value FROM rowgate.kept WHERE name = $1", name))
 

@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn, TypeGuard
 from uuid import UUID
@@ -17,6 +17,7 @@ from jose import jws
 
 from app.errors import RowgateError
 from app.http.challenge import challenge
+from app.http.json_answer import to_json
 
 AUDIENCE = "authenticated"
 ROLE = "authenticated"
@@ -148,8 +149,11 @@ class AccessTokens:
         self._keys = {_header_segment(key): key for key in keyring.all()}
         self._cache.clear()
 
-    def issue(self, user_id: str, session_id: str) -> IssuedToken:
-        """Sign a token for a user's session; both ids are canonical UUIDs (ValueError if not)."""
+    def issue(self, user_id: str, session_id: str, told: Sequence[Mapping[str, Any]] = ({},)) -> IssuedToken:
+        """Sign a token for a user's session; both ids are canonical UUIDs (ValueError if not).
+
+        Of what may be told besides, it tells the first that leaves it short enough to be taken back, else the last.
+        """
         if not (_is_uuid(user_id) and _is_uuid(session_id)):
             raise ValueError("A token is issued for canonical UUIDs only.")
         now = int(self._clock())
@@ -163,7 +167,8 @@ class AccessTokens:
             "iat": now,
             "exp": expires_at,
         }
-        return IssuedToken(_sign(claims, self._current), expires_at)
+        signed = (_sign({**more, **claims}, self._current) for more in told)
+        return IssuedToken(_first_short(signed), expires_at)
 
     def verify(self, token: str) -> AccessClaims:
         """Give the claims of a token that counts now; raise TokenInvalid or TokenExpired for every other string."""
@@ -225,8 +230,15 @@ class AccessTokens:
             self._cache.popitem(last=False)
 
 
+def _first_short(tokens: Iterable[str]) -> str:
+    for token in tokens:
+        if len(token) <= MAX_TOKEN_BYTES:
+            break
+    return token
+
+
 def _sign(claims: dict[str, Any], key: SigningKey) -> str:
-    return jws.sign(claims, key.secret, headers={"kid": key.kid}, algorithm=ALGORITHM)
+    return jws.sign(to_json(claims), key.secret, headers={"kid": key.kid}, algorithm=ALGORITHM)
 
 
 def _header_segment(key: SigningKey) -> str:

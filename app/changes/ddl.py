@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from alembic.operations import Operations
 
 
-class PgType(UserDefinedType[Any]):
+class PgType(UserDefinedType[object]):
     """A type of Postgres by its name, as `pg_type_of` gives it."""
 
     cache_ok = True
@@ -45,7 +45,7 @@ class PgType(UserDefinedType[Any]):
         """Take the name."""
         self.pg = pg
 
-    def get_col_spec(self, **_: Any) -> str:
+    def get_col_spec(self, **_: object) -> str:
         """Write it as SQLAlchemy writes the types that it knows."""
         return self.pg.replace("timestamptz", "timestamp with time zone").upper()
 

@@ -22,11 +22,11 @@ def settled(project: Project) -> Project:
     return project.model_copy(update=update)
 
 
-def _settled(definition: Any) -> Any:
+def _settled(definition: Any) -> object:
     columns = definition.columns if isinstance(definition, TableDef) else ()
     if all(one.was is None for one in (definition, *columns)):
         return definition
-    update: dict[str, Any] = {"was": None}
+    update: dict[str, object] = {"was": None}
     if isinstance(definition, TableDef):
         update["columns"] = tuple(column.model_copy(update={"was": None}) for column in definition.columns)
     return definition.model_copy(update=update)

@@ -45,7 +45,7 @@ async def destroyed(connection: AsyncConnection, changes: Sequence[Change]) -> t
     return tuple(found)
 
 
-async def _any(connection: AsyncConnection, sql: str) -> Any:
+async def _any(connection: AsyncConnection, sql: str) -> object:
     return (await connection.exec_driver_sql(sql)).scalar()
 
 

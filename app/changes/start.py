@@ -30,6 +30,11 @@ class Start:
     allow_wider: bool = False
     allow_rollback: bool = False
 
+    @property
+    def path(self) -> Path | None:
+        """Give the file, whichever of the two it is."""
+        return self.config or self.start_with
+
 
 async def begin(url: str, said: Start, *, judge: Judge) -> Plan | None:
     """Bring a migrated database to what the start says; gives what changed, if anything was to be.

@@ -39,7 +39,7 @@ _LINE = 80  # characters of a list that stands on one line
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "="})
 
 
-def value_of(text: str) -> Any:
+def value_of(text: str) -> object:
     """Give what a document says; raises YAMLError, most often with a mark, or ValueError."""
     if not _UNLIKE_IN_C.search(text):
         # What is refused, the parser in Python says in its own words and place.
@@ -68,7 +68,7 @@ class PythonParser(Reader, Scanner, Parser):
         Parser.__init__(self)
 
 
-def read_by(parser: Any) -> Any:
+def read_by(parser: Any) -> object:
     """Read the one document of a stream; nothing is none."""
     get = parser.get_event
     try:
@@ -95,7 +95,7 @@ class _Document:
         """Give the next value."""
         return self._value(self._get(), 1)
 
-    def _value(self, event: Any, depth: int) -> Any:
+    def _value(self, event: Any, depth: int) -> object:
         _check(event, depth)
         if isinstance(event, ScalarEvent):
             return _scalar(event)
@@ -104,14 +104,14 @@ class _Document:
         return (self._mapping if isinstance(event, MappingStartEvent) else self._list)(depth + 1)
 
     def _list(self, depth: int) -> list[Any]:
-        found: list[Any] = []
+        found: list[object] = []
         while not isinstance(event := self._get(), SequenceEndEvent):
             found.append(self._value(event, depth))
         return found
 
     def _mapping(self, depth: int) -> dict[str, Any]:
         """Take a mapping whose keys differ; a key is a text, as in JSON: `200`, `on`."""
-        found: dict[str, Any] = {}
+        found: dict[str, object] = {}
         while not isinstance(key := self._get(), MappingEndEvent):
             _check(key, depth)
             if not isinstance(key, ScalarEvent):
@@ -133,7 +133,7 @@ def _check(event: Any, depth: int) -> None:
         _refuse("the document is nested too deep", event.start_mark)
 
 
-def _scalar(event: Any) -> Any:
+def _scalar(event: Any) -> object:
     """Give a text, or what a plain word is, unless readers of YAML differ about which number it is."""
     text = event.value
     if event.tag == _STR or not event.implicit[0]:
@@ -154,7 +154,7 @@ def _number(text: str) -> float | Decimal:
 
 
 # What both versions read as the same: the numbers and words of JSON, a sign and a point without digits on one side.
-_ALIKE: tuple[tuple[re.Pattern[str], frozenset[str], Callable[[str], Any]], ...] = (
+_ALIKE: tuple[tuple[re.Pattern[str], frozenset[str], Callable[[str], object]], ...] = (
     (re.compile(r"true|True|TRUE|false|False|FALSE"), frozenset("tTfF"), lambda text: text[0] in "tT"),
     (re.compile(r"[-+]?(?:0|[1-9][0-9]*)"), frozenset("-+0123456789"), int),
     (

@@ -29,7 +29,7 @@ def verify(
     from app.settings import load_settings
 
     settings = load_settings()
-    with database(settings) as url:
+    with database(settings, "Walking the audit log") as url:
         found = asyncio.run(_walked(settings, url, expect))
     typer.echo(json.dumps(found.shown(), indent=2) if as_json else told(found))
     raise typer.Exit(1 if found.misfits else 0)

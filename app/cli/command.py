@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -13,9 +13,13 @@ from app.cli.create_key import create_key
 from app.cli.described import openapi, types
 from app.cli.documents import apply, check, export, plan, say_findings
 from app.cli.eval import evaluate
+from app.cli.init import init
+from app.cli.keys import keys
 from app.cli.migrate import migrate
 from app.cli.options import DONE, REFUSED
+from app.cli.reset_password import reset_password
 from app.cli.rotate_secrets import rotate_secrets
+from app.cli.schema import schema
 from app.cli.serve import serve
 from app.cli.shadowing import shadow
 from app.cli.test import run_tests
@@ -23,6 +27,7 @@ from app.cli.why import why
 from app.errors import Finding, RowgateError
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "init": init,
     "serve": serve,
     "migrate": migrate,
     "plan": plan,
@@ -35,12 +40,36 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "create-admin": create_admin,
     "create-key": create_key,
+    "keys": keys,
+    "reset-password": reset_password,
     "rotate-secrets": rotate_secrets,
     "openapi": openapi,
     "types": types,
+    "schema": schema,
 }
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _version(asked: bool) -> None:
+    """Say which version this is, and end."""
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"rowgate {version('rowgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def rowgate(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Serve a backend that is described as data, and look after it."""
+
+
 app.add_typer(audit.app, name="audit")
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)

@@ -16,7 +16,7 @@ def create_admin(
     ] = "",
 ) -> None:
     """Make an admin; the password is asked for, or read from ROWGATE_NEW_PASSWORD."""
-    from app.auth.admins import ROLES
+    from app.auth.admin_access import ROLES
     from app.cli.database import database
     from app.settings import load_settings
 
@@ -30,12 +30,13 @@ def create_admin(
 async def make_admin(url: str, email: str, password: str, role: str) -> None:
     """Make one in the database at `url`."""
     from app.auth import admins
+    from app.auth.admin_access import ROLES
     from app.auth.passwords import Passwords
     from app.database.pool import connected
     from app.store.migrate import migrate
 
     await migrate(url)
-    chosen = next(one for one in admins.ROLES if one == role)
+    chosen = next(one for one in ROLES if one == role)
     passwords = Passwords()
     try:
         async with connected(url) as connection, connection.transaction():

@@ -20,12 +20,13 @@ def create_key(
 
     settings = load_settings()
     with database(settings) as url:
-        typer.echo(asyncio.run(make_key(settings, url, name, role, admin_role)))
+        key = asyncio.run(make_key(settings, url, name, role, admin_role))
+    typer.echo(key)
 
 
 async def make_key(settings: "Settings", url: str, name: str, roles: list[str], admin_role: str | None) -> str:
     """Make one in the database at `url`, and give it."""
-    from app.auth import api_keys
+    from app.auth.managed_keys import KeyGrant, create_key
     from app.auth.start import open_auth
     from app.control_plane.named import check_roles
     from app.database.pool import Pool
@@ -41,8 +42,8 @@ async def make_key(settings: "Settings", url: str, name: str, roles: list[str], 
             _, stored = await load_active(connection)
         check_roles(stored.project, roles)
         async with pool.lease() as connection, connection.transaction():
-            grant = api_keys.KeyGrant(name, tuple(roles), admin_role)
-            key, _ = await api_keys.create_key(connection, auth.keys, grant, actor="command")
+            grant = KeyGrant(name, tuple(roles), admin_role)
+            key, _ = await create_key(connection, auth.keys, grant, actor="command")
     finally:
         await pool.close()
     return key

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,6 +14,7 @@ from app.cli.options import DONE, REFUSED, AllowWider, AsJson, Destroy, File, Ke
 if TYPE_CHECKING:
     from app.changes.apply import Plan
     from app.compiler.check import Checked
+    from app.definitions.project import Project
     from app.errors import Finding
 
 
@@ -46,28 +48,28 @@ def apply(
 
 
 def _planned(file: Path, destroy: list[str], *, dry_run: bool, allow_wider: bool = False) -> dict[str, Any]:
+    from app.changes.files import read_project
     from app.cli.database import database
     from app.settings import load_settings
 
-    with database(load_settings()) as url:
-        made = asyncio.run(apply_file(url, file, destroy, dry_run=dry_run, allow_wider=allow_wider))
+    project = read_project(file)
+    with database(load_settings(), f"{'Planning' if dry_run else 'Applying'} {file.name}") as url:
+        made = asyncio.run(apply_to(url, project, destroy, dry_run=dry_run, allow_wider=allow_wider))
     return made.shown()
 
 
-async def apply_file(
-    url: str, path: Path, destroy: Collection[str] = (), *, dry_run: bool = False, allow_wider: bool = False
+async def apply_to(
+    url: str, project: "Project", destroy: Collection[str] = (), *, dry_run: bool = False, allow_wider: bool = False
 ) -> "Plan":
-    """Apply a document if its tests pass, or plan it."""
+    """Make a database's backend a project if its tests pass, or plan it."""
     from app.changes.apply import apply_project
-    from app.changes.files import read_project
     from app.changes.start import ACTOR
     from app.policy_tests.runner import Runner
     from app.store.engine import make_engine
     from app.store.migrate import migrate
 
     await migrate(url)
-    project, judge = read_project(path), Runner(url).judge
-    engine = make_engine(url)
+    engine, judge = make_engine(url), Runner(url).judge
     try:
         return await apply_project(
             engine, project, author=ACTOR, destroy=destroy, dry_run=dry_run, judge=judge, allow_wider=allow_wider
@@ -76,7 +78,7 @@ async def apply_file(
         await engine.dispose()
 
 
-def _say_plan(made: dict[str, Any], *, as_json: bool) -> None:
+def _say_plan(made: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(made, indent=2))
         return
@@ -85,13 +87,28 @@ def _say_plan(made: dict[str, Any], *, as_json: bool) -> None:
         typer.echo(f"The definitions are at revision {made['revision']}.")
 
 
+def defined(path: Path, tests: int) -> str:
+    """Say in a few words what a document has made of an empty backend."""
+    from app.changes.files import read_project
+    from app.definitions.project import KINDS
+
+    project = read_project(path)
+    counts = [(len(getattr(project, section)), kind) for section, kind in KINDS.items() if section != "tests"]
+    parts = [f"{count} {kind}{'' if count == 1 or kind == 'middleware' else 's'}" for count, kind in counts if count]
+    lines = [f"{path} defines the backend: {', '.join(parts) or 'nothing yet'}."]
+    if tests:
+        lines.append("Its test passes." if tests == 1 else f"Its {tests} tests pass.")
+    return "\n".join([*lines, f"Who gets in where: rowgate check {quote(str(path))}"])
+
+
 def told(plan: Mapping[str, Any]) -> str:
     """Say what a plan, as an answer shows it, changes, who gets in, which tests would refuse it, and its SQL."""
     from app.review.effects import Effect
 
     lines = [f"- {change}" for change in plan["changes"]] or ["Nothing changes."]
     if plan["destroys"]:
-        lines.append(f"This destroys the data of {', '.join(plan['destroys'])}.")
+        said = " ".join(f"--destroy {name}" for name in plan["destroys"])
+        lines.append(f"This destroys the data of {', '.join(plan['destroys'])}: apply needs {said}.")
     lines += [f"Until it is done, requests that want the table get 503: {one}." for one in plan["holds"]]
     lines += [f"A test fails, {one['place']}: {one['message']}" for one in plan["tests"]["failures"]]
     lines += said_in_full(plan["written_out"])

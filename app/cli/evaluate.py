@@ -36,12 +36,12 @@ class Names:
     scope: Scope = field(default_factory=lambda: Scope({}))
     values: Mapping[str, Any] = field(default_factory=dict)
 
-    def binding(self, name: str, kind: Type, value: Any) -> "Names":
+    def binding(self, name: str, kind: Type, value: object) -> "Names":
         """Give these names and one more."""
         return Names(self.scope.with_names(**{name: kind}), {**self.values, name: value})
 
 
-def eval_lines(lines: Iterable[str], write: Callable[[str], Any], names: Names | None = None) -> None:
+def eval_lines(lines: Iterable[str], write: Callable[[str], object], names: Names | None = None) -> None:
     """Answer each line `{"expr": …, "vars": {…}}` by `{"value": …}` or `{"error": …}`; nothing is kept between them."""
     for line in lines:
         if line.strip():
@@ -49,7 +49,7 @@ def eval_lines(lines: Iterable[str], write: Callable[[str], Any], names: Names |
             forget()
 
 
-def converse(read: Callable[[str], str], write: Callable[[str], Any], names: Names) -> None:
+def converse(read: Callable[[str], str], write: Callable[[str], object], names: Names) -> None:
     """Answer expressions one by one until `read` raises EOFError; `name = expression` keeps a value under a name."""
     write("An expression, or name = expression. Known: " + ", ".join(sorted(names.scope.names)) + "\n")
     while True:
@@ -61,7 +61,7 @@ def converse(read: Callable[[str], str], write: Callable[[str], Any], names: Nam
             names = _turn(line, write, names)
 
 
-def _turn(line: str, write: Callable[[str], Any], names: Names) -> Names:
+def _turn(line: str, write: Callable[[str], object], names: Names) -> Names:
     bound = _BINDING.fullmatch(line)
     text = bound.group(2) if bound else line
     try:
@@ -78,7 +78,7 @@ def _turn(line: str, write: Callable[[str], Any], names: Names) -> Names:
     return names
 
 
-def _answer(line: str, names: Names) -> dict[str, Any]:
+def _answer(line: str, names: Names) -> dict[str, object]:
     try:
         said = parse_json(line[: MAX_LINE + 1].encode("utf-8", "surrogatepass"))
         if not isinstance(said, dict) or not isinstance(said.get("expr"), str):
@@ -100,11 +100,11 @@ def _answer(line: str, names: Names) -> dict[str, Any]:
         return _error(error.code, error.detail)
 
 
-def _error(code: str, message: str, line: int = 0, column: int = 0) -> dict[str, Any]:
+def _error(code: str, message: str, line: int = 0, column: int = 0) -> dict[str, object]:
     return {"error": {"code": code, "message": message, "line": line, "column": column}}
 
 
-_READERS: Mapping[str, Callable[[Any], Any]] = {
+_READERS: Mapping[str, Callable[[Any], object]] = {
     "timestamp": timestamp_of_text,
     "duration": duration_of_text,
     "bytes": lambda text: base64.b64decode(text, validate=True),
@@ -114,7 +114,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def read_value(value: Any) -> Any:
+def read_value(value: object) -> object:
     """Read a value of `vars`: `{"timestamp": "…Z"}` and its kin are what they name, a number with a point a double."""
     if isinstance(value, Decimal):
         return float(value)
@@ -132,7 +132,7 @@ def read_value(value: Any) -> Any:
     return {key: read_value(item) for key, item in value.items()}
 
 
-def shown_value(value: Any) -> Any:
+def shown_value(value: object) -> object:
     """Give a value as the answer shows it."""
     if isinstance(value, dict):
         return {str(key): shown_value(item) for key, item in value.items()}
@@ -150,7 +150,7 @@ def _timestamp(value: datetime) -> dict[str, str]:
     return {"timestamp": value.astimezone(UTC).isoformat().replace("+00:00", "Z")}
 
 
-_SHOWN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+_SHOWN: tuple[tuple[type, Callable[[Any], object]], ...] = (
     (datetime, _timestamp),
     (date, lambda value: {"date": value.isoformat()}),
     (timedelta, lambda value: {"duration": duration_text(value)}),

@@ -17,11 +17,18 @@ def rotate_secrets(
 ) -> None:
     """Carry the secrets over from an old ROWGATE_SECRET_KEY to the one that is set; stop the server first."""
     from app.cli.database import database
-    from app.settings import load_settings
+    from app.settings import SettingsInvalid, keep_secret_key, load_settings
 
     settings = load_settings()
-    with database(settings) as url:
+    if old_key == settings.secret_key.get_secret_value():
+        raise SettingsInvalid(
+            "The old key is the one that is set.",
+            hint="Set the new one: in the environment where the embedded database keeps its own in its data directory.",
+        )
+    with database(settings, "Carrying over what is sealed") as url:
         count = asyncio.run(carry_over(settings, url, old_key))
+    if settings.embedded:
+        keep_secret_key(settings)
     typer.echo(f"{count} carried over to the key that is set.")
 
 

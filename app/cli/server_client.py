@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
+from app.cli.progress import progress
 from app.errors import FieldError, RowgateError
 
 SECONDS = 600  # an index may be built, and a test may wait for others
@@ -31,7 +32,7 @@ class Reply:
     def document(self) -> dict[str, Any]:
         """Read the body, which is an object of JSON."""
         try:
-            found: dict[str, Any] = json.loads(self.body)
+            found: dict[str, object] = json.loads(self.body)
         except ValueError:
             raise ServerRefused("There is no answer of Rowgate's at this URL.") from None
         return found
@@ -77,7 +78,7 @@ class RemoteServer:
         sent = {"Authorization": f"Bearer {self.key}", **({"Content-Type": YAML} if body is not None else {})}
         asked = urllib.request.Request(where, body, {**sent, **(headers or {})}, method=method)  # noqa: S310 - checked above
         try:
-            with urllib.request.urlopen(asked, timeout=SECONDS) as answer:  # noqa: S310 - checked above
+            with progress(f"{self.url} is at it"), urllib.request.urlopen(asked, timeout=SECONDS) as answer:  # noqa: S310 - checked above
                 return Reply({name.lower(): value for name, value in answer.headers.items()}, answer.read())
         except urllib.error.HTTPError as error:
             with error:

@@ -6,7 +6,9 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Sequence
 from functools import partial
+from socket import socket
 from typing import Any
 
 import uvicorn
@@ -14,10 +16,15 @@ from pydantic import SecretStr
 from uvicorn.supervisors import Multiprocess
 
 from app.audit.verify import heads
+from app.auth.start import publishable_key
+from app.changes.apply import Plan
+from app.changes.files import read_bytes, read_project
 from app.changes.start import Start, begin
 from app.cli.collecting import collect_seldom, settle_memory
-from app.cli.database import embedded, url_of
-from app.cli.documents import told
+from app.cli.database import embedded, is_first_start, url_of
+from app.cli.documents import defined, told
+from app.cli.listening import listening, refused
+from app.cli.progress import progress
 from app.database.connection import Connection
 from app.database.embedded import UpFlag
 from app.database.pool import connected
@@ -33,6 +40,7 @@ from app.store.migrate import migrate
 
 DRAIN_SECONDS = 30
 OPEN_FILES = 65_536
+WORKER_SECONDS = 60  # in which a process has to answer; on a busy machine it takes more than uvicorn's 5 to begin
 
 
 class WorkersNeedRedis(RowgateError):
@@ -49,18 +57,27 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, start: Star
             hint="Set ROWGATE_REDIS_URL, or serve with --workers 1.",
         )
     _allow_connections()
-    with embedded(settings) as server:
+    _refuse_unreadable(settings, start)
+    with listening(host, port) as sockets, embedded(settings) as server:
         url, up = url_of(settings, server), None if server is None else server.up
-        audit = asyncio.run(_prepare(settings, url, start))
+        state = asyncio.run(_prepare(settings, url, start))
         if server is not None:
             server.keep_up(lambda: os.kill(os.getpid(), signal.SIGTERM))
         if workers > 1:
-            code = _serve_processes(settings, url, host, port, workers, up=up, audit=audit)
+            code = _serve_processes(settings, url, host, sockets, workers, up=up, state=state)
         else:
-            code = _serve_here(_alone(create_app(settings, url, up)), host, port, audit)
+            code = _serve_here(_alone(create_app(settings, url, up)), host, sockets, state)
         if server is not None and server.lost is not None:
             raise server.lost
         return code
+
+
+def _refuse_unreadable(settings: Settings, start: Start) -> None:
+    """Say what is wrong with the document before anything is made for it, where it is going to be read."""
+    if start.path is not None and is_first_start(settings):
+        read_project(start.path)
+    elif start.config is not None:
+        read_bytes(start.config)
 
 
 def _allow_connections() -> None:
@@ -71,24 +88,34 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _serve_here(app: Rowgate, host: str, port: int, audit: str) -> int:
-    server = _Server(_config(app, host, port), audit)
+def _serve_here(app: Rowgate, host: str, sockets: Sequence[socket], state: str) -> int:
+    server = _Server(_config(app, host, _port(sockets)), state)
     # uvicorn raises a signal again when it has drained: that must not end us before the database is stopped.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    server.run()
+    server.run(list(sockets))
     return 0 if server.started else 1
 
 
 async def _prepare(settings: Settings, url: str, start: Start) -> str:
-    """Make the database ready to be served; says how the audit log ends."""
-    await migrate(url)
+    """Make the database ready to be served; says what is to be known of it."""
+    with progress("Bringing the database to this version"):
+        await migrate(url)
     async with connected(url) as connection:
         await check_key(connection, SealingKey.of(settings.secret_key.get_secret_value()))
-        plan = await begin(url, start, judge=Runner(url).judge)
+        with progress("Defining the backend"):
+            plan = await begin(url, start, judge=Runner(url).judge)
         if plan is not None and plan.changes:
-            print(told(plan.shown()), flush=True)
-        return await _audit_told(connection)
+            print(_made_told(plan, start), flush=True)
+        key = await publishable_key(connection, settings)
+        return f"The publishable key, for frontends: {key}\n\n{await _audit_told(connection)}"
+
+
+def _made_told(plan: Plan, start: Start) -> str:
+    """Say what the start has changed: of an empty backend in a few words, else as `rowgate apply` does."""
+    if plan.revision == 1 and start.path is not None:
+        return defined(start.path, plan.verdict.count)
+    return told(plan.shown())
 
 
 async def _audit_told(connection: Connection) -> str:
@@ -119,22 +146,23 @@ def _config(app: Any, host: str, port: int, **more: Any) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """A server that says, once it listens, where, and what to do first."""
 
-    def __init__(self, config: uvicorn.Config, audit: str) -> None:
+    def __init__(self, config: uvicorn.Config, state: str) -> None:
         super().__init__(config)
-        self._audit = audit
+        self._state = state
 
     async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # another one bound it as we did, and has come to listen first
+            await self.lifespan.shutdown()
+            raise refused(self.config.host, self.config.port, error) from error
         if self.started:
-            print(greeting(self.config.app, self.config.host, _port(self)), self._audit, sep="\n\n", flush=True)
+            print(greeting(self.config.app, self.config.host, self.config.port), self._state, sep="\n\n", flush=True)
 
 
-def _port(server: uvicorn.Server) -> int:
+def _port(sockets: Sequence[socket]) -> int:
     """Give the port that was bound, which the system chose where 0 was asked for."""
-    for one in server.servers:
-        for socket in one.sockets:
-            return int(socket.getsockname()[1])
-    return server.config.port
+    return int(sockets[0].getsockname()[1])
 
 
 def greeting(app: Any, host: str, port: int) -> str:
@@ -155,7 +183,7 @@ def greeting(app: Any, host: str, port: int) -> str:
 
 
 def _serve_processes(
-    settings: Settings, url: str, host: str, port: int, workers: int, *, up: UpFlag | None, audit: str
+    settings: Settings, url: str, host: str, sockets: Sequence[socket], workers: int, *, up: UpFlag | None, state: str
 ) -> int:
     """Serve with several processes, which read their settings from the environment."""
     secret: SecretStr = settings.secret_key
@@ -164,14 +192,15 @@ def _serve_processes(
         "ROWGATE_SECRET_KEY": secret.get_secret_value(),
         "ROWGATE_ENV": settings.env,
     }
-    config = _config(partial(worker_app, up), host, port, workers=workers, factory=True)
-    listener = config.bind_socket()
-    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", audit, sep="\n", flush=True)
-    Multiprocess(config, sockets=[listener]).run()
+    port = _port(sockets)
+    more = {"workers": workers, "factory": True, "timeout_worker_healthcheck": WORKER_SECONDS}
+    config = _config(partial(worker_app, up), host, port, **more)
+    print(f"Rowgate listens on http://{host}:{port} with {workers} processes", state, sep="\n", flush=True)
+    Multiprocess(config, sockets=list(sockets)).run()
     return 0
 
 
-def worker_app(up: UpFlag | None = None) -> Any:
+def worker_app(up: UpFlag | None = None) -> object:
     """Make the application in a worker process, which has a log of its own."""
     collect_seldom()
     settings = load_settings()

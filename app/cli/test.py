@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from app.cli.options import DONE, REFUSED, WRONG_CALL, AsJson, Key, MaybeFile, Url, server_of, wrong_call
+
+if TYPE_CHECKING:
+    from app.definitions.project import Project
+    from app.isolation.prove import Tally
 
 Isolation = Annotated[bool, typer.Option("--isolation", help="Prove that one person can't reach another's rows.")]
 ProofRoles = Annotated[list[str], typer.Option("--role", help="With --isolation: a role that both people hold.")]
@@ -44,19 +48,29 @@ def _asked(file: Path | None, url: str | None, key: str | None, said: dict[str, 
     """Run the tests, or for what is `said` the proof, on a server or on the database; gives the report."""
     server = server_of(url, key)
     if server is None:
-        from app.cli.database import database
-        from app.settings import load_settings
-
-        with database(load_settings()) as database_url:
-            return asyncio.run(_reported(database_url, file, said))
+        return _found(file, said)
     from app.changes.files import read_bytes
 
     document = None if file is None else read_bytes(file)
     return server.test(document) if said is None else server.isolation(document, said)
 
 
-async def _reported(url: str, file: Path | None, said: Mapping[str, list[str]] | None) -> dict[str, Any]:
+def _found(file: Path | None, said: Mapping[str, list[str]] | None) -> dict[str, Any]:
     from app.changes.files import read_project
+    from app.cli.database import database
+    from app.isolation.prove import Tally
+    from app.settings import load_settings
+
+    tally = Tally()
+    doing = "Running the tests" if said is None else lambda: f"Reaching for others' rows: {tally}"
+    document = None if file is None else read_project(file)
+    with database(load_settings(), doing) as url:
+        return asyncio.run(_reported(url, document, said, tally))
+
+
+async def _reported(
+    url: str, document: "Project | None", said: Mapping[str, list[str]] | None, tally: "Tally"
+) -> dict[str, Any]:
     from app.cli.live import stored_in
     from app.isolation import report as isolation_report
     from app.isolation.callers import asked_for
@@ -66,11 +80,11 @@ async def _reported(url: str, file: Path | None, said: Mapping[str, list[str]] |
     from app.store.migrate import migrate
 
     await migrate(url)
-    project = (await stored_in(url)).whole() if file is None else read_project(file)
+    project = document or (await stored_in(url)).whole()
     if said is None:
         return shown(await Runner(url).run(project))
     asked = asked_for(project, roles=said["role"], columns=said["user"], shared=said["shared"])
-    return isolation_report.shown(await prove(url, project, asked))
+    return isolation_report.shown(await prove(url, project, asked, tally))
 
 
 def _say(

@@ -170,7 +170,7 @@ def _without_params(names: Mapping[str, Any], context: Context) -> Any:
     return dataclasses.replace(context.scope, names={**kept, "params": outer} if outer is not None else kept)
 
 
-def _arguments(definition: MiddlewareDef, said: Mapping[str, Any], context: Context) -> dict[str, Value]:
+def _arguments(definition: MiddlewareDef, said: Mapping[str, object], context: Context) -> dict[str, Value]:
     place = f"{context.place}.with"
     for name in said:
         if name not in definition.params:
@@ -225,7 +225,7 @@ def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDe
     return compiled, known
 
 
-def tables_behind(steps: Iterable[Any], context: Context) -> frozenset[str]:
+def tables_behind(steps: Iterable[object], context: Context) -> frozenset[str]:
     """Name every table of which steps may change rows: what they write, people, and what goes with a deleted row."""
     touched: dict[Rows, set[str]] = {rows: set() for rows in Rows}
     for kind, fields in kinds_in(steps, context.middleware):
@@ -249,7 +249,7 @@ def with_what_goes(deleted: Iterable[str], tables: Mapping[str, Table]) -> froze
 
 
 def kinds_in(
-    steps: Iterable[Any], middleware: Mapping[str, MiddlewareDef], seen: frozenset[str] = frozenset()
+    steps: Iterable[object], middleware: Mapping[str, MiddlewareDef], seen: frozenset[str] = frozenset()
 ) -> Iterator[tuple[Kind, Fields]]:
     """Yield every step as its kind and its fields, those inside others and those of used middleware among them."""
     for step in steps:
@@ -274,7 +274,7 @@ def _kinds_of(
         yield from kinds_in(middleware[name].steps, middleware, seen | {name})
 
 
-def _raw(step: Any) -> tuple[str, Mapping[str, Any]]:
+def _raw(step: object) -> tuple[str, Mapping[str, object]]:
     return (str(step.get("do")), step) if isinstance(step, Mapping) else ("", {})
 
 

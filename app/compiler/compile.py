@@ -302,7 +302,12 @@ class _Compiler:
         validator = object_validator(writable.columns, self.bigints)
         chained = Chained(frozenset(unheard.held), written | tables_behind(uses, context))
         return ViewWriting(
-            writable, validator, WriteShapes(source, writable), tuple(step.run for step in chain), chained
+            writable,
+            validator,
+            WriteShapes(source, writable),
+            tuple(step.run for step in chain),
+            chained,
+            self.bigints,
         )
 
     def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope) -> Context:

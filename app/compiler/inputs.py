@@ -11,7 +11,7 @@ from app.errors import FieldError
 from app.http.json_body import BadText, check_text, parse_json
 from app.steps.refusals import InputRefused
 
-Rules = Callable[[Mapping[str, Any]], None]
+Rules = Callable[[Mapping[str, object]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class BoundInputs:
         body: bytes,
     ) -> dict[str, Any]:
         """Give every input by its name; raises InputRefused with every field that failed, or BadJson."""
-        found: dict[str, Any] = {}
+        found: dict[str, object] = {}
         errors: list[FieldError] = []
-        places: list[tuple[str, tuple[dict[str, Any], list[FieldError]]]] = []
+        places: list[tuple[str, tuple[dict[str, object], list[FieldError]]]] = []
         if self.path is not None:
             places.append(("path", self.path.read(path)))
         if query or self.query.names:
@@ -57,7 +57,7 @@ class BoundInputs:
         return found
 
 
-def _object(body: bytes) -> Mapping[str, Any]:
+def _object(body: bytes) -> Mapping[str, object]:
     value = parse_json(body) if body else {}
     if not isinstance(value, dict):
         error = FieldError(("body",), "input.type", "An object is wanted.")

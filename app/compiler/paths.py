@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -154,3 +154,29 @@ def _decoded(segment: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         raise BadPath from None
+
+
+_VIEW_ACTIONS = {
+    "GET": "select",
+    "HEAD": "select",
+    "POST": "insert",
+    "PUT": "insert",
+    "PATCH": "update",
+    "DELETE": "delete",
+}
+QUERY = "query"  # stands behind the path of a view that is read by what the body asks
+_BY_BODY = {"POST": "select"}
+
+
+def view_action(allow: Collection[str], method: str, *, by_body: bool = False) -> str:
+    """Give what a method does through a view that allows these actions; raises MethodNotAllowed with the others."""
+    action = (_BY_BODY if by_body else _VIEW_ACTIONS).get(method)
+    if action is None or action not in allow:
+        raise MethodNotAllowed(view_methods(allow, by_body=by_body))
+    return action
+
+
+def view_methods(allow: Collection[str], *, by_body: bool = False) -> list[str]:
+    """Name the methods that a view which allows these actions is offered by."""
+    ways = _BY_BODY if by_body else _VIEW_ACTIONS
+    return [method for method, action in ways.items() if action in allow]

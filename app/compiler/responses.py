@@ -57,7 +57,7 @@ def compile_responses(said: Mapping[str, ResponseDef], place: str, findings: Fin
     return Responses(found) if found else None
 
 
-def _validator(said: dict[str, Any], place: str, findings: Findings) -> "Draft202012Validator | None":
+def _validator(said: dict[str, object], place: str, findings: Findings) -> "Draft202012Validator | None":
     # Backends that declare no answers start without the library.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
     from jsonschema.exceptions import SchemaError  # noqa: PLC0415

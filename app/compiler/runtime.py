@@ -1,6 +1,6 @@
 """The compiled project: immutable, and all that a request needs of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -65,13 +65,17 @@ class CompiledEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class ViewWriting:
-    """How a view is written: what may be set, how rows are read, the statements, and the chain that runs before."""
+    """How a view is written: what may be set, how rows are read, the statements, and the chain that runs before.
+
+    `bigints` names the tables whose id is a bigint.
+    """
 
     writable: Writable
     validator: Validator
     shapes: WriteShapes
     chain: tuple[RunStep, ...]
     chained: Chained = Chained()
+    bigints: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import get_args
 
 from app.compiler.compile import compile_project
 from app.compiler.paths import Route
@@ -72,7 +72,7 @@ def _without(project: Project, parts: Iterable[str]) -> Project:
 
 def _routes(stored: Stored, parts: Iterable[str]) -> tuple[tuple[Route, ...], bool]:
     """Give the routes of the endpoints that are broken, and whether there is one whose path nothing tells."""
-    said: dict[str, Mapping[str, Any]] = {}
+    said: dict[str, Mapping[str, object]] = {}
     for endpoint in stored.project.endpoints:
         said[f"endpoints/{endpoint.name}"] = {"method": endpoint.method, "path": endpoint.path}
     said |= {one.place: one.shown for one in stored.unread}
@@ -86,7 +86,7 @@ def _routes(stored: Stored, parts: Iterable[str]) -> tuple[tuple[Route, ...], bo
     return tuple(dict.fromkeys(routes)), unplaced
 
 
-def _route(said: Mapping[str, Any]) -> Iterator[Route]:
+def _route(said: Mapping[str, object]) -> Iterator[Route]:
     """Give what an endpoint answers, as far as it can be read; each method where that one can't."""
     method, path = said.get("method"), said.get("path")
     if isinstance(path, str) and all(map(SEGMENT.fullmatch, path.removeprefix("/").split("/"))):

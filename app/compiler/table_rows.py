@@ -1,6 +1,7 @@
 """A table as an admin reads and writes it: a view of all its columns and rows, which nobody defined."""
 
 from dataclasses import replace
+from typing import get_args
 
 from app.compiler.chain import with_what_goes
 from app.compiler.locks import view_with_locks
@@ -14,7 +15,6 @@ from app.relations.source import OrderBy, table_source
 from app.relations.view_writes import Writable, WriteShapes
 from app.steps.running import RunStep
 
-_ALL: tuple[Action, ...] = ("select", "insert", "update", "delete")
 _ALONE = RelatedViews(Relationships({}, {}), {})
 _ANYBODY = AccessLevel(public=True, roles=frozenset())
 
@@ -25,7 +25,7 @@ def table_view(runtime: Runtime, table: Table, before_writes: tuple[RunStep, ...
     Columns that the database keeps can't be set, nor can those that a person's account rests on. `before_writes` is the
     chain of each write. Who may ask is for whoever serves it to say.
     """
-    said = ViewDef(name=table.name, table=table.name, access="public", allow=_ALL)
+    said = ViewDef(name=table.name, table=table.name, access="public", allow=get_args(Action))
     order = (OrderBy("id"),) if "id" in table.columns else ()
     source = replace(table_source(table), order=order, max_rows=said.max_rows)
     settable = {name: column.definition for name, column in table.columns.items() if column.definition is not None}

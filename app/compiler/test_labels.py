@@ -50,7 +50,7 @@ class Labels:
         """Give what each id is called; a row that has a label of its own is not called `me`."""
         return {id_: label for label, id_ in sorted(self.ids.items(), key=lambda pair: pair[0] != CALLER)}
 
-    def resolved(self, said: Any, place: str) -> Any:
+    def resolved(self, said: object, place: str) -> object:
         """Put ids in the place of labels, however deep; a text that is one label is the id itself."""
         if isinstance(said, Mapping):
             return {key: self.resolved(item, f"{place}.{key}") for key, item in said.items()}

@@ -4,18 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from app.compiler.paths import MethodNotAllowed, NotFound, Router
+from app.compiler.paths import QUERY, MethodNotAllowed, NotFound, Router, view_action
 from app.definitions.project import Project
 from app.errors import near
 
-ACTIONS = {
-    "GET": "select",
-    "HEAD": "select",
-    "POST": "insert",
-    "PUT": "insert",
-    "PATCH": "update",
-    "DELETE": "delete",
-}
 _BRACES = re.compile(r"\{\w+\}")
 
 
@@ -39,12 +31,10 @@ def served(project: Project, router: Router[str], method: str, path: str) -> Ser
         if method != "POST":
             raise MethodNotAllowed(["POST"])
         return Served("endpoint", name)
-    view = next((one for one in project.views if path == f"/rest/v1/{one.name}"), None)
+    view = next((one for one in project.views if path.removesuffix(f"/{QUERY}") == f"/rest/v1/{one.name}"), None)
     if view is None:
         raise NotFound
-    if ACTIONS[method] not in view.allow:
-        raise MethodNotAllowed([known for known, action in ACTIONS.items() if action in view.allow])
-    return Served("view", view.name, ACTIONS[method])
+    return Served("view", view.name, view_action(view.allow, method, by_body=path.endswith(f"/{QUERY}")))
 
 
 def path_hint(project: Project, path: str) -> str:

@@ -6,9 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 from pydantic import Field
 
-from app.auth.admin_access import VIEWER, AdminRoleMissing, Editor, hold_rank
-from app.auth.admins import Role
-from app.auth.api_keys import KeyExists, KeyGrant, all_keys, create_key, key_named, key_that_holds, revoke_key
+from app.auth.admin_access import VIEWER, AdminRoleMissing, Editor, Role, hold_rank
+from app.auth.managed_keys import KeyExists, KeyGrant, all_keys, create_key, key_named, key_that_holds, revoke_key
 from app.control_plane.named import NotThere, RolesUnknown, known_roles
 from app.control_plane.server import ServerDep
 from app.definitions.column_types import read_moment
@@ -56,7 +55,7 @@ class NewKeyAnswer(KeyFacts):
 async def list_keys(server: ServerDep) -> Response:
     """List API keys; the keys themselves are nowhere to be had."""
     async with server.pool.lease() as connection:
-        return answer(await all_keys(connection))
+        return answer([KeyAnswer.from_row(one) for one in await all_keys(connection)])
 
 
 @router.get("/api-keys/{name}", dependencies=[VIEWER], response_model=KeyAnswer)
@@ -67,7 +66,7 @@ async def get_key(server: ServerDep, name: str) -> Response:
         found = await key_named(connection, name)
     if found is None:
         raise NotThere("key")
-    return answer(found)
+    return answer(KeyAnswer.from_row(found))
 
 
 @router.post("/api-keys", status_code=201, response_model=NewKeyAnswer)
@@ -81,7 +80,7 @@ async def post_key(
     grant = KeyGrant(body.name, tuple(roles), body.admin_role, _moment(body.expires_at))
     async with server.pool.lease() as connection, connection.transaction():
         key, row = await create_key(connection, server.auth.keys, grant, actor=admin.actor)
-    return answer({**row, "key": key}, 201)
+    return answer(NewKeyAnswer(**KeyFacts.from_row(row).model_dump(), key=key), 201)
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -103,9 +102,9 @@ async def delete_key(request: Request, server: ServerDep, admin: Editor, name: s
         held = await key_that_holds(connection, name)
     if held is None:
         raise NotThere("key")
-    await hold_rank(request, server.pool, admin, held["admin_role"], "This key has a higher role than yours.")
+    await hold_rank(request, server.pool, admin, held.admin_role, "This key has a higher role than yours.")
     async with server.pool.lease() as connection, connection.transaction():
         # By its id, whose role never changes: another key may have come to have this name.
-        if not await revoke_key(connection, held["id"], name, actor=admin.actor):
+        if not await revoke_key(connection, held, actor=admin.actor):
             raise NotThere("key")
     return Response(status_code=204)

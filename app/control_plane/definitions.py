@@ -1,4 +1,4 @@
-"""Roles, tables, views, middleware, endpoints and tests one by one: each edit is an edit of the project."""
+"""Roles, tables, views, columns of users and so on, one by one: each edit is an edit of the project."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -25,10 +25,13 @@ from app.control_plane.document import (
 from app.control_plane.etags import NeededETag, etag
 from app.control_plane.named import NotThere
 from app.control_plane.server import Server, ServerDep
-from app.definitions.project import KINDS
+from app.definitions.project import KINDS, DefinitionInvalid, dump_definition
 from app.definitions.stored import Stored
 from app.errors import RowgateError
 from app.http.fixed_routes import FixedRouter, answer, refuses
+
+COLUMNS = "users/columns"
+CALLED = {**KINDS, COLUMNS: "column"}  # each section that has routes, and what one definition of it is
 
 
 class NameTaken(RowgateError):
@@ -39,7 +42,7 @@ class NameTaken(RowgateError):
 
     def __init__(self, section: str) -> None:
         """Say of what kind."""
-        super().__init__(f"There is a {KINDS[section]} of this name.", hint="PUT or PATCH changes it.")
+        super().__init__(f"There is a {CALLED[section]} of this name.", hint="PUT or PATCH changes it.")
 
 
 class BodyNoDefinition(RowgateError):
@@ -78,22 +81,22 @@ PLANNED: dict[int | str, dict[str, Any]] = {200: {"model": PlanAnswer, "descript
 def definitions_router() -> FixedRouter:
     """Give the routes of every kind."""
     router = FixedRouter(tags=["definitions"])
-    for section in KINDS:
+    for section in CALLED:
         _add(router, section)
     return router
 
 
 @refuses(BodyNoDefinition)
-async def _definition(said: Annotated[Any, Depends(DocumentBody(NamedDefinition))]) -> dict[str, Any]:
+async def _definition(said: Annotated[Any, Depends(DocumentBody(NamedDefinition))]) -> dict[str, object]:
     return _object(said)
 
 
 @refuses(BodyNoDefinition)
-async def _part(said: Annotated[Any, Depends(DocumentBody(DefinitionPart))]) -> dict[str, Any]:
+async def _part(said: Annotated[Any, Depends(DocumentBody(DefinitionPart))]) -> dict[str, object]:
     return _object(said)
 
 
-def _object(said: Any) -> dict[str, Any]:
+def _object(said: Any) -> dict[str, object]:
     if not isinstance(said, dict):
         raise BodyNoDefinition("The body has to be one definition.")
     return said
@@ -105,22 +108,25 @@ SaidPart = Annotated[dict[str, Any], Depends(_part)]
 
 def _add(router: FixedRouter, section: str) -> None:
     """Add the routes of one kind."""
+    called = section.replace("/", "_")
+    unread = (DefinitionInvalid,) if section == COLUMNS else ()
 
-    @router.get(f"/{section}", dependencies=[VIEWER], name=f"list_{section}", response_model=list[NamedDefinition])
+    @router.get(f"/{section}", dependencies=[VIEWER], name=f"list_{called}", response_model=list[NamedDefinition])
+    @refuses(*unread)
     async def list_all(server: ServerDep) -> Response:
         """List the definitions, in order."""
         revision, stored = await active(server)
-        return answer(stored.listed(section), headers=etag(revision))
+        return answer(_listed(stored, section), headers=etag(revision))
 
-    @router.get(f"/{section}/{{name}}", dependencies=[VIEWER], name=f"get_{section}", response_model=NamedDefinition)
-    @refuses(NotThere)
+    @router.get(f"/{section}/{{name}}", dependencies=[VIEWER], name=f"get_{called}", response_model=NamedDefinition)
+    @refuses(NotThere, *unread)
     async def get_one(server: ServerDep, name: str) -> Response:
         """Give one definition."""
         revision, stored = await active(server)
-        return answer(_one(stored.listed(section), section, name), headers=etag(revision))
+        return answer(_one(_listed(stored, section), section, name), headers=etag(revision))
 
     @router.post(
-        f"/{section}", name=f"create_{section}", status_code=201, response_model=NewDefinition, responses=PLANNED
+        f"/{section}", name=f"create_{called}", status_code=201, response_model=NewDefinition, responses=PLANNED
     )
     @refuses(NameTaken, *CHANGE_REFUSALS)
     async def create(server: ServerDep, admin: Editor, wanted: OptionsDep, body: Said) -> Response:
@@ -128,7 +134,7 @@ def _add(router: FixedRouter, section: str) -> None:
         made = await make_live(server, _addition(section, body), admin.actor, wanted)
         return _answered(made, section, body["name"], new=True)
 
-    @router.put(f"/{section}/{{name}}", name=f"put_{section}", response_model=Saved)
+    @router.put(f"/{section}/{{name}}", name=f"put_{called}", response_model=Saved)
     @refuses(NotThere, NameTaken, *CHANGE_REFUSALS)
     async def put(
         server: ServerDep, admin: Editor, name: str, _etag: NeededETag, wanted: OptionsDep, body: SaidPart
@@ -136,14 +142,14 @@ def _add(router: FixedRouter, section: str) -> None:
         """Replace a definition; another name renames it."""
         return await _replace(server, admin.actor, wanted, (section, name), body)
 
-    @router.patch(f"/{section}/{{name}}", name=f"patch_{section}", response_model=Saved)
+    @router.patch(f"/{section}/{{name}}", name=f"patch_{called}", response_model=Saved)
     @refuses(NotThere, NameTaken, *CHANGE_REFUSALS)
     async def patch(server: ServerDep, admin: Editor, name: str, wanted: OptionsDep, body: SaidPart) -> Response:
         """Change the members that the body names; null takes one away."""
         return await _replace(server, admin.actor, wanted, (section, name), body, merge=True)
 
     @router.delete(
-        f"/{section}/{{name}}", name=f"delete_{section}", status_code=204,
+        f"/{section}/{{name}}", name=f"delete_{called}", status_code=204,
         responses=PLANNED,
     )  # fmt: skip
     @refuses(NotThere, *CHANGE_REFUSALS)
@@ -168,7 +174,7 @@ def _answered(made: Made, section: str, name: str | None, *, new: bool = False) 
         return answer(made.plan.shown())
     if name is None:
         return Response(status_code=204, headers=made.headers)
-    shown = _one(Stored(made.project).listed(section), section, name)
+    shown = _one(_listed(Stored(made.project), section), section, name)
     opens = new and section in _OPENING
     more = {"effects": [effect.shown() for effect in made.plan.effects]} if opens else {}
     return answer({**shown, **more}, 201 if new else 200, made.headers)
@@ -178,7 +184,7 @@ def _addition(section: str, body: dict[str, Any]) -> Edit:
     """Give the edit that adds a definition."""
 
     def edit(stored: Stored) -> Edited:
-        listed, name = stored.listed(section), body.get("name")
+        listed, name = _listed(stored, section), body.get("name")
         if any(one["name"] == name for one in listed):
             raise NameTaken(section)
         return _edited(stored, section, [*listed, body], None, name)
@@ -190,7 +196,7 @@ def _replacement(section: str, name: str, body: dict[str, Any], *, merge: bool) 
     """Give the edit that changes a definition."""
 
     def edit(stored: Stored) -> Edited:
-        listed = stored.listed(section)
+        listed = _listed(stored, section)
         before = _one(listed, section, name)
         after = {**before, **body} if merge else {"name": name, **body}
         if merge:
@@ -207,29 +213,41 @@ def _removal(section: str, name: str) -> Edit:
     """Give the edit that takes a definition away."""
 
     def edit(stored: Stored) -> Edited:
-        listed = stored.listed(section)
+        listed = _listed(stored, section)
         _one(listed, section, name)
         return _edited(stored, section, [one for one in listed if one["name"] != name], name, None)
 
     return edit
 
 
-def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: str | None, name: Any) -> Edited:
+def _edited(stored: Stored, section: str, listed: list[dict[str, Any]], before: str | None, name: object) -> Edited:
     """Give what is stored with one section as it is to be.
 
     `before` is the name of the definition that is edited, and `name` of what it becomes; None for none.
     """
-    kind = KINDS[section]
+    kind = CALLED[section]
     # What else can't be read stays as it stands: each can be repaired by itself.
     keep = {(one.kind, one.name) for one in stored.unread} - {(kind, before)}
     if name != before and (kind, str(name)) in keep:
         raise NameTaken(section)
     sound = [one for one in listed if (kind, str(one.get("name"))) not in keep]
-    return Edited(parsed({"rowgate": 1, section: sound}, within=stored.project), keep)
+    part: dict[str, Any] = {section: sound}
+    if section == COLUMNS:
+        part = {"users": {**dump_definition(stored.project.users), "columns": sound}}
+    return Edited(parsed({"rowgate": 1, **part}, within=stored.project), keep)
 
 
-def _one(listed: Sequence[dict[str, Any]], section: str, name: str) -> dict[str, Any]:
+def _listed(stored: Stored, section: str) -> list[dict[str, Any]]:
+    """Give the definitions of a section; raises DefinitionInvalid where that of users can't be read for its columns."""
+    if section != COLUMNS:
+        return stored.listed(section)
+    if unread := [one for one in stored.unread if one.kind == "users"]:
+        raise DefinitionInvalid([finding for one in unread for finding in one.findings])
+    return [dump_definition(one) for one in stored.project.users.columns]
+
+
+def _one(listed: Sequence[dict[str, Any]], section: str, name: str) -> dict[str, object]:
     for one in listed:
         if one["name"] == name:
             return one
-    raise NotThere(KINDS[section])
+    raise NotThere(CALLED[section])

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from app.audit.reading import events
 from app.auth.admin_access import VIEWER, Editor
 from app.changes.apply import CHANGE_REFUSALS
 from app.control_plane.document import BackendDocument, Edited, OptionsDep, PlanAnswer, make_live
@@ -14,7 +13,8 @@ from app.control_plane.server import ServerDep
 from app.database.connection import Connection
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
 from app.store.active import load_revision
-from app.store.revisions import revision_numbered, revisions
+from app.store.history import events, revision_numbered, revisions
+from app.store.rows import RevisionRow
 
 router = FixedRouter(tags=["document"])
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -52,7 +52,7 @@ class EventAnswer(Declared):
 async def list_revisions(server: ServerDep, limit: Limit = 100, before: Before = None) -> Response:
     """List revisions, the newest first."""
     async with server.pool.lease() as connection:
-        return answer(await revisions(connection, limit, before))
+        return answer([RevisionAnswer.from_row(one) for one in await revisions(connection, limit, before)])
 
 
 @router.get("/revisions/{number}", dependencies=[VIEWER], response_model=WholeRevision)
@@ -62,10 +62,10 @@ async def get_revision(server: ServerDep, number: int) -> Response:
     async with server.pool.lease() as connection:
         found = await _revision(connection, number)
         stored = await load_revision(connection, number)
-    return answer({**found, "document": stored.document})
+    return answer({**RevisionAnswer.from_row(found).model_dump(), "document": stored.document})
 
 
-async def _revision(connection: Connection, number: int) -> dict[str, Any]:
+async def _revision(connection: Connection, number: int) -> RevisionRow:
     found = await revision_numbered(connection, number)
     if found is None:
         raise NotThere("revision")
@@ -88,4 +88,4 @@ async def restore_revision(server: ServerDep, admin: Editor, number: int, wanted
 async def list_audit(server: ServerDep, limit: Limit = 100, before: Before = None) -> Response:
     """List what admins did and who signed in, the newest first."""
     async with server.pool.lease() as connection:
-        return answer(await events(connection, limit, before))
+        return answer([EventAnswer.from_row(one) for one in await events(connection, limit, before)])

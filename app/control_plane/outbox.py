@@ -12,7 +12,8 @@ from app.control_plane.named import NotThere, identifier
 from app.control_plane.server import Server, ServerDep
 from app.database.connection import Connection
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
-from app.outward.outbox import drop, listed, retry
+from app.outward.waiting import drop, listed, retry
+from app.store.rows import OutboxRow
 
 router = FixedRouter(tags=["outbox"])
 
@@ -39,7 +40,8 @@ async def list_outbox(
 ) -> Response:
     """List calls that wait, or that are dead, the oldest first; what they carry is nowhere to be had."""
     async with server.pool.lease() as connection:
-        return answer(await listed(connection, dead=state == "dead", limit=limit))
+        calls = await listed(connection, dead=state == "dead", limit=limit)
+        return answer([CallAnswer.from_row(one) for one in calls])
 
 
 @router.post("/outbox/{call_id}/retry", status_code=204)
@@ -57,12 +59,12 @@ async def delete_call(server: ServerDep, admin: Editor, call_id: str) -> Respons
 
 
 async def _act(
-    server: Server, actor: str, call_id: str, action: str, act: Callable[[Connection, str], Awaitable[str | None]]
+    server: Server, actor: str, call_id: str, action: str, act: Callable[[Connection, str], Awaitable[list[OutboxRow]]]
 ) -> Response:
     found = identifier(call_id, "call")
     async with server.pool.lease() as connection, connection.transaction():
-        step = await act(connection, found)
-        if step is None:
+        calls = await act(connection, found)
+        if not calls:
             raise NotThere("call")
-        await audit(connection, actor, action, found, {"step": step})
+        await audit(connection, actor, action, found, {"step": calls[0].step})
     return Response(status_code=204)

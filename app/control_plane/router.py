@@ -12,6 +12,7 @@ from app.control_plane import (
     admins,
     api_keys,
     document,
+    frontend,
     history,
     outbox,
     policy_tests,
@@ -31,7 +32,7 @@ PREFIX = "/admin/v1"
 about = FixedRouter(tags=["about"])
 
 
-@about.get("/openapi.json", response_model=dict[str, Any])
+@about.get("/openapi.json", response_model=dict[str, object])
 async def admin_openapi() -> Response:
     """Give the OpenAPI document of the admin API, which holds nothing of what is defined."""
     return answer(admin_document())
@@ -56,8 +57,9 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     router = APIRouter(prefix=PREFIX)
     modules = (
         users, api_keys, admins, secrets, outbox, simulate, shadow, policy_tests, requests, access, document, history,
-        rows,
+        frontend, rows,
     )  # fmt: skip
-    for part in (sign_in_router(limits), *(module.router for module in modules), definitions_router(), about):
+    # The columns of users come before the users themselves, who are named by what follows the same slash.
+    for part in (sign_in_router(limits), definitions_router(), *(module.router for module in modules), about):
         router.include_router(part)
     return router

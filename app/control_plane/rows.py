@@ -18,10 +18,9 @@ from app.control_plane.named import NotThere
 from app.control_plane.server import Server, ServerDep
 from app.data_plane.idempotency import KeyInvalid, RequestDiffers, StillRunning
 from app.data_plane.request import Request
-from app.data_plane.rest.dialect.headers import preferences
-from app.data_plane.rest.dialect.parse import CSV, SINGLE
+from app.data_plane.rest.dialect.headers import CSV, SINGLE, preferences
 from app.data_plane.rest.dialect.refusals import QueryRefused
-from app.data_plane.rest.write import bind_write
+from app.data_plane.rest.write import wanted_of
 from app.data_plane.retries import serve_with_retries
 from app.data_plane.run import Plane, Run
 from app.data_plane.stages.accept import REST
@@ -68,10 +67,15 @@ _PAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {SINGLE: {"schema": {"type": "object"}}, CSV: {"schema": {"type": "string"}}}},
     206: {"model": list[TableRow], "description": "A page of more rows, where they were counted"},
 }
+_MERGED: dict[int | str, dict[str, Any]] = {
+    200: {"model": list[TableRow], "description": "Every row was put in the place of another"}
+}
 _NONE: dict[int | str, dict[str, Any]] = {204: {"description": "Done, and no rows were wanted back"}}
 
 
-def _said(where: str, description: str, *names: str, schema: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+def _said(
+    where: str, description: str, *names: str, schema: Mapping[str, Any] | None = None
+) -> list[dict[str, object]]:
     schema = schema or {"type": "string"}
     return [{"name": name, "in": where, "schema": schema, "description": description} for name in names]
 
@@ -102,7 +106,7 @@ _INSERTING = [
 ]  # fmt: skip
 
 
-def _told(parameters: list[dict[str, Any]], body: type[BaseModel] | None = None) -> dict[str, Any]:
+def _told(parameters: list[dict[str, Any]], body: type[BaseModel] | None = None) -> dict[str, object]:
     """Give what OpenAPI tells of a route beside its path."""
     if body is None:
         return {"parameters": parameters}
@@ -121,8 +125,9 @@ async def read(server: ServerDep, name: str, request: HttpRequest) -> Response:
 
 
 @router.post(
-    PATH, name="create_rows", status_code=201, response_model=list[TableRow], openapi_extra=_told(_INSERTING, RowsBody)
-)
+    PATH, name="create_rows", status_code=201, response_model=list[TableRow], responses=_MERGED,
+    openapi_extra=_told(_INSERTING, RowsBody),
+)  # fmt: skip
 @refuses(*_WRITTEN, RowsOfUsers)
 async def create(server: ServerDep, admin: Editor, name: str, request: HttpRequest) -> Response:
     """Make a row or a list of rows, all or none, and give them as they are."""
@@ -166,7 +171,7 @@ def _preferred(request: Request) -> str:
 
 def _tests_of(view: CompiledView, request: Request) -> Sequence[Condition]:
     """Give what a change asks of the rows that it is about."""
-    return bind_write(view, "delete", request, b"", ANONYMOUS).wanted.query.read.conditions
+    return wanted_of(view, request, ANONYMOUS).query.read.conditions
 
 
 class _TableRun(Run):

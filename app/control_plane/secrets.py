@@ -12,21 +12,22 @@ from app.auth.admin_access import EDITOR, Editor
 from app.control_plane.etags import IfMatch, NeededETag, etag, version_in
 from app.control_plane.named import NotThere
 from app.control_plane.server import Server, ServerDep
-from app.database.connection import Connection, DatabaseRow
+from app.database.connection import Connection
 from app.errors import RowgateError
 from app.http.fixed_bodies import Body, JsonBody
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
 from app.outward.hosts import read_host
-from app.secrets.sealed import (
+from app.secrets.kept_secrets import (
     SecretExists,
     SecretSaid,
-    all_titles,
+    all_secrets,
     change_secret,
     create_secret,
     drop_secret,
-    load_secrets,
-    title_of,
+    secret_named,
 )
+from app.secrets.sealed import load_secrets
+from app.store.rows import SecretRow
 
 router = FixedRouter(tags=["secrets"])
 
@@ -81,19 +82,15 @@ class SecretAnswer(Declared):
     updated_at: datetime
 
 
-def _shown(row: DatabaseRow) -> dict[str, object]:
-    return {key: item for key, item in row.items() if key != "version"}
-
-
-def _answer(row: DatabaseRow, status: int = 200) -> Response:
-    return answer(_shown(row), status, etag(row["version"]))
+def _answer(row: SecretRow, status: int = 200) -> Response:
+    return answer(SecretAnswer.from_row(row), status, etag(row.version))
 
 
 @router.get("/secrets", dependencies=[EDITOR], response_model=list[SecretAnswer])
 async def list_secrets(server: ServerDep) -> Response:
     """List the names of secrets, and what else is known of them; their values are nowhere to be had."""
     async with server.pool.lease() as connection:
-        return answer([_shown(row) for row in await all_titles(connection)])
+        return answer([SecretAnswer.from_row(row) for row in await all_secrets(connection)])
 
 
 @router.get("/secrets/{name}", dependencies=[EDITOR], response_model=SecretAnswer)
@@ -101,7 +98,7 @@ async def list_secrets(server: ServerDep) -> Response:
 async def get_secret(server: ServerDep, name: str) -> Response:
     """Give what is known of a secret, without its value, with an ETag that every change changes."""
     async with server.pool.lease() as connection:
-        row = await title_of(connection, name)
+        row = await secret_named(connection, name)
     if row is None:
         raise NotThere("secret")
     return _answer(row)
@@ -149,14 +146,14 @@ async def patch_secret(
     async with server.pool.lease() as connection, connection.transaction():
         before = await _held(connection, name, if_match)
         known = await load_secrets(connection, server.sealing_key, [name])
-        said = SecretSaid(name, known[name].value, known[name].hosts, before["description"])
+        said = SecretSaid(name, known[name].value, known[name].hosts, before.description)
         given = {key: item for key, item in body.model_dump(exclude_unset=True).items() if item is not None}
         if "hosts" in given:
             given["hosts"] = tuple(given["hosts"])
         return _answer(await _changed(server, connection, admin.actor, replace(said, **given)))
 
 
-async def _changed(server: Server, connection: Connection, actor: str, said: SecretSaid) -> DatabaseRow:
+async def _changed(server: Server, connection: Connection, actor: str, said: SecretSaid) -> SecretRow:
     row = await change_secret(connection, server.sealing_key, said)
     await audit(connection, actor, "secret.change", said.name, {"hosts": list(said.hosts)})
     return row
@@ -173,11 +170,11 @@ async def delete_secret(server: ServerDep, admin: Editor, name: str, if_match: N
     return Response(status_code=204)
 
 
-async def _held(connection: Connection, name: str, if_match: str | None) -> DatabaseRow:
+async def _held(connection: Connection, name: str, if_match: str | None) -> SecretRow:
     """Lock a secret until the transaction ends; raises NotThere, or SecretChanged by If-Match."""
-    row = await title_of(connection, name, hold=True)
+    row = await secret_named(connection, name, hold=True)
     if row is None:
         raise NotThere("secret")
-    if version_in(if_match) not in {"*", str(row["version"])}:
+    if version_in(if_match) not in {"*", str(row.version)}:
         raise SecretChanged("Somebody has changed this secret meanwhile.", hint="Read it again, and send its new ETag.")
     return row

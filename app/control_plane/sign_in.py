@@ -1,7 +1,7 @@
 """The first admin, signing in and out."""
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Depends, Request, Response
 
@@ -11,6 +11,7 @@ from app.auth.accounts import EmailInvalid
 from app.auth.admin_access import Viewer
 from app.auth.admins import AdminExists, AdminSession, SetupTokenInvalid
 from app.auth.failures import TooManyFailures, attempt
+from app.auth.password_change import PasswordWrong, chosen, holder, replace_password
 from app.auth.password_sign_in import SignInRefused
 from app.auth.passwords import AdminPassword, PasswordRefused, SentPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
@@ -18,9 +19,21 @@ from app.auth.route_limits import RouteLimits
 from app.auth.tokens import LIFETIME
 from app.control_plane.admins import NewAdmin
 from app.control_plane.server import Server, ServerDep
+from app.errors import RowgateError
 from app.http.client_address import client_address
 from app.http.fixed_bodies import Body, JsonBody
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
+
+
+class NoPassword(RowgateError):
+    """An API key has no password that could be changed."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "admin.no_password"
+
+    def __init__(self) -> None:
+        """Say who has one."""
+        super().__init__("An API key has no password.", hint="Sign in as an admin.")
 
 
 class SetupBody(Body):
@@ -42,6 +55,13 @@ class AdminRefreshBody(Body):
     """An admin's refresh token."""
 
     refresh_token: str
+
+
+class ChangedPasswordBody(Body):
+    """The present password, and the one that is to take its place."""
+
+    current_password: SentPassword
+    password: AdminPassword
 
 
 class AdminTokens(Declared):
@@ -66,6 +86,9 @@ def sign_in_router(limits: RouteLimits) -> FixedRouter:
     post("/sign-in", sign_in, response_model=AdminTokens, **at_most("60/minute", "sign_in"))
     post("/refresh", refresh, response_model=AdminTokens, **at_most("60/minute", "refresh"))
     post("/sign-out", sign_out, status_code=204)
+    router.add_api_route(
+        "/password", change_password, methods=["PUT"], status_code=204, **at_most("60/minute", "password")
+    )
     return router
 
 
@@ -74,11 +97,9 @@ async def setup(server: ServerDep, body: Annotated[SetupBody, Depends(JsonBody(S
     """Make the first admin, with the token that the server prints; refused as soon as there is one."""
     auth = server.auth
     async with server.pool.lease() as connection, connection.transaction():
-        admin_id = await admins.set_up(
-            connection, auth.passwords, body.token, auth.setup_token, body.email, body.password
-        )
+        made = await admins.set_up(connection, auth.passwords, body.token, auth.setup_token, body.email, body.password)
     auth.no_admin = False
-    return answer(NewAdmin(id=admin_id, email=body.email, role="owner"), 201)
+    return answer(NewAdmin.from_row(made), 201)
 
 
 @refuses(SignInRefused, TooManyFailures, PasswordRefused)
@@ -87,18 +108,15 @@ async def sign_in(
 ) -> Response:
     """Give tokens for an address and a password."""
     address = client_address(request.scope, server.settings.trusted_proxies)
-    tried = attempt(server.pool, "admin", body.email, address)
-    await tried.begin()
-    async with server.pool.lease() as connection:
-        stored = await admins.stored_admin(connection, body.email)
-    try:
-        verified = await admins.verify(server.auth.passwords, stored, body.password)
-    except SignInRefused:
+    async with attempt(server.pool, "admin", body.email, address).counting(SignInRefused):
         async with server.pool.lease() as connection:
-            await audit(connection, "anonymous", "admin.sign_in_refused", None, {"ip": address})
-        await tried.failed()
-        raise
-    await tried.succeeded()
+            stored = await admins.stored_admin(connection, body.email)
+        try:
+            verified = await admins.verify(server.auth.passwords, stored, body.password)
+        except SignInRefused:
+            async with server.pool.lease() as connection:
+                await audit(connection, "anonymous", "admin.sign_in_refused", None, {"ip": address})
+            raise
     async with server.pool.lease() as connection, connection.transaction():
         session = await admins.begin(connection, verified, address)
     return answer(_tokens(server, session))
@@ -122,6 +140,26 @@ async def sign_out(server: ServerDep, admin: Viewer) -> Response:
         async with server.pool.lease() as connection, connection.transaction():
             await admins.end_session(connection, admin.session_id)
             await audit(connection, admin.actor, "admin.sign_out", None)
+    return Response(status_code=204)
+
+
+@refuses(NoPassword, PasswordWrong, PasswordRefused, TooManyFailures)
+async def change_password(
+    request: Request,
+    server: ServerDep,
+    admin: Viewer,
+    body: Annotated[ChangedPasswordBody, Depends(JsonBody(ChangedPasswordBody))],
+) -> Response:
+    """Change the own password, for which the present one is asked; the other sessions end."""
+    async with server.pool.lease() as connection:
+        of = None if admin.id is None else await holder(connection, "admin", admin.id)
+    if of is None:
+        raise NoPassword
+    address = client_address(request.scope, server.settings.trusted_proxies)
+    new = await chosen(server.pool, server.auth.passwords, of, body.current_password, body.password, address)
+    async with server.pool.lease() as connection, connection.transaction():
+        await replace_password(connection, new, keep=admin.session_id)
+        await audit(connection, admin.actor, "admin.password", of.email)
     return Response(status_code=204)
 
 

@@ -60,7 +60,7 @@ class Simulation(Body):
     query: str | dict[str, Any] = ""
     headers: dict[str, str] = Field(default_factory=dict)
     body: Any = None
-    draft: Any = None
+    draft: object = None
 
 
 class SimulationAnswer(Declared):
@@ -138,7 +138,7 @@ def _made_up(server: Server, said: Pretended) -> Identity:
     return Identity("user", str(columns["id"]), roles=frozenset(roles), columns=columns, version=0, env=env)
 
 
-async def _draft(server: Server, document: Any) -> tuple[Runtime, tuple[str, ...]]:
+async def _draft(server: Server, document: object) -> tuple[Runtime, tuple[str, ...]]:
     """Compile a draft, and give the DDL that its tables need; raises DefinitionInvalid with every finding."""
     project = await asyncio.to_thread(parsed, plain_numbers(document))
     live = server.live.runtime

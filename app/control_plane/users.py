@@ -22,6 +22,7 @@ from app.auth.accounts import (
 )
 from app.auth.admin_access import VIEWER, Editor
 from app.auth.managed_users import Action, act_on, delete_user, hold_user, set_roles
+from app.auth.password_change import given, holder, set_password
 from app.auth.passwords import PasswordRefused, UserPassword, check_new_password
 from app.control_plane.etags import IfMatch, etag, version_in
 from app.control_plane.named import NotThere, RolesUnknown, identifier, known_roles
@@ -69,6 +70,12 @@ class NewUserBody(Body):
     columns: dict[str, Any] = Field(default_factory=dict)
 
 
+class SetPasswordBody(Body):
+    """A user's password, as an admin sets it."""
+
+    password: UserPassword
+
+
 class RolesBody(Body):
     """All roles of a person."""
 
@@ -90,7 +97,7 @@ def _shown(found: Account) -> dict[str, Any]:
     return {**facts, **found.columns, "roles": list(found.roles)}
 
 
-def _columns(server: Server, given: dict[str, Any], *, new: bool) -> dict[str, Any]:
+def _columns(server: Server, given: dict[str, Any], *, new: bool) -> dict[str, object]:
     runtime = server.live.runtime
     fields = {column.name: column for column in runtime.project.users.columns}
     found, errors = object_validator(fields, runtime.bigints).read(given)
@@ -207,6 +214,28 @@ async def put_roles(
         await set_roles(connection, user, roles)
         await audit(connection, admin.actor, "user.roles", user, {"roles": roles})
     return answer(RolesAnswer(roles=roles))
+
+
+@router.put("/users/{user_id}/password", name="put_user_password", status_code=204)
+@refuses(*_HELD, PasswordRefused)
+async def put_password(
+    server: ServerDep,
+    admin: Editor,
+    user_id: str,
+    body: Annotated[SetPasswordBody, Depends(JsonBody(SetPasswordBody))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Give a person another password, and end every session."""
+    user = identifier(user_id, "user")
+    async with server.pool.lease() as connection:
+        of = await holder(connection, "user", user)
+    if of is None:
+        raise NotThere("user")
+    new = await given(server.auth.passwords, of, body.password)
+    async with _held(server, user, if_match) as connection:
+        await set_password(connection, new)
+        await audit(connection, admin.actor, "user.password", user)
+    return Response(status_code=204)
 
 
 @router.post("/users/{user_id}/{action}", status_code=204)

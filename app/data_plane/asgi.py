@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 from app.compiler.paths import MethodNotAllowed
 from app.data_plane.request import Request
-from app.data_plane.rest.read import rest_problem
+from app.data_plane.rest.dialect.codes import rest_problem
 from app.data_plane.retries import serve_with_retries
 from app.data_plane.run import Plane, Run
 from app.data_plane.seeing.recent import Recent
 from app.data_plane.seeing.shadow import Shadow
 from app.data_plane.seeing.timing import ASKS, TimedRun, is_asked_by_admin
-from app.data_plane.stages.accept import REST
+from app.data_plane.stages.accept import REST, RPC
 from app.errors import RowgateError, render_problem
 from app.http.client_address import Networks
 from app.http.json_answer import to_json
@@ -49,7 +49,7 @@ class DataPlane:
         self.trusted = trusted
         self.shadow: Shadow | None = None
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: object) -> None:
         """Answer one HTTP request. It is cancelled, and so rolled back, as soon as its client is gone."""
         request_id = request_id_of(scope["headers"])
         is_timed = ASKS in scope["headers"] and await is_asked_by_admin(self.plane, scope)
@@ -104,8 +104,10 @@ def request_id_of(headers: Any) -> str:
 def _refused(refusal: RowgateError, request: Request) -> Answer:
     if refusal.status >= 500 and refusal.status != 503:
         _log.error("request %s: %s: %s", request.id, refusal.code, refusal.detail, exc_info=refusal)
-    rest = request.path.startswith(REST)
-    body = to_json(rest_problem(refusal, request.id)) if rest else render_problem(refusal, request.id)
+    if request.path.startswith(REST):
+        body = to_json(rest_problem(refusal, request.id, rpc=request.path.startswith(RPC)))
+    else:
+        body = render_problem(refusal, request.id)
     return Answer(refusal.status, body, tuple(refusal.headers.items()), _PROBLEM)
 
 

@@ -85,6 +85,8 @@ class Once:
 
 def once_of(request: Request, identity: Identity, target: Target) -> Once | None:
     """Give what a request says about itself whose body is read; None without the header. Raises KeyInvalid."""
+    if isinstance(target, ViewTarget) and target.action == "select":
+        return None  # asked again, it is answered anew
     if request.method not in _METHODS or (key := request.header(_HEADER)) is None:
         return None
     if request.header_count(_HEADER) > 1 or not _KEY.fullmatch(key):

@@ -11,7 +11,7 @@ from app.http.json_answer import to_json
 _SAFE = "/%:@!$&'()*+,;=~-._"
 
 
-def made_request(method: str, path: str, query: str, headers: Mapping[str, str], body: Any) -> Request:
+def made_request(method: str, path: str, query: str, headers: Mapping[str, str], body: object) -> Request:
     """Make a request as if it came from this machine; the body is sent as JSON, None sends none."""
     sent = [(name.lower().encode("latin-1", "replace"), _line(text)) for name, text in headers.items()]
     content = b"" if body is None else to_json(body)

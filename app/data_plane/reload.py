@@ -12,9 +12,11 @@ import asyncpg
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored, nothing_served
 from app.database.clock import DatabaseClock
+from app.database.faults import FAULTS, translated
 from app.database.pool import DatabaseUnavailable, Pool, connect
 from app.definitions.stored import Stored
 from app.errors import RowgateError
+from app.log import Outage
 from app.store.active import load_active
 
 POLL_SECONDS = 1.0
@@ -48,6 +50,7 @@ class Live:
         self._succeeded = 0
         self._seen = -IN_TOUCH_SECONDS
         self._watcher: asyncio.Task[None] | None = None
+        self._outage = Outage(_log)
         self.clock = DatabaseClock()
         self.on_change: list[Callable[[Runtime], None]] = []
 
@@ -138,13 +141,23 @@ class Live:
                 woken.clear()  # many notifications in one second are one look
                 try:
                     await self.refresh()
-                except RowgateError as error:
-                    _log.warning("the definitions can't be read: %s", error.detail)
+                except (RowgateError, *FAULTS) as error:
+                    self._tell_of(error if isinstance(error, RowgateError) else translated(error))
                 except Exception:
                     _log.exception("reading the definitions failed")
+                else:
+                    self._outage.found()
         finally:
             if listener is not None:
                 listener.terminate()
+
+    def _tell_of(self, error: Exception) -> None:
+        """Log what keeps the definitions from being read, once for as long as it lasts."""
+        if isinstance(error, DatabaseUnavailable):
+            gone = f"the database doesn't answer, and requests get 503 until it does: {error.detail}"
+            self._outage.lost(gone, "the database answers again")
+        else:
+            self._outage.lost(f"the definitions can't be read: {error}", "the definitions are read again")
 
 
 def _tell(runtime: Runtime) -> None:
@@ -157,7 +170,7 @@ def _tell(runtime: Runtime) -> None:
         _log.warning("revision %d: this would not be saved so today: %s", runtime.revision, doubt)
 
 
-async def _listen(url: str, woken: asyncio.Event) -> Any:
+async def _listen(url: str, woken: asyncio.Event) -> object:
     """Open the connection that listens; without one, looking each second is what is left."""
     listener: Any = None
     try:

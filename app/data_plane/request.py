@@ -14,7 +14,7 @@ class Request:
 
     __slots__ = ("_body", "_receive", "address", "headers", "id", "method", "path", "query")
 
-    def __init__(self, scope: Any, receive: Any, request_id: str, trusted: Networks) -> None:
+    def __init__(self, scope: Any, receive: object, request_id: str, trusted: Networks) -> None:
         """Take what the server parsed; nothing of the body is read."""
         self.method: str = scope["method"]
         self.path: bytes = scope["raw_path"].partition(b"?")[0]

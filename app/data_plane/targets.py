@@ -49,10 +49,11 @@ class EndpointTarget:
 
 @dataclass(frozen=True, slots=True)
 class ViewTarget:
-    """A view, and what is to be done through it."""
+    """A view, and what is to be done through it; a query may stand in the body, where it is too long for an address."""
 
     compiled: CompiledView
     action: str
+    by_body: bool = False
     timeout: ClassVar[float] = TIMEOUT
     responses: ClassVar[None] = None
     template: ClassVar[None] = None

@@ -151,6 +151,11 @@ class EmbeddedPostgres:
         return failed
 
 
+def cluster_of(data_dir: Path) -> Path:
+    """Name the folder of the server's own files, which is there once it was made."""
+    return data_dir / "postgres"
+
+
 def start_embedded(data_dir: Path) -> EmbeddedPostgres:
     """Start Postgres in `data_dir/postgres`, made at the first start, with durable settings, and wait until it serves.
 
@@ -173,7 +178,7 @@ def start_embedded(data_dir: Path) -> EmbeddedPostgres:
 
 
 def _start(data_dir: Path, lock: IO[bytes]) -> EmbeddedPostgres:
-    place = data_dir / "postgres"
+    place = cluster_of(data_dir)
     account = _account(place)
     if account.uid is not None:
         data_dir.chmod(data_dir.stat().st_mode | 0o111)

@@ -27,8 +27,8 @@ class RowsChanged(RowgateError):
     code: ClassVar[str] = "step.changed"
 
 
-_Bound = tuple[Statement, Sequence[Any]]
-Watch = Callable[[str, Sequence[Any], Awaitable[list[Any]]], Awaitable[list[Any]]]
+_Bound = tuple[Statement, Sequence[object]]
+Watch = Callable[[str, Sequence[object], Awaitable[list[object]]], Awaitable[list[object]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ UNDONE = Ends("SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK")
 class Connections(Protocol):
     """Where a session takes its connection from: the pool, or what stands for it."""
 
-    async def acquire(self, on_behalf_of: object = None) -> Any:
+    async def acquire(self, on_behalf_of: object = None) -> object:
         """Take a connection; what is named shares the others with all else that is."""
 
     def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
@@ -61,7 +61,7 @@ class Lent:
         """Lend this one."""
         self._connection = connection
 
-    async def acquire(self, on_behalf_of: object = None) -> Any:  # noqa: ARG002 - there is one
+    async def acquire(self, on_behalf_of: object = None) -> object:  # noqa: ARG002 - there is one
         """Give the connection."""
         return self._connection
 
@@ -168,7 +168,7 @@ class Session:
             await connection.execute("ROLLBACK TO SAVEPOINT aside")
             return None
 
-    async def held_rows(self, statement: Statement, env: Environment, hold: Statement | None = None) -> list[Any]:
+    async def held_rows(self, statement: Statement, env: Environment, hold: Statement | None = None) -> list[object]:
         """Read rows that are held until the end: the statement locks them by itself, or `hold` does so before it.
 
         After a pause they are held and read again before anything else is.
@@ -231,7 +231,7 @@ class Session:
         fetched = self._connection.fetch(statement.sql if self._fresh else statement.guarded, *parameters, *guard)
         if self._watch is not None:
             fetched = self._watch(statement.sql, parameters, fetched)
-        found: list[Any] = await fetched
+        found: list[object] = await fetched
         self.in_doubt = False
         return found
 

@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 from app.expressions.exact_json import exact_json
 
@@ -14,7 +13,7 @@ class _DecimalInside(Exception):
     """The fast encoder met a Decimal."""
 
 
-def encode_json(value: Any) -> str:
+def encode_json(value: object) -> str:
     """Write JSON; a Decimal keeps every digit. Raises ValueError for NaN and infinity, TypeError for other types."""
     try:
         return json.dumps(value, allow_nan=False, default=_not_json)
@@ -22,7 +21,7 @@ def encode_json(value: Any) -> str:
         return exact_json(value, _scalar)
 
 
-def decode_json(text: str) -> Any:
+def decode_json(text: str) -> object:
     """Read JSON; a number with a point or an exponent is a Decimal, every other one an int."""
     return json.loads(text, parse_float=Decimal, parse_int=_whole)
 
@@ -86,7 +85,7 @@ def _whole(text: str) -> int | Decimal:
     return int(text) if len(text) < _INT_DIGITS else Decimal(text)
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError("NaN and infinity are not JSON")

@@ -11,6 +11,7 @@ class RolesAccess(Definition):
     """Users and API keys that hold at least one of these roles."""
 
     roles: Items[Name] = Field(min_length=1)
+    """Whoever holds one of them gets in."""
 
 
 Access = Annotated[Literal["public", "authenticated"] | RolesAccess, Field(union_mode="left_to_right")]
@@ -20,5 +21,8 @@ class RoleDef(Definition):
     """A role that a user or an API key can hold."""
 
     name: Name
+    """What rules, `access` and the admin API call it."""
     was: Name | None = None
+    """The name before, where this renames it."""
     description: str | None = None
+    """For people who read the document."""

@@ -51,21 +51,37 @@ class ValueType(Definition):
     """What a column and a declared input have in common: a type, its options, and whether it must be there."""
 
     type: TypeName
+    """What it holds; documents.md has every type."""
     required: bool = False
+    """Whether it must be there: a column is not null, an input has to be sent unless it has a default."""
     default: Any = None
+    """What it is where nothing is said: a value of its type, or for a column one that the database computes."""
     array: bool = False
+    """Whether it holds a list of such values."""
     description: str | None = None
+    """For people who read the document, and the OpenAPI document."""
     min_length: int | None = Field(default=None, ge=0)
+    """The fewest characters of a text."""
     max_length: int | None = Field(default=None, ge=1)
+    """The most characters of a text."""
     pattern: str | None = Field(default=None, max_length=200)
+    """An RE2 pattern that the whole text has to fit."""
     format: TextFormat | None = None
+    """A form that the text has to have."""
     min: Bound | None = None
+    """The least number, exactly as it is written."""
     max: Bound | None = None
+    """The greatest number, exactly as it is written."""
     precision: int | None = Field(default=None, ge=1, le=1000)
+    """The digits of a decimal, those behind the point among them."""
     scale: int | None = Field(default=None, ge=0, le=1000)
+    """The digits of a decimal behind the point."""
     values: Items[str] | None = None
+    """The words of an enum."""
     table: Name | None = None
+    """The table that a reference leads to."""
     on_delete: OnDelete | None = None
+    """What becomes of the row where the one that it leads to is deleted; `restrict` by itself."""
 
     @model_validator(mode="after")
     def _options_fit_the_type(self) -> Self:
@@ -135,12 +151,17 @@ class ColumnDef(ValueType):
     """A column of a table: `{name: title, type: text, required: true, max_length: 200}`."""
 
     name: Name
+    """What views, steps and rules call it."""
     was: Name | None = None
+    """The name before, where this renames it: its data stays."""
     unique: bool = False
+    """Whether no two rows may have the same value."""
     index: bool = False
+    """Whether reads by it have an index."""
 
 
 class UserColumnDef(ColumnDef):
     """A column that an admin adds to `users`; `self_editable` lets a person change it in the own row."""
 
     self_editable: bool = False
+    """Whether a person may change it in the own row."""

@@ -19,7 +19,9 @@ class ResponseDef(Definition):
     """One answer of an endpoint, for whoever calls it; `schema` is a JSON Schema of its body."""
 
     description: str = "An answer"
+    """When it comes."""
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    """A JSON Schema of its body."""
 
 
 def _texts(said: Any) -> Any:
@@ -37,21 +39,37 @@ class EndpointDef(StepsMixin):
     """One endpoint, served under `/api`."""
 
     name: Name
+    """What `rpc`, tests and the admin API call it."""
     was: Name | None = None
+    """The name before, where this renames it."""
     description: str | None = None
+    """For the OpenAPI document."""
     tags: Items[str] = ()
+    """Groups of the OpenAPI document."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    """The HTTP method."""
     path: str = Field(max_length=1024)
+    """Where it is served below `/api`, with names in braces."""
     access: Access
+    """Who may call it."""
     input: InputsDef = InputsDef()
+    """What it takes; all of it lands in one `input`."""
     rules: Items[RuleDef] = ()
+    """What has to be true of the input as a whole; each failure is named in one 422."""
     middleware: Items[UseDef] = ()
+    """Chains that run before its steps, in order."""
     skip: Items[Name] = ()
+    """Middleware of the whole project that doesn't run here."""
     timeout: float = Field(default=TIMEOUT, gt=0, le=300)
+    """Seconds that a request may take."""
     body_limit: int = Field(default=1024 * 1024, ge=1, le=32 * 1024 * 1024)
+    """The most bytes of a body."""
     max_bytes: MaxBytes = MAX_BYTES
+    """The most bytes of an answer."""
     isolation: Literal["read committed", "serializable"] = "read committed"
+    """How its transaction is kept apart from others."""
     responses: Annotated[dict[Status, ResponseDef], BeforeValidator(_texts)] = Field(default_factory=dict)
+    """Answers by their status, for the OpenAPI document."""
 
     @property
     def path_names(self) -> tuple[str, ...]:

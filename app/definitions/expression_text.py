@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 
-def _text(value: Any) -> Any:
+def _text(value: Any) -> object:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, dict | list | tuple):
@@ -16,7 +16,7 @@ def _text(value: Any) -> Any:
     raise ValueError(msg)
 
 
-def _text_if_any(value: Any) -> Any:
+def _text_if_any(value: object) -> object:
     if value is True:
         msg = 'an expression is a text: write "true" in quotes, or leave it out'
         raise ValueError(msg)

@@ -20,22 +20,34 @@ class ObjectDef(Definition):
     """A nested object: `{type: object, fields: {...}}`; a key that isn't declared is refused."""
 
     type: Literal["object"]
+    """That it is an object."""
     fields: dict[FieldName, InputDef]
+    """What it holds; any other key is refused."""
     required: bool = False
+    """Whether it has to be sent."""
     default: dict[str, Any] | None = None
+    """What it is where it isn't sent."""
     description: str | None = None
+    """For the OpenAPI document."""
 
 
 class ListDef(Definition):
     """A list of one type: `{type: list, of: {type: text}}`."""
 
     type: Literal["list"]
+    """That it is a list."""
     of: InputDef
+    """What each item is."""
     required: bool = False
+    """Whether it has to be sent."""
     default: Items[Any] | None = None
+    """What it is where it isn't sent."""
     min_length: int | None = Field(default=None, ge=0)
+    """The fewest items."""
     max_length: int | None = Field(default=None, ge=0)
+    """The most items."""
     description: str | None = None
+    """For the OpenAPI document."""
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> Self:
@@ -45,7 +57,7 @@ class ListDef(Definition):
         return self
 
 
-def _shape(value: Any) -> str:
+def _shape(value: object) -> str:
     kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
     return kind if kind in ("object", "list") else "value"
 
@@ -60,8 +72,11 @@ class RuleDef(Definition):
     """A rule over all of the input: `{rule: input.ends_on >= input.starts_on, message: …, field: ends_on}`."""
 
     rule: ExpressionText
+    """An expression that has to be true."""
     message: str | None = None
+    """What the refusal says."""
     field: FieldName | None = None
+    """The field that the refusal names."""
 
 
 def header_name(name: str) -> str:
@@ -74,9 +89,13 @@ class InputsDef(Definition):
     """Where each input comes from. All of them land in one `input`, so a name stands once."""
 
     path: dict[FieldName, ParamDef] = Field(default_factory=dict)
+    """The names in braces of the path."""
     query: dict[FieldName, ParamDef] = Field(default_factory=dict)
+    """Parameters behind `?`."""
     headers: dict[FieldName, ParamDef] = Field(default_factory=dict)
+    """Headers: `userAgent` is read from User-Agent."""
     body: dict[FieldName, InputDef] = Field(default_factory=dict)
+    """Fields of the JSON body; any other is refused."""
 
     @property
     def all(self) -> dict[str, ParamDef | ObjectDef | ListDef]:

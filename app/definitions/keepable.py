@@ -10,10 +10,10 @@ MOST_DEPTH = 40  # levels, the document itself being the first
 WHOLE = 10**40  # the whole numbers that are kept are less, as those of a request
 
 
-def unkeepable(document: Any) -> list[tuple[Path, str, str | None]]:
+def unkeepable(document: object) -> list[tuple[Path, str, str | None]]:
     """Give what can't be kept as it is: the way to it through the document, what is wrong, and what to do."""
     found: list[tuple[Path, str, str | None]] = []
-    waiting: list[tuple[Path, Any]] = [((), document)]  # no recursion: it may be nested as deep as it likes
+    waiting: list[tuple[Path, object]] = [((), document)]  # no recursion: it may be nested as deep as it likes
     while waiting:
         path, value = waiting.pop()
         if len(path) >= MOST_DEPTH:
@@ -28,7 +28,7 @@ def unkeepable(document: Any) -> list[tuple[Path, str, str | None]]:
     return found
 
 
-def _key(key: Any) -> tuple[str, str | None] | None:
+def _key(key: object) -> tuple[str, str | None] | None:
     if not isinstance(key, str):
         return "a key of this is no text", "quote it"
     problem = _problem(key)

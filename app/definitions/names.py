@@ -1,9 +1,9 @@
 """The names that a definition may use, and the one base of all definition models."""
 
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,62}")
 FIELD_PATTERN = re.compile(r"[a-z][A-Za-z0-9_]{0,62}")
@@ -51,14 +51,16 @@ def _unreserved(name: str, reserved: frozenset[str]) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(check_name)]
-FieldName = Annotated[str, AfterValidator(check_field_name)]
-BoundName = Annotated[str, AfterValidator(check_bound_name)]
+_NAME_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN.pattern}$"})
+_FIELD_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{FIELD_PATTERN.pattern}$"})
+Name = Annotated[str, AfterValidator(check_name), _NAME_SCHEMA]
+FieldName = Annotated[str, AfterValidator(check_field_name), _FIELD_SCHEMA]
+BoundName = Annotated[str, AfterValidator(check_bound_name), _FIELD_SCHEMA]
 
 T = TypeVar("T")
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -58,24 +58,38 @@ class SettingsDef(Definition):
     """What holds for the whole backend: chains that run before every endpoint and view, and what may be reached."""
 
     name: str | None = Field(default=None, max_length=200)
+    """What the backend is called."""
     middleware: Items[UseDef] = ()
+    """Chains that run before every endpoint and view."""
     auth_schemes: Items[AuthScheme] = Field(default=("Bearer",), min_length=1)
+    """Words before a token in the Authorization header."""
     http_allow: Items[HostAndPort] = ()
+    """Hosts with their port that `http` steps may reach."""
     cors_origins: Items[str] = ()
+    """Origins of browsers' pages that may call, beside those of ROWGATE_CORS_ORIGINS."""
 
 
 class Project(Definition):
     """The whole backend, as said."""
 
     rowgate: Literal[1]
+    """The version of this format."""
     project: SettingsDef = SettingsDef()
+    """What holds for the whole backend."""
     roles: Items[RoleDef] = ()
+    """Roles that users and API keys can hold."""
     users: UsersDef = UsersDef()
+    """The table of people who sign in."""
     tables: Items[TableDef] = ()
+    """The tables."""
     views: Items[ViewDef] = ()
+    """Guarded windows on tables, read and written by the PostgREST dialect."""
     middleware: Items[MiddlewareDef] = ()
+    """Named chains of steps that endpoints and views use."""
     endpoints: Items[EndpointDef] = ()
+    """What is served below `/api`."""
     tests: Items[PolicyTestDef] = ()
+    """Policy tests: a change that fails one is not made."""
 
 
 EMPTY = Project(rowgate=1)

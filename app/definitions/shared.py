@@ -16,7 +16,7 @@ def known(section: str, said: Any) -> Any:
     return _copied(said) if found is None else found
 
 
-def shared(section: str, said: Any, definition: Definition) -> Definition:
+def shared(section: str, said: object, definition: Definition) -> Definition:
     """Give the one object for a definition that was read from what is said."""
     text = _text(said)
     if text is not None and _KNOWN.get((section, text)) is definition:
@@ -37,7 +37,7 @@ def _text(said: Any) -> str | None:
         return None
 
 
-def _copied(said: Any) -> Any:
+def _copied(said: object) -> object:
     if type(said) is dict:
         return {key: _copied(item) for key, item in said.items()}
     return [_copied(item) for item in said] if type(said) is list else said

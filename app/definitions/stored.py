@@ -115,7 +115,7 @@ def _stored_of(rows: tuple[tuple[str, str, str], ...]) -> Stored:
     return Stored(EMPTY.model_copy(update=update), tuple(unread))
 
 
-def _document(bodies: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _document(bodies: Iterable[tuple[str, Any]]) -> dict[str, object]:
     document: dict[str, Any] = {"rowgate": 1}
     for kind, body in bodies:
         if kind in SECTIONS:
@@ -125,7 +125,7 @@ def _document(bodies: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _definition(kind: str, body: Any) -> tuple[Any, tuple[Finding, ...]]:
+def _definition(kind: str, body: Any) -> tuple[object, tuple[Finding, ...]]:
     """Read one row by itself: the definition, or what is wrong with it."""
     project, findings = parse_project(_document([(kind, body)]), stored=True)
     if project is None:

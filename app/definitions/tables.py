@@ -16,17 +16,21 @@ class CheckDef(Definition):
     """A rule over `row` that the database enforces: `{rule: row.ends_on >= row.starts_on, message: …}`."""
 
     rule: ExpressionText
+    """An expression over `row` that every row has to fulfil."""
     message: str | None = None
+    """What a refusal says."""
 
 
 class IndexDef(Definition):
     """An index over columns in their order; `concurrently` builds it while the table goes on being written."""
 
     columns: Items[Name]
+    """The columns, in their order."""
     concurrently: bool = False
+    """Whether it is built while the table goes on being written."""
 
 
-def _index(value: Any) -> Any:
+def _index(value: Any) -> object:
     return {"columns": value} if isinstance(value, list | tuple) else value
 
 
@@ -34,14 +38,23 @@ class TableDef(Definition):
     """A table of the backend; `id`, `created_at` and `updated_at` are kept by the database."""
 
     name: Name
+    """What views, steps and references call it."""
     was: Name | None = None
+    """The name before, where this renames it: its rows stay."""
     description: str | None = None
+    """For people who read the document."""
     id: Literal["uuid", "bigint"] = "uuid"
+    """The type of the ids: time-ordered UUIDs, or numbers that count up."""
     timestamps: bool = True
+    """Whether `created_at` and `updated_at` are kept."""
     columns: Items[ColumnDef] = ()
+    """Its columns beside those that the database keeps."""
     unique: Items[Items[Name]] = ()
-    indexes: Items[Annotated[IndexDef, BeforeValidator(_index)]] = ()
+    """Lists of columns that no two rows may have the same of."""
+    indexes: Items[Annotated[IndexDef, BeforeValidator(_index, json_schema_input_type=IndexDef | list[Name])]] = ()
+    """Its indexes, each a list of columns or with its options."""
     checks: Items[CheckDef] = ()
+    """Rules that every row has to fulfil."""
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -68,6 +81,7 @@ class UsersDef(Definition):
     """What an admin adds to the table of people who sign in."""
 
     columns: Items[UserColumnDef] = ()
+    """What every person has beside `id`, `email` and `created_at`; rules read it as `auth.user.…`."""
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

@@ -35,7 +35,7 @@ def reader(said: Field, bigints: Collection[str] = (), *, text: bool = False) ->
     return _list(one, None, None) if said.array else one
 
 
-def _no_list(item: Any) -> Any:
+def _no_list(item: Any) -> object:
     """Refuse a list in an array, of json too: to Postgres it is one more dimension of the array, and no item."""
     if isinstance(item, list):
         raise Wrong("type", "An item of this list can't be a list.")
@@ -87,7 +87,7 @@ def _list(one: Read, low: int | None, high: int | None) -> Read:
     return read
 
 
-def _not_null(item: Any, one: Read) -> Any:
+def _not_null(item: Any, one: Read) -> object:
     if item is None:
         raise Wrong("null", "A value is wanted here, not null.")
     return one(item)
@@ -115,7 +115,7 @@ class Validator:
 
     def read(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
         """Give the values of the fields that were sent or have a default, and every error with its place."""
-        found: dict[str, Any] = dict(self._defaults)
+        found: dict[str, object] = dict(self._defaults)
         errors: list[FieldError] = []
         for name, value in given.items():
             field = self._fields.get(name)
@@ -128,7 +128,7 @@ class Validator:
                 errors.append(FieldError((name,), "input.required", "This field is required."))
         return found, errors
 
-    def read_partial(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
+    def read_partial(self, given: Mapping[str, Any]) -> tuple[dict[str, object], list[FieldError]]:
         """Give the values of the fields that were sent and nothing else, and every error with its place."""
         found, errors = self.read(given)
         kept = {name: value for name, value in found.items() if name in given}
@@ -155,7 +155,7 @@ class Validator:
         return self._fields.keys()
 
 
-def _read_one(field: _Field | None, value: Any) -> Any:
+def _read_one(field: _Field | None, value: Any) -> object:
     if field is None:
         raise Wrong("unknown_field", "There is no such field.")
     if value is None:

@@ -29,20 +29,35 @@ class ViewColumnDef(Definition):
     """A column of a view: a plain one by its name, or one that is computed by exactly one of `SOURCES`."""
 
     name: FieldName
+    """What clients call it; alone, the column of this name."""
     value: OptionalExpression = None
+    """An expression over `row`; beside `one` or `list`, what is taken of `item`."""
     count: Name | None = None
+    """A table or view: how many of its rows belong here."""
     exists: Name | None = None
+    """A table or view: whether one of its rows belongs here."""
     sum: Name | None = None
+    """A table or view: the sum of `of` over its rows."""
     min: Name | None = None
+    """A table or view: the least `of` of its rows."""
     max: Name | None = None
+    """A table or view: the greatest `of` of its rows."""
     avg: Name | None = None
+    """A table or view: the mean of `of` over its rows."""
     one: Name | None = None
+    """A table or view: the one row that belongs here, or null."""
     list_: Name | None = Field(default=None, alias="list")
+    """A table or view: the rows that belong here."""
     of: OptionalExpression = None
+    """An expression over `item`, which is summed or compared."""
     where: OptionalExpression = None
+    """An expression over `item` and `row`: which rows of the other side belong here."""
     order: Items[str] = ()
+    """In which order: `column`, `column desc`, `column desc nullslast`."""
     limit: int | None = Field(default=None, ge=1)
+    """How many at most."""
     description: str | None = None
+    """For the OpenAPI document."""
 
     @property
     def source(self) -> str | None:
@@ -80,28 +95,44 @@ def _column(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-ViewColumn = Annotated[ViewColumnDef, BeforeValidator(_column)]
+ViewColumn = Annotated[ViewColumnDef, BeforeValidator(_column, json_schema_input_type=ViewColumnDef | FieldName)]
 
 
 class ViewDef(Definition):
     """Which columns, which rows, for whom, and what may be done through it."""
 
     name: Name
+    """Where it is served: `/rest/v1/<name>`."""
     was: Name | None = None
+    """The name before, where this renames it."""
     table: Name
+    """The table whose rows it shows, or `users`."""
     columns: Literal["all"] | Items[ViewColumn] = "all"
+    """What it shows: names, computed columns, or `all`."""
     filter: OptionalExpression = None
+    """An expression over `row` and `auth`: which rows there are through it, to read and to write."""
     params: dict[BoundName, ParamDef] = Field(default_factory=dict)
+    """Query parameters that the filter reads as `params.…`."""
     access: Access = "authenticated"
+    """Who may use it."""
     middleware: Items[UseDef] = ()
+    """Chains that run before each request, in order."""
     allow: Items[Action] = ("select",)
+    """What may be done through it."""
     writable: Items[FieldName] | None = None
+    """The columns that a caller may give; all that it shows by itself."""
     presets: dict[Name, Any] = Field(default_factory=dict)
+    """Columns that the view sets itself, and nobody can send."""
     order: Items[str] = ()
+    """The order where a request says none."""
     max_rows: int = Field(default=1000, ge=1, le=100_000)
+    """The most rows of an answer."""
     max_bytes: MaxBytes = MAX_BYTES
+    """The most bytes of an answer."""
     description: str | None = None
+    """For the OpenAPI document."""
     tags: Items[str] = ()
+    """Groups of the OpenAPI document."""
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:

@@ -61,10 +61,10 @@ def unknown(node: syntax.Node, message: str = "an operand is null") -> Unknown:
     return Unknown(message, node.line, node.column)
 
 
-def placed(node: syntax.Node, operation: Callable[..., Any]) -> Callable[..., Any]:
+def placed(node: syntax.Node, operation: Callable[..., object]) -> Callable[..., object]:
     """Wrap an operation so that what it raises carries the node's place."""
 
-    def apply(*arguments: Any) -> Any:
+    def apply(*arguments: Any) -> object:
         try:
             return guarded(operation, *arguments)
         except Unknown as error:

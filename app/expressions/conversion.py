@@ -7,7 +7,7 @@ from app.expressions.operations import WIDEN, Unknown, kind_of
 from app.expressions.types import DYN, LIST, MAP, STRING, Enum, ListOf, MapOf, Record, Type, describe, wider
 
 
-def to_type(value: Any, wanted: Type) -> Any:
+def to_type(value: object, wanted: Type) -> Any:
     """Give a value as one of `wanted`: numbers widen, strings are read as dates; else raise Unknown."""
     if value is None or wanted == DYN:
         return value
@@ -29,7 +29,7 @@ def to_type(value: Any, wanted: Type) -> Any:
     return _scalar(value, wanted)
 
 
-def _scalar(value: Any, wanted: Type) -> Any:
+def _scalar(value: Any, wanted: Type) -> object:
     kind = kind_of(value)
     if kind == STRING and wanted in FROM_TEXT:
         return FROM_TEXT[wanted](value)
@@ -40,7 +40,7 @@ def _scalar(value: Any, wanted: Type) -> Any:
     raise _unfit(wanted)
 
 
-def _of_kind(value: Any, kind: Type, wanted: Type) -> Any:
+def _of_kind(value: object, kind: Type, wanted: Type) -> Any:
     if kind_of(value) != kind:
         raise _unfit(wanted)
     return value

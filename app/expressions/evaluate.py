@@ -152,7 +152,7 @@ def _key(state: State, node: syntax.Node, operand: syntax.Node, key: Closure) ->
     """Select from a map or dynamic value: of null it is null, a key that isn't there is an error."""
     inner = state.compile(operand)
 
-    def select(env: Environment) -> Any:
+    def select(env: Environment) -> object:
         value = inner(env)
         if value is None:
             return None
@@ -179,7 +179,7 @@ def _index(state: State, node: syntax.Index) -> Closure:
     return indexed
 
 
-def _pick(value: Any, position: Any) -> Any:
+def _pick(value: Any, position: Any) -> object:
     if isinstance(position, float) and position.is_integer():
         position = int(position)
     if isinstance(value, dict):
@@ -303,12 +303,12 @@ def _binary(state: State, node: syntax.Binary) -> Closure:
     return binary
 
 
-def _order(node: syntax.Binary) -> Callable[[Any, Any], Any]:
+def _order(node: syntax.Binary) -> Callable[[object, object], object]:
     dynamic = DYN in (node.left.type, node.right.type)
     return dynamic_order(node.operator) if dynamic else ORDER[node.operator]
 
 
-def _arithmetic(node: syntax.Binary) -> Callable[[Any, Any], Any]:
+def _arithmetic(node: syntax.Binary) -> Callable[[object, object], object]:
     found = ARITHMETIC.get((node.operator, node.left.type, node.right.type))
     return found[0] if found else dynamic_arithmetic(node.operator)
 
@@ -345,8 +345,8 @@ def _list(state: State, node: syntax.ListLiteral) -> Closure:
 def _map(state: State, node: syntax.MapLiteral) -> Closure:
     entries = tuple((state.compile(key), state.compile(value)) for key, value in node.entries)
 
-    def build(env: Environment) -> dict[Any, Any]:
-        built: dict[Any, Any] = {}
+    def build(env: Environment) -> dict[Any, object]:
+        built: dict[object, object] = {}
         for key, value in entries:
             name = key(env)
             if kind_of(name) not in (STRING, INT, BOOL) or name in built:

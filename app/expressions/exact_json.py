@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 
-def exact_json(value: Any, scalar: Callable[[Any], str]) -> str:
+def exact_json(value: object, scalar: Callable[[object], str]) -> str:
     """Write objects and lists; `scalar` writes what stands in them."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(str(key))}:{exact_json(item, scalar)}" for key, item in value.items()) + "}"

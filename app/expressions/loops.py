@@ -55,14 +55,14 @@ def _nodes(value: Any) -> int:
     return count
 
 
-def _dispatch(node: syntax.FunctionCall) -> Callable[..., Any]:
+def _dispatch(node: syntax.FunctionCall) -> Callable[..., object]:
     overloads = node.overloads
     if all(argument.type != DYN for argument in node.arguments):
         return overloads[0].python
 
-    chosen: dict[tuple[type, ...], Callable[..., Any] | None] = {}
+    chosen: dict[tuple[type, ...], Callable[..., object] | None] = {}
 
-    def dispatch(*values: Any) -> Any:
+    def dispatch(*values: object) -> object:
         types = tuple(map(type, values))
         if types not in chosen:
             kinds = [kind_of(value) for value in values]
@@ -98,7 +98,7 @@ def compile_membership(state: State, node: syntax.Binary) -> Closure:
     return membership
 
 
-def _in_flat(value: Any, container: list[Any]) -> bool:
+def _in_flat(value: object, container: list[object]) -> bool:
     if value in container:
         return True
     if None in container:
@@ -106,7 +106,7 @@ def _in_flat(value: Any, container: list[Any]) -> bool:
     return False
 
 
-def _in_any(value: Any, container: Any, spend: Callable[[int], None]) -> bool:
+def _in_any(value: object, container: object, spend: Callable[[int], None]) -> bool:
     if isinstance(container, dict):
         return kind_of(value) in (STRING, INT, BOOL) and value in container
     if not isinstance(container, list):
@@ -158,14 +158,14 @@ def compile_comprehension(state: State, node: syntax.Comprehension) -> Closure:
     return comprehension
 
 
-def _true(node: syntax.Node, value: Any) -> bool:
+def _true(node: syntax.Node, value: object) -> bool:
     if value is True or value is False:
         return bool(value)
     raise unknown(node, "a condition is null or no boolean")
 
 
-def _decide(decides: bool) -> Callable[..., Any]:
-    def fold(node: syntax.Node, values: Any, at: Any, body: Closure, _condition: Any) -> bool:
+def _decide(decides: bool) -> Callable[..., object]:
+    def fold(node: syntax.Node, values: Any, at: Any, body: Closure, _condition: object) -> bool:
         undecided = False
         for value in values:
             try:
@@ -180,21 +180,21 @@ def _decide(decides: bool) -> Callable[..., Any]:
     return fold
 
 
-def _exists_one(node: syntax.Node, values: Any, at: Any, body: Closure, _condition: Any) -> bool:
+def _exists_one(node: syntax.Node, values: Any, at: Any, body: Closure, _condition: object) -> bool:
     return sum(_true(node, at(value, body)) for value in values) == 1
 
 
-def _filter(node: syntax.Node, values: Any, at: Any, body: Closure, _condition: Any) -> list[Any]:
+def _filter(node: syntax.Node, values: Any, at: Any, body: Closure, _condition: object) -> list[object]:
     return [value for value in values if _true(node, at(value, body))]
 
 
-def _mapped(node: syntax.Node, values: Any, at: Any, body: Closure, condition: Closure | None) -> list[Any]:
+def _mapped(node: syntax.Node, values: Any, at: Any, body: Closure, condition: Closure | None) -> list[object]:
     if condition is None:
         return [at(value, body) for value in values]
     return [at(value, body) for value in values if _true(node, at(value, condition))]
 
 
-_FOLDS: dict[str, Callable[..., Any]] = {
+_FOLDS: dict[str, Callable[..., object]] = {
     "all": _decide(False),
     "exists": _decide(True),
     "exists_one": _exists_one,

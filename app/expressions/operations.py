@@ -193,11 +193,11 @@ def _quotient(left: Decimal, right: Decimal) -> Decimal:
     return EXACT.quantize(shown, Decimal(1)) if shown == shown.to_integral_value(context=EXACT) else shown
 
 
-def _spans(apply: Callable[[Any, Any], timedelta]) -> Callable[[Any, Any], timedelta]:
+def _spans(apply: Callable[[Any, object], timedelta]) -> Callable[[object, object], timedelta]:
     return lambda left, right: bounded_span(apply(left, right))
 
 
-Operation = Callable[[Any, Any], Any]
+Operation = Callable[[Any, Any], object]
 
 ARITHMETIC: Mapping[tuple[str, Type, Type], tuple[Operation, Type]] = {
     ("+", INT, INT): (lambda a, b: _int64(a + b), INT),
@@ -228,7 +228,7 @@ ORDERED = (*NUMBERS, STRING, BYTES, BOOL, TIMESTAMP, DURATION, DATE)
 ORDER: Mapping[str, Operation] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
-def guarded(operation: Callable[..., Any], *arguments: Any) -> Any:
+def guarded(operation: Callable[..., Any], *arguments: object) -> object:
     """Apply an operation; whatever Python raises for these values is an expression without an answer."""
     try:
         return operation(*arguments)
@@ -246,7 +246,7 @@ _SENTENCES: Mapping[type, str] = {
 }
 
 
-def negate(value: Any) -> Any:
+def negate(value: Any) -> object:
     """Give `-value`; a value that is no number is an error."""
     kind = kind_of(value)
     if kind == INT:
@@ -261,7 +261,7 @@ def negate(value: Any) -> Any:
 def dynamic_arithmetic(symbol: str) -> Operation:
     """Give the operation that chooses by the values it meets; unfit values are an error."""
 
-    def apply(left: Any, right: Any) -> Any:
+    def apply(left: Any, right: object) -> object:
         left, right, kind, other = _widened(left, right)
         found = ARITHMETIC.get((symbol, kind, other))
         if found is None:
@@ -275,7 +275,7 @@ def dynamic_order(symbol: str) -> Operation:
     """Give the comparison that chooses by the values it meets; values of two kinds have no order."""
     compare = ORDER[symbol]
 
-    def apply(left: Any, right: Any) -> Any:
+    def apply(left: Any, right: object) -> object:
         left, right, kind, other = _widened(left, right)
         if kind != other or kind not in ORDERED:
             raise Unknown(f"these two types have no {symbol}")
@@ -284,7 +284,7 @@ def dynamic_order(symbol: str) -> Operation:
     return apply
 
 
-def _widened(left: Any, right: Any) -> tuple[Any, Any, Type, Type]:
+def _widened(left: Any, right: object) -> tuple[object, object, Type, Type]:
     kind, other = kind_of(left), kind_of(right)
     common = wider(kind, other)
     if common is None or kind == other:

@@ -1,11 +1,10 @@
 """The parameters of a statement, and the names of its subqueries."""
 
 from collections.abc import Callable
-from typing import Any
 
 from app.expressions.compiling import Environment
 
-Evaluate = Callable[[Environment], Any]
+Evaluate = Callable[[Environment], object]
 
 
 class Parameters:
@@ -26,7 +25,7 @@ class Parameters:
         self._evaluators.append(evaluate)
         return f"${len(self._evaluators)}::{pg}"
 
-    def constant(self, value: Any, pg: str) -> str:
+    def constant(self, value: object, pg: str) -> str:
         """Add a value that never changes."""
         return self.add(lambda _env: value, pg)
 

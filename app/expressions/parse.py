@@ -177,7 +177,7 @@ def _conditional(tree: Any, depth: int) -> syntax.Node:
 
 
 def _logic(tree: Any, depth: int) -> syntax.Node:
-    items: list[Any] = []
+    items: list[object] = []
     rest = tree
     while rest.data == tree.data and len(rest.children) == 2:
         rest, item = rest.children

@@ -181,7 +181,7 @@ def _names(node: Node) -> tuple[str, ...]:
     return found
 
 
-def _gather(value: Any, found: list[Node]) -> None:
+def _gather(value: object, found: list[Node]) -> None:
     if isinstance(value, Node):
         found.append(value)
     elif isinstance(value, tuple):
@@ -206,7 +206,7 @@ def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
     return replace(node, **changes) if changes else node
 
 
-def _changed(value: Any, change: Callable[[Node], Node]) -> Any:
+def _changed(value: object, change: Callable[[Node], Node]) -> Any:
     if isinstance(value, Node):
         return change(value)
     if isinstance(value, tuple):

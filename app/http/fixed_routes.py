@@ -5,7 +5,7 @@ from copy import deepcopy
 from functools import cache
 from http import HTTPStatus
 from inspect import isclass, isfunction
-from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, Self, TypeVar, get_args, get_type_hints
 
 from fastapi import APIRouter, Response
 from fastapi.openapi.utils import get_openapi
@@ -37,6 +37,11 @@ class Declared(BaseModel):
     """The base of what a route answers: nothing that isn't declared."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def from_row(cls, row: object) -> Self:
+        """Give what is declared of a row, and nothing else of it."""
+        return cls.model_validate(row, from_attributes=True)
 
 
 class ProblemField(Declared):

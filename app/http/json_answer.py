@@ -22,7 +22,7 @@ def to_json(value: Any) -> bytes:
         return exact_json(value, _scalar).encode()
 
 
-def _other(value: Any) -> Any:
+def _other(value: object) -> object:
     if isinstance(value, Decimal):
         return orjson.Fragment(str(value).encode()) if value.is_finite() else str(value)
     if isinstance(value, timedelta):
@@ -32,7 +32,7 @@ def _other(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     if isinstance(value, str):
         return json.dumps(value)
     if isinstance(value, int) and not isinstance(value, bool):

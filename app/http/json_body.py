@@ -61,7 +61,7 @@ def json_or_text(body: bytes | None) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def plain_numbers(value: Any) -> Any:
+def plain_numbers(value: Any) -> object:
     """Give decimals as the floats that YAML and JSON Schema have; one that a float would change stays, and is found."""
     if isinstance(value, dict):
         return {key: plain_numbers(item) for key, item in value.items()}
@@ -117,7 +117,7 @@ class _Duplicate(Exception):
     """A key stands twice."""
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise _Duplicate

@@ -261,16 +261,19 @@ def _is_done(waiting: Waiting) -> bool:
     return waiting.done
 
 
+Refusal = Callable[[Any, RowgateError], tuple[list[tuple[bytes, bytes]], bytes]]
+
+
 class Admission:
     """Which room a request goes to, and what it is answered when there is no place for it."""
 
-    def __init__(self, connections: int, refusal: Callable[[Any], tuple[list[tuple[bytes, bytes]], bytes]]) -> None:
+    def __init__(self, connections: int, refusal: Refusal) -> None:
         """Take how many connections to the database there are, and what gives a refusal's headers and body."""
         self.work = Room(PLACES_PER_CONNECTION * connections, MOST_PLACES)
         self.care = Room(FEW_PLACES, FEW_PLACES)
         self.refusal = refusal
 
-    def would_refuse(self, scope: Any) -> bool:
+    def would_refuse(self, scope: object) -> bool:
         """Say whether a request would be refused at once."""
         return self.room_of(scope) is self.work and self.work.would_refuse(share_of(scope))
 

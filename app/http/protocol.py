@@ -11,16 +11,20 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.http.overload import Admission, Room, RoomShare, share_of
+from app.errors import render_problem
+from app.http.head_refusals import HEAD_BYTES, HEADERS, AddressTooLong, HeadersTooLarge, HeadRefused, HeadTooSlow
+from app.http.overload import Admission, Room, RoomShare, ServerOverloaded, share_of
 
-HEAD_BYTES = 16 * 1024
-HEADERS = 100
-REQUEST_LINE = 8 * 1024
+# What is over a bound is read on, so that the refusal can be told to the page that asks: the address is not kept, and
+# of the fields as much again.
+READ_ON_BYTES = 1024 * 1024
+FIELDS_ON_THE_WIRE = HEAD_BYTES + 1024  # colons, spaces, line ends
 HEAD_SECONDS = 10.0
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
 # Where an application leaves, in the scope, what is to be called when its client goes away before the answer.
 CLIENT_LOST = "rowgate.client_lost"
+PROBLEM = b"application/problem+json"
 
 # A head that nothing needs to be understood of but a few headers, all of it there and no body behind it.
 _PLAIN_HEAD = re.compile(rb"GET (/[^ ?#%\r\n]*)[^ %\r\n]* HTTP/1\.1\r\n")
@@ -32,13 +36,14 @@ _HARMLESS = frozenset({b"origin", b"x-request-id"})
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _TARGET = re.compile(rb"/|https?://", re.IGNORECASE)
 _STATUS_LINE, _CONTINUE = b"HTTP/1.1 ", b"HTTP/1.1 100 "
-_OVERLOADED = b"HTTP/1.1 503 Service Unavailable\r\n"
 _LINES = {
     400: b"HTTP/1.1 400 Bad Request\r\n",
     408: b"HTTP/1.1 408 Request Timeout\r\n",
     414: b"HTTP/1.1 414 URI Too Long\r\n",
     431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
+    503: b"HTTP/1.1 503 Service Unavailable\r\n",
 }
+_KEPT = frozenset({b"origin", b"x-request-id"})  # of a head that is over a bound
 
 
 class _Refused(Exception):
@@ -90,8 +95,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._begun = 0  # requests
         self._in_head = self._in_body = False
-        self._head_bytes = self._header_bytes = self._header_count = self._silent_bytes = 0
-        self._refusal = 400
+        self._head_bytes = self._address_bytes = self._header_bytes = self._header_count = self._silent_bytes = 0
+        self._refusal: type[HeadRefused] = HeadRefused
+        self._over: type[HeadRefused] | None = None  # what the head is refused for as soon as it has been read
         self._deadline: TimerHandle | None = None
         self._linger: TimerHandle | None = None
         self._lingered = 0  # bytes that came after the answer
@@ -125,8 +131,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _too_slow(self) -> None:
         self._deadline = None
         if not self.transport.is_closing():
-            self._refusal = 408
-            self.send_400_response("The head of the request didn't come in time.")
+            self._refusal = self._over or HeadTooSlow
+            self.send_400_response(self._refusal.said)
 
     def data_received(self, data: bytes) -> None:
         if self.parser is None or self.transport.is_closing() or self._is_thrown_away(data):
@@ -143,11 +149,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         began = self._begun - begun
         if (self._in_head and (began == 0 or (at_rest and began == 1))) or (at_rest and began == 0):
             self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES + REQUEST_LINE or (self._in_body and self._silent_bytes > HEAD_BYTES):
-            self._refusal = 431
-            self.send_400_response("The head of the request is too large.")
+        if self._is_too_much():
+            self._refusal = self._over or HeadersTooLarge
+            self.send_400_response(self._refusal.said)
             return
         self._watch()
+
+    def _is_too_much(self) -> bool:
+        """Say whether what has come of a head is more than is read, and note what is more than is taken."""
+        fields = self._head_bytes - self._address_bytes
+        if fields > FIELDS_ON_THE_WIRE:
+            if not self._in_head or fields > 2 * FIELDS_ON_THE_WIRE:
+                return True
+            self._over = self._over or HeadersTooLarge
+        return self._head_bytes > READ_ON_BYTES or (self._in_body and self._silent_bytes > HEAD_BYTES)
 
     def _is_thrown_away(self, data: bytes) -> bool:
         if self._linger is not None:
@@ -165,24 +180,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._begun += 1
-        self._head_bytes = self._header_bytes = self._header_count = 0
+        self._head_bytes = self._address_bytes = self._header_bytes = self._header_count = 0
+        self._over = None
         self._in_head = True
 
     def on_url(self, url: bytes) -> None:
+        self._address_bytes += len(url)
+        if self._address_bytes > HEAD_BYTES:
+            self._over = AddressTooLong
+            url = url[: max(0, HEAD_BYTES - len(self.url))]
         super().on_url(url)
-        if len(self.url) > REQUEST_LINE:
-            self._refuse(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_count += 1
         self._header_bytes += len(name) + len(value)
         if self._header_count > HEADERS or self._header_bytes > HEAD_BYTES:
-            self._refuse(431)
+            self._over = self._over or HeadersTooLarge
+            if not self._in_head:
+                self._refuse(HeadersTooLarge)
         # What stands behind the body is not a header: proxies and we have judged the request without it.
-        if self._in_head:
+        if self._in_head and (self._over is None or name.lower() in _KEPT):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self._over is not None:
+            self._refuse(self._over)
         self._check_head()
         if self._deadline is not None:
             self._deadline.cancel()
@@ -199,11 +221,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         hosts = [value for name, value in self.headers if name == b"host"]
         encodings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
         if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]) or version not in {"1.1", "1.0"}:
-            self._refuse(400)
+            self._refuse(HeadRefused)
         if encodings and (encodings != [b"chunked"] or version == "1.0"):
-            self._refuse(400)
+            self._refuse(HeadRefused)
         if not _TARGET.match(self.url) and (self.url != b"*" or self.parser.get_method() != b"OPTIONS"):
-            self._refuse(400)
+            self._refuse(HeadRefused)
 
     def _has_body(self) -> bool:
         return any(name in {b"transfer-encoding", b"content-length"} for name, _ in self.headers)
@@ -283,9 +305,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         task.add_done_callback(lambda _: room.leave(share))
 
     def _refusal_of(self, admission: Admission, scope: Any) -> tuple[bytes, bytes]:
-        headers, body = admission.refusal(scope)
+        headers, body = admission.refusal(scope, ServerOverloaded())
         lines = (b"%s: %s\r\n" % one for one in (*self.server_state.default_headers, *headers))
-        return _OVERLOADED + b"".join(lines), body
+        return _LINES[ServerOverloaded.status] + b"".join(lines), body
 
     def _refuse_unread(self) -> None:
         scope, self._turned_away = self._turned_away, None
@@ -317,23 +339,30 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: an Upgrade that isn't known is ignored, and anybody can send one."""
 
-    def _refuse(self, status: int) -> None:
-        self._refusal = status
+    def _refuse(self, refusal: type[HeadRefused]) -> None:
+        self._refusal = refusal
         raise _Refused
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, _msg: str) -> None:
         """Send the refusal, of whatever status it is, and close."""
         if self._unanswered():
             # A refusal now would be read as the answer to the request before.
             self.transport.close()
             return
-        body = msg.encode("ascii")
-        head = _LINES[self._refusal] + b"content-type: text/plain; charset=utf-8\r\ncontent-length: "
-        head += str(len(body)).encode() + b"\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
+        headers, body = self._told(self._refusal())
+        lines = [_LINES[self._refusal.status], *(b"%s: %s\r\n" % one for one in headers), b"connection: close\r\n\r\n"]
         if self._answering is not None:
             self._answering.flush()
-        self.transport.write(head + body)
+        self.transport.write(b"".join([*lines, body]))
         self._end(linger=True)
+
+    def _told(self, refusal: HeadRefused) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Give the headers and the body of a refusal; what is known of its request is as much as has been read."""
+        if self._admission is not None:
+            path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")
+            return self._admission.refusal({"path": path, "headers": getattr(self, "headers", [])}, refusal)
+        body = render_problem(refusal, "")
+        return [(b"content-type", PROBLEM), (b"content-length", b"%d" % len(body))], body
 
     def _unanswered(self) -> bool:
         cycle = self.cycle
@@ -348,7 +377,7 @@ def _plain(data: bytes) -> dict[str, Any] | None:
     """Give what a refusal needs of a head without a body; None if it needs more than a look."""
     end = data.find(b"\r\n\r\n")
     found = _PLAIN_HEAD.match(data)
-    if found is None or end != len(data) - 4 or end > REQUEST_LINE:
+    if found is None or end != len(data) - 4 or end > HEAD_BYTES:
         return None
     headers = [(name.lower(), value) for name, value in _TELLING.findall(data)]
     if headers and not _HARMLESS.issuperset(name for name, _ in headers):

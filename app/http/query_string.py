@@ -7,7 +7,7 @@ from app.errors import RowgateError
 from app.http.json_body import BadText, check_text
 
 MAX_PAIRS = 200
-MAX_QUERY = 8192  # bytes
+MAX_QUERY = 32 * 1024  # bytes
 
 
 class QueryTooLong(RowgateError):
@@ -17,10 +17,10 @@ class QueryTooLong(RowgateError):
     code: ClassVar[str] = "input.query_too_long"
 
 
-def query_pairs(query: bytes) -> list[tuple[str, str]]:
-    """Give the pairs in order; `+` is a space. Raises QueryTooLong or BadText."""
-    if len(query) > MAX_QUERY or query.count(b"&") >= MAX_PAIRS:
-        raise QueryTooLong(f"A query has at most {MAX_QUERY} bytes and {MAX_PAIRS} parts.")
+def query_pairs(query: bytes, most: int = MAX_QUERY) -> list[tuple[str, str]]:
+    """Give the pairs of a query of at most so many bytes, in order; `+` is a space. Raises QueryTooLong or BadText."""
+    if len(query) > most or query.count(b"&") >= MAX_PAIRS:
+        raise QueryTooLong(f"A query has at most {most} bytes and {MAX_PAIRS} parts.")
     pairs = []
     for part in query.split(b"&"):
         if part:

@@ -10,7 +10,7 @@ from app.isolation.made_inputs import Sent
 from app.policy_tests.attempt import Attempt, attempt
 from app.policy_tests.scratch import Scratch
 
-Deletes = tuple[str, Sequence[Any]]
+Deletes = tuple[str, Sequence[object]]
 """A statement that deletes the rows of its ids, and the ids."""
 
 
@@ -35,5 +35,5 @@ class Asking:
         """Give a row as JSON, as the last request has left it; of one that is gone nothing."""
         name = self.runtime.schema.tables[table].sql
         sql = f"SELECT to_jsonb(t) FROM {name} t WHERE id::text = $1"  # noqa: S608 - a quoted name
-        found: Mapping[str, Any] | None = await self.held.connection.fetchval(sql, str(id_))
+        found: Mapping[str, object] | None = await self.held.connection.fetchval(sql, str(id_))
         return found or {}

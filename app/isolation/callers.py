@@ -87,7 +87,7 @@ class Caller:
     now: datetime
 
 
-def personas(runtime: Runtime, links: Links, fixed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def personas(runtime: Runtime, links: Links, fixed: Mapping[str, Any]) -> list[Mapping[str, object]]:
     """Give the kinds of people that rules tell apart, by the columns of `users` that they compare with values.
 
     The first is as a new account is, but for what is `fixed`.
@@ -95,9 +95,9 @@ def personas(runtime: Runtime, links: Links, fixed: Mapping[str, Any]) -> list[M
     return list(islice(_personas(runtime, links, fixed), MOST_PERSONAS))
 
 
-def _personas(runtime: Runtime, links: Links, fixed: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _personas(runtime: Runtime, links: Links, fixed: Mapping[str, Any]) -> Iterator[Mapping[str, object]]:
     yield dict(fixed)
-    options: dict[str, list[Any]] = {}
+    options: dict[str, list[object]] = {}
     text = json.dumps(runtime.project.model_dump(mode="json", by_alias=True), default=str)
     for name, column in runtime.schema.tables["users"].columns.items():
         said = column.definition

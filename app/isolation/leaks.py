@@ -57,7 +57,7 @@ class Leak:
     def shown(self) -> dict[str, Any]:
         """Give the members of an answer; ids are the labels of their rows."""
         one = self.first
-        request: dict[str, Any] = {"method": one.sent.method, "path": one.sent.path, "query": one.sent.query}
+        request: dict[str, object] = {"method": one.sent.method, "path": one.sent.path, "query": one.sent.query}
         request |= {"headers": dict(one.sent.headers), "body": one.sent.body}
         return {
             "where": self.where,

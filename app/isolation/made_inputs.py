@@ -48,7 +48,7 @@ class Sent:
         return " ".join(parts).lower()
 
 
-Values = Mapping[Path, Any]
+Values = Mapping[Path, object]
 
 
 class Inputs:
@@ -130,7 +130,7 @@ class Inputs:
         sent = body if said.input.body else None
         return Sent(said.method, f"/api{path}", urlencode(query), headers, sent)
 
-    def _own(self, leaf: Leaf, world: World, owner: str) -> list[Any]:
+    def _own(self, leaf: Leaf, world: World, owner: str) -> list[object]:
         found = [value for one in (owner, SOMEBODY, NOBODY) for value in self._of(leaf, world, one)]
         for attempt in (1, 0, 2):
             made = self.maker.value(leaf.said, f"{owner}/sent/{'/'.join(leaf.path)}", attempt)
@@ -140,7 +140,7 @@ class Inputs:
             found = [one if isinstance(one, list) else [one] for one in found]
         return distinct([one for one in found if fits(leaf.said, one)])
 
-    def _of(self, leaf: Leaf, world: World, owner: str) -> list[Any]:
+    def _of(self, leaf: Leaf, world: World, owner: str) -> list[object]:
         """Give somebody's values for an input: of the columns that it stands for, else every id that it could be."""
         said = leaf.said
         if leaf.places:
@@ -157,7 +157,7 @@ class Inputs:
             found = [one if isinstance(one, list) else [one] for one in found]
         return distinct([one for one in found if fits(said, one)])
 
-    def _wider(self, leaf: Leaf) -> list[Any]:
+    def _wider(self, leaf: Leaf) -> list[object]:
         if leaf.said.array:
             return []
         if leaf.said.choices:
@@ -181,7 +181,7 @@ def _leaves(
         yield Leaf(where, path, said, needed, places)
 
 
-def _put(body: dict[str, Any], path: Path, value: Any) -> None:
+def _put(body: dict[str, object], path: Path, value: object) -> None:
     """Put a value in its place; of a list, a list of values is one of each item."""
     at: Any = body
     for index, name in enumerate(path[:-1]):
@@ -202,7 +202,7 @@ def _put(body: dict[str, Any], path: Path, value: Any) -> None:
     at[path[-1]] = value
 
 
-def _even_out(value: Any) -> None:
+def _even_out(value: object) -> None:
     """Give each object of a list what the first one has."""
     inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
     for one in inner:
@@ -211,7 +211,7 @@ def _even_out(value: Any) -> None:
         value[:] = [{**value[0], **one} for one in value]
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """Write a value as a path, a query or a header has it."""
     if isinstance(value, str):
         return value

@@ -47,7 +47,19 @@ class Proof:
     milliseconds: float = 0.0
 
 
-async def prove(url: str, project: Project, asked: ProofAsked | None = None) -> Proof:
+@dataclass(slots=True)
+class Tally:
+    """How many of the tries that are known by now are done, for whoever waits."""
+
+    done: int = 0
+    known: int = 0
+
+    def __str__(self) -> str:
+        """Say it."""
+        return f"{self.done} of {self.known} tries"
+
+
+async def prove(url: str, project: Project, asked: ProofAsked | None = None, tally: Tally | None = None) -> Proof:
     """Try to reach one person's rows as another, on a migrated database that is left as it was.
 
     Raises DefinitionInvalid, or what the database refuses.
@@ -58,7 +70,7 @@ async def prove(url: str, project: Project, asked: ProofAsked | None = None) -> 
     if runtime is None:
         raise DefinitionInvalid(findings)
     asked = asked or ProofAsked()
-    run = _Run(runtime, links_of(project), asked, await asyncio.to_thread(tables_sql, project), url)
+    run = _Run(runtime, links_of(project), asked, await asyncio.to_thread(tables_sql, project), url, tally or Tally())
     surface = list(_surface(runtime))
     await run.work([target for target in surface if target.access.public], as_strangers=True)
     await run.work([target for target in surface if target.may_enter(asked.roles)], as_strangers=False)
@@ -77,8 +89,8 @@ def _surface(runtime: Runtime) -> Iterator[ProofTarget]:
 
 
 class _Run:
-    def __init__(self, runtime: Runtime, links: Links, asked: ProofAsked, sql: str, url: str) -> None:
-        self.runtime, self.links, self.sql, self.url = runtime, links, sql, url
+    def __init__(self, runtime: Runtime, links: Links, asked: ProofAsked, sql: str, url: str, tally: Tally) -> None:
+        self.runtime, self.links, self.sql, self.url, self.tally = runtime, links, sql, url, tally
         self.found = Found(runtime, links, asked)
         self.maker = Maker(datetime.now(UTC))
         self.unreached: list[Unreached] = []
@@ -89,6 +101,7 @@ class _Run:
     async def work(self, targets: Sequence[ProofTarget], *, as_strangers: bool) -> None:
         """Try every target as each of the two, or as nobody in their place, over several connections at once."""
         waiting = deque((target, person) for target in targets for person in PEOPLE)
+        self.tally.known += len(waiting)
         by_tables = MOST_TABLES // max(1, len(self.runtime.schema.tables))
         workers = max(1, min(MOST_WORKERS, len(waiting) // _TARGETS_A_WORKER, by_tables))
         try:
@@ -108,6 +121,7 @@ class _Run:
                 prover = Prover(self.links, asking, world, Judge(self.found, asking, world), self.maker)
                 while waiting and not held.broken:
                     await (prover.strangers if as_strangers else prover.people)(*waiting.popleft())
+                    self.tally.done += 1
                 self.requests += asking.count
                 self.unreached += prover.unreached
                 self.cut += prover.cut

@@ -34,7 +34,7 @@ def shown(proof: Proof) -> dict[str, Any]:
     }
 
 
-def _served(what: Served) -> dict[str, Any]:
+def _served(what: Served) -> dict[str, object]:
     return {"where": f"{what.kind}s/{what.name}", "action": what.action}
 
 

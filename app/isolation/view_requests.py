@@ -66,11 +66,12 @@ class ViewRequests:
                         yield self._delete({**params, **self._only(row)})
                     yield self._delete({**params, **self._any()})
 
-    def _reads(self, world: World, owner: str, theirs: Sequence[Row], params: Mapping[str, Any]) -> Iterator[Sent]:
+    def _reads(self, world: World, owner: str, theirs: Sequence[Row], params: Mapping[str, object]) -> Iterator[Sent]:
         mine = world.of(owner, self.table.name)
         yield self._read({**params, "select": "*"}, {"Prefer": "count=exact"})
         yield self._read({**params, "select": "*"}, {"Accept": _CSV})
         yield self._read({**params, "select": "count()"})
+        yield Sent("POST", f"/rest/v1/{self.view.name}/query", "", {}, {**params, "select": "*"})
         for name in self.plain:
             yield self._read({**params, "select": f"{name}.max(),{name}.min()"})
             yield self._read({**params, "select": "*", "order": f"{name}.desc"})
@@ -110,7 +111,9 @@ class ViewRequests:
             found += [(f"{target}{hint}", target) for hint in hints]
         return found
 
-    def _embedded(self, theirs: Sequence[Row], world: World, owner: str, params: Mapping[str, Any]) -> Iterator[Sent]:
+    def _embedded(
+        self, theirs: Sequence[Row], world: World, owner: str, params: Mapping[str, object]
+    ) -> Iterator[Sent]:
         """Ask for the other's rows inside of one's own."""
         others = {row.owner for row in theirs} or {one for one in PEOPLE if one != owner}
         for way, target in self._ways(self.view):
@@ -121,7 +124,7 @@ class ViewRequests:
                     yield self._read(tested if "!" not in way else {**tested, "select": f"*,{way}(*)"})
 
     def _inserts(
-        self, world: World, owner: str, other: str, theirs: Sequence[Row], params: Mapping[str, Any]
+        self, world: World, owner: str, other: str, theirs: Sequence[Row], params: Mapping[str, object]
     ) -> Iterator[Sent]:
         new = self._new(world, owner, 0)
         for name, target in references(self.table):
@@ -142,7 +145,7 @@ class ViewRequests:
                 yield self._send("PUT", {**params, **tests}, {**new, **named}, _WHOLE)
 
     def _updates(
-        self, world: World, owner: str, other: str, theirs: Sequence[Row], params: Mapping[str, Any]
+        self, world: World, owner: str, other: str, theirs: Sequence[Row], params: Mapping[str, object]
     ) -> Iterator[Sent]:
         change = self._change(world, owner)
         for row in theirs:
@@ -159,7 +162,7 @@ class ViewRequests:
     def _is_writable(self, name: str) -> bool:
         return self.view.writing is not None and name in self.view.writing.writable.columns
 
-    def _new(self, world: World, owner: str, attempt: int) -> dict[str, Any]:
+    def _new(self, world: World, owner: str, attempt: int) -> dict[str, object]:
         """Give a new row as its owner would send it."""
         writing = self.view.writing
         if writing is None:
@@ -193,7 +196,7 @@ class ViewRequests:
                 found[name] = text_of(values[0])
         return found
 
-    def _all_params(self, world: World, owner: str, other: str) -> list[dict[str, Any]]:
+    def _all_params(self, world: World, owner: str, other: str) -> list[dict[str, object]]:
         own, foreign = self._params(world, owner, owner), self._params(world, owner, other)
         every = [own, foreign, {}, *({**own, name: value} for name, value in foreign.items())]
         every += [{**own, name: str(flag).lower()} for name, said in self.view.definition.params.items()
@@ -204,35 +207,35 @@ class ViewRequests:
         """Ask for one row."""
         return self._read({"select": "*", "id": f"eq.{row.id}"})
 
-    def _only(self, row: Row) -> dict[str, Any]:
+    def _only(self, row: Row) -> dict[str, object]:
         """Give the test that picks a row."""
         if self.has_id:
             return {"id": f"eq.{row.id}"}
         name = next((one for one in self.plain if isinstance(row.wire.get(one), str)), None)
         return self._any() if name is None else {name: f"eq.{row.wire[name]}"}
 
-    def _any(self) -> dict[str, Any]:
+    def _any(self) -> dict[str, object]:
         """Give a test that every row passes."""
         return {self.plain[0]: "not.is.null"} if self.plain else {}
 
-    def _read(self, query: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Sent:
+    def _read(self, query: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Sent:
         return self._made("GET", query, None, headers or {})
 
-    def _post(self, row: Mapping[str, Any], params: Mapping[str, Any]) -> Sent:
+    def _post(self, row: Mapping[str, object], params: Mapping[str, object]) -> Sent:
         return self._send("POST", params, row, _WHOLE)
 
-    def _patch(self, row: Row, change: Mapping[str, Any], params: Mapping[str, Any]) -> Sent:
+    def _patch(self, row: Row, change: Mapping[str, object], params: Mapping[str, object]) -> Sent:
         return self._send("PATCH", {**params, **self._only(row)}, change, _WHOLE)
 
-    def _delete(self, query: Mapping[str, Any]) -> Sent:
+    def _delete(self, query: Mapping[str, object]) -> Sent:
         return self._send("DELETE", query, None, _WHOLE)
 
-    def _send(self, method: str, query: Mapping[str, Any], body: Any, prefer: str) -> Sent:
+    def _send(self, method: str, query: Mapping[str, object], body: object, prefer: str) -> Sent:
         shows = "select" in self.view.definition.allow
         kept = prefer if shows else prefer.replace(_WHOLE, "return=minimal")
         return self._made(method, {**query, **({"select": "*"} if shows else {})}, body, {"Prefer": kept})
 
-    def _made(self, method: str, query: Mapping[str, Any], body: Any, headers: Mapping[str, str]) -> Sent:
+    def _made(self, method: str, query: Mapping[str, object], body: object, headers: Mapping[str, str]) -> Sent:
         asked = urlencode(query, safe=_SAFE, quote_via=quote)
         return Sent(method, f"/rest/v1/{self.view.name}", asked, headers, body)
 

@@ -96,8 +96,8 @@ class StoreWatch:
             self.answers = False
             self.outages += 1
             _log.warning(
-                "the store of rate limits doesn't answer (%s): rate_limit steps refuse or allow as they say;"
-                " wrong passwords are counted in Postgres",
+                "the store of rate limits doesn't answer (%s): the Redis or Valkey of ROWGATE_REDIS_URL is away,"
+                " and rate_limit steps refuse or allow as they say; wrong passwords are counted in Postgres",
                 type(error).__name__,
             )
 

@@ -6,7 +6,6 @@ import random
 import ssl
 from dataclasses import replace
 from functools import cache
-from typing import Any
 from urllib.parse import urljoin
 
 import httpcore
@@ -147,7 +146,7 @@ async def _read(response: httpx.Response) -> OutwardAnswer:
         raise AnswerUnreadable from None
 
 
-def _body(raw: bytes, content_type: str) -> Any:
+def _body(raw: bytes, content_type: str) -> object:
     if not raw:
         return None
     kind = content_type.partition(";")[0].strip().lower()

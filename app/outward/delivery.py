@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-import asyncpg
-
-from app.database.pool import Pool
+from app.database.faults import FAULTS, translated
+from app.database.pool import DatabaseUnavailable, Pool
 from app.errors import RowgateError
+from app.log import Outage
 from app.outward.calls import OutwardCall
 from app.outward.client import Outward
 from app.outward.failures import AnswerRefused, CircuitOpen
@@ -49,14 +49,19 @@ class Delivery:
 
     async def _work(self) -> None:
         """Deliver what is due, and look again; nothing that happens here ends it."""
+        outage = Outage(_log)
         while True:
             found = 0
             try:
                 found = await self.deliver_due()
-            except (RowgateError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                _log.warning("the outbox can't be emptied now: %s", type(error).__name__)
+            except (RowgateError, *FAULTS) as error:
+                refusal = error if isinstance(error, RowgateError) else translated(error)
+                if not isinstance(refusal, DatabaseUnavailable):  # of which they tell who read the definitions
+                    outage.lost(f"the outbox can't be emptied: {type(error).__name__}", "the outbox is emptied again")
             except Exception:
                 _log.exception("delivering failed")
+            else:
+                outage.found()
             if not found:
                 await asyncio.sleep(POLL_SECONDS)
 

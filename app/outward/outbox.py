@@ -5,7 +5,6 @@ import uuid
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from app.database.connection import Connection
 from app.outward.calls import OutwardCall
@@ -14,7 +13,6 @@ from app.secrets.sealing import Sealed, SealingKey
 
 MOST_ATTEMPTS = 12
 LEASE_SECONDS = 120.0  # longer than a call may take: a sender that died is replaced after it
-SHOWN = "id, created_at, step, method, host, attempts, next_at, last_error, dead_at"
 
 _ADD = """
 INSERT INTO rowgate.outbox (id, step, method, host, key_id, nonce, ciphertext) VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -112,27 +110,3 @@ def _written(letter: Letter) -> bytes:
         "bound": call.bound,
         "sign": letter.sign,
     }).encode()  # fmt: skip
-
-
-async def listed(connection: Connection, *, dead: bool, limit: int) -> list[dict[str, Any]]:
-    """List calls that wait, or that were given up, the oldest first."""
-    rows = await connection.fetch(
-        f"SELECT {SHOWN} FROM rowgate.outbox WHERE (dead_at IS NOT NULL) = $1 ORDER BY created_at, id LIMIT $2",
-        dead,
-        limit,
-    )
-    return [dict(row) for row in rows]
-
-
-async def retry(connection: Connection, call_id: str) -> str | None:
-    """Try a call again from the beginning; gives its step, None where there is no such call."""
-    found: str | None = await connection.fetchval(
-        "UPDATE rowgate.outbox SET attempts = 0, next_at = now(), dead_at = NULL WHERE id = $1 RETURNING step", call_id
-    )
-    return found
-
-
-async def drop(connection: Connection, call_id: str) -> str | None:
-    """Give a call up for good; gives its step, None where there is no such call."""
-    found: str | None = await connection.fetchval("DELETE FROM rowgate.outbox WHERE id = $1 RETURNING step", call_id)
-    return found

@@ -55,7 +55,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         self,
         path: str,  # noqa: ARG002 - httpcore's signature
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - httpcore's signature
-        socket_options: Iterable[Any] | None = None,  # noqa: ARG002 - httpcore's signature
+        socket_options: Iterable[object] | None = None,  # noqa: ARG002 - httpcore's signature
     ) -> httpcore.AsyncNetworkStream:
         """Refuse: no URL means one."""
         raise Denied
@@ -104,7 +104,7 @@ class BoundedStream(httpcore.AsyncNetworkStream):
         """Go on encrypted."""
         return BoundedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
 
-    def get_extra_info(self, info: str) -> Any:
+    def get_extra_info(self, info: str) -> object:
         """Give what is known of the socket."""
         return self._inner.get_extra_info(info)
 

@@ -18,7 +18,7 @@ _LONGEST = 300
 _ABSENT = object()
 
 
-def failures_of(test: CompiledTest, wanted: Any, made: Attempt) -> list[Failure]:
+def failures_of(test: CompiledTest, wanted: object, made: Attempt) -> list[Failure]:
     """Give everything that came otherwise than expected; `wanted` is the body that is."""
     said, place = test.said.expect, f"{test.place}.expect"
     body = json_or_text(made.answer.body)
@@ -40,7 +40,7 @@ def _status(status: int, refusal: RowgateError | None) -> str:
     return str(status) if refusal is None else f"{status} {refusal.code}: {refusal.detail}"
 
 
-def _different(expected: Any, came: Any, place: str) -> Iterator[Failure]:
+def _different(expected: object, came: object, place: str) -> Iterator[Failure]:
     """Compare: of an object the members that are named, of a list every item in its order, of all else the value."""
     if isinstance(expected, dict) and isinstance(came, dict):
         for name, value in expected.items():

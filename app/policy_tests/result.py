@@ -74,7 +74,7 @@ def deciding(stages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return found
 
 
-def checks_passed(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def checks_passed(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
     """List the steps of a trace that could have refused and didn't, in order."""
     found = []
     for entry in entries:
@@ -85,9 +85,9 @@ def checks_passed(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _last(steps: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def _last(steps: Sequence[Mapping[str, object]]) -> Mapping[str, object] | None:
     return next((step for step in reversed(steps) if step["decision"] in ("refused", "answered")), None)
 
 
-def _without_steps(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _without_steps(entry: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in entry.items() if name not in ("steps", "statements", "microseconds")}

@@ -113,6 +113,8 @@ def testable(kind: Type, operator: str, word: str | None, *, quantified: bool) -
         return word in {"null", "not_null"} or kind == BOOL
     if operator in _SETS:
         return isinstance(kind, ListOf) or (kind == DYN and operator != "ov")
+    if operator in _SEARCH and kind == DYN:
+        return True
     if operator in _SEARCH or operator in _MATCH:
         return kind == STRING or isinstance(kind, Enum)
     if operator == "in":

@@ -22,7 +22,7 @@ def literal(value: Any, pg: str) -> str:
     return f"{_quoted(pg_text(value))}::{pg}"
 
 
-def pg_text(value: Any) -> str:
+def pg_text(value: object) -> str:
     """Write a value of a rule that is no JSON as the text from which Postgres reads it."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -55,7 +55,7 @@ class _Part:
     made: Any
     checked: tuple[tuple[str, Expression], ...] = ()
 
-    def fits(self, said: Any, given: tuple[Any, ...], world: World) -> bool:
+    def fits(self, said: Any, given: tuple[object, ...], world: World) -> bool:
         """Say whether it would be compiled to the same now; asks in the order in which it asked, until one differs."""
         return (
             said is self.said
@@ -64,11 +64,11 @@ class _Part:
         )
 
 
-def _answer(mapping: Any, key: str | None) -> Any:
+def _answer(mapping: Any, key: str | None) -> object:
     return tuple(mapping) if key is None else mapping.get(key, _ABSENT)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: Any, other: object) -> bool:
     # Equal is not the same: 1, 1.0 and true are equal to Python.
     return one is other or (isinstance(one, _WORDS) and type(one) is type(other) and one == other)
 
@@ -85,7 +85,7 @@ class Compilation:
         self,
         place: str,
         said: Any,
-        given: tuple[Any, ...],
+        given: tuple[object, ...],
         world: World,
         make: Callable[[Mapping[str, Watched]], Made],
         findings: Findings,

@@ -106,13 +106,17 @@ class Embed:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What is read of one view; `items` is None for every column that it shows; limit and offset are slots."""
+    """What is read of one view; `items` is None for every column that it shows; limit and offset are slots.
+
+    `paged` says of an embedded view that the client has set one of them: rows that the page leaves out aren't there.
+    """
 
     items: tuple[Picked | Embed, ...] | None = None
     conditions: tuple[Condition, ...] = ()
     order: tuple[Ordered, ...] = ()
     limit: int = LIMIT_SLOT
     offset: int | None = None
+    paged: bool = False
 
     @property
     def embeds(self) -> list[Embed]:
@@ -122,7 +126,7 @@ class Read:
     @property
     def aggregates(self) -> bool:
         """Say whether rows are grouped."""
-        return any(isinstance(item, Picked) and item.aggregate is not None for item in self.items or ())
+        return any(item.aggregate is not None for item in picked_of(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,15 @@ class Query:
     def bound(self, limit: int) -> tuple[Any, ...]:
         """Give the values by their slots, with the limit that the view sets."""
         return (limit, self.offset, *self.values)
+
+
+def picked_of(read: Read) -> Iterator[Picked]:
+    """Give what is picked of each row, from the one row beside it too whose values are put beside its own."""
+    for item in read.items or ():
+        if isinstance(item, Picked):
+            yield item
+        elif item.spread and not item.relationship.many:
+            yield from picked_of(item.read)
 
 
 def hidden(read: Read) -> Read:

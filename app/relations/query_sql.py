@@ -5,6 +5,7 @@ What is asked of other views becomes subqueries of that statement, in which thos
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from app.database.quoting import quoted
@@ -13,7 +14,7 @@ from app.expressions.to_sql import Parameters
 from app.expressions.types import STRING, Enum, Type, pg_type
 from app.relations.asked import Asked
 from app.relations.measured import ROW, measured_values
-from app.relations.query import Condition, Embed, Ordered, Picked, Query, Read
+from app.relations.query import Condition, Embed, Ordered, Picked, Query, Read, picked_of
 from app.relations.relationships import Relationship
 from app.relations.source import ALIAS, Source, column_sql, conditions_sql, json_list, order_sql
 
@@ -72,28 +73,27 @@ def compile_query(source: Source, query: Query) -> Statement:
         counted = level.rows() if query.read.aggregates else f"SELECT FROM {level.source_rows()}"
         most = f" LIMIT {parameters.constant(COUNTED + 1, 'bigint')}" if query.count == "bounded" else ""
         total = f"(SELECT count(*) FROM ({counted}{most}) rowgate_all)"
-    limit = parameters.constant(source.max_bytes, "bigint")
-    if query.csv:
-        cells = f"SELECT {_cells(source, query.read)} FROM ({page}) rowgate_cells"
-        body, rows = _CSV, measured_values(_CSV_LINE, cells, limit)
-    else:
-        body, rows = json_body(query, page, limit)
+    body, rows = body_of(source, query, page, parameters.constant(source.max_bytes, "bigint"))
     sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM {rows}"
     return statement(sql, parameters.evaluators)
 
 
-def json_body(query: Query, page: str, most: str) -> tuple[str, str]:
-    """Write the rows of a SELECT as one JSON text of at most so many bytes, and what stands behind FROM.
+def body_of(source: Source, query: Query, page: str, most: str) -> tuple[str, str]:
+    """Write the rows of a SELECT as one text of at most so many bytes, and what stands behind FROM.
 
-    The keys of nulls are left out where that is asked for.
+    It is JSON, in which the keys of nulls are left out where that is asked for, or the lines of CSV.
     """
+    if query.csv:
+        cells = f"SELECT {_csv_cells(source, query.read)} FROM ({page}) rowgate_cells"
+        return _CSV, measured_values(_CSV_LINE, cells, most)
     row = f"json_strip_nulls(row_to_json({ROW}))" if query.stripped else f"row_to_json({ROW})"
     return "coalesce(json_agg(rowgate_measured.value), '[]')::text", measured_values(row, page, most)
 
 
 # A row's own text, without its parentheses, is quoted as CSV is.
 _CSV = r"coalesce(string_agg(rowgate_measured.value, E'\n'), '')"
-_CSV_LINE = f"substr({ROW}::text, 2, length({ROW}::text) - 2)"
+# It doubles backslashes, which mean nothing in CSV.
+_CSV_LINE = rf"replace(substr({ROW}::text, 2, length({ROW}::text) - 2), '\\', '\')"
 
 
 _FORMULA = (
@@ -101,13 +101,13 @@ _FORMULA = (
 )
 
 
-def _cells(source: Source, read: Read) -> str:
+def _csv_cells(source: Source, read: Read) -> str:
     """Write the cells of a row of CSV: a text that a spreadsheet would take for a formula has an apostrophe before it.
 
     So OWASP's ASVS has it (1.2.10). Numbers, and whatever else is no text, stay as they are.
     """
     names = [(quoted(label), is_text) for label, is_text in _labelled(source, read)]
-    return ", ".join(_FORMULA.format(name) if is_text else name for name, is_text in names) or "1"
+    return ", ".join(_FORMULA.format(name) if is_text else name for name, is_text in names)
 
 
 def labels(source: Source, read: Read) -> list[str]:
@@ -139,6 +139,42 @@ def _picks_text(source: Source, item: Picked) -> bool:
     if item.operand is None or casts or item.aggregate not in (None, "min", "max"):
         return False
     return item.operand.as_text if item.operand.path is not None else _is_text(source.shown[item.operand.column])
+
+
+_ALL = "*"  # what count() counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A value of a row: its text before it is folded, and how it is.
+
+    JSON that was put beside a row's own values is grouped by as jsonb, since Postgres compares no json.
+    """
+
+    label: str
+    text: str
+    aggregate: str | None = None
+    after: str | None = None
+    is_json: bool = False
+    spread_json: bool = False
+
+
+def _width(embed: Embed) -> int:
+    """Count the values that an embedded view puts beside a row's own."""
+    if embed.spread:
+        return len(labels(embed.relationship.target, embed.read))
+    return 0 if embed.hidden else 1
+
+
+def _folds(item: Picked | Embed) -> Iterator[bool]:
+    """Say of each value that an item gives, in order, whether it is folded from several rows."""
+    if isinstance(item, Picked):
+        yield item.aggregate is not None
+    elif item.spread and not item.relationship.many and item.read.items is not None:
+        for inner in item.read.items:
+            yield from _folds(inner)
+    else:
+        yield from [False] * _width(item)
 
 
 class QueryLevel:
@@ -195,55 +231,62 @@ class QueryLevel:
         return text
 
     def _outputs(self) -> Iterator[tuple[str, str]]:
+        for cell in self._cells():
+            text = f"({cell.text})::jsonb" if cell.spread_json and self.read.aggregates else cell.text
+            yield cell.label, text if cell.aggregate is None else _cast(f"{cell.aggregate}({text})", cell.after)
+
+    def _cells(self) -> "Iterator[_Cell]":
         if self.read.items is None:
             for name in self.source.shown:
-                yield name, self._shown(name)
+                yield _Cell(name, self._shown(name))
             return
         for item in self.read.items:
             if isinstance(item, Picked):
-                yield item.label, self._picked(item)
+                yield self._picked(item)
             elif item.spread:
                 yield from self._spread(item)
             elif not item.hidden:
-                yield item.label, self._embedded(item)
+                yield _Cell(item.label, self._embedded(item), is_json=True)
 
     def _shown(self, name: str) -> str:
         text = self._column("row", name)
         return f"({text})::text" if pg_type(self.source.shown[name]) == "interval" else text
 
-    def _picked(self, item: Picked) -> str:
+    def _picked(self, item: Picked) -> "_Cell":
         if item.operand is None:
-            return _cast("count(*)", item.aggregate_cast)
+            return _Cell(item.label, _ALL, item.aggregate, item.aggregate_cast)
         plain = item.operand.path is None and item.aggregate is None and item.cast is None
         text = self._shown(item.operand.column) if plain else _cast(self._asked.operand(item.operand)[0], item.cast)
-        return text if item.aggregate is None else _cast(f"{item.aggregate}({text})", item.aggregate_cast)
+        return _Cell(item.label, text, item.aggregate, item.aggregate_cast)
 
     def _grouping(self) -> str:
-        """Write the GROUP BY: what is picked without an aggregate, and what embedded views are linked by."""
+        """Write the GROUP BY: what comes out without an aggregate, and what embedded views are linked by."""
         if not self.read.aggregates:
             return ""
         terms, position = [], 0
         for item in self.read.items or ():
-            if isinstance(item, Picked):
+            if isinstance(item, Embed) and (item.relationship.many or not item.spread):
+                terms += [] if item.hidden else [self._plain(item.relationship.here)]
+                position += _width(item)
+                continue
+            for is_folded in _folds(item):
                 position += 1
-                terms += [] if item.aggregate else [str(position)]
-            elif not item.hidden:
-                position += len(labels(item.relationship.target, item.read)) if item.spread else 1
-                terms.append(self._plain(item.relationship.here))
+                terms += [] if is_folded else [str(position)]
         return f" GROUP BY {', '.join(terms)}" if terms else ""
 
     def _term(self, term: Ordered) -> str:
         nulls = "" if term.nulls_first is None else " NULLS FIRST" if term.nulls_first else " NULLS LAST"
         if self.read.aggregates:
             # A group is ordered by what comes out of it: the same formula with parameters of its own is another one.
-            picked = (item for item in self.read.items or () if isinstance(item, Picked) and item.aggregate is None)
+            read = self.read if term.embed is None else self._embeds[term.embed].read
+            picked = (item for item in picked_of(read) if item.aggregate is None)
             text = quoted(next(item.label for item in picked if item.operand == term.operand and item.cast is None))
         elif term.embed is None:
             text = self._asked.operand(term.operand)[0]
         else:
             embed = self._embeds[term.embed]
             inner, link = self._inside(embed)
-            text = f"(SELECT {inner._asked.operand(term.operand)[0]} FROM {inner.source_rows(link)} LIMIT 1)"
+            text = f"(SELECT {inner._asked.operand(term.operand)[0]} FROM {inner.source_rows(link)}{inner.page()})"
         return f"{text}{' DESC' if term.descending else ''}{nulls}"
 
     def _inside(self, embed: Embed) -> "tuple[QueryLevel, str]":
@@ -267,23 +310,26 @@ class QueryLevel:
     def _embedded(self, embed: Embed) -> str:
         inner, link = self._inside(embed)
         if not embed.relationship.many:
-            return f"(SELECT to_json({ROW}) FROM ({inner.rows(link)} LIMIT 1) {ROW})"
+            return f"(SELECT to_json({ROW}) FROM ({inner.rows(link)}{inner.page()}) {ROW})"
         found = f"{inner.rows(link)}{inner.order()}{inner.page()}"
         return json_list(f"row_to_json({ROW})", found, self._parameters, self._max_bytes)
 
-    def _spread(self, embed: Embed) -> Iterator[tuple[str, str]]:
-        """Give each value of the other row by itself; of many rows, each one's list."""
+    def _spread(self, embed: Embed) -> "Iterator[_Cell]":
+        """Give each value of the other row by itself, to be folded here; of many rows, each one's list."""
         inner, link = self._inside(embed)
-        for label, text in inner._outputs():
+        for cell in inner._cells():
             if not embed.relationship.many:
-                yield label, f"(SELECT {text} FROM {inner.source_rows(link)} LIMIT 1)"
+                value = "1" if cell.text == _ALL else cell.text
+                text = f"(SELECT {value} FROM {inner.source_rows(link)}{inner.page()})"
+                yield replace(cell, text=text, spread_json=cell.is_json)
             else:
-                rows = f"SELECT {text} AS x FROM {inner.source_rows(link)}{inner.order()}{inner.page()}"
-                yield label, json_list(f"to_json({ROW}.x)", rows, self._parameters, self._max_bytes)
+                rows = f"SELECT {cell.text} AS x FROM {inner.source_rows(link)}{inner.order()}{inner.page()}"
+                text = json_list(f"to_json({ROW}.x)", rows, self._parameters, self._max_bytes)
+                yield _Cell(cell.label, text, is_json=True)
 
     def _present(self, label: str) -> str:
         inner, link = self._inside(self._embeds[label])
-        return f"EXISTS (SELECT FROM {inner.source_rows(link)})"
+        return f"EXISTS (SELECT FROM {inner.source_rows(link)}{inner.page() if inner.read.paged else ''})"
 
 
 def _cast(text: str, pg: str | None) -> str:

@@ -10,7 +10,7 @@ from app.expressions.types import pg_type
 from app.relations.measured import measured_rows
 from app.relations.source import ALIAS, OrderBy, Source, conditions_sql, order_sql, shown_sql
 
-Count = Callable[[Any], Any]
+Count = Callable[[Any], object]
 
 
 def select_row(source: Source, where: Expression, *, lock: bool, max_bytes: int) -> Statement:

@@ -13,13 +13,13 @@ from app.expressions.to_sql import Parameters
 from app.relations.defaults import is_kept_by_the_database
 from app.relations.findings import Findings
 from app.relations.query import Query
-from app.relations.query_sql import KeptByShape, QueryLevel, json_body, labels
+from app.relations.query_sql import KeptByShape, QueryLevel, body_of, labels
 from app.relations.schema import Table
 from app.relations.source import ALIAS, Source, conditions_sql
 from app.relations.values import Value, compile_field
 from app.relations.write import GIVEN, given_rows, given_value, given_values, on_conflict_sql, unwritable
 
-_WRITTEN = "rowgate_written"
+_WRITTEN, _NEW = "rowgate_written", "rowgate_new"
 ROWS = "rowgate_rows"
 
 
@@ -107,8 +107,8 @@ class WriteShapes(KeptByShape[Statement]):
     """The writing statements of one view.
 
     They find the values of the query under ASKED, and the rows as JSON under ROWS.
-    Each statement gives one row: `body`, the JSON of what was written or NULL where none is shown, `page`, how many
-    rows that are, and `inside`, whether all of them are inside the view's filter.
+    Each statement gives one row: `body`, the text of what was written or NULL where none is shown, `page`, how many
+    rows that are, `inserted`, how many of them are new, and `inside`, whether all are inside the view's filter.
     """
 
     def __init__(self, source: Source, writable: Writable) -> None:
@@ -146,7 +146,8 @@ class WriteShapes(KeptByShape[Statement]):
         given = given_rows(table, self.writable.columns, parts.given())
         listed = ", ".join(map(quoted, names))
         rows = f"SELECT {', '.join(values)} FROM {given}"
-        return parts.statement(f"INSERT INTO {table.sql} AS {ALIAS} ({listed}) {rows}{conflict}")
+        merges = upsert is not None and upsert.merges
+        return parts.statement(f"INSERT INTO {table.sql} AS {ALIAS} ({listed}) {rows}{conflict}", merges=merges)
 
     def _update(self, query: Query, columns: Sequence[str]) -> Statement:
         parts = _Parts(self.source, query)
@@ -177,15 +178,21 @@ class _Parts:
         """Give the parameter of the rows that were sent."""
         return self.parameters.add(itemgetter(ROWS), "jsonb")
 
-    def statement(self, write: str, *, removes: bool = False) -> Statement:
-        """Put the write under the answer that is read from the rows it gives."""
+    def statement(self, write: str, *, removes: bool = False, merges: bool = False) -> Statement:
+        """Put the write under the answer that is read from the rows it gives.
+
+        Of those that it merges one is new if no transaction has held the row before: its xmax is 0.
+        """
         inside = "true"
         if not removes:
             inside = f"(SELECT coalesce(bool_and(coalesce({self.filter()}, false)), true) FROM {_WRITTEN} {ALIAS})"
         body, rows = "NULL::text", f"{_WRITTEN} {ALIAS}"
         if labels(self.source, self.query.read):
-            page = f"SELECT {self.level.select()} FROM {rows}"
-            body, rows = json_body(self.query, page, self.parameters.constant(self.source.max_bytes, "bigint"))
-        answer = f"SELECT {body} AS body, count(*) AS page, {inside} AS inside FROM {rows}"
-        cte = f"WITH {_WRITTEN} AS ({write} RETURNING {ALIAS}.*)"
+            page = f"SELECT {self.level.select()} FROM {rows}{self.level.order() if self.query.read.order else ''}"
+            most = self.parameters.constant(self.source.max_bytes, "bigint")
+            body, rows = body_of(self.source, self.query, page, most)
+        new = f"(SELECT count(*) FROM {_WRITTEN} WHERE {_NEW})" if merges else "count(*)"
+        answer = f"SELECT {body} AS body, count(*) AS page, {new} AS inserted, {inside} AS inside FROM {rows}"
+        returned = f"{ALIAS}.*, ({ALIAS}.xmax = 0) AS {_NEW}" if merges else f"{ALIAS}.*"
+        cte = f"WITH {_WRITTEN} AS ({write} RETURNING {returned})"
         return writing_statement(cte, answer, self.parameters.evaluators)

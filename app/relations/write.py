@@ -140,12 +140,12 @@ def on_conflict_sql(
     return f" ON CONFLICT ({target}) DO UPDATE SET {settings}"
 
 
-def rows_json(rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+def rows_json(rows: Sequence[Mapping[str, Any]]) -> list[object]:
     """Give validated rows as the JSON that Postgres reads: decimals exact, what JSON has no form for as texts."""
     return [{name: _json_value(value) for name, value in row.items()} for row in rows]
 
 
-def _json_value(value: Any) -> Any:
+def _json_value(value: object) -> object:
     if isinstance(value, date | timedelta | bytes):
         return pg_text(value)
     return [_json_value(item) for item in value] if isinstance(value, list) else value

@@ -279,7 +279,7 @@ def _unused(project: Project, chains: Chains) -> Iterator[Finding]:
             )
 
 
-def _without_names(said: Any) -> Any:
+def _without_names(said: Any) -> object:
     """Leave out what can be spelled like a role and isn't one."""
     if isinstance(said, dict):
         return {key: _without_names(value) for key, value in said.items() if key not in _NAMING}

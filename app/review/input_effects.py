@@ -57,15 +57,15 @@ def _said(value: Any) -> str:
     return "not said" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _more(was: Any, now: Any) -> bool:
+def _more(was: object, now: Any) -> bool:
     return now is not None and (was is None or now >= was)
 
 
-def _less(was: Any, now: Any) -> bool:
+def _less(was: object, now: Any) -> bool:
     return now is not None and (was is None or now <= was)
 
 
-def _required(_was: Any, now: Any) -> bool:
+def _required(_was: object, now: object) -> bool:
     return bool(now)
 
 
@@ -73,12 +73,12 @@ def _fewer(was: Any, now: Any) -> bool:
     return bool(now) and (not was or set(now) <= set(was))
 
 
-def _other(_was: Any, _now: Any) -> bool:
+def _other(_was: object, _now: object) -> bool:
     """Whether another pattern, type, format or default takes less isn't known."""
     return False
 
 
 # By option whether its new value takes at most what the old one took.
-_STRICTER: Mapping[str, Callable[[Any, Any], bool]] = {
+_STRICTER: Mapping[str, Callable[[object, object], bool]] = {
     "required": _required, "min": _more, "min_length": _more, "max": _less, "max_length": _less, "values": _fewer,
 }  # fmt: skip

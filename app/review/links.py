@@ -7,7 +7,6 @@ auth.user.team` that a row's team is one of people's, `auth.user.plan == "pro"` 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
@@ -53,7 +52,7 @@ class Links:
     params: Mapping[str, Mapping[Path, tuple[Place, ...]]]
     same: tuple[frozenset[Place], ...]
     of_callers: frozenset[Place]
-    literals: Mapping[Place, tuple[Any, ...]]
+    literals: Mapping[Place, tuple[object, ...]]
 
 
 def links_of(project: Project) -> Links:
@@ -77,7 +76,7 @@ class _LinkReader:
         self.columns["users"] = frozenset({"id", "email", *(column.name for column in project.users.columns)})
         self.pairs: list[tuple[Place, Place]] = []
         self.of_callers: set[Place] = set()
-        self.literals: dict[Place, list[Any]] = defaultdict(list)
+        self.literals: dict[Place, list[object]] = defaultdict(list)
         self.found: dict[Path, dict[Place, None]] = {}
         self.root = "input"
 
@@ -197,7 +196,7 @@ def _is_callers(node: Node) -> str | None:
     return None
 
 
-def _literals(node: Node) -> list[Any]:
+def _literals(node: Node) -> list[object]:
     if isinstance(node, ListLiteral):
         return [value for item in node.items for value in _literals(item)]
     return [node.value] if isinstance(node, Literal) and node.value is not None else []

@@ -338,7 +338,7 @@ class _Walker:
             # Values made of values made of values grow fast: a large one is taken as a whole.
             names[name] = made if sum(1 for _ in islice(walk(made), _LARGE)) < _LARGE else meant(do, made)
 
-    def _renamed(self, means: Means, said: Any, source: str | None) -> Any:
+    def _renamed(self, means: Means, said: Any, source: str | None) -> object:
         """Give what is set under the columns' new names."""
         if means is not Means.COLUMNS or source is None or not isinstance(said, Mapping):
             return said

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from app.definitions.columns import ColumnDef
 from app.definitions.project import Project
@@ -13,7 +12,7 @@ from app.review.pairing import paired
 _NO_ROWS = frozenset({"auth", "input", "request", "params", "secrets", "now"})
 
 
-def _names(old: Sequence[Any], new: Sequence[Any]) -> dict[str, str]:
+def _names(old: Sequence[object], new: Sequence[object]) -> dict[str, str]:
     both = ((before, after) for before, after in paired(old, new)[0] if before is not None)
     return {before.name: after.name for before, after in both if before.name != after.name}
 

@@ -6,12 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from app.database.connection import Connection, DatabaseRow
+from app.database.connection import Connection
 from app.errors import RowgateError
 from app.secrets.sealing import Sealed, SealingKey, SecretUnreadable
 
-_SHOWN = "name, hosts, description, version, created_at, updated_at"
-_TITLES = f"SELECT {_SHOWN} FROM rowgate.secrets"
 _SEALED = "name, hosts, key_id, nonce, ciphertext"
 _FOREIGN = """
 SELECT (SELECT count(*) FROM rowgate.secrets WHERE key_id <> $1)
@@ -19,13 +17,6 @@ SELECT (SELECT count(*) FROM rowgate.secrets WHERE key_id <> $1)
     + (SELECT count(*) FROM rowgate.first_answers WHERE key_id <> $1 AND created_at > now() - interval '24 hours')
 """
 _log = logging.getLogger("rowgate.secrets")
-
-
-class SecretExists(RowgateError):
-    """There is a secret of this name."""
-
-    status: ClassVar[int] = 409
-    code: ClassVar[str] = "secrets.exists"
 
 
 class SecretMissing(RowgateError):
@@ -49,16 +40,6 @@ class Secret:
     hosts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SecretSaid:
-    """A secret as an admin says it."""
-
-    name: str
-    value: str = field(repr=False)
-    hosts: tuple[str, ...]
-    description: str | None = None
-
-
 async def check_key(connection: Connection, key: SealingKey) -> None:
     """Raise SecretsKeyWrong if anything was sealed by another key; nothing is written."""
     foreign = await connection.fetchval(_FOREIGN, key.id)
@@ -67,34 +48,6 @@ async def check_key(connection: Connection, key: SealingKey) -> None:
             f"{foreign} secrets, waiting calls or kept answers were sealed by another ROWGATE_SECRET_KEY.",
             hint="Set the key that sealed them, or carry them over with `rowgate rotate-secrets`.",
         )
-
-
-async def create_secret(connection: Connection, key: SealingKey, said: SecretSaid) -> DatabaseRow:
-    """Keep a new secret and give its row without the value; raises SecretExists."""
-    row: DatabaseRow | None = await connection.fetchrow(
-        "INSERT INTO rowgate.secrets (name, hosts, description, key_id, nonce, ciphertext)"
-        f" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING {_SHOWN}",
-        *_columns(key, said),
-    )
-    if row is None:
-        raise SecretExists("There is a secret of this name.", hint="PUT or PATCH changes it.")
-    return row
-
-
-async def change_secret(connection: Connection, key: SealingKey, said: SecretSaid) -> DatabaseRow:
-    """Replace a secret that is there, and give its row without the value."""
-    row: DatabaseRow = await connection.fetchrow(
-        "UPDATE rowgate.secrets SET hosts = $2, description = $3, key_id = $4, nonce = $5, ciphertext = $6,"
-        f" version = version + 1, updated_at = now() WHERE name = $1 RETURNING {_SHOWN}",
-        *_columns(key, said),
-    )
-    return row
-
-
-def _columns(key: SealingKey, said: SecretSaid) -> tuple[object, ...]:
-    """Give what is kept of a secret: its name, hosts and description, and its text, sealed."""
-    sealed = key.seal(said.value.encode(), bound_name(said.name, said.hosts))
-    return said.name, list(said.hosts), said.description, sealed.key_id, sealed.nonce, sealed.ciphertext
 
 
 async def load_secrets(connection: Connection, key: SealingKey, names: Collection[str]) -> Mapping[str, Secret]:
@@ -120,21 +73,3 @@ def _opened(row: Any, key: SealingKey) -> Secret:
         _log.error("the secret %s can't be opened: it was changed in the database", row["name"])
         raise
     return Secret(text.decode(), hosts)
-
-
-async def all_titles(connection: Connection) -> list[DatabaseRow]:
-    """List what is known of each secret, without its value."""
-    return await connection.fetch(f"{_TITLES} ORDER BY name")
-
-
-async def title_of(connection: Connection, name: str, *, hold: bool = False) -> DatabaseRow | None:
-    """Give what is known of a secret, without its value; `hold` locks it until the transaction ends."""
-    found: DatabaseRow | None = await connection.fetchrow(
-        f"{_TITLES} WHERE name = $1{' FOR UPDATE' if hold else ''}", name
-    )
-    return found
-
-
-async def drop_secret(connection: Connection, name: str) -> None:
-    """Forget a secret."""
-    await connection.execute("DELETE FROM rowgate.secrets WHERE name = $1", name)

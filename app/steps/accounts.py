@@ -1,9 +1,12 @@
 """What the steps of custom sign-in share: the auth core, sessions as rules see them, the rows of people."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from app.auth.access_claims import told_of
+from app.auth.accounts import roles_of
 from app.database.statement import Evaluator, Statement
 from app.expressions.evaluate import compile_value
 from app.expressions.types import INT, STRING, Record, Type
@@ -18,7 +21,6 @@ from app.steps.running import Call
 from app.steps.settings import compile_settings
 
 if TYPE_CHECKING:
-    from app.auth.core import Accounts
     from app.auth.sessions import OpenedSession
 
 SESSION = Record("session", {"access_token": STRING, "refresh_token": STRING, "expires_at": INT})
@@ -62,9 +64,10 @@ def columns_given(values: Mapping[str, Value], env: Mapping[str, Any]) -> dict[s
     return {name: value.evaluate(env) for name, value in values.items() if value.is_sent(env)}
 
 
-def session_of(accounts: "Accounts", opened: "OpenedSession") -> dict[str, Any]:
-    """Give a session as rules see it; `expires_at` is in seconds since 1970."""
-    issued = accounts.tokens.issue(opened.user_id, opened.id)
+async def session_of(call: Call, row: Mapping[str, Any], opened: "OpenedSession") -> dict[str, Any]:
+    """Give a session as rules see it, of the person with this row; `expires_at` is in seconds since 1970."""
+    roles = await call.db.use(partial(roles_of, user_id=opened.user_id))
+    issued = call.accounts.tokens.issue(opened.user_id, opened.id, told_of(row, roles, opened.began))
     return {
         "access_token": issued.token,
         "refresh_token": opened.refresh_token,

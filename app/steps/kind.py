@@ -260,7 +260,7 @@ class Kind:
         return next((fields[name] for name in self.named(*meaning) if fields.get(name) is not None), None)
 
 
-def read_body(kind: Kind, step: StepDef, context: Context) -> Any:
+def read_body(kind: Kind, step: StepDef, context: Context) -> object:
     """Read a step's fields as its kind's; None after findings."""
     try:
         return kind.body.model_validate(step.fields)

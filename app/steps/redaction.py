@@ -21,7 +21,7 @@ def is_hidden(name: str) -> bool:
     return any(_HIDDEN.search(part) for part in name.split("."))
 
 
-def redacted(value: Any, name: str = "", depth: int = _DEPTH) -> Any:
+def redacted(value: object, name: str = "", depth: int = _DEPTH) -> object:
     """Give a value as it may be shown: what its name or its form says is a credential isn't, and it is cut short."""
     if name and value is not None and is_hidden(name):
         return REDACTED
@@ -40,7 +40,7 @@ def redacted(value: Any, name: str = "", depth: int = _DEPTH) -> Any:
     return value
 
 
-def hidden_in(value: Any, name: str = "") -> set[str]:
+def hidden_in(value: object, name: str = "") -> set[str]:
     """Give the texts and numbers under hidden names, however deep: a step may bind them under other names.
 
     What is shorter than four characters stands in too many places to be found again by its text.
@@ -60,7 +60,7 @@ def hidden_in(value: Any, name: str = "") -> set[str]:
     return found - {"True", "False"}
 
 
-def without(value: Any, hidden: Collection[str]) -> Any:
+def without(value: Any, hidden: Collection[str]) -> object:
     """Give a value in which none of these texts stands."""
     if not hidden:
         return value

@@ -35,7 +35,7 @@ def checked_inputs(
 
 def compile_rules(
     rules: Sequence[RuleDef], place: str, scope: Scope, findings: Findings
-) -> Callable[[Mapping[str, Any]], None] | None:
+) -> Callable[[Mapping[str, object]], None] | None:
     """Compile rules over the input to one function that raises `InputRefused`; None after findings."""
     checked = checked_inputs(rules, place, scope, findings)
     if checked is None:

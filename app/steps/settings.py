@@ -1,7 +1,6 @@
 """What `insert` and `update` set: columns of the table, each with a value of the column's type."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from app.relations.rules import has_sql
 from app.relations.schema import Table
@@ -11,7 +10,7 @@ from app.steps.context import Context
 
 
 def compile_settings(
-    said: Mapping[str, Any], table: Table, context: Context, *, over_row: bool, key: str = "set"
+    said: Mapping[str, object], table: Table, context: Context, *, over_row: bool, key: str = "set"
 ) -> dict[str, Value]:
     """Compile the entries of `set`, or of the field `key`; `over_row` lets them read the row before as `item`."""
     scope = context.over_items(table.record) if over_row else context.scope

@@ -35,23 +35,23 @@ class StepInfo:
     is_beyond: bool
 
 
-def rules_seen(rules: Iterable[RuleInfo], env: Mapping[str, Any]) -> list[dict[str, Any]]:
+def rules_seen(rules: Iterable[RuleInfo], env: Mapping[str, object]) -> list[dict[str, object]]:
     """Give each rule with the values that it reads; what only Postgres knows (`row`, `item`) has none here."""
     return [{"field": rule.field, "text": rule.text, "saw": _values(rule.paths, env)} for rule in rules]
 
 
-def rules_without(rules: Iterable[dict[str, Any]], hidden: Collection[str]) -> list[dict[str, Any]]:
+def rules_without(rules: Iterable[dict[str, object]], hidden: Collection[str]) -> list[dict[str, object]]:
     """Give rules as seen, without these texts in what they saw."""
     return [{**rule, "saw": without(rule["saw"], hidden)} for rule in rules]
 
 
-def _values(paths: Iterable[str], env: Mapping[str, Any]) -> dict[str, Any]:
+def _values(paths: Iterable[str], env: Mapping[str, object]) -> dict[str, object]:
     found = {path: _value(path, env) for path in sorted(paths)}
     return {path: redacted(value, path) for path, value in found.items() if value is not _MISSING}
 
 
-def _value(path: str, env: Mapping[str, Any]) -> Any:
-    value: Any = env
+def _value(path: str, env: Mapping[str, object]) -> object:
+    value: object = env
     for name in path.split("."):
         if value is None:
             return None
@@ -161,9 +161,9 @@ class Trace:
             entry.microseconds = _since(began)
             self._open = parent
 
-    async def statement(self, sql: str, parameters: Sequence[Any], fetched: Awaitable[list[Any]]) -> list[Any]:
+    async def statement(self, sql: str, parameters: Sequence[Any], fetched: Awaitable[list[Any]]) -> list[object]:
         """Wait for a statement's rows and record it."""
-        seen: dict[str, Any] = {"sql": sql, "parameters": [redacted(value) for value in parameters], "rows": None}
+        seen: dict[str, object] = {"sql": sql, "parameters": [redacted(value) for value in parameters], "rows": None}
         if self._open is not None:
             self._open.statements.append(seen)
         began = time.perf_counter_ns()

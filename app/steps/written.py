@@ -54,7 +54,7 @@ def compile_written(
     return Step(write, binds, statements=1 + held.statements, writes=True, undoes=undoes, measured=True)
 
 
-def _given(rows: Sequence[Any], *, one: bool) -> Any:
+def _given(rows: Sequence[Any], *, one: bool) -> object:
     """Give the row or the rows; where one was expected, none is a 404 and more are refused."""
     if not one:
         return [dict(row) for row in rows]

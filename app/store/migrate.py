@@ -90,7 +90,7 @@ async def migrate(url: str, serve_role: str | None = None, serve_password: str |
         await engine.dispose()
 
 
-def _upgrade(connection: Any) -> str:
+def _upgrade(connection: object) -> str:
     if _reached(connection) == newest():
         return newest()
     from alembic import command  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The rows of people, accounts, sessions, keys and admins; requests read and write them by statements of their own."""
+"""The rows of people, accounts, sessions, keys and admins."""
 
 from datetime import datetime
 
@@ -50,9 +50,9 @@ class UserRow(SQLModel, table=True):
     __tablename__ = "users"
     __table_args__ = (Index("users_email", text("lower(email)"), unique=True), {"schema": "data"})
 
-    id: str | None = Field(default=None, sa_column=_id())
+    id: str = Field(sa_column=_id())
     email: str = Field(sa_column=Column(Text, nullable=False))
-    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    created_at: datetime = Field(sa_column=_moment(now=True))
 
 
 class AuthorityRow(SQLModel, table=True):
@@ -95,10 +95,10 @@ class SessionRow(SQLModel, table=True):
     __tablename__ = "sessions"
     __table_args__ = (Index("sessions_user", "user_id"), _SCHEMA)
 
-    id: str | None = Field(default=None, sa_column=_id())
+    id: str = Field(sa_column=_id())
     user_id: str = Field(sa_column=_refers("data.users"))
-    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
-    refreshed_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    created_at: datetime = Field(sa_column=_moment(now=True))
+    refreshed_at: datetime = Field(sa_column=_moment(now=True))
     expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     revoked_at: datetime | None = Field(default=None, sa_column=_moment())
     user_agent: str | None = Field(default=None, sa_column=Column(Text))
@@ -113,7 +113,7 @@ class RefreshTokenRow(SQLModel, table=True):
 
     digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     session_id: str = Field(sa_column=_refers("rowgate.sessions"))
-    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    created_at: datetime = Field(sa_column=_moment(now=True))
     used_at: datetime | None = Field(default=None, sa_column=_moment())
     successor: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
 
@@ -128,12 +128,12 @@ class ApiKeyRow(SQLModel, table=True):
         _SCHEMA,
     )
 
-    id: str | None = Field(default=None, sa_column=_id())
+    id: str = Field(sa_column=_id())
     name: str = Field(sa_column=Column(Text, nullable=False))
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
     roles: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'")))
     admin_role: str | None = Field(default=None, sa_column=Column(Text))
-    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    created_at: datetime = Field(sa_column=_moment(now=True))
     expires_at: datetime | None = Field(default=None, sa_column=_moment())
     revoked_at: datetime | None = Field(default=None, sa_column=_moment())
 
@@ -148,11 +148,11 @@ class AdminRow(SQLModel, table=True):
         _SCHEMA,
     )
 
-    id: str | None = Field(default=None, sa_column=_id())
+    id: str = Field(sa_column=_id())
     email: str = Field(sa_column=Column(Text, nullable=False))
     role: str = Field(sa_column=Column(Text, nullable=False))
     password_hash: str = Field(sa_column=Column(Text, nullable=False))
-    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    created_at: datetime = Field(sa_column=_moment(now=True))
     disabled_at: datetime | None = Field(default=None, sa_column=_moment())
 
 
@@ -162,10 +162,10 @@ class AdminSessionRow(SQLModel, table=True):
     __tablename__ = "admin_sessions"
     __table_args__ = _SCHEMA
 
-    id: str | None = Field(default=None, sa_column=_id())
+    id: str = Field(sa_column=_id())
     admin_id: str = Field(sa_column=_refers("rowgate.admins"))
-    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
-    refreshed_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    created_at: datetime = Field(sa_column=_moment(now=True))
+    refreshed_at: datetime = Field(sa_column=_moment(now=True))
     expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     revoked_at: datetime | None = Field(default=None, sa_column=_moment())
     ip: str | None = Field(default=None, sa_column=Column(Text))
@@ -179,7 +179,7 @@ class AdminRefreshTokenRow(SQLModel, table=True):
 
     digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     session_id: str = Field(sa_column=_refers("rowgate.admin_sessions"))
-    created_at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    created_at: datetime = Field(sa_column=_moment(now=True))
     used_at: datetime | None = Field(default=None, sa_column=_moment())
     successor: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
 
@@ -195,11 +195,11 @@ class SignInFailureRow(SQLModel, table=True):
         _SCHEMA,
     )
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     kind: str = Field(sa_column=Column(Text, nullable=False))
     account: str = Field(sa_column=Column(Text, nullable=False))
     address: str = Field(sa_column=Column(Text, nullable=False))
-    at: datetime | None = Field(default=None, sa_column=_moment(now=True))
+    at: datetime = Field(sa_column=_moment(now=True))
     forgiven: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
 
 

@@ -44,7 +44,7 @@ class DefinitionRow(SQLModel, table=True):
         {"schema": SCHEMA},
     )
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     kind: str = Field(sa_column=Column(Text, nullable=False))
     name: str = Field(sa_column=Column(Text, nullable=False))
     position: int = Field(sa_column=Column(Integer, nullable=False))
@@ -60,7 +60,7 @@ class RevisionRow(SQLModel, table=True):
     __table_args__ = {"schema": SCHEMA}
 
     number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    created_at: datetime | None = Field(default=None, sa_column=_moment())
+    created_at: datetime = Field(sa_column=_moment())
     author: str = Field(sa_column=Column(Text, nullable=False))
     comment: str | None = Field(default=None, sa_column=Column(Text))
     changes: list[Any] = Field(sa_column=Column(JSONB, nullable=False))
@@ -85,10 +85,10 @@ class ManagedRow(SQLModel, table=True):
         {"schema": SCHEMA},
     )
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     file: str = Field(sa_column=Column(Text, nullable=False))
     digest: str = Field(sa_column=Column(Text, nullable=False))
-    since: datetime | None = Field(default=None, sa_column=_moment())
+    since: datetime = Field(sa_column=_moment())
     until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
@@ -98,8 +98,8 @@ class AuditRow(SQLModel, table=True):
     __tablename__ = "audit"
     __table_args__ = (Index("audit_at", "at"), Index("audit_chain", "chain", "seq", unique=True), {"schema": SCHEMA})
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    at: datetime | None = Field(default=None, sa_column=_moment())
+    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    at: datetime = Field(sa_column=_moment())
     actor: str = Field(sa_column=Column(Text, nullable=False))
     action: str = Field(sa_column=Column(Text, nullable=False))
     target: str | None = Field(default=None, sa_column=Column(Text))
@@ -148,8 +148,8 @@ class SecretRow(SQLModel, table=True):
     nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     version: int = Field(default=1, sa_column=Column(BigInteger, nullable=False, server_default=text("1")))
-    created_at: datetime | None = Field(default=None, sa_column=_moment())
-    updated_at: datetime | None = Field(default=None, sa_column=_moment())
+    created_at: datetime = Field(sa_column=_moment())
+    updated_at: datetime = Field(sa_column=_moment())
 
 
 class OutboxRow(SQLModel, table=True):
@@ -159,7 +159,7 @@ class OutboxRow(SQLModel, table=True):
     __table_args__ = (Index("outbox_due", "next_at", postgresql_where=text("dead_at IS NULL")), {"schema": SCHEMA})
 
     id: str = Field(sa_column=Column(Uuid(as_uuid=False), primary_key=True))
-    created_at: datetime | None = Field(default=None, sa_column=_moment())
+    created_at: datetime = Field(sa_column=_moment())
     step: str = Field(sa_column=Column(Text, nullable=False))
     method: str = Field(sa_column=Column(Text, nullable=False))
     host: str = Field(sa_column=Column(Text, nullable=False))
@@ -167,7 +167,7 @@ class OutboxRow(SQLModel, table=True):
     nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default=text("0")))
-    next_at: datetime | None = Field(default=None, sa_column=_moment())
+    next_at: datetime = Field(sa_column=_moment())
     last_error: str | None = Field(default=None, sa_column=Column(Text))
     dead_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
@@ -183,4 +183,4 @@ class FirstAnswerRow(SQLModel, table=True):
     key_id: str = Field(sa_column=Column(Text, nullable=False))
     nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    created_at: datetime | None = Field(default=None, sa_column=_moment())
+    created_at: datetime = Field(sa_column=_moment())

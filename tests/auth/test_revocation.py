@@ -134,7 +134,7 @@ async def test_a_person_changes_only_what_is_the_persons_own(backend: Backend) -
     for body in refused:
         assert (await alice.call("PUT", "/auth/v1/user", json=body)).status_code == 422
     taken = await alice.call("PUT", "/auth/v1/user", json={"email": "Bob@example.com"})
-    assert taken.json()["error_code"] == "user_already_exists"
+    assert taken.json()["error_code"] == "email_exists"
     assert (await backend.client.put("/auth/v1/user", json={"data": {}})).status_code == 401
     allowed = {"data": {"display_name": "Al"}, "email": "Al@example.com"}
     answer = await alice.call("PUT", "/auth/v1/user", json=allowed)

@@ -32,6 +32,7 @@ HELLO = {"name": "hello", "method": "GET", "path": "/hello", "access": "authenti
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
     "roles": [{"name": "support"}],
+    "users": {"columns": [{"name": "city", "type": "text"}]},
     "tables": [{"name": "notes", "columns": [{"name": "body", "type": "text"}]}],
     "views": [{"name": "mine", "table": "notes", "columns": ["id"], "access": "authenticated"}],
     "middleware": [{"name": "checked", "steps": [{"do": "require", "that": "true"}]}],
@@ -149,9 +150,10 @@ async def test_servers_that_start_at_once_take_turns(migrated_url: str, tmp_path
 BESIDE = {
     ("POST", "/check"), ("POST", "/config/plan"), ("POST", "/simulate"), ("POST", "/test"), ("POST", "/test/isolation"),
     ("POST", "/shadow"), ("DELETE", "/shadow"),
+    ("PUT", "/password"), ("PUT", "/admins/{admin_id}/password"),
     ("POST", "/setup"), ("POST", "/sign-in"), ("POST", "/sign-out"), ("POST", "/refresh"),
     ("POST", "/users"), ("PATCH", "/users/{user_id}"), ("DELETE", "/users/{user_id}"),
-    ("PUT", "/users/{user_id}/roles"),
+    ("PUT", "/users/{user_id}/roles"), ("PUT", "/users/{user_id}/password"),
     ("POST", "/users/{user_id}/{action}"),
     ("POST", "/api-keys"), ("DELETE", "/api-keys/{name}"),
     ("POST", "/admins"), ("PATCH", "/admins/{admin_id}"), ("DELETE", "/admins/{admin_id}"),
@@ -179,6 +181,9 @@ async def test_no_route_edits_what_a_file_manages(migrated_url: str, tmp_path: P
     }
     new = {f"/{section}": (f"/{section}", {**DOCUMENT[section][0], "name": "another"}) for section in KINDS}
     new["/endpoints"][1]["path"] = "/another"
+    (column,) = DOCUMENT["users"]["columns"]
+    named["/users/columns/{name}"] = "/users/columns/city", column
+    new["/users/columns"] = "/users/columns", {**column, "name": "another"}
     calls = {
         **named,
         **new,
@@ -245,7 +250,8 @@ def test_the_command_tells_what_a_file_changed_and_when_it_manages_no_more(
     invoke = CliRunner().invoke
     with served(migrated_url, "--start-with", str(first)) as (_, said):
         assert any("has defined the backend, once" in line for line in said)
-        assert "- add the endpoint hello" in said
+        assert f"{first} defines the backend: 1 role, 1 table, 1 view, 1 middleware, 1 endpoint." in said
+        assert "Its test passes." in said
     assert invoke(app, ["apply", str(more)]).exit_code == 0
     with served(migrated_url, "--config", str(first)) as (_, said):
         assert "- remove the endpoint more" in said

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import uvicorn
@@ -200,6 +201,14 @@ ANSWERS: list[tuple[str, dict[str, Any]]] = [
     ("from('my_notes').select().single()", {"status": 406, "code": "PGRST116"}),
     ("from('my_notes').select('secret')", {"status": 400, "code": "42703"}),
     ("from('nothing').select()", {"status": 404, "code": "PGRST205"}),
+    ("from('my_notes').select('slug').in('id', Array.from({length: 800}, () => crypto.randomUUID()))",
+     {"status": 200, "data": []}),
+    ("from('my_notes').select('slug').in('slug', Array.from({length: 800}, (_, n) => `n${n + 20}`))",
+     {"status": 200, "data": [{"slug": "n20"}]}),
+    ("long.from('my_notes').select('slug').in('slug', Array.from({length: 10000}, (_, n) => `n${n + 20}`))",
+     {"status": 200, "data": [{"slug": "n20"}]}),
+    ("rest.from('my_notes').select('slug').in('slug', Array.from({length: 10000}, (_, n) => `n${n + 20}`))",
+     {"status": 414, "code": "request.address_too_long"}),
     ("from('my_notes').select().eq('size', 'x')", {"status": 400, "code": "22P02"}),
     ("client.rpc('add', {a: 2, b: 3})", {"data": {"sum": 5}}),
     ("client.rpc('add', {})", {"status": 422}),
@@ -223,6 +232,15 @@ ANSWERS: list[tuple[str, dict[str, Any]]] = [
     ("from('my_notes').delete({count: 'exact'}).in('title', ['m1', 'm2', 'one', 'hidden'])", {"count": 3}),
     ("rest.from('my_notes').select('title').eq('slug', 'n2')", {"data": [{"title": "note 2"}]}),
     ("auth.getUser().then(r => ({data: r.data.user.email}))", {"data": "alice@example.com"}),
+    ("auth.getClaims().then(r => ({data: [r.data.claims.email, r.data.claims.amr[0].method, r.error]}))",
+     {"data": ["alice@example.com", "password", None]}),
+    ("auth.mfa.getAuthenticatorAssuranceLevel()",
+     {"data": {"currentLevel": "aal1", "nextLevel": "aal1", "currentAuthenticationMethods": ANY}}),
+    ("auth.signInWithPassword({email: 'alice@example.com', password: 'wrong'})",
+     {"code": "invalid_credentials", "error": {"code": "invalid_credentials", "message": "Invalid login credentials"}}),
+    ("auth.signUp({email: 'alice@example.com', password: 'long enough'}).then(r => ({data: r.error.message}))",
+     {"data": "User already registered"}),
+    ("auth.getUserIdentities().then(r => ({data: r.data.identities.map(one => one.provider)}))", {"data": ["email"]}),
     ("auth.refreshSession().then(r => ({data: r.data.session !== null}))", {"data": True}),
     ("auth.signOut().then(r => ({data: r.error}))", {"data": None}),
     ("from('my_notes').select()", {"status": 401}),

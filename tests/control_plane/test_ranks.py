@@ -9,10 +9,9 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
-from app.auth.admin_access import hold_rank
-from app.auth.admins import ROLES
+from app.auth.admin_access import ROLES, hold_rank
+from app.control_plane.definitions import CALLED
 from app.database.embedded import EmbeddedPostgres
-from app.definitions.project import KINDS
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer
 from tests.backend import ADMIN_PASSWORD, Backend, serving
 from tests.conftest import cloned
@@ -47,12 +46,14 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("POST", "/admin/v1/sign-in"): Needs(None, 422),
     ("POST", "/admin/v1/refresh"): Needs(None, 422),
     ("POST", "/admin/v1/sign-out"): Needs("viewer", 204),
+    ("PUT", "/admin/v1/password"): Needs("viewer", 422),
     ("GET", "/admin/v1/users"): Needs("viewer", 200),
     ("POST", "/admin/v1/users"): Needs("editor", 422),
     ("GET", "/admin/v1/users/{user_id}"): Needs("viewer", 404),
     ("PATCH", "/admin/v1/users/{user_id}"): Needs("editor", 404),
     ("DELETE", "/admin/v1/users/{user_id}"): Needs("editor", 404),
     ("PUT", "/admin/v1/users/{user_id}/roles"): Needs("editor", 422),
+    ("PUT", "/admin/v1/users/{user_id}/password"): Needs("editor", 422),
     ("POST", "/admin/v1/users/{user_id}/{action}"): Needs("editor", 404),
     ("GET", "/admin/v1/api-keys"): Needs("viewer", 200),
     ("POST", "/admin/v1/api-keys"): Needs("editor", 422),
@@ -62,6 +63,7 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("POST", "/admin/v1/admins"): Needs("owner", 422),
     ("PATCH", "/admin/v1/admins/{admin_id}"): Needs("owner", 404),
     ("DELETE", "/admin/v1/admins/{admin_id}"): Needs("owner", 404),
+    ("PUT", "/admin/v1/admins/{admin_id}/password"): Needs("owner", 422),
     ("GET", "/admin/v1/secrets"): Needs("editor", 200),
     ("GET", "/admin/v1/secrets/{name}"): Needs("editor", 404),
     ("POST", "/admin/v1/secrets"): Needs("editor", 422),
@@ -87,10 +89,11 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("GET", "/admin/v1/revisions"): Needs("viewer", 200),
     ("GET", "/admin/v1/revisions/{number}"): Needs("viewer", 404),
     ("POST", "/admin/v1/revisions/{number}/restore"): Needs("editor", 404),
+    ("GET", "/admin/v1/settings"): Needs("viewer", 200),
     ("GET", "/admin/v1/audit"): Needs("viewer", 200),
     ("GET", "/admin/v1/tables/{name}/rows"): Needs("viewer", 404),
     **{(method, "/admin/v1/tables/{name}/rows"): Needs("editor", 404) for method in ("POST", "PATCH", "DELETE")},
-    **{route: needs for section in KINDS for route, needs in of_section(section).items()},
+    **{route: needs for section in CALLED for route, needs in of_section(section).items()},
 }
 FILLED = {
     **dict.fromkeys(("user_id", "admin_id", "call_id", "request_id"), "018f0000-0000-7000-8000-00000000000a"),

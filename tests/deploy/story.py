@@ -1,5 +1,6 @@
 """Runs the shell blocks of a page's story against a server, and holds each answer to what the page says of it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,8 @@ def tell(server: str, page: Path = README, setup: str = "") -> list[str]:
     script = "set -e\n" + "\n".join(f"echo '@@ {index}'\n{block}" for index, block in enumerate(blocks))
     script = script.replace("http://127.0.0.1:8000", server).replace("the token that the server printed", setup)
     command = ["bash", "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    here = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=here)
     outputs = re.split(r"@@ \d+\n", done.stdout)[1:]
     wrong = [f"the story ended with {done.returncode}: {done.stderr}"] if done.returncode else []
     checked = 0

@@ -12,6 +12,8 @@ import pytest
 import app
 from app.cli.command import app as command_line
 from app.compiler.check import check_project
+from app.data_plane.rest.dialect.codes import CODES, CODES_OF_RPC
+from app.data_plane.rest.dialect.refusals import QueryRefused
 from app.definitions.project import parse_project
 from app.errors import RowgateError
 from app.expressions.check import Scope, check
@@ -40,6 +42,14 @@ def test_every_error_code_has_its_line() -> None:
     codes = {kind.code for kind in refusals() if kind.__module__.startswith("app.")}
     listed = re.findall(r"^\| `([a-z_.0-9]+)` \| \d{3} \|", (DOCS / "errors.md").read_text(), re.MULTILINE)
     assert sorted(codes) == listed
+
+
+def test_every_code_of_postgrest_has_its_line_and_every_refusal_of_the_dialect_its_code() -> None:
+    rows = re.findall(r"^\| `([A-Z0-9]+)` \| (`.+) \|$", (DOCS / "errors.md").read_text(), re.MULTILINE)
+    listed = {(theirs, *one) for theirs, ours in rows for one in re.findall(r"`([a-z_.]+)`( of `/rest/v1/rpc`)?", ours)}
+    said = {(theirs, ours, "") for ours, theirs in CODES.items()}
+    assert listed == said | {(theirs, ours, " of `/rest/v1/rpc`") for ours, theirs in CODES_OF_RPC.items()}
+    assert {QueryRefused.code, *(kind.code for kind in refusals(QueryRefused))} <= CODES.keys()
 
 
 def test_every_kind_of_step_has_its_heading() -> None:
@@ -96,3 +106,8 @@ def test_the_compose_file_passes_every_setting_of_a_server_in_a_container() -> N
     said = (DOCS.parent / "docker-compose.yml").read_text()
     passed = set(re.findall(r"^ +(ROWGATE_[A-Z_]+):", said, re.MULTILINE))
     assert passed == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} - {"ROWGATE_DATA_DIR"}
+
+
+def test_the_fetch_for_long_queries_is_the_one_that_the_clients_are_tried_with() -> None:
+    (shown,) = re.findall(r"```js\n(export const fetchLong.*?)```", (DOCS / "views.md").read_text(), re.DOTALL)
+    assert (DOCS.parent / "tests" / "clients" / "fetch_long.mjs").read_text().endswith(shown)

@@ -13,7 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.cli import serving
 from app.database.pool import SESSION_SETTINGS, connect
-from app.http import overload, protocol
+from app.http import overload
+from app.http.head_refusals import HEAD_BYTES
 from app.http.overload import Room, share_of
 from tests.backend import Backend
 from tests.backend import serving as served
@@ -257,7 +258,7 @@ async def test_who_sends_on_and_on_behind_what_is_refused_is_cut_off(
     none_may_wait_but_one(flooded, monkeypatch)
     reader, writer = await asyncio.open_connection("127.0.0.1", flooded.port)
     [connection] = await until_connected(flooded, 1)
-    for data in (b"GET /api/quick HTTP/1.1\r\nHost: x\r\n\r\n", b"x" * (protocol.HEAD_BYTES + 1)):
+    for data in (b"GET /api/quick HTTP/1.1\r\nHost: x\r\n\r\n", b"x" * (HEAD_BYTES + 1)):
         connection.data_received(data)
     async with asyncio.timeout(10):
         with suppress(ConnectionResetError):  # what the peer reads of an abort is its system's matter

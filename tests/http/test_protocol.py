@@ -91,17 +91,20 @@ HOST = b"Host: x\r\n"
         (b"POST / HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n", 400),
         (b"\r\n" * 20000, 431),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"y" * 100_000, 431),
+        (b"GET /" + b"a" * 1_100_000, 414),
         (b"GET / HTTP/1.1\r\n\r\nGET /second HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"y" * 20000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"a" * 33_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"y" * 33_000 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\n" + HOST + b"X: y\r\n" * 101 + b"\r\n", 431),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"y" * 30000, 431),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"y" * 40_000 + b"\r\nZ: " + b"y" * 40_000, 431),
     ],
 )
 async def test_a_head_past_a_bound_is_refused(port: int, head: bytes, status: int) -> None:
     answer = await answered(port, head)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert b"connection: close" in answer
+    assert b"content-type: application/problem+json" in answer
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
@@ -109,6 +112,25 @@ async def test_a_head_that_does_not_come_in_time_is_refused(port: int, monkeypat
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.1)
     for sent in (b"", b"GET / HTTP/1.1\r\nHost"):
         assert (await answered(port, sent)).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(b"GET /" + b"a" * 40_000, 414), (b"GET / HTTP/1.1\r\nX: " + b"a" * 40_000, 431)]
+)
+async def test_what_is_over_a_bound_and_stops_is_refused_for_its_bytes(
+    port: int, monkeypatch: pytest.MonkeyPatch, sent: bytes, status: int
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
+    assert (await answered(port, sent)).startswith(b"HTTP/1.1 %d " % status)
+
+
+@pytest.mark.parametrize("cut", [10, 20_000, 33_000])
+async def test_a_head_of_32_kib_is_taken_however_it_is_cut(port: int, cut: int) -> None:
+    head = (
+        b"GET /" + b"a" * 32_000 + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\nX: " + b"y" * 32_000 + b"\r\n\r\n"
+    )
+    answer = await answered(port, head[:cut], then=head[cut:])
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"GET /"])

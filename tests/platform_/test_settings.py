@@ -1,6 +1,7 @@
 """Claims about the settings: what is refused, and that no refusal shows a secret."""
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.settings import SettingsInvalid, load_settings
+from app.settings import SettingsInvalid, keep_secret_key, load_settings
 
 KEY = "9f2c41d07be85a36c1d94ef7028b6a53"
 URL = "postgresql://app:hunter2secret@db/app"
@@ -44,6 +45,8 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("PUBLIC_URL", "example.com"),
         ("PUBLISHABLE_KEY", "hunter2secret"),
         ("ADMIN_EMAIL", "hunter2secret"),
+        ("SERVE_ROLE", "Hunter2secret; DROP"),
+        ("SERVE_PASSWORD", "hunter2secret\u00fc"),
     ],
 )
 def test_a_bad_value_stops_the_start_by_its_name_and_is_not_shown(
@@ -160,5 +163,47 @@ def test_the_environment_wins_over_the_file_and_empty_means_unset(
     assert (settings.pool_size, settings.log_format, settings.redis_url) == (7, "json", None)
 
 
+def test_the_file_that_compose_is_told_by_leaves_the_local_server_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = load_settings().secret_key
+    example = (Path(__file__).parents[2] / ".env.example").read_text()
+    values = {"ROWGATE_CONFIRM_EMAIL": "false", "ROWGATE_ADMIN_EMAIL": "root@example.com"}
+    names = re.findall(r"^(\w+)=$", example, re.MULTILINE)
+    assert set(values) < set(names)
+    (tmp_path / ".env").write_text("".join(f"{name}={values.get(name, KEY)}\n" for name in names))
+    settings = load_settings()
+    assert (settings.embedded, settings.secret_key, settings.admin_email) == (True, own, "root@example.com")
+    assert load_settings(database_url=URL).secret_key.get_secret_value() == KEY
+    monkeypatch.setenv("ROWGATE_SECRET_KEY", KEY[::-1])
+    assert load_settings().secret_key.get_secret_value() == KEY[::-1]
+
+
+def test_the_embedded_database_goes_on_under_the_key_that_it_was_made_under(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"ROWGATE_SECRET_KEY={KEY}\n")
+    assert load_settings().secret_key.get_secret_value() == KEY
+    (tmp_path / ".env").write_text(f"ROWGATE_SECRET_KEY={KEY[::-1]}\n")
+    settings = load_settings()
+    assert settings.secret_key.get_secret_value() == KEY
+    keep_secret_key(load_settings(secret_key=KEY[::-1]))
+    assert load_settings().secret_key.get_secret_value() == KEY[::-1]
+    assert [path.name for path in (tmp_path / ".rowgate").iterdir()] == ["secret_key"]
+
+
 def test_the_public_url_loses_its_last_slash() -> None:
     assert load_settings(public_url="https://api.example.com/").public_url == "https://api.example.com"
+
+
+def test_the_data_directory_is_where_the_start_was_wherever_one_goes_then(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ROWGATE_DATA_DIR", "here/data")
+    assert load_settings().data_dir == tmp_path / "here" / "data"
+    monkeypatch.setenv("ROWGATE_DATA_DIR", "~/data")
+    assert load_settings().data_dir == Path.home() / "data"
+
+
+def test_the_password_of_a_role_comes_with_the_role() -> None:
+    with pytest.raises(SettingsInvalid, match="ROWGATE_SERVE_ROLE"):
+        load_settings(serve_password="a password")
+    assert load_settings(serve_role="rowgate_serve", serve_password="a password").serve_role == "rowgate_serve"

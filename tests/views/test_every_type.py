@@ -115,6 +115,8 @@ async def test_every_operator_finds_its_rows_in_a_column_of_every_type_that_it_t
             assert taken == (found is not None), place
             if not taken or (operator in PATTERNS and column["type"] not in ("text", "enum")) or column.get("array"):
                 continue
+            if operator in SEARCHES and column["type"] == "json":
+                continue  # the words of its texts are found, and this value is a number
             wanted = FOUND[operator]
             assert found == wanted, place
             turned = await labels(filled, f"{column['name']}=not.{test}")

@@ -31,7 +31,7 @@ class PasswordBody(Body):
     email: str
     password: SentPassword
     data: dict[str, Any] | None = None
-    gotrue_meta_security: dict[str, Any] | None = None
+    gotrue_meta_security: dict[str, object] | None = None
 
 
 class RefreshBody(Body):

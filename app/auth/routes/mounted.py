@@ -3,32 +3,30 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from importlib.metadata import version
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 
 from app.audit.writing import audit
+from app.auth.access_claims import told_of
 from app.auth.accounts import (
     Account,
     EmailChangeRefused,
     EmailInvalid,
     EmailTaken,
-    PasswordWrong,
     account,
     create_user,
     new_credentials,
-    new_password,
     normal_email,
-    password_hash,
-    replace_password,
     set_columns,
 )
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
 from app.auth.failures import TooManyFailures, attempt
-from app.auth.identify import CREDENTIAL_REFUSALS, identify, identify_now
+from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
 from app.auth.identity import Identity
+from app.auth.password_change import NewPassword, PasswordWrong, chosen, holder, replace_password
 from app.auth.password_sign_in import (
     AccountDisabled,
     EmailNotConfirmed,
@@ -38,7 +36,7 @@ from app.auth.password_sign_in import (
     verify_noted,
 )
 from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
-from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
+from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
 from app.auth.routes.shapes import (
@@ -53,30 +51,16 @@ from app.auth.routes.shapes import (
     session_object,
     user_object,
 )
+from app.auth.routes.signed_in import SignedIn, SignInNeeded
 from app.auth.sessions import OpenedSession, end_sessions, open_session, refresh_session
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.validation import object_validator
-from app.errors import FieldError, RowgateError
-from app.http.challenge import challenge
+from app.errors import FieldError
 from app.http.client_address import client_address
 from app.http.fixed_bodies import Body, JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
 from app.settings import Settings
-
-BEARER = OAuth2PasswordBearer("/auth/v1/token?grant_type=password", scheme_name="bearer", auto_error=False)
-APIKEY = APIKeyHeader(name="apikey", scheme_name="apikey", auto_error=False)
-
-
-class SignInNeeded(RowgateError):
-    """The route is about the own account, and nobody is signed in."""
-
-    status: ClassVar[int] = 401
-    code: ClassVar[str] = "access.sign_in_required"
-
-    def __init__(self) -> None:
-        """Add the challenge of RFC 6750."""
-        super().__init__("Sign in first.", headers=challenge())
 
 
 class RegisterBody(Body):
@@ -85,7 +69,7 @@ class RegisterBody(Body):
     email: str
     password: UserPassword
     data: dict[str, Any] | None = None
-    gotrue_meta_security: dict[str, Any] | None = None
+    gotrue_meta_security: dict[str, object] | None = None
     code_challenge: str | None = None
     code_challenge_method: str | None = None
 
@@ -114,7 +98,7 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post, get = partial(router.add_api_route, methods=["POST"]), partial(router.add_api_route, methods=["GET"])
     put = partial(router.add_api_route, methods=["PUT"])
 
-    def at_most(limit: str, name: str) -> dict[str, Any]:
+    def at_most(limit: str, name: str) -> dict[str, object]:
         return {"name": name, "dependencies": [limits.at_most(limit, f"auth.{name}")]}
 
     post("/signup", signup, response_model=SessionObject | UserObject, **at_most("300/minute", "sign_up"))
@@ -144,28 +128,6 @@ async def _client(request: Request, server: AuthServerDep) -> Client:
 
 
 ClientDep = Annotated[Client, Depends(_client)]
-
-
-@refuses(SignInNeeded, *CREDENTIAL_REFUSALS)
-async def _signed_in(
-    request: Request,
-    server: AuthServerDep,
-    _bearer: Annotated[str | None, Depends(BEARER)],
-    _apikey: Annotated[str | None, Depends(APIKEY)],
-) -> Identity:
-    """Give the user who calls, read afresh; an API key is nobody's account."""
-    authorization = request.headers.getlist("authorization")
-    if len(authorization) > 1:
-        raise SignInNeeded
-    schemes = server.live.runtime.project.project.auth_schemes
-    bearer = authorization[0] if authorization else None
-    identity = await identify(bearer, request.headers.get("apikey"), context=server.auth, schemes=schemes)
-    if identity.user_id is None:
-        raise SignInNeeded
-    return identity
-
-
-SignedIn = Annotated[Identity, Depends(_signed_in)]
 
 
 @refuses(EmailInvalid, EmailTaken, PasswordRefused, *WRITE_REFUSALS)
@@ -198,7 +160,7 @@ async def signup(
     return answer(user_object(found) if opened is None else _session(server, found, opened))
 
 
-def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, Any]) -> Account:
+def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, object]) -> Account:
     """Give what an account made just now would look like."""
     fields = {one.name: one for one in served.project.users.columns}
     defaults, _ = object_validator(fields, served.bigints).read({})
@@ -221,17 +183,11 @@ async def token(server: AuthServerDep, client: ClientDep, grant: Annotated[Grant
 
 async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -> Response:
     pool, passwords = server.pool, server.auth.passwords
-    tried = attempt(pool, "user", body.email, client.address)
-    await tried.begin()
-    async with pool.lease() as connection:
-        stored = await stored_account(connection, body.email)
-    try:
+    async with attempt(pool, "user", body.email, client.address).counting(SignInRefused):
+        async with pool.lease() as connection:
+            stored = await stored_account(connection, body.email)
         # No connection is held while a password is hashed: a flood of sign-ins must not starve the other requests.
         verified = await verify_noted(pool, passwords, stored, body.password, client.address)
-    except SignInRefused:
-        await tried.failed()
-        raise
-    await tried.succeeded()
     async with pool.lease() as connection, connection.transaction():
         opened = await begin(connection, verified, *client)
         await audit(connection, f"user:{opened.user_id}", "sign_in", None)
@@ -246,7 +202,7 @@ async def _by_refresh_token(server: AuthServer, body: RefreshBody) -> Response:
             if isinstance(opened, Reused):
                 await audit(connection, "anonymous", "refresh_token.reuse", opened.session_id)
         if isinstance(opened, Reused):
-            raise RefreshTokenInvalid
+            raise RefreshTokenReused
         found = await _found(connection, opened.user_id)
     return answer(_session(server, found, opened))
 
@@ -257,9 +213,12 @@ async def get_user(server: AuthServerDep, identity: SignedIn) -> Response:
         return answer(user_object(await _found(connection, str(identity.user_id))))
 
 
-@refuses(EmailInvalid, EmailTaken, EmailChangeRefused, PasswordRefused, PasswordWrong, *WRITE_REFUSALS)
+@refuses(
+    EmailInvalid, EmailTaken, EmailChangeRefused, PasswordRefused, PasswordWrong, TooManyFailures, *WRITE_REFUSALS
+)  # fmt: skip
 async def put_user(
     server: AuthServerDep,
+    client: ClientDep,
     identity: SignedIn,
     body: Annotated[UserBody, Depends(JsonBody(UserBody))],
 ) -> Response:
@@ -268,20 +227,23 @@ async def put_user(
     columns = own_columns(server.live.runtime, body.data or {}, new=False)
     if body.email is not None:
         columns["email"] = _changed_email(server.settings, identity, body.email)
-    new = None
-    if body.password is not None:
-        async with server.pool.lease() as connection:
-            before = await password_hash(connection, user_id)
-        email = str(identity.columns["email"])
-        new = await new_password(server.auth.passwords, email, before, body.current_password, body.password)
+    new = None if body.password is None else await _chosen(server, client, user_id, body.password, body)
     async with server.pool.lease() as connection, connection.transaction():
         await set_columns(connection, user_id, columns)
         if new is not None:
-            await replace_password(connection, user_id, new, keep=identity.session_id)
+            await replace_password(connection, new, keep=identity.session_id)
         done = [*sorted(columns), *(["password"] if new is not None else [])]
         await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})
         found = await _found(connection, user_id)
     return answer(user_object(found))
+
+
+async def _chosen(server: AuthServer, client: Client, user_id: str, password: str, body: UserBody) -> NewPassword:
+    async with server.pool.lease() as connection:
+        of = await holder(connection, "user", user_id)
+    if of is None:
+        raise SignInNeeded
+    return await chosen(server.pool, server.auth.passwords, of, body.current_password, password, client.address)
 
 
 def _changed_email(settings: Settings, identity: Identity, text: str) -> str:
@@ -325,10 +287,10 @@ async def jwks() -> Response:
 
 async def health() -> Response:
     """Say that the routes are there."""
-    return answer(AuthHealth(name="Rowgate", description="speaks the GoTrue dialect"))
+    return answer(AuthHealth(version=version("rowgate"), name="Rowgate", description="speaks the GoTrue dialect"))
 
 
-def own_columns(served: ServedDefinitions, data: dict[str, Any], *, new: bool) -> dict[str, Any]:
+def own_columns(served: ServedDefinitions, data: dict[str, object], *, new: bool) -> dict[str, object]:
     """Check columns that people may set themselves; raises InputInvalid with every one that isn't or doesn't fit.
 
     `new` asks for the required ones too.
@@ -353,4 +315,5 @@ async def _found(connection: Connection, user_id: str) -> Account:
 
 
 def _session(server: AuthServer, found: Account, opened: OpenedSession) -> SessionObject:
-    return session_object(found, server.auth.tokens.issue(opened.user_id, opened.id), opened.refresh_token)
+    issued = server.auth.tokens.issue(opened.user_id, opened.id, told_of(found.columns, found.roles, opened.began))
+    return session_object(found, issued, opened.refresh_token)

@@ -9,12 +9,10 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
+from app.auth.access_claims import PROVIDER, app_metadata, user_metadata
 from app.auth.accounts import Account
 from app.auth.tokens import IssuedToken
-from app.errors import RowgateError
 from app.http.fixed_routes import Declared, ProblemDocument
-
-_BASE = frozenset({"id", "email", "created_at"})
 
 
 class AuthProblem(ProblemDocument):
@@ -37,6 +35,29 @@ class AppMetadata(Declared):
     roles: list[str]
 
 
+class IdentityData(Declared):
+    """What the way in knows of somebody."""
+
+    sub: str
+    email: str
+    email_verified: bool
+    phone_verified: bool
+
+
+class IdentityObject(Declared):
+    """A way in that somebody has: the address, with a password."""
+
+    identity_id: str
+    id: str
+    user_id: str
+    identity_data: IdentityData
+    provider: str
+    email: str
+    created_at: datetime
+    updated_at: datetime
+    last_sign_in_at: datetime | None
+
+
 class UserObject(Declared):
     """A user; the columns that admins added are the `user_metadata`, the roles stand in `app_metadata`."""
 
@@ -50,7 +71,7 @@ class UserObject(Declared):
     last_sign_in_at: datetime | None
     app_metadata: AppMetadata
     user_metadata: Mapping[str, Any]
-    identities: list[Any]
+    identities: list[IdentityObject]
     created_at: datetime
     updated_at: datetime
     is_anonymous: bool
@@ -89,6 +110,7 @@ class AuthSettings(Declared):
 class AuthHealth(Declared):
     """That the routes are there."""
 
+    version: str
     name: str
     description: str
 
@@ -101,6 +123,7 @@ class KeySet(Declared):
 
 def user_object(account: Account) -> UserObject:
     """Give a user as GoTrue's clients read one."""
+    updated_at = account.signed_in_at or account.created_at
     return UserObject(
         id=account.id,
         aud="authenticated",
@@ -110,12 +133,28 @@ def user_object(account: Account) -> UserObject:
         email_confirmed_at=account.confirmed_at,
         confirmed_at=account.confirmed_at,
         last_sign_in_at=account.signed_in_at,
-        app_metadata=AppMetadata(provider="email", providers=["email"], roles=list(account.roles)),
-        user_metadata={name: value for name, value in sorted(account.columns.items()) if name not in _BASE},
-        identities=[],
+        app_metadata=AppMetadata(**app_metadata(account.roles)),
+        user_metadata=user_metadata(account.columns),
+        identities=[_identity(account, updated_at)],
         created_at=account.created_at,
-        updated_at=account.signed_in_at or account.created_at,
+        updated_at=updated_at,
         is_anonymous=False,
+    )
+
+
+def _identity(account: Account, updated_at: datetime) -> IdentityObject:
+    """Give the one way in that there is; clients take a user without any for an address that is taken."""
+    verified = account.confirmed_at is not None
+    return IdentityObject(
+        identity_id=account.id,
+        id=account.id,
+        user_id=account.id,
+        identity_data=IdentityData(sub=account.id, email=account.email, email_verified=verified, phone_verified=False),
+        provider=PROVIDER,
+        email=account.email,
+        created_at=account.created_at,
+        updated_at=updated_at,
+        last_sign_in_at=account.signed_in_at,
     )
 
 
@@ -128,54 +167,6 @@ def session_object(account: Account, issued: IssuedToken, refresh_token: str) ->
         refresh_token=refresh_token,
         user=user_object(account),
     )
-
-
-def error_members(error: RowgateError, path: str) -> dict[str, Any]:
-    """Give the members of an error that GoTrue's clients read, and on the token route those of RFC 6749, 5.2."""
-    code = _ERROR_CODES.get(error.code, error.code.rpartition(".")[2])
-    members: dict[str, Any] = {"error_code": code, "msg": error.detail}
-    if code == "weak_password":
-        reasons = [_WEAK_BECAUSE.get(one.code, "characters") for one in error.errors]
-        members["weak_password"] = {"reasons": reasons}
-    if path.endswith("/token"):
-        members |= {"error": _OAUTH2.get(error.code, "invalid_request"), "error_description": error.detail}
-    return members
-
-
-_ERROR_CODES = {
-    "access.sign_in_required": "no_authorization",
-    "auth.account_disabled": "user_banned",
-    "auth.api_key_invalid": "bad_jwt",
-    "auth.credentials_invalid": "invalid_credentials",
-    "auth.email_invalid": "email_address_invalid",
-    "auth.email_not_confirmed": "email_not_confirmed",
-    "auth.email_taken": "user_already_exists",
-    "auth.grant_unsupported": "validation_failed",
-    "auth.password_refused": "weak_password",
-    "auth.password_wrong": "current_password_mismatch",
-    "auth.rate_limited": "over_request_rate_limit",
-    "auth.refresh_token_invalid": "refresh_token_not_found",
-    "auth.token_expired": "bad_jwt",
-    "auth.token_invalid": "bad_jwt",
-    "auth.too_many_failures": "over_request_rate_limit",
-    "input.bad_json": "bad_json",
-    "input.invalid": "validation_failed",
-}
-
-_WEAK_BECAUSE = {
-    "password.too_short": "length",
-    "password.too_long": "length",
-    "password.common": "pwned",
-    "password.personal": "pwned",
-}
-
-_OAUTH2 = {
-    "auth.account_disabled": "invalid_grant",
-    "auth.credentials_invalid": "invalid_grant",
-    "auth.email_not_confirmed": "invalid_grant",
-    "auth.grant_unsupported": "unsupported_grant_type",
-    "auth.refresh_token_invalid": "invalid_grant",
-}
 
 
 def new_id() -> str:

@@ -13,7 +13,7 @@ _EXACT = 15  # digits that a double holds
 _OF_NO_COLUMN: dict[Type, dict[str, str]] = {BYTES: {"type": "string"}, DURATION: {"type": "string"}}
 
 
-def shown_schema(kind: Type) -> dict[str, Any]:
+def shown_schema(kind: Type) -> dict[str, object]:
     """Give the schema of a value that is answered; of one that may be anything an empty one."""
     if isinstance(kind, Enum):
         return {"type": "string", "enum": list(kind.values)}
@@ -31,7 +31,7 @@ def shown_row(fields: Mapping[str, Type]) -> dict[str, Any]:
     return {"type": "object", "properties": {name: nullable(shown_schema(kind)) for name, kind in fields.items()}}
 
 
-def nullable(schema: dict[str, Any]) -> dict[str, Any]:
+def nullable(schema: dict[str, Any]) -> dict[str, object]:
     """Give the schema of a value that may be null too."""
     if "type" not in schema:
         return schema
@@ -48,7 +48,7 @@ def sent_schema(said: ValueType, bigints: Collection[str]) -> dict[str, Any]:
         digits = _of_digits(said.precision, said.scale or 0)
         schema |= digits
         low, high = digits.get("minimum"), digits.get("maximum")
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "minimum": _tighter(max, said.min, low),
         "maximum": _tighter(min, said.max, high),
         "minLength": said.min_length,
@@ -80,7 +80,7 @@ def _of_digits(precision: int, scale: int) -> dict[str, Any]:
     return {**told, "minimum": -most, "maximum": most}
 
 
-def _tighter(choose: Callable[..., Any], said: Decimal | None, other: Any) -> Any:
+def _tighter(choose: Callable[..., Any], said: Decimal | None, other: object) -> object:
     bounds = [one for one in (said, other) if one is not None]
     return _plain_number(choose(bounds)) if bounds else None
 

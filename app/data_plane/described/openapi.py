@@ -34,6 +34,8 @@ def openapi_document(runtime: Runtime, *, server_url: str | None = None) -> dict
         paths.setdefault(f"/api{said.path}", {})[said.method.lower()] = _operation(endpoint, runtime)
     for view in runtime.views.values():
         paths[f"/rest/v1/{view.name}"] = _of_view(view, runtime)
+        if "select" in view.definition.allow:
+            paths[f"/rest/v1/{view.name}/query"] = {"post": _asking(view)}
     fixed = fixed_document()
     paths |= fixed["paths"]
     schemas = {view.name: shown_row(view.source.shown) for view in runtime.views.values()}
@@ -210,8 +212,20 @@ def _of_view(view: CompiledView, runtime: Runtime) -> dict[str, Any]:
         if action in allowed:
             found[method] = _view_operation(view, verb, action, _tests(view) if method != "post" else [])
             if schema is not None:
-                found[method]["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+                content = {"application/json": {"schema": schema}, "text/csv": {"schema": {"type": "string"}}}
+                found[method]["requestBody"] = {"required": True, "content": content}
     return found
+
+
+def _asking(view: CompiledView) -> dict[str, Any]:
+    """Give the read whose query stands in the body, where it is too long for an address."""
+    operation = _reading(view)
+    texts = {"oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "array", "items": {"type": "string"}}]}
+    asked = {"type": "object", "properties": {one["name"]: texts for one in operation.pop("parameters")}}
+    form = {"type": "object", "additionalProperties": {"type": "string"}}
+    content = {"application/json": {"schema": asked}, "application/x-www-form-urlencoded": {"schema": form}}
+    summary = f"Read {view.name.replace('_', ' ')} by a query in the body"
+    return {**operation, "operationId": f"query_{view.name}", "summary": summary, "requestBody": {"content": content}}
 
 
 def _reading(view: CompiledView) -> dict[str, Any]:

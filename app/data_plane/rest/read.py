@@ -1,6 +1,6 @@
 """Views over HTTP, with the statuses, headers and error members that PostgREST's clients read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,13 +8,23 @@ from app.auth.identity import Identity
 from app.compiler.runtime import CompiledView
 from app.data_plane.request import Request
 from app.data_plane.rest.dialect.embedding import Reachable
-from app.data_plane.rest.dialect.headers import READ, preferences, refuse_other_schema
-from app.data_plane.rest.dialect.parse import CSV, SINGLE, parse_query
+from app.data_plane.rest.dialect.headers import (
+    CSV,
+    JSON,
+    OF_ALL,
+    READ,
+    SINGLE,
+    applied,
+    preferences,
+    refuse_other_schema,
+)
+from app.data_plane.rest.dialect.parse import parse_query
 from app.data_plane.rest.dialect.refusals import NotSingular, QueryRefused, RangeInvalid, ValueUnreadable
 from app.database.faults import AnswerTooLarge, DatabaseFailed, OutOfRange
 from app.database.statement import Statement
-from app.errors import FieldError, RowgateError, problem_document
-from app.http.query_string import query_pairs
+from app.errors import FieldError
+from app.http.json_body import parse_json
+from app.http.query_string import MAX_PAIRS, query_pairs
 from app.relations.asked import ASKED, searches
 from app.relations.query import Query
 from app.relations.query_sql import COUNTED, Shapes, labels
@@ -22,6 +32,10 @@ from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
 from app.steps.trace import RuleInfo, rules_seen
 
+FORM = "application/x-www-form-urlencoded"
+QUERY_BODIES = frozenset({FORM, JSON})
+_NAMES = f"The body is an object of at most {MAX_PAIRS} names and texts, or lists of texts."
+_NAMES_HINT = '{"select": "id,title", "id": "in.(1,2)", "size": ["gt.1", "lt.9"], "limit": 10}'
 _SHORT = 512  # bytes of a query that is kept as read
 _READ = READ | {b"range", b"range-unit"}
 
@@ -35,27 +49,46 @@ class BoundRead:
     statement: Statement
     asked: tuple[Any, ...]
     params: Mapping[str, Any]
+    applied: Sequence[tuple[str, str]]
 
 
-def bind_read(view: CompiledView, request: Request, identity: Identity) -> BoundRead:
-    """Read a GET or HEAD, or find it read: the same words mean the same to all who may read the same views."""
+def bind_read(view: CompiledView, request: Request, identity: Identity, body: bytes = b"") -> BoundRead:
+    """Read what is asked in the address and in a body.
+
+    A short one is found read: the same words mean the same to all who may read the same views.
+    """
     headers = request.joined(_READ)
 
     def read() -> BoundRead:
         refuse_other_schema(headers)
-        preferences(headers.get(b"prefer", ""))
+        prefer = preferences(headers.get(b"prefer", ""))
         pairs = query_pairs(request.query) if request.query else []
+        pairs += _pairs_of(request, body) if body else []
         follow = Reachable(view.related, identity).follow
         query, own = parse_query(pairs, headers, view.source, view.params.names, follow)
         asked = query.bound(_limit(view, query))
-        return BoundRead(view, query, view.shapes.statement(query), asked, view_params(view, own))
+        statement = view.shapes.statement(query)
+        return BoundRead(view, query, statement, asked, view_params(view, own), applied(prefer, OF_ALL))
 
-    if len(request.query) + sum(map(len, headers.values())) > _SHORT:
+    if body or len(request.query) + sum(map(len, headers.values())) > _SHORT:
         return read()
     known: BoundRead = view.shapes.read.kept(
         (request.query, *headers.items(), identity.is_anonymous, identity.roles), read
     )
     return known
+
+
+def _pairs_of(request: Request, body: bytes) -> list[tuple[str, str]]:
+    """Read a query that stands in a body: as it would stand in an address, or an object of its names."""
+    if (request.header(b"content-type") or "").lower().startswith(FORM):
+        return query_pairs(body, len(body))
+    sent = parse_json(body)
+    if not isinstance(sent, dict):
+        raise QueryRefused(_NAMES, hint=_NAMES_HINT)
+    pairs = [(name, one) for name, said in sent.items() for one in (said if isinstance(said, list) else [said])]
+    if len(pairs) > MAX_PAIRS or not all(type(one) in (str, int) for _, one in pairs):
+        raise QueryRefused(_NAMES, hint=_NAMES_HINT)
+    return [(name, str(one)) for name, one in pairs]
 
 
 async def read_view(bound: BoundRead, call: Call) -> Answer:
@@ -69,21 +102,24 @@ async def read_view(bound: BoundRead, call: Call) -> Answer:
     call.db.carried(len(body))
     total = _total(query, row["total"], page)
     if total is not None and query.offset > total:
-        raise RangeInvalid("Requested range not satisfiable", hint=f"There are only {total} rows.")
-    found = [("Content-Range", _content_range(query.offset, page, total))]
+        raise RangeInvalid(f"An offset of {query.offset} was requested, but there are only {total} rows.", total)
+    if query.single and page != 1:
+        sentence = "One row was asked for, and there are more." if page else "One row was asked for, and there is none."
+        raise NotSingular(page, hint=sentence)
+    partial = not query.single and total is not None and page < total
+    headers = [("Content-Range", _content_range(query.offset, page, total)), *bound.applied]
+    return rows_answer(206 if partial else 200, view, query, body, headers)
+
+
+def rows_answer(status: int, view: CompiledView, query: Query, body: str, headers: Sequence[tuple[str, str]]) -> Answer:
+    """Answer with rows in the form that the query asks for: a list, one object, or CSV with its header."""
     if query.single:
-        if page != 1:
-            sentence = (
-                "One row was asked for, and there are more." if page else "One row was asked for, and there is none."
-            )
-            raise NotSingular(page, hint=sentence)
-        return Answer(200, body.strip()[1:-1].encode(), tuple(found), SINGLE)
-    partial = total is not None and page < total
+        return Answer(status, body.strip()[1:-1].encode(), tuple(headers), SINGLE)
     if query.csv:
         header = ",".join(labels(view.source, query.read))
         text = f"{header}\n{body}" if body else header
-        return Answer(206 if partial else 200, text.encode(), tuple(found), f"{CSV}; charset=utf-8")
-    return Answer(206 if partial else 200, body.encode(), tuple(found))
+        return Answer(status, text.encode(), tuple(headers), f"{CSV}; charset=utf-8")
+    return Answer(status, body.encode(), tuple(headers))
 
 
 async def _row(query: Query, statement: Statement, call: Call) -> Any:
@@ -146,29 +182,3 @@ def view_params(view: CompiledView, pairs: list[tuple[str, str]]) -> dict[str, A
 def _content_range(offset: int, page: int, total: int | None) -> str:
     rows = f"{offset}-{offset + page - 1}" if page else "*"
     return f"{rows}/{'*' if total is None else total}"
-
-
-def rest_problem(error: RowgateError, request_id: str) -> dict[str, Any]:
-    """Give the problem's members, and PostgREST's beside them: its clients read `code` as PostgREST's."""
-    document: dict[str, Any] = problem_document(error, request_id)
-    document["rowgate_code"] = error.code
-    document["code"] = error.postgrest if isinstance(error, QueryRefused) else _CODES.get(error.code, error.code)
-    document["message"] = document["detail"]
-    document["details"] = getattr(error, "details", None)
-    document.setdefault("hint", None)
-    return document
-
-
-_CODES = {
-    "db.unique": "23505",
-    "db.reference": "23503",
-    "db.check": "23514",
-    "db.not_null": "23502",
-    "db.range": "22P02",
-    "db.row_twice": "21000",
-    "route.not_found": "PGRST205",
-    "access.sign_in_required": "PGRST301",
-    "auth.token_invalid": "PGRST301",
-    "auth.token_expired": "PGRST303",
-    "access.role_missing": "42501",
-}

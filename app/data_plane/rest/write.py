@@ -1,21 +1,35 @@
 """Writing through a view over HTTP: POST, PATCH and DELETE with PostgREST's preferences, statuses and headers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
 from app.auth.identity import Identity
+from app.compiler.paths import view_methods
 from app.compiler.runtime import CompiledView, ViewWriting
 from app.data_plane.request import Request
+from app.data_plane.rest.csv_rows import csv_rows
 from app.data_plane.rest.dialect.embedding import Reachable
-from app.data_plane.rest.dialect.headers import READ, preferences, refuse_other_schema
-from app.data_plane.rest.dialect.parse import SINGLE, parse_query
+from app.data_plane.rest.dialect.headers import (
+    CSV,
+    JSON,
+    OF_ALL,
+    READ,
+    SINGLE,
+    applied,
+    preferences,
+    refuse_other_schema,
+)
+from app.data_plane.rest.dialect.lexis import split, unquoted
+from app.data_plane.rest.dialect.parse import parse_query
 from app.data_plane.rest.dialect.refusals import (
     ColumnUnknown,
     KeysDiffer,
     NotSingular,
+    PutFilters,
+    PutLimited,
     PutUnclear,
     QueryRefused,
     QueryUnsupported,
@@ -23,23 +37,29 @@ from app.data_plane.rest.dialect.refusals import (
     TooManyAffected,
     ValueUnreadable,
 )
-from app.data_plane.rest.read import filter_told, view_params
+from app.data_plane.rest.read import filter_told, rows_answer, view_params
+from app.data_plane.rest.sent_rows import refuse_unknown, rows_of, the_row, validated, validated_changes
 from app.database.faults import AnswerTooLarge, OutOfRange, UniqueViolated
 from app.database.statement import Statement
 from app.definitions.names import WRITE_KEYS
-from app.errors import FieldError, near
+from app.errors import near
 from app.http.json_body import parse_json
 from app.http.query_string import query_pairs
 from app.relations.asked import ASKED
 from app.relations.query import Operand, Picked, Query, Test, hidden
 from app.relations.view_writes import ROWS, Upsert
 from app.relations.write import rows_json
-from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
 
-MAX_ROWS = 10_000
 BODY_LIMIT = 1024 * 1024
-JSON = frozenset({"application/json", SINGLE})
+ROW_BODIES = frozenset({JSON, SINGLE, CSV})
+# The preferences that each way to write follows, and says so.
+_FOLLOWED = {
+    "POST": OF_ALL | {"resolution", "missing", "return", "max-affected"},
+    "PATCH": OF_ALL | {"missing", "return", "max-affected"},
+    "PUT": OF_ALL | {"return"},
+    "DELETE": OF_ALL | {"return", "max-affected"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,40 +88,51 @@ class WriteStatement:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What a write came to: its rows in the form that is asked for, how many they are, and how many of them are new."""
+
+    body: str
+    rows: int
+    inserted: int
+
+
+NOTHING = Written("[]", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class BoundWrite:
-    """What is written through a view, `write` None where that is nothing; a PUT names its row as often as it comes."""
+    """What is written through a view by a method, `write` None where that is nothing."""
 
     view: CompiledView
-    action: str
+    method: str
     wanted: Wanted
     write: WriteStatement | None
-    is_put: bool = False
-
-    @property
-    def creates(self) -> bool:
-        """Say whether the rows are told as new ones."""
-        return self.action == "insert" and not self.is_put
 
 
-def bind_write(view: CompiledView, action: str, request: Request, body: bytes, identity: Identity) -> BoundWrite:
+def bind_write(view: CompiledView, request: Request, body: bytes, identity: Identity) -> BoundWrite:
     """Read a POST, PATCH, PUT or DELETE, and check its rows against the view."""
     writing = view.writing
     if writing is None:
         raise QueryUnsupported("This view is only read.")
-    wanted = _wanted(view, request, identity)
+    wanted = wanted_of(view, request, identity)
     if wanted.representation and "select" not in view.definition.allow:
         raise QueryUnsupported("This view shows no rows: leave out return=representation.")
-    is_put = request.method == "PUT"
-    match action:
-        case "delete":
+    match request.method:
+        case "DELETE":
             made: WriteStatement | None = WriteStatement(writing.shapes.delete(wanted.query), [])
-        case "update":
-            made = _update(writing, wanted, parse_json(body))
-        case _ if is_put:
-            made = _put(view, writing, wanted, parse_json(body))
+        case "PATCH":
+            made = _update(writing, wanted, _sent(request, writing, body))
+        case "PUT":
+            made = _put(view, writing, wanted, _sent(request, writing, body))
         case _:
-            made = _insert(view, writing, wanted, parse_json(body))
-    return BoundWrite(view, action, wanted, made, is_put)
+            made = _insert(view, writing, wanted, _sent(request, writing, body))
+    return BoundWrite(view, request.method, wanted, made)
+
+
+def _sent(request: Request, writing: ViewWriting, body: bytes) -> Any:
+    """Give what the body says; one of CSV says what JSON would."""
+    is_csv = (request.header(b"content-type") or "").lower().startswith(CSV)
+    return csv_rows(writing, body) if is_csv else parse_json(body)
 
 
 async def write_view(bound: BoundWrite, call: Call) -> Answer:
@@ -109,15 +140,16 @@ async def write_view(bound: BoundWrite, call: Call) -> Answer:
     wanted = bound.wanted
     call.env["params"] = wanted.params
     call.env[ASKED] = wanted.query.bound(0)
-    if bound.action != "insert":
+    if bound.method in ("PATCH", "DELETE"):
         await filter_told(bound.view, wanted.query, call)
-    body, page = ("[]", 0) if bound.write is None else await _run(bound.write, wanted, call)
-    if wanted.query.single and wanted.representation and page != 1:
-        raise NotSingular(page, hint="Nothing was changed.")
-    return _answer(bound, body, page)
+    written = NOTHING if bound.write is None else await _run(bound.write, wanted, call)
+    if wanted.query.single and written.rows != 1:
+        raise NotSingular(written.rows, hint="Nothing was changed.")
+    return _answer(bound, written)
 
 
-def _wanted(view: CompiledView, request: Request, identity: Identity) -> Wanted:
+def wanted_of(view: CompiledView, request: Request, identity: Identity) -> Wanted:
+    """Read what a write asks for, whatever its rows are."""
     headers = request.joined(READ)
     refuse_other_schema(headers)
     pairs = query_pairs(request.query) if request.query else []
@@ -132,17 +164,31 @@ def _wanted(view: CompiledView, request: Request, identity: Identity) -> Wanted:
     read = query.read
     if (shown := _shown_of(prefer.get("return"), view)) is not None:
         query = replace(query, read=replace(hidden(read), items=(*shown, *hidden(read).embeds)))
-    if query.limit is not None or query.offset or read.order:
-        raise QueryUnsupported(
-            "limit, offset and order don't go with writes.", hint="Say by tests which rows are meant."
-        )
+    _refuse_in_writes(request.method, query, prefer)
+    params = view_params(view, own)
+    columns = _names(for_writes.get("columns"))
+    refuse_unknown(view, columns or ())
+    target = _names(for_writes.get("on_conflict"))
+    for name in target or ():
+        if name not in view.source.shown:
+            raise ColumnUnknown("The view has no such column.", hint=near(name[:64], view.source.shown))
+    return Wanted(query, prefer, columns, target, params)
+
+
+def _refuse_in_writes(method: str, query: Query, prefer: Mapping[str, str]) -> None:
+    """Refuse what of a query means nothing in a write, or something else than it says."""
+    read = query.read
+    if query.limit is not None or query.offset:
+        if method == "PUT":
+            raise PutLimited
+        hint = "Say by tests which rows are meant."
+        raise QueryUnsupported("limit and offset don't go with writes.", hint=hint)
+    if read.order and prefer.get("return") != "representation":
+        raise QueryUnsupported("An order goes with the rows that come back: Prefer: return=representation.")
     if read.aggregates or any(embed.inner for embed in read.embeds):
         raise QueryUnsupported("Aggregates and !inner don't go with writes.", hint="Read what was written afterwards.")
-    if read.conditions and request.method == "POST":
+    if read.conditions and method == "POST":
         raise QueryUnsupported("Tests don't go with an insert.")
-    params = view_params(view, own)
-    columns, target = (_names(for_writes.get(key), view) for key in ("columns", "on_conflict"))
-    return Wanted(query, prefer, columns, target, params)
 
 
 def _shown_of(wanted: str | None, view: CompiledView) -> tuple[Picked, ...] | None:
@@ -152,22 +198,17 @@ def _shown_of(wanted: str | None, view: CompiledView) -> tuple[Picked, ...] | No
     return (Picked("id", Operand("id")),) if wanted == "headers-only" and "id" in view.source.shown else ()
 
 
-def _names(text: str | None, view: CompiledView) -> tuple[str, ...] | None:
-    if text is None:
-        return None
-    names = tuple(dict.fromkeys(part.strip().strip('"') for part in text.split(",")))
-    for name in names:
-        if name not in view.source.shown:
-            raise ColumnUnknown("The view has no such column.", hint=near(name[:64], view.source.shown))
-    return names
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(dict.fromkeys(unquoted(part) for part in split(text)))
 
 
 def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
-    rows, keys = _rows(sent, wanted)
+    missing_is_default = wanted.prefer.get("missing") == "default"
+    rows, keys = rows_of(sent, wanted.columns, missing_is_default=missing_is_default)
     upsert = _upsert(view, writing, wanted, keys)
     if not rows:
         return None
-    checked = rows_json(_validated(writing, rows))
+    checked = rows_json(validated(writing, rows))
     return WriteStatement(writing.shapes.insert(wanted.query, upsert), checked, upsert is not None and upsert.merges)
 
 
@@ -176,16 +217,16 @@ def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) ->
     read, asked = wanted.query.read, wanted.query.bound(0)
     named: dict[str, Any] = {}
     for test in read.conditions:
-        if not isinstance(test, Test) or test.slot is None or not _names_a_row(test):
-            raise PutUnclear("A PUT names its row by eq alone: slug=eq.first")
-        named[test.operand.column] = asked[test.slot]
-    if frozenset(named) not in view.source.table.unique:
-        raise PutUnclear("A PUT names its row by columns that are unique together.")
-    if not isinstance(sent, dict) or {name: _as_text(sent.get(name)) for name in named} != named:
-        raise PutUnclear("Payload values do not match URL in primary key column(s)")
+        if isinstance(test, Test) and test.slot is not None and _names_a_row(test):
+            named[test.operand.column] = asked[test.slot]
+    if len(named) != len(read.conditions) or frozenset(named) not in view.source.table.unique:
+        raise PutFilters([*view_methods(view.definition.allow), "OPTIONS"])
+    row = the_row(sent)
+    if not isinstance(row, dict) or {name: _as_text(row.get(name)) for name in named} != named:
+        raise PutUnclear
     prefer = {**wanted.prefer, "resolution": "merge-duplicates"}
     query = replace(wanted.query, read=replace(read, conditions=()))
-    return _insert(view, writing, replace(wanted, query=query, prefer=prefer, on_conflict=tuple(named)), sent)
+    return _insert(view, writing, replace(wanted, query=query, prefer=prefer, on_conflict=tuple(named)), row)
 
 
 def _names_a_row(test: Test) -> bool:
@@ -194,37 +235,6 @@ def _names_a_row(test: Test) -> bool:
 
 def _as_text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _rows(sent: Any, wanted: Wanted) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Give the rows, each with the same keys, and the keys."""
-    rows = sent if isinstance(sent, list) else [sent]
-    if len(rows) > MAX_ROWS or not all(isinstance(row, dict) for row in rows):
-        error = FieldError(("body",), "input.type", f"An object, or a list of at most {MAX_ROWS:,} objects, is wanted.")
-        raise InputRefused("The body has to be a row or a list of rows.", errors=[error])
-    if wanted.columns is None:
-        keys = tuple(rows[0]) if rows else ()
-        if any(row.keys() != rows[0].keys() for row in rows):
-            raise KeysDiffer(
-                "All object keys must match", hint="Send the same columns in each row, or name them by columns=."
-            )
-        return rows, keys
-    columns = wanted.columns
-    if wanted.prefer.get("missing") == "default":
-        return [{name: row[name] for name in columns if name in row} for row in rows], columns
-    return [{name: row.get(name) for name in columns} for row in rows], columns
-
-
-def _validated(writing: ViewWriting, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    checked, errors = [], []
-    for index, row in enumerate(rows):
-        values, wrong = writing.validator.read(row)
-        checked.append(values)
-        place: tuple[Any, ...] = ("body",) if len(rows) == 1 else ("body", index)
-        errors += [FieldError((*place, *one.loc), one.code, one.message) for one in wrong]
-    if errors:
-        raise InputRefused("The row is not what the view takes.", errors=errors[:100])
-    return checked
 
 
 def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tuple[str, ...]) -> Upsert | None:
@@ -245,22 +255,19 @@ def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tupl
 
 
 def _update(writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
-    if not isinstance(sent, dict):
-        error = FieldError(("body",), "input.type", "An object is wanted.")
-        raise InputRefused("The body has to be an object with the columns to set.", errors=[error])
+    row = the_row(sent)
+    if not isinstance(row, dict):
+        raise KeysDiffer("All object keys must match", hint="Send an object with the columns to set.")
     if wanted.columns is not None:
-        sent = {name: value for name, value in sent.items() if name in wanted.columns}
-    values, wrong = writing.validator.read_partial(sent)
-    if wrong:
-        errors = [FieldError(("body", *one.loc), one.code, one.message) for one in wrong]
-        raise InputRefused("The row is not what the view takes.", errors=errors)
+        row = {name: value for name, value in row.items() if name in wanted.columns}
+    values = validated_changes(writing, row)
     if not values:
         return None
     return WriteStatement(writing.shapes.update(wanted.query, sorted(values)), rows_json([values]))
 
 
-async def _run(write: WriteStatement, wanted: Wanted, call: Call) -> tuple[str, int]:
-    """Give the rows that were written as JSON, and how many they are."""
+async def _run(write: WriteStatement, wanted: Wanted, call: Call) -> Written:
+    """Run the statement; what it wrote is undone by whatever is refused here."""
     call.env[ROWS] = write.rows
     try:
         (row,) = await call.db.rows(write.statement, call.env)
@@ -268,33 +275,41 @@ async def _run(write: WriteStatement, wanted: Wanted, call: Call) -> tuple[str, 
         raise AnswerTooLarge("Ask for fewer columns (select=), or for no rows (Prefer: return=minimal).") from None
     except OutOfRange as error:
         raise ValueUnreadable("A value is not of the type of its column.") from error
-    body, page = row["body"] or "[]", row["page"]
+    page = row["page"]
+    # Rows of which nothing is shown are not made.
+    body = row["body"] or ("\n" * (page - 1) if wanted.query.csv else f"[{','.join(['{}'] * page)}]")
     call.db.carried(len(body))
     if not row["inside"]:
         raise RowOutside("A row would be outside of what this view lets you write: nothing was changed.")
     most = wanted.prefer.get("max-affected")
     if most is not None and page > int(most):
-        raise TooManyAffected("Query result exceeds max-affected preference constraint", hint="Nothing was changed.")
+        raise TooManyAffected(page)
     if write.merges and page < len(write.rows):
         # The row that stands in the way is outside the filter. That there is one can't be hidden; nothing else is told.
         raise UniqueViolated("A value that has to be unique is taken.")
-    return body, page
+    return Written(body, page, row["inserted"])
 
 
-def _answer(bound: BoundWrite, body: str, page: int) -> Answer:
+def _answer(bound: BoundWrite, written: Written) -> Answer:
     wanted = bound.wanted
-    headers = [("Content-Range", _content_range(bound, page))]
-    applied = [f"{name}={value}" for name, value in wanted.prefer.items() if name not in ("handling", "tx")]
-    if applied:
-        headers.append(("Preference-Applied", ", ".join(applied)))
-    status = 201 if bound.creates else 200 if wanted.representation else 204
-    if not wanted.representation:
-        if wanted.prefer.get("return") == "headers-only" and page == 1 and (id_ := _id_of(body)) is not None:
-            headers.append(("Location", f"/rest/v1/{bound.view.name}?id=eq.{quote(id_)}"))
-        return Answer(status, None, tuple(headers))
-    if wanted.query.single:
-        return Answer(status, body.strip()[1:-1].encode(), tuple(headers), SINGLE)
-    return Answer(status, body.encode(), tuple(headers))
+    headers = [*_content_range(bound, written.rows), *applied(wanted.prefer, _FOLLOWED[bound.method])]
+    if wanted.representation:
+        return rows_answer(_status(bound, written), bound.view, wanted.query, written.body, headers)
+    is_new = wanted.prefer.get("return") == "headers-only" and written.rows == 1
+    if is_new and (id_ := _id_of(written.body)) is not None:
+        headers.append(("Location", f"/rest/v1/{bound.view.name}?id=eq.{quote(id_)}"))
+    return Answer(_status(bound, written), None, tuple(headers))
+
+
+def _status(bound: BoundWrite, written: Written) -> int:
+    """Give 201 for what is new; an upsert that only updates is 200, and 204 is all else whose rows aren't wanted."""
+    match bound.method:
+        case "POST":
+            return 200 if bound.wanted.prefer.get("resolution") == "merge-duplicates" and not written.inserted else 201
+        case "PUT" if bound.wanted.representation:
+            return 201 if written.inserted else 200
+        case _:
+            return 200 if bound.wanted.representation else 204
 
 
 def _id_of(body: str) -> str | None:
@@ -302,7 +317,9 @@ def _id_of(body: str) -> str | None:
     return str(rows[0]["id"]) if rows and rows[0].get("id") is not None else None
 
 
-def _content_range(bound: BoundWrite, page: int) -> str:
-    total = page if bound.wanted.query.count == "exact" else "*"
-    rows = "*" if bound.creates or not page else f"0-{page - 1}"
-    return f"{rows}/{total}"
+def _content_range(bound: BoundWrite, rows: int) -> list[tuple[str, str]]:
+    """Give the header that says how many rows were written; of updates also that they are the first ones."""
+    if bound.method == "PUT":
+        return []
+    total = rows if bound.wanted.query.count == "exact" else "*"
+    return [("Content-Range", f"{f'0-{rows - 1}' if bound.method == 'PATCH' and rows else '*'}/{total}")]

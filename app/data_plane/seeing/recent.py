@@ -21,7 +21,7 @@ _FIELDS = 20
 _LONGEST = 8192  # bytes of a path or a query
 
 
-_Raw = tuple[Any, ...]
+_Raw = tuple[object, ...]
 
 
 class RecentRequest(NamedTuple):
@@ -93,7 +93,7 @@ class Recent:
         """Give all that is kept, the newest first."""
         return [one.shown() for one in self._newest_first()]
 
-    def find(self, request_id: str) -> dict[str, Any] | None:
+    def find(self, request_id: str) -> dict[str, object] | None:
         """Give the newest request of this id."""
         return next((one.shown() for one in self._newest_first() if one.id == request_id), None)
 
@@ -130,7 +130,7 @@ def _before(call: Call) -> tuple[StepInfo, ...]:
     return tuple(one for one in call.ran if one is not call.at)
 
 
-def _query(query: bytes) -> dict[str, Any]:
+def _query(query: bytes) -> dict[str, object]:
     try:
         pairs: Iterable[tuple[str, str]] = query_pairs(query)[:_FIELDS] if query else []
     except RowgateError:
@@ -138,7 +138,7 @@ def _query(query: bytes) -> dict[str, Any]:
     return {name[:100]: redacted(value, name) for name, value in pairs}
 
 
-def _step(call: Call, hidden: Collection[str]) -> dict[str, Any] | None:
+def _step(call: Call, hidden: Collection[str]) -> dict[str, object] | None:
     """Say what refused it: the step that began last, and what its rules had before them."""
     at = call.at
     if at is None:

@@ -37,8 +37,8 @@ _END_SECONDS = 0.5
 
 _log = logging.getLogger("rowgate.shadow")
 
-Receive = Callable[[], Awaitable[Any]]
-Incoming = tuple[Any, Receive, str, Networks]
+Receive = Callable[[], Awaitable[object]]
+Incoming = tuple[object, Receive, str, Networks]
 
 
 class Replay:
@@ -202,7 +202,7 @@ def _said(verdict_: Verdict) -> str:
     return f"{verdict_.answer['status']}{code}"
 
 
-def _bounded(verdict_: Verdict) -> list[dict[str, Any]]:
+def _bounded(verdict_: Verdict) -> list[dict[str, object]]:
     """Give a trace, of a very long one the stages alone."""
     shown = verdict_.trace.shown()
     if len(to_json(shown)) <= _TRACE_BYTES:

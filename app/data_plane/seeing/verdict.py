@@ -52,7 +52,7 @@ class Verdict:
         return said
 
 
-def _entries(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _entries(shown: list[dict[str, Any]]) -> Iterator[dict[str, object]]:
     for entry in shown:
         yield entry
         yield from _entries(entry.get("steps", []))
@@ -86,7 +86,7 @@ def _headers(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items() if name.lower() not in _COUNTED}
 
 
-def differences(live: Any, again: Any, draft: Any, place: str = "") -> list[str]:
+def differences(live: Any, again: object, draft: object, place: str = "") -> list[str]:
     """Name where the draft's answer differs from the live one, except where that is not the same twice itself.
 
     `again` is the live answer of another run: new ids, random tokens and times differ in it too.
@@ -94,7 +94,7 @@ def differences(live: Any, again: Any, draft: Any, place: str = "") -> list[str]
     return list(_differences(live, again, draft, place))[:_MOST]
 
 
-def _differences(live: Any, again: Any, draft: Any, place: str) -> Iterator[str]:
+def _differences(live: Any, again: object, draft: object, place: str) -> Iterator[str]:
     if isinstance(live, dict) and isinstance(draft, dict):
         twin: Any = again if isinstance(again, dict) else {}
         for key in {**live, **draft}:

@@ -2,21 +2,13 @@
 
 from typing import ClassVar
 
-from app.compiler.paths import MethodNotAllowed, NotFound
+from app.compiler.paths import QUERY, MethodNotAllowed, NotFound, view_action, view_methods
 from app.compiler.runtime import DefinitionsBroken, Runtime
 from app.data_plane.request import Request
 from app.data_plane.targets import EndpointTarget, Target, ViewTarget
 from app.errors import RowgateError
 
 API, REST, RPC, FUNCTIONS = b"/api", b"/rest/v1/", b"/rest/v1/rpc/", b"/functions/v1/"
-_VIEW_ACTIONS = {
-    "GET": "select",
-    "HEAD": "select",
-    "POST": "insert",
-    "PATCH": "update",
-    "PUT": "insert",
-    "DELETE": "delete",
-}
 
 
 class ViewNotFound(RowgateError):
@@ -24,6 +16,28 @@ class ViewNotFound(RowgateError):
 
     status: ClassVar[int] = 404
     code: ClassVar[str] = "route.not_found"
+
+    def __init__(self, name: str) -> None:
+        """Say so in the words that PostgREST's clients know."""
+        super().__init__(f"Could not find the table 'public.{name[:64]}' in the schema cache")
+
+
+class FunctionNotFound(RowgateError):
+    """There is no endpoint of this name, or one with path fields, which can't be called by its name."""
+
+    status: ClassVar[int] = 404
+    code: ClassVar[str] = "route.not_found"
+
+    def __init__(self, name: str) -> None:
+        """Say so in the words that PostgREST's clients know."""
+        super().__init__(f"Could not find the function public.{name[:64]} in the schema cache")
+
+
+class ViewPathUnknown(RowgateError):
+    """A path behind the name of a view that means nothing."""
+
+    status: ClassVar[int] = 404
+    code: ClassVar[str] = "route.view_path"
 
 
 def accept(runtime: Runtime, request: Request) -> Target:
@@ -50,20 +64,22 @@ def _named(runtime: Runtime, request: Request, path: bytes, prefix: bytes) -> En
     runtime.broken.refuse(f"endpoints/{name}")
     endpoint = runtime.endpoints.get(name)
     if endpoint is None or endpoint.definition.path_names:
-        raise NotFound
+        raise FunctionNotFound(name) if prefix == RPC else NotFound
     if request.method != "POST":
         raise MethodNotAllowed(["POST"])
     return EndpointTarget(endpoint, {})
 
 
 def _view(runtime: Runtime, request: Request) -> ViewTarget:
-    name = request.path[len(REST) :].decode("latin-1")
+    name, *more = request.path[len(REST) :].decode("latin-1").split("/")
+    if more not in ([], [QUERY]):
+        raise ViewPathUnknown("Invalid path specified in request URL")
     runtime.broken.refuse(f"views/{name}")
     view = runtime.views.get(name)
     if view is None:
-        raise ViewNotFound("There is no such view.")
-    action = _VIEW_ACTIONS.get(request.method)
-    if action is None or action not in view.definition.allow:
-        allowed = [method for method, needed in _VIEW_ACTIONS.items() if needed in view.definition.allow]
-        raise MethodNotAllowed([*allowed, "OPTIONS"])
-    return ViewTarget(view, action)
+        raise ViewNotFound(name)
+    by_body, allow = bool(more), view.definition.allow
+    try:
+        return ViewTarget(view, view_action(allow, request.method, by_body=by_body), by_body)
+    except MethodNotAllowed:
+        raise MethodNotAllowed([*view_methods(allow, by_body=by_body), "OPTIONS"]) from None

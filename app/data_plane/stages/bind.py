@@ -6,8 +6,8 @@ from app.compiler.runtime import CompiledEndpoint
 from app.data_plane.bound import Bound
 from app.data_plane.idempotency import first_answer, keep_answer, once_of
 from app.data_plane.request import Request
-from app.data_plane.rest.read import bind_read
-from app.data_plane.rest.write import BODY_LIMIT, JSON, bind_write
+from app.data_plane.rest.read import QUERY_BODIES, bind_read
+from app.data_plane.rest.write import BODY_LIMIT, ROW_BODIES, bind_write
 from app.data_plane.targets import EndpointTarget, Target
 from app.http.query_string import query_pairs
 from app.steps.running import Call
@@ -25,10 +25,11 @@ async def bind(target: Target, request: Request, call: Call) -> Bound:
     if isinstance(target, EndpointTarget):
         bound: Bound = await _endpoint(target, request, call)
     elif target.action == "select":
-        bound = bind_read(target.compiled, request, call.identity)
+        asked = await request.body(BODY_LIMIT, QUERY_BODIES) if target.by_body else b""
+        bound = bind_read(target.compiled, request, call.identity, asked)
     else:
-        body = b"" if target.action == "delete" else await request.body(BODY_LIMIT, JSON)
-        bound = bind_write(target.compiled, target.action, request, body, call.identity)
+        body = b"" if target.action == "delete" else await request.body(BODY_LIMIT, ROW_BODIES)
+        bound = bind_write(target.compiled, request, body, call.identity)
     if call.trace is None and (once := once_of(request, call.identity, target)) is not None:
         call.answer = await first_answer(once, call)
         if call.answer is None:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from app.expressions.library.signature import Function, Kinds, Overload, function, plain
 from app.expressions.operations import EXACT, INT_MAX, INT_MIN, Unknown, bounded_span, to_decimal, to_double, type_name
@@ -185,11 +184,11 @@ def bool_text(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _same(value: Any) -> Any:
+def _same(value: object) -> object:
     return value
 
 
-def _typed(name: str) -> Callable[[Any], TypeName]:
+def _typed(name: str) -> Callable[[object], TypeName]:
     answer = TypeName(name)
     return lambda _value: answer
 
@@ -374,7 +373,7 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
 )
 
-FROM_TEXT: Mapping[Type, Callable[[str], Any]] = {
+FROM_TEXT: Mapping[Type, Callable[[str], object]] = {
     UUID: uuid_of_text,
     DATE: date_of_text,
     TIMESTAMP: timestamp_of_text,

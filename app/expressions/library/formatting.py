@@ -22,7 +22,7 @@ _MOST_DIGITS = 100
 _DEEPEST = 32
 
 
-def formatted(text: str, values: list[Any]) -> str:
+def formatted(text: str, values: list[object]) -> str:
     """Fill the clauses of a text with values, in order; a clause without its value, or of another type, is an error."""
     written: list[str] = []
     size = position = taken = 0
@@ -43,14 +43,14 @@ def formatted(text: str, values: list[Any]) -> str:
     return "".join((*written, text[position:]))
 
 
-def _clause(clause: str | None, digits: int, value: Any) -> str:
+def _clause(clause: str | None, digits: int, value: object) -> str:
     write = _CLAUSES.get(clause or "")
     if write is None or digits > _MOST_DIGITS:
         raise Unknown("the format has a clause that isn't one of %s %d %f %e %x %X %o %b")
     return write(value, digits)
 
 
-def _string(value: Any, _digits: int) -> str:
+def _string(value: object, _digits: int) -> str:
     return _shown(value, [0], 0)
 
 
@@ -70,7 +70,7 @@ def _shown(value: Any, written: list[int], depth: int) -> str:
     return text
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     for kind, write in _WRITERS:
         if isinstance(value, kind):
             return write(value)
@@ -92,16 +92,16 @@ _WRITERS: tuple[tuple[type, Callable[[Any], str]], ...] = (
 )
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
-def _unfinite(value: Any) -> str | None:
+def _unfinite(value: object) -> str | None:
     shown = double_text(value) if isinstance(value, float) else ""
     return shown if shown in ("NaN", "Infinity", "-Infinity") else None
 
 
-def _decimal(value: Any, _digits: int) -> str:
+def _decimal(value: object, _digits: int) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if (shown := _unfinite(value)) is not None:
@@ -109,7 +109,7 @@ def _decimal(value: Any, _digits: int) -> str:
     raise Unknown("%d takes an int")
 
 
-def _fixed(kind: str) -> Callable[[Any, int], str]:
+def _fixed(kind: str) -> Callable[[object, int], str]:
     def write(value: Any, digits: int) -> str:
         if not _number(value):
             raise Unknown(f"%{kind} takes a number")
@@ -118,7 +118,7 @@ def _fixed(kind: str) -> Callable[[Any, int], str]:
     return write
 
 
-def _based(kind: str) -> Callable[[Any, int], str]:
+def _based(kind: str) -> Callable[[object, int], str]:
     def write(value: Any, _digits: int) -> str:
         if isinstance(value, bool) and kind == "b":
             value = int(value)
@@ -132,7 +132,7 @@ def _based(kind: str) -> Callable[[Any, int], str]:
     return write
 
 
-_CLAUSES: dict[str, Callable[[Any, int], str]] = {
+_CLAUSES: dict[str, Callable[[object, int], str]] = {
     "s": _string,
     "d": _decimal,
     "f": _fixed("f"),

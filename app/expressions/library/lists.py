@@ -40,15 +40,15 @@ def _summed(kind: Type) -> Callable[[Kinds], Type | None]:
     return lambda kinds: kind if _element(kinds) == kind else None
 
 
-def _distinct(values: list[Any]) -> list[Any]:
+def _distinct(values: list[object]) -> list[object]:
     nodes = [_MOST_NODES]
-    seen: dict[Any, Any] = {}
+    seen: dict[object, object] = {}
     for value in values:
         seen.setdefault(_key(value, nodes), value)
     return list(seen.values())
 
 
-def _key(value: Any, nodes: list[int]) -> Any:
+def _key(value: object, nodes: list[int]) -> object:
     """Give a hashable that is equal for equal values alone."""
     nodes[0] -= 1
     if nodes[0] < 0:
@@ -60,7 +60,7 @@ def _key(value: Any, nodes: list[int]) -> Any:
     return (isinstance(value, bool), value)
 
 
-def _sorted(values: list[Any]) -> list[Any]:
+def _sorted(values: list[object]) -> list[Any]:
     if any(value is None or is_nan(value) for value in values):
         raise Unknown("a null or a NaN has no place in an order")
     kinds = {kind_of(value) for value in values}
@@ -72,10 +72,10 @@ def _sorted(values: list[Any]) -> list[Any]:
     return sorted(values, key=lambda value: value if kind_of(value) == widest else WIDEN[widest](value))
 
 
-def _sum(nothing: Any) -> Callable[[list[Any]], Any]:
+def _sum(nothing: object) -> Callable[[list[object]], object]:
     add = dynamic_arithmetic("+")
 
-    def total(values: list[Any]) -> Any:
+    def total(values: list[Any]) -> object:
         if any(kind_of(value) not in (*NUMBERS, DURATION) for value in values):
             raise Unknown("only numbers or durations can be summed")
         return functools.reduce(add, values) if values else nothing
@@ -83,11 +83,11 @@ def _sum(nothing: Any) -> Callable[[list[Any]], Any]:
     return total
 
 
-def _first(values: list[Any]) -> Any:
+def _first(values: list[Any]) -> object:
     return values[0] if values else None
 
 
-_NOTHING: tuple[tuple[Type, Any], ...] = (
+_NOTHING: tuple[tuple[Type, object], ...] = (
     (INT, 0),
     (DECIMAL, Decimal(0)),
     (DOUBLE, 0.0),

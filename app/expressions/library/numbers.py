@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.expressions.library.signature import Function, Kinds, Overload, Sql, function, plain
 from app.expressions.operations import EXACT, INT_MIN, WIDEN, Unknown, dynamic_order, is_nan, kind_of
@@ -22,10 +22,10 @@ def _numbers(kinds: Kinds) -> Type | None:
     return DYN if DYN in kinds else reduce(lambda left, right: wider(left, right) or DYN, kinds)
 
 
-def _extreme(symbol: str) -> Callable[..., Any]:
+def _extreme(symbol: str) -> Callable[..., object]:
     beats = dynamic_order(symbol)
 
-    def choose(*values: Any) -> Any:
+    def choose(*values: object) -> object:
         options = list(values[0]) if len(values) == 1 and isinstance(values[0], list) else list(values)
         if not options or any(kind_of(value) not in NUMBERS or is_nan(value) for value in options):
             raise Unknown("the greatest and the least are taken of one number or more, none of them NaN")

@@ -22,7 +22,7 @@ class Overload:
     """
 
     fits: Callable[[Kinds], Type | None]
-    python: Callable[..., Any]
+    python: Callable[..., object]
     sql: Sql | None = None
     nulls: bool = False
 
@@ -48,7 +48,7 @@ class Function:
 def plain(
     parameters: tuple[Type, ...],
     result: Type,
-    python: Callable[..., Any],
+    python: Callable[..., object],
     sql: str | Sql | None = None,
 ) -> Overload:
     """Give the signature of fixed types; an `sql` text has `{0}`, `{1}` where the arguments go."""

@@ -6,7 +6,7 @@ import zoneinfo
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.expressions.library.signature import Function, Overload, Sql, method, plain
 from app.expressions.operations import Unknown
@@ -70,7 +70,7 @@ def _sql(field: str) -> Sql:
     return write
 
 
-def _sql_zone(name: Any, text: str) -> str | None:
+def _sql_zone(name: object, text: str) -> str | None:
     if not isinstance(name, str):
         return None
     if _OFFSET.fullmatch(name):

@@ -115,7 +115,7 @@ class _Said:
         return urlencode(pairs).encode(), "application/x-www-form-urlencoded"
 
 
-def _several(value: Any) -> list[Any]:
+def _several(value: Any) -> list[object]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 

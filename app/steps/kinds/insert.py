@@ -72,7 +72,7 @@ def _compile(body: InsertBody, context: Context) -> Step | None:
     return made(body.as_) if made is not None and context.findings.refusing == before else None
 
 
-def _one_row(said: Mapping[str, Any], table: Table, conflict: OnConflict | None, context: Context) -> _Made | None:
+def _one_row(said: Mapping[str, object], table: Table, conflict: OnConflict | None, context: Context) -> _Made | None:
     values = compile_settings(said, table, context, over_row=False)
     if not _complete(said, "set", table, context) or len(values) < len(said):
         return None
@@ -91,7 +91,7 @@ def _one_step(statement: Statement, name: str | None, table: Table) -> Step:
 
 
 def _listed_rows(
-    said: Sequence[Mapping[str, Any]], table: Table, conflict: OnConflict | None, context: Context
+    said: Sequence[Mapping[str, object]], table: Table, conflict: OnConflict | None, context: Context
 ) -> _Made | None:
     """Compile rows that the definition lists."""
     rows = []

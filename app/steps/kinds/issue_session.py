@@ -11,7 +11,7 @@ from app.database.connection import Connection
 from app.definitions.expression_text import ExpressionText
 from app.expressions.evaluate import compile_value
 from app.expressions.types import UUID
-from app.steps.accounts import SESSION, session_of
+from app.steps.accounts import SESSION, person, person_statement, session_of
 from app.steps.context import Context, Step
 from app.steps.kind import Asks, Does, Kind, MayBind, Means, Rows, StepBody, always, never
 from app.steps.refusals import RowNotFound
@@ -33,6 +33,7 @@ def _compile(body: IssueSessionBody, context: Context) -> Step | None:
     if user is None:
         return None
     user_of, name, place = compile_value(user), body.as_, context.place
+    read = person_statement(context.schema.tables["users"])
 
     async def issue_session(call: Call) -> None:
         user_id = user_of(call.env)
@@ -49,9 +50,9 @@ def _compile(body: IssueSessionBody, context: Context) -> Step | None:
 
         opened = await call.db.use(enter, writes=True)
         if name is not None:
-            call.env[name] = session_of(call.accounts, opened)
+            call.env[name] = await session_of(call, await person(call, read, opened.user_id), opened)
 
-    return Step(issue_session, {name: SESSION} if name is not None else {}, statements=3, writes=True, undoes=True)
+    return Step(issue_session, {name: SESSION} if name is not None else {}, statements=5, writes=True, undoes=True)
 
 
 ISSUE_SESSION = Kind(

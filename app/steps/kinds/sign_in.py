@@ -35,16 +35,10 @@ def _compile(body: SignInBody, context: Context) -> Step | None:
         accounts = call.accounts
         email, password = email_of(call.env) or "", password_of(call.env) or ""
         await let_go(call)
-        tried = attempt(accounts.pool, "user", email, call.address)
-        await tried.begin()
-        async with accounts.pool.lease() as connection:
-            stored = await stored_account(connection, email)
-        try:
+        async with attempt(accounts.pool, "user", email, call.address).counting(SignInRefused):
+            async with accounts.pool.lease() as connection:
+                stored = await stored_account(connection, email)
             verified = await verify_noted(accounts.pool, accounts.passwords, stored, password, call.address)
-        except SignInRefused:
-            await tried.failed()
-            raise
-        await tried.succeeded()
 
         async def enter(connection: Connection) -> OpenedSession:
             opened = await begin(connection, verified, call.user_agent, call.address)
@@ -54,10 +48,10 @@ def _compile(body: SignInBody, context: Context) -> Step | None:
         opened = await call.db.use(enter, writes=True)
         if name is not None:
             row = await person(call, read, opened.user_id)
-            call.env[name] = {"user": row, "session": session_of(accounts, opened)}
+            call.env[name] = {"user": row, "session": await session_of(call, row, opened)}
 
     binds = {name: signed_in_type(users)} if name is not None else {}
-    return Step(sign_in, binds, statements=3, writes=True, undoes=True)
+    return Step(sign_in, binds, statements=4, writes=True, undoes=True)
 
 
 SIGN_IN = Kind(

@@ -61,11 +61,12 @@ def _compile(body: SignUpBody, context: Context) -> Step | None:
 
         user_id, opened = await call.db.use(make, writes=True)
         if name is not None:
-            session = None if opened is None else session_of(accounts, opened)
-            call.env[name] = {"user": await person(call, read, user_id), "session": session}
+            row = await person(call, read, user_id)
+            session = None if opened is None else await session_of(call, row, opened)
+            call.env[name] = {"user": row, "session": session}
 
     binds = {name: signed_in_type(users)} if name is not None else {}
-    return Step(sign_up, binds, statements=3, writes=True, undoes=True)
+    return Step(sign_up, binds, statements=4, writes=True, undoes=True)
 
 
 SIGN_UP = Kind(

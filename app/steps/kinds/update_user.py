@@ -1,22 +1,15 @@
 """`update_user`: changes the address, the password or the columns of an account."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from app.audit.writing import audit
-from app.auth.accounts import (
-    EmailChangeRefused,
-    NewPassword,
-    normal_email,
-    password_hash,
-    replace_password,
-    set_columns,
-)
-from app.auth.passwords import check_new_password
+from app.auth.accounts import EmailChangeRefused, normal_email, set_columns
+from app.auth.password_change import NewPassword, given, holder, replace_password
 from app.database.connection import Connection
 from app.database.statement import Evaluator
 from app.definitions.expression_text import ExpressionText, OptionalExpression
@@ -103,17 +96,18 @@ async def _change(
     await set_columns(connection, user_id, columns)
     if new is not None:
         keep = call.identity.session_id if call.identity.user_id == user_id else None
-        await replace_password(connection, user_id, new, keep=keep)
+        await replace_password(connection, new, keep=keep)
     done = [*sorted(columns), *(["password"] if new is not None else [])]
     await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})
 
 
 async def _new_password(call: Call, user_id: str, email: str, password: str) -> NewPassword:
     """Hash another password; the old one isn't asked for: that is for the chain to do, by `sign_in`."""
-    before = await call.db.use(partial(password_hash, user_id=user_id))
-    check_new_password(password, about=[email])
+    of = await call.db.use(partial(holder, kind="user", person_id=user_id))
+    if of is None:
+        raise RowNotFound
     await let_go(call)
-    return NewPassword(await call.accounts.passwords.hash(password), before)
+    return await given(call.accounts.passwords, replace(of, email=email), password)
 
 
 UPDATE_USER = Kind(

@@ -1,20 +1,46 @@
-"""What the headers of a request ask for besides its rows: preferences, the schema, nulls."""
+"""What the headers of a request ask for besides its rows: preferences, the schema, the form of the answer."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
-from app.data_plane.rest.dialect.refusals import PreferenceUnknown, SchemaUnknown
+from app.data_plane.rest.dialect.refusals import MediaUnknown, PreferenceUnknown, SchemaUnknown
 
 READ = frozenset({b"prefer", b"accept", b"accept-profile", b"content-profile"})
+# In the order in which Preference-Applied lists them.
 _PREFERENCES = {
-    "return": re.compile("minimal|headers-only|representation"),
     "resolution": re.compile("merge-duplicates|ignore-duplicates"),
     "missing": re.compile("default|null"),
+    "return": re.compile("minimal|headers-only|representation"),
     "count": re.compile("exact|planned|estimated"),
-    "max-affected": re.compile("[0-9]{1,18}"),
-    "handling": re.compile("strict|lenient"),
     "tx": re.compile("commit"),
+    "handling": re.compile("strict|lenient"),
+    "max-affected": re.compile("[0-9]{1,18}"),
 }
+# What is said of an answer, whatever it is the answer to.
+OF_ALL = frozenset({"count", "tx", "handling"})
+
+SINGLE, CSV, JSON = "application/vnd.pgrst.object+json", "text/csv", "application/json"
+_FORMS = {
+    JSON: JSON,
+    "application/*": JSON,
+    "*/*": JSON,
+    "application/vnd.pgrst.array": JSON,
+    "application/vnd.pgrst.array+json": JSON,
+    "application/vnd.pgrst.object": SINGLE,
+    SINGLE: SINGLE,
+    CSV: CSV,
+}
+_STRIPPED = re.compile(r"application/vnd\.pgrst\.(?:object|array)(?:\+json)?;\s*nulls=stripped")
+_WEIGHT = re.compile(r";\s*q=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form of an answer: its media type, and whether keys whose value is null are left out."""
+
+    media: str = JSON
+    stripped: bool = False
 
 
 def preferences(text: str) -> dict[str, str]:
@@ -31,6 +57,8 @@ def preferences(text: str) -> dict[str, str]:
     if found.get("handling") == "strict" and unknown:
         hint = f"Known: {', '.join(_PREFERENCES)}"
         raise PreferenceUnknown("Invalid preferences given with handling=strict", unknown, hint=hint)
+    if found.get("handling") == "lenient":
+        found.pop("max-affected", None)
     return found
 
 
@@ -42,6 +70,26 @@ def refuse_other_schema(headers: Mapping[bytes, str]) -> None:
             raise SchemaUnknown("The schema that the request names is not served.", hint=hint)
 
 
-def strips_nulls(accept: str) -> bool:
-    """Say whether keys whose value is null are to be left out."""
-    return re.search(r"application/vnd\.pgrst\.(?:object|array)(?:\+json)?;\s*nulls=stripped", accept) is not None
+def applied(prefer: Mapping[str, str], names: Collection[str]) -> list[tuple[str, str]]:
+    """Give the header that says which of these preferences were followed; none where none was."""
+    followed = [f"{name}={prefer[name]}" for name in _PREFERENCES if name in names and name in prefer]
+    return [("Preference-Applied", ", ".join(followed))] if followed else []
+
+
+def form_of(accept: str | None) -> Form:
+    """Give the form that is asked for: of those that are served the one liked best; raises MediaUnknown for none."""
+    if accept is None or not accept.strip():
+        return Form()
+    liked = sorted(_served(accept), key=lambda found: -found[0])
+    if not liked:
+        raise MediaUnknown(accept, list(_FORMS))
+    return liked[0][1]
+
+
+def _served(accept: str) -> Iterator[tuple[float, Form]]:
+    for part in accept.split(","):
+        media = _FORMS.get(part.partition(";")[0].strip().lower())
+        found = _WEIGHT.search(part)
+        weight = float(found[1]) if found else 1.0
+        if media is not None and weight > 0:
+            yield weight, Form(media, _STRIPPED.search(part) is not None)

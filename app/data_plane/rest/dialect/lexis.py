@@ -4,7 +4,7 @@ import re
 
 from app.data_plane.rest.dialect.refusals import QueryRefused, RangeInvalid
 
-MAX_LIST = 1_000
+MAX_LIST = 10_000
 MAX_OFFSET = 10**9
 
 # A column, or a path into its JSON, whose keys stand in quotes where they hold what else means something.
@@ -14,7 +14,7 @@ OPERAND = rf"[A-Za-z_]\w*(?:->>?(?:{QUOTED}|[^.,:()\">]+))*"
 # Then an array behind an operator, whose elements may be quoted, too.
 _PIECE = re.compile(
     rf"(?:(?<=[,(.])|^){QUOTED}(?=[,)]|$)|(?<=>){QUOTED}"
-    rf'|\.\{{(?:{QUOTED}|[^}}"])*\}}|\.\{{[^}}]*\}}|.',
+    rf'|\.\{{(?:{QUOTED}|[^}}"])*\}}|\.\{{[^}}]*\}}|[^",().]+|.',
     re.DOTALL,
 )
 _WHOLE = re.compile(QUOTED, re.DOTALL)
@@ -46,7 +46,7 @@ def listed(text: str) -> tuple[str, ...]:
         return ()
     parts = tuple(unquoted(part) for part in split(text[1:-1]))
     if len(parts) > MAX_LIST:
-        raise QueryRefused(f"A list has at most {MAX_LIST} values.")
+        raise QueryRefused(f"A list has at most {MAX_LIST:,} values.")
     return parts
 
 
@@ -60,5 +60,5 @@ def unquoted(part: str) -> str:
 def number(text: str, what: str) -> int:
     """Read a limit or an offset; raises RangeInvalid."""
     if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > MAX_OFFSET:
-        raise RangeInvalid(f"{what} has to be a whole number from 0 to {MAX_OFFSET}.")
+        raise RangeInvalid(f"{what} should be a whole number from 0 to {MAX_OFFSET}.")
     return int(text)

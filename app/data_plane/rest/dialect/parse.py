@@ -4,9 +4,16 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
-from app.data_plane.rest.dialect.headers import strips_nulls
+from app.data_plane.rest.dialect.headers import CSV, SINGLE, form_of
 from app.data_plane.rest.dialect.lexis import OPERAND, listed, number, split, unquoted
-from app.data_plane.rest.dialect.refusals import EmbedMissing, QueryRefused, QueryUnsupported, RangeInvalid
+from app.data_plane.rest.dialect.refusals import (
+    EmbedMissing,
+    EmbedTested,
+    OrderOfMany,
+    QueryRefused,
+    QueryUnsupported,
+    RangeInvalid,
+)
 from app.data_plane.rest.dialect.select import (
     Follow,
     Level,
@@ -27,8 +34,6 @@ from app.relations.source import Source
 
 MAX_TERMS = 100
 MAX_DEPTH = 5
-SINGLE = "application/vnd.pgrst.object+json"
-CSV = "text/csv"
 
 _TEST = re.compile(r"(not\.)?([a-z]+)(?:\(([a-z]+)\))?\.(.*)", re.DOTALL)
 _INSIDE = re.compile(rf"({OPERAND})\.(.*)", re.DOTALL)
@@ -53,16 +58,17 @@ def parse_query(
     for name, value in asked:
         if name != "select":
             reader.part(root, name, value)
-    root.limit, root.offset = _from_range(headers, root.limit, root.offset)
+    root.limit, root.offset = _within_range(headers, root.limit, root.offset)
+    form = form_of(headers.get(b"accept"))
     query = Query(
         finished(root, reader.values),
         tuple(reader.values.found),
         root.limit,
         root.offset,
         _count(headers.get(b"prefer", "")),
-        SINGLE in headers.get(b"accept", ""),
-        CSV in headers.get(b"accept", ""),
-        strips_nulls(headers.get(b"accept", "")),
+        form.media == SINGLE,
+        form.media == CSV,
+        form.stripped,
     )
     return query, own
 
@@ -76,18 +82,22 @@ def _once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def _from_range(headers: Mapping[bytes, str], limit: int | None, offset: int) -> tuple[int | None, int]:
-    """Read the header Range, whose rows are `first-last`; what stands in the query wins."""
-    text = headers.get(b"range")
-    if text is None or limit is not None or offset or headers.get(b"range-unit", "items") != "items":
-        return limit, offset
-    match = re.fullmatch(r"(?:items=)?(\d{1,10})-(\d{0,10})", text)
-    if match is None:
+_BACKWARDS = "The lower boundary must be lower than or equal to the upper boundary in the Range header."
+
+
+def _within_range(headers: Mapping[bytes, str], limit: int | None, offset: int) -> tuple[int | None, int]:
+    """Give limit and offset of what stands in the query and in the header Range, whose rows are `first-last`."""
+    match = re.fullmatch(r"(?:items=)?(\d{1,10})-(\d{0,10})", headers.get(b"range", ""))
+    if match is None or headers.get(b"range-unit", "items") != "items":
         return limit, offset  # RFC 9110, 14.2: a range that isn't understood is ignored
-    first, last = int(match[1]), int(match[2]) if match[2] else None
-    if last is not None and last < first:
-        raise RangeInvalid("The range ends before it begins.")
-    return (None if last is None else last - first + 1), first
+    begin = max(int(match[1]), offset)
+    ends = [int(match[2])] if match[2] else []
+    ends += [] if limit is None else [offset + limit - 1]
+    if limit == 0 or not ends:
+        return limit, begin
+    if min(ends) < begin:
+        raise RangeInvalid(_BACKWARDS)
+    return min(ends) - begin + 1, begin
 
 
 # The planner's guess is never told: its statistics know no filter, and so tell of rows that the caller may not see.
@@ -135,7 +145,7 @@ class _Reader:
             return Ordered(self._sortable(level.source, found[3]), found[4] == "desc", nulls_first)
         below = _level_at(level, [found[1]])
         if below.relationship is None or below.relationship.many:
-            raise QueryUnsupported("Rows are ordered by another view's column only where there is one row of it.")
+            raise OrderOfMany(level.source.name, below.name)
         return Ordered(self._sortable(below.source, found[2]), found[4] == "desc", nulls_first, below.label)
 
     def _sortable(self, source: Source, text: str) -> Operand:
@@ -212,7 +222,7 @@ _HINT = "Name it in select: select=*,comments(*)"
 
 def _present(below: Level, text: str) -> Present:
     if text.lower() not in ("is.null", "not.is.null", "is.not_null"):
-        raise QueryUnsupported("An embedded view is tested by is.null or not.is.null only.")
+        raise EmbedTested(below.label)
     return Present(below.label, text.lower() == "is.null")
 
 

@@ -75,6 +75,11 @@ class Level:
         """Give the levels of the embedded views."""
         return [item for item in self.items or () if isinstance(item, Level)]
 
+    @property
+    def spreads_one(self) -> bool:
+        """Say whether the values of its one row stand beside those of the level above."""
+        return self.spread and self.relationship is not None and not self.relationship.many
+
     def embedded(self, name: str) -> "Level | None":
         """Give the level that goes by this name here: its alias or, where it is the only one, its view's name."""
         by_label = [level for level in self.below if level.label == name]
@@ -87,7 +92,7 @@ class Values:
 
     def __init__(self) -> None:
         """Begin behind the query's own limit and offset."""
-        self.found: list[Any] = []
+        self.found: list[object] = []
 
     def slot(self, value: Any) -> int:
         """Keep a value, and give its slot."""
@@ -147,8 +152,8 @@ class _Select:
         for part in split(text) if text.strip() else ():
             if part == "*":
                 level.items += [Picked(name, Operand(name)) for name in level.source.shown]
-            elif (found := _EMBED.fullmatch(part.removeprefix("..."))) and not _ALL_COUNTED.fullmatch(part):
-                level.items.append(self._embed(level, found, spread=part.startswith("..."), depth=depth + 1))
+            elif (found := _EMBED.fullmatch(part.lstrip("."))) and not _ALL_COUNTED.fullmatch(part):
+                level.items.append(self._embed(level, found, spread=_spreads(part), depth=depth + 1))
             else:
                 level.items.append(self._field(level.source, part))
         _check_groups(level)
@@ -164,8 +169,8 @@ class _Select:
             relationship.target, target, _label(alias, target), relationship, inner="inner" in words, spread=spread
         )
         self.into(below, inside, depth)
-        if spread and any(isinstance(item, Picked) and item.aggregate for item in below.items or ()):
-            raise QueryUnsupported("Aggregates don't go with `...`.", hint="Embed the view without the dots.")
+        if spread and relationship.many and any(item.aggregate for item in _picked(below)):
+            raise QueryUnsupported("Aggregates don't go with `...` of many rows.", hint="Embed it without the dots.")
         return below
 
     def _field(self, source: Source, part: str) -> Picked:
@@ -248,16 +253,40 @@ def _folds(aggregate: str, kind: Type) -> bool:
 
 def _check_groups(level: Level) -> None:
     """Refuse groups by what Postgres can't compare."""
-    picked = [item for item in level.items or () if isinstance(item, Picked)]
-    if not any(item.aggregate for item in picked):
-        return
-    for item in picked:
-        if item.aggregate is None and item.cast == "json":
+    if any(item.aggregate for item in _picked(level)):
+        _check_grouped(level)
+
+
+def _check_grouped(level: Level) -> None:
+    for item in level.items or [Picked(name, Operand(name)) for name in level.source.shown]:
+        if isinstance(item, Level):
+            if item.spreads_one:
+                _check_grouped(item)
+        elif item.aggregate is None and item.cast == "json":
             raise QueryRefused("Rows can't be grouped by json.", hint="Leave the cast out, or cast to jsonb or text.")
-        if item.aggregate is None and item.operand is not None and item.operand.path is None:
-            kind = level.source.shown[item.operand.column]
-            if of_objects(kind):
-                raise QueryRefused("Rows can't be grouped by what comes from other rows.")
+        elif item.aggregate is None and _is_of_objects(level.source, item.operand):
+            raise QueryRefused("Rows can't be grouped by what comes from other rows.")
+
+
+def _is_of_objects(source: Source, operand: Operand | None) -> bool:
+    return operand is not None and operand.path is None and of_objects(source.shown[operand.column])
+
+
+def _picked(level: Level) -> Iterator[Picked]:
+    """Give what is picked of each row, from the one row beside it too whose values are put beside its own."""
+    for item in level.items or ():
+        if isinstance(item, Picked):
+            yield item
+        elif item.spreads_one:
+            yield from _picked(item)
+
+
+def _spreads(part: str) -> bool:
+    """Say whether the values of a view are to stand beside this one's; `..` is an older word for it."""
+    dots = len(part) - len(part.lstrip("."))
+    if dots not in (0, 2, 3):
+        raise QueryRefused("A part of select can't be read.", hint="name, alias:name, name::text, view(name)")
+    return dots > 0
 
 
 def finished(level: Level, values: Values) -> Read:
@@ -266,20 +295,28 @@ def finished(level: Level, values: Values) -> Read:
     _check_labels(level)
     read = Read(items, tuple(level.conditions), level.order)
     if read.aggregates:
-        picked = [item for item in read.items or () if isinstance(item, Picked) and item.aggregate is None]
-        # A group by a cast value is no group by the value itself; an interval comes out as a text.
-        grouped = {
-            item.operand
-            for item in picked
-            if item.operand is not None and item.cast is None and type_of(level.source, item.operand) != DURATION
-        }
-        if any(term.embed is not None or term.operand not in grouped for term in read.order):
-            raise QueryRefused(_GROUPED_AWAY)
+        grouped = _grouped(level)
+        for term in read.order:
+            beside = None if term.embed is None else level.embedded(term.embed)
+            inside = grouped if beside is None else _grouped(beside) if beside.spreads_one else set()
+            if term.operand not in inside:
+                raise QueryRefused(_GROUPED_AWAY)
     if level.relationship is None:
         return Read(items, read.conditions, read.order, offset=OFFSET_SLOT if level.offset else None)
-    most = level.source.max_rows or 1
+    most = level.source.max_rows or 1 if level.relationship.many else 1
     limit = values.slot(most if level.limit is None else min(level.limit, most))
-    return Read(items, read.conditions, read.order, limit, values.slot(level.offset) if level.offset else None)
+    offset = values.slot(level.offset) if level.offset else None
+    return Read(items, read.conditions, read.order, limit, offset, paged=level.limit is not None or offset is not None)
+
+
+def _grouped(level: Level) -> set[Operand]:
+    """Give what rows are grouped by; a value that is cast is another one, and an interval comes out as a text."""
+    return {
+        item.operand
+        for item in level.items or ()
+        if isinstance(item, Picked) and item.operand is not None and item.aggregate is None and item.cast is None
+        if type_of(level.source, item.operand) != DURATION
+    }
 
 
 def _finished_item(item: Picked | Level, values: Values) -> Picked | Embed:

@@ -1,0 +1,32 @@
+"""What an access token tells of its holder, as GoTrue's clients read it; no rule of a server reads any of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+PROVIDER = "email"
+_BASE = frozenset({"id", "email", "created_at"})
+_ASSURANCE = "aal1"  # one factor
+_METHOD = "password"
+
+
+def user_metadata(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the columns of a person that admins added to `users`."""
+    return {name: value for name, value in sorted(columns.items()) if name not in _BASE}
+
+
+def app_metadata(roles: Iterable[str]) -> dict[str, Any]:
+    """Say how somebody signs in, and with which roles."""
+    return {"provider": PROVIDER, "providers": [PROVIDER], "roles": list(roles)}
+
+
+def told_of(columns: Mapping[str, Any], roles: Iterable[str], began: datetime) -> Sequence[Mapping[str, Any]]:
+    """Give what the tokens of a session that began then tell, each time with less, for a token that has no room."""
+    ways = [{"method": _METHOD, "timestamp": int(began.timestamp())}]
+    least = {"email": columns["email"], "phone": "", "is_anonymous": False, "aal": _ASSURANCE, "amr": ways}
+    app, own = app_metadata(roles), user_metadata(columns)
+    return [
+        {**least, "app_metadata": app, "user_metadata": own},
+        {**least, "app_metadata": app, "user_metadata": {}},
+        {**least, "app_metadata": app_metadata([]), "user_metadata": {}},
+    ]

@@ -1,0 +1,96 @@
+"""What GoTrue's clients read of a refusal: its codes and its sentences, since code of theirs compares both."""
+
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from app.auth.accounts import EmailInvalid, EmailTaken
+from app.auth.api_keys import ApiKeyInvalid
+from app.auth.failures import TooManyFailures
+from app.auth.identify import SessionEnded
+from app.auth.password_change import PasswordMissing, PasswordWrong
+from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignInRefused
+from app.auth.passwords import MIN_LENGTH, PasswordRefused
+from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused
+from app.auth.route_limits import RouteLimited
+from app.auth.routes.grants import GrantUnsupported
+from app.auth.routes.signed_in import SignInNeeded
+from app.auth.tokens import TokenExpired, TokenInvalid
+from app.errors import RowgateError
+from app.http.fixed_routes import InputInvalid
+from app.http.json_body import BadJson
+
+
+class _Wording(NamedTuple):
+    """GoTrue's code and sentence, and on the token route the code of OAuth2; without a sentence it is ours."""
+
+    code: str
+    text: str | None = None
+    oauth2: str = "invalid_request"
+
+
+_BAD_JWT = "invalid JWT: unable to parse or verify signature"
+_CURRENT = "Current password required when setting new password."
+_LIMITED = _Wording("over_request_rate_limit", "Request rate limit reached")
+_GUESSED = ("pwned", "Password is known to be weak and easy to guess, please choose a different one.")
+
+# What a class isn't listed for holds of the one that it derives from.
+_TOLD: dict[type[RowgateError], _Wording] = {
+    AccountDisabled: _Wording("user_banned", "User is banned", "invalid_grant"),
+    ApiKeyInvalid: _Wording("bad_jwt", "Invalid API key"),
+    BadJson: _Wording("bad_json", "Could not parse request body as JSON"),
+    EmailInvalid: _Wording("validation_failed", "Unable to validate email address: invalid format"),
+    EmailNotConfirmed: _Wording("email_not_confirmed", "Email not confirmed", "invalid_grant"),
+    EmailTaken: _Wording("user_already_exists", "User already registered"),
+    GrantUnsupported: _Wording("invalid_credentials", "unsupported_grant_type", "unsupported_grant_type"),
+    InputInvalid: _Wording("validation_failed"),
+    PasswordMissing: _Wording("current_password_required", _CURRENT),
+    PasswordRefused: _Wording("weak_password"),
+    PasswordWrong: _Wording("current_password_invalid", _CURRENT),
+    RefreshTokenInvalid: _Wording(
+        "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found", "invalid_grant"
+    ),
+    RefreshTokenReused: _Wording("refresh_token_already_used", "Invalid Refresh Token: Already Used", "invalid_grant"),
+    RouteLimited: _LIMITED,
+    SessionEnded: _Wording("session_not_found", "Session from session_id claim in JWT does not exist"),
+    SignInNeeded: _Wording("no_authorization", "This endpoint requires a valid Bearer token"),
+    SignInRefused: _Wording("invalid_credentials", "Invalid login credentials", "invalid_grant"),
+    TokenExpired: _Wording("bad_jwt", f"{_BAD_JWT}, token has invalid claims: token is expired"),
+    TokenInvalid: _Wording("bad_jwt", _BAD_JWT),
+    TooManyFailures: _LIMITED,
+}
+_TAKEN_BY_ANOTHER = _Wording("email_exists", "A user with this email address has already been registered")
+_WEAK: dict[str, tuple[str, str | None]] = {
+    "password.too_short": ("length", f"Password should be at least {MIN_LENGTH['user']} characters."),
+    "password.too_long": ("length", None),
+    "password.not_text": ("characters", None),
+    "password.common": _GUESSED,
+    "password.personal": _GUESSED,
+}
+
+
+def error_members(error: RowgateError, path: str, detail: object) -> dict[str, Any]:
+    """Give what GoTrue's clients read of an error, and on the token route OAuth2's (RFC 6749, 5.2).
+
+    `detail` is our own sentence, as the answer shows it.
+    """
+    told = _told(error, path)
+    members: dict[str, Any] = {}
+    text = told.text or detail
+    if isinstance(error, PasswordRefused):
+        reasons = [_WEAK[one.code] for one in error.errors]
+        members["weak_password"] = {"reasons": [reason for reason, _ in reasons]}
+        text = next((sentence for _, sentence in reasons if sentence), detail)
+    members |= {"error_code": told.code, "msg": text}
+    if path.endswith("/token"):
+        members |= {"error": told.oauth2, "error_description": text}
+    return members
+
+
+def _told(error: RowgateError, path: str) -> _Wording:
+    if isinstance(error, EmailTaken) and path.endswith("/user"):
+        return _TAKEN_BY_ANOTHER
+    for kind in type(error).__mro__:
+        if (told := _TOLD.get(kind)) is not None:
+            return told
+    fault = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    return _Wording("unexpected_failure" if fault else error.code.rpartition(".")[2])

@@ -1,0 +1,49 @@
+"""Who calls a route about the own account, read afresh."""
+
+from typing import Annotated, ClassVar
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
+
+from app.auth.auth_server import AuthServerDep
+from app.auth.identify import CREDENTIAL_REFUSALS, identify
+from app.auth.identity import Identity
+from app.errors import RowgateError
+from app.http.challenge import challenge
+from app.http.fixed_routes import refuses
+
+BEARER = OAuth2PasswordBearer("/auth/v1/token?grant_type=password", scheme_name="bearer", auto_error=False)
+APIKEY = APIKeyHeader(name="apikey", scheme_name="apikey", auto_error=False)
+
+
+class SignInNeeded(RowgateError):
+    """The route is about the own account, and nobody is signed in."""
+
+    status: ClassVar[int] = 401
+    code: ClassVar[str] = "access.sign_in_required"
+
+    def __init__(self) -> None:
+        """Add the challenge of RFC 6750."""
+        super().__init__("Sign in first.", headers=challenge())
+
+
+@refuses(SignInNeeded, *CREDENTIAL_REFUSALS)
+async def _signed_in(
+    request: Request,
+    server: AuthServerDep,
+    _bearer: Annotated[str | None, Depends(BEARER)],
+    _apikey: Annotated[str | None, Depends(APIKEY)],
+) -> Identity:
+    """Give the user who calls, read afresh; an API key is nobody's account."""
+    authorization = request.headers.getlist("authorization")
+    if len(authorization) > 1:
+        raise SignInNeeded
+    schemes = server.live.runtime.project.project.auth_schemes
+    bearer = authorization[0] if authorization else None
+    identity = await identify(bearer, request.headers.get("apikey"), context=server.auth, schemes=schemes)
+    if identity.user_id is None:
+        raise SignInNeeded
+    return identity
+
+
+SignedIn = Annotated[Identity, Depends(_signed_in)]

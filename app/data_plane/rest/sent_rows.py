@@ -1,0 +1,66 @@
+"""The rows that a write sends, held against the columns of its view."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.compiler.runtime import CompiledView, ViewWriting
+from app.data_plane.rest.dialect.refusals import FieldsUnknown, KeysDiffer
+from app.errors import FieldError, near
+from app.steps.refusals import InputRefused
+
+MAX_ROWS = 10_000
+_REFUSED = "The row is not what the view takes."
+
+
+def rows_of(
+    sent: Any, columns: Sequence[str] | None, *, missing_is_default: bool
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Give the rows, each with the same keys, and the keys; raises KeysDiffer."""
+    rows = sent if isinstance(sent, list) else [sent]
+    if len(rows) > MAX_ROWS or not all(isinstance(row, dict) for row in rows):
+        raise KeysDiffer("All object keys must match", hint=f"Send a row, or a list of at most {MAX_ROWS:,} rows.")
+    if columns is None:
+        if any(row.keys() != rows[0].keys() for row in rows):
+            hint = "Send the same columns in each row, or name them by columns=."
+            raise KeysDiffer("All object keys must match", hint=hint)
+        return rows, tuple(rows[0]) if rows else ()
+    if missing_is_default:
+        return [{name: row[name] for name in columns if name in row} for row in rows], tuple(columns)
+    return [{name: row.get(name) for name in columns} for row in rows], tuple(columns)
+
+
+def the_row(sent: Any) -> Any:
+    """Give the one row of a body that may also be a list of one; of an empty list none."""
+    if not isinstance(sent, list):
+        return sent
+    if len(sent) > 1:
+        raise KeysDiffer("One row is wanted here, and the body has more.", hint="Send an object, or a list of one.")
+    return sent[0] if sent else {}
+
+
+def refuse_unknown(view: CompiledView, names: Sequence[str]) -> None:
+    """Raise FieldsUnknown with every name that is no column of the view; a hidden one is as unknown as any."""
+    shown = view.source.shown
+    if unknown := [name for name in names if name not in shown]:
+        raise FieldsUnknown(view.name, unknown, hint=near(unknown[0][:64], shown))
+
+
+def validated(writing: ViewWriting, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give the values of new rows; raises InputRefused with every field that fails."""
+    checked, errors = [], []
+    for index, row in enumerate(rows):
+        values, wrong = writing.validator.read(row)
+        checked.append(values)
+        place: tuple[Any, ...] = ("body",) if len(rows) == 1 else ("body", index)
+        errors += [FieldError((*place, *one.loc), one.code, one.message) for one in wrong]
+    if errors:
+        raise InputRefused(_REFUSED, errors=errors[:100])
+    return checked
+
+
+def validated_changes(writing: ViewWriting, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the values that rows are to be changed to; raises InputRefused with every field that fails."""
+    values, wrong = writing.validator.read_partial(row)
+    if wrong:
+        raise InputRefused(_REFUSED, errors=[FieldError(("body", *one.loc), one.code, one.message) for one in wrong])
+    return values
