@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar
 
+_LONGEST_NAME = 64
+_LIKE_A_PART = 0.75  # of a part: `ownr` is meant for `owner`
+
+
+def near(name: str, known: Iterable[str]) -> str | None:
+    """Give the hint that names the closest known spelling, or None where nothing is close."""
+    return f"did you mean {found}?" if (found := nearest(name, known)) else None
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Give the known name that is meant: one that differs in capitals or `_`, is spelled alike, or has it as a part."""
+    names = list(known)
+    if not name or len(name) > _LONGEST_NAME:
+        return None
+    folded = {_folded(one): one for one in reversed(names)}
+    if same := folded.get(_folded(name)):
+        return same
+    if alike := difflib.get_close_matches(name, names, n=1) or difflib.get_close_matches(_folded(name), folded, n=1):
+        return folded.get(alike[0], alike[0])
+    return next((one for one in names if _has_part(one, name.lower())), None)
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _has_part(known: str, said: str) -> bool:
+    """Say whether a name begins with what is said, or a part of it at `_` is spelled like it."""
+    if len(said) < 3:
+        return False
+    return known.startswith(said) or bool(difflib.get_close_matches(said, known.split("_"), n=1, cutoff=_LIKE_A_PART))
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field that failed: where it stands (`("body", "title")`), a stable code, and a sentence without the input."""
+    """One field that failed: where it stands (`("body", "title")`), a stable code, and a sentence without the input.
+
+    Of a finding there are its hint and its excerpt too.
+    """
 
     loc: tuple[str | int, ...]
     code: str
     message: str
+    hint: str | None = None
+    excerpt: str | None = None
+
+    def shown(self) -> dict[str, object]:
+        """Give the members in a JSON answer."""
+        told = {"hint": self.hint, "excerpt": self.excerpt}
+        shown: dict[str, object] = {"loc": list(self.loc), "code": self.code, "message": self.message}
+        return shown | {name: text for name, text in told.items() if text is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +84,12 @@ class Finding:
 
     def shown(self) -> dict[str, str | None]:
         """Give the members of the finding in a JSON answer."""
-        return {"place": self.place, "code": self.code, "message": self.message, "hint": self.hint}
+        told = {"place": self.place, "code": self.code, "message": self.message, "hint": self.hint}
+        return {**told, "excerpt": self.excerpt}
+
+    def field_error(self) -> FieldError:
+        """Give it as the error of a field, for a problem document."""
+        return FieldError((self.place,), self.code, self.message, self.hint, self.excerpt)
 
     def __str__(self) -> str:
         """Print the finding on one line, the hint behind it."""
@@ -89,7 +138,7 @@ def problem_document(error: RowgateError, request_id: str) -> dict[str, object]:
     if error.hint and not hidden:
         document["hint"] = error.hint
     if error.errors:
-        document["errors"] = [{"loc": list(e.loc), "code": e.code, "message": e.message} for e in error.errors]
+        document["errors"] = [one.shown() for one in error.errors]
     return document
 
 

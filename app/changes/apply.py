@@ -21,10 +21,11 @@ from app.changes.obstacles import ChangeFailed, DataInTheWay, destroyed, of_data
 from app.changes.standing import effects_of_unread, refused
 from app.changes.table_locks import TablesBusy, hold_tables, long_held
 from app.compiler.check import compile_checked
+from app.compiler.full_form import WrittenOut
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored
 from app.definitions.names import Definition
-from app.definitions.project import KINDS, DefinitionInvalid, Project, dump_definition
+from app.definitions.project import EMPTY, KINDS, DefinitionInvalid, Project, dump_definition
 from app.definitions.stored import Stored, stored_of
 from app.errors import FieldError, Finding, RowgateError, refusing
 from app.relations.locks import Held
@@ -104,7 +105,8 @@ class Plan:
     """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made.
 
     `verdict` is what came of the project's tests, `effects` say who gains and who loses access by it, `holds` names the
-    changes during which requests that want the table are refused, since they look at every row.
+    changes during which requests that want the table are refused, since they look at every row. `written_out` are
+    conditions that are kept in full, since less was said, and `project` is what is said with them.
     """
 
     changes: tuple[Change, ...]
@@ -114,6 +116,8 @@ class Plan:
     verdict: Judgement = Judgement()
     effects: tuple[Effect, ...] = ()
     holds: tuple[str, ...] = ()
+    written_out: tuple[WrittenOut, ...] = ()
+    project: Project = EMPTY
 
     def shown(self) -> dict[str, Any]:
         """Give the members of an answer."""
@@ -126,6 +130,7 @@ class Plan:
             "revision": self.revision,
             "effects": [effect.shown() for effect in self.effects],
             "tests": {"count": self.verdict.count, "failures": failures},
+            "written_out": [one.shown() for one in self.written_out],
         }
 
 
@@ -158,13 +163,14 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
     if not dry_run:  # said at once, and once more under the lock
         async with engine.connect() as connection:
             await managed.admit(connection, mark)
-    findings, runtime = await _checked(project, lenient=keep is not None)
+    checked = await _checked(project, lenient=keep is not None)
+    project, runtime = checked.project, checked.runtime
     verdict = Judgement() if judge is None else await judge(runtime.project)
     if verdict.failures and not dry_run:
         raise PolicyTestsFailed(verdict)
     order = _Order(
         project, author, frozenset(destroy), expected_revision, comment, dry_run, allow_wider, runtime.held,
-        tuple(findings), None if keep is None else frozenset(keep), mark,
+        tuple(checked.findings), None if keep is None else frozenset(keep), mark,
     )  # fmt: skip
     plan = await _in_transaction(engine, lambda connection: _carry_out(connection, order), dry_run=dry_run)
     if committed is not None:
@@ -174,7 +180,7 @@ async def apply_project(  # noqa: PLR0913 - each is a choice of the caller's, by
             await build_indexes(engine, runtime.project)
         except DBAPIError as error:
             raise of_database(error) from error
-    return replace(plan, verdict=verdict)
+    return replace(plan, verdict=verdict, written_out=checked.written_out, project=project)
 
 
 async def apply_holds(engine: AsyncEngine, held: frozenset[Held], *, author: str, revision: int) -> bool:
@@ -234,15 +240,25 @@ class _Order:
     mark: ManagedMark | None
 
 
-async def _checked(project: Project, *, lenient: bool) -> tuple[list[Finding], Runtime]:
-    """Give the findings that only what is stored may excuse, and the runtime of what would be served."""
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """A project in its full form, the runtime of what would be served, and the findings that what is stored excuses."""
+
+    project: Project
+    runtime: Runtime
+    findings: list[Finding]
+    written_out: tuple[WrittenOut, ...]
+
+
+async def _checked(project: Project, *, lenient: bool) -> _Sound:
     # In a thread: to parse and type many long rules takes its time, and requests must not wait for it.
-    runtime, findings = await asyncio.to_thread(compile_checked, project)
+    found = await asyncio.to_thread(compile_checked, project)
+    runtime = found.runtime
     if runtime is None:
         if not lenient:
-            raise DefinitionInvalid(findings)
-        runtime = await asyncio.to_thread(compile_stored, Stored(project))
-    return findings, runtime
+            raise DefinitionInvalid(found.findings)
+        runtime = await asyncio.to_thread(compile_stored, Stored(found.project))
+    return _Sound(found.project, runtime, found.findings, found.written_out)
 
 
 async def _lock(connection: AsyncConnection, expected: int | None) -> int:

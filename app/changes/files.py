@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import yaml
 
 from app.changes.yaml_types import Dumper, value_of
+from app.compiler.check import findings_of_the_rest
 from app.definitions.project import DefinitionInvalid, Project, parse_project
 from app.definitions.stored import Stored
 from app.errors import RowgateError
@@ -69,9 +70,10 @@ def read_project(path: Path) -> Project:
 
 def parse_named(path: Path, raw: bytes) -> Project:
     """Read what a file holds as a document; raises DocumentUnreadable, or DefinitionInvalid with every finding."""
-    project, findings = parse_project(load_named(path, raw))
+    document = load_named(path, raw)
+    project, findings = parse_project(document)
     if project is None:
-        raise DefinitionInvalid(findings)
+        raise DefinitionInvalid([*findings, *findings_of_the_rest(document)])
     return project
 
 
@@ -82,4 +84,4 @@ def dump_yaml(stored: Stored) -> str:
 
 def dump_json(stored: Stored) -> str:
     """Write a backend as JSON."""
-    return json.dumps(stored.document, indent=2, ensure_ascii=False)
+    return f"{json.dumps(stored.document, indent=2, ensure_ascii=False)}\n"

@@ -17,7 +17,7 @@ from yaml.events import (
     ScalarEvent,
     SequenceEndEvent,
 )
-from yaml.nodes import ScalarNode
+from yaml.nodes import ScalarNode, SequenceNode
 from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner
@@ -34,6 +34,8 @@ _UNLIKE = re.compile(
 _UNLIKE_IN_C = re.compile(r"[\t\ufeff]|[|>][-+0-9]*#")
 # Texts that no reader takes for anything else when they stand bare. Numbers, dates and signs begin otherwise.
 _SAFE = re.compile(r"[A-Za-z/=][^\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff]*")
+_BARE = re.compile(r"[A-Za-z/=][\w ./=*()-]*", re.ASCII)
+_LINE = 80  # characters of a list that stands on one line
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "="})
 
 
@@ -181,4 +183,16 @@ def _needs_escapes(text: str) -> bool:
     return not text.isprintable()
 
 
+def _list(dumper: Dumper, items: list[Any]) -> SequenceNode:
+    """Write a list of a few words or numbers on one line."""
+    short = all(isinstance(one, bool | int | float) or _is_short(one) for one in items)
+    flow = short and sum(len(str(one)) + 2 for one in items) <= _LINE
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flow)
+
+
+def _is_short(item: Any) -> bool:
+    return isinstance(item, str) and _BARE.fullmatch(item) is not None
+
+
 Dumper.add_representer(str, _text)
+Dumper.add_representer(list, _list)

@@ -24,7 +24,7 @@ from app.cli.serve import serve
 from app.cli.shadowing import shadow
 from app.cli.test import run_tests
 from app.cli.why import why
-from app.errors import RowgateError
+from app.errors import Finding, RowgateError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": init,
@@ -82,11 +82,11 @@ def main() -> NoReturn:
         app()
     except RowgateError as error:
         typer.echo(error.detail, err=True)
-        if findings := getattr(error, "findings", ()):
-            say_findings(findings)
-        elif error.errors and _adds_to_its_sentence(error):
-            for one in error.errors:
-                typer.echo(f"{'.'.join(map(str, one.loc))}: {one.message}", err=True)
+        findings = getattr(error, "findings", ())
+        if error.errors and not findings and _adds_to_its_sentence(error):
+            places = [(".".join(map(str, one.loc)), one) for one in error.errors]
+            findings = [Finding(place, one.message, one.hint, one.code, one.excerpt) for place, one in places]
+        say_findings(findings)
         if error.hint:
             typer.echo(error.hint, err=True)
         sys.exit(REFUSED)

@@ -13,6 +13,7 @@ from app.cli.options import DONE, REFUSED, AllowWider, AsJson, Destroy, File, Ke
 
 if TYPE_CHECKING:
     from app.changes.apply import Plan
+    from app.compiler.check import Checked
     from app.definitions.project import Project
     from app.errors import Finding
 
@@ -110,6 +111,7 @@ def told(plan: Mapping[str, Any]) -> str:
         lines.append(f"This destroys the data of {', '.join(plan['destroys'])}: apply needs {said}.")
     lines += [f"Until it is done, requests that want the table get 503: {one}." for one in plan["holds"]]
     lines += [f"A test fails, {one['place']}: {one['message']}" for one in plan["tests"]["failures"]]
+    lines += said_in_full(plan["written_out"])
     if plan["effects"]:
         lines += ["", "Who gets in:", *(f"{'!' if one['wider'] else '-'} {Effect(**one)}" for one in plan["effects"])]
     if any(one["wider"] for one in plan["effects"]):
@@ -123,14 +125,14 @@ def export(url: Url = None, key: Key = None, *, as_json: AsJson = False) -> None
     """Print the whole backend as a document."""
     server = server_of(url, key)
     if server is not None:
-        typer.echo(server.export(as_json=as_json))
+        typer.echo(server.export(as_json=as_json), nl=False)
         return
     from app.changes.files import dump_json, dump_yaml
     from app.cli.live import live
     from app.settings import load_settings
 
     stored = live(load_settings())
-    typer.echo(dump_json(stored) if as_json else dump_yaml(stored))
+    typer.echo(dump_json(stored) if as_json else dump_yaml(stored), nl=False)
 
 
 def check(file: File, *, as_json: AsJson = False) -> None:
@@ -138,32 +140,35 @@ def check(file: File, *, as_json: AsJson = False) -> None:
     from app.review.doubts import access_matrix
     from app.review.surface import table
 
-    project, findings = check_file(file)
-    matrix = {} if project is None else access_matrix(project)
+    checked, findings = check_file(file)
+    matrix = {} if checked is None or findings else access_matrix(checked.project)
     surface, doubts = matrix.get("surface", []), matrix.get("findings", [])
+    written_out = [] if checked is None else [one.shown() for one in checked.written_out]
     if as_json:
         listed = [finding.shown() for finding in findings]
         shown = {"valid": not findings, "findings": listed, "surface": surface, "doubts": doubts}
-        typer.echo(json.dumps(shown, indent=2))
+        typer.echo(json.dumps({**shown, "written_out": written_out}, indent=2))
     elif findings:
         say_findings(findings)
     else:
         typer.echo(f"{file} is sound. Who gets in:\n{table(surface)}")
         for doubt in doubts:
             typer.echo(f"{doubt['place']}: {doubt['message']} ({doubt['code']}; {doubt['hint']})")
+        typer.echo("".join(f"{line}\n" for line in said_in_full(written_out)), nl=False)
     raise typer.Exit(REFUSED if findings else DONE)
 
 
-def check_file(path: Path) -> "tuple[Project | None, Sequence[Finding]]":
-    """Give a document's project, or every finding about it, without a database."""
+def check_file(path: Path) -> "tuple[Checked | None, Sequence[Finding]]":
+    """Give what a document's project is, None where it can't be read, and every finding, without a database."""
     from app.changes.files import load_file
-    from app.compiler.check import check_project
-    from app.definitions.project import parse_project
+    from app.compiler.check import check_document
 
-    project, findings = parse_project(load_file(path))
-    if project is not None:
-        findings = check_project(project)
-    return (None if findings else project), findings
+    return check_document(load_file(path))
+
+
+def said_in_full(written_out: Sequence[Mapping[str, str]]) -> list[str]:
+    """Say of each condition that was said in short what is kept of it."""
+    return [f"{one['place']}: {one['said']!r} is kept as {one['full']!r}" for one in written_out]
 
 
 def say_findings(findings: "Sequence[Finding]") -> None:

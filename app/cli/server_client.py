@@ -57,9 +57,7 @@ class RemoteServer:
 
     def export(self, *, as_json: bool) -> str:
         """Give the whole backend as a document."""
-        if as_json:
-            return json.dumps(self.ask("GET", "/config").document(), indent=2, ensure_ascii=False)
-        return self.ask("GET", "/config", headers={"Accept": YAML}).body.decode()
+        return self.ask("GET", "/config", headers={} if as_json else {"Accept": YAML}).body.decode()
 
     def test(self, document: bytes | None) -> dict[str, Any]:
         """Run the tests of a document, or of what is live; gives the report."""
@@ -93,7 +91,8 @@ def _refusal(error: urllib.error.HTTPError) -> ServerRefused:
     try:
         said = json.load(error)
         errors = [
-            FieldError(tuple(map(str, one["loc"])), one["code"], one["message"]) for one in said.get("errors", [])
+            FieldError(tuple(map(str, one["loc"])), one["code"], one["message"], one.get("hint"), one.get("excerpt"))
+            for one in said.get("errors", [])
         ]
         return ServerRefused(str(said["detail"]), hint=said.get("hint"), errors=errors)
     except (ValueError, KeyError, TypeError, AttributeError):

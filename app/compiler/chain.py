@@ -8,13 +8,14 @@ from app.definitions.inputs import ParamDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef, UseDef
 from app.definitions.validation import validation_findings
+from app.expressions.nulls import NONE, sure_unless, sure_where
 from app.expressions.types import DYN, MapOf, Record, Type
 from app.relations.names import declared
 from app.relations.schema import Table
 from app.relations.values import Value, compile_field, is_missing, read_literal
 from app.steps.context import Context, Step
 from app.steps.deciding import Deciding, deciding
-from app.steps.kind import Fields, Kind, Means, Rows, may_stand, read_body
+from app.steps.kind import Asks, Fields, Kind, Means, Rows, may_stand, read_body
 from app.steps.registry import KINDS
 from app.steps.running import Call, RunStep
 from app.steps.trace import RuleInfo, StepInfo
@@ -49,7 +50,8 @@ def _step(said: StepDef, context: Context) -> Step | None:
     before = len(context.findings.checked)
     body = read_body(kind, said, context)
     when = None if said.when is None else context.condition("when", said.when)
-    made = None if body is None else kind.compile(body, context)
+    inside = context if when is None else context.sure_of(sure_where(when.tree, holds=True))
+    made = None if body is None else kind.compile(body, inside)
     placed = body is None or may_stand(kind, said.fields, context)
     if made is None or not placed or (said.when is not None and when is None):
         return None
@@ -60,8 +62,14 @@ def _step(said: StepDef, context: Context) -> Step | None:
     is_beyond = kind.does is not None and kind.does.is_beyond
     info = StepInfo(context.place, said.do, said.name, _rules(context, before), binds, is_beyond)
     pauses = kind.pauses is not None and kind.pauses.applies(said.fields)
+    sure = made.sure if when is None else sure_unless(when.tree) if _ends(kind) else NONE
     calls_out = made.calls_out or pauses
-    return dataclasses.replace(made, run=_seen(run, info), calls_out=calls_out, statements=statements)
+    return dataclasses.replace(made, run=_seen(run, info), calls_out=calls_out, statements=statements, sure=sure)
+
+
+def _ends(kind: Kind) -> bool:
+    """Say whether no step comes behind one of this kind that was run."""
+    return kind.answers or kind.asks is Asks.END
 
 
 def _rules(context: Context, before: int) -> tuple[RuleInfo, ...]:
@@ -126,12 +134,14 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
         return [], context
     values = _arguments(definition, arguments, context)
     unsent = frozenset(key for key, value in values.items() if value.sent is not None)
-    record = dataclasses.replace(declared("params", definition.params, context.schema.keys), optional=unsent)
+    nullable = frozenset(key for key, value in values.items() if value.may_be_null(context.scope))
+    types = declared("params", definition.params, context.schema.keys)
+    record = dataclasses.replace(types, optional=unsent, nullable=nullable)
     literals = {key: value.literal if value.is_literal else None for key, value in values.items()}
     inside = dataclasses.replace(
         context,
         place=f"{context.place}({name})",
-        scope=context.scope.with_names(params=record),
+        scope=dataclasses.replace(context.scope.with_names(params=record), sure=_outside(context.scope.sure)),
         arguments=literals,
         inside=(*context.inside, name),
     )
@@ -143,9 +153,15 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
 
     if given:
         steps.insert(0, Step(enter))
-    scope = dataclasses.replace(_without_params(known.scope.names, context), unsent=known.scope.unsent)
+    sure = context.scope.sure | _outside(known.scope.sure)
+    scope = dataclasses.replace(_without_params(known.scope.names, context), unsent=known.scope.unsent, sure=sure)
     behind = dataclasses.replace(context, scope=scope, before=known.before, measured=known.measured)
     return steps, behind
+
+
+def _outside(sure: frozenset[str]) -> frozenset[str]:
+    """Give what holds inside a middleware and outside of it alike: its `params` are its own."""
+    return frozenset(path for path in sure if not path.startswith("params."))
 
 
 def _without_params(names: Mapping[str, Any], context: Context) -> Any:
@@ -176,7 +192,12 @@ def _or_default(value: Value, param: ParamDef, kind: Type) -> Value:
     default = read_literal(param.default, kind)
     if value.sent is None or default is None or is_missing(default):
         return value
-    return Value(value.type, lambda env: value.evaluate(env) if value.is_sent(env) else default, reads=value.reads)
+    return Value(
+        value.type,
+        lambda env: value.evaluate(env) if value.is_sent(env) else default,
+        value.expression,
+        reads=value.reads,
+    )
 
 
 def check_params(definition: MiddlewareDef, place: str, context: Context) -> None:

@@ -14,8 +14,8 @@ from app.definitions.policy_tests import CALLER, ChangedDef, PolicyTestDef
 from app.definitions.project import Project
 from app.definitions.validation import plain, reader
 from app.definitions.wrong import Wrong
+from app.errors import near
 from app.expressions.check import Scope
-from app.expressions.problems import near
 from app.expressions.types import STRING, TIMESTAMP
 from app.relations.findings import Findings
 from app.relations.schema import Column, Table

@@ -20,6 +20,7 @@ from app.compiler.inputs import compile_inputs
 from app.compiler.locks import endpoint_with_locks, held_by, view_with_locks
 from app.compiler.paths import Router
 from app.compiler.responses import compile_responses
+from app.compiler.role_names import check_role_names
 from app.compiler.runtime import (
     AccessLevel,
     Chained,
@@ -68,14 +69,15 @@ def compile_project(
     schema: str = DATA_SCHEMA,
     closed: Closed = NOTHING_CLOSED,
     memory: Memory = MEMORY,
+    gathered: Findings | None = None,
 ) -> tuple[Runtime | None, list[Finding]]:
     """Give the runtime over tables in a schema, or no runtime where one of the findings refuses it.
 
     Findings that are only `stricter` come with the runtime. `closed` is what can't be served. What `memory` has of
-    earlier compilations, and nothing has touched since, is taken over.
+    earlier compilations, and nothing has touched since, is taken over. `gathered` takes what was checked.
     """
     compilation = memory.begin(schema)
-    compiled = _compiled(project, revision, Findings(), schema, closed, compilation)
+    compiled = _compiled(project, revision, gathered or Findings(), schema, closed, compilation)
     memory.keep(schema, compilation)
     return compiled
 
@@ -98,6 +100,7 @@ def _compiled(
     endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
+    check_role_names(project, findings)
     held = held_by(served, [view for view in views.values() if view is not None])
     served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
     # Those that are closed come first: what would answer in their place is a conflict.
@@ -151,7 +154,6 @@ class _Definitions:
             "tables": schema.tables, "views": schema.views, "keys": schema.keys, "params": schema.params,
             "middleware": middleware, "said": {view.name: view for view in project.views}, "rules": schema.rules,
         }  # fmt: skip
-        self.reads_request = any("request" in repr(definition) for definition in middleware.values())
         self.broken: frozenset[str] = frozenset()
         self.broken = frozenset(one.name for one in project.middleware if not self._middleware(one))
         self.related = self._related(schema, {view.name: view for view in project.views}, closed)
@@ -177,7 +179,7 @@ class _Definitions:
 
     def _part(self, place: str, said: Any, make: Callable[["_Compiler"], Made]) -> Made:
         kinds = tuple(KINDS.items())
-        given = (self.scope, self.settings, self.broken, self.reads_request, kinds)
+        given = (self.scope, self.settings, self.broken, kinds)
         return self.compilation.part(
             place, said, given, self.world, lambda world: make(_Compiler(world, given, self.findings)), self.findings
         )
@@ -197,7 +199,7 @@ class _Compiler:
     """What compiling one definition needs of all the others: what it asks of them is noted."""
 
     def __init__(self, world: World, given: tuple[Any, ...], findings: Findings) -> None:
-        scope, self.settings, self.broken, self.reads_request, _ = given
+        scope, self.settings, self.broken, _ = given
         scope = dataclasses.replace(scope, relations=readable(world, None), rules=world["rules"])
         self.world = world
         self.schema = Schema(world["tables"], world["views"], world["keys"], scope, world["params"], world["rules"])
@@ -206,9 +208,12 @@ class _Compiler:
 
     def middleware_alone(self, said: MiddlewareDef) -> bool:
         place, before = _place(said), self.findings.refusing
-        scope = self.schema.scope.with_names(
-            input=OPEN_INPUT, request=REQUEST, params=declared("params", said.params, self.schema.keys)
-        )
+        params = declared("params", said.params, self.schema.keys)
+        if params.optional is not None:
+            params = dataclasses.replace(
+                params, nullable=params.optional
+            )  # what an argument may be is asked at its use
+        scope = self.schema.scope.with_names(input=OPEN_INPUT, request=REQUEST, params=params)
         context = Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, said.name, place, scope,
             inside=(said.name,),
@@ -223,9 +228,13 @@ class _Compiler:
         unreadable = validation_findings(f"{place}.input", fields, self.schema.keys)
         self.findings.found += unreadable
         record = declared("input", fields, self.schema.keys)
+        # A null can only be sent in a body; of the rest some may not be sent, but for what stands in the path.
+        unsent = (record.optional or frozenset()) - said.input.path.keys()
+        record = dataclasses.replace(record, nullable=record.nullable & said.input.body.keys() | unsent)
         scope = self.schema.scope.with_names(input=record, request=REQUEST)
+        before = len(self.findings.checked)
         rules = compile_rules(said.rules, f"{place}.rules", scope, self.findings)
-        context = self._context(said, place, scope)
+        context = self._context(said, place, scope.sure_of(self.findings.sure_since(before)))
         context = dataclasses.replace(context, serializable=said.isolation == "serializable")
         uses = (*self._project_uses(said.skip, place), *said.middleware)
         chain, known = self._uses(uses, context, said.steps)
@@ -244,13 +253,13 @@ class _Compiler:
             tuple(step.run for step in chain),
             tuple(step.run for step in steps),
             _begin((*chain, *steps), said.isolation, said.timeout),
-            self._reads_request(said),
+            self._reads_request(before),
             responses,
             Chained(frozenset(context.held), tables_behind([*uses, *said.steps], context)),
         )
 
     def view(self, said: ViewDef, related: RelatedViews) -> CompiledView | None:
-        place = f"views/{said.name}"
+        place, before = f"views/{said.name}", len(self.findings.checked)
         unreadable = validation_findings(f"{place}.params", said.params, self.schema.keys)
         self.findings.found += unreadable
         scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
@@ -260,6 +269,7 @@ class _Compiler:
         reading = Step(lambda _call: None, statements=1)
         if refusing(unreadable):
             return None
+        writing = self._writing(said, uses, context)
         return CompiledView(
             said.name,
             said,
@@ -268,10 +278,10 @@ class _Compiler:
             self.schema.views[said.name],
             Shapes(self.schema.views[said.name]),
             related,
-            self._writing(said, uses, context),
+            writing,
             tuple(step.run for step in chain),
             _begin((*chain, reading), "read committed", TIMEOUT),
-            self._reads_request(said),
+            self._reads_request(before),
             Chained(frozenset(context.held), tables_behind(uses, context)),
         )
 
@@ -316,9 +326,10 @@ class _Compiler:
                 self.findings.unknown(f"{place}.skip", "project-wide middleware", name, names)
         return [use for use in self.settings.middleware if use.use not in skip]
 
-    def _reads_request(self, said: EndpointDef | ViewDef) -> bool:
-        """Say whether any rule may read `request`: its headers are then made into a map, else not."""
-        return self.reads_request or "request" in repr(said)
+    def _reads_request(self, since: int) -> bool:
+        """Say whether any rule that was checked since reads `request`: its headers are then made into a map."""
+        paths = {path for _, expression in self.findings.checked[since:] for path in expression.paths}
+        return any(path.partition(".")[0] == REQUEST.name for path in paths)
 
 
 def readable(world: World, access: Access | None) -> Readable:

@@ -7,7 +7,7 @@ from typing import Any
 from app.definitions.column_types import KEY
 from app.definitions.names import NAME_PATTERN
 from app.definitions.policy_tests import ANONYMOUS, CALLER
-from app.expressions.problems import near
+from app.errors import near
 from app.expressions.types import INT, STRING, Type
 from app.relations.findings import Findings
 from app.relations.schema import Table

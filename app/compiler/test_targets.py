@@ -7,7 +7,7 @@ from typing import Literal
 from app.compiler.paths import QUERY, MethodNotAllowed, NotFound, Router, view_action
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
-from app.expressions.problems import near
+from app.errors import near
 
 _BRACES = re.compile(r"\{\w+\}")
 

@@ -12,15 +12,15 @@ from pydantic import BaseModel, ConfigDict
 from app.auth.admin_access import VIEWER, Editor
 from app.changes.apply import CHANGE_REFUSALS, Plan, RevisionChanged, apply_project
 from app.changes.diff import settled
-from app.changes.files import DocumentUnreadable, dump_yaml, load_text
+from app.changes.files import DocumentUnreadable, dump_json, dump_yaml, load_text
 from app.changes.standing import refused
-from app.compiler.check import check_project
+from app.compiler.check import check_document, findings_of_the_rest
 from app.control_plane.etags import IfMatch, etag, version_in
 from app.control_plane.findings import FindingAnswer
 from app.control_plane.server import Server, ServerDep
-from app.definitions.project import DefinitionInvalid, Project, parse_project
+from app.definitions.project import DefinitionInvalid, Project, dump_project, parse_project
 from app.definitions.stored import Stored
-from app.errors import Finding, RowgateError
+from app.errors import RowgateError
 from app.http.fixed_bodies import UNREADABLE
 from app.http.fixed_routes import Declared, FixedRouter, answer, body_schema, refuses
 from app.http.json_body import parse_json, plain_numbers
@@ -134,6 +134,14 @@ class TestsAnswer(Declared):
     failures: list[FindingAnswer]
 
 
+class WrittenOutAnswer(Declared):
+    """A condition that was said in short, such as `owner = auth.user.id`, and the full form that is kept."""
+
+    place: str
+    said: str
+    full: str
+
+
 class PlanAnswer(Declared):
     """What a change does: its parts, their SQL, the data that goes, and the revision that it made, if it was made."""
 
@@ -144,6 +152,7 @@ class PlanAnswer(Declared):
     revision: int | None
     effects: list[EffectAnswer]
     tests: TestsAnswer
+    written_out: list[WrittenOutAnswer]
 
 
 class CheckAnswer(Declared):
@@ -152,13 +161,18 @@ class CheckAnswer(Declared):
     valid: bool
     findings: list[FindingAnswer]
     doubts: list[FindingAnswer]
+    written_out: list[WrittenOutAnswer]
 
 
 def parsed(document: Any, within: Project | None = None) -> Project:
-    """Parse a document, or a part of what `within` is all else of; raises DefinitionInvalid with every finding."""
+    """Parse a document, or a part of what `within` is all else of; raises DefinitionInvalid with every finding.
+
+    What can be read is checked where not all of it can be.
+    """
     project, findings = parse_project(document, within=within)
     if project is None:
-        raise DefinitionInvalid(findings)
+        whole = document if within is None else {**dump_project(within), **document}
+        raise DefinitionInvalid([*findings, *findings_of_the_rest(whole)])
     return project
 
 
@@ -197,7 +211,7 @@ async def make_live(server: Server, edit: Edit, actor: str, wanted: Options, com
             await turn.enter_async_context(server.turns.next())
         while True:
             revision, stored = await active(server)
-            edited = edit(stored)
+            edited = await asyncio.to_thread(edit, stored)
             try:
                 plan = await apply_project(
                     server.engine, edited.project, author=actor, destroy=wanted.destroy, dry_run=wanted.dry_run,
@@ -210,7 +224,7 @@ async def make_live(server: Server, edit: Edit, actor: str, wanted: Options, com
                     raise
     if not wanted.dry_run:
         await server.live.refresh()
-    return Made(plan, settled(edited.project))
+    return Made(plan, settled(plan.project))
 
 
 async def active(server: Server) -> tuple[int, Stored]:
@@ -231,14 +245,14 @@ async def get_config(request: Request, server: ServerDep) -> Response:
     accept = request.headers.get("accept", "")
     if any(kind in accept for kind in _YAML):
         return Response(dump_yaml(stored), 200, etag(revision), media_type="application/yaml")
-    return answer(stored.document, headers=etag(revision))
+    return Response(dump_json(stored), 200, etag(revision), media_type="application/json")
 
 
 @router.put("/config", response_model=PlanAnswer)
 @refuses(*CHANGE_REFUSALS)
 async def put_config(server: ServerDep, admin: Editor, wanted: OptionsDep, document: SaidBackend) -> Response:
     """Make the backend what the document says."""
-    project = parsed(document)
+    project = await asyncio.to_thread(parsed, document)
     made = await make_live(server, lambda _: Edited(project), admin.actor, wanted)
     return answer(made.plan.shown(), headers=made.headers)
 
@@ -248,18 +262,20 @@ async def put_config(server: ServerDep, admin: Editor, wanted: OptionsDep, docum
 async def plan_config(server: ServerDep, document: SaidBackend) -> Response:
     """List the changes that a PUT of this document would make, with their SQL and what they would destroy."""
     judge = server.tests.judge
-    plan = await apply_project(server.engine, parsed(document), author="plan", dry_run=True, judge=judge)
+    plan = await apply_project(
+        server.engine, await asyncio.to_thread(parsed, document), author="plan", dry_run=True, judge=judge
+    )
     return answer(plan.shown())
 
 
 @router.post("/check", dependencies=[VIEWER], response_model=CheckAnswer)
 async def check(server: ServerDep, document: SaidBackend) -> Response:
     """Check a document without saving it; what is stored so and would not be saved so today is a doubt."""
-    project, findings = parse_project(document)
-    found: list[Finding] = findings
-    if project is not None:
-        findings = await asyncio.to_thread(check_project, project)
+    checked, findings = await asyncio.to_thread(check_document, document)
+    found, written_out = findings, [] if checked is None else [one.shown() for one in checked.written_out]
+    if checked is not None:
         _, stored = await active(server)
-        found = await asyncio.to_thread(refused, findings, stored.project, project, lenient=False)
+        found = await asyncio.to_thread(refused, findings, stored.project, checked.project, lenient=False)
     doubts = [one.shown() for one in findings if one not in found]
-    return answer({"valid": not found, "findings": [one.shown() for one in found], "doubts": doubts})
+    listed = [one.shown() for one in found]
+    return answer({"valid": not found, "findings": listed, "doubts": doubts, "written_out": written_out})

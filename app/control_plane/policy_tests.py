@@ -1,5 +1,6 @@
 """Policy tests and the isolation proof over HTTP: of a document, or of what is live, with the report."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -153,4 +154,4 @@ async def _project(server: Server, document: Any) -> Project:
     if document is None:
         _, stored = await active(server)
         return stored.whole()
-    return parsed(document)
+    return await asyncio.to_thread(parsed, document)

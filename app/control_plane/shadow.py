@@ -70,7 +70,7 @@ async def start_shadow(
     minutes: Annotated[float, Query(gt=0, le=1440)] = 60.0,
 ) -> Response:
     """Start to run a draft beside the live definitions."""
-    project = parsed(document)
+    project = await asyncio.to_thread(parsed, document)
     _refuse_a_second(server.data_plane.shadow)
     runtime, findings = await asyncio.to_thread(compile_project, project)
     if runtime is None:

@@ -140,7 +140,7 @@ def _made_up(server: Server, said: Pretended) -> Identity:
 
 async def _draft(server: Server, document: object) -> tuple[Runtime, tuple[str, ...]]:
     """Compile a draft, and give the DDL that its tables need; raises DefinitionInvalid with every finding."""
-    project = parsed(plain_numbers(document))
+    project = await asyncio.to_thread(parsed, plain_numbers(document))
     live = server.live.runtime
     runtime, findings = await asyncio.to_thread(compile_project, project, live.revision)
     if runtime is None:

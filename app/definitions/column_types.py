@@ -18,9 +18,9 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?", re.ASCII)
-_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
-)
+_DAY_AND_CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}"
+_MOMENT = re.compile(rf"({_DAY_AND_CLOCK})(?:\.([0-9]+))?([Zz]|[+ -][0-9]{{2}}:[0-9]{{2}})?", re.ASCII)
+_SUCH_AS = "such as 2027-01-31T18:00:00Z"
 
 
 def read_text(value: Any) -> Any:
@@ -34,6 +34,10 @@ def _read_integer(value: Any) -> Any:
     if type(value) is not int:
         raise Wrong("type", "A whole number is wanted.")
     return value
+
+
+def _read_bigint(value: Any) -> Any:
+    return _read_integer(_integer_of_text(value) if isinstance(value, str) else value)
 
 
 def _read_decimal(value: Any) -> Any:
@@ -91,13 +95,34 @@ def _read_time(value: Any) -> Any:
 
 
 def read_moment(value: Any) -> Any:
-    """Read a moment with its time zone, as a datetime in UTC."""
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
-        try:
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise Wrong("type", "A moment with its time zone is wanted, such as 2027-01-31T18:00:00Z.")
+    """Read a moment with its time zone, as a datetime in UTC; digits past the microsecond are cut off (RFC 3339)."""
+    found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise Wrong("type", f"A moment with its time zone is wanted, {_SUCH_AS}.")
+    whole, fraction, zone = found.groups()
+    if zone is None:
+        raise Wrong("type", f"The time zone of this moment is missing: a Z or +01:00 behind it, {_SUCH_AS}.")
+    if zone.startswith(" "):
+        raise Wrong("type", "The + of this time zone came as a space: in an address it is sent as %2B.")
+    try:
+        moment = datetime.fromisoformat(f"{whole.upper()}.{(fraction or '0')[:6]:0<6}{zone.upper()}")
+        return moment.astimezone(UTC)
+    except ValueError:
+        raise Wrong("type", f"There is no such day, time or time zone: a moment is wanted, {_SUCH_AS}.") from None
+    except OverflowError:
+        raise Wrong("type", "This moment is out of range: in UTC, years go from 1 to 9999.") from None
+
+
+def moment_in_words(text: str) -> str:
+    """Give a moment of a query as it is read everywhere; what else Postgres takes, such as a day, stays as it is.
+
+    Raises Wrong where the `+` of its time zone came as a space.
+    """
+    found = _MOMENT.fullmatch(text)
+    if found is None or found[3] is None:
+        return text
+    moment: datetime = read_moment(text)
+    return moment.isoformat()
 
 
 def _integer_of_text(text: str) -> Any:
@@ -126,10 +151,11 @@ class ColumnType:
     ids it holds, `computed` the default of this type that the database computes.
 
     `casts` are the types of Postgres that its values become beside text, `cast_names` what stands behind `::` in a
-    query for a value of this type, `whole` what keeps all that a text says of it where `pg` keeps less. `one_text`
-    says that equal values have one text in Postgres, `ids` whether ids may be of the type, and then who makes them: the
-    database, or whoever inserts the row. `sample` makes a value of JSON of a number, another one of
-    another, for proofs; it isn't needed where `choices`, texts, numbers or moments are made by the options.
+    query for a value of this type, `called` what else people call it, `whole` what keeps all that a text says of it
+    where `pg` keeps less. `one_text` says that equal values have one text in Postgres, `ids` whether ids may be of the
+    type, and then who makes them: the database, or whoever inserts the row. `sample` makes a value of JSON of a number,
+    another one of another, for proofs; it isn't needed where `choices`, texts, numbers or moments are made by the
+    options.
     """
 
     read: Read
@@ -146,6 +172,7 @@ class ColumnType:
     computed: str | None = None
     casts: frozenset[str] = frozenset()
     cast_names: tuple[str, ...] = ()
+    called: frozenset[str] = frozenset()
     whole: str | None = None
     one_text: bool = False
     ids: Literal["made", "given"] | None = None
@@ -155,6 +182,7 @@ class ColumnType:
 ANY_JSON = "dynamic"  # the rule type of a value that may be anything
 IN_WORDS = "enum"  # the rule type of a value that is one of its column's words
 KEY = "id"  # the column that a reference holds, where it names no other
+_WORDS = frozenset({"string", "str", "char", "character varying", "citext", "email", "url", "slug"})
 _LENGTHS = frozenset({"min_length", "max_length", "pattern", "format"})
 _BOUNDS = frozenset({"min", "max"})
 _NUMERIC = frozenset({"integer", "bigint", "numeric", "double precision"})
@@ -164,16 +192,19 @@ _ID = {"type": "string", "format": "uuid"}
 COLUMN_TYPES: dict[str, ColumnType] = {
     "text": ColumnType(
         read=read_text, rule="string", pg="text", schema={"type": "string"},
-        options=_LENGTHS, cast_names=("text", "varchar"), computed="random_token", one_text=True, ids="given",
+        options=_LENGTHS, cast_names=("text", "varchar"), called=_WORDS, computed="random_token", one_text=True,
+        ids="given",
     ),
     "integer": ColumnType(
         read=_read_integer, from_text=_integer_of_text, rule="int", pg="integer",
         schema={"type": "integer", "format": "int32"}, shown=_INT64,
         options=_BOUNDS, range=(-(2**31), 2**31 - 1),
         casts=_NUMERIC | {"boolean"}, cast_names=("integer", "int", "int4"), one_text=True,
+        called=frozenset({"number", "long"}),
     ),
     "bigint": ColumnType(
-        read=_read_integer, from_text=_integer_of_text, rule="int", pg="bigint", schema=_INT64,
+        read=_read_bigint, rule="int", pg="bigint",
+        schema={"type": ["integer", "string"], "format": "int64"}, shown=_INT64,
         options=_BOUNDS, range=(-(2**63), 2**63 - 1),
         casts=_NUMERIC, cast_names=("bigint", "int8", "smallint", "int2"), one_text=True, ids="made",
     ),
@@ -181,12 +212,12 @@ COLUMN_TYPES: dict[str, ColumnType] = {
         read=_read_decimal, rule="decimal", pg="numeric",
         schema={"type": ["number", "string"], "pattern": f"^{_NUMBER.pattern}$"}, shown={"type": "number"},
         options=_BOUNDS | {"precision", "scale"},
-        casts=_NUMERIC, cast_names=("numeric", "decimal"), whole="numeric",
+        casts=_NUMERIC, cast_names=("numeric", "decimal"), called=frozenset({"money"}), whole="numeric",
     ),
     "float": ColumnType(
         read=_read_float, from_text=_number_of_text, rule="double", pg="double precision",
         schema={"type": "number", "format": "double"}, options=_BOUNDS,
-        casts=_NUMERIC, cast_names=("double precision", "float8", "real", "float4"),
+        casts=_NUMERIC, cast_names=("double precision", "float8", "real", "float4"), called=frozenset({"double"}),
     ),
     "boolean": ColumnType(
         read=_read_boolean, from_text=_boolean_of_text, rule="bool", pg="boolean", schema={"type": "boolean"},
@@ -210,10 +241,12 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     "timestamp": ColumnType(
         read=read_moment, rule="timestamp", pg="timestamptz", schema={"type": "string", "format": "date-time"},
         casts=frozenset({"date"}), cast_names=("timestamptz", "timestamp"), computed="now",
+        called=frozenset({"datetime", "instant", "moment"}),
     ),
     "json": ColumnType(
         read=lambda value: value, rule=ANY_JSON, pg="jsonb", schema={},
-        casts=_NUMERIC | {"boolean"}, cast_names=("jsonb", "json"), sample=lambda number: {"note": f"q{number:014x}"},
+        casts=_NUMERIC | {"boolean"}, cast_names=("jsonb", "json"), called=frozenset({"object", "map", "any"}),
+        sample=lambda number: {"note": f"q{number:014x}"},
     ),
     "enum": ColumnType(
         read=read_text, rule=IN_WORDS, pg="text", schema={"type": "string"},
@@ -226,7 +259,7 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     # It is of the type of the column that it refers to: Keys.
     "reference": ColumnType(
         read=read_uuid, rule="uuid", pg="uuid", schema=_ID,
-        options=frozenset({"table", "column", "on_delete"}),
+        options=frozenset({"table", "column", "on_delete"}), called=frozenset({"ref", "foreign_key", "relation"}),
         needs=("table", "a reference needs table: the name of the table that it refers to"), one_text=True,
         ids="given",
     ),
@@ -235,6 +268,11 @@ COLUMN_TYPES: dict[str, ColumnType] = {
 Keys = Mapping[str, ColumnType]
 """What references hold: by `table.column`, the type of every column that may be referred to."""
 NO_KEYS: Keys = {}
+
+
+def type_called(word: str) -> str | None:
+    """Name the type that people who write in other languages call so."""
+    return next((name for name, one in COLUMN_TYPES.items() if word in one.called or word in one.cast_names), None)
 
 
 def name_kept_as(pg: str) -> str | None:

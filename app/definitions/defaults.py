@@ -60,6 +60,13 @@ def literal_default(said: ValueType) -> Any:
     return said.default if said.described.rule == ANY_JSON and not said.array else plain(said.default)
 
 
+def deep_literal(value: Any) -> Any:
+    """Give the default of a list or an object as JSON has it, however deep."""
+    if isinstance(value, dict):
+        return {key: deep_literal(item) for key, item in value.items()}
+    return [deep_literal(item) for item in value] if isinstance(value, list | tuple) else plain(value)
+
+
 def plain(value: Any) -> Any:
     """Give a value of a document as JSON has it: a float is the decimal that was written."""
     if isinstance(value, float):

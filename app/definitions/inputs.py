@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from app.definitions.column_types import ANY_JSON
 from app.definitions.columns import ValueType
 from app.definitions.expression_text import ExpressionText
-from app.definitions.names import Definition, FieldName
+from app.definitions.names import Definition, FieldName, Items
 
 
 class ParamDef(ValueType):
@@ -25,6 +25,8 @@ class ObjectDef(Definition):
     """What it holds; any other key is refused."""
     required: bool = False
     """Whether it has to be sent."""
+    default: dict[str, Any] | None = None
+    """What it is where it isn't sent."""
     description: str | None = None
     """For the OpenAPI document."""
 
@@ -38,6 +40,8 @@ class ListDef(Definition):
     """What each item is."""
     required: bool = False
     """Whether it has to be sent."""
+    default: Items[Any] | None = None
+    """What it is where it isn't sent."""
     min_length: int | None = Field(default=None, ge=0)
     """The fewest items."""
     max_length: int | None = Field(default=None, ge=0)

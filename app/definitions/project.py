@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from app.definitions.access import RoleDef
 from app.definitions.endpoints import EndpointDef
 from app.definitions.keepable import WHOLE, unkeepable
+from app.definitions.messages import told
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.named_rules import NamedRuleDef
 from app.definitions.names import Definition, Items
@@ -20,7 +21,7 @@ from app.definitions.shared import known, shared
 from app.definitions.steps import StepDef, UseDef
 from app.definitions.tables import IdDef, IndexDef, TableDef, UniqueDef, UsersDef
 from app.definitions.views import ViewColumnDef, ViewDef
-from app.errors import FieldError, Finding, RowgateError
+from app.errors import Finding, RowgateError
 
 AuthScheme = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,31}$"))]
 HostAndPort = Annotated[
@@ -50,7 +51,7 @@ class DefinitionInvalid(RowgateError):
     def __init__(self, findings: Sequence[Finding]) -> None:
         """Take them all."""
         self.findings = tuple(findings)
-        errors = [FieldError((one.place,), one.code, one.sentence) for one in findings]
+        errors = [one.field_error() for one in findings]
         count = f"{len(errors)} problems" if len(errors) > 1 else "a problem"
         super().__init__(f"The definitions have {count}, and nothing was changed.", errors=errors)
 
@@ -116,7 +117,9 @@ def parse_project(
     try:
         project = _shared(document, Project.model_validate(_known(document)))
     except ValidationError as error:
-        return None, [_finding(document, problem) for problem in error.errors(include_url=False)]
+        return None, [
+            Finding(place_of(document, one.path), one.message, one.hint) for one in told(error, document, Project)
+        ]
     if within is not None:
         project = within.model_copy(update={name: getattr(project, name) for name in document})
     findings = name_findings(project)
@@ -186,7 +189,7 @@ def _circular(name: str, was: Mapping[str, str]) -> bool:
 
 
 def dump_project(project: Project) -> dict[str, Any]:
-    """Give the document that says this project: only what differs from the defaults, in a stable order."""
+    """Give the document that says this project as a person writes it: only what differs from the defaults, in order."""
     return {"rowgate": 1, **_dump(project, skip={"rowgate"})}
 
 
@@ -205,18 +208,21 @@ def _dump(definition: Definition, skip: frozenset[str] | set[str] = frozenset())
 
 
 _NO_DEFAULT = object()
+# What a definition is called comes first, and what it does last; the rest as its kind declares it.
+_RANKS = {"name": 0, "was": 1, "steps": 3}
+_AS_DECLARED = 2
 
 
 @functools.cache
 def _fields(kind: type[Definition]) -> list[tuple[str, str, Any]]:
-    """Give each field of a kind with the name that admins know it by, and its default."""
+    """Give each field of a kind with the name that admins know it by, and its default, as a person writes them."""
     return [
         (
             name,
             field.alias or name,
             _NO_DEFAULT if field.is_required() else field.get_default(call_default_factory=True),
         )
-        for name, field in kind.model_fields.items()
+        for name, field in sorted(kind.model_fields.items(), key=lambda one: _RANKS.get(one[0], _AS_DECLARED))
     ]
 
 
@@ -257,15 +263,6 @@ def _number(value: Any) -> Any:
     return float(value) if Decimal(str(float(value))) == value else str(value)
 
 
-def _finding(document: Mapping[str, Any], problem: Any) -> Finding:
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = f"unknown key {problem['loc'][-1]!r}"
-    elif problem["type"] == "missing":
-        message = f"{problem['loc'][-1]!r} is required"
-    return Finding(place_of(document, problem["loc"]), message)
-
-
 def part_of(place: str) -> str:
     """Give the definition that a place is in: `endpoints/submit`, `users`, `project`; an empty text for none."""
     found = _PART.match(place)
@@ -275,19 +272,15 @@ def part_of(place: str) -> str:
 def place_of(document: object, location: Sequence[str | int]) -> str:
     """Name a place in the document, items of a list by their name: `tables/documents.columns/title`."""
     place, here = "", document
-    for index, key in enumerate(location):
-        here, label, known = _descend(here, key)
-        if not known and index < len(location) - 1:
-            continue  # a tag of a union that pydantic puts into the location: no key of the document
+    for key in location:
+        here, label = _descend(here, key)
         place += ("/" if isinstance(key, int) and place else "." if place else "") + label
     return place
 
 
-def _descend(here: object, key: str | int) -> tuple[object, str, bool]:
+def _descend(here: object, key: str | int) -> tuple[object, str]:
     if isinstance(key, int) and isinstance(here, list | tuple) and key < len(here):
         item = here[key]
         name = item.get("name") if isinstance(item, Mapping) else None
-        return item, str(name if isinstance(name, str) else key), True
-    if isinstance(here, Mapping) and key in here:
-        return here[key], str(key), True
-    return here, str(key), False
+        return item, str(name if isinstance(name, str) else key)
+    return (here[key] if isinstance(here, Mapping) and key in here else here), str(key)

@@ -8,7 +8,7 @@ import re2
 
 from app.definitions.column_types import NO_KEYS, Keys, Read
 from app.definitions.columns import ColumnDef, ValueType
-from app.definitions.defaults import begins_computed, computed_findings, literal_default, plain
+from app.definitions.defaults import begins_computed, computed_findings, deep_literal, literal_default, plain
 from app.definitions.inputs import ListDef, ObjectDef
 from app.definitions.values import bounded_length, checks_of
 from app.definitions.wrong import Wrong, WrongInside
@@ -173,18 +173,18 @@ def object_validator(fields: Mapping[str, Field], keys: Keys = NO_KEYS, *, text:
 def _field(said: Field, keys: Keys, text: bool) -> _Field:
     read = reader(said, keys, text=text)
     array = isinstance(said, ListDef) or (isinstance(said, ValueType) and said.array)
-    default = fitting_default(said, keys) if isinstance(said, ValueType) else None
-    needed = said.required and not (isinstance(said, ValueType) and said.has_default)
+    default = fitting_default(said, keys)
+    needed = said.required and not (said.has_default if isinstance(said, ValueType) else said.default is not None)
     return _Field(read, said.required, default, array, needed)
 
 
-def _default_value(said: ValueType, keys: Keys) -> Any:
+def _default_value(said: Field, keys: Keys) -> Any:
     """Give the literal default as rules see it, None where there is none; raises Wrong where it doesn't fit."""
-    literal = literal_default(said)
+    literal = literal_default(said) if isinstance(said, ValueType) else deep_literal(said.default)
     return None if literal is None else reader(said, keys)(literal)
 
 
-def fitting_default(said: ValueType, keys: Keys = NO_KEYS) -> Any:
+def fitting_default(said: Field, keys: Keys = NO_KEYS) -> Any:
     """Give the literal default as rules see it, None where there is none, or one that is a finding."""
     try:
         return _default_value(said, keys)
@@ -197,12 +197,12 @@ def validation_findings(place: str, fields: Mapping[str, Field], keys: Keys = NO
     findings = []
     for name, said in fields.items():
         at = f"{place}.{name}"
-        if isinstance(said, ObjectDef):
-            findings += validation_findings(f"{at}.fields", said.fields, keys)
-        elif isinstance(said, ListDef):
-            findings += validation_findings(at, {"of": said.of}, keys)
-        else:
+        if isinstance(said, ValueType):
             findings += _value_findings(at, said, keys)
+            continue
+        inside, fields = (f"{at}.fields", said.fields) if isinstance(said, ObjectDef) else (at, {"of": said.of})
+        found = validation_findings(inside, fields, keys)
+        findings += found or _misfits(f"{at}.default", said, keys)
     return findings
 
 
@@ -230,16 +230,19 @@ def default_findings(place: str, said: ValueType, keys: Keys = NO_KEYS) -> list[
     What an earlier version took goes on where it is stored: it didn't look at defaults of columns, and a text that
     begins with `=` was no more than a text.
     """
-    misfit = [] if (wrong := _wrong_default(said, keys)) is None else [f"the default doesn't fit: {wrong}"]
-    found = [Finding(place, message) for message in misfit]
+    found = misfit = _misfits(place, said, keys)
     if begins_computed(said):
         found = computed_findings(place, said, reader(said, keys))
     return [replace(one, stricter=isinstance(said, ColumnDef) or not misfit) for one in found]
 
 
-def _wrong_default(said: ValueType, keys: Keys) -> str | None:
+def _misfits(place: str, said: Field, keys: Keys) -> list[Finding]:
+    """Find each part of a default that its own field would refuse."""
     try:
         _default_value(said, keys)
     except Wrong as wrong:
-        return wrong.errors[0].message
-    return None
+        return [
+            Finding(".".join((place, *map(str, one.loc))), f"the default doesn't fit: {one.message}")
+            for one in wrong.errors
+        ]
+    return []

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from app.errors import near
 from app.expressions import syntax
+from app.expressions.foreign import function_hint
 from app.expressions.library.table import NAMESPACES, TABLE
 from app.expressions.named import rule_call
 from app.expressions.operations import EvaluationError
 from app.expressions.parse import MACROS
-from app.expressions.problems import near
 from app.expressions.types import DYN, STRING, describe
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def function_call(checker: "Checker", node: syntax.FunctionCall) -> syntax.Node:
     if function is None:
         known = (*TABLE, *MACROS, "has", *checker.scope.rules)
         message = f"there is no function {node.function[:64]!r}"
-        checker.report(node, message, near(node.function, known), "unknown_function")
+        cure = function_hint(node.function) or near(node.function, known)
+        checker.report(node, message, cure, "unknown_function")
         return node
     if not (function.method if node.method else function.function):
         way = f"{node.function}(x)" if node.method else f"x.{node.function}()"

@@ -2,17 +2,20 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from app.errors import near
 from app.expressions import syntax
 from app.expressions.calls import function_call
-from app.expressions.named import NamedRule
+from app.expressions.library.table import NAMESPACES
 from app.expressions.operands import common, compared, converted, operate
 from app.expressions.parse import parse
-from app.expressions.problems import ExpressionErrors, Problem, caret, near
+from app.expressions.problems import ExpressionErrors, Problem, caret
 from app.expressions.related import followed, rows_named
-from app.expressions.relation import Relation, Relations
+from app.expressions.relation import Relation
+from app.expressions.scope import Expression, Scope
+from app.expressions.shorthand import Spelling, shadowed_hint, unknown_hint
 from app.expressions.types import (
     BOOL,
     DURATION,
@@ -36,55 +39,24 @@ from app.expressions.types import (
 __all__ = ["Expression", "ExpressionErrors", "Problem", "Scope", "caret", "check"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Scope:
-    """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings.
-
-    `relations` are the tables and views whose rows it may read where it is `related`: where Postgres decides it.
-    `rules` are those with names, or why one can't be called.
-    """
-
-    names: Mapping[str, Type]
-    rows: frozenset[str] = frozenset()
-    secrets: bool = False
-    unsent: frozenset[str] = frozenset()  # those that are bound to nothing where the input behind them wasn't sent
-    relations: Relations = dataclasses.field(default_factory=dict, compare=False)
-    related: bool = False
-    rules: Mapping[str, NamedRule | str] = dataclasses.field(default_factory=dict, compare=False)
-
-    def with_names(self, **names: Type) -> "Scope":
-        """Give a scope that has these names too, each bound to something."""
-        return dataclasses.replace(self, names={**self.names, **names}, unsent=self.unsent - set(names))
-
-    def without(self, *names: str) -> "Scope":
-        """Give a scope that lacks these names."""
-        kept = {name: kind for name, kind in self.names.items() if name not in names}
-        return dataclasses.replace(self, names=kept, rows=self.rows - set(names))
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Expression:
-    """A checked expression: its typed tree, the type of its value, the dotted paths and the rows that it reads.
-
-    `reads` are the tables and views whose rows it reads, beside `rows`, those that are at hand: Postgres decides it.
-    """
-
-    text: str
-    tree: syntax.Node
-    type: Type
-    paths: frozenset[str]
-    rows: frozenset[str]
-    constant: bool
-    reads: Mapping[str, Relation] = dataclasses.field(default_factory=dict, compare=False)
-
-
-def check(text: str, scope: Scope, expected: Type | None = None) -> Expression:
+def check(text: str, scope: Scope, expected: Type | None = None, *, bare: Scope | None = None) -> Expression:
     """Parse and type an expression; raises ExpressionErrors with every problem.
 
     Where `expected` is given, the value is converted to it: a literal now, a number or a dynamic value when it runs.
+    With `bare` it is a condition: a single `=` compares, and a name that nothing has is a column of the one row there.
     """
+    if bare is None:
+        return _checked(text, text, scope, expected, None)
+    spelling = Spelling(text, bare)
+    try:
+        return _checked(text, spelling.text, scope, expected, spelling)
+    except ExpressionErrors as errors:
+        raise ExpressionErrors(spelling.said_of(problem) for problem in errors.problems) from None
+
+
+def _checked(said: str, text: str, scope: Scope, expected: Type | None, spelling: Spelling | None) -> Expression:
     parsed = parse(text)
-    checker = Checker(scope)
+    checker = Checker(scope, spelling)
     tree = checker.node(parsed)
     if expected is not None and not checker.problems:
         tree = _expect(checker, tree, expected)
@@ -92,13 +64,14 @@ def check(text: str, scope: Scope, expected: Type | None = None) -> Expression:
         raise ExpressionErrors(checker.problems)
     roots = {path.partition(".")[0] for path in checker.paths}
     return Expression(
-        text=text,
+        text=said if spelling is None else spelling.text,
         tree=tree,
         type=tree.type,
         paths=frozenset(checker.paths),
         rows=scope.rows & roots,
         constant=not checker.paths and not checker.reads,
         reads=checker.reads,
+        said=said if spelling is not None and spelling.text != said else None,
     )
 
 
@@ -120,10 +93,13 @@ def _called(node: syntax.Node) -> str:
 
 
 class Checker:
-    """The state of one check: its scope, the variables of the comprehensions around, the problems and paths so far."""
+    """The state of one check: its scope, the variables of the comprehensions around, the problems and paths so far.
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
+    `spelling` is that of a condition; None of a value.
+    """
+
+    def __init__(self, scope: Scope, spelling: Spelling | None) -> None:
+        self.scope, self.spelling = scope, spelling
         self.variables: dict[str, Type] = {}
         self.problems: list[Problem] = []
         self.paths: set[str] = set()
@@ -158,9 +134,22 @@ def _name(checker: Checker, node: syntax.Name) -> syntax.Node:
     if node.name not in checker.scope.names and node.name in TYPE_NAMES:
         return syntax.Literal(line=node.line, column=node.column, type=TYPE, value=TYPE_NAMES[node.name])
     if node.name not in checker.scope.names:
-        return rows_named(checker, node)
+        return _bare(checker, node)
     checker.paths.add(node.name)
     return dataclasses.replace(node, type=checker.scope.names[node.name])
+
+
+def _bare(checker: Checker, node: syntax.Name) -> syntax.Node:
+    """Read a name that nothing has as the column of the one row, in a condition; else say whose it may be."""
+    if node.name in checker.scope.relations and node.name not in NAMESPACES:
+        return rows_named(checker, node)
+    if checker.spelling is not None and not checker.variables and (owner := checker.spelling.owner(node.name)):
+        checker.spelling.spell_out(node, owner)
+        row = syntax.Name(line=node.line, column=node.column, name=owner)
+        return checker.selected(syntax.Field(line=node.line, column=node.column, operand=row, name=node.name))
+    hint = unknown_hint(node.name, checker.scope, checker.variables)
+    checker.report(node, f"there is no {node.name[:64]!r} here", hint, "unknown_name")
+    return node
 
 
 def _member(checker: Checker, operand: syntax.Node, place: syntax.Node, name: str) -> Type:
@@ -291,7 +280,7 @@ def _binary(checker: Checker, node: syntax.Binary) -> syntax.Node:
         compared(node.operator, left, right) if node.operator in _COMPARISONS else operate(node.operator, left, right)
     )
     if isinstance(found, str):
-        checker.report(node, found)
+        checker.report(node, found, shadowed_hint((node.left, node.right), checker.scope))
         refused: Type = BOOL if node.operator in _COMPARISONS else DYN
         return dataclasses.replace(node, left=left, right=right, type=refused)
     fitted_left, fitted_right, kind = found

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from app.errors import near
 from app.expressions import syntax
 from app.expressions.library.conversions import FROM_TEXT
 from app.expressions.operations import ARITHMETIC, ORDERED, WIDEN, EvaluationError
-from app.expressions.problems import near
 from app.expressions.types import (
     BOOL,
     DYN,

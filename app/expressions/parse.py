@@ -7,9 +7,12 @@ from typing import Any, NoReturn
 
 from celpy.celparser import CELParseError, CELParser
 from lark import Token
+from lark.exceptions import UnexpectedCharacters
 
 from app.expressions import syntax
+from app.expressions.foreign import sign_hint, word_hint
 from app.expressions.problems import ExpressionErrors, Problem
+from app.expressions.tokens import offset_of, place_of, tokens
 from app.expressions.types import BOOL, BYTES, DOUBLE, INT, NULL, STRING
 
 MAX_LENGTH = 4_096
@@ -17,14 +20,7 @@ MAX_DEPTH = 64
 _REMEMBERED, _SHORT = 4_096, 400  # trees, of texts of so many characters at most
 MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 
-# A string ends where the parser's own lexer would end it: a backslash always takes the next character along, in a raw
-# string too. That lexer takes exponential time on a string without an end, so such text must never reach it.
-_TOKEN = re.compile(
-    r"""(?P<string>[bB]?[rR]?(?:\"{3}(?:[^"\\]|\\[\s\S]|"(?!""))*\"{3}|'{3}(?:[^'\\]|\\[\s\S]|'(?!''))*'{3}
-        |"(?!"")(?:[^"\\\n]|\\[^\n])*"|'(?!'')(?:[^'\\\n]|\\[^\n])*'))
-      |(?P<quote>["'])|(?P<space>[\t\n\f\r\ ]+|//[^\n]*)|(?P<word>[A-Za-z0-9_]+)|(?P<mark>[\s\S])""",
-    re.VERBOSE,
-)
+_LIST_IN = re.compile(r"\bin\s*\([^()]*$")
 _ESCAPE = re.compile(r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|([\s\S]?))")
 _PLAIN = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
@@ -60,7 +56,7 @@ def _parsed(text: str) -> syntax.Node:
     try:
         tree = _parser().parse(text)
     except CELParseError as error:
-        raise ExpressionErrors([_syntax_problem(error)]) from None
+        raise ExpressionErrors([_syntax_problem(text, error)]) from None
     return _node(tree, 1)
 
 
@@ -85,11 +81,27 @@ def _refuse(line: int, column: int, message: str, code: str = "expression.syntax
     raise ExpressionErrors([Problem(line, column, message, hint, code)])
 
 
-def _syntax_problem(error: CELParseError) -> Problem:
-    token = getattr(error.__context__, "token", None)
-    at_end = token is None or token.type == "$END"
-    message = "the expression ends too early" if at_end else f"{str(token)[:40]!r} is not expected here"
-    return Problem(max(error.line or 1, 1), max(error.column or 1, 1), message, None, "expression.syntax")
+def _syntax_problem(text: str, error: CELParseError) -> Problem:
+    line, column = max(error.line or 1, 1), max(error.column or 1, 1)
+    if isinstance(error.__context__, UnexpectedCharacters):
+        offset = offset_of(text, line, column)
+        found = text[offset]
+    else:
+        token = getattr(error.__context__, "token", None)
+        if token is None or token.type == "$END":
+            return Problem(line, column, "the expression ends too early", None, "expression.syntax")
+        found, offset = str(token)[:40], offset_of(text, line, column)
+    return Problem(line, column, f"{found!r} is not expected here", _written_so(text, offset), "expression.syntax")
+
+
+def _written_so(text: str, offset: int) -> str | None:
+    """Say how what stands at an offset is written here, or the word before it, if it comes from another language."""
+    if text[offset] == "," and _LIST_IN.search(text[:offset]):
+        return word_hint("in")
+    words = [token for token in tokens(text) if token.lastgroup == "word" and token.start() <= offset]
+    near = [token for token in words[-2:] if not text[token.end() : offset].strip(" (")]
+    hints = (word_hint(token.group()) for token in reversed(near))
+    return sign_hint(text, offset) or next((hint for hint in hints if hint), None)
 
 
 def _scan(text: str) -> None:
@@ -101,22 +113,18 @@ def _scan(text: str) -> None:
         _refuse(1, 1, "the expression is empty")
     for depth, position in _depths(text):
         if depth > MAX_DEPTH:
-            line, column = _place(text, position)
+            line, column = place_of(text, position)
             _refuse(line, column, f"the expression is nested more than {MAX_DEPTH} levels deep", "expression.bounds")
-
-
-def _place(text: str, position: int) -> tuple[int, int]:
-    return text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
 
 
 def _depths(text: str) -> Iterator[tuple[int, int]]:
     """Yield an upper bound of the nesting at each token: open brackets and `?`, signs in a row, members in a chain."""
     stack = [0]
     signs = chain = 0
-    for match in _TOKEN.finditer(text):
+    for match in tokens(text):
         found, kind = match.group(), match.lastgroup
         if kind == "quote":
-            line, column = _place(text, match.start())
+            line, column = place_of(text, match.start())
             _refuse(line, column, "this string has no end", hint="close it with the same quote, on the same line")
         if kind == "space":
             continue

@@ -1,12 +1,9 @@
-"""What can be wrong with an expression's text: the place, the sentence, the near match."""
+"""What can be wrong with an expression's text: the place, the sentence, what to do."""
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.errors import RowgateError
-
-_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +29,9 @@ class ExpressionErrors(RowgateError):
     title = "Invalid expression"
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        """Keep the problems in reading order."""
-        self.problems = tuple(sorted(problems, key=lambda p: (p.line, p.column)))
+        """Keep the problems in reading order, each once."""
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda p: (p.line, p.column)))
         super().__init__("; ".join(str(problem) for problem in self.problems))
-
-
-def near(name: str, known: Iterable[str]) -> str | None:
-    """Give the hint that names the closest known spelling, or None where nothing is close."""
-    if len(name) > _LONGEST_NAME:
-        return None
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {found[0]}?" if found else None
 
 
 def excerpt(text: str, problem: Problem) -> str:

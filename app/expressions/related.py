@@ -4,8 +4,6 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from app.expressions import syntax
-from app.expressions.library.table import NAMESPACES
-from app.expressions.problems import near
 from app.expressions.relation import MOST_HOPS, Relation
 from app.expressions.types import ListOf, Record, Reference
 
@@ -19,15 +17,11 @@ _ELSEWHERE = (
 
 
 def rows_named(checker: "Checker", node: syntax.Name) -> syntax.Node:
-    """Type a name that is neither of the scope nor a variable: the rows of a table or view, or a mistake."""
-    if node.name in checker.scope.relations and node.name not in NAMESPACES:
-        relation = _relation(checker, node, node.name)
-        if relation is not None:
-            return syntax.AllRows(line=node.line, column=node.column, name=node.name, type=ListOf(relation.item))
-    else:
-        known = (*checker.scope.names, *checker.variables, *(checker.scope.relations if checker.scope.related else ()))
-        checker.report(node, f"there is no {node.name[:64]!r} here", near(node.name, known), "unknown_name")
-    return node
+    """Type the name of a table or view: the list of its rows, or a mistake where they can't be read."""
+    relation = _relation(checker, node, node.name)
+    if relation is None:
+        return node
+    return syntax.AllRows(line=node.line, column=node.column, name=node.name, type=ListOf(relation.item))
 
 
 def followed(checker: "Checker", operand: syntax.Node) -> syntax.Node:

@@ -51,12 +51,14 @@ class Record(Type):
     """An object with exactly these fields; `name` is what messages call it ("documents", "input").
 
     `optional` are the fields that may not be there, since nobody sent them; None for what nobody sends, such as a row.
+    `nullable` are those that may be null because of what was sent.
     `references` are the fields that lead to a row of a table.
     """
 
     name: str
     fields: Mapping[str, Type]
     optional: frozenset[str] | None = field(default=None, compare=False)
+    nullable: frozenset[str] = field(default=frozenset(), compare=False)
     references: Mapping[str, Reference] = field(default_factory=dict, compare=False)
 
     def __hash__(self) -> int:

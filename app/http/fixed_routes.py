@@ -45,11 +45,13 @@ class Declared(BaseModel):
 
 
 class ProblemField(Declared):
-    """One field that failed: where it stands, and why."""
+    """One field that failed: where it stands, and why; of a definition what to do, and an expression's line."""
 
     loc: list[str | int]
     code: str
     message: str
+    hint: str | None = None
+    excerpt: str | None = None
 
 
 class ProblemDocument(Declared):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from app.compiler.check import compile_checked
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.compiler.test_targets import Served
@@ -64,6 +65,7 @@ async def prove(url: str, project: Project, asked: ProofAsked | None = None, tal
     Raises DefinitionInvalid, or what the database refuses.
     """
     began = time.perf_counter()
+    project = (await asyncio.to_thread(compile_checked, project)).project
     runtime, findings = await asyncio.to_thread(compile_project, project, schema=SCHEMA)
     if runtime is None:
         raise DefinitionInvalid(findings)

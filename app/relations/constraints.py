@@ -172,7 +172,8 @@ def _rule(table_name: str, index: int, said: CheckDef, table: Table) -> Part:
 
 def _condition(rule: str, table: Table) -> tuple[str, Collection[str]]:
     """Give a rule over a row of the table in SQL, and the paths that it reads."""
-    expression = check(rule.removeprefix("="), Scope({"row": table.record}, rows=frozenset({"row"})), BOOL)
+    scope = Scope({"row": table.record}, rows=frozenset({"row"}))
+    expression = check(rule.removeprefix("="), scope, BOOL, bare=scope)
     sql = compile_sql(expression, lambda _root, name: table.columns[name].value(quoted(name)), Literals())
     return f"({sql})", expression.paths
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from app.errors import Finding
+from app.errors import Finding, near
 from app.expressions.check import Expression, ExpressionErrors, Scope, check
-from app.expressions.problems import excerpt, near
-from app.expressions.types import Type
+from app.expressions.nulls import sure_where, unanswered
+from app.expressions.problems import Problem, excerpt
+from app.expressions.types import BOOL, Type
 
 
 class Findings:
@@ -48,15 +49,35 @@ class Findings:
         )
         self.report(place, f"unknown {what} {name!r}", hint)
 
-    def expression(self, place: str, text: str, scope: Scope, expected: Type | None = None) -> Expression | None:
+    def condition(self, place: str, text: str, scope: Scope) -> Expression | None:
+        """Check a condition, in which what stands for `==` and `row.` may be left out; None after findings."""
+        # In a middleware a bare name means what it means there, whatever the chain around it has bound.
+        bare = scope if "(" not in place else scope.only(scope.rows)
+        return self.expression(place, text, scope, BOOL, bare=bare)
+
+    def expression(
+        self, place: str, text: str, scope: Scope, expected: Type | None = None, *, bare: Scope | None = None
+    ) -> Expression | None:
         """Check an expression; its problems become findings at `place:line:column`, and then there is none."""
         try:
-            checked = check(text.removeprefix("="), scope, expected)
+            checked = check(text.removeprefix("="), scope, expected, bare=bare)
         except ExpressionErrors as errors:
             self.problems(place, text, errors)
             return None
         self.checked.append((place, checked))
         return checked
+
+    def sure_since(self, since: int) -> frozenset[str]:
+        """Give the inputs that have a value where all conditions hold that were checked since."""
+        return frozenset().union(*(sure_where(one.tree, holds=True) for _, one in self.checked[since:]))
+
+    def answered(self, place: str, expression: Expression, scope: Scope) -> None:
+        """Report operations of a value that have no answer where an input is null: whoever leaves it out gets a 500."""
+        for one in {one.path: one for one in reversed(list(unanswered(expression.tree, scope)))}.values():
+            message = f"{one.path} may be null, of which {one.operation} has no answer: the request would fail"
+            hint = f"say required: true (a default may be left out even so), or write {one.path} == null ? … : …"
+            shown = excerpt(expression.text, Problem(one.node.line, one.node.column, message))
+            self.report(place, message, hint, "expression.null", shown, stricter=True)
 
     def problems(self, place: str, text: str, errors: ExpressionErrors) -> None:
         """Add the problems of an expression; a leading `=` of the field counts as a column."""

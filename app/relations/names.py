@@ -33,12 +33,14 @@ def base_scope(users: Table) -> Scope:
 def declared(name: str, fields: Mapping[str, ParamDef | ObjectDef | ListDef], keys: Keys) -> Record:
     """Give the record that declared inputs or params make."""
     types = {field: declared_type(f"{name}.{field}", said, keys) for field, said in fields.items()}
-    return Record(name, types, optional=frozenset(field for field, said in fields.items() if not always_there(said)))
+    optional = frozenset(field for field, said in fields.items() if not always_there(said))
+    nullable = frozenset(field for field, said in fields.items() if not said.required)
+    return Record(name, types, optional=optional, nullable=nullable)
 
 
 def always_there(said: ParamDef | ObjectDef | ListDef) -> bool:
     """Say whether a declared input has a value, or a null that was sent, in every request that is taken."""
-    return said.required or (isinstance(said, ParamDef) and said.default is not None)
+    return said.required or said.default is not None
 
 
 def declared_type(name: str, said: ParamDef | ObjectDef | ListDef, keys: Keys) -> Type:

@@ -2,20 +2,20 @@
 
 from app.expressions.check import Expression, ExpressionErrors, Scope
 from app.expressions.to_sql import Parameters, compile_sql
-from app.expressions.types import BOOL, Record
+from app.expressions.types import Record
 from app.relations.findings import Findings
 from app.relations.source import OrderBy, parse_order
 
 
 def rule_expression(place: str, text: str, scope: Scope, findings: Findings) -> Expression | None:
     """Check a condition that Postgres will decide: boolean, and with an SQL half for all that touches a row."""
-    expression = findings.expression(place, text, scope, BOOL)
+    expression = findings.condition(place, text, scope)
     return expression if expression is not None and has_sql(place, expression, findings) else None
 
 
 def deciding_expression(place: str, text: str, scope: Scope, findings: Findings) -> Expression | None:
     """Check a condition that is evaluated in process unless it reads other rows: then it has to have an SQL half."""
-    expression = findings.expression(place, text, scope, BOOL)
+    expression = findings.condition(place, text, scope)
     if expression is None or not expression.reads:
         return expression
     return expression if has_sql(place, expression, findings) else None

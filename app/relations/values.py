@@ -9,6 +9,7 @@ from app.database.statement import Environment, Evaluator
 from app.expressions import syntax
 from app.expressions.check import Expression, Scope
 from app.expressions.evaluate import compile_value
+from app.expressions.nulls import null_by
 from app.expressions.operands import read_text
 from app.expressions.types import (
     BOOL,
@@ -46,6 +47,12 @@ class Value:
     sent: Callable[[Environment], bool] | None = None
     reads: frozenset[str] = frozenset()
 
+    def may_be_null(self, scope: Scope) -> bool:
+        """Say whether it is null where an input of the scope is, or always."""
+        if self.is_literal:
+            return self.literal is None
+        return self.expression is not None and null_by(self.expression.tree, scope) is not None
+
     def is_sent(self, env: Environment) -> bool:
         """Say whether the entry that it is the whole value of is there."""
         return self.sent is None or self.sent(env)
@@ -73,6 +80,9 @@ def compile_field(
         return _expression(said, place, scope, findings, expected)
     if isinstance(said, str) and said.startswith("\\="):
         said = said[1:]
+    elif isinstance(said, str) and _is_path(said, scope):
+        hint = f"write ={said} for its value, or ='{said}' if the text is meant"
+        findings.report(place, f"this is the text {said!r}", hint, stricter=True)
     if isinstance(said, list | tuple) and (expected is None or expected == DYN or isinstance(expected, ListOf)):
         element = expected.element if isinstance(expected, ListOf) else None
         parts = [
@@ -97,8 +107,21 @@ def _expression(said: str, place: str, scope: Scope, findings: Findings, expecte
         # It reads the row in the statement: only SQL can evaluate it.
         return Value(expression.type, _no_row, expression)
     evaluate, sent = compile_value(expression), _sent(expression.tree, scope)
+    if sent is None:
+        findings.answered(place, expression, scope)
     given = evaluate if sent is None else (lambda env: evaluate(env) if sent(env) else None)
     return Value(expression.type, given, expression, sent=sent, reads=expression.paths)
+
+
+def _is_path(said: str, scope: Scope) -> bool:
+    """Say whether a text is spelled like the path to something that there is, such as input.title."""
+    root, *fields = said.split(".")
+    kind = scope.names.get(root) if fields else None
+    for name in fields:
+        if not isinstance(kind, Record) or name not in kind.fields:
+            return False
+        kind = kind.fields[name]
+    return kind is not None
 
 
 def _no_row(_env: Any) -> Any:

@@ -27,7 +27,8 @@ class Step:
     `unsent` are names that may stand for an input which wasn't sent.
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
     after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
-    `measured` that the bytes of what it binds were counted in its statement.
+    `measured` that the bytes of what it binds were counted in its statement, `sure` the inputs that have a value behind
+    it.
     """
 
     run: RunStep
@@ -40,6 +41,7 @@ class Step:
     calls_out: bool = False
     unsent: frozenset[str] = frozenset()
     measured: bool = False
+    sure: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,8 +93,12 @@ class Context:
         """Give the context of what follows a step."""
         measured = self.measured | step.binds.keys() if step.measured else self.measured - step.binds.keys()
         return dataclasses.replace(
-            self.binding(step.binds, step.unsent), before=self.before.then(step), measured=measured
+            self.sure_of(step.sure).binding(step.binds, step.unsent), before=self.before.then(step), measured=measured
         )
+
+    def sure_of(self, paths: frozenset[str]) -> "Context":
+        """Give the context in which these inputs have a value."""
+        return dataclasses.replace(self, scope=self.scope.sure_of(paths)) if paths else self
 
     def binding(self, names: Mapping[str, Type], unsent: frozenset[str] = frozenset()) -> "Context":
         """Give the context in which these names are known too; `unsent` may stand for what wasn't sent."""
@@ -107,7 +113,11 @@ class Context:
 
     def expression(self, key: str, text: str, expected: Type | None = None) -> Expression | None:
         """Check an expression field that is evaluated in process."""
-        return self.findings.expression(f"{self.place}.{key}", text, self.scope, expected)
+        place = f"{self.place}.{key}"
+        expression = self.findings.expression(place, text, self.scope, expected)
+        if expression is not None:
+            self.findings.answered(place, expression, self.scope)
+        return expression
 
     def value(self, key: str, said: Any, expected: Type | None = None, *, whole: bool = False) -> Value | None:
         """Compile a value field; `whole` keeps entries that weren't sent, as null."""

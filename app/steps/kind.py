@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import Field, ValidationError
 
+from app.definitions.messages import Told, told
 from app.definitions.names import BoundName, Definition
 from app.definitions.steps import StepDef
 from app.expressions.syntax import Node
@@ -264,20 +265,17 @@ def read_body(kind: Kind, step: StepDef, context: Context) -> object:
     try:
         return kind.body.model_validate(step.fields)
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            _report(problem, kind, context)
+        for one in told(error, step.fields, kind.body):
+            _report(one, kind, context)
         return None
 
 
-def _report(problem: Any, kind: Kind, context: Context) -> None:
-    location = [str(part) for part in problem["loc"]]
-    if problem["type"] == "extra_forbidden":
-        context.findings.unknown(context.place, "field", location[-1], list(kind.fields))
-    elif problem["type"] == "missing":
-        context.report(location[-1], f"{location[-1]!r} is required")
+def _report(one: Told, kind: Kind, context: Context) -> None:
+    keys = [str(key) for key in one.path]
+    if one.is_unknown_key and len(keys) == 1:
+        context.findings.unknown(context.place, "field", keys[0], list(kind.fields))
     else:
-        place = ".".join((context.place, *location))
-        context.findings.report(place, str(problem["msg"]).removeprefix("Value error, "))
+        context.findings.report(".".join((context.place, *keys)), one.message, one.hint)
 
 
 def may_stand(kind: Kind, said: Fields, context: Context) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from app.errors import RowgateError
+from app.expressions.nulls import ALL
 from app.expressions.operations import EvaluationError
 from app.expressions.types import DYN
 from app.relations.values import Value
@@ -100,7 +101,8 @@ def refusal_class(base: type[RowgateError], status: int | None, code: str | None
 
 def compile_message(said: Any, default: str, context: Context) -> Value | None:
     """Compile a step's message: a text, or a value that is computed when it refuses."""
-    return context.value("message", default if said is None else said, DYN if said is not None else None)
+    lenient = context.sure_of(frozenset({ALL}))
+    return lenient.value("message", default if said is None else said, DYN if said is not None else None)
 
 
 def message_of(value: Value | None, env: Any, default: str) -> str:

@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.changes.files import DocumentUnreadable, load_file, load_text
+from app.changes.files import DocumentUnreadable, dump_json, dump_yaml, load_file, load_text
 from app.cli.command import app
 from app.cli.documents import check_file
+from app.definitions.project import dump_project, parse_project
+from app.definitions.stored import Stored
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,48 @@ def test_a_finding_in_an_expression_shows_it_with_a_caret(tmp_path: Path) -> Non
     said = CliRunner().invoke(app, ["check", str(document)])
     assert said.exit_code == 1
     assert f"    {rule}\n        ^\n" in said.output
+
+
+def test_an_export_reads_as_a_person_writes_it() -> None:
+    columns = [{"type": "text", "values": None, "name": "title", "required": True, "unique": True}]
+    steps = [{"message": "No.", "that": "true", "do": "require"}, {"do": "respond"}]
+    tags = ["a", "b-c", "1.5"]
+    endpoint = {"steps": steps, "tags": tags, "access": {"roles": ["r"]}, "path": "/e", "method": "GET", "name": "e"}
+    table = {"indexes": [["title", "created_at"]], "columns": columns, "name": "notes"}
+    document = {"endpoints": [endpoint], "tables": [table], "roles": [{"name": "r"}], "rowgate": 1}
+    project, findings = parse_project(document)
+    assert project is not None, findings
+    text = dump_yaml(Stored(project))
+    assert (
+        text
+        == """\
+rowgate: 1
+roles:
+- name: r
+tables:
+- name: notes
+  columns:
+  - name: title
+    type: text
+    required: true
+    unique: true
+  indexes:
+  - [title, created_at]
+endpoints:
+- name: e
+  tags:
+  - a
+  - b-c
+  - '1.5'
+  method: GET
+  path: /e
+  access:
+    roles: [r]
+  steps:
+  - do: require
+    message: No.
+    that: 'true'
+  - do: respond
+"""
+    )
+    assert load_text(text) == load_text(dump_json(Stored(project))) == dump_project(project)

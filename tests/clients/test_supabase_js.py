@@ -64,7 +64,12 @@ DOCUMENT: dict[str, Any] = {
             "method": "POST",
             "path": "/add",
             "access": "authenticated",
-            "input": {"body": {"a": {"type": "integer", "required": True}, "b": {"type": "integer", "default": 1}}},
+            "input": {
+                "body": {
+                    "a": {"type": "integer", "required": True},
+                    "b": {"type": "integer", "required": True, "default": 1},
+                }
+            },
             "steps": [{"do": "respond", "body": {"sum": "=input.a + input.b"}}],
         }
     ],

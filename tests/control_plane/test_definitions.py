@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from app.changes.files import dump_json, dump_yaml
+from app.cli.live import stored_in
 from app.database.pool import SESSION_SETTINGS
 from tests.backend import Backend, serving
 
@@ -194,3 +196,46 @@ async def _change_under_load(backend: Backend) -> None:
     await asyncio.gather(*callers)
     assert len(answers) > 50
     assert set(answers) == {200}
+
+
+async def test_a_rule_said_in_short_is_kept_in_full_and_the_answer_says_so(backend: Backend) -> None:
+    root = await backend.admin()
+    view = {"name": "mine", "table": "notes", "columns": ["id"], "filter": "body = auth.user.email"}
+    full = "row.body == auth.user.email"
+    told = [{"place": "views/mine.filter", "said": view["filter"], "full": full}]
+    document = {**DOCUMENT, "views": [*DOCUMENT["views"], view]}
+    checked = await backend.client.post("/admin/v1/check", json=document, headers=root)
+    planned = await backend.client.post("/admin/v1/config/plan", json=document, headers=root)
+    assert [one.json()["written_out"] for one in (checked, planned)] == [told, told]
+    made = await backend.client.post("/admin/v1/views", json=view, headers=root)
+    assert (made.status_code, made.json()["filter"]) == (201, full)
+    changed = await backend.client.put("/admin/v1/config", json=document, headers=root)
+    assert (changed.json()["changes"], changed.json()["written_out"]) == ([], told)
+    shown = await backend.client.get("/admin/v1/config", headers=root)
+    assert [one.get("filter") for one in shown.json()["views"]] == [None, full]
+
+
+async def test_a_finding_over_http_has_its_hint_and_its_line(backend: Backend) -> None:
+    root = await backend.admin()
+    rule = 'row.bdy == "x"'
+    view = {"name": "mine", "table": "notes", "columns": ["id"], "filter": rule}
+    finding = {
+        "code": "expression.unknown_name",
+        "message": "notes has no field 'bdy'",
+        "hint": "did you mean body?",
+        "excerpt": f"{rule}\n    ^",
+    }
+    refused = await backend.client.post("/admin/v1/views", json=view, headers=root)
+    assert refused.json()["errors"] == [{"loc": ["views/mine.filter:1:5"], **finding}]
+    document = {**DOCUMENT, "views": [view]}
+    checked = await backend.client.post("/admin/v1/check", json=document, headers=root)
+    assert checked.json()["findings"] == [{"place": "views/mine.filter:1:5", **finding}]
+
+
+async def test_the_command_and_http_export_the_same_bytes(backend: Backend) -> None:
+    root = await backend.admin()
+    stored = await stored_in(backend.url)
+    for accept, text in (("application/json", dump_json(stored)), ("application/yaml", dump_yaml(stored))):
+        shown = await backend.client.get("/admin/v1/config", headers={**root, "Accept": accept})
+        assert shown.content == text.encode()
+        assert shown.headers["content-type"].startswith(accept)

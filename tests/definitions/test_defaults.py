@@ -32,7 +32,7 @@ FITS: dict[str, list[tuple[dict[str, Any], Any, Any]]] = {
         ({}, "\\=now", "=now"), ({}, "now()", "now()"), ({"min_length": 2, "format": "url"}, "https://a.b/:c", "https://a.b/:c"),
     ],
     "integer": [({"min": -7, "max": 7}, -7, -7), ({}, 2**31 - 1, 2**31 - 1), ({}, 0, 0)],
-    "bigint": [({}, -(2**63), -(2**63)), ({"max": 7}, 7, 7)],
+    "bigint": [({}, -(2**63), -(2**63)), ({"max": 7}, 7, 7), ({}, "9007199254740993", 9007199254740993)],
     "decimal": [
         ({"precision": 5, "scale": 2, "min": 0.5}, 0.5, Decimal("0.50")), ({}, "12345678901234567890.12",
         Decimal("12345678901234567890.12")),
@@ -58,7 +58,7 @@ MISFITS: dict[str, list[tuple[dict[str, Any], Any]]] = {
     ],
     "integer": [({}, "now()"), ({}, "007"), ({}, "7"), ({}, 7.0), ({}, True), ({}, 2**31), ({"min": 8}, 7),
     ({"max": 6}, 7)],
-    "bigint": [({}, 2**63), ({}, 1e3), ({}, "7")],
+    "bigint": [({}, 2**63), ({}, 1e3), ({}, "007"), ({}, str(2**63))],
     "decimal": [({"precision": 3, "scale": 1}, 100), ({"precision": 3, "scale": 1}, 0.25), ({}, "NaN"), ({}, "x"),
     ({}, True), ({"max": 1}, 1.5)],
     "float": [({}, "1"), ({}, True), ({"min": 1}, 0.5), ({}, float("nan")), ({}, float("inf")), ({}, 10**400)],
@@ -326,3 +326,60 @@ def test_a_column_with_a_default_need_not_be_sent_and_descriptions_say_so() -> N
     assert "=random_token(24)" in row["properties"]["token"]["description"]
     assert "default" not in row["properties"]["token"]
     assert "token?: string" in typescript(runtime)
+
+
+TAGS: dict[str, Any] = {"type": "list", "of": {"type": "text", "max_length": 5}}
+SHIP: dict[str, Any] = {
+    "type": "object",
+    "fields": {
+        "city": {"type": "text", "required": True},
+        "price": {"type": "decimal"},
+        "days": {"type": "list", "of": {"type": "integer"}, "default": [1, 2]},
+    },
+}
+
+
+def taking(**body: Any) -> dict[str, Any]:
+    step = {"do": "respond", "body": {name: f"=input.{name}" for name in body}}
+    said = {"name": "e", "method": "POST", "path": "/e", "access": "public", "input": {"body": body}, "steps": [step]}
+    return {"rowgate": 1, "endpoints": [said]}
+
+
+def test_a_list_or_an_object_that_isnt_sent_is_its_default() -> None:
+    said = taking(
+        tags={**TAGS, "default": []}, more={**TAGS, "default": ["=a"], "required": True},
+        ship={**SHIP, "default": {"city": "Bern", "price": 1.5}}, none=TAGS,
+    )  # fmt: skip
+    project = parsed(said)
+    assert dump_project(project)["endpoints"][0]["input"] == said["endpoints"][0]["input"]
+    runtime, findings = compile_project(project)
+    assert runtime is not None, findings
+    assert findings == []
+    read = runtime.endpoints["e"].inputs.body
+    assert read is not None
+    ship = {"city": "Bern", "price": Decimal("1.5"), "days": [1, 2]}
+    assert read.read({}) == ({"tags": [], "more": ["=a"], "ship": ship}, [])
+    assert read.read({"tags": ["x"], "more": [], "ship": None}) == ({"tags": ["x"], "more": [], "ship": None}, [])
+    (content,) = openapi_document(runtime)["paths"]["/api/e"]["post"]["requestBody"]["content"].values()
+    schema = content["schema"]
+    assert {name: one.get("default") for name, one in schema["properties"].items()} == {
+        "tags": [], "more": ["=a"], "ship": {"city": "Bern", "price": 1.5}, "none": None,
+    }  # fmt: skip
+    assert "required" not in schema
+    assert "more?: (string" in typescript(runtime)
+
+
+@pytest.mark.parametrize(
+    ("field", "places"),
+    [
+        ({**TAGS, "default": ["much too long"]}, ["a.default.0"]),
+        ({**TAGS, "default": ["a", None, 7]}, ["a.default.1", "a.default.2"]),
+        ({**TAGS, "default": ["a"], "min_length": 2}, ["a.default"]),
+        ({**TAGS, "default": "a"}, ["body.a.default"]),
+        ({**SHIP, "default": {}}, ["a.default.city"]),
+        ({**SHIP, "default": {"city": 7, "zip": 3000}}, ["a.default.city", "a.default.zip"]),
+        ({**SHIP, "default": []}, ["body.a.default"]),
+    ],
+)
+def test_a_default_of_a_list_or_an_object_that_doesnt_fit_is_a_finding(field: Any, places: list[str]) -> None:
+    assert found(taking(a=field)) == [f"endpoints/e.input.{place}" for place in places]

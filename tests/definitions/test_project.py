@@ -80,7 +80,7 @@ REFUSED = [
     ("tables/0/columns/0/type", "varchar", "tables/documents.columns/owner_user_id.type", ""),
     ("tables/0/columns/0/max_length", 5, "tables/documents.columns/owner_user_id", "not an option of the type user"),
     ("tables/0/columns/0/on_delete", "set_null", "tables/documents.columns/owner_user_id", "set_null"),
-    ("tables/0/columns/0/required", "yes", "tables/documents.columns/owner_user_id.required", "bool"),
+    ("tables/0/columns/0/required", "yes", "tables/documents.columns/owner_user_id.required", "true or false"),
     ("tables/0/columns/1/name", "created_at", "tables/documents", "there by itself"),
     ("tables/0/columns/1/name", "owner_user_id", "tables/documents", "twice"),
     ("tables/0/columns/1/min", "NaN", "tables/documents.columns/amount.min", "finite"),
@@ -115,7 +115,7 @@ REFUSED = [
      'write "1" in quotes'),
     ("tables/0/checks/0/rule", True, "tables/documents.checks/0.rule", 'write "true" in quotes'),
     ("endpoints/0/rules", [{"rule": True}], "endpoints/submit.rules/0.rule", 'write "true" in quotes'),
-    ("endpoints/0/steps/0/do", 7, "endpoints/submit.steps/0.do", "string"),
+    ("endpoints/0/steps/0/do", 7, "endpoints/submit.steps/0.do", "a text"),
 ]  # fmt: skip
 
 

@@ -33,7 +33,10 @@ AROUND: dict[str, Any] = {
 }
 INPUT = {
     "path": {"record_id": {"type": "uuid"}},
-    "body": {**{name: {"type": "text"} for name in ("title", "email", "password")}, "count": {"type": "integer"}},
+    "body": {
+        **{name: {"type": "text"} for name in ("title", "email", "password")},
+        "count": {"type": "integer", "required": True, "default": 1},
+    },
 }
 
 

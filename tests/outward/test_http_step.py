@@ -372,7 +372,7 @@ INSERT = {"do": "insert", "table": "notes", "set": {"body": "a"}}
         ([{**CALL, "headers": {"A B": "a"}}], "steps/0.headers.A B", "can't be set"),
         ([{**CALL, "url": "=1"}], "steps/0.url:1:2", "string is wanted"),
         ([{**CALL, "timeout": 61}], "steps/0.timeout", "less than or equal to 60"),
-        ([{**CALL, "method": "TRACE"}], "steps/0.method", "Input should be"),
+        ([{**CALL, "method": "TRACE"}], "steps/0.method", "is wanted here"),
         ([{**CALL, "when": 'secrets.A == "a"'}], "steps/0.when:1:9", "secret can't be used"),
     ],
 )

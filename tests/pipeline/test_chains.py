@@ -59,7 +59,7 @@ ENDPOINTS = [
             {"do": "insert", "table": "seats", "set": {"event": "x", "left": 5}},
             {"do": "respond", "body": "=1 / input.by"},
         ],
-        input=body(by="integer"),
+        input={"body": {"by": {"type": "integer", "required": True}}},
     ),
     endpoint(
         "add",
@@ -120,7 +120,7 @@ ENDPOINTS = [
             {"do": "set", "when": "n == 7", "values": {"lucky": True}},
             {"do": "respond", "body": {"twice": "=twice", "size": "=size", "lucky": "=lucky"}},
         ],
-        input=body(n="integer"),
+        input={"body": {"n": {"type": "integer", "required": True}}},
     ),
     endpoint(
         "calls",

@@ -27,6 +27,7 @@ FIRST = {"do": "fetch", "from": "notes", "where": 'item.text.startsWith("long")'
 ADDED = {"do": "insert", "table": "notes", "set": {"text": "=input.text"}, "as": "note"}
 TEXT = {"input": {"body": {"text": {"type": "text", "required": True}}}}
 EACH = {"do": "update", "table": "notes", "where": "true", "set": {"text": "=item.text + '!'"}, "as": "rows"}
+TEXTS = {"type": "text", "array": True, "required": True}
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
     "tables": [
@@ -55,7 +56,7 @@ DOCUMENT: dict[str, Any] = {
         endpoint("add_and_say", ADDED, {"do": "respond", "body": {"a": "=note.text", "b": "=note.text"}}, **TEXT),
         endpoint("add_many", {
             "do": "insert", "table": "notes", "rows": '=input.texts.map(t, {"text": t})', "as": "rows",
-        }, {"do": "respond", "body": "=rows"}, input={"body": {"texts": {"type": "text", "array": True}}}),
+        }, {"do": "respond", "body": "=rows"}, input={"body": {"texts": TEXTS}}),
         endpoint("change_all", EACH),
         endpoint("remove_all", {"do": "delete", "table": "notes", "where": "true", "as": "rows"}),
         endpoint("grouped", {

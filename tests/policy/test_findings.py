@@ -40,7 +40,7 @@ WRONG = [
         "an API key is no user: it has roles, and neither id nor columns",
         None,
     ),
-    ({"as": "7"}, "tests/it.as", "Input should be a valid dictionary or instance of CallerDef", None),
+    ({"as": "7"}, "tests/it.as", "a mapping is wanted here", None),
     (
         {"given": "{documnets: [{title: A}]}", "request": "{path: /api/open}"},
         "tests/it.given",

@@ -34,11 +34,15 @@ DOCUMENT: dict[str, Any] = {
         endpoint(
             "keep",
             {"do": "insert", "table": "kept_rows",
-             "set": {"token": "=input.api_token", "note": "=input.password + '!'"}},
+             "set": {"token": "=input.api_token", "note": "=input.password == null ? '' : input.password + '!'"}},
             {"do": "fail", "status": 409, "message": "='Not ' + input.api_token"},
             **SECRETS,
         ),
-        endpoint("broken", {"do": "set", "values": {"n": "=int(input.password)"}}, {"do": "respond"}, **SECRETS),
+        endpoint(
+            "broken",
+            {"do": "set", "values": {"n": "=input.password == null ? 0 : int(input.password)"}}, {"do": "respond"},
+            **SECRETS,
+        ),
         endpoint(
             "reset", {"do": "fail", "status": 410}, method="GET", path="/reset/{token}/{other}",
             input={"path": {"token": TEXT, "other": TEXT}},

@@ -74,7 +74,7 @@ DOCUMENT: dict[str, Any] = {
                 {"do": "insert", "table": "notes", "rows": '=input.titles.map(t, {"title": t})'},
                 {"do": "respond", "status": 201},
             ],
-            titles={"type": "text", "array": True, "default": []},
+            titles={"type": "text", "array": True, "required": True, "default": []},
             looped={"type": "text", "array": True, "default": []},
         ),
         endpoint(
@@ -173,7 +173,7 @@ DOCUMENT: dict[str, Any] = {
                 },
                 {"do": "respond", "body": "=made.map(m, [m.title, m.size])"},
             ],
-            titles={"type": "text", "array": True},
+            titles={"type": "text", "array": True, "required": True},
         ),
         endpoint(
             "given",
@@ -349,7 +349,7 @@ async def test_many_rows_are_inserted_at_once_or_none(backend: Backend) -> None:
     assert (made.status_code, made.json()) == (200, [["a", 1], ["bbb", 3]])
     assert (await call(backend, "mapped", titles=["c", "much too long a title"])).status_code == 422
     assert (await call(backend, "mapped", titles=[])).json() == []
-    assert (await call(backend, "mapped")).status_code == 500
+    assert (await call(backend, "mapped")).status_code == 422
     too_many = await call(backend, "mapped", titles=["x"] * 1001)
     assert (too_many.status_code, too_many.json()["code"]) == (422, "step.too_many_items")
     assert await titles(backend) == ["a", "bbb"]

@@ -13,6 +13,7 @@ from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Ru
 from app.data_plane.described.json_schema import nullable, sent_schema, shown_row
 from app.data_plane.described.routes import router
 from app.definitions.columns import ValueType
+from app.definitions.defaults import deep_literal
 from app.definitions.endpoints import EndpointDef, ResponseDef
 from app.definitions.inputs import ListDef, ObjectDef, header_name
 from app.http.fixed_routes import PROBLEM, ProblemDocument, described
@@ -179,11 +180,13 @@ def _field(said: Any, runtime: Runtime) -> dict[str, Any]:
         schema |= {key: value for key, value in lengths.items() if value is not None}
     else:
         schema = sent_schema(said, runtime.keys)
+    if not isinstance(said, ValueType) and said.default is not None:
+        schema["default"] = deep_literal(said.default)
     return schema if said.required else nullable(schema)
 
 
 def _object(fields: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
-    required = [name for name, field in fields.items() if field.required and getattr(field, "default", None) is None]
+    required = [name for name, field in fields.items() if field.required and field.default is None]
     return {
         "type": "object",
         "properties": {name: _field(field, runtime) for name, field in fields.items()},

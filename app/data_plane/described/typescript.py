@@ -101,7 +101,7 @@ def _function(endpoint: CompiledEndpoint, runtime: Runtime) -> str:
 
 
 def _object(fields: Mapping[str, Any], runtime: Runtime) -> str:
-    needed = {name for name, field in fields.items() if field.required and getattr(field, "default", None) is None}
+    needed = {name for name, field in fields.items() if field.required and field.default is None}
     values = {name: _value(field, runtime) for name, field in fields.items()}
     return _members(values, optional=fields.keys() - needed)
 

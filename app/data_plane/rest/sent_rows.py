@@ -6,8 +6,7 @@ from typing import Any
 from app.compiler.runtime import CompiledView
 from app.data_plane.rest.dialect.refusals import FieldsUnknown, KeysDiffer
 from app.definitions.validation import Validator
-from app.errors import FieldError
-from app.expressions.problems import near
+from app.errors import FieldError, near
 from app.steps.refusals import InputRefused
 
 MAX_ROWS = 10_000

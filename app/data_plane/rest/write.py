@@ -43,7 +43,7 @@ from app.database.faults import AnswerTooLarge, OutOfRange, UniqueViolated
 from app.database.statement import Statement
 from app.definitions.column_types import KEY
 from app.definitions.names import WRITE_KEYS
-from app.expressions.problems import near
+from app.errors import near
 from app.http.json_body import parse_json
 from app.http.query_string import query_pairs
 from app.relations.asked import ASKED

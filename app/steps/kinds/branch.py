@@ -7,6 +7,7 @@ from pydantic import Field
 from app.definitions.expression_text import ExpressionText
 from app.definitions.names import Items
 from app.definitions.steps import StepDef
+from app.expressions.nulls import NONE, sure_unless, sure_where
 from app.expressions.types import DYN, Type
 from app.steps.context import Context, Step
 from app.steps.deciding import deciding
@@ -24,8 +25,10 @@ class IfBody(StepBody):
 
 def _compile(body: IfBody, context: Context) -> Step | None:
     expression = context.condition("when", body.when)
-    then, known = context.compile_steps(body.then, context.at("then"))
-    otherwise, known_otherwise = context.compile_steps(body.else_, context.at("else"))
+    sure = NONE if expression is None else sure_where(expression.tree, holds=True)
+    sure_otherwise = NONE if expression is None else sure_unless(expression.tree)
+    then, known = context.compile_steps(body.then, context.at("then").sure_of(sure))
+    otherwise, known_otherwise = context.compile_steps(body.else_, context.at("else").sure_of(sure_otherwise))
     if expression is None:
         return None
     decides = deciding(context, expression)

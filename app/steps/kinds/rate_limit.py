@@ -10,6 +10,7 @@ from pydantic import Field
 from app.database.statement import Evaluator
 from app.definitions.expression_text import OptionalExpression
 from app.expressions.evaluate import compile_value
+from app.expressions.nulls import ALL
 from app.expressions.operations import EvaluationError
 from app.expressions.trees import less, literal, term
 from app.expressions.types import INT, STRING
@@ -62,7 +63,7 @@ class _Told:
 def _compile(body: RateLimitBody, context: Context) -> Step | None:
     limit = _limit(body, context)
     cost = context.value("cost", 1 if body.cost is None else body.cost, INT)
-    by = None if body.by is None else context.expression("by", body.by)
+    by = None if body.by is None else context.sure_of(frozenset({ALL})).expression("by", body.by)
     if limit is None or cost is None or (body.by is not None and by is None):
         return None
     key_of = _caller if by is None else _key(compile_value(by))

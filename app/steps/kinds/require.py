@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from app.definitions.expression_text import ExpressionText
 from app.errors import RowgateError
+from app.expressions.nulls import sure_where
 from app.steps.context import Context, Step
 from app.steps.deciding import deciding
 from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
@@ -41,13 +42,13 @@ def _compile(body: RequireBody, context: Context) -> Step | None:
             if not await decides.holds(call):
                 raise refused(call)
 
-        return Step(ask, statements=decides.statements)
+        return Step(ask, statements=decides.statements, sure=sure_where(expression.tree, holds=True))
 
     def require(call: Call) -> None:
         if not holds(call.env):
             raise refused(call)
 
-    return Step(require)
+    return Step(require, sure=sure_where(expression.tree, holds=True))
 
 
 def _rules(said: Fields, read: Reader) -> Iterator[Stated]:

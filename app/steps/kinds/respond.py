@@ -35,6 +35,9 @@ def _compile(body: RespondBody, context: Context) -> Step | None:
     if has_body and body.status in _BODILESS:
         context.report("body", f"an answer with status {body.status} has no body")
         return None
+    if isinstance(body.body, str) and body.body in context.scope.names:
+        hint = f"write ={body.body} for its value, or ='{body.body}' if the text is meant"
+        context.report("body", f"this is the text {body.body!r}, and {body.body} is bound here", hint, stricter=True)
     value = context.value("body", body.body, whole=True)
     headers = _headers(body, context)
     if value is None or headers is None:

@@ -21,6 +21,7 @@ class ValidateBody(StepBody):
 
 
 def _compile(body: ValidateBody, context: Context) -> Step | None:
+    before = len(context.findings.checked)
     checked = checked_inputs(body.rules, f"{context.place}.rules", context.related, context.findings)
     if checked is None:
         return None
@@ -29,7 +30,8 @@ def _compile(body: ValidateBody, context: Context) -> Step | None:
     async def validate(call: Call) -> None:
         refuse([error for rule, error in rules if not await rule.holds(call)])
 
-    return Step(validate, statements=sum(rule.statements for rule, _ in rules))
+    sure = context.findings.sure_since(before)
+    return Step(validate, statements=sum(rule.statements for rule, _ in rules), sure=sure)
 
 
 def _rules(said: Fields, read: Reader) -> Iterator[Stated]:

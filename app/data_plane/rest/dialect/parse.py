@@ -24,7 +24,10 @@ from app.data_plane.rest.dialect.select import (
     read_select,
     type_of,
 )
+from app.definitions.column_types import moment_in_words
 from app.definitions.names import READ_KEYS, WRITE_KEYS
+from app.definitions.wrong import Wrong
+from app.expressions.types import TIMESTAMP, Type
 from app.relations.asked import IS_WORDS, LANGUAGES, LIKES, OPERATORS, QUANTIFIED, SEARCHES, of_objects, testable
 from app.relations.query import Condition, Count, Group, Operand, Ordered, Present, Query, Test
 from app.relations.source import Source
@@ -199,7 +202,7 @@ class _Reader:
             raise QueryRefused("is takes null, not_null, true, false or unknown.")
         if not testable(type_of(source, operand), operator, word, quantified=quantifier is not None):
             raise QueryRefused("A column of this type can't be tested so.")
-        slot = None if operator == "is" else self.values.slot(_value(operator, value))
+        slot = None if operator == "is" else self.values.slot(_read(type_of(source, operand), _value(operator, value)))
         language = self.values.slot(modifier) if modifier is not None and operator in SEARCHES else None
         return Test(operand, operator, slot, word, language, negated, quantifier)
 
@@ -227,6 +230,16 @@ def _value(operator: str, text: str) -> str | list[str]:
     if operator == "in":
         return list(listed(text))
     return text.replace("*", "%") if operator in LIKES else text
+
+
+def _read(kind: Type, value: str | list[str]) -> str | list[str]:
+    """Read moments as bodies and inputs do; what else is compared is left to Postgres."""
+    if kind != TIMESTAMP:
+        return value
+    try:
+        return moment_in_words(value) if isinstance(value, str) else [moment_in_words(one) for one in value]
+    except Wrong as wrong:
+        raise QueryRefused(wrong.errors[0].message) from None
 
 
 def _quantifier(operator: str, modifier: str | None) -> Literal["any", "all"] | None:

@@ -8,7 +8,7 @@ from typing import Any
 from app.data_plane.rest.dialect.lexis import OPERAND, QUOTED, split, unquoted
 from app.data_plane.rest.dialect.refusals import ColumnUnknown, QueryRefused, QueryUnsupported
 from app.definitions.column_types import COLUMN_TYPES, turns_into
-from app.expressions.problems import near
+from app.errors import near
 from app.expressions.types import (
     DATE,
     DURATION,
