@@ -13,8 +13,8 @@ from app.cli.create_key import create_key
 from app.cli.described import openapi, types
 from app.cli.documents import apply, check, export, plan, say_findings
 from app.cli.eval import evaluate
+from app.cli.frontend_keys import keys
 from app.cli.init import init
-from app.cli.keys import keys
 from app.cli.migrate import migrate
 from app.cli.options import DONE, REFUSED
 from app.cli.reset_password import reset_password

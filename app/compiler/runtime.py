@@ -8,7 +8,7 @@ from app.compiler.checked_tests import CompiledTest
 from app.compiler.inputs import BoundInputs
 from app.compiler.paths import Route, Router
 from app.compiler.responses import Responses
-from app.definitions.column_types import Keys
+from app.definitions.column_types import ColumnType, Keys
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.validation import Validator
@@ -68,7 +68,7 @@ class CompiledEndpoint:
 class ViewWriting:
     """How a view is written: what may be set, how rows are read, the statements, and the chain that runs before.
 
-    `keys` are what references hold.
+    `kinds` are what the types of these columns mean.
     """
 
     writable: Writable
@@ -78,7 +78,7 @@ class ViewWriting:
     shapes: WriteShapes
     chain: tuple[RunStep, ...]
     chained: Chained = Chained()
-    keys: Keys = field(default_factory=dict)
+    kinds: Mapping[str, ColumnType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from app.definitions.endpoints import SEGMENT, EndpointDef
 from app.definitions.project import EMPTY, KINDS, Project, name_findings, part_of
 from app.definitions.stored import Stored
 from app.errors import Finding, refusing
+from app.expressions.library.table import TABLE
 from app.relations.memory import MEMORY, Memory
 
 _METHODS: tuple[str, ...] = get_args(EndpointDef.model_fields["method"].annotation)
 # Kinds of which one that is broken can be told apart; what another kind says holds for the whole backend.
-_ALONE = frozenset({"views", "middleware", "endpoints", "tests"})
+_ALONE = frozenset({"rules", "views", "middleware", "endpoints", "tests"})
 
 Parts = Mapping[str, tuple[Finding, ...]]
 
@@ -56,8 +57,11 @@ def nothing_served(revision: int, parts: Parts) -> Runtime:
 
 
 def _is_all(project: Project, parts: Iterable[str]) -> bool:
-    """Say whether nothing can be served beside these: tables, roles, what runs everywhere, what is unknown."""
-    everywhere = {f"middleware/{use.use}" for use in project.project.middleware}
+    """Say whether nothing can be served beside these: tables, roles, what runs everywhere, what is unknown.
+
+    A call of a rule that is gone is a mistake, but where the language has a function of that name.
+    """
+    everywhere = {f"middleware/{use.use}" for use in project.project.middleware} | {f"rules/{name}" for name in TABLE}
     return any(part.partition("/")[0] not in _ALONE or part in everywhere for part in parts)
 
 

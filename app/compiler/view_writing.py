@@ -15,4 +15,5 @@ def view_writing(
     inserted, updated = writable.columns, {**writable.settable, **writable.compared}
     upserted = {**inserted, **writable.times}
     inserts, updates, upserts = (object_validator(one, keys) for one in (inserted, updated, upserted))
-    return ViewWriting(writable, inserts, updates, upserts, WriteShapes(source, writable), chain, chained, keys)
+    kinds = {name: said.described_with(keys) for name, said in inserted.items()}
+    return ViewWriting(writable, inserts, updates, upserts, WriteShapes(source, writable), chain, chained, kinds)

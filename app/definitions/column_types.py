@@ -20,6 +20,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?", re.ASCII)
 _DAY_AND_CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}"
 _MOMENT = re.compile(rf"({_DAY_AND_CLOCK})(?:\.([0-9]+))?([Zz]|[+ -][0-9]{{2}}:[0-9]{{2}})?", re.ASCII)
+_SHORT_ZONE = re.compile(r"(?<=:\d\d)([.\d]*[+-]\d\d)$")
 _SUCH_AS = "such as 2027-01-31T18:00:00Z"
 
 
@@ -137,12 +138,22 @@ def _boolean_of_text(text: str) -> Any:
     return {"true": True, "false": False}.get(text, text)
 
 
+def _boolean_of_csv(text: str) -> Any:
+    return {"t": True, "f": False}.get(text, _boolean_of_text(text))
+
+
+def _moment_of_csv(text: str) -> Any:
+    """Give the moment with the minutes of its zone, which Postgres leaves out."""
+    return _SHORT_ZONE.sub(r"\1:00", text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnType:
     """What a type means, as plain data for every layer.
 
     `read` takes a value of JSON and gives it as rules see it, or raises Wrong; `from_text` comes before it where the
-    value is a text of a path, a query or a header. `rule` is the type that rules see, by its name in
+    value is a text of a path, a query or a header, `from_csv` where it is a field of CSV as Postgres writes it, if that
+    is another. `rule` is the type that rules see, by its name in
     `app/expressions/types.py`; `pg` the one that Postgres keeps, without precision and brackets. `schema` is the JSON
     Schema of what may be sent, `shown` that of what is answered where it says something else.
 
@@ -160,6 +171,7 @@ class ColumnType:
 
     read: Read
     from_text: Read | None = None
+    from_csv: Callable[[str], Any] | None = None
     rule: str
     pg: str
     schema: Mapping[str, Any]
@@ -180,6 +192,7 @@ class ColumnType:
 
 
 ANY_JSON = "dynamic"  # the rule type of a value that may be anything
+ANY_TEXT = "string"  # the rule type of a text
 IN_WORDS = "enum"  # the rule type of a value that is one of its column's words
 KEY = "id"  # the column that a reference holds, where it names no other
 _WORDS = frozenset({"string", "str", "char", "character varying", "citext", "email", "url", "slug"})
@@ -191,7 +204,7 @@ _ID = {"type": "string", "format": "uuid"}
 
 COLUMN_TYPES: dict[str, ColumnType] = {
     "text": ColumnType(
-        read=read_text, rule="string", pg="text", schema={"type": "string"},
+        read=read_text, rule=ANY_TEXT, pg="text", schema={"type": "string"},
         options=_LENGTHS, cast_names=("text", "varchar"), called=_WORDS, computed="random_token", one_text=True,
         ids="given",
     ),
@@ -220,7 +233,8 @@ COLUMN_TYPES: dict[str, ColumnType] = {
         casts=_NUMERIC, cast_names=("double precision", "float8", "real", "float4"), called=frozenset({"double"}),
     ),
     "boolean": ColumnType(
-        read=_read_boolean, from_text=_boolean_of_text, rule="bool", pg="boolean", schema={"type": "boolean"},
+        read=_read_boolean, from_text=_boolean_of_text, from_csv=_boolean_of_csv, rule="bool", pg="boolean",
+        schema={"type": "boolean"},
         choices=(False, True), casts=frozenset({"integer"}), cast_names=("boolean", "bool"), one_text=True,
     ),
     "date": ColumnType(
@@ -239,7 +253,8 @@ COLUMN_TYPES: dict[str, ColumnType] = {
         sample=lambda number: str(UUID(int=number)),
     ),
     "timestamp": ColumnType(
-        read=read_moment, rule="timestamp", pg="timestamptz", schema={"type": "string", "format": "date-time"},
+        read=read_moment, from_csv=_moment_of_csv, rule="timestamp", pg="timestamptz",
+        schema={"type": "string", "format": "date-time"},
         casts=frozenset({"date"}), cast_names=("timestamptz", "timestamp"), computed="now",
         called=frozenset({"datetime", "instant", "moment"}),
     ),

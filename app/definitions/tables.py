@@ -52,9 +52,13 @@ class ReferenceDef(Definition):
     """Columns that together refer to a row: `{columns: [org, number], table: rooms, to: [org, number]}`."""
 
     columns: Items[Name] = Field(min_length=1)
+    """Its own columns."""
     table: Name
+    """The table that they refer to."""
     to: Items[Name]
+    """The columns there, which are unique together, in the same order."""
     on_delete: OnDelete | None = None
+    """What becomes of the row where the one that it leads to is deleted; `restrict` by itself."""
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:
@@ -68,7 +72,9 @@ class UniqueDef(Definition):
     """Columns that are unique together; with `where` only among the rows that the rule holds for."""
 
     columns: Items[Name]
+    """The columns that no two rows may have the same of."""
     where: OptionalExpression = None
+    """A rule over `row`: only rows that it holds for are held to it."""
 
 
 class IndexDef(Definition):

@@ -11,7 +11,7 @@ from app.changes.start import Start
 from app.cli import serving
 from app.cli.create_admin import make_admin
 from app.cli.create_key import make_key
-from app.cli.keys import asked, stored, told
+from app.cli.frontend_keys import asked, stored, told
 from app.cli.server_client import RemoteServer, Reply
 from app.control_plane.named import RolesUnknown
 from tests.auth.conftest import admin_sign_in, bearer

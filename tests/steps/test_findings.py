@@ -131,8 +131,8 @@ def test_what_else_is_no_text_is_told_so_and_never_to_be_left_out(said: Any, say
         ),
         ({"do": "insert", "table": "documents", "set": {"title": "x"}}, "endpoints/one.steps/0.set", "needs owner"),
         (
-            {"do": "insert", "table": "documents", "set": {"owner": "=auth.user.id", "id": "x"}},
-            "endpoints/one.steps/0.set.id",
+            {"do": "insert", "table": "documents", "set": {"owner": "=auth.user.id", "created_at": "=now"}},
+            "endpoints/one.steps/0.set.created_at",
             "kept by the database",
         ),
         (
@@ -213,7 +213,7 @@ def test_what_else_is_no_text_is_told_so_and_never_to_be_left_out(said: Any, say
             "title is int, and string is wanted",
         ),
         (
-            {"do": "insert", "table": "documents", "rows": '=[1].map(x, {"owner": auth.user.id, "id": auth.user.id})'},
+            {"do": "insert", "table": "documents", "rows": '=[1].map(x, {"owner": auth.user.id, "created_at": now})'},
             "endpoints/one.steps/0.rows",
             "kept by the database",
         ),

@@ -35,8 +35,9 @@ DOCUMENT: dict[str, Any] = {
     "tables": [{"name": "notes", "columns": [{"name": "body", "type": "text", "required": True}]}],
     "views": [
         {"name": "all_notes", "table": "notes", "columns": ["id", "body"], "access": "public"},
-        {"name": "others", "table": "notes", "columns": ["id"], "access": "public"},
+        {"name": "others", "table": "notes", "columns": ["id"], "access": "public", "filter": "written(row.body)"},
     ],
+    "rules": [{"name": "written", "params": {"text": {"type": "text"}}, "that": "params.text != ''"}],
     "middleware": [{"name": "checked", "steps": [{"do": "require", "that": "true"}]}],
     "endpoints": [{**HELLO, "steps": SAY}, BEHIND, READS],
     "tests": [{"name": "says_one", "request": {"path": "/api/hello"}, "expect": {"status": 200}}],
@@ -48,6 +49,7 @@ CLOSES = {
     ("middleware", "checked"): {"/api/behind"},
     ("view", "all_notes"): {"/rest/v1/all_notes", "/api/reads"},
     ("view", "others"): {"/rest/v1/others"},
+    ("rule", "written"): {"/rest/v1/others"},
     ("test", "says_one"): set[str](),
     ("role", "support"): SERVED,
     ("table", "notes"): SERVED,
@@ -144,6 +146,7 @@ WRONG: dict[tuple[str, str], Any] = {
     ("middleware", "checked"): {"name": "checked", "steps": FLY},
     ("view", "all_notes"): {**DOCUMENT["views"][0], "filter": "row.nothing == 1"},
     ("view", "others"): {**DOCUMENT["views"][1], "columns": ["nothing"]},
+    ("rule", "written"): {**DOCUMENT["rules"][0], "that": "params.nothing == 1"},
     ("test", "says_one"): {"name": "says_one", "request": {"path": "/api/nothing"}, "expect": {"status": 200}},
     ("table", "notes"): {**DOCUMENT["tables"][0], "checks": [{"rule": "row.nothing == 1"}]},
     ("users", "users"): {"columns": [{"name": "plan", "type": "text", "pattern": "("}]},
@@ -202,7 +205,7 @@ async def test_broken_definitions_are_repaired_one_by_one(backend: Backend, meth
         await damage(backend, kind, name, "[]")
     assert await closed(backend) == SERVED
     if method != "DELETE":  # what is saved has to be sound, and so comes behind what it rests on
-        named.sort(key=lambda key: ["role", "table", "view", "middleware", "endpoint", "test"].index(key[0]))
+        named.sort(key=lambda key: ["role", "table", "rule", "view", "middleware", "endpoint", "test"].index(key[0]))
     for kind, name in named:
         path = f"/admin/v1/{SECTIONS[kind]}/{name}"
         body = next(one for one in DOCUMENT[SECTIONS[kind]] if one["name"] == name)

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.compiler.runtime import ViewWriting
 from app.data_plane.rest.dialect.refusals import KeysDiffer
+from app.definitions.column_types import ANY_JSON, ANY_TEXT, ColumnType
 from app.definitions.columns import ColumnDef
 from app.http.json_body import BadJson, check_text, parse_json
 
@@ -14,8 +15,6 @@ _HINT = "The first line names the columns, and each line has as many fields."
 _ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}\\]+)', re.DOTALL)
 _ARRAY = re.compile(rf"\{{(?:(?:{_ITEM.pattern})(?:,(?!\}})|(?=\}})))*\}}", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_SHORT_ZONE = re.compile(r"(?<=:\d\d)([.\d]*[+-]\d\d)$")
-_FLAGS = {"t": True, "f": False, "true": True, "false": False}
 
 
 def csv_rows(writing: ViewWriting, body: bytes) -> list[dict[str, Any]]:
@@ -31,9 +30,9 @@ def csv_rows(writing: ViewWriting, body: bytes) -> list[dict[str, Any]]:
         raise KeysDiffer("A column stands twice in the first line.", hint=_HINT)
     if any(len(line) != len(names) for line in others):
         raise KeysDiffer("All lines must have same number of fields", hint=_HINT)
-    columns = writing.writable.columns
+    columns, kinds = writing.writable.columns, writing.kinds
     return [
-        {name: _value(columns.get(name), text, writing) for name, text in zip(names, line, strict=True)}
+        {name: _value(columns.get(name), kinds.get(name), text) for name, text in zip(names, line, strict=True)}
         for line in others
     ]
 
@@ -47,15 +46,15 @@ def _lines(body: bytes) -> list[list[str]]:
         raise KeysDiffer("The body is not CSV in UTF-8.", hint=_HINT) from None
 
 
-def _value(said: ColumnDef | None, text: str, writing: ViewWriting) -> Any:
-    if text == "NULL" or (text == "" and (said is None or said.array or said.type != "text")):
+def _value(said: ColumnDef | None, kind: ColumnType | None, text: str) -> Any:
+    if said is None or kind is None:
+        return None if text in ("NULL", "") else text
+    if text == "NULL" or (text == "" and (said.array or kind.rule != ANY_TEXT)):
         return None
-    if said is None:
-        return text
     if said.array:
         items = _items(text)
-        return text if items is None else [_plain(said, one, writing) if isinstance(one, str) else one for one in items]
-    return _plain(said, text, writing)
+        return text if items is None else [_plain(kind, one) if isinstance(one, str) else one for one in items]
+    return _plain(kind, text)
 
 
 def _items(text: str) -> list[Any] | None:
@@ -67,15 +66,11 @@ def _items(text: str) -> list[Any] | None:
     return sent if isinstance(sent, list) else None
 
 
-def _plain(said: ColumnDef, text: str, writing: ViewWriting) -> Any:
-    kind = said.described_with(writing.keys)
-    if said.type == "json":
+def _plain(kind: ColumnType, text: str) -> Any:
+    if kind.rule == ANY_JSON:
         return _json(text)
-    if said.type == "boolean":
-        return _FLAGS.get(text, text)
-    if said.type == "timestamp":
-        return _SHORT_ZONE.sub(r"\1:00", text)
-    return text if kind.from_text is None else kind.from_text(text)
+    read = kind.from_csv or kind.from_text
+    return text if read is None else read(text)
 
 
 def _json(text: str) -> Any:
