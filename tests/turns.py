@@ -8,7 +8,16 @@ from typing import Any
 from tests.backend import Backend, calling, serving
 
 # What happens while a backend serves, beside the rows of its own tables.
-HAPPENED = ("accounts", "user_roles", "sessions", "refresh_tokens", "sign_in_failures", "first_answers", "outbox")
+HAPPENED = (
+    "accounts",
+    "user_roles",
+    "sessions",
+    "refresh_tokens",
+    "sign_in_failures",
+    "first_answers",
+    "deliveries",
+    "outbox",
+)
 _TABLES = "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables WHERE schemaname = 'data'"
 _MARKS = """
 SELECT (SELECT revision FROM rowgate.live), (SELECT count(*) FROM rowgate.admins),

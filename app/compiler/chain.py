@@ -51,8 +51,9 @@ def _step(said: StepDef, context: Context) -> Step | None:
     body = read_body(kind, said, context)
     when = None if said.when is None else context.condition("when", said.when)
     inside = context if when is None else context.sure_of(sure_where(when.tree, holds=True))
+    inside = dataclasses.replace(inside, before=dataclasses.replace(inside.before, began=True))
     made = None if body is None else kind.compile(body, inside)
-    placed = body is None or may_stand(kind, said.fields, context)
+    placed = body is None or may_stand(kind, said, context)
     if made is None or not placed or (said.when is not None and when is None):
         return None
     binds = tuple(made.binds)
@@ -64,7 +65,9 @@ def _step(said: StepDef, context: Context) -> Step | None:
     pauses = kind.pauses is not None and kind.pauses.applies(said.fields)
     sure = made.sure if when is None else sure_unless(when.tree) if _ends(kind) else NONE
     calls_out = made.calls_out or pauses
-    return dataclasses.replace(made, run=_seen(run, info), calls_out=calls_out, statements=statements, sure=sure)
+    return dataclasses.replace(
+        made, run=_seen(run, info), calls_out=calls_out, statements=statements, sure=sure, first=kind.first
+    )
 
 
 def _ends(kind: Kind) -> bool:

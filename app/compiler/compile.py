@@ -55,7 +55,7 @@ from app.relations.relationships import Relationships
 from app.relations.source import Source
 from app.relations.view_writes import WriteShapes, writable_of
 from app.relations.views import Schema, schema_of
-from app.steps.context import Context, Step
+from app.steps.context import Before, Context, Step
 from app.steps.registry import KINDS
 from app.steps.rules import compile_rules
 
@@ -250,12 +250,13 @@ class _Compiler:
             said,
             access_level(said.access),
             compile_inputs(said, self.schema.keys, rules if said.rules else None),
-            tuple(step.run for step in chain),
-            tuple(step.run for step in steps),
+            tuple(step.run for step in chain if not step.first),
+            tuple(step.run for step in steps if not step.first),
             _begin((*chain, *steps), said.isolation, said.timeout),
             self._reads_request(before),
             responses,
             Chained(frozenset(context.held), tables_behind([*uses, *said.steps], context)),
+            next((step.run for step in (*chain, *steps) if step.first), None),
         )
 
     def view(self, said: ViewDef, related: RelatedViews) -> CompiledView | None:
@@ -263,7 +264,7 @@ class _Compiler:
         unreadable = validation_findings(f"{place}.params", said.params, self.schema.keys)
         self.findings.found += unreadable
         scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
-        context = self._context(said, place, scope)
+        context = dataclasses.replace(self._context(said, place, scope), before=Before(began=True))
         uses = (*self._project_uses((), place), *said.middleware)
         chain, _ = self._uses(uses, context, ())
         reading = Step(lambda _call: None, statements=1)

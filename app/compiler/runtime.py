@@ -50,7 +50,10 @@ class Chained:
 
 @dataclass(frozen=True, slots=True)
 class CompiledEndpoint:
-    """An endpoint as run: `chain` is its middleware, `steps` its own, `begin` opens the transaction, if any."""
+    """An endpoint as run: `chain` is its middleware, `steps` its own, `begin` opens the transaction, if any.
+
+    `gate` runs before the input is read, where there is one; it is the first of the chain or the steps, and not there.
+    """
 
     name: str
     definition: EndpointDef
@@ -62,6 +65,7 @@ class CompiledEndpoint:
     reads_request: bool
     responses: Responses | None = None
     chained: Chained = Chained()
+    gate: RunStep | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from app.secrets.kept_secrets import (
     drop_secret,
     secret_named,
 )
-from app.secrets.sealed import load_secrets
+from app.secrets.sealed import NAMED_LIKE, load_secrets
 from app.store.rows import SecretRow
 
 router = FixedRouter(tags=["secrets"])
@@ -69,7 +69,7 @@ class SecretContentBody(Body):
 class SecretBody(SecretContentBody):
     """A new secret."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
+    name: Annotated[str, StringConstraints(pattern=NAMED_LIKE)]
 
 
 class SecretAnswer(Declared):

@@ -132,10 +132,8 @@ class Run:
         env: dict[str, Any] = {"auth": identity.env, "now": self.now()}
         if target.compiled.reads_request:
             env["request"] = request.described()
-        self.call = Call(
-            env, db, identity, address=request.address, user_agent=request.header(b"user-agent"),
-            counted=self.counted, outside=self.outside, services=self.plane.services,
-        )  # fmt: skip
+        counted, outside, services = self.counted, self.outside, self.plane.services
+        self.call = Call(env, db, identity, received=request, counted=counted, outside=outside, services=services)
         return self.call
 
     def in_time(self, target: Target) -> asyncio.Timeout:

@@ -28,7 +28,7 @@ class Step:
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
     after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
     `measured` that the bytes of what it binds were counted in its statement, `sure` the inputs that have a value behind
-    it.
+    it. One that is `first` runs before the input is read.
     """
 
     run: RunStep
@@ -42,18 +42,23 @@ class Step:
     unsent: frozenset[str] = frozenset()
     measured: bool = False
     sure: frozenset[str] = frozenset()
+    first: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Before:
-    """What steps before this one may have done: written a row, or taken a lock that has to last."""
+    """What steps before this one may have done: written a row, or taken a lock that has to last.
+
+    `began` says that there are any, around it or before it, or that the input was read without them.
+    """
 
     wrote: bool = False
     locked: bool = False
+    began: bool = False
 
     def then(self, step: Step) -> "Before":
         """Give what holds behind a step."""
-        return Before(self.wrote or step.writes, self.locked or step.locks)
+        return Before(self.wrote or step.writes, self.locked or step.locks, began=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -205,7 +205,8 @@ class Kind:
     what that is about; None of a kind that never refuses. `rules` gives the rules that it asks then; None of a kind
     that states none, and so is compared by all that it says.
     `does` is what it does beyond the chain, `answers` whether it ends the chain by an answer, `pauses` why it can't be
-    run behind a write, `opens` when a step that goes by the clock lets through.
+    run behind a write, `opens` when a step that goes by the clock lets through. One that is `first` runs on the bytes
+    of a request, before its input is read: it stands before all else of an endpoint's chain, and always runs.
     """
 
     body: type[StepBody]
@@ -217,6 +218,7 @@ class Kind:
     answers: bool
     pauses: Pause | None
     opens: Callable[[Fields], TimeWindow | None] | None = None
+    first: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a description in which something is left open."""
@@ -278,9 +280,15 @@ def _report(one: Told, kind: Kind, context: Context) -> None:
         context.findings.report(".".join((context.place, *keys)), one.message, one.hint)
 
 
-def may_stand(kind: Kind, said: Fields, context: Context) -> bool:
-    """Report a step that pauses the transaction behind one that has written or locked."""
-    pause = kind.pauses
+def may_stand(kind: Kind, step: StepDef, context: Context) -> bool:
+    """Report a step that pauses the transaction behind one that has written or locked, or one that has to be first."""
+    if kind.first and (context.before.began or step.when is not None):
+        hint = (
+            "put it before everything else, project-wide middleware too (skip it, or put it behind), and without when"
+        )
+        context.findings.report(context.place, f"{step.do} has to be the first step of an endpoint's chain", hint)
+        return False
+    pause, said = kind.pauses, step.fields
     if pause is None or not pause.applies(said) or not (context.before.wrote or context.before.locked):
         return True
     message, hint = pause.write if context.before.wrote else pause.lock

@@ -27,6 +27,7 @@ from app.steps.kinds.time_window import TIME_WINDOW
 from app.steps.kinds.update import UPDATE
 from app.steps.kinds.update_user import UPDATE_USER
 from app.steps.kinds.validate import VALIDATE
+from app.steps.kinds.verify_signature import VERIFY_SIGNATURE
 
 KINDS: Mapping[str, Kind] = {
     "aggregate": AGGREGATE,
@@ -53,4 +54,5 @@ KINDS: Mapping[str, Kind] = {
     "update": UPDATE,
     "update_user": UPDATE_USER,
     "validate": VALIDATE,
+    "verify_signature": VERIFY_SIGNATURE,
 }

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app.auth.identity import Identity
 from app.database.session import Session
@@ -26,6 +26,24 @@ class Answer:
     body: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
     media_type: str = "application/json"
+
+
+class Received(Protocol):
+    """A request as it came in: what steps see of it that run before its input is read."""
+
+    @property
+    def address(self) -> str:
+        """Give the client's address."""
+
+    def header(self, name: bytes) -> str | None:
+        """Give a header's value, of several the first; names are lower-case."""
+
+    def header_count(self, name: bytes) -> int:
+        """Count the lines of a header."""
+
+    @property
+    def sent(self) -> bytes:
+        """Give the body's bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +88,7 @@ class Call:
 
     __slots__ = (
         "accounts", "address", "answer", "at", "at_end", "counted", "db", "env", "failures", "holds_answers",
-        "identity", "keep", "limiter", "outside", "outward", "ran", "trace", "user_agent",
+        "identity", "keep", "limiter", "outside", "outward", "ran", "received", "trace", "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -79,8 +97,7 @@ class Call:
         db: Session,
         identity: Identity,
         *,
-        address: str,
-        user_agent: str | None,
+        received: Received,
         counted: dict[str, tuple[str, Limit, Outcome]],
         outside: set[str],
         services: Services,
@@ -89,8 +106,9 @@ class Call:
         self.env = env
         self.db = db
         self.identity = identity
-        self.address = address
-        self.user_agent = user_agent
+        self.received = received
+        self.address = received.address
+        self.user_agent = received.header(b"user-agent")
         self.limiter = services.limiter
         self.counted = counted
         self.outward = services.outward

@@ -172,6 +172,16 @@ class OutboxRow(SQLModel, table=True):
     dead_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
+class DeliveryRow(SQLModel, table=True):
+    """A delivery of a webhook that was carried out, by the SHA-256 of what names it."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("deliveries_created_at", "created_at"), {"schema": SCHEMA})
+
+    id: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    created_at: datetime = Field(sa_column=_moment())
+
+
 class FirstAnswerRow(SQLModel, table=True):
     """The answer that a request with an idempotency key got first, sealed."""
 

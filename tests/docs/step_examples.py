@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from app.steps.registry import KINDS
+
 STEPS = (Path(__file__).parents[2] / "docs" / "steps.md").read_text()
 FETCH: dict[str, Any] = {"do": "fetch", "from": "documents", "id": "input.record_id", "as": "document"}
 AROUND: dict[str, Any] = {
@@ -55,7 +57,7 @@ class Example:
     @property
     def endpoint(self) -> dict[str, Any]:
         """Give the endpoint: a document is there before the step, and what the step binds is answered behind it."""
-        before = [] if self.kind == "fetch" else [FETCH]
+        before = [] if self.kind == "fetch" or KINDS[self.kind].first else [FETCH]
         shown = {name: f"={name}" for name in bound(self.step)}
         return {
             "name": self.name,

@@ -10,7 +10,7 @@ from app.data_plane.rest.read import QUERY_BODIES, bind_read
 from app.data_plane.rest.write import BODY_LIMIT, ROW_BODIES, bind_write
 from app.data_plane.targets import EndpointTarget, Target
 from app.http.query_string import query_pairs
-from app.steps.running import Call
+from app.steps.running import Call, run_chain
 
 _JSON = frozenset({"application/json"})
 
@@ -30,7 +30,7 @@ async def bind(target: Target, request: Request, call: Call) -> Bound:
     else:
         body = b"" if target.action == "delete" else await request.body(BODY_LIMIT, ROW_BODIES)
         bound = bind_write(target.compiled, request, body, call.identity)
-    if call.trace is None and (once := once_of(request, call.identity, target)) is not None:
+    if call.answer is None and call.trace is None and (once := once_of(request, call.identity, target)) is not None:
         call.answer = await first_answer(once, call)
         if call.answer is None:
             call.keep = partial(keep_answer, once, call)
@@ -42,8 +42,13 @@ async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> Com
     body = b""
     pairs = query_pairs(request.query) if request.query else []
     all_in_body = target.by_name and not pairs and request.method == "POST"
-    if inputs.takes_body or (all_in_body and inputs.query.names):
+    gate = target.compiled.gate
+    if gate is not None or inputs.takes_body or (all_in_body and inputs.query.names):
         body = await request.body(target.compiled.definition.body_limit, _JSON)
+    if gate is not None:
+        await run_chain((gate,), call)
+        if call.answer is not None:
+            return target.compiled
     call.env["input"] = inputs.bind(target.path, pairs, request.headers, body, all_in_body=all_in_body)
     if inputs.rules is not None:
         inputs.rules(call.env)

@@ -16,10 +16,10 @@ from app.outward.calls import OutwardAnswer, OutwardCall, bound_hosts, refuse_ba
 from app.outward.failures import CallFailed
 from app.outward.outbox import Letter, add
 from app.relations.values import Value
-from app.secrets.sealed import Secret, load_secrets
-from app.secrets.uses import audit_uses
+from app.secrets.sealed import Secret
 from app.steps.context import Context, Step
 from app.steps.kind import Asks, Does, Fields, Kind, MayBind, Means, Pause, Rows, StepBody, never
+from app.steps.opened_secrets import opened_secrets
 from app.steps.running import Call
 
 ANSWER = Record("answer", {"status": INT, "headers": MapOf(STRING, STRING), "body": DYN, "error": STRING})
@@ -137,7 +137,7 @@ def _compile(body: HttpBody, context: Context) -> Step | None:
     async def http(call: Call) -> None:
         secrets: Mapping[str, Secret] = {}
         if needed:
-            secrets = await call.db.use(partial(_used, call, needed, place))
+            secrets = await call.db.use(partial(opened_secrets, call, needed, place))
         await call.db.confirm()
         await call.db.pause()
         made = said.made(call.env, secrets)
@@ -156,15 +156,6 @@ def _compile(body: HttpBody, context: Context) -> Step | None:
     return Step(http, {name: ANSWER} if name is not None else {})
 
 
-async def _used(call: Call, names: frozenset[str], place: str, connection: Connection) -> Mapping[str, Secret]:
-    """Open secrets, and have it in the audit log that they are used."""
-    secrets = await load_secrets(connection, call.outward.key, names)
-    if due := call.outward.uses.due(names, place, call.identity):
-        await audit_uses(connection, due, call.identity, place)
-        call.db.when_committed(partial(call.outward.uses.written, due))
-    return secrets
-
-
 def _after_commit(said: _Said, place: str) -> Step:
     """Write the call into the outbox, in the request's transaction."""
     sign = said.body.sign
@@ -174,7 +165,7 @@ def _after_commit(said: _Said, place: str) -> Step:
         key = call.outward.key
 
         async def keep(connection: Connection) -> None:
-            secrets = await _used(call, needed, place, connection) if needed else {}
+            secrets = await opened_secrets(call, needed, place, connection) if needed else {}
             sent = {name: secret for name, secret in secrets.items() if name in said.secrets}
             letter = Letter(said.made(call.env, sent), secrets[sign].value if sign is not None else None)
             await add(connection, key, place, letter)
