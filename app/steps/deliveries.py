@@ -37,13 +37,13 @@ class DeliveryRunning(RowgateError):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class InboundDelivery:
     """A delivery by the SHA-256 of what it was sent to and what names it."""
 
     id: bytes
 
     @classmethod
-    def of(cls, owner: str, secret: str, named: str) -> "Delivery":
+    def of(cls, owner: str, secret: str, named: str) -> "InboundDelivery":
         """Give the delivery to an endpoint, signed by a secret, of this name."""
         return cls(hashlib.sha256(json.dumps(["delivery", owner, secret, named]).encode()).digest())
 

@@ -12,9 +12,9 @@ from typing import ClassVar, Literal
 from app.errors import RowgateError
 from app.http.json_body import json_or_text
 from app.steps.running import Received
+from app.steps.signature_options import SignatureOptions
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
-Encoding = Literal["hex", "base64"]
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
@@ -33,16 +33,7 @@ class SecretUnfit(RowgateError):
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What `hmac` has to be told: the header, what stands in it before the signature, and how that is written."""
-
-    header: str
-    prefix: str
-    encoding: Encoding
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Signing:
     """What a request says: the bytes that are signed, and the signatures, of which one has to be theirs.
 
     `sent_at` are seconds since 1970, `delivery` is the id; either is None where the scheme signs none.
@@ -58,23 +49,23 @@ class Claimed:
 class Scheme:
     """A way to sign: how a request is read, what key a secret is, and which options it leaves open."""
 
-    read: Callable[[Received, Options], Claimed]
+    read: Callable[[Received, SignatureOptions], Signing]
     key: Callable[[str], bytes]
     takes: frozenset[str]
 
 
-def is_signed(claimed: Claimed, key: bytes) -> bool:
+def is_signed(claimed: Signing, key: bytes) -> bool:
     """Say whether one of the signatures is that of the bytes; how long it takes tells nothing of how near they are."""
     wanted = hmac.digest(key, claimed.signed, "sha256")
     return any([hmac.compare_digest(wanted, one) for one in claimed.signatures])  # noqa: C419 - each is compared
 
 
-def is_in_time(claimed: Claimed, now: float, tolerance: int) -> bool:
+def is_in_time(claimed: Signing, now: float, tolerance: int) -> bool:
     """Say whether it was sent at most so many seconds before or after now; so is what has no time."""
     return claimed.sent_at is None or abs(now - claimed.sent_at) <= tolerance
 
 
-def delivery_of(claimed: Claimed) -> str:
+def delivery_of(claimed: Signing) -> str:
     """Give what names a delivery: its id where that is signed, else all that is signed."""
     return claimed.delivery or hashlib.sha256(claimed.signed).hexdigest()
 
@@ -103,26 +94,26 @@ def _from_base64(text: str) -> bytes:
         return b""
 
 
-def _standard(request: Received, _options: Options) -> Claimed:
+def _standard(request: Received, _options: SignatureOptions) -> Signing:
     """Read the three headers of standardwebhooks.com; an id with a dot would say two things signed alike."""
     delivery, moment = _header(request, "webhook-id"), _header(request, "webhook-timestamp")
     if not delivery or "." in delivery:
         raise SignatureInvalid("The header webhook-id is no id.")
     said = [one.partition(",") for one in _header(request, "webhook-signature").split(" ")]
     signed = f"{delivery}.{moment}.".encode("latin-1") + request.sent
-    return Claimed(
+    return Signing(
         signed, tuple(_from_base64(text) for kind, _, text in said if kind == "v1"), _moment(moment), delivery
     )
 
 
-def _stripe(request: Received, _options: Options) -> Claimed:
+def _stripe(request: Received, _options: SignatureOptions) -> Signing:
     said = [one.partition("=") for one in _header(request, "Stripe-Signature").split(",")]
     moments = [text for kind, _, text in said if kind.strip() == "t"]
     if len(moments) != 1:
         raise SignatureInvalid("The header Stripe-Signature has to say t once.")
     sent = json_or_text(request.sent)
     id_ = sent.get("id") if isinstance(sent, dict) else None
-    return Claimed(
+    return Signing(
         f"{moments[0]}.".encode("latin-1") + request.sent,
         tuple(_from_hex(text.strip()) for kind, _, text in said if kind.strip() == "v1"),
         _moment(moments[0]),
@@ -130,16 +121,16 @@ def _stripe(request: Received, _options: Options) -> Claimed:
     )
 
 
-def _hmac(request: Received, options: Options) -> Claimed:
+def _hmac(request: Received, options: SignatureOptions) -> Signing:
     said = _header(request, options.header)
     if not said.startswith(options.prefix):
         raise SignatureInvalid(f"The header {options.header} has to begin with {options.prefix}")
     text = said.removeprefix(options.prefix)
-    return Claimed(request.sent, (_from_base64(text) if options.encoding == "base64" else _from_hex(text),))
+    return Signing(request.sent, (_from_base64(text) if options.encoding == "base64" else _from_hex(text),))
 
 
-def _github(request: Received, _options: Options) -> Claimed:
-    return _hmac(request, Options("X-Hub-Signature-256", "sha256=", "hex"))
+def _github(request: Received, _options: SignatureOptions) -> Signing:
+    return _hmac(request, SignatureOptions("X-Hub-Signature-256", "sha256=", "hex"))
 
 
 def _decoded(secret: str) -> bytes:

@@ -76,6 +76,11 @@ def test_the_first_endpoint_is_made_as_the_page_tells() -> None:
         assert tell(url, page, token) == []
 
 
+def test_a_webhook_comes_in_as_its_page_tells() -> None:
+    with served("rowgate serve") as (url, token):
+        assert tell(url, ROOT / "docs" / "webhooks.md", token, least=9) == []
+
+
 def test_the_story_goes_as_it_is_told(server: str) -> None:
     assert tell(server) == []
 

@@ -1,6 +1,7 @@
 """Every example of docs/steps.md runs, through a whole server, and does what its section says."""
 
 import asyncio
+import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
@@ -88,10 +89,11 @@ async def shared(module_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
             patched.setattr(loop, "create_connection", to_its_port)
             async with serving(module_url, around(*EXAMPLES)) as backend:
                 backend.people = {name: await backend.sign_up(name) for name in ("alice", "bob")}
-                secret = {"name": "PAY_KEY", "value": "sk_live_1", "hosts": ["api.pay.example"]}
                 root = await backend.admin()
-                made = await backend.client.post("/admin/v1/secrets", json=secret, headers=root)
-                assert made.status_code == 201, made.text
+                for name, value in (("PAY_KEY", "sk_live_1"), ("WEBHOOK_KEY", "sk_webhook_1")):
+                    secret = {"name": name, "value": value, "hosts": ["api.pay.example"]}
+                    made = await backend.client.post("/admin/v1/secrets", json=secret, headers=root)
+                    assert made.status_code == 201, made.text
                 yield World(backend, pay)
 
 
@@ -287,6 +289,21 @@ async def respond(world: World) -> None:
     assert (answer.status_code, answer.json(), answer.headers["x-total"]) == (201, {"id": world.document}, "1")
 
 
+async def verify_signature(world: World) -> None:
+    sent = json.dumps({"title": "Signed"}).encode()
+    path, right = f"/api/{world.name}/{world.document}", hmac.digest(b"sk_webhook_1", sent, "sha256").hex()
+    answers = [
+        await world.alice.call(
+            "POST", path, content=sent,
+            headers={"Content-Type": "application/json", "X-Hub-Signature-256": f"sha256={signature}"},
+        )
+        for signature in ("0" * 64, right, right)
+    ]  # fmt: skip
+    assert [answer.status_code for answer in answers] == [401, 204, 200]
+    assert answers[0].json()["code"] == "step.signature_invalid"
+    assert answers[2].json() == {"duplicate": True}
+
+
 async def fail(world: World) -> None:
     refused = (await world.ask()).json()
     assert (refused["status"], refused["code"], refused["detail"]) == (409, "seats.none", "Every seat is taken.")
@@ -299,6 +316,7 @@ CHECKS: dict[str, Callable[[World], Awaitable[None]]] = {
         for check in (
             fetch, list_, count, exists, aggregate, insert, update, delete, require, validate, rate_limit, quota,
             time_window, set_, if_, for_each, call, http, sign_up, sign_in, issue_session, update_user, respond, fail,
+            verify_signature,
         )
     },
 }  # fmt: skip

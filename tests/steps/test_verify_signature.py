@@ -18,7 +18,8 @@ from app.compiler.check import check_project
 from app.definitions.project import Project, parse_project
 from app.review.doubts import doubts
 from app.review.effects import effects
-from app.steps.signatures import SCHEMES, Options, SchemeName, SignatureInvalid, is_in_time, is_signed
+from app.steps.signature_options import SignatureOptions
+from app.steps.signatures import SCHEMES, SchemeName, SignatureInvalid, is_in_time, is_signed
 from tests.backend import SECRET_KEY, Backend, serving
 from tests.conftest import cloned
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECRET = "It's a Secret to Everybody"
-NOTHING = Options("", "", "hex")
+NOTHING = SignatureOptions("", "", "hex")
 SIGNED: dict[str, dict[str, Any]] = {
     "standard": {"do": "verify_signature", "scheme": "standard-webhooks", "secret": "STANDARD", "once": True},
     "stripe": {"do": "verify_signature", "scheme": "stripe", "secret": "SHARED", "tolerance": "1h", "once": True},
@@ -106,7 +107,7 @@ def by_hmac(body: bytes) -> dict[str, str]:
     return {"X-Signature": f"v0={base64.b64encode(mac(SECRET.encode(), body)).decode()}"}
 
 
-SIGN = {"standard": standard, "stripe": stripe, "github": github, "hmac": by_hmac, "guarded": standard}
+SIGN: dict[str, Any] = {"standard": standard, "stripe": stripe, "github": github, "hmac": by_hmac, "guarded": standard}
 BODY = b'{"id": "evt_1",  "text": "hello"}'
 
 
@@ -137,7 +138,7 @@ class Came:
         return sum(key == name for key, _ in self.headers)
 
 
-OFFICIAL: list[tuple[SchemeName, str, Came, Options]] = [
+OFFICIAL: list[tuple[SchemeName, str, Came, SignatureOptions]] = [
     (
         "standard-webhooks", STANDARD, Came(
             b'{"test": 2432232314}', ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
@@ -153,7 +154,7 @@ OFFICIAL: list[tuple[SchemeName, str, Came, Options]] = [
     (  # RFC 4231, test case 2
         "hmac", "Jefe", Came(b"what do ya want for nothing?", (
             "X-Sig", "5BDCC146BF60754E6A042426089575C75A003F089D2739839DEC58B964EC3843",
-        )), Options("X-Sig", "", "hex"),
+        )), SignatureOptions("X-Sig", "", "hex"),
     ),
     (  # made with `openssl dgst -sha256 -hmac`
         "stripe", "whsec_test_secret", Came(b'{"id": "evt_test_webhook"}', (
@@ -165,7 +166,7 @@ OFFICIAL: list[tuple[SchemeName, str, Came, Options]] = [
 
 @pytest.mark.parametrize(("scheme", "secret", "came", "options"), OFFICIAL, ids=lambda one: str(one)[:20])
 async def test_vectors_that_others_have_published_hold_and_no_byte_may_differ(
-    scheme: SchemeName, secret: str, came: Came, options: Options
+    scheme: SchemeName, secret: str, came: Came, options: SignatureOptions
 ) -> None:
     known = SCHEMES[scheme]
     assert is_signed(known.read(came, options), known.key(secret))

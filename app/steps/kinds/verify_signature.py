@@ -1,71 +1,43 @@
 """`verify_signature`: goes on if the body is signed by a secret; it sees the bytes, before anything of them is read."""
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
-from pydantic.fields import FieldInfo
+from pydantic import Field
 
 from app.expressions.trees import term
-from app.secrets.sealed import NAMED_LIKE
 from app.steps.context import Context, Step
-from app.steps.deliveries import Delivery
+from app.steps.deliveries import InboundDelivery
 from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
 from app.steps.opened_secrets import opened_secrets
 from app.steps.running import Answer, Call
-from app.steps.signatures import (
-    SCHEMES,
-    Encoding,
-    Options,
-    SchemeName,
-    SignatureInvalid,
-    delivery_of,
-    is_in_time,
-    is_signed,
-)
+from app.steps.signature_options import Encoding, HeaderName, SecretName, ShortTime, SignatureOptions, seconds_of
+from app.steps.signatures import SCHEMES, SchemeName, SignatureInvalid, delivery_of, is_in_time, is_signed
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
 _FITTED = ("header", "algorithm", "encoding", "prefix", "tolerance")  # what only some schemes take
 _CAME_BEFORE = Answer(HTTPStatus.OK, b'{"duplicate":true}')
-
-
-def _like(pattern: str, words: str) -> tuple[BeforeValidator, FieldInfo]:
-    """Give the parts of a field that is a text like this."""
-
-    def check(said: object) -> object:
-        if isinstance(said, str) and not re.fullmatch(pattern, said):
-            raise ValueError(words)
-        return said
-
-    return BeforeValidator(check), Field(pattern=pattern)
-
-
-_IS_SECRET, _SECRET = _like(NAMED_LIKE, "name the secret by its name alone, such as WEBHOOK_KEY")
-_IS_HEADER, _HEADER = _like(r"^[A-Za-z0-9-]{1,100}$", "a header has letters, digits and -, such as X-Signature")
-_IS_TIME, _TIME = _like(r"^[1-9][0-9]{0,3}[smh]$", "a time is a number with s, m or h behind it, such as 5m")
 
 
 class VerifySignatureBody(StepBody):
     """`scheme`, `secret`, `once`, and what the scheme leaves open: `tolerance`, or `header`, `encoding`, `prefix`."""
 
     scheme: Annotated[SchemeName, Means.VALUE]
-    secret: Annotated[Annotated[str, _SECRET, _IS_SECRET], Means.VALUE]
-    header: Annotated[Annotated[str, _HEADER, _IS_HEADER] | None, Means.VALUE] = None
+    secret: Annotated[SecretName, Means.VALUE]
+    header: Annotated[HeaderName | None, Means.VALUE] = None
     algorithm: Annotated[Literal["sha256"], Means.VALUE] = "sha256"
     encoding: Annotated[Encoding, Means.VALUE] = "hex"
     prefix: Annotated[str, Means.VALUE] = Field(default="", max_length=100)
-    tolerance: Annotated[Annotated[str, _TIME, _IS_TIME], Means.VALUE] = "5m"
+    tolerance: Annotated[ShortTime, Means.VALUE] = "5m"
     once: Annotated[bool, Means.VALUE] = False
 
 
 def _compile(body: VerifySignatureBody, context: Context) -> Step | None:
     if not _fits(body, context):
         return None
-    scheme, options = SCHEMES[body.scheme], Options(body.header or "", body.prefix, body.encoding)
-    tolerance = int(body.tolerance[:-1]) * _SECONDS[body.tolerance[-1]]
+    scheme, options = SCHEMES[body.scheme], SignatureOptions(body.header or "", body.prefix, body.encoding)
+    tolerance = seconds_of(body.tolerance)
     place, name, owner, once = context.place, body.secret, context.owner, body.once
 
     async def verify_signature(call: Call) -> None:
@@ -76,12 +48,12 @@ def _compile(body: VerifySignatureBody, context: Context) -> Step | None:
         if not is_signed(claimed, scheme.key(secrets[name].value)):
             raise SignatureInvalid("The signature is not that of the body.")
         if once and call.trace is None:  # what only looks is no delivery
-            await _once(call, Delivery.of(owner, name, delivery_of(claimed)), place)
+            await _once(call, InboundDelivery.of(owner, name, delivery_of(claimed)), place)
 
     return Step(verify_signature, statements=2, undoes=True)
 
 
-async def _once(call: Call, delivery: Delivery, place: str) -> None:
+async def _once(call: Call, delivery: InboundDelivery, place: str) -> None:
     """Answer a delivery that was carried out as senders want it; another one is kept when all of it has been."""
     if await call.db.use(delivery.came_before):
         call.answer = _CAME_BEFORE
