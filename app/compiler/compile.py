@@ -48,7 +48,7 @@ from app.expressions.check import Expression, Scope
 from app.relations.constraints import constraint_messages
 from app.relations.findings import Findings
 from app.relations.memory import MEMORY, Compilation, Memory, World
-from app.relations.names import REQUEST, declared
+from app.relations.names import RAW_REQUEST, REQUEST, declared
 from app.relations.query_sql import Shapes
 from app.relations.readable import Readable, view_of
 from app.relations.relationships import Relationships
@@ -213,7 +213,7 @@ class _Compiler:
             params = dataclasses.replace(
                 params, nullable=params.optional
             )  # what an argument may be is asked at its use
-        scope = self.schema.scope.with_names(input=OPEN_INPUT, request=REQUEST, params=params)
+        scope = self.schema.scope.with_names(input=OPEN_INPUT, request=RAW_REQUEST, params=params)
         context = Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, said.name, place, scope,
             inside=(said.name,),
@@ -230,8 +230,8 @@ class _Compiler:
         record = declared("input", fields, self.schema.keys)
         # A null can only be sent in a body; of the rest some may not be sent, but for what stands in the path.
         unsent = (record.optional or frozenset()) - said.input.path.keys()
-        record = dataclasses.replace(record, nullable=record.nullable & said.input.body.keys() | unsent)
-        scope = self.schema.scope.with_names(input=record, request=REQUEST)
+        record = dataclasses.replace(record, nullable=record.nullable & said.input.body_fields.keys() | unsent)
+        scope = self.schema.scope.with_names(input=record, request=RAW_REQUEST if said.raw_body else REQUEST)
         before = len(self.findings.checked)
         rules = compile_rules(said.rules, f"{place}.rules", scope, self.findings)
         context = self._context(said, place, scope.sure_of(self.findings.sure_since(before)))

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.definitions.column_types import Keys
-from app.definitions.endpoints import EndpointDef
+from app.definitions.endpoints import BODY_TYPES, EndpointDef
 from app.definitions.inputs import header_name
 from app.definitions.validation import Validator, object_validator
 from app.errors import FieldError
-from app.http.json_body import BadText, check_text, parse_json
+from app.http.json_body import BadText, check_text, parse_json, text_of_bytes
+from app.http.query_string import form_pairs
 from app.steps.refusals import InputRefused
 
 Rules = Callable[[Mapping[str, object]], None]
@@ -19,7 +20,8 @@ Rules = Callable[[Mapping[str, object]], None]
 class BoundInputs:
     """The validators of an endpoint; `header_names` maps a header's name to the input's.
 
-    `body_of_all` reads a body in which the inputs of the query stand too.
+    `body_of_all` reads a body in which the inputs of the query stand too; a body that is `any` is an input by itself.
+    `form` reads the fields of a form, `media_types` are those of the bodies that are taken.
     """
 
     path: Validator | None
@@ -29,6 +31,9 @@ class BoundInputs:
     body: Validator | None
     body_of_all: Validator
     rules: Rules | None
+    any_body: bool
+    form: Validator
+    media_types: frozenset[str]
 
     @property
     def takes_body(self) -> bool:
@@ -42,6 +47,7 @@ class BoundInputs:
         headers: Sequence[tuple[bytes, bytes]],
         body: bytes,
         *,
+        media_type: str,
         all_in_body: bool = False,
     ) -> dict[str, Any]:
         """Give every input by its name; raises InputRefused with every field that failed, or BadJson."""
@@ -56,13 +62,33 @@ class BoundInputs:
             places.append(("headers", self.headers.from_pairs(_named(headers, self.header_names))))
         reads = self.body_of_all if all_in_body else self.body
         if reads is not None and (self.takes_body or reads.names):
-            places.append(("body", reads.read(_object(body))))
+            places.append(("body", self._read(reads, body, media_type)))
         for place, (values, wrong) in places:
             found |= values
             errors += [FieldError((place, *e.loc), e.code, e.message) for e in wrong]
         if errors:
             raise InputRefused("The input is not what is wanted here.", errors=errors)
         return found
+
+    def _read(self, reads: Validator, body: bytes, media_type: str) -> tuple[dict[str, object], list[FieldError]]:
+        if self.any_body:
+            return reads.read({"body": _ANY[media_type](body)} if body else {})
+        if media_type == BODY_TYPES["form"]:
+            return self.form.from_pairs(form_pairs(body))
+        return reads.read(_object(body))
+
+
+def _form(body: bytes) -> dict[str, object]:
+    """Give each field of a form as a text; one that stands several times is the list of its texts."""
+    found: dict[str, list[str]] = {}
+    for name, text in form_pairs(body):
+        found.setdefault(name, []).append(text)
+    return {name: texts if len(texts) > 1 else texts[0] for name, texts in found.items()}
+
+
+_ANY: Mapping[str, Callable[[bytes], object]] = {
+    BODY_TYPES["json"]: parse_json, BODY_TYPES["form"]: _form, BODY_TYPES["text"]: text_of_bytes,
+}  # fmt: skip
 
 
 def _object(body: bytes) -> Mapping[str, object]:
@@ -92,7 +118,10 @@ def compile_inputs(said: EndpointDef, keys: Keys, rules: Rules | None) -> BoundI
         object_validator(inputs.query, keys, text=True),
         object_validator(inputs.headers, keys, text=True) if inputs.headers else None,
         {header_name(name).encode(): name for name in inputs.headers},
-        object_validator(inputs.body, keys) if inputs.body else None,
-        object_validator({**inputs.query, **inputs.body}, keys),
+        object_validator(inputs.body_fields, keys) if inputs.body else None,
+        object_validator({**inputs.query, **inputs.body_fields}, keys),
         rules,
+        isinstance(inputs.body, str),
+        object_validator(inputs.body_fields if "form" in said.body_types else {}, keys, text=True),
+        frozenset(BODY_TYPES[one] for one in said.body_types),
     )

@@ -12,6 +12,7 @@ from app.definitions.names import Definition, Items, Name
 from app.definitions.steps import StepsMixin, UseDef
 
 SEGMENT = re.compile(r"[A-Za-z0-9_.~-]+|\{[a-z][A-Za-z0-9_]{0,62}\}")
+BODY_TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded", "text": "text/plain"}
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -64,6 +65,10 @@ class EndpointDef(StepsMixin):
     """Seconds that a request may take."""
     body_limit: int = Field(default=1024 * 1024, ge=1, le=32 * 1024 * 1024)
     """The most bytes of a body."""
+    body_types: Items[Literal["json", "form", "text"]] = Field(default=("json",), min_length=1)
+    """What a body may be: of a form each field is a text, and a text is taken where `input.body` is `any`, or raw."""
+    raw_body: bool = False
+    """Whether rules see the body as it came, the text `request.body`."""
     max_bytes: MaxBytes = MAX_BYTES
     """The most bytes of an answer."""
     isolation: Literal["read committed", "serializable"] = "read committed"
@@ -91,5 +96,20 @@ class EndpointDef(StepsMixin):
             raise ValueError(msg)
         if self.input.body and self.method not in BODY_METHODS:
             msg = f"{self.method} takes no body: declare the input in query, or use POST"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _bodies_fit(self) -> Self:
+        if self.raw_body and self.method not in BODY_METHODS:
+            msg = f"{self.method} takes no body: leave raw_body out, or use POST"
+            raise ValueError(msg)
+        fields = {} if isinstance(self.input.body, str) else self.input.body
+        if fields and "text" in self.body_types:
+            msg = "a text has no fields: leave text out of body_types, or say input: {body: any}"
+            raise ValueError(msg)
+        nested = [name for name, field in fields.items() if field.type in ("object", "list")]
+        if nested and "form" in self.body_types:
+            msg = f"a form holds texts: leave form out of body_types, or {', '.join(nested)} out of the body"
             raise ValueError(msg)
         return self

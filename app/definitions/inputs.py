@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -94,17 +95,27 @@ class InputsDef(Definition):
     """Parameters behind `?`."""
     headers: dict[FieldName, ParamDef] = Field(default_factory=dict)
     """Headers: `userAgent` is read from User-Agent."""
-    body: dict[FieldName, InputDef] = Field(default_factory=dict)
-    """Fields of the JSON body; any other is refused."""
+    body: dict[FieldName, InputDef] | Literal["any"] = Field(default_factory=dict)
+    """Fields of the JSON body, of which any other is refused; or `any`: whatever JSON comes is `input.body`."""
 
     @property
     def all(self) -> dict[str, ParamDef | ObjectDef | ListDef]:
         """Every input by its name."""
-        return {**self.path, **self.query, **self.headers, **self.body}
+        return {name: field for fields in self.places.values() for name, field in fields.items()}
+
+    @property
+    def places(self) -> Mapping[str, Mapping[str, ParamDef | ObjectDef | ListDef]]:
+        """The inputs of each place; a body that may be `any` is one of it."""
+        return {"path": self.path, "query": self.query, "headers": self.headers, "body": self.body_fields}
+
+    @property
+    def body_fields(self) -> Mapping[str, ParamDef | ObjectDef | ListDef]:
+        """The inputs of the body."""
+        return _ANY_BODY if isinstance(self.body, str) else self.body
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        names = [*self.path, *self.query, *self.headers, *self.body]
+        names = [name for fields in self.places.values() for name in fields]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             msg = f"an input's name stands in two places: {', '.join(repeated)}; all inputs land in one `input`"
             raise ValueError(msg)
@@ -116,3 +127,6 @@ class InputsDef(Definition):
             msg = f"a path can't hold an array or json: {', '.join(arrays)}"
             raise ValueError(msg)
         return self
+
+
+_ANY_BODY = {"body": ParamDef(type="json")}

@@ -102,6 +102,14 @@ def check_texts(value: Any) -> None:
             waiting += item
 
 
+def text_of_bytes(body: bytes) -> str:
+    """Give a body as the text that it is, or raise BadText."""
+    try:
+        return check_text(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise BadText("The body is not UTF-8 text.") from None
+
+
 def check_text(text: str) -> str:
     """Give the text back, or raise BadText."""
     if "\x00" in text:

@@ -5,9 +5,11 @@ from urllib.parse import unquote_to_bytes
 
 from app.errors import RowgateError
 from app.http.json_body import BadText, check_text
+from app.http.read_body import BodyTooLarge
 
 MAX_PAIRS = 200
 MAX_QUERY = 32 * 1024  # bytes
+MAX_FIELDS = 1000  # of a form
 
 
 class QueryTooLong(RowgateError):
@@ -21,6 +23,17 @@ def query_pairs(query: bytes, most: int = MAX_QUERY) -> list[tuple[str, str]]:
     """Give the pairs of a query of at most so many bytes, in order; `+` is a space. Raises QueryTooLong or BadText."""
     if len(query) > most or query.count(b"&") >= MAX_PAIRS:
         raise QueryTooLong(f"A query has at most {most} bytes and {MAX_PAIRS} parts.")
+    return _pairs(query)
+
+
+def form_pairs(body: bytes) -> list[tuple[str, str]]:
+    """Give the fields of a form, in order. Raises BodyTooLarge or BadText."""
+    if body.count(b"&") >= MAX_FIELDS:
+        raise BodyTooLarge(f"A form has at most {MAX_FIELDS} fields.")
+    return _pairs(body)
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]]:
     pairs = []
     for part in query.split(b"&"):
         if part:
@@ -35,4 +48,4 @@ def _decoded(raw: bytes) -> str:
     try:
         return check_text(raw.decode("utf-8"))
     except UnicodeDecodeError:
-        raise BadText("The query is not UTF-8 text.") from None
+        raise BadText("The query or the form is not UTF-8 text.") from None

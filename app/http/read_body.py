@@ -87,10 +87,20 @@ async def _received(receive: Any, limit: int) -> bytes:
         message = await receive()
 
 
-def _check_type(headers: Sequence[tuple[bytes, bytes]], media_types: Collection[str]) -> None:
+def media_type_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """Give the media type that the headers say, without its parameters; empty where they don't say one."""
+    return _content_type(headers)[0]
+
+
+def _content_type(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, str]:
     given = [value for name, value in headers if name == b"content-type"]
     kind, _, parameters = (given[0] if len(given) == 1 else b"").decode("latin-1").lower().partition(";")
+    return kind.strip(), parameters
+
+
+def _check_type(headers: Sequence[tuple[bytes, bytes]], media_types: Collection[str]) -> None:
+    kind, parameters = _content_type(headers)
     charset = parameters.replace(" ", "").replace('"', "")
-    if kind.strip() not in media_types or ("charset=" in charset and "charset=utf-8" not in charset):
+    if kind not in media_types or ("charset=" in charset and "charset=utf-8" not in charset):
         wanted = " or ".join(sorted(media_types))
         raise BodyTypeUnsupported("The body is of a content type that is not taken here.", hint=f"Send {wanted}.")

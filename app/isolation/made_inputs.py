@@ -66,8 +66,8 @@ class Inputs:
         said = endpoint.definition.input
         self.leaves = [
             leaf
-            for where in ("path", "query", "headers", "body")
-            for name, field in getattr(said, where).items()
+            for where, fields in said.places.items()
+            for name, field in fields.items()
             for leaf in _leaves(where, (name,), field, links, required=True)
         ]
 
@@ -127,7 +127,7 @@ class Inputs:
             else:
                 _put(body, leaf.path, value)
         _even_out(body)
-        sent = body if said.input.body else None
+        sent = (body.get("body") if isinstance(said.input.body, str) else body) if said.input.body else None
         return Sent(said.method, f"/api{path}", urlencode(query), headers, sent)
 
     def _own(self, leaf: Leaf, world: World, owner: str) -> list[object]:

@@ -21,6 +21,10 @@ REQUEST = Record(
 )
 
 
+RAW_REQUEST = Record("request", {**REQUEST.fields, "body": STRING})
+"""A request whose body rules see as it came."""
+
+
 def base_scope(users: Table) -> Scope:
     """Give the scope that holds everywhere: `auth`, `now`, and `secrets`, which only the parts of a call may read."""
     known = users.record

@@ -22,8 +22,8 @@ class InputEffect:
 
 def input_effects(old: InputsDef, new: InputsDef) -> Iterator[InputEffect]:
     """Compare what an endpoint takes: an input that moves to another place is another one."""
-    for place in InputsDef.model_fields:
-        yield from field_effects(getattr(old, place), getattr(new, place))
+    for place, fields in old.places.items():
+        yield from field_effects(fields, new.places[place])
 
 
 def field_effects(old: Mapping[str, Said], new: Mapping[str, Said], around: str = "") -> Iterator[InputEffect]:

@@ -14,7 +14,7 @@ from app.data_plane.described.json_schema import nullable, sent_schema, shown_ro
 from app.data_plane.described.routes import router
 from app.definitions.columns import ValueType
 from app.definitions.defaults import deep_literal
-from app.definitions.endpoints import EndpointDef, ResponseDef
+from app.definitions.endpoints import BODY_TYPES, EndpointDef, ResponseDef
 from app.definitions.inputs import ListDef, ObjectDef, header_name
 from app.http.fixed_routes import PROBLEM, ProblemDocument, described
 from app.http.json_answer import to_json
@@ -99,10 +99,13 @@ def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
         ),
         "security": [] if endpoint.access.public else _BEARER,
     }
-    if said.input.body:
-        schema = _object(said.input.body, runtime)
+    if said.input.body or said.raw_body:
+        schema = _object(said.input.body, runtime) if isinstance(said.input.body, dict) and said.input.body else {}
         required = bool(schema.get("required"))
-        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+        content = {
+            BODY_TYPES[one]: {"schema": {"type": "string"} if one == "text" else schema} for one in said.body_types
+        }
+        operation["requestBody"] = {"required": required, "content": content}
     return operation
 
 

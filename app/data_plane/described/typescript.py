@@ -96,8 +96,9 @@ def _relationships(source: Source, runtime: Runtime) -> str:
 
 
 def _function(endpoint: CompiledEndpoint, runtime: Runtime) -> str:
-    fields = {**endpoint.definition.input.query, **endpoint.definition.input.body}
-    return _members({"Args": _object(fields, runtime), "Returns": "Json"})
+    inputs = endpoint.definition.input
+    sent = "Json" if isinstance(inputs.body, str) else _object({**inputs.query, **inputs.body}, runtime)
+    return _members({"Args": sent, "Returns": "Json"})
 
 
 def _object(fields: Mapping[str, Any], runtime: Runtime) -> str:

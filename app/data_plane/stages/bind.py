@@ -9,10 +9,11 @@ from app.data_plane.request import Request
 from app.data_plane.rest.read import QUERY_BODIES, bind_read
 from app.data_plane.rest.write import BODY_LIMIT, ROW_BODIES, bind_write
 from app.data_plane.targets import EndpointTarget, Target
+from app.definitions.endpoints import BODY_TYPES
+from app.http.json_body import text_of_bytes
 from app.http.query_string import query_pairs
+from app.http.read_body import media_type_of
 from app.steps.running import Call, run_chain
-
-_JSON = frozenset({"application/json"})
 
 
 async def bind(target: Target, request: Request, call: Call) -> Bound:
@@ -38,18 +39,24 @@ async def bind(target: Target, request: Request, call: Call) -> Bound:
 
 
 async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> CompiledEndpoint:
-    inputs = target.compiled.inputs
+    endpoint, inputs = target.compiled, target.compiled.inputs
     body = b""
     pairs = query_pairs(request.query) if request.query else []
-    all_in_body = target.by_name and not pairs and request.method == "POST"
-    gate = target.compiled.gate
-    if gate is not None or inputs.takes_body or (all_in_body and inputs.query.names):
-        body = await request.body(target.compiled.definition.body_limit, _JSON)
-    if gate is not None:
-        await run_chain((gate,), call)
+    all_in_body = target.by_name and not pairs and request.method == "POST" and not inputs.any_body
+    raw = endpoint.definition.raw_body
+    if raw or endpoint.gate is not None or inputs.takes_body or (all_in_body and inputs.query.names):
+        body = await request.body(endpoint.definition.body_limit, inputs.media_types)
+    if endpoint.gate is not None:
+        await run_chain((endpoint.gate,), call)
         if call.answer is not None:
-            return target.compiled
-    call.env["input"] = inputs.bind(target.path, pairs, request.headers, body, all_in_body=all_in_body)
+            return endpoint
+    if raw and endpoint.reads_request:
+        call.env["request"]["body"] = text_of_bytes(body)
+    media_type = media_type_of(request.headers) if body else ""
+    all_in_body = all_in_body and media_type != BODY_TYPES["form"]
+    call.env["input"] = inputs.bind(
+        target.path, pairs, request.headers, body, media_type=media_type, all_in_body=all_in_body
+    )
     if inputs.rules is not None:
         inputs.rules(call.env)
-    return target.compiled
+    return endpoint
