@@ -34,6 +34,11 @@ class Related:
     order: tuple["OrderBy", ...] = ()
     limit: int = 1
 
+    @property
+    def of_none(self) -> bool:
+        """Say whether it has a value where there are no rows: then it is null only where it is undecided."""
+        return self.kind in ("count", "exists", "sum", "list")
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
