@@ -50,7 +50,10 @@ class Chained:
 
 @dataclass(frozen=True, slots=True)
 class CompiledEndpoint:
-    """An endpoint as run: `chain` is its middleware, `steps` its own, `begin` opens the transaction, if any."""
+    """An endpoint as run: `chain` is its middleware, `steps` its own, `begin` opens the transaction, if any.
+
+    `rows` are the statements over its answer, where that is rows of known columns.
+    """
 
     name: str
     definition: EndpointDef
@@ -62,6 +65,7 @@ class CompiledEndpoint:
     reads_request: bool
     responses: Responses | None = None
     chained: Chained = Chained()
+    rows: Shapes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from app.compiler.runtime import CompiledEndpoint
 from app.data_plane.bound import Bound
 from app.data_plane.idempotency import first_answer, keep_answer, once_of
 from app.data_plane.request import Request
+from app.data_plane.rest.answered import BoundRows, bind_rows
+from app.data_plane.rest.dialect.headers import ASKING
 from app.data_plane.rest.read import QUERY_BODIES, bind_read
 from app.data_plane.rest.write import BODY_LIMIT, ROW_BODIES, bind_write
 from app.data_plane.targets import EndpointTarget, Target
@@ -37,14 +39,20 @@ async def bind(target: Target, request: Request, call: Call) -> Bound:
     return bound
 
 
-async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> CompiledEndpoint:
+async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> BoundRows | CompiledEndpoint:
     inputs = target.compiled.inputs
     body = b""
     pairs = query_pairs(request.query) if request.query else []
+    asked = []
+    if target.rows is not None:
+        asked = [pair for pair in pairs if pair[0] not in inputs.query.names]
+        pairs = [pair for pair in pairs if pair[0] in inputs.query.names]
     all_in_body = target.by_name and not pairs and request.method == "POST"
     if inputs.takes_body or (all_in_body and inputs.query.names):
         body = await request.body(target.compiled.definition.body_limit, _JSON)
     call.env["input"] = inputs.bind(target.path, pairs, request.headers, body, all_in_body=all_in_body)
     if inputs.rules is not None:
         inputs.rules(call.env)
-    return target.compiled
+    if target.rows is None:
+        return target.compiled
+    return bind_rows(target.compiled, target.rows, asked, request.joined(ASKING))
