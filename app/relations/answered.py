@@ -1,5 +1,6 @@
 """The rows of what an endpoint answers, as something that can be asked as a view is: Postgres reads them from JSON."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ from app.relations.source import OrderBy, Source
 ANSWERED = "rowgate_answered"
 
 _PLACE = "rowgate_place"
-_MAX_NAME = 63  # bytes of a name in Postgres
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")  # what the dialect reads as a column, and Postgres keeps whole
 # What JSON tells Postgres as it told it to us; the rest is compared as JSON.
 _SCALARS = frozenset({BOOL, INT, DOUBLE, DECIMAL, STRING, TIMESTAMP, DURATION, DATE, UUID, TIME})
 
@@ -56,7 +57,7 @@ def answered_shapes(name: str, answers: Sequence[Type], max_bytes: int) -> Shape
     rows = [one.element if isinstance(one, ListOf) else one for one in answers]
     found = {tuple(one.fields.items()) if isinstance(one, Record) else () for one in rows}
     fields = dict(found.pop()) if len(found) == 1 else {}
-    if not fields or _PLACE in fields or not all(map(_is_name, fields)):
+    if not fields or _PLACE in fields or not all(map(_NAME.fullmatch, fields)):
         return None
     shown = {field: _compared(kind) for field, kind in fields.items()}
     columns = {
@@ -70,10 +71,6 @@ def answered_shapes(name: str, answers: Sequence[Type], max_bytes: int) -> Shape
 
 def _answered(env: Any) -> Any:
     return env[ANSWERED]
-
-
-def _is_name(field: str) -> bool:
-    return bool(field) and field.isprintable() and len(field.encode()) <= _MAX_NAME
 
 
 def _compared(kind: Type) -> Type:
