@@ -39,8 +39,8 @@ class EndpointTarget:
 
     @property
     def begin(self) -> str | None:
-        """Give the statement that opens the transaction, if there is one; what is asked may be refused behind it."""
-        return self.compiled.begin or (None if self.rows is None else "BEGIN")
+        """Give the statement that opens the transaction, if there is one."""
+        return self.compiled.begin
 
     @property
     def locks(self) -> tuple[str, ...]:

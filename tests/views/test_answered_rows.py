@@ -6,6 +6,9 @@ from urllib.parse import quote
 
 import pytest_asyncio
 
+from app.data_plane.run import RequestTimeout, too_long
+from app.database.faults import CommitUnknown
+from app.database.session import Lent, Session
 from tests.backend import Backend
 from tests.views import every_type
 from tests.views.every_type import COLUMNS, NAMES, ROWS, rows
@@ -143,15 +146,29 @@ async def test_headers_alone_are_heard_and_what_asks_nothing_is_the_answer_itsel
     assert (head.content, head.headers["content-range"]) == (b"", "0-0/1")
 
 
-async def test_what_is_refused_of_an_answer_undoes_what_the_endpoint_wrote(filled: Backend) -> None:
-    before = await filled.sql("SELECT count(*) FROM data.numbered")
-    for query in ("?label=eq.other", "?nothing=eq.1"):
-        answer = await filled.client.post(f"{RPC}/add{query}", json={"label": "new"}, headers={"Accept": SINGLE})
-        assert answer.status_code in (400, 406), answer.text
-    assert await filled.sql("SELECT count(*) FROM data.numbered") == before
-    kept = await filled.client.post(f"{RPC}/add?select=label", json={"label": "new"}, headers={"Accept": SINGLE})
-    assert (kept.status_code, kept.json()) == (201, {"label": "new"})
-    await filled.sql("DELETE FROM data.numbered WHERE label = 'new'")
+async def test_what_is_asked_of_an_answer_undoes_nothing_that_the_endpoint_did(filled: Backend) -> None:
+    async def added(query: str, **headers: str) -> tuple[int, str | None, int]:
+        answer = await filled.client.post(f"{RPC}/add{query}", json={"label": "new"}, headers=headers)
+        rows = await filled.sql("DELETE FROM data.numbered WHERE label = 'new' RETURNING id")
+        code = None if answer.status_code == 201 else answer.json()["code"]
+        return answer.status_code, code, len(rows)
+
+    assert await added("?select=label", Accept=SINGLE) == (201, None, 1)
+    # Read before the endpoint runs, and so refused before.
+    assert await added("?nothing=eq.1") == (400, "42703", 0)
+    assert await added("?id=like.x&limit=x") == (416, "PGRST103", 0)
+    # Refused by what was answered.
+    assert await added("?label=eq.other", Accept=SINGLE) == (406, "PGRST116", 1)
+    assert await added("?offset=2", Prefer="count=exact") == (416, "PGRST103", 1)
+    assert await added("?id=eq.x") == (400, "22P02", 1)
+    assert await added("?select=label::integer") == (400, "22P02", 1)
+
+
+async def test_time_that_is_over_behind_the_endpoint_is_no_promise_that_nothing_was_changed() -> None:
+    session = Session(Lent(None), None, begin="BEGIN")
+    assert isinstance(too_long(session), RequestTimeout)
+    await session.settle()
+    assert isinstance(too_long(session), CommitUnknown)
 
 
 async def test_a_request_that_comes_again_is_asked_of_the_answer_that_was_kept(filled: Backend) -> None:
@@ -213,8 +230,21 @@ async def test_what_is_asked_may_not_be_more_bytes_than_the_endpoint_may_answer(
     assert (await filled.client.get(f"{RPC}/short?select=a")).status_code == 200
     twice = await filled.client.get(f"{RPC}/short?select=a,b:a")
     assert (twice.status_code, twice.json()["rowgate_code"]) == (413, "respond.too_large")
+    assert twice.json()["message"] == "The answer would be too large, and what the endpoint did stands."
 
 
 async def test_only_rpc_and_no_other_way_to_the_endpoint_is_asked(filled: Backend) -> None:
     for path in ("/api/listed", "/functions/v1/listed"):
         assert (await filled.client.get(f"{path}?select=label")).status_code == 422
+
+
+async def test_the_openapi_document_says_which_answers_are_asked_and_by_what(filled: Backend) -> None:
+    paths = (await filled.client.get("/openapi.json")).json()["paths"]
+    asked_of = {path.rpartition("/")[2] for path in paths if path.startswith(f"{RPC}/")}
+    assert asked_of == {"listed", "add", "made", "one", "sum", "open", "refused", "short"}
+    made = paths[f"{RPC}/made"]["get"]
+    assert [one["name"] for one in made["parameters"]] == [
+        "size", "q", "id", "word", "select", "order", "limit", "offset",
+    ]  # fmt: skip
+    assert list(made["responses"]) == ["200", "206", "413", "default"]
+    assert list(paths[f"{RPC}/add"]) == ["post"]

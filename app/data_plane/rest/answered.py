@@ -11,6 +11,7 @@ from app.data_plane.rest.dialect.lexis import MAX_OFFSET
 from app.data_plane.rest.dialect.parse import parse_query
 from app.data_plane.rest.dialect.refusals import RelationUnknown
 from app.data_plane.rest.read import page_answer, read_row
+from app.database.faults import AnswerTooLarge
 from app.database.statement import Statement
 from app.relations.answered import ANSWERED
 from app.relations.asked import ASKED
@@ -55,14 +56,17 @@ def _unrelated(here: Source, target: str, _hints: Sequence[str]) -> NoReturn:
 async def answer_rows(bound: BoundRows, answer: Answer, call: Call) -> Answer:
     """Give what was asked of an answer, by one statement over its rows; a refusal or an empty answer stays as it is.
 
-    An object is one row, and what is left of it is that object or null.
+    An object is one row, and what is left of it is that object or null. What the endpoint did stands already.
     """
     if answer.body is None or not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return answer
     is_list = answer.body.startswith(b"[")
     rows = answer.body if is_list else b"[%b]" % answer.body.removeprefix(_NOTHING)
     call.env[ANSWERED], call.env[ASKED] = rows.decode(), bound.asked
-    row = await read_row(bound.query, bound.statement, call)
+    try:
+        row = await read_row(bound.query, bound.statement, call)
+    except AnswerTooLarge as error:
+        raise AnswerTooLarge(error.hint, stands=True) from None
     found = page_answer(row, bound.query, bound.source, (*answer.headers, *bound.applied), call)
     status = answer.status if found.status == HTTPStatus.OK else found.status
     body = found.body

@@ -15,7 +15,8 @@ NO_CONTENT = Answer(204)
 async def execute(bound: Bound, call: Call) -> Answer:
     """Give the answer, held against what is declared, and kept where its request may come again.
 
-    That is the endpoint's own answer; what is asked of its rows comes last.
+    That is the endpoint's own answer. What is asked of its rows comes last, when what it has done stands: a refusal by
+    what was answered would be a way to undo it, such as a try that is counted.
     Steps that run off the end without an answer answer 204. One that fails is counted where failures are.
     """
     answer = call.answer or await _carried_out(bound, call)
@@ -27,10 +28,11 @@ async def execute(bound: Bound, call: Call) -> Answer:
         await call.failed()
     if call.keep is not None:
         await call.keep(answer)
-    if isinstance(bound, BoundRows):
-        answer = await answer_rows(bound, answer, call)
     await call.db.confirm()
-    return answer
+    if not isinstance(bound, BoundRows):
+        return answer
+    await call.db.settle()
+    return await answer_rows(bound, answer, call)
 
 
 async def _carried_out(bound: Bound, call: Call) -> Answer:
