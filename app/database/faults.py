@@ -124,7 +124,7 @@ class ReadOnly(RowgateError):
 
 
 class AnswerTooLarge(RowgateError):
-    """The answer would have more bytes than the view's or endpoint's `max_bytes`; the sentence says what was changed."""
+    """The answer would have more bytes than the view's or endpoint's `max_bytes`; its sentence says what changed."""
 
     status: ClassVar[int] = 413
     code: ClassVar[str] = "respond.too_large"
