@@ -34,6 +34,7 @@ DOCUMENT: dict[str, Any] = {
     "roles": [{"name": "support"}],
     "users": {"columns": [{"name": "city", "type": "text"}]},
     "tables": [{"name": "notes", "columns": [{"name": "body", "type": "text"}]}],
+    "rules": [{"name": "signed_in", "that": "auth.signed_in"}],
     "views": [{"name": "mine", "table": "notes", "columns": ["id"], "access": "authenticated"}],
     "middleware": [{"name": "checked", "steps": [{"do": "require", "that": "true"}]}],
     "endpoints": [HELLO],
@@ -250,7 +251,7 @@ def test_the_command_tells_what_a_file_changed_and_when_it_manages_no_more(
     invoke = CliRunner().invoke
     with served(migrated_url, "--start-with", str(first)) as (_, said):
         assert any("has defined the backend, once" in line for line in said)
-        assert f"{first} defines the backend: 1 role, 1 table, 1 view, 1 middleware, 1 endpoint." in said
+        assert f"{first} defines the backend: 1 role, 1 table, 1 rule, 1 view, 1 middleware, 1 endpoint." in said
         assert "Its test passes." in said
     assert invoke(app, ["apply", str(more)]).exit_code == 0
     with served(migrated_url, "--config", str(first)) as (_, said):

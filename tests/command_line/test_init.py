@@ -40,7 +40,7 @@ def test_a_folder_that_is_not_there_is_a_sentence() -> None:
 def test_an_example_that_there_is_not_is_told_which_there_are(tmp_path: Path) -> None:
     ended = CliRunner().invoke(command_line, ["init", "--example", "blogs"])
     assert (ended.exit_code, list(tmp_path.iterdir())) == (2, [])
-    assert ended.stderr == "There is no example 'blogs'. There are blog, clinic, documents, notes, shop.\n"
+    assert ended.stderr == "There is no example 'blogs'. There are blog, clinic, documents, notes, shop, teams.\n"
 
 
 @pytest.mark.parametrize(("words", "file", "example"), [

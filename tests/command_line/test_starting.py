@@ -112,7 +112,7 @@ async def test_the_first_start_says_in_a_few_words_what_it_defined(
 
 def test_a_plan_names_what_apply_needs_for_what_it_destroys() -> None:
     made = {"changes": ["drop"], "destroys": ["notes", "plans.title"], "holds": [], "effects": [], "sql": []}
-    said = told({**made, "tests": {"failures": []}})
+    said = told({**made, "written_out": [], "tests": {"failures": []}})
     assert "This destroys the data of notes, plans.title: apply needs --destroy notes --destroy plans.title." in said
 
 

@@ -26,15 +26,16 @@ async def test_the_tests_that_a_page_shows_pass(migrated_url: str, page: str) ->
     assert [result.passed for result in report.results] == [True] * len(shown["tests"])
 
 
-@pytest.mark.parametrize(("name", "least"), [("documents.yaml", 30), ("shop.yaml", 19)])
+@pytest.mark.parametrize(("name", "least"), [("documents.yaml", 30), ("shop.yaml", 19), ("teams.yaml", 70)])
 async def test_the_tests_of_an_example_pass(migrated_url: str, name: str, least: int) -> None:
     report = await report_of(migrated_url, name)
     assert [(result.name, *map(str, result.failures)) for result in report.failed] == []
     assert len(report.results) >= least
 
 
-async def test_the_tests_of_papers_try_everything(migrated_url: str) -> None:
-    assert [str(one) for one in (await report_of(migrated_url, "documents.yaml")).coverage.untried] == []
+@pytest.mark.parametrize("name", ["documents.yaml", "teams.yaml"])
+async def test_the_tests_of_an_example_try_everything(migrated_url: str, name: str) -> None:
+    assert [str(one) for one in (await report_of(migrated_url, name)).coverage.untried] == []
 
 
 async def test_without_the_check_of_the_owner_the_tests_of_papers_fail(migrated_url: str) -> None:
@@ -46,3 +47,21 @@ async def test_without_the_check_of_the_owner_the_tests_of_papers_fail(migrated_
     }
     (read,) = [result for result in report.failed if result.name == "bob_does_not_read_what_is_alices"]
     assert [check["rules"][0]["text"] for check in read.let_by] == ["auth.signed_in"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "that", "failed"),
+    [
+        ("belongs_to", "auth.signed_in", "dan_sees_the_own_team"),
+        ("leads", "belongs_to(params.team)", "a_member_makes_no_leads"),
+        ("owns", "true", "others_add_no_task"),
+    ],
+)
+async def test_a_rule_of_the_teams_that_lets_more_in_fails_their_tests(
+    migrated_url: str, rule: str, that: str, failed: str
+) -> None:
+    rules = [
+        {**one, "that": that} if one["name"] == rule else one for one in load_file(EXAMPLES / "teams.yaml")["rules"]
+    ]
+    report = await report_of(migrated_url, "teams.yaml", rules=rules)
+    assert failed in {result.name for result in report.failed}

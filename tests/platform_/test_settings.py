@@ -201,9 +201,3 @@ def test_the_data_directory_is_where_the_start_was_wherever_one_goes_then(
     assert load_settings().data_dir == tmp_path / "here" / "data"
     monkeypatch.setenv("ROWGATE_DATA_DIR", "~/data")
     assert load_settings().data_dir == Path.home() / "data"
-
-
-def test_the_password_of_a_role_comes_with_the_role() -> None:
-    with pytest.raises(SettingsInvalid, match="ROWGATE_SERVE_ROLE"):
-        load_settings(serve_password="a password")
-    assert load_settings(serve_role="rowgate_serve", serve_password="a password").serve_role == "rowgate_serve"

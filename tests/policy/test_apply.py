@@ -131,4 +131,4 @@ async def test_a_viewer_runs_the_live_tests_or_those_of_a_draft_and_changes_noth
 
 
 def test_every_kind_of_definition_has_its_routes_and_its_place_in_the_store() -> None:
-    assert list(KINDS) == ["roles", "tables", "views", "middleware", "endpoints", "tests"]
+    assert list(KINDS) == ["roles", "tables", "rules", "views", "middleware", "endpoints", "tests"]

@@ -24,14 +24,15 @@ def found_of(rule: str, **tables: dict[str, Any]) -> list[tuple[str, str, str | 
 
 def test_each_look_up_without_an_index_is_named_with_its_cure() -> None:
     at = "views/v.filter:1:"
-    assert found_of(f"{MINE} || {MINE}", members={"unique": []}) == [
-        (NO_INDEX, f"{at}9", "add to members: indexes: [[user_id, team_id]]"),
-        (NO_INDEX, f"{at}{9 + len(MINE) + 4}", "add to members: indexes: [[user_id, team_id]]"),
+    named = "tasks.exists(t, t.text == row.title)"
+    assert found_of(f"{named} || {named}") == [
+        (NO_INDEX, f"{at}7", "add to tasks: indexes: [[text]]"),
+        (NO_INDEX, f"{at}{7 + len(named) + 4}", "add to tasks: indexes: [[text]]"),
     ]
-    assert found_of(MINE) == []  # they are unique together
-    assert found_of(MINE, members={"unique": [], "indexes": [["user_id"]]}) == []
-    by_in = "row.team_id in members.filter(m, m.user_id == auth.user.id).map(m, m.team_id)"
-    assert [code for code, _, _ in found_of(by_in, members={"unique": []})] == [NO_INDEX]
+    assert found_of(named, tasks={"indexes": [["text"]]}) == []
+    assert found_of(MINE, members={"unique": []}) == []  # each column that refers has an index
+    by_in = "row.id in tasks.filter(t, t.text == 'x').map(t, t.project_id)"
+    assert NO_INDEX in [code for code, _, _ in found_of(by_in)]
     assert found_of("row.team_id.owner_user_id == auth.user.id") == []
     assert found_of("teams.exists(t, t.id == row.team_id && t.name == 'x')") == []
 

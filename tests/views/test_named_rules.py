@@ -92,7 +92,7 @@ async def test_rules_are_edited_one_by_one(backend: Backend) -> None:
     headers = await backend.admin()
     listed = (await backend.client.get("/admin/v1/rules", headers=headers)).json()
     assert [one["name"] for one in listed] == ["is_member", "sees", "signed_in"]
-    made = {"name": "staff", "that": "'x' in auth.user.roles"}
+    made = {"name": "staff", "that": "auth.user.email == 'staff@example.com'"}
     assert (await backend.client.post("/admin/v1/rules", json=made, headers=headers)).status_code == 201
     bad = {"name": "stuff", "that": "is_membr(auth.user.id)"}
     refused = await backend.client.post("/admin/v1/rules", json=bad, headers=headers)

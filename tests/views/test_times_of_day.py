@@ -34,7 +34,7 @@ DOCUMENT: dict[str, Any] = {
     "endpoints": [
         {
             "name": "late", "method": "GET", "path": "/late", "access": "public",
-            "input": {"query": {"at": {"type": "time"}}},
+            "input": {"query": {"at": {"type": "time", "required": True}}},
             "steps": [
                 {"do": "aggregate", "from": "shop_rows", "values": {"last": {"max": "item.closes"}}, "as": "all"},
                 {"do": "respond", "body": {
