@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 import ssl
 from dataclasses import replace
@@ -39,8 +40,8 @@ _log = logging.getLogger("rowgate.outward")
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
-    """Read the certificates that public services are known by, once for each process."""
+def _trusted(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """Read the certificates that public services are known by, once for each place that is named for them."""
     return httpx.create_ssl_context()
 
 
@@ -51,7 +52,7 @@ class Outward:
         """Open nothing yet; `key` opens secrets, `uses` are theirs; `tls` says which certificates hold."""
         self.key = key
         self.uses = SecretUses()
-        context = tls or _trusted()
+        context = tls or _trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
         self._public = httpx.AsyncClient(transport=public_transport(context), trust_env=False)
         self._named = httpx.AsyncClient(transport=named_transport(context), trust_env=False)
         self._breaker = Breaker()
