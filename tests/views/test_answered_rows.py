@@ -47,6 +47,9 @@ DOCUMENT["endpoints"] = [
     endpoint("one", {"do": "fetch", "from": "numbers", "where": "item.label == input.label", "as": "one",
                      "optional": True},
              answered("=one"), input={"query": {"label": {"type": "text"}}}),
+    endpoint("perhaps", {"do": "fetch", "from": "numbers", "where": "item.label == 'nobody'", "as": "one",
+                         "optional": True},
+             answered(["=one"])),
     endpoint("sum", answered({"sum": "=1 + 2"})),
     endpoint("word", answered("nothing")),
     endpoint("open", LIST, answered({"rows": "=found"})),
@@ -206,6 +209,8 @@ async def test_an_object_is_one_row_and_what_is_left_of_it_is_it_or_null(filled:
         assert body is ... or answer.json() == body
     assert "hidden" not in (await filled.client.get(f"{RPC}/one?label=first&select=*")).text
     assert (await filled.client.get(f"{RPC}/sum?select=total:sum")).json() == {"total": 3}
+    # As of a function in Postgres, a row that is null is a row of nulls.
+    assert (await filled.client.get(f"{RPC}/perhaps?select=id")).json() == [{"id": None}]
     inside = await filled.client.get(f"{RPC}/open?select=rows->1->label,first:rows->0->>label")
     assert inside.json() == {"label": "none", "first": "large"}
 
@@ -241,7 +246,7 @@ async def test_only_rpc_and_no_other_way_to_the_endpoint_is_asked(filled: Backen
 async def test_the_openapi_document_says_which_answers_are_asked_and_by_what(filled: Backend) -> None:
     paths = (await filled.client.get("/openapi.json")).json()["paths"]
     asked_of = {path.rpartition("/")[2] for path in paths if path.startswith(f"{RPC}/")}
-    assert asked_of == {"listed", "add", "made", "one", "sum", "open", "refused", "short"}
+    assert asked_of == {"listed", "add", "made", "one", "perhaps", "sum", "open", "refused", "short"}
     made = paths[f"{RPC}/made"]["get"]
     assert [one["name"] for one in made["parameters"]] == [
         "size", "q", "id", "word", "select", "order", "limit", "offset",
