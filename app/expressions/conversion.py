@@ -15,13 +15,13 @@ def to_type(value: object, wanted: Type) -> Any:
         case ListOf(element=element):
             return [to_type(item, element) for item in _of_kind(value, LIST, wanted)]
         case MapOf(key=key, value=inner):
-            pairs = _of_kind(value, MAP, wanted).items()
-            return {to_type(name, key): to_type(item, inner) for name, item in pairs}
+            entries = _of_kind(value, MAP, wanted)
+            return {to_type(name, key): to_type(entries[name], inner) for name in entries}
         case Record(fields=fields):
             given = _of_kind(value, MAP, wanted)
             if not given.keys() <= fields.keys():
                 raise _unfit(wanted)
-            return {name: to_type(item, fields[name]) for name, item in given.items()}
+            return {name: to_type(given[name], fields[name]) for name in given}
         case Enum(values=values):
             if value in values:
                 return value

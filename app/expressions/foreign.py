@@ -10,7 +10,7 @@ _WORDS = {
     "in": "write x in [1, 2]: in small letters, and the list in brackets",
     "like": 'write x.startsWith("a"), x.endsWith("a"), x.contains("a") or x.matches("^a.*z$") for LIKE',
     "between": "write x >= 1 && x <= 2 for BETWEEN",
-    "select": 'ask for related rows in a step before (fetch, exists), or in a computed column of the view ("exists")',
+    "select": "ask for related rows by name: table.exists(r, r.id == x); for a value, in a step before (fetch, exists)",
     "null": "write null in small letters",
     "true": "write true in small letters",
     "false": "write false in small letters",

@@ -45,11 +45,23 @@ class Scope:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Counted:
+    """The rows that a condition leaves out where it has no answer: those of `relation`.
+
+    `name` is what is made of the others, if that is bound; `wants_one` says that one row which it holds for is enough.
+    """
+
+    relation: Relation
+    name: str | None
+    wants_one: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Expression:
     """A checked expression: its typed tree, the type of its value, the dotted paths and the rows that it reads.
 
     `text` is its full form; `said` is what was said where that is less. `reads` are the tables and views whose rows it
-    reads, beside `rows`, those that are at hand: Postgres decides it.
+    reads, beside `rows`, those that are at hand: Postgres decides it. `counted` is what a step makes of its rows.
     """
 
     text: str
@@ -60,3 +72,4 @@ class Expression:
     constant: bool
     said: str | None = None
     reads: Mapping[str, Relation] = dataclasses.field(default_factory=dict, compare=False)
+    counted: Counted | None = dataclasses.field(default=None, compare=False)

@@ -51,7 +51,7 @@ class Record(Type):
     """An object with exactly these fields; `name` is what messages call it ("documents", "input").
 
     `optional` are the fields that may not be there, since nobody sent them; None for what nobody sends, such as a row.
-    `nullable` are those that may be null because of what was sent.
+    `nullable` are those that may be null because of what was sent, or, of a bound row, because nobody knows.
     `references` are the fields that lead to a row of a table.
     """
 

@@ -72,10 +72,13 @@ class Findings:
         return frozenset().union(*(sure_where(one.tree, holds=True) for _, one in self.checked[since:]))
 
     def answered(self, place: str, expression: Expression, scope: Scope) -> None:
-        """Report operations of a value that have no answer where an input is null: whoever leaves it out gets a 500."""
+        """Report operations of a value that have no answer where what they need may be null: they'd be a 500."""
         for one in {one.path: one for one in reversed(list(unanswered(expression.tree, scope)))}.values():
             message = f"{one.path} may be null, of which {one.operation} has no answer: the request would fail"
-            hint = f"say required: true (a default may be left out even so), or write {one.path} == null ? … : …"
+            required = (
+                "say required: true of what was left out, or of what it compares (a default may be left out even so)"
+            )
+            hint = f"{required}, or write {one.path} == null ? … : …"
             shown = excerpt(expression.text, Problem(one.node.line, one.node.column, message))
             self.report(place, message, hint, "expression.null", shown, stricter=True)
 

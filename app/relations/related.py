@@ -27,7 +27,7 @@ from app.expressions.types import (
 )
 from app.relations.findings import Findings
 from app.relations.rules import has_sql, order_by, rule_expression
-from app.relations.source import Related, Source
+from app.relations.source import Related, Source, told_apart
 
 _NUMERIC: Mapping[Type, Type] = {INT: DECIMAL, DECIMAL: DECIMAL, DOUBLE: DOUBLE}
 _MOST_LISTED = 1_000
@@ -67,7 +67,8 @@ def _related_type(source: str, other: Source, value: Expression | None) -> Type 
     if value is not None and source in ("min", "max"):
         return value.type if value.type in (*NUMBERS, STRING, TIMESTAMP, DATE, TIME, DURATION) else None
     if value is None:
-        row = Record(other.name, {name: _in_json(kind) for name, kind in other.shown.items()})
+        columns = {name: _in_json(kind) for name, kind in other.shown.items()}
+        row = Record(other.name, columns, nullable=frozenset(told_apart(other)))
         return row if source == "one" else ListOf(row)
     plain = isinstance(value.type, Scalar | Enum) and value.type != DYN
     return value.type if source == "one" else ListOf(value.type) if plain else None

@@ -3,20 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
+from app.database.quoting import quoted
 from app.database.statement import Evaluator, Statement, statement
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters
 from app.expressions.types import pg_type
+from app.relations.bound_row import told_columns
 from app.relations.measured import measured_rows
-from app.relations.source import ALIAS, OrderBy, Source, conditions_sql, order_sql, shown_sql
+from app.relations.source import ALIAS, OrderBy, Source, column_sql, conditions_sql, order_sql, shown_sql
 
 Count = Callable[[Any], object]
 
 
 def select_row(source: Source, where: Expression, *, lock: bool, max_bytes: int) -> Statement:
-    """Read at most one row, of so many bytes as JSON; `lock` holds it until the transaction ends."""
+    """Read at most one row for `binding`, of so many bytes as JSON; `lock` holds it until the transaction ends."""
     parameters = Parameters()
-    shown = shown_sql(source, parameters)
+    shown = _bound_sql(source, parameters)
     held = f" FOR UPDATE OF {ALIAS}" if lock else ""
     sql = f"SELECT {shown} FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)} LIMIT 1{held}"
     return _measured(sql, source, parameters, max_bytes, lock=lock)
@@ -42,9 +44,9 @@ def select_rows(
     lock: bool,
     max_bytes: int,
 ) -> Statement:
-    """Read rows: at most `limit`, which the caller bounds, and of so many bytes as JSON."""
+    """Read rows for `binding`: at most `limit`, which the caller bounds, and of so many bytes as JSON."""
     parameters = Parameters()
-    shown = shown_sql(source, parameters)
+    shown = _bound_sql(source, parameters)
     rows = f"SELECT {shown} FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)}"
     rows += order_sql(order or source.order, source, parameters)
     rows += f" LIMIT {parameters.add(limit, 'bigint')}"
@@ -53,8 +55,16 @@ def select_rows(
     return _measured(rows + (f" FOR UPDATE OF {ALIAS}" if lock else ""), source, parameters, max_bytes, lock=lock)
 
 
+def _bound_sql(source: Source, parameters: Parameters) -> str:
+    """Give the list of columns that a bound row is made of: what is shown, and what a rule is told otherwise."""
+    column = column_sql(source, parameters)
+    told = [f"{column('row', name)} AS {quoted(label)}" for name, label in told_columns(source).items()]
+    return ", ".join((shown_sql(source, parameters), *told))
+
+
 def _measured(rows: str, source: Source, parameters: Parameters, max_bytes: int, *, lock: bool) -> Statement:
-    sql = measured_rows(rows, source.shown, parameters.constant(max_bytes, "bigint"))
+    names = (*source.shown, *told_columns(source).values())
+    sql = measured_rows(rows, names, parameters.constant(max_bytes, "bigint"))
     return statement(sql, parameters.evaluators, locks=lock)
 
 

@@ -34,6 +34,11 @@ class Related:
     order: tuple["OrderBy", ...] = ()
     limit: int = 1
 
+    @property
+    def of_none(self) -> bool:
+        """Say whether it has a value where there are no rows: then it is null only where it is undecided."""
+        return self.kind in ("count", "exists", "sum", "list")
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -54,9 +59,9 @@ class Source:
 
     @property
     def record(self) -> Record:
-        """Give the record that a row of this source is."""
+        """Give the record that a bound row of this source is."""
         references = {name: one for name, one in self.item.references.items() if name in self.shown}
-        return Record(self.name, self.shown, references=references)
+        return Record(self.name, self.shown, nullable=frozenset(told_apart(self)), references=references)
 
     def rows_sql(self, alias: str, parameters: Parameters) -> RowsSql:
         """Give its rows to a rule that reads them: those that the filter holds for, with all that may be compared."""
@@ -99,25 +104,33 @@ def column_sql(source: Source, parameters: Parameters, alias: str = ALIAS, *, sh
         if formula is None:
             return plain(root, name)
         if isinstance(formula, Related):
-            return _related_sql(formula, plain, parameters, f"{alias}_", source.max_bytes, shown=shown)
+            return _related_sql(formula, source, parameters, alias, shown=shown)
         # A formula reads the table's own columns, also where the view has a computed one of the same name.
         return f"({compile_sql(formula, plain, parameters)})"
 
     return column
 
 
-def _related_sql(
-    related: Related, outer: Columns, parameters: Parameters, alias: str, max_bytes: int, *, shown: bool
-) -> str:
-    """Write the subquery of a related column; the other view's filter holds in it."""
-    source = related.source
+def told_apart(source: Source) -> tuple[str, ...]:
+    """Name the columns of which a rule may be told something else than is shown: those that can be undecided."""
+
+    def written(name: str, *, shown: bool) -> str:
+        return column_sql(source, Parameters(), shown=shown)("row", name)
+
+    related = [name for name in source.shown if isinstance(source.computed.get(name), Related)]
+    return tuple(name for name in related if written(name, shown=True) != written(name, shown=False))
+
+
+def _related_sql(related: Related, around: Source, parameters: Parameters, alias: str, *, shown: bool) -> str:
+    """Write the subquery of a related column of `around`; the other view's filter holds in it."""
+    source, outer, alias = related.source, _plain(around.table, alias), f"{alias}_"
     inner = column_sql(source, parameters, alias)
 
     def column(root: str, name: str) -> str:
         return outer(root, name) if root == "row" else inner(root, name)
 
     def required(root: str, name: str) -> bool:
-        return root != "row" and source.never_null(name)
+        return around.table.columns[name].never_null if root == "row" else source.never_null(name)
 
     conditions = conditions_sql(source, None, parameters, alias)
     named = f"FROM {source.table.sql} {alias}"
@@ -126,7 +139,7 @@ def _related_sql(
         holds, undecided = compile_kept(related.where, column, parameters, "item", required)
     rows = f"{named} WHERE {' AND '.join((*conditions, f'({holds})'))}"
     if related.kind in ("one", "list"):
-        return _rows_sql(related, rows, column, parameters, alias, max_bytes)
+        return _rows_sql(related, rows, column, parameters, alias, around.max_bytes, shown=shown)
 
     def exists(condition: str) -> str:
         return f"EXISTS (SELECT {named} WHERE {' AND '.join((*conditions, f'({condition})'))})"
@@ -152,12 +165,21 @@ def _folded_sql(related: Related, rows: str, column: Columns, parameters: Parame
     return f"(SELECT {f'coalesce({total}, 0)' if related.kind == 'sum' else total} {rows})"
 
 
-def _rows_sql(related: Related, rows: str, column: Columns, parameters: Parameters, alias: str, max_bytes: int) -> str:
+def _rows_sql(
+    related: Related,
+    rows: str,
+    column: Columns,
+    parameters: Parameters,
+    alias: str,
+    max_bytes: int,
+    *,
+    shown: bool,
+) -> str:
     source = related.source
     value = None if related.value is None else compile_sql(related.value, column, parameters)
     rows += order_sql(related.order or source.order, source, parameters, alias)
-    shown = value or shown_sql(source, parameters, alias)
-    found = f"SELECT {shown} {rows} LIMIT {parameters.constant(related.limit, 'bigint')}"
+    taken = value or shown_sql(source, parameters, alias, shown=shown)
+    found = f"SELECT {taken} {rows} LIMIT {parameters.constant(related.limit, 'bigint')}"
     if value is not None:
         return f"ARRAY({found})::{pg_type(related.type)}" if related.kind == "list" else f"({found})"
     if related.kind == "one":
@@ -178,9 +200,9 @@ def conditions_sql(source: Source, where: Expression | None, parameters: Paramet
     return [f"({compile_sql(rule, column, parameters, required)})" for rule, column in rules if rule is not None]
 
 
-def shown_sql(source: Source, parameters: Parameters, alias: str = ALIAS) -> str:
-    """Give the list of columns that come out, each under its own name."""
-    column = column_sql(source, parameters, alias, shown=True)
+def shown_sql(source: Source, parameters: Parameters, alias: str = ALIAS, *, shown: bool = True) -> str:
+    """Give the list of columns that come out, each under its own name; where not `shown`, as a rule is told of them."""
+    column = column_sql(source, parameters, alias, shown=shown)
     return ", ".join(f"{column('row', name)} AS {quoted(name)}" for name in source.shown)
 
 

@@ -26,6 +26,7 @@ from app.expressions.types import (
     Type,
     describe,
 )
+from app.relations.bound_row import BoundRow
 from app.relations.findings import Findings
 
 _INT64 = range(-(2**63), 2**63)
@@ -74,10 +75,11 @@ def compile_field(
     """Compile a value field; None after a finding.
 
     Where a type is expected, a literal is read as one of it (`"12.50"` into a decimal, `"2027-01-31"` into a date).
-    `whole` keeps the entries of its objects that are inputs which weren't sent, as null.
+    `whole` is for what goes out: it keeps the entries of its objects that are inputs which weren't sent, as null, and
+    of a bound row's column it takes what is shown.
     """
     if isinstance(said, str) and said.startswith("="):
-        return _expression(said, place, scope, findings, expected)
+        return _expression(said, place, scope, findings, expected, whole=whole)
     if isinstance(said, str) and said.startswith("\\="):
         said = said[1:]
     elif isinstance(said, str) and _is_path(said, scope):
@@ -99,18 +101,40 @@ def compile_field(
     return literal_value(said, type_of_literal(said))
 
 
-def _expression(said: str, place: str, scope: Scope, findings: Findings, expected: Type | None) -> Value | None:
+def _expression(
+    said: str, place: str, scope: Scope, findings: Findings, expected: Type | None, *, whole: bool
+) -> Value | None:
     expression = findings.expression(place, said, scope, expected)
     if expression is None:
         return None
     if expression.rows:
         # It reads the row in the statement: only SQL can evaluate it.
         return Value(expression.type, _no_row, expression)
-    evaluate, sent = compile_value(expression), _sent(expression.tree, scope)
+    shown = _shown(expression.tree) if whole else None
+    evaluate, sent = shown or compile_value(expression), _sent(expression.tree, scope)
     if sent is None:
         findings.answered(place, expression, scope)
     given = evaluate if sent is None else (lambda env: evaluate(env) if sent(env) else None)
     return Value(expression.type, given, expression, sent=sent, reads=expression.paths)
+
+
+def _shown(tree: syntax.Node) -> Evaluator | None:
+    """Give what reads a column of a bound row, and of objects in it, as it is shown; None of any other value."""
+    match tree:
+        case syntax.Name(name=root):
+            return lambda env: env.get(root)
+        case syntax.Field(operand=syntax.Name(type=Record()) | syntax.Field(type=Record()) as operand, name=name):
+            around = _shown(operand)
+        case _:
+            return None
+    if around is None:
+        return None
+
+    def shown(env: Environment) -> object:
+        value = around(env)
+        return value.shown(name) if isinstance(value, BoundRow) else None if value is None else value.get(name)
+
+    return shown
 
 
 def _is_path(said: str, scope: Scope) -> bool:

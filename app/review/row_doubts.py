@@ -1,6 +1,6 @@
 """What rules over other rows cost and leave open: a look-up without an index, a null that leaves a rule unanswered."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from app.definitions.column_types import KEY
 from app.definitions.project import Project
@@ -20,16 +20,17 @@ from app.expressions.syntax import (
     parts,
     walk,
 )
-from app.relations.source import Source
+from app.relations.source import Related, Source, told_apart
 
 
-def row_doubts(project: Project, rules: Iterable[tuple[str, Expression]]) -> Iterator[Finding]:
-    """Give the doubts about rules that read rows of other tables."""
+def row_doubts(project: Project, rules: Sequence[tuple[str, Expression]]) -> Iterator[Finding]:
+    """Give the doubts about rules that read rows of other tables, and about steps that make one value of rows."""
     leading = _leading(project)
     for place, rule in rules:
         if rule.reads:
             yield from _slow(place, rule, leading)
             yield from _undecided(place, rule)
+    yield from _left_out(project, rules)
 
 
 def _leading(project: Project) -> dict[str, set[str]]:
@@ -97,13 +98,81 @@ def _equal(condition: Node | None, variable: str, source: Source) -> Iterator[st
                     yield side.name
 
 
+def _left_out(project: Project, rules: Sequence[tuple[str, Expression]]) -> Iterator[Finding]:
+    """Find what steps leave out of what they count, and of what they find none of where a rule asks for that."""
+    for place, rule in rules:
+        counted = rule.counted
+        if counted is None:
+            continue
+        chain = place.partition(".")[0]
+        around = [one for at, one in rules if at.partition(".")[0] == chain]
+        if counted.wants_one and not any(_asks_for_none(one.tree, str(counted.name)) for one in around):
+            continue
+        if names := _may_be_null(rule.tree, "item", counted.relation):
+            yield Finding(
+                place,
+                f"a row whose {' or '.join(names)} is null is left out here, and nobody knows whether it counts",
+                f"make it required, or say what such a row means: item.{names[0]} != null && …",
+                "rules.null_undecided",
+            )
+        elif counted.name is not None and _of_nobody(rule.tree) and _lets_strangers(project, chain, around):
+            yield Finding(
+                place,
+                "of who isn't signed in no row is found here, as if there were none",
+                "ask for a sign-in, or before it: {do: require, that: auth.signed_in}",
+                "rules.null_undecided",
+            )
+
+
+def _asks_for_none(node: Node, name: str, *, positive: bool = True) -> bool:
+    """Say whether a rule may hold since what is bound to a name is false."""
+    if isinstance(node, Name | Field) and node.name == name:  # under the name of a call, it is a member of that
+        return not positive
+    stays = positive and isinstance(node, Logic)
+    return any(_asks_for_none(part, name, positive=stays) for part in parts(node))
+
+
+def _of_nobody(tree: Node) -> bool:
+    """Say whether a condition compares with who calls, and doesn't ask whether that is anybody."""
+    return any(map(_is_caller, walk(tree))) and not any(
+        isinstance(one, NullTest) and any(map(_is_caller, walk(one))) for one in walk(tree)
+    )
+
+
+def _is_caller(node: Node) -> bool:
+    match node:
+        case Field(operand=Field(operand=Name(name="auth"), name="user")):
+            return True
+    return False
+
+
+def _lets_strangers(project: Project, chain: str, around: Sequence[Expression]) -> bool:
+    """Say whether a chain is, or may be one of, those that strangers come through."""
+    kind = chain.partition("/")[0]
+    public = {f"endpoints/{one.name}" for one in project.endpoints if one.access == "public"}
+    public |= {f"views/{one.name}" for one in project.views if one.access == "public"}
+    reached = bool(public) if kind == "middleware" else chain in public
+    return reached and not any("auth.signed_in" in one.paths for one in around)
+
+
+def _may_be_null(condition: Node | None, variable: str, relation: Relation) -> list[str]:
+    """Name the columns that a condition compares, that may be null and that it doesn't ask for."""
+    tests = [one.operand for one in walk(condition) if isinstance(one, NullTest)] if condition is not None else []
+    tested = {one.name for one in tests if isinstance(one, Field)}
+    compared = dict.fromkeys(_compared(condition, variable))
+    return [name for name in compared if not _always_there(relation, name) and name not in tested]
+
+
+def _always_there(relation: Relation, name: str) -> bool:
+    related = relation.computed.get(name) if isinstance(relation, Source) else None
+    if isinstance(relation, Source) and isinstance(related, Related):
+        return related.of_none and name not in told_apart(relation)
+    return relation.never_null(name)
+
+
 def _undecided(place: str, rule: Expression) -> Iterator[Finding]:
     for node, source in _strict(rule.tree, rule, positive=True):
-        body = node.condition if node.macro == "map" else node.body
-        tests = [one.operand for one in walk(body or node) if isinstance(one, NullTest)]
-        tested = {one.name for one in tests if isinstance(one, Field)}
-        compared = dict.fromkeys(_compared(body, node.variable))
-        names = [name for name in compared if not source.never_null(name) and name not in tested]
+        names = _may_be_null(node.condition if node.macro == "map" else node.body, node.variable, source)
         if names:
             yield Finding(
                 f"{place}:{node.line}:{node.column}",

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from app.database.statement import Statement
 from app.definitions.expression_text import OptionalExpression
 from app.expressions.check import Expression
-from app.expressions.types import Type
+from app.expressions.types import BOOL, Type
 from app.relations.locks import Reading
 from app.relations.source import Source
 from app.steps.context import Context, Step
@@ -43,8 +43,10 @@ def read_value(
 ) -> Step | None:
     """Compile a step that binds the one value of a statement over rows."""
     source = context.source(body.from_)
-    condition = None if body.where is None or source is None else context.where("where", body.where, source.item)
-    if source is None or (body.where is not None and condition is None):
+    if source is None:
+        return None
+    condition = context.counted(body.where, source, body.as_, wants_one=kind == BOOL)
+    if body.where is not None and condition is None:
         return None
     read = held_read(context, statement(source, condition), Reading(source, condition))
     name = body.as_

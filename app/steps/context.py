@@ -9,6 +9,7 @@ from app.definitions.answers import MAX_BYTES
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef
 from app.expressions.check import Expression, Scope
+from app.expressions.scope import Counted
 from app.expressions.types import Type
 from app.relations.conditions import id_is
 from app.relations.findings import Findings
@@ -143,6 +144,17 @@ class Context:
         """Check a condition over `item`, which Postgres decides."""
         scope = dataclasses.replace(self.over_items(record), related=True)
         return rule_expression(f"{self.place}.{key}", text, scope, self.findings)
+
+    def counted(
+        self, text: str | None, source: Source, name: str | None, *, wants_one: bool = False
+    ) -> Expression | None:
+        """Check the `where` of rows of which one value is made: whoever reviews it is told what it leaves out."""
+        condition = None if text is None else self.where("where", text, source.item)
+        if condition is None:
+            return None
+        condition = dataclasses.replace(condition, counted=Counted(source, name, wants_one))
+        self.findings.checked.append((f"{self.place}.where", condition))
+        return condition
 
     def which(self, id_: str | None, where: str | None, source: Source) -> Expression | None:
         """Check which rows a step speaks of: the one with this id, or those that a condition holds for."""

@@ -104,6 +104,8 @@ def test_problems_behind_a_single_equals_stand_where_they_are_said() -> None:
         ("title IN ('a', 'b')", 7, "write x in [1, 2]"),
         ("title in ('a', 'b')", 14, "write x in [1, 2]"),
         ("title LIKE 'a%'", 7, "startsWith"),
+        ("EXISTS (SELECT 1 FROM likes)", 16, "table.exists(r, r.id == x)"),
+        ("exists(title)", 1, "table.exists(r, r.id == x)"),
         ("title = 'it''s'", 13, "write \\' for a quote in a text"),
         ("auth.uid() = owner_user_id", 6, "the caller's id is auth.user.id"),
         ("title = 'a' && coalesce(title, 'b') = 'a'", 16, "write x == null ? y : x"),

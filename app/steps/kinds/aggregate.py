@@ -56,7 +56,7 @@ def _compile(body: AggregateBody, context: Context) -> Step | None:
     if source is None:
         return None
     before = context.findings.refusing
-    condition = None if body.where is None else context.where("where", body.where, source.item)
+    condition = context.counted(body.where, source, body.as_)
     for column in body.group_by:
         if column not in source.item.fields:
             context.findings.unknown(f"{context.place}.group_by", "column", column, list(source.item.fields))

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from app.relations.bound_row import binding
 from app.relations.locks import Reading
 from app.relations.select import select_row
 from app.steps.chosen import ChosenRows
@@ -36,7 +37,7 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
     # A row that is found is locked; that there is none has to stay so where the chain goes on without it.
     reading = Reading(source, condition, shown=True, is_set=optional)
     statement = select_row(source, condition, lock=lock, max_bytes=max_bytes)
-    read = held_read(context, statement, reading, locks=lock)
+    read, bound = held_read(context, statement, reading, locks=lock), binding(source)
 
     async def fetch(call: Call) -> None:
         rows = await read.rows(call)
@@ -47,7 +48,7 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
             before = None if found is None else len(found)
             call.trace.note(rows_before_filter=before, rows_after_filter=len(rows))
         if rows:
-            call.env[name] = dict(rows[0])
+            call.env[name] = bound(rows[0])
         elif optional:
             call.env[name] = None
         else:

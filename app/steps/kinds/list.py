@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from app.database.statement import Evaluator
 from app.definitions.names import Items
 from app.expressions.types import INT, ListOf
+from app.relations.bound_row import binding
 from app.relations.locks import Reading
 from app.relations.rules import order_by
 from app.relations.select import select_rows
@@ -41,10 +42,10 @@ def _compile(body: ListBody, context: Context) -> Step | None:
     statement = select_rows(source, condition, order, limit, offset, lock=lock, max_bytes=context.max_bytes)
     ordered = tuple(term.column for term in order or source.order)
     read = held_read(context, statement, Reading(source, condition, columns=ordered, shown=True), locks=lock)
-    name = body.as_
+    name, bound = body.as_, binding(source)
 
     async def list_rows(call: Call) -> None:
-        call.env[name] = [dict(row) for row in await read.rows(call)]
+        call.env[name] = [bound(row) for row in await read.rows(call)]
 
     return Step(list_rows, {name: ListOf(source.record)}, statements=read.statements, measured=True)
 

@@ -34,7 +34,7 @@ def _compile(body: QuotaBody, context: Context) -> Step | None:
     source = context.source(body.from_)
     most = context.value("max", body.max_, INT)
     message = compile_message(body.message, _DEFAULT, context)
-    condition = None if source is None else context.where("where", body.where, source.item)
+    condition = None if source is None else context.counted(body.where, source, None)
     if source is None or most is None or message is None or condition is None:
         return None
     statement = count_rows(source, condition)

@@ -68,7 +68,7 @@ def _headers(body: RespondBody, context: Context) -> list[tuple[str, Evaluator]]
         if not name.replace("-", "").isalnum() or not name.isascii() or name.lower() in _KEPT:
             context.report(f"headers.{name}", "this header can't be set", "use a header of your own, such as X-Total")
             return None
-        value = context.value(f"headers.{name}", said)
+        value = context.value(f"headers.{name}", said, whole=True)
         if value is None:
             return None
         if value.type not in (STRING, INT, BOOL, UUID) and not isinstance(value.type, Enum):
