@@ -45,6 +45,7 @@ from app.definitions.validation import object_validator, validation_findings
 from app.definitions.views import ViewDef
 from app.errors import Finding, refusing
 from app.expressions.check import Expression, Scope
+from app.relations.answered import answered_shapes
 from app.relations.constraints import constraint_messages
 from app.relations.findings import Findings
 from app.relations.memory import MEMORY, Compilation, Memory, World
@@ -257,6 +258,7 @@ class _Compiler:
             responses,
             Chained(frozenset(context.held), tables_behind([*uses, *said.steps], context)),
             next((step.run for step in (*chain, *steps) if step.first), None),
+            answered_shapes(said.name, context.answers, said.max_bytes),
         )
 
     def view(self, said: ViewDef, related: RelatedViews) -> CompiledView | None:

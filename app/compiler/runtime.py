@@ -53,6 +53,7 @@ class CompiledEndpoint:
     """An endpoint as run: `chain` is its middleware, `steps` its own, `begin` opens the transaction, if any.
 
     `gate` runs before the input is read, where there is one; it is the first of the chain or the steps, and not there.
+    `rows` are the statements over its answer, where that is rows of known columns.
     """
 
     name: str
@@ -66,6 +67,7 @@ class CompiledEndpoint:
     responses: Responses | None = None
     chained: Chained = Chained()
     gate: RunStep | None = None
+    rows: Shapes | None = None
 
 
 @dataclass(frozen=True, slots=True)

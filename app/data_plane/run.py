@@ -154,7 +154,7 @@ class Run:
 
 def too_long(db: Session) -> RowgateError:
     """Give the refusal of a request whose time is over."""
-    if db.in_doubt:
+    if db.in_doubt or db.settled:
         return CommitUnknown("The request took too long, and whether it was carried out is not known here.")
     return RequestTimeout("The request took too long, and nothing was changed.")
 

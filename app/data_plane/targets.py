@@ -6,16 +6,21 @@ from typing import ClassVar
 from app.compiler.responses import Responses
 from app.compiler.runtime import CompiledEndpoint, CompiledView
 from app.definitions.endpoints import TIMEOUT
+from app.relations.query_sql import Shapes
 from app.steps.running import RunStep
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointTarget:
-    """An endpoint, and the parts of the path that it names, or that it was called by its name."""
+    """An endpoint, and the parts of the path that it names, or that it was called by its name.
+
+    `rows` is what its answer may be asked by, where something besides its inputs may be asked.
+    """
 
     compiled: CompiledEndpoint
     path: dict[str, str]
     by_name: bool = False
+    rows: Shapes | None = None
 
     @property
     def template(self) -> str | None:

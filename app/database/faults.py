@@ -124,14 +124,17 @@ class ReadOnly(RowgateError):
 
 
 class AnswerTooLarge(RowgateError):
-    """The answer would have more bytes than the view's or endpoint's `max_bytes`; nothing was changed."""
+    """The answer would have more bytes than the view's or endpoint's `max_bytes`; its sentence says what changed."""
 
     status: ClassVar[int] = 413
     code: ClassVar[str] = "respond.too_large"
 
-    def __init__(self, hint: str = "Ask for fewer rows, or for one page after the other.") -> None:
+    def __init__(
+        self, hint: str | None = "Ask for fewer rows, or for one page after the other.", *, stands: bool = False
+    ) -> None:
         """Say what to do; how large it would have been is not known, since nobody has made it."""
-        super().__init__("The answer would be too large, and nothing was changed.", hint=hint)
+        changed = "what the endpoint did stands" if stands else "nothing was changed"
+        super().__init__(f"The answer would be too large, and {changed}.", hint=hint)
 
 
 class DatabaseFailed(RowgateError):

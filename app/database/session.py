@@ -97,6 +97,7 @@ class Session:
         "_wrote",
         "confirmed",
         "in_doubt",
+        "settled",
     )  # fmt: skip
 
     def __init__(
@@ -137,6 +138,7 @@ class Session:
         self._when_committed: list[Callable[[], None]] = []
         # Set while a writing statement runs by itself: cut off in it, nobody knows here whether it was carried out.
         self.in_doubt = False
+        self.settled = False
 
     async def __aenter__(self) -> "Session":
         """Take nothing yet."""
@@ -297,6 +299,12 @@ class Session:
             raise AssertionError("a transaction that has written can't pause")
         await (self.commit() if self._when_committed else self.rollback())
         self._fresh = self._guard is None
+
+    async def settle(self) -> None:
+        """Make what was done lasting for good: nothing that is read behind it undoes it, or needs what was held."""
+        await self.commit()
+        self._locks, self._held = (), []
+        self.settled = True
 
     async def _ready(self, *, waits: bool, several: bool = False) -> None:
         """Have a connection, and the transaction if there is to be one, as there is for `several` statements.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from app.database.quoting import quoted
-from app.database.statement import Statement, statement
+from app.database.statement import Evaluator, Statement, statement
 from app.expressions.to_sql import Parameters
 from app.expressions.types import STRING, Enum, Type, pg_type
 from app.relations.asked import Asked
@@ -52,20 +52,26 @@ class KeptByShape(Generic[Made]):
 class Shapes(KeptByShape[Statement]):
     """The reading statements of one view by the shapes of queries; `read` keeps the queries that came, as read."""
 
-    def __init__(self, source: Source) -> None:
-        """Begin with none."""
+    def __init__(self, source: Source, given: Evaluator | None = None) -> None:
+        """Begin with none; `given` is the text that the source is read from, where it is no table."""
         super().__init__()
         self.source = source
+        self._given = () if given is None else (given,)
         self.read: KeptByShape[Any] = KeptByShape(MAX_QUERIES)
 
     def statement(self, query: Query) -> Statement:
         """Give the statement of a query's shape; it finds the query's values under ASKED."""
-        return self.kept(query.shape, lambda: compile_query(self.source, query))
+        return self.kept(query.shape, lambda: compile_query(self.source, query, self._given))
 
 
-def compile_query(source: Source, query: Query) -> Statement:
-    """Write the statement: the page is read by index and order first, and only then made into JSON."""
+def compile_query(source: Source, query: Query, given: Sequence[Evaluator] = ()) -> Statement:
+    """Write the statement: the page is read by index and order first, and only then made into JSON.
+
+    What is `given` are its first parameters, which the source names by their numbers.
+    """
     parameters = Parameters()
+    for evaluate in given:
+        parameters.add(evaluate, "text")
     level = QueryLevel(source, ALIAS, query.read, parameters, source.max_bytes)
     page = f"{level.rows()}{level.order()}{level.page()}"
     total = "NULL::bigint"

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from app.definitions.answers import MAX_BYTES
@@ -69,8 +70,8 @@ class Context:
     `owner` names the endpoint or view that the chain belongs to, `later_writes` the tables that steps behind this one
     write, be it by what goes with a row that is deleted, `arguments` the literal arguments of the middleware,
     `http_allow` what may be called beside the public internet, `before` what the steps before this one did. `held`
-    gathers the rows that steps hold; a `serializable` transaction locks tables. `max_bytes` is how large an answer may
-    be, `measured` names what was held against that when it was read.
+    gathers the rows that steps hold, `answers` the types of what they answer by 2xx; a `serializable` transaction locks
+    tables. `max_bytes` is how large an answer may be, `measured` names what was held against that when it was read.
     """
 
     schema: Schema
@@ -89,6 +90,7 @@ class Context:
     max_bytes: int = MAX_BYTES
     measured: frozenset[str] = frozenset()
     held: set[Held] = dataclasses.field(default_factory=set)
+    answers: list[Type] = dataclasses.field(default_factory=list)
     serializable: bool = False
 
     def at(self, key: str) -> "Context":
@@ -116,6 +118,11 @@ class Context:
     def report(self, key: str, message: str, hint: str | None = None, *, stricter: bool = False) -> None:
         """Add a finding about a field of the step; one that is `stricter` leaves the step compiled."""
         self.findings.report(f"{self.place}.{key}", message, hint, stricter=stricter)
+
+    def answering(self, status: int, kind: Type | None) -> None:
+        """Note what a step answers by success; None is an answer without a body."""
+        if kind is not None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            self.answers.append(kind)
 
     def expression(self, key: str, text: str, expected: Type | None = None) -> Expression | None:
         """Check an expression field that is evaluated in process."""

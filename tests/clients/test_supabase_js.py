@@ -71,7 +71,18 @@ DOCUMENT: dict[str, Any] = {
                 }
             },
             "steps": [{"do": "respond", "body": {"sum": "=input.a + input.b"}}],
-        }
+        },
+        {
+            "name": "notes_above",
+            "method": "GET",
+            "path": "/notes_above",
+            "access": "authenticated",
+            "input": {"query": {"least": {"type": "integer", "required": True}}},
+            "steps": [
+                {"do": "list", "from": "my_notes", "where": "item.size > input.least", "as": "found"},
+                {"do": "respond", "body": "=found"},
+            ],
+        },
     ],
 }
 SEED = """
@@ -212,6 +223,18 @@ ANSWERS: list[tuple[str, dict[str, Any]]] = [
     ("from('my_notes').select().eq('size', 'x')", {"status": 400, "code": "22P02"}),
     ("client.rpc('add', {a: 2, b: 3})", {"data": {"sum": 5}}),
     ("client.rpc('add', {})", {"status": 422}),
+    ("client.rpc('notes_above', {least: 15}).select('title,size').eq('done', true)"
+     ".order('title', {ascending: false}).limit(10).limit(1).single()", {"data": {"title": "note 18", "size": 18}}),
+    ("client.rpc('notes_above', {least: 15}, {get: true}).select('label:title').contains('tags', ['t1'])"
+     ".order('title')",
+     {"data": [{"label": "note 16"}, {"label": "note 19"}]}),
+    ("client.rpc('notes_above', {least: 15}, {count: 'exact'}).order('size').range(1, 2).select('size')",
+     {"data": [{"size": 17}, {"size": 18}], "count": 4, "status": 206}),
+    ("client.rpc('notes_above', {least: 15}, {head: true, count: 'exact'})", {"data": None, "count": 4}),
+    ("client.rpc('notes_above', {least: 15}).single()", {"status": 406, "code": "PGRST116"}),
+    ("client.rpc('notes_above', {least: 15}).eq('size', 99).maybeSingle()", {"data": None, "error": None}),
+    ("client.rpc('notes_above', {least: 15}).select('secret')", {"status": 400, "code": "42703"}),
+    ("client.rpc('notes_above', {least: 17}).select('title').csv()", {"data": 'title\n"note 18"\n"note 19"'}),
     ("client.functions.invoke('add', {body: {a: 2}})", {"data": {"sum": 3}}),
     ("from('my_notes').insert({title: 'new', slug: 'new'})", {"status": 201, "data": None}),
     ("from('my_notes').insert({title: 'again', slug: 'new'})", {"status": 409, "code": "23505"}),

@@ -30,6 +30,7 @@ await client.from('my_notes').insert([{ title: 'a', size: 1, done: null }])
 await client.from('my_notes').update({ size: 2 }).eq('title', 'a')
 await client.from('my_notes').upsert({ title: 'a', slug: 'b' }, { onConflict: 'slug' })
 await client.rpc('add', { a: 1 })
+await client.rpc('notes_above', { least: 1 }).select('title').eq('done', true).order('title').limit(1).single()
 const beside = await client.from('comments').select('text, people(email), my_notes(title)').single()
 export const email: string | undefined = beside.data!.people?.email
 export const about: string | undefined = beside.data!.my_notes?.title

@@ -18,6 +18,7 @@ from app.definitions.endpoints import BODY_TYPES, EndpointDef, ResponseDef
 from app.definitions.inputs import ListDef, ObjectDef, header_name
 from app.http.fixed_routes import PROBLEM, ProblemDocument, described
 from app.http.json_answer import to_json
+from app.relations.source import Source
 from app.review.surface import steps_of
 
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
@@ -32,6 +33,9 @@ def openapi_document(runtime: Runtime, *, server_url: str | None = None) -> dict
     for endpoint in runtime.endpoints.values():
         said = endpoint.definition
         paths.setdefault(f"/api{said.path}", {})[said.method.lower()] = _operation(endpoint, runtime)
+        if endpoint.rows is not None and not said.path_names:
+            method = "get" if said.method == "GET" else "post"
+            paths[f"/rest/v1/rpc/{said.name}"] = {method: _asking_answer(endpoint, endpoint.rows.source, runtime)}
     for view in runtime.views.values():
         paths[f"/rest/v1/{view.name}"] = _of_view(view, runtime)
         if "select" in view.definition.allow:
@@ -215,7 +219,7 @@ def _of_view(view: CompiledView, runtime: Runtime) -> dict[str, Any]:
         ("delete", "delete", "Delete from", None),
     ):
         if action in allowed:
-            found[method] = _view_operation(view, verb, action, _tests(view) if method != "post" else [])
+            found[method] = _view_operation(view, verb, action, _tests(view.source) if method != "post" else [])
             if schema is not None:
                 content = {"application/json": {"schema": schema}, "text/csv": {"schema": {"type": "string"}}}
                 found[method]["requestBody"] = {"required": True, "content": content}
@@ -233,17 +237,38 @@ def _asking(view: CompiledView) -> dict[str, Any]:
     return {**operation, "operationId": f"query_{view.name}", "summary": summary, "requestBody": {"content": content}}
 
 
+def _asking_answer(endpoint: CompiledEndpoint, source: Source, runtime: Runtime) -> dict[str, Any]:
+    """Give the call by rpc, whose answer is asked as a view is by what is no input: a list of rows, or one or none."""
+    operation = _operation(endpoint, runtime)
+    inputs = {one["name"] for one in operation["parameters"] if one["in"] == "query"}
+    row = shown_row(source.shown)
+    schema = {"oneOf": [row, {"type": "array", "items": row}, {"type": "null"}]}
+    answer = {"description": "What is asked of the answer", "content": {"application/json": {"schema": schema}}}
+    statuses = [*(status for status in operation["responses"] if status.startswith("2")), "206"]
+    return {
+        **operation,
+        "operationId": f"rpc_{endpoint.name}",
+        "summary": f"{operation['summary']}, asked as a view is",
+        "parameters": operation["parameters"] + [one for one in _asked(source) if one["name"] not in inputs],
+        "responses": {**dict.fromkeys(statuses, answer), "413": _too_large(), "default": _PROBLEM},
+    }
+
+
 def _reading(view: CompiledView) -> dict[str, Any]:
+    return _view_operation(view, "Read", "read", _asked(view.source))
+
+
+def _asked(source: Source) -> list[dict[str, Any]]:
+    """Give what rows are asked by: tests of each column, and the words of the dialect."""
     names = {"in": "query", "schema": {"type": "string"}, "description": "Names of columns, with commas."}
     numbers = {"in": "query", "schema": {"type": "integer", "minimum": 0}}
-    made = [*_tests(view), *({"name": name, **names} for name in ("select", "order"))]
-    made += [{"name": name, **numbers} for name in ("limit", "offset")]
-    return _view_operation(view, "Read", "read", made)
+    made = [*_tests(source), *({"name": name, **names} for name in ("select", "order"))]
+    return made + [{"name": name, **numbers} for name in ("limit", "offset")]
 
 
-def _tests(view: CompiledView) -> list[dict[str, Any]]:
+def _tests(source: Source) -> list[dict[str, Any]]:
     text = {"type": "string"}
-    return [{"name": name, "in": "query", "schema": text, "description": _OPERATORS} for name in view.source.shown]
+    return [{"name": name, "in": "query", "schema": text, "description": _OPERATORS} for name in source.shown]
 
 
 def _view_operation(view: CompiledView, verb: str, action: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from app.compiler.runtime import CompiledView
 from app.data_plane.request import Request
 from app.data_plane.rest.dialect.embedding import Reachable
 from app.data_plane.rest.dialect.headers import (
+    ASKING,
     CSV,
     JSON,
     OF_ALL,
-    READ,
     SINGLE,
     applied,
     preferences,
@@ -28,6 +28,7 @@ from app.http.query_string import MAX_PAIRS, query_pairs
 from app.relations.asked import ASKED, searches
 from app.relations.query import Query
 from app.relations.query_sql import COUNTED, Shapes, labels
+from app.relations.source import Source
 from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
 from app.steps.trace import RuleInfo, rules_seen
@@ -37,7 +38,6 @@ QUERY_BODIES = frozenset({FORM, JSON})
 _NAMES = f"The body is an object of at most {MAX_PAIRS} names and texts, or lists of texts."
 _NAMES_HINT = '{"select": "id,title", "id": "in.(1,2)", "size": ["gt.1", "lt.9"], "limit": 10}'
 _SHORT = 512  # bytes of a query that is kept as read
-_READ = READ | {b"range", b"range-unit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def bind_read(view: CompiledView, request: Request, identity: Identity, body: by
 
     A short one is found read: the same words mean the same to all who may read the same views.
     """
-    headers = request.joined(_READ)
+    headers = request.joined(ASKING)
 
     def read() -> BoundRead:
         refuse_other_schema(headers)
@@ -96,8 +96,13 @@ async def read_view(bound: BoundRead, call: Call) -> Answer:
     view, query = bound.view, bound.query
     call.env["params"] = bound.params
     call.env[ASKED] = bound.asked
-    row = await _row(query, bound.statement, call)
+    row = await read_row(query, bound.statement, call)
     await filter_told(view, query, call)
+    return page_answer(row, query, view.source, bound.applied, call)
+
+
+def page_answer(row: Any, query: Query, source: Source, more: Sequence[tuple[str, str]], call: Call) -> Answer:
+    """Answer with the page that a statement gave; raises RangeInvalid and NotSingular."""
     body, page = row["body"], row["page"]
     call.db.carried(len(body))
     total = _total(query, row["total"], page)
@@ -107,22 +112,22 @@ async def read_view(bound: BoundRead, call: Call) -> Answer:
         sentence = "One row was asked for, and there are more." if page else "One row was asked for, and there is none."
         raise NotSingular(page, hint=sentence)
     partial = not query.single and total is not None and page < total
-    headers = [("Content-Range", _content_range(query.offset, page, total)), *bound.applied]
-    return rows_answer(206 if partial else 200, view, query, body, headers)
+    headers = [("Content-Range", _content_range(query.offset, page, total)), *more]
+    return rows_answer(206 if partial else 200, source, query, body, headers)
 
 
-def rows_answer(status: int, view: CompiledView, query: Query, body: str, headers: Sequence[tuple[str, str]]) -> Answer:
+def rows_answer(status: int, source: Source, query: Query, body: str, headers: Sequence[tuple[str, str]]) -> Answer:
     """Answer with rows in the form that the query asks for: a list, one object, or CSV with its header."""
     if query.single:
         return Answer(status, body.strip()[1:-1].encode(), tuple(headers), SINGLE)
     if query.csv:
-        header = ",".join(labels(view.source, query.read))
+        header = ",".join(labels(source, query.read))
         text = f"{header}\n{body}" if body else header
         return Answer(status, text.encode(), tuple(headers), f"{CSV}; charset=utf-8")
     return Answer(status, body.encode(), tuple(headers))
 
 
-async def _row(query: Query, statement: Statement, call: Call) -> Any:
+async def read_row(query: Query, statement: Statement, call: Call) -> Any:
     """Run the statement, whose one row is the answer; what Postgres refuses is told in the words of the dialect."""
     try:
         (row,) = await call.db.rows(statement, call.env)

@@ -303,7 +303,7 @@ def _answer(bound: BoundWrite, written: Written) -> Answer:
     wanted = bound.wanted
     headers = [*_content_range(bound, written.rows), *applied(wanted.prefer, _FOLLOWED[bound.method])]
     if wanted.representation:
-        return rows_answer(_status(bound, written), bound.view, wanted.query, written.body, headers)
+        return rows_answer(_status(bound, written), bound.view.source, wanted.query, written.body, headers)
     is_new = wanted.prefer.get("return") == "headers-only" and written.rows == 1
     if is_new and (id_ := _id_of(written.body)) is not None:
         headers.append(("Location", f"/rest/v1/{bound.view.name}?id=eq.{quote(id_)}"))

@@ -6,6 +6,8 @@ from app.compiler.runtime import CompiledEndpoint
 from app.data_plane.bound import Bound
 from app.data_plane.idempotency import first_answer, keep_answer, once_of
 from app.data_plane.request import Request
+from app.data_plane.rest.answered import BoundRows, bind_rows
+from app.data_plane.rest.dialect.headers import ASKING
 from app.data_plane.rest.read import QUERY_BODIES, bind_read
 from app.data_plane.rest.write import BODY_LIMIT, ROW_BODIES, bind_write
 from app.data_plane.targets import EndpointTarget, Target
@@ -38,10 +40,14 @@ async def bind(target: Target, request: Request, call: Call) -> Bound:
     return bound
 
 
-async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> CompiledEndpoint:
+async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> BoundRows | CompiledEndpoint:
     endpoint, inputs = target.compiled, target.compiled.inputs
     body = b""
     pairs = query_pairs(request.query) if request.query else []
+    asked = []
+    if target.rows is not None:
+        asked = [pair for pair in pairs if pair[0] not in inputs.query.names]
+        pairs = [pair for pair in pairs if pair[0] in inputs.query.names]
     all_in_body = target.by_name and not pairs and request.method == "POST" and not inputs.any_body
     raw = endpoint.definition.raw_body
     if raw or endpoint.gate is not None or inputs.takes_body or (all_in_body and inputs.query.names):
@@ -59,4 +65,6 @@ async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> Com
     )
     if inputs.rules is not None:
         inputs.rules(call.env)
-    return endpoint
+    if target.rows is None:
+        return endpoint
+    return bind_rows(endpoint, target.rows, asked, request.joined(ASKING))

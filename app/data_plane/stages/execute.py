@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from app.compiler.runtime import CompiledEndpoint
 from app.data_plane.bound import Bound
+from app.data_plane.rest.answered import BoundRows, answer_rows
 from app.data_plane.rest.read import BoundRead, read_view
 from app.data_plane.rest.write import write_view
 from app.steps.running import Answer, Call, run_chain
@@ -14,21 +15,29 @@ NO_CONTENT = Answer(204)
 async def execute(bound: Bound, call: Call) -> Answer:
     """Give the answer, held against what is declared, and kept where its request may come again.
 
+    That is the endpoint's own answer. What is asked of its rows comes last, when what it has done stands: a refusal by
+    what was answered would be a way to undo it, such as a try that is counted.
     Steps that run off the end without an answer answer 204. One that fails is counted where failures are.
     """
     answer = call.answer or await _carried_out(bound, call)
-    if call.holds_answers and isinstance(bound, CompiledEndpoint) and bound.responses is not None:
-        bound.responses.check(answer)
+    endpoint = bound.endpoint if isinstance(bound, BoundRows) else bound
+    if call.holds_answers and isinstance(endpoint, CompiledEndpoint) and endpoint.responses is not None:
+        endpoint.responses.check(answer)
     await call.ended()
     if answer.status >= HTTPStatus.BAD_REQUEST:
         await call.failed()
     if call.keep is not None:
         await call.keep(answer)
     await call.db.confirm()
-    return answer
+    if not isinstance(bound, BoundRows):
+        return answer
+    await call.db.settle()
+    return await answer_rows(bound, answer, call)
 
 
 async def _carried_out(bound: Bound, call: Call) -> Answer:
+    if isinstance(bound, BoundRows):
+        bound = bound.endpoint
     if isinstance(bound, CompiledEndpoint):
         await run_chain(bound.steps, call)
         return call.answer or NO_CONTENT

@@ -45,6 +45,7 @@ def _compile(body: RespondBody, context: Context) -> Step | None:
     if value.is_literal and len(to_json(value.literal)) > context.max_bytes:
         context.report("body", "this is more than max_bytes lets the answer have")
         return None
+    context.answering(body.status, value.type if has_body else None)
     # A whole value that was measured when it was read, or a literal, can't fail.
     whole = None if value.expression is None else value.expression.text.strip()
     plain = value.is_literal or whole in context.measured

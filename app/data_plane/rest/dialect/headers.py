@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.data_plane.rest.dialect.refusals import MediaUnknown, PreferenceUnknown, SchemaUnknown
 
 READ = frozenset({b"prefer", b"accept", b"accept-profile", b"content-profile"})
+ASKING = READ | {b"range", b"range-unit"}
 # In the order in which Preference-Applied lists them.
 _PREFERENCES = {
     "resolution": re.compile("merge-duplicates|ignore-duplicates"),
@@ -68,6 +69,12 @@ def refuse_other_schema(headers: Mapping[bytes, str]) -> None:
         if headers.get(name, "public") != "public":
             hint = "Only the following schemas are exposed: public"
             raise SchemaUnknown("The schema that the request names is not served.", hint=hint)
+
+
+def asks(headers: Mapping[bytes, str]) -> bool:
+    """Say whether headers ask for a form, a part or a count of rows."""
+    accept, prefer = headers.get(b"accept", "").lower(), headers.get(b"prefer", "")
+    return "vnd.pgrst" in accept or CSV in accept or b"range" in headers or "count=" in prefer
 
 
 def applied(prefer: Mapping[str, str], names: Collection[str]) -> list[tuple[str, str]]:

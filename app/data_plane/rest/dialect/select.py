@@ -107,7 +107,7 @@ def known(source: Source, name: str) -> str:
     """Give the name of a column that the view shows; a hidden one is as unknown as one that isn't there."""
     if name in source.shown:
         return name
-    raise ColumnUnknown("The view has no such column.", hint=near(name[:64], source.shown))
+    raise ColumnUnknown("There is no such column.", hint=near(name[:64], source.shown))
 
 
 def read_operand(source: Source, text: str, values: Values) -> Operand:
