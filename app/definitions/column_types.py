@@ -191,6 +191,7 @@ class ColumnType:
     sample: Callable[[int], Any] | None = None
 
 
+ANYTHING = "json"  # the type of a column that holds any value of JSON
 ANY_JSON = "dynamic"  # the rule type of a value that may be anything
 ANY_TEXT = "string"  # the rule type of a text
 IN_WORDS = "enum"  # the rule type of a value that is one of its column's words

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from app.definitions.column_types import ANY_JSON
+from app.definitions.column_types import ANY_JSON, ANYTHING
 from app.definitions.columns import ValueType
 from app.definitions.expression_text import ExpressionText
 from app.definitions.names import Definition, FieldName, Items
@@ -129,4 +129,4 @@ class InputsDef(Definition):
         return self
 
 
-_ANY_BODY = {"body": ParamDef(type="json")}
+_ANY_BODY = {"body": ParamDef(type=ANYTHING)}
