@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import time
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ import pytest
 
 from app.auth.refresh_tokens import new_refresh_token
 from app.auth.tokens import AccessTokens, IssuedToken, Keyring, SigningKey, TokenExpired, TokenInvalid, TokenRefused
+from tests.effort import at_most
 
 SECRET = b"planted-secret-of-the-tests-0123"
 KEY = SigningKey("k1", SECRET)
@@ -182,10 +182,9 @@ def test_clocks_of_instances_may_differ_by_seconds(tokens: AccessTokens) -> None
 @pytest.mark.parametrize("depth", [500, 20_000])
 def test_t11_a_deep_header_or_payload_is_refused_at_once(tokens: AccessTokens, depth: int) -> None:
     deep = '{"alg":' + "[" * depth + "]" * depth + "}"
-    started = time.thread_time()
-    assert_refused(tokens, forge(deep, compact(claims())))
-    assert_refused(tokens, forge(compact(HEADER), deep))
-    assert time.thread_time() - started < 0.4
+    with at_most(5_000):
+        assert_refused(tokens, forge(deep, compact(claims())))
+        assert_refused(tokens, forge(compact(HEADER), deep))
 
 
 def test_t11_a_deep_payload_that_fits_and_is_signed_is_refused_and_never_a_fault(tokens: AccessTokens) -> None:
@@ -207,10 +206,9 @@ def test_t12_a_header_name_that_stands_twice_is_refused(tokens: AccessTokens) ->
 
 def test_t17_a_token_of_five_segments_is_refused_at_once(tokens: AccessTokens) -> None:
     header = b64(compact({"alg": "dir", "enc": "A256GCM", "zip": "DEF"}).encode())
-    started = time.thread_time()
-    for size in (100, 1_000_000):
-        assert_refused(tokens, f"{header}..{'A' * 16}.{'A' * size}.{'A' * 22}")
-    assert time.thread_time() - started < 0.2
+    with at_most(5_000):
+        for size in (100, 1_000_000):
+            assert_refused(tokens, f"{header}..{'A' * 16}.{'A' * size}.{'A' * 22}")
 
 
 @pytest.mark.parametrize("junk", ["=", "==", "\n", " ", "!", ".", "A", "\x00", "é", "\ud800", ".AAAA"])

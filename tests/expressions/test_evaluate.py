@@ -1,6 +1,5 @@
 """What expressions answer when they run: refusals, nulls and errors first."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -33,6 +32,7 @@ from app.expressions.types import (
     Record,
     Type,
 )
+from tests.effort import at_most
 
 ID = "6f1f7c1e-0000-4000-8000-000000000001"
 NAMES: dict[str, Type] = {
@@ -323,10 +323,8 @@ def test_work_past_a_bound_is_an_error_that_nothing_absorbs(text: str) -> None:
     env = {**ENV, "data": list(range(600))}
     if text.startswith("data.map(a, data) +"):
         env["data"] = list(range(900_000))
-    started = time.thread_time()
-    with pytest.raises(BoundsExceeded):
+    with at_most(500_000), pytest.raises(BoundsExceeded):
         value(f"true && ({text}) == null" if "== null" not in text else text, env)
-    assert time.thread_time() - started < 0.5
     assert condition(f"({text}) == null || auth.signed_in")(env) is False
 
 
@@ -344,9 +342,8 @@ def test_a_budget_in_the_environment_is_shared_between_expressions() -> None:
 
 
 def test_a_hostile_pattern_takes_linear_time() -> None:
-    started = time.thread_time()
+    # Backtracking would not end; RE2 doesn't.
     assert value("long.matches('(a|x)*(x+x+)+y$')") is False
-    assert time.thread_time() - started < 1
     assert condition("input.note.matches(data.a.b[2] + '{1000}{1000}{1000}')")(ENV) is False
 
 

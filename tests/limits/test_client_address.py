@@ -1,12 +1,12 @@
 """The client's address: what a client may say about itself counts for nothing."""
 
-import time
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
 from app.http.client_address import UNKNOWN, client_address
+from tests.effort import at_most
 
 PROXIES = tuple(ip_network(one) for one in ("10.0.0.0/8", "fd00::/8", "192.0.2.7"))
 
@@ -67,6 +67,5 @@ def test_a_unix_socket_has_one_address_and_believes_nothing() -> None:
 
 def test_a_long_forged_list_costs_little() -> None:
     request = scope("10.0.0.1", ",".join(["10.0.0.1"] * 100_000))
-    began = time.thread_time()
-    assert client_address(request, PROXIES) == "10.0.0.1"
-    assert time.thread_time() - began < 0.5
+    with at_most(20_000):
+        assert client_address(request, PROXIES) == "10.0.0.1"
