@@ -65,9 +65,10 @@ class Stored:
     def document(self) -> dict[str, Any]:
         """Give the document that it is, each unread row in its place as it stands."""
         document = dump_project(self.project)
-        for section in KINDS:
-            if listed := self.listed(section):
-                document[section] = listed
+        kinds = {one.kind for one in self.unread}
+        for section, kind in KINDS.items():
+            if kind in kinds:
+                document[section] = self.listed(section)
         for one in self.unread:
             if one.kind in _SINGLE:
                 document[one.kind] = one.body

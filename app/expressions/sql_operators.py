@@ -1,6 +1,6 @@
 """What the operators do in SQL: the same answers as in process, and NULL where those have none."""
 
-from app.expressions.library.conversions import double_of_decimal
+from app.expressions.library.conversion_sql import double_of_decimal
 from app.expressions.operations import INT_MAX, INT_MIN
 from app.expressions.types import (
     BOOL,

@@ -10,7 +10,7 @@ from app.expressions.check import Expression
 from app.expressions.compiling import Environment
 from app.expressions.dynamic_sql import compared, read_as
 from app.expressions.evaluate import compile_value, folded
-from app.expressions.library.conversions import double_of_decimal
+from app.expressions.library.conversion_sql import double_of_decimal
 from app.expressions.library.signature import sql_position
 from app.expressions.operations import INT_MIN, Unknown
 from app.expressions.parameters import Parameters

@@ -5,6 +5,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from app.expressions.library.conversion_sql import (
+    DATES,
+    DOUBLE_OF_TEXT,
+    INT64,
+    IS_INT,
+    IS_NUMBER,
+    LONGEST_NUMBER,
+    double_of_decimal,
+    when,
+)
 from app.expressions.library.signature import Function, Kinds, Overload, function, plain
 from app.expressions.operations import EXACT, INT_MAX, INT_MIN, Unknown, bounded_span, to_decimal, to_double, type_name
 from app.expressions.types import (
@@ -37,7 +47,6 @@ _TIMESTAMP = re.compile(
 _DURATION = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{1,9})?(?:h|ms|us|ns|m|s))+", re.ASCII)
 _DURATION_PART = re.compile(r"([0-9.]+)(h|ms|us|ns|m|s)", re.ASCII)
 _NANOSECONDS = {"h": 3_600_000_000_000, "m": 60_000_000_000, "s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
-_LONGEST_NUMBER = 2_000
 _TRUE = frozenset({"true", "True", "TRUE", "t", "1"})
 _FALSE = frozenset({"false", "False", "FALSE", "f", "0"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,7 +60,7 @@ def double_text(value: float) -> str:
 
 
 def _number_text(text: str) -> str:
-    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+    if len(text) > LONGEST_NUMBER or not _NUMBER.fullmatch(text):
         raise Unknown("this string is no number")
     return text
 
@@ -223,30 +232,6 @@ def _dynamic(kinds: Kinds) -> Type | None:
 
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 _TRUE_SQL, _FALSE_SQL = (", ".join(f"'{word}'" for word in sorted(words)) for words in (_TRUE, _FALSE))
-_DATES = "date '0001-01-01' AND date '9999-12-31'"
-_INT64 = f"BETWEEN {INT_MIN} AND {INT_MAX}"
-_IS_INT = "{0} ~ '^-?[0-9]{{1,19}}$'"
-_IS_NUMBER = (
-    f"char_length({{0}}) <= {_LONGEST_NUMBER} AND "
-    "{0} ~ '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{{1,3}})?$'"
-)
-
-
-def _when(condition: str, then: str) -> str:
-    """Give the SQL of a value that is there under a condition, and else null."""
-    return f"(CASE WHEN {condition} THEN {then} END)"
-
-
-def double_of_decimal(text: str) -> str:
-    """Give the SQL of a decimal as a double: past 1e308 there is none, below 1e-307 it is zero."""
-    small = f"CASE WHEN abs({text}) >= 1e-307 THEN ({text})::double precision ELSE 0 END"
-    return _when(f"abs({text}) < 1e308", small)
-
-
-_DOUBLE_OF_TEXT = (
-    "(CASE WHEN {0} IN ('NaN', 'Infinity', '-Infinity') THEN ({0})::double precision"
-    f" WHEN {_IS_NUMBER} THEN {double_of_decimal('({0})::numeric')} END)"
-)
 
 
 FUNCTIONS: tuple[Function, ...] = (
@@ -258,28 +243,28 @@ FUNCTIONS: tuple[Function, ...] = (
             (DECIMAL,),
             INT,
             _int_of_decimal,
-            _when(f"trunc({{0}}) {_INT64}", "trunc({0})::bigint"),
+            when(f"trunc({{0}}) {INT64}", "trunc({0})::bigint"),
         ),
         plain(
             (DOUBLE,),
             INT,
             _int_of_double,
-            _when(f"{{0}} > {INT_MIN} AND {{0}} < {INT_MAX}", "trunc({0})::bigint"),
+            when(f"{{0}} > {INT_MIN} AND {{0}} < {INT_MAX}", "trunc({0})::bigint"),
         ),
         plain(
             (STRING,),
             INT,
             int_of_text,
-            _when(
-                _IS_INT,
-                f"CASE WHEN ({{0}})::numeric {_INT64} THEN ({{0}})::bigint END",
+            when(
+                IS_INT,
+                f"CASE WHEN ({{0}})::numeric {INT64} THEN ({{0}})::bigint END",
             ),
         ),
         plain(
             (TIMESTAMP,),
             INT,
             _seconds_of_timestamp,
-            _when("isfinite({0})", "floor(extract(epoch FROM {0}))::bigint"),
+            when("isfinite({0})", "floor(extract(epoch FROM {0}))::bigint"),
         ),
     ),
     function(
@@ -288,7 +273,7 @@ FUNCTIONS: tuple[Function, ...] = (
         plain((DOUBLE,), DOUBLE, _same, "{0}"),
         plain((INT,), DOUBLE, to_double, "({0})::double precision"),
         plain((DECIMAL,), DOUBLE, to_double, double_of_decimal("{0}")),
-        plain((STRING,), DOUBLE, _double_of_text, _DOUBLE_OF_TEXT),
+        plain((STRING,), DOUBLE, _double_of_text, DOUBLE_OF_TEXT),
     ),
     function(
         "decimal",
@@ -296,7 +281,7 @@ FUNCTIONS: tuple[Function, ...] = (
         plain((DECIMAL,), DECIMAL, _same, "{0}"),
         plain((INT,), DECIMAL, to_decimal, "({0})::numeric"),
         plain((DOUBLE,), DECIMAL, _decimal_of_double),
-        plain((STRING,), DECIMAL, decimal_of_text, _when(_IS_NUMBER, "({0})::numeric")),
+        plain((STRING,), DECIMAL, decimal_of_text, when(IS_NUMBER, "({0})::numeric")),
     ),
     function(
         "string",
@@ -309,7 +294,7 @@ FUNCTIONS: tuple[Function, ...] = (
         plain((BYTES,), STRING, _bytes_text),
         plain((TIMESTAMP,), STRING, timestamp_text),
         plain((DURATION,), STRING, duration_text),
-        plain((DATE,), STRING, date_text, _when(f"{{0}} BETWEEN {_DATES}", "to_char({0}, 'YYYY-MM-DD')")),
+        plain((DATE,), STRING, date_text, when(f"{{0}} BETWEEN {DATES}", "to_char({0}, 'YYYY-MM-DD')")),
         plain((UUID,), STRING, _same, "({0})::text"),
         plain((TIME,), STRING, _same, "({0})::text"),
     ),
@@ -339,13 +324,13 @@ FUNCTIONS: tuple[Function, ...] = (
             (DATE,),
             TIMESTAMP,
             _timestamp_of_date,
-            _when(f"{{0}} BETWEEN {_DATES}", "(({0})::timestamp AT TIME ZONE 'UTC')"),
+            when(f"{{0}} BETWEEN {DATES}", "(({0})::timestamp AT TIME ZONE 'UTC')"),
         ),
         plain(
             (INT,),
             TIMESTAMP,
             _timestamp_of_seconds,
-            _when(
+            when(
                 f"{{0}} BETWEEN {_FIRST_SECOND} AND {_LAST_SECOND}",
                 "timestamptz 'epoch' + ({0}) * interval '1 second'",
             ),
@@ -368,7 +353,7 @@ FUNCTIONS: tuple[Function, ...] = (
             (TIMESTAMP,),
             DATE,
             lambda moment: moment.astimezone(UTC).date(),
-            _when("isfinite({0})", "({0} AT TIME ZONE 'UTC')::date"),
+            when("isfinite({0})", "({0} AT TIME ZONE 'UTC')::date"),
         ),
         literal=date_of_text,
     ),
