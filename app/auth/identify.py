@@ -11,6 +11,7 @@ from app.auth.passwords import Passwords
 from app.auth.signing_keys import SigningKeys
 from app.auth.tokens import AccessTokens, TokenExpired, TokenInvalid
 from app.auth.users import UserCache
+from app.database.clock import DatabaseClock
 
 PUBLISHABLE_PREFIX = "rgp_"
 SCHEMES = ("Bearer",)
@@ -23,8 +24,12 @@ class SessionEnded(TokenInvalid):
 
 @dataclass(slots=True)
 class AuthContext:
-    """What identifying needs, opened once for each process; `no_admin` says whether the first is to be made yet."""
+    """What identifying needs, opened once for each process; `no_admin` says whether the first is to be made yet.
 
+    `clock` is what tokens, sessions and keys end by: the database's, the same in every process.
+    """
+
+    clock: DatabaseClock
     users: UserCache
     keys: ApiKeys
     tokens: AccessTokens
@@ -66,7 +71,7 @@ def identify_now(
         return None if state is None else state.identity
     claims = context.tokens.verify(credential)
     user = context.users.known(claims.user_id)
-    return None if user is None else user.identity(claims.session_id)
+    return None if user is None else user.identity(claims.session_id, context.clock.now())
 
 
 async def identify(
@@ -80,7 +85,7 @@ async def identify(
         return (await context.keys.load(context.keys.digest_of(credential))).identity
     claims = context.tokens.verify(credential)
     user = await context.users.reload(claims.user_id)
-    identity = None if user is None else user.identity(claims.session_id)
+    identity = None if user is None else user.identity(claims.session_id, context.clock.now())
     if identity is None:
         raise SessionEnded
     return identity

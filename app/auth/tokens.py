@@ -120,10 +120,11 @@ class Keyring:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A signed access token and its last moment in Unix seconds."""
+    """A signed access token, its last moment in Unix seconds, and how many seconds are left until then."""
 
     token: str = field(repr=False)
     expires_at: int
+    expires_in: int = LIFETIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ class AccessTokens:
             "exp": expires_at,
         }
         signed = (self._current.sign({**more, **claims}) for more in told)
-        return IssuedToken(_first_short(signed), expires_at)
+        return IssuedToken(_first_short(signed), expires_at, self._lifetime)
 
     def verify(self, token: str) -> AccessClaims:
         """Give the claims of a token that counts now; raise TokenInvalid or TokenExpired for every other string."""

@@ -41,7 +41,7 @@ class Live:
     `clock` is set by the same look; `on_look` is what else looks then.
     """
 
-    def __init__(self, pool: Pool, url: str) -> None:
+    def __init__(self, pool: Pool, url: str, clock: DatabaseClock | None = None) -> None:
         """Begin without a runtime."""
         self._pool = pool
         self._url = url
@@ -52,7 +52,7 @@ class Live:
         self._seen = -IN_TOUCH_SECONDS
         self._watcher: asyncio.Task[None] | None = None
         self._outage = Outage(_log)
-        self.clock = DatabaseClock()
+        self.clock = clock or DatabaseClock()
         self.on_change: list[Callable[[Runtime], None]] = []
         self.on_look: list[Callable[[Connection], Awaitable[None]]] = []
 

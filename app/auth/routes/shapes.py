@@ -156,7 +156,7 @@ def session_object(account: Account, issued: IssuedToken, refresh_token: str) ->
     """Give a session with its user."""
     return SessionObject(
         access_token=issued.token,
-        expires_in=max(0, issued.expires_at - int(time.time())),
+        expires_in=issued.expires_in,
         expires_at=issued.expires_at,
         refresh_token=refresh_token,
         user=user_object(account),
