@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import WithJsonSchema
 
+from app.definitions.auth import MIN_PASSWORD
 from app.errors import FieldError, RowgateError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Strength = Literal["user", "admin"]
 T = TypeVar("T")
 
-MIN_LENGTH: dict[Strength, int] = {"user": 8, "admin": 15}  # code points, as NIST 800-63B counts them
+MIN_LENGTH: dict[Strength, int] = {"user": MIN_PASSWORD, "admin": 15}  # code points, as NIST 800-63B counts them
 MAX_BYTES = 1024
 QUEUE = 50
 
@@ -69,8 +70,9 @@ class PasswordRefused(RowgateError):
     status: ClassVar[int] = 422
     code: ClassVar[str] = "auth.password_refused"
 
-    def __init__(self, code: str, message: str) -> None:
-        """Name the one rule that failed at the field `body.password`."""
+    def __init__(self, code: str, message: str, least: int = 0) -> None:
+        """Name the one rule that failed at the field `body.password`; `least` is the fewest characters."""
+        self.least = least
         super().__init__(message, errors=[FieldError(_PLACE, code, message)])
 
 
@@ -147,16 +149,19 @@ class Passwords:
         return result  # type: ignore[return-value]  # None only when abandoned, and then nobody is here
 
 
-def check_new_password(password: str, strength: Strength = "user", *, about: Iterable[str] = ()) -> None:
+def check_new_password(
+    password: str, strength: Strength = "user", *, about: Iterable[str] = (), least: int = 0
+) -> None:
     """Raise PasswordRefused unless the password may be set: long enough, not too long, not a common one.
 
+    `least` is the fewest characters that a document asks for, where those are more than the strength's own.
     `about` holds words of the account (address, name); a password that is little more than one of them is refused.
     No rule asks for digits, capitals or signs (NIST 800-63B section 3.1.1.2).
     """
     text = _prepare(password)
-    least = MIN_LENGTH[strength]
+    least = max(least, MIN_LENGTH[strength])
     if len(text) < least:
-        raise PasswordRefused("password.too_short", f"A password has at least {least} characters.")
+        raise PasswordRefused("password.too_short", f"A password has at least {least} characters.", least)
     plain = text.casefold()
     if PRODUCT_NAME in plain or _is_common(plain):
         raise PasswordRefused("password.common", "This password is among those that are guessed first.")
