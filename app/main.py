@@ -108,7 +108,7 @@ class Rowgate:
         request_id = request_id_of(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id
         fixed = [*FIXED_HEADERS, (b"x-request-id", request_id.encode())]
-        await self.fastapi(scope, receive, with_headers(send, fixed))
+        await self.fastapi(scope, receive, with_headers(send, fixed, but=b"cache-control"))
 
     @property
     def server(self) -> Server:
@@ -138,6 +138,7 @@ class Rowgate:
             stack.callback(auth.close)
             live = Live(pool, self.database_url)
             live.on_change.append(lambda runtime: auth.users.follow(runtime.revision, runtime.project.users))
+            live.on_look.append(auth.signing.follow)
             settler = Settler(engine)
             live.on_change.append(settler.follow)
             await live.refresh()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from app.auth.api_keys import PREFIX, ApiKeyInvalid, ApiKeys
 from app.auth.identity import ANONYMOUS, Identity
 from app.auth.passwords import Passwords
+from app.auth.signing_keys import SigningKeys
 from app.auth.tokens import AccessTokens, TokenExpired, TokenInvalid
 from app.auth.users import UserCache
 
@@ -27,6 +28,7 @@ class AuthContext:
     users: UserCache
     keys: ApiKeys
     tokens: AccessTokens
+    signing: SigningKeys
     admin_tokens: AccessTokens
     passwords: Passwords
     publishable_key: str

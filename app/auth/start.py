@@ -8,11 +8,13 @@ from app.auth.admins import create_admin, has_admin
 from app.auth.api_keys import ApiKeys
 from app.auth.identify import PUBLISHABLE_PREFIX, AuthContext
 from app.auth.passwords import PasswordRefused, Passwords
+from app.auth.signing_keys import SigningKeys, derived_key, load_keyring
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
 from app.auth.users import UserCache
 from app.database.connection import Connection
 from app.database.pool import Pool
 from app.keys.derivation import derived
+from app.secrets.sealing import SealingKey
 from app.settings import Settings, SettingsInvalid
 
 ISSUER = "rowgate"
@@ -26,13 +28,14 @@ async def open_auth(settings: Settings, pool: Pool) -> AuthContext:
     """
     secret = settings.secret_key.get_secret_value()
     issuer = settings.public_url or ISSUER
-    keyring = Keyring(SigningKey("k1", derived(secret, "access tokens")))
+    first, sealing = derived_key(secret), SealingKey.of(secret)
     admin_keyring = Keyring(SigningKey("a1", derived(secret, "admin tokens")))
     passwords = Passwords()
     try:
         async with pool.lease() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _FIRST_START)
             publishable = await publishable_key(connection, settings)
+            tokens = AccessTokens(await load_keyring(connection, first, sealing), issuer)
             no_admin = await _first_admin(settings, connection, passwords)
     except BaseException:
         passwords.close()
@@ -40,7 +43,8 @@ async def open_auth(settings: Settings, pool: Pool) -> AuthContext:
     return AuthContext(
         users=UserCache(pool),
         keys=ApiKeys(pool, derived(secret, "api keys")),
-        tokens=AccessTokens(keyring, issuer),
+        tokens=tokens,
+        signing=SigningKeys(tokens, first, sealing),
         admin_tokens=AccessTokens(admin_keyring, issuer, audience=ADMIN_AUDIENCE),
         passwords=passwords,
         publishable_key=publishable,

@@ -48,11 +48,11 @@ from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
+from app.auth.routes.published import Discovery, KeySet, jwks, openid_configuration
 from app.auth.routes.shapes import (
     AuthHealth,
     AuthProblem,
     AuthSettings,
-    KeySet,
     SessionObject,
     SignInWays,
     UserObject,
@@ -117,6 +117,7 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
     get("/.well-known/jwks.json", jwks, response_model=KeySet)
+    get("/.well-known/openid-configuration", openid_configuration, response_model=Discovery)
     return router
 
 
@@ -301,11 +302,6 @@ async def get_settings(in_force: InForceDep) -> Response:
         saml_enabled=False,
     )
     return answer(offered)
-
-
-async def jwks() -> Response:
-    """Publish the public keys that tokens are verified with: none, since they are signed with a shared secret."""
-    return answer(KeySet(keys=[]))
 
 
 async def health() -> Response:

@@ -115,12 +115,6 @@ class AuthHealth(Declared):
     description: str
 
 
-class KeySet(Declared):
-    """Public keys (RFC 7517)."""
-
-    keys: list[Any]
-
-
 def user_object(account: Account) -> UserObject:
     """Give a user as GoTrue's clients read one."""
     updated_at = account.signed_in_at or account.created_at
