@@ -14,6 +14,7 @@ from app.cli.described import openapi, types
 from app.cli.documents import apply, check, export, plan, say_findings
 from app.cli.eval import evaluate
 from app.cli.frontend_keys import keys
+from app.cli.import_users import import_users
 from app.cli.init import init
 from app.cli.migrate import migrate
 from app.cli.options import DONE, REFUSED
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "create-admin": create_admin,
     "create-key": create_key,
     "keys": keys,
+    "import-users": import_users,
     "reset-password": reset_password,
     "rotate-keys": rotate_keys,
     "rotate-secrets": rotate_secrets,
