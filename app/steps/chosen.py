@@ -54,4 +54,4 @@ def read_value(
     async def value(call: Call) -> None:
         call.env[name] = (await read.rows(call))[0]["value"]
 
-    return Step(value, {name: kind}, statements=read.statements)
+    return Step(value, {name: kind}, statements=read.statements, sends=read.sends)

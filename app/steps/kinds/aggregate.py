@@ -77,7 +77,8 @@ def _compile(body: AggregateBody, context: Context) -> Step | None:
 
     columns: dict[str, Type] = {column: source.item.fields[column] for column in body.group_by}
     record = Record(name, columns | {key: value.type for key, value in found.items()})
-    return Step(aggregate, {name: ListOf(record) if grouped else record}, statements=read.statements, measured=True)
+    binds = {name: ListOf(record) if grouped else record}
+    return Step(aggregate, binds, statements=read.statements, measured=True, sends=read.sends)
 
 
 def _value(name: str, value: AggregateValue, source: Source, context: Context) -> Aggregated | None:
