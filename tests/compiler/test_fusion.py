@@ -8,10 +8,13 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli.command import app
 from app.compiler.check import check_document
 from app.compiler.compile import compile_project
 from app.data_plane import asgi
@@ -256,3 +259,25 @@ async def test_random_chains_are_the_same_fused_and_plain(migrated_url: str) -> 
     assert statuses[200] > CHAINS // 4
     assert statuses[403] > CHAINS // 4
     assert {404, 409, 422} <= statuses.keys()
+
+
+def test_explain_prints_what_an_endpoint_becomes(tmp_path: Path) -> None:
+    file = tmp_path / "backend.yaml"
+    chains = {"one": TOGETHER["update"], "two": APART["a name between"][0], "none": [{"do": "respond"}]}
+    endpoints = [endpoint(name, steps) for name, steps in chains.items()]
+    file.write_text(json.dumps({**DOCUMENT, "endpoints": endpoints}))
+    told = {name: run("explain", str(file), name) for name in chains}
+    assert told["one"].startswith(
+        "POST /one: 1 round trip, no transaction\n\n-- fetch (endpoints/one.steps/0), require"
+    )
+    assert told["two"].startswith("POST /two: at most 4 round trips, a transaction\n\nBEGIN;\n\n-- fetch")
+    assert told["two"].endswith("\n\nCOMMIT;\n")
+    assert "no step sends a statement" in told["none"]
+    assert json.loads(run("explain", str(file), "one", "--json"))["round_trips"] == 1
+    assert "did you mean two?" in run("explain", str(file), "twoo", refused=2)
+
+
+def run(*words: str, refused: int = 0) -> str:
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == refused, done.output
+    return done.output
