@@ -33,13 +33,12 @@ TABLE = "definitions/column_types.py"
 # Words that are types of Postgres in SQL, forms of the log, or people as well: counted only where they stand beside
 # what has a type.
 COMMON = {"text", "bigint", "json", "user"}
+RANGES = {"integer_range", "bigint_range", "decimal_range", "date_range", "timestamp_range"}
 # Files in which another name of a type is another thing.
 ELSEWHERE = {
     "definitions/tables.py": {"uuid"},  # what an id of a table may be
-    "expressions/types.py": {  # types of the rule language
-        *("boolean", "date", "decimal", "time", "timestamp", "uuid"),
-        *("integer_range", "bigint_range", "decimal_range", "date_range", "timestamp_range"),
-    },
+    "expressions/types.py": {"boolean", "date", "decimal", "time", "timestamp", "uuid", *RANGES},  # its types
+    "expressions/library/ranges.py": RANGES,  # its functions
     "expressions/library/conversions.py": {"date", "decimal", "time", "timestamp", "uuid"},  # its functions
     "expressions/dynamic_sql.py": {"decimal"},
     "cli/evaluate.py": {"date", "decimal", "timestamp"},  # values of the rule language, typed in

@@ -67,7 +67,8 @@ DOCUMENT: dict[str, Any] = {
                  "group_by": ["team"], "values": {"n": {"count": "item.done == false"}}, "as": "x"}, SHOWN, input=TEAM),
     ],
     "tests": [
-        {"name": "a_stranger_is_not_let_in", "as": "anonymous", "given": {"users": [{"id": "ben"}], "bans": [{"user_id": "ben"}]},
+        {"name": "a_stranger_is_not_let_in", "as": "anonymous",
+         "given": {"users": [{"id": "ben"}], "bans": [{"user_id": "ben"}]},
          "request": {"method": "POST", "path": "/api/banned"}, "expect": {"status": 403}},
     ],
 }  # fmt: skip

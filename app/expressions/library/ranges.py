@@ -88,18 +88,18 @@ OVERLAPS = tuple(plain((kind, kind), BOOL, _overlaps(inside), "({0} && {1})") fo
 
 FUNCTIONS = tuple(
     function(
-        kind.name,
+        name,
         f"A range of a text such as {such_as}.",
         plain((kind,), kind, lambda text: text, "{0}"),
         plain((STRING,), kind, _reader(RANGES[kind])),
         literal=_reader(RANGES[kind]),
     )
-    for kind, such_as in (
-        (INTEGER_RANGE, "[1,5)"),
-        (BIGINT_RANGE, "[1,5)"),
-        (DECIMAL_RANGE, "[0.5,1.5)"),
-        (DATE_RANGE, "[2027-01-01,2027-02-01)"),
-        (TIMESTAMP_RANGE, "[2027-01-31T18:00:00Z,)"),
+    for name, kind, such_as in (
+        ("integer_range", INTEGER_RANGE, "[1,5)"),
+        ("bigint_range", BIGINT_RANGE, "[1,5)"),
+        ("decimal_range", DECIMAL_RANGE, "[0.5,1.5)"),
+        ("date_range", DATE_RANGE, "[2027-01-01,2027-02-01)"),
+        ("timestamp_range", TIMESTAMP_RANGE, "[2027-01-31T18:00:00Z,)"),
     )
 )
 
