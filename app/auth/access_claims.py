@@ -15,18 +15,20 @@ def user_metadata(columns: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in sorted(columns.items()) if name not in _BASE}
 
 
-def app_metadata(roles: Iterable[str]) -> dict[str, Any]:
-    """Say how somebody signs in, and with which roles."""
-    return {"provider": PROVIDER, "providers": [PROVIDER], "roles": list(roles)}
+def app_metadata(roles: Iterable[str], providers: Sequence[str] = (PROVIDER,)) -> dict[str, Any]:
+    """Say by which ways somebody signs in, the first first, and with which roles."""
+    return {"provider": providers[0], "providers": list(providers), "roles": list(roles)}
 
 
-def told_of(columns: Mapping[str, Any], roles: Iterable[str], began: datetime) -> Sequence[Mapping[str, Any]]:
+def told_of(
+    columns: Mapping[str, Any], roles: Iterable[str], began: datetime, providers: Sequence[str] = (PROVIDER,)
+) -> Sequence[Mapping[str, Any]]:
     """Give what the tokens of a session that began then tell, each time with less, for a token that has no room."""
     ways = [{"method": _METHOD, "timestamp": int(began.timestamp())}]
     least = {"email": columns["email"] or "", "phone": "", "is_anonymous": False, "aal": _ASSURANCE, "amr": ways}
-    app, own = app_metadata(roles), user_metadata(columns)
+    app, own = app_metadata(roles, providers), user_metadata(columns)
     return [
         {**least, "app_metadata": app, "user_metadata": own},
         {**least, "app_metadata": app, "user_metadata": {}},
-        {**least, "app_metadata": app_metadata([]), "user_metadata": {}},
+        {**least, "app_metadata": app_metadata([], providers), "user_metadata": {}},
     ]

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.definitions.auth_issuers import IssuerDef
+from app.definitions.auth_providers import ProviderDef
 from app.definitions.names import Definition, Items
 from app.definitions.redirect_urls import RedirectUrl, SiteUrl
 
@@ -50,3 +51,5 @@ class AuthDef(Definition):
     """How long people's sessions last."""
     issuers: Items[IssuerDef] = ()
     """Issuers whose access tokens are taken as they are."""
+    providers: Items[ProviderDef] = ()
+    """OpenID Connect providers by which people sign in."""

@@ -11,8 +11,10 @@ from app.auth.in_force import SignUpClosed
 from app.auth.password_change import PasswordMissing, PasswordWrong
 from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignInRefused
 from app.auth.passwords import PasswordRefused
+from app.auth.providers import IdentityTaken, IdTokenRefused, ProviderUnknown
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused
 from app.auth.route_limits import RouteLimited
+from app.auth.routes.by_provider import IdentityNotThere, LastIdentity
 from app.auth.routes.grants import GrantUnsupported
 from app.auth.routes.signed_in import SignInNeeded
 from app.auth.tokens import TokenExpired, TokenInvalid
@@ -43,7 +45,11 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     EmailNotConfirmed: _Wording("email_not_confirmed", "Email not confirmed", "invalid_grant"),
     EmailTaken: _Wording("user_already_exists", "User already registered"),
     GrantUnsupported: _Wording("invalid_credentials", "unsupported_grant_type", "unsupported_grant_type"),
+    IdTokenRefused: _Wording("bad_jwt", "Bad ID token", "invalid_grant"),
+    IdentityNotThere: _Wording("identity_not_found", "Identity doesn't exist"),
+    IdentityTaken: _Wording("identity_already_exists", "Identity is already linked to another user"),
     InputInvalid: _Wording("validation_failed"),
+    LastIdentity: _Wording("single_identity_not_deletable", "User must have at least 1 identity after unlinking"),
     PasswordMissing: _Wording("current_password_required", _CURRENT),
     PasswordRefused: _Wording("weak_password"),
     PasswordWrong: _Wording("current_password_invalid", _CURRENT),
@@ -51,6 +57,7 @@ _TOLD: dict[type[RowgateError], _Wording] = {
         "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found", "invalid_grant"
     ),
     RefreshTokenReused: _Wording("refresh_token_already_used", "Invalid Refresh Token: Already Used", "invalid_grant"),
+    ProviderUnknown: _Wording("validation_failed", "Unsupported provider: provider is not enabled"),
     RouteLimited: _LIMITED,
     SessionEnded: _Wording("session_not_found", "Session from session_id claim in JWT does not exist"),
     SignInNeeded: _Wording("no_authorization", "This endpoint requires a valid Bearer token"),

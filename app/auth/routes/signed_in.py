@@ -28,7 +28,7 @@ class SignInNeeded(RowgateError):
 
 
 @refuses(SignInNeeded, *CREDENTIAL_REFUSALS)
-async def _signed_in(
+async def signed_in(
     request: Request,
     server: AuthServerDep,
     _bearer: Annotated[str | None, Depends(BEARER)],
@@ -46,4 +46,4 @@ async def _signed_in(
     return identity
 
 
-SignedIn = Annotated[Identity, Depends(_signed_in)]
+SignedIn = Annotated[Identity, Depends(signed_in)]
