@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from app.definitions.auth_issuers import IssuerDef
 from app.definitions.names import Definition, Items
 from app.definitions.redirect_urls import RedirectUrl, SiteUrl
 
@@ -47,3 +48,5 @@ class AuthDef(Definition):
     """What is asked of passwords."""
     sessions: SessionsDef = SessionsDef()
     """How long people's sessions last."""
+    issuers: Items[IssuerDef] = ()
+    """Issuers whose access tokens are taken as they are."""
