@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from app.audit.writing import chain_under
 from app.auth.auth_server import AuthServerDep
 from app.auth.core import Accounts
+from app.auth.in_force import InForce
 from app.auth.route_limits import RouteLimits, count_for
 from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
@@ -147,7 +148,8 @@ class Rowgate:
             delivery = Delivery(pool, outward, lambda: live.runtime.project.project.http_allow)
             delivery.start()
             stack.push_async_callback(delivery.stop)
-            accounts = Accounts(auth.passwords, auth.tokens, pool, settings.confirm_email)
+            in_force = lambda: InForce(live.runtime.project.auth, settings)  # noqa: E731
+            accounts = Accounts(auth.passwords, auth.tokens, pool, in_force)
             holds_answers = settings.env == "development"
             services = Services(limiter, outward, accounts, holds_answers=holds_answers)
             plane, recent = Plane(live, auth, pool, services), Recent()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import WithJsonSchema
 
-from app.auth import foreign_hashes
+from app.definitions.auth import MIN_PASSWORD
 from app.errors import FieldError, RowgateError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Strength = Literal["user", "admin"]
 T = TypeVar("T")
 
-MIN_LENGTH: dict[Strength, int] = {"user": 8, "admin": 15}  # code points, as NIST 800-63B counts them
+MIN_LENGTH: dict[Strength, int] = {"user": MIN_PASSWORD, "admin": 15}  # code points, as NIST 800-63B counts them
 MAX_BYTES = 1024
 QUEUE = 50
 
@@ -54,6 +54,8 @@ _RUNS = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", 
 def _context() -> CryptContext:
     from passlib.context import CryptContext  # noqa: PLC0415 - what only checks definitions hashes nothing
 
+    from app.auth import foreign_hashes  # noqa: PLC0415 - as above
+
     return CryptContext(
         schemes=["argon2", *foreign_hashes.SCHEMES, foreign_hashes.FirebaseScrypt],
         deprecated="auto",  # a hash that was imported is made anew once its password was given
@@ -72,8 +74,9 @@ class PasswordRefused(RowgateError):
     status: ClassVar[int] = 422
     code: ClassVar[str] = "auth.password_refused"
 
-    def __init__(self, code: str, message: str) -> None:
-        """Name the one rule that failed at the field `body.password`."""
+    def __init__(self, code: str, message: str, least: int = 0) -> None:
+        """Name the one rule that failed at the field `body.password`; `least` is the fewest characters."""
+        self.least = least
         super().__init__(message, errors=[FieldError(_PLACE, code, message)])
 
 
@@ -150,16 +153,19 @@ class Passwords:
         return result  # type: ignore[return-value]  # None only when abandoned, and then nobody is here
 
 
-def check_new_password(password: str, strength: Strength = "user", *, about: Iterable[str] = ()) -> None:
+def check_new_password(
+    password: str, strength: Strength = "user", *, about: Iterable[str] = (), least: int = 0
+) -> None:
     """Raise PasswordRefused unless the password may be set: long enough, not too long, not a common one.
 
+    `least` is the fewest characters that a document asks for, where those are more than the strength's own.
     `about` holds words of the account (address, name); a password that is little more than one of them is refused.
     No rule asks for digits, capitals or signs (NIST 800-63B section 3.1.1.2).
     """
     text = _prepare(password)
-    least = MIN_LENGTH[strength]
+    least = max(least, MIN_LENGTH[strength])
     if len(text) < least:
-        raise PasswordRefused("password.too_short", f"A password has at least {least} characters.")
+        raise PasswordRefused("password.too_short", f"A password has at least {least} characters.", least)
     plain = text.casefold()
     if PRODUCT_NAME in plain or _is_common(plain):
         raise PasswordRefused("password.common", "This password is among those that are guessed first.")
@@ -197,12 +203,16 @@ def _verify(text: str, stored: str | None, dummy: str, strength: Strength) -> Pa
 
 
 def _scheme_of(stored: str | None) -> str | None:
+    from app.auth import foreign_hashes  # noqa: PLC0415 - as above
+
     scheme = None if stored is None else _context().identify(stored)
     return scheme if stored is not None and foreign_hashes.is_whole(scheme, stored) else None
 
 
 def _read_by(text: str, scheme: str | None) -> str | bytes:
     """Give what a scheme reads of a password: bcrypt stops, and the systems whose hashes are imported let it."""
+    from app.auth import foreign_hashes  # noqa: PLC0415 - as above
+
     whole = text.encode()
     return (
         whole[: foreign_hashes.BCRYPT_BYTES]
@@ -213,6 +223,8 @@ def _read_by(text: str, scheme: str | None) -> str | bytes:
 
 def known_hash(text: str) -> str | None:
     """Give a hash in the form that is kept, if checking a password against it is possible and bearable."""
+    from app.auth import foreign_hashes  # noqa: PLC0415 - as above
+
     text, context = foreign_hashes.as_kept(text.strip()), _context()
     scheme = _scheme_of(text)
     known = scheme is not None and foreign_hashes.is_bearable(scheme, text, context.handler(scheme))

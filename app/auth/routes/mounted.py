@@ -26,7 +26,16 @@ from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
 from app.auth.identity import Identity
-from app.auth.password_change import NewPassword, PasswordWrong, chosen, holder, replace_password
+from app.auth.in_force import InForce, InForceDep, SignUpClosed
+from app.auth.password_change import (
+    NewPassword,
+    PasswordMissing,
+    PasswordWrong,
+    chosen,
+    given,
+    holder,
+    replace_password,
+)
 from app.auth.password_sign_in import (
     AccountDisabled,
     EmailNotConfirmed,
@@ -60,7 +69,6 @@ from app.errors import FieldError
 from app.http.client_address import client_address
 from app.http.fixed_bodies import Body, JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
-from app.settings import Settings
 
 
 class RegisterBody(Body):
@@ -130,10 +138,11 @@ async def _client(request: Request, server: AuthServerDep) -> Client:
 ClientDep = Annotated[Client, Depends(_client)]
 
 
-@refuses(EmailInvalid, EmailTaken, PasswordRefused, *WRITE_REFUSALS)
+@refuses(EmailInvalid, EmailTaken, PasswordRefused, SignUpClosed, *WRITE_REFUSALS)
 async def signup(
     server: AuthServerDep,
     client: ClientDep,
+    in_force: InForceDep,
     body: Annotated[RegisterBody, Depends(JsonBody(RegisterBody))],
 ) -> Response:
     """Make an account; answers with a session where no confirmation of the address is asked for.
@@ -141,9 +150,10 @@ async def signup(
     Where it is, the answer for an address that is taken is the same as for a new one, so that nobody learns who has an
     account here.
     """
+    in_force.refuse_sign_up()
     columns = own_columns(server.live.runtime, body.data or {}, new=True)
-    confirmed = not server.settings.confirm_email
-    email, digest = await new_credentials(server.auth.passwords, body.email, body.password)
+    confirmed, least = not in_force.confirm_email, in_force.said.password.min_length
+    email, digest = await new_credentials(server.auth.passwords, body.email, body.password, least)
     try:
         async with server.pool.lease() as connection, connection.transaction():
             user_id = await create_user(connection, email, digest, columns, confirmed=confirmed)
@@ -220,14 +230,15 @@ async def put_user(
     server: AuthServerDep,
     client: ClientDep,
     identity: SignedIn,
+    in_force: InForceDep,
     body: Annotated[UserBody, Depends(JsonBody(UserBody))],
 ) -> Response:
     """Change the columns that one may change oneself, the password, or the address."""
     user_id = str(identity.user_id)
     columns = own_columns(server.live.runtime, body.data or {}, new=False)
     if body.email is not None:
-        columns["email"] = _changed_email(server.settings, identity, body.email)
-    new = None if body.password is None else await _chosen(server, client, user_id, body.password, body)
+        columns["email"] = _changed_email(in_force, identity, body.email)
+    new = await _chosen(server, client, in_force, user_id, body)
     async with server.pool.lease() as connection, connection.transaction():
         await set_columns(connection, user_id, columns)
         if new is not None:
@@ -238,17 +249,29 @@ async def put_user(
     return answer(user_object(found))
 
 
-async def _chosen(server: AuthServer, client: Client, user_id: str, password: str, body: UserBody) -> NewPassword:
+async def _chosen(
+    server: AuthServer, client: Client, in_force: InForce, user_id: str, body: UserBody
+) -> NewPassword | None:
+    """Hash another password, if one was sent; a present one that was sent has to be right, asked for or not."""
+    if body.password is None:
+        return None
     async with server.pool.lease() as connection:
         of = await holder(connection, "user", user_id)
     if of is None:
         raise SignInNeeded
-    return await chosen(server.pool, server.auth.passwords, of, body.current_password, password, client.address)
+    passwords, said = server.auth.passwords, in_force.said.password
+    if body.current_password is not None:
+        return await chosen(
+            server.pool, passwords, of, body.current_password, body.password, client.address, least=said.min_length
+        )
+    if said.current:
+        raise PasswordMissing
+    return await given(passwords, of, body.password, said.min_length)
 
 
-def _changed_email(settings: Settings, identity: Identity, text: str) -> str:
+def _changed_email(in_force: InForce, identity: Identity, text: str) -> str:
     email = normal_email(text)
-    if settings.confirm_email and email != identity.columns["email"]:
+    if in_force.confirm_email and email != identity.columns["email"]:
         raise EmailChangeRefused
     return email
 
@@ -267,12 +290,12 @@ async def logout(
     return Response(status_code=204)
 
 
-async def get_settings(server: AuthServerDep) -> Response:
+async def get_settings(in_force: InForceDep) -> Response:
     """Say what sign-in offers."""
     offered = AuthSettings(
         external=SignInWays(email=True, phone=False, anonymous_users=False),
-        disable_signup=False,
-        mailer_autoconfirm=not server.settings.confirm_email,
+        disable_signup=in_force.said.sign_up != "open",
+        mailer_autoconfirm=not in_force.confirm_email,
         phone_autoconfirm=False,
         sms_provider="",
         saml_enabled=False,
