@@ -104,30 +104,22 @@ async def rotate(connection: Connection, family: Family, token: str, key: bytes)
     used, which shows that the answer wasn't lost. Raises RefreshTokenInvalid for a token of no living session.
     """
     digest, made = refresh_token_digest(token), new_refresh_token()
-    # Of many at once one takes the token; the others wait until it has committed, and find it used.
+    # Of many at once one takes the token; the others wait until it has committed, and find it used. Of its family no
+    # other has a successor that could be given.
     session_id = await connection.fetchval(
-        f"UPDATE {family.tokens} SET used_at = clock_timestamp(), successor = $2"
-        " WHERE digest = $1 AND used_at IS NULL RETURNING session_id",
+        f"WITH used AS (UPDATE {family.tokens} SET used_at = clock_timestamp(), successor = $2"
+        " WHERE digest = $1 AND used_at IS NULL RETURNING session_id),"
+        f" alive AS (UPDATE {family.sessions} s SET refreshed_at = now() FROM used"
+        f" WHERE s.id = used.session_id AND {family.alive} RETURNING s.id),"
+        f" before AS (UPDATE {family.tokens} SET successor = NULL"
+        " WHERE session_id IN (SELECT id FROM alive) AND digest <> $1 AND successor IS NOT NULL)"
+        f" INSERT INTO {family.tokens} (digest, session_id) SELECT $3, id FROM alive RETURNING session_id",
         digest,
         _sealed(made.token, token, key),
+        made.digest,
     )
     if session_id is None:
         return await _used(connection, family, token, key)
-    alive = await connection.fetchval(
-        f"UPDATE {family.sessions} s SET refreshed_at = now() WHERE s.id = $1 AND {family.alive} RETURNING true",
-        session_id,
-    )
-    if alive is None:
-        raise RefreshTokenInvalid
-    # Of its family no other has a successor that could be given.
-    await connection.execute(
-        f"WITH before AS (UPDATE {family.tokens} SET successor = NULL"
-        " WHERE session_id = $1 AND digest <> $2 AND successor IS NOT NULL)"
-        f" INSERT INTO {family.tokens} (digest, session_id) VALUES ($3, $1)",
-        session_id,
-        digest,
-        made.digest,
-    )
     # Each use wipes some of those, in whatever session, whose ten seconds are over.
     await connection.execute(
         f"UPDATE {family.tokens} SET successor = NULL WHERE digest IN (SELECT digest FROM {family.tokens}"

@@ -1,7 +1,9 @@
 """Sessions of people: begun, refreshed and ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from app.auth.refresh_tokens import Family, Reused, first_token, rotate
 from app.database.connection import Connection
@@ -85,3 +87,23 @@ async def end_sessions(
         user_id,
         but,
     )
+
+
+async def living_sessions(connection: Connection, user_id: str) -> Sequence[Any]:
+    """Read a person's sessions that go on, the newest first."""
+    return await connection.fetch(
+        "SELECT s.id, s.created_at, s.refreshed_at, s.expires_at, s.user_agent, s.ip FROM rowgate.sessions s"
+        f" WHERE s.user_id = $1 AND {_FAMILY.alive} ORDER BY s.created_at DESC, s.id DESC",
+        user_id,
+    )
+
+
+async def end_own(connection: Connection, user_id: str, session_id: str) -> bool:
+    """End one of a person's sessions; says whether there was one that went on."""
+    ended = await connection.fetchval(
+        "UPDATE rowgate.sessions SET revoked_at = now() WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL"
+        " RETURNING true",
+        session_id,
+        user_id,
+    )
+    return bool(ended)

@@ -19,6 +19,7 @@ from app.cli.init import init
 from app.cli.migrate import migrate
 from app.cli.options import DONE, REFUSED
 from app.cli.reset_password import reset_password
+from app.cli.rotate_keys import rotate_keys
 from app.cli.rotate_secrets import rotate_secrets
 from app.cli.schema import schema
 from app.cli.serve import serve
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "keys": keys,
     "import-users": import_users,
     "reset-password": reset_password,
+    "rotate-keys": rotate_keys,
     "rotate-secrets": rotate_secrets,
     "openapi": openapi,
     "types": types,

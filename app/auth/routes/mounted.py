@@ -48,11 +48,12 @@ from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
+from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
+from app.auth.routes.published import Discovery, KeySet, jwks, openid_configuration
 from app.auth.routes.shapes import (
     AuthHealth,
     AuthProblem,
     AuthSettings,
-    KeySet,
     SessionObject,
     SignInWays,
     UserObject,
@@ -114,9 +115,12 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     get("/user", get_user, response_model=UserObject)
     put("/user", put_user, response_model=UserObject, **at_most("60/minute", "put_user"))
     post("/logout", logout, status_code=204, name="sign_out")
+    get("/sessions", get_sessions, response_model=list[OwnSession])
+    router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
     get("/.well-known/jwks.json", jwks, response_model=KeySet)
+    get("/.well-known/openid-configuration", openid_configuration, response_model=Discovery)
     return router
 
 
@@ -301,11 +305,6 @@ async def get_settings(in_force: InForceDep) -> Response:
         saml_enabled=False,
     )
     return answer(offered)
-
-
-async def jwks() -> Response:
-    """Publish the public keys that tokens are verified with: none, since they are signed with a shared secret."""
-    return answer(KeySet(keys=[]))
 
 
 async def health() -> Response:
