@@ -7,6 +7,8 @@ from pydantic import Field
 from app.definitions.names import Definition, Items
 from app.definitions.redirect_urls import RedirectUrl, SiteUrl
 
+NO_AAL, AAL1, AAL2 = LEVELS = ("none", "aal1", "aal2")
+"""How sure it is who calls: nobody has signed in, by one factor, by two (GoTrue's names, after NIST 800-63B)."""
 MIN_PASSWORD = 8  # code points, as NIST 800-63B counts them; no document may ask for less
 
 
@@ -32,3 +34,5 @@ class AuthDef(Definition):
     """Where else they may end: `*` stands for what holds no dot and no slash, `**` in a path for anything."""
     password: PasswordDef = PasswordDef()
     """What is asked of passwords."""
+    second_factor: Literal["off", "optional", "required"] = "optional"
+    """Whether people may have a second factor, or need one: without it a session then reaches nothing else."""

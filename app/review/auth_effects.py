@@ -7,6 +7,7 @@ from app.definitions.auth import AuthDef
 
 Verb = Literal["gains", "loses", "may_gain"]
 # From who gets an account to whom only an admin makes one for.
+_FACTOR = ("off", "optional", "required")
 _SIGN_UP = ("open", "invited", "closed")
 
 
@@ -27,6 +28,7 @@ def auth_effects(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
     yield from _confirm_email(old, new)
     yield from _redirect_urls(old, new)
     yield from _password(old, new)
+    yield from _second_factor(old, new)
 
 
 def _sign_up(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
@@ -60,6 +62,16 @@ def _password(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
         because = f"password.current is {_said(new.password.current)} now"
         what = "changing its password without the present one"
         yield AuthEffect("password.current", "who has a session", "gains" if opens else "loses", what, because, opens)
+
+
+def _second_factor(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
+    if new.second_factor != old.second_factor:
+        opens = _FACTOR.index(new.second_factor) < _FACTOR.index(old.second_factor)
+        because = f"second_factor is {new.second_factor} now, and was {old.second_factor}"
+        what = "what takes a second factor" if old.second_factor == "required" or not opens else "what one keeps shut"
+        yield AuthEffect(
+            "second_factor", "who has no second factor", "gains" if opens else "loses", what, because, opens
+        )
 
 
 def _said(value: bool | None) -> str:
