@@ -15,7 +15,7 @@ from app.auth.failures import TooManyFailures
 from app.auth.identity import Identity
 from app.auth.sessions import OpenedSession, end_weaker, step_up
 from app.database.connection import Connection
-from app.definitions.auth import AAL2, AuthDef
+from app.definitions.auth import AAL2, AuthDef, SessionsDef
 from app.errors import RowgateError
 from app.limits.limit import parse_limit
 from app.secrets.rotation import factor_name
@@ -236,12 +236,18 @@ def _step_of(secret: str, code: str, now: int) -> int | None:
 
 
 async def stepped_up(
-    connection: Connection, session_id: str, user_id: str, client: tuple[str | None, str], *, method: str, first: bool
+    connection: Connection,
+    identity: Identity,
+    client: tuple[str | None, str],
+    said: SessionsDef,
+    *,
+    method: str,
+    first: bool,
 ) -> OpenedSession | None:
     """Open the session by two factors; with the `first` factor of somebody, sessions by one end everywhere."""
-    opened = await step_up(connection, session_id, *client, method=method)
+    opened = await step_up(connection, str(identity.session_id), *client, said, method=method)
     if opened is not None and first:
-        await end_weaker(connection, user_id, opened.id)
+        await end_weaker(connection, opened.user_id, opened.id)
     return opened
 
 

@@ -65,11 +65,15 @@ def _sha256(token: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Where the sessions of one kind of people and their tokens are; `alive` says of a session `s` that it goes on."""
+    """Where the sessions of one kind of people and their tokens are.
+
+    `alive` says of a session `s` that it goes on, where `{idle}` is how many days it may rest.
+    """
 
     sessions: str
     tokens: str
     alive: str
+    idle_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +114,14 @@ async def rotate(connection: Connection, family: Family, token: str, key: bytes)
         f"WITH used AS (UPDATE {family.tokens} SET used_at = clock_timestamp(), successor = $2"
         " WHERE digest = $1 AND used_at IS NULL RETURNING session_id),"
         f" alive AS (UPDATE {family.sessions} s SET refreshed_at = now() FROM used"
-        f" WHERE s.id = used.session_id AND {family.alive} RETURNING s.id),"
+        f" WHERE s.id = used.session_id AND {family.alive.format(idle='$4')} RETURNING s.id),"
         f" before AS (UPDATE {family.tokens} SET successor = NULL"
         " WHERE session_id IN (SELECT id FROM alive) AND digest <> $1 AND successor IS NOT NULL)"
         f" INSERT INTO {family.tokens} (digest, session_id) SELECT $3, id FROM alive RETURNING session_id",
         digest,
         _sealed(made.token, token, key),
         made.digest,
+        family.idle_days,
     )
     if session_id is None:
         return await _used(connection, family, token, key)
@@ -134,8 +139,9 @@ async def _used(connection: Connection, family: Family, token: str, key: bytes) 
     found = await connection.fetchrow(
         f"SELECT t.session_id, t.used_at > clock_timestamp() - interval '{GRACE_SECONDS} seconds' AS fresh, t.successor"
         f" FROM {family.tokens} t JOIN {family.sessions} s ON s.id = t.session_id"
-        f" WHERE t.digest = $1 AND {family.alive}",
+        f" WHERE t.digest = $1 AND {family.alive.format(idle='$2')}",
         refresh_token_digest(token),
+        family.idle_days,
     )
     if found is None:
         raise RefreshTokenInvalid

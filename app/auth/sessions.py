@@ -8,22 +8,22 @@ from typing import Any
 
 from app.auth.refresh_tokens import Family, Reused, first_token, rotate
 from app.database.connection import Connection
+from app.definitions.auth import SessionsDef
 
-IDLE_DAYS = 7
-ABSOLUTE_DAYS = 30
 KEPT_DAYS = 90  # after a session's last day
 MAX_SESSIONS = 100
 
-_FAMILY = Family(
-    "rowgate.sessions",
-    "rowgate.refresh_tokens",
-    alive="s.revoked_at IS NULL AND s.expires_at > now()"
-    f" AND s.refreshed_at > now() - interval '{IDLE_DAYS} days'"
-    " AND NOT EXISTS (SELECT FROM rowgate.accounts a WHERE a.user_id = s.user_id AND a.disabled_at IS NOT NULL)",
+_ALIVE = (
+    "s.revoked_at IS NULL AND s.expires_at > now() AND s.refreshed_at > now() - make_interval(days => {idle})"
+    " AND NOT EXISTS (SELECT FROM rowgate.accounts a WHERE a.user_id = s.user_id AND a.disabled_at IS NOT NULL)"
 )
 # The names of methods are GoTrue's: password, totp, recovery_code and so on.
 _BY = "jsonb_build_array(jsonb_build_object('method', {}::text, 'timestamp', extract(epoch FROM now())::bigint))"
 _READ = "id, user_id, created_at, aal, amr::text AS amr"
+
+
+def _family(said: SessionsDef) -> Family:
+    return Family("rowgate.sessions", "rowgate.refresh_tokens", _ALIVE, said.idle_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +40,36 @@ class OpenedSession:
 
 
 async def open_session(
-    connection: Connection, user_id: str, user_agent: str | None, ip: str, *, method: str = "password"
+    connection: Connection,
+    user_id: str,
+    user_agent: str | None,
+    ip: str,
+    said: SessionsDef,
+    *,
+    method: str = "password",
 ) -> OpenedSession:
-    """Begin a session by one factor, whose name `amr` shows; beyond 100 of them, the person's oldest ends.
+    """Begin a session by one factor, whose name `amr` shows; beyond 100 the oldest ends, and with `single` every other.
 
     What is left of the person's ended ones goes: their tokens now, they themselves after a time in which it still
     counts from where somebody signed in.
     """
     made = await connection.fetchrow(
         "INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip, amr)"
-        f" VALUES ($1, now() + interval '{ABSOLUTE_DAYS} days', $2, $3, {_BY.format('$4')}) RETURNING {_READ}",
+        f" VALUES ($1, now() + make_interval(days => $4), $2, $3, {_BY.format('$5')}) RETURNING {_READ}",
         user_id,
         None if user_agent is None else user_agent[:400],
         ip,
+        said.absolute_days,
         method,
     )
+    # Who signs in at the same time waits here, and then finds this session.
     await connection.execute("UPDATE rowgate.accounts SET last_sign_in_at = now() WHERE user_id = $1", user_id)
     await connection.execute(
         "UPDATE rowgate.sessions SET revoked_at = now() WHERE id IN (SELECT id FROM rowgate.sessions"
-        f" WHERE user_id = $1 AND revoked_at IS NULL ORDER BY created_at DESC, id DESC OFFSET {MAX_SESSIONS})",
+        " WHERE user_id = $1 AND revoked_at IS NULL AND id <> $2 ORDER BY created_at DESC, id DESC OFFSET $3)",
         user_id,
+        made["id"],
+        0 if said.single else MAX_SESSIONS - 1,
     )
     # A token that is being used is left for the next time: who uses it may wait for the session that has ended here.
     await connection.execute(
@@ -71,11 +81,11 @@ async def open_session(
     await connection.execute(
         f"DELETE FROM rowgate.sessions WHERE user_id = $1 AND expires_at < now() - interval '{KEPT_DAYS} days'", user_id
     )
-    return await _with_first_token(connection, made)
+    return await _with_first_token(connection, said, made)
 
 
 async def step_up(
-    connection: Connection, session_id: str, user_agent: str | None, ip: str, *, method: str
+    connection: Connection, session_id: str, user_agent: str | None, ip: str, said: SessionsDef, *, method: str
 ) -> OpenedSession | None:
     """Put a session by two factors in the place of one, inside a transaction; None where that has ended.
 
@@ -91,7 +101,7 @@ async def step_up(
         ip,
         method,
     )
-    return None if made is None else await _with_first_token(connection, made)
+    return None if made is None else await _with_first_token(connection, said, made)
 
 
 async def end_weaker(connection: Connection, user_id: str, but: str) -> None:
@@ -104,17 +114,17 @@ async def end_weaker(connection: Connection, user_id: str, but: str) -> None:
     )
 
 
-async def _with_first_token(connection: Connection, made: Any) -> OpenedSession:
-    return _opened(made, await first_token(connection, _FAMILY, made["id"]))
+async def _with_first_token(connection: Connection, said: SessionsDef, made: Any) -> OpenedSession:
+    return _opened(made, await first_token(connection, _family(said), made["id"]))
 
 
 def _opened(row: Any, token: str) -> OpenedSession:
     return OpenedSession(row["id"], row["user_id"], row["created_at"], row["aal"], json.loads(row["amr"]), token)
 
 
-async def refresh_session(connection: Connection, token: str, key: bytes) -> OpenedSession | Reused:
+async def refresh_session(connection: Connection, token: str, key: bytes, said: SessionsDef) -> OpenedSession | Reused:
     """Go on with a session by its refresh token, inside a transaction of its own; as `rotate` says."""
-    rotated = await rotate(connection, _FAMILY, token, key)
+    rotated = await rotate(connection, _family(said), token, key)
     if isinstance(rotated, Reused):
         return rotated
     row = await connection.fetchrow(f"SELECT {_READ} FROM rowgate.sessions WHERE id = $1", rotated.session_id)
@@ -134,12 +144,13 @@ async def end_sessions(
     )
 
 
-async def living_sessions(connection: Connection, user_id: str) -> Sequence[Any]:
+async def living_sessions(connection: Connection, user_id: str, said: SessionsDef) -> Sequence[Any]:
     """Read a person's sessions that go on, the newest first."""
     return await connection.fetch(
         "SELECT s.id, s.created_at, s.refreshed_at, s.expires_at, s.user_agent, s.ip FROM rowgate.sessions s"
-        f" WHERE s.user_id = $1 AND {_FAMILY.alive} ORDER BY s.created_at DESC, s.id DESC",
+        f" WHERE s.user_id = $1 AND {_ALIVE.format(idle='$2')} ORDER BY s.created_at DESC, s.id DESC",
         user_id,
+        said.idle_days,
     )
 
 

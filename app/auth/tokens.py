@@ -211,15 +211,20 @@ class AccessTokens:
             if one.key.algorithm != "HS256" and (one.key.accepted_until is None or now < one.key.accepted_until)
         ]
 
-    def issue(self, user_id: str, session_id: str, told: Sequence[Mapping[str, Any]] = ({},)) -> IssuedToken:
+    def issue(
+        self, user_id: str, session_id: str, told: Sequence[Mapping[str, Any]] = ({},), lifetime: int | None = None
+    ) -> IssuedToken:
         """Sign a token for a user's session; both ids are canonical UUIDs (ValueError if not).
+
+        It lives for `lifetime` seconds, else for as long as all that say nothing.
 
         Of what may be told besides, it tells the first that leaves it short enough to be taken back, else the last.
         """
         if not (_is_uuid(user_id) and _is_uuid(session_id)):
             raise ValueError("A token is issued for canonical UUIDs only.")
         now = int(self._clock())
-        expires_at = now + self._lifetime
+        lifetime = self._lifetime if lifetime is None else lifetime
+        expires_at = now + lifetime
         claims = {
             "aud": self._audience,
             "iss": self._issuer,
@@ -230,7 +235,7 @@ class AccessTokens:
             "exp": expires_at,
         }
         signed = (self._current.sign({**more, **claims}) for more in told)
-        return IssuedToken(_first_short(signed), expires_at, self._lifetime)
+        return IssuedToken(_first_short(signed), expires_at, lifetime)
 
     def verify(self, token: str) -> AccessClaims:
         """Give the claims of a token that counts now; raise TokenInvalid or TokenExpired for every other string."""

@@ -21,6 +21,19 @@ class PasswordDef(Definition):
     """Whether a change of the password needs the present one."""
 
 
+class SessionsDef(Definition):
+    """How long a person's sessions last, and how many there are."""
+
+    access_minutes: int = Field(default=15, ge=1, le=60)
+    """How long an access token is good for, before the refresh token is asked for."""
+    idle_days: int = Field(default=7, ge=1, le=365)
+    """How long a session goes on without being refreshed."""
+    absolute_days: int = Field(default=30, ge=1, le=365)
+    """How long it goes on at most; a session that has begun keeps its end."""
+    single: bool = False
+    """Whether signing in ends the person's other sessions."""
+
+
 class AuthDef(Definition):
     """How people get an account and sign in."""
 
@@ -34,5 +47,7 @@ class AuthDef(Definition):
     """Where else they may end: `*` stands for what holds no dot and no slash, `**` in a path for anything."""
     password: PasswordDef = PasswordDef()
     """What is asked of passwords."""
+    sessions: SessionsDef = SessionsDef()
+    """How long people's sessions last."""
     second_factor: Literal["off", "optional", "required"] = "optional"
     """Whether people may have a second factor, or need one: without it a session then reaches nothing else."""

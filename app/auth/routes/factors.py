@@ -1,6 +1,6 @@
 """Second factors in GoTrue's form: enrolled, challenged, verified and taken away; and codes for when one is lost."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -27,6 +27,8 @@ from app.definitions.wrong import Wrong
 from app.errors import RowgateError
 from app.http.fixed_bodies import Body, JsonBody
 from app.http.fixed_routes import Declared, answer, refuses
+
+Take = Callable[[Connection], Awaitable[bool]]
 
 
 class EnrollBody(Body):
@@ -182,16 +184,16 @@ async def verify_factor(
 
 
 async def _stepped_up(
-    server: AuthServer, client: Client, identity: Identity, take: Any, *, method: str, target: str | None
+    server: AuthServer, client: Client, identity: Identity, take: Take, *, method: str, target: str | None
 ) -> Response:
     """Count the try, take the code, and open the session by two factors."""
-    user_id, session_id = str(identity.user_id), str(identity.session_id)
+    user_id, said = str(identity.user_id), server.live.runtime.project.auth.sessions
     async with server.pool.lease() as connection:
         await factors.count_try(connection, user_id)
         try:
             async with connection.transaction():
                 first = await take(connection)
-                opened = await factors.stepped_up(connection, session_id, user_id, client, method=method, first=first)
+                opened = await factors.stepped_up(connection, identity, client, said, method=method, first=first)
                 if opened is None:
                     raise SignInNeeded
                 await audit(connection, f"user:{user_id}", "factor.verify", target, {"method": method})
@@ -201,7 +203,7 @@ async def _stepped_up(
             raise
     if found is None:
         raise SignInNeeded
-    return answer(issued_session(server.auth.tokens, found, opened))
+    return answer(issued_session(server.auth.tokens, said, found, opened))
 
 
 @refuses(factors.FactorNotFound, factors.SecondFactorNeeded)

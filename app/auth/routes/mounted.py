@@ -67,6 +67,7 @@ from app.auth.routes.signed_in import SignedIn, SignedInAnyhow, SignInNeeded
 from app.auth.sessions import OpenedSession, end_sessions, open_session, refresh_session
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
+from app.definitions.auth import SessionsDef
 from app.definitions.validation import object_validator
 from app.errors import FieldError
 from app.http.fixed_bodies import Body, JsonBody, checked
@@ -143,13 +144,13 @@ async def signup(
     """
     in_force.refuse_sign_up()
     columns = own_columns(server.live.runtime, body.data or {}, new=True)
-    confirmed, least = not in_force.confirm_email, in_force.said.password.min_length
+    said, confirmed, least = in_force.said.sessions, not in_force.confirm_email, in_force.said.password.min_length
     email, digest = await new_credentials(server.auth.passwords, body.email, body.password, least)
     try:
         async with server.pool.lease() as connection, connection.transaction():
             user_id = await create_user(connection, email, digest, columns, confirmed=confirmed)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
-            opened = await open_session(connection, user_id, *client) if confirmed else None
+            opened = await open_session(connection, user_id, *client, said) if confirmed else None
             found = await _found(connection, user_id)
     except EmailTaken:
         # Written for both, so that both take the same time.
@@ -158,7 +159,7 @@ async def signup(
         if confirmed:
             raise
         return answer(user_object(_lookalike(server.live.runtime, email, columns)))
-    return answer(user_object(found) if opened is None else _session(server, found, opened))
+    return answer(user_object(found) if opened is None else _session(server, said, found, opened))
 
 
 def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, object]) -> Account:
@@ -173,16 +174,18 @@ def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, obje
     GrantUnsupported, InputInvalid, SignInRefused, EmailNotConfirmed, AccountDisabled, TooManyFailures,
     RefreshTokenInvalid, PasswordRefused,
 )  # fmt: skip
-async def token(server: AuthServerDep, client: ClientDep, grant: Annotated[Grant, Depends(GrantBody())]) -> Response:
+async def token(
+    server: AuthServerDep, client: ClientDep, in_force: InForceDep, grant: Annotated[Grant, Depends(GrantBody())]
+) -> Response:
     """Give a session for a password or a refresh token; the OAuth2 form is taken too."""
     if grant.kind == "password":
-        return await _by_password(server, client, checked(grant.fields, PasswordBody))
+        return await _by_password(server, client, in_force.said.sessions, checked(grant.fields, PasswordBody))
     if grant.kind == "refresh_token":
-        return await _by_refresh_token(server, checked(grant.fields, RefreshBody))
+        return await _by_refresh_token(server, in_force.said.sessions, checked(grant.fields, RefreshBody))
     raise GrantUnsupported("The grant type is not served.", hint="Use password or refresh_token.")
 
 
-async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -> Response:
+async def _by_password(server: AuthServer, client: Client, said: SessionsDef, body: PasswordBody) -> Response:
     pool, passwords = server.pool, server.auth.passwords
     async with attempt(pool, "user", body.email, client.address).counting(SignInRefused):
         async with pool.lease() as connection:
@@ -190,22 +193,22 @@ async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -
         # No connection is held while a password is hashed: a flood of sign-ins must not starve the other requests.
         verified = await verify_noted(pool, passwords, stored, body.password, client.address)
     async with pool.lease() as connection, connection.transaction():
-        opened = await begin(connection, verified, *client)
+        opened = await begin(connection, verified, *client, said)
         await audit(connection, f"user:{opened.user_id}", "sign_in", None)
         found = await _found(connection, opened.user_id)
-    return answer(_session(server, found, opened))
+    return answer(_session(server, said, found, opened))
 
 
-async def _by_refresh_token(server: AuthServer, body: RefreshBody) -> Response:
+async def _by_refresh_token(server: AuthServer, said: SessionsDef, body: RefreshBody) -> Response:
     async with server.pool.lease() as connection:
         async with connection.transaction():
-            opened = await refresh_session(connection, body.refresh_token, server.auth.refresh_key)
+            opened = await refresh_session(connection, body.refresh_token, server.auth.refresh_key, said)
             if isinstance(opened, Reused):
                 await audit(connection, "anonymous", "refresh_token.reuse", opened.session_id)
         if isinstance(opened, Reused):
             raise RefreshTokenReused
         found = await _found(connection, opened.user_id)
-    return answer(_session(server, found, opened))
+    return answer(_session(server, said, found, opened))
 
 
 async def get_user(server: AuthServerDep, identity: SignedInAnyhow) -> Response:
@@ -326,5 +329,5 @@ async def _found(connection: Connection, user_id: str) -> Account:
     return found
 
 
-def _session(server: AuthServer, found: Account, opened: OpenedSession) -> SessionObject:
-    return issued_session(server.auth.tokens, found, opened)
+def _session(server: AuthServer, said: SessionsDef, found: Account, opened: OpenedSession) -> SessionObject:
+    return issued_session(server.auth.tokens, said, found, opened)

@@ -8,6 +8,7 @@ from fastapi import Response
 
 from app.audit.writing import audit
 from app.auth.auth_server import AuthServerDep
+from app.auth.in_force import InForceDep
 from app.auth.routes.signed_in import SignedIn
 from app.auth.sessions import end_own, living_sessions
 from app.errors import RowgateError
@@ -33,10 +34,10 @@ class OwnSession(Declared):
     current: bool
 
 
-async def get_sessions(server: AuthServerDep, identity: SignedIn) -> Response:
+async def get_sessions(server: AuthServerDep, identity: SignedIn, in_force: InForceDep) -> Response:
     """List the own sessions that go on, the newest first; `current` is the one that asks."""
     async with server.pool.lease() as connection:
-        rows = await living_sessions(connection, str(identity.user_id))
+        rows = await living_sessions(connection, str(identity.user_id), in_force.said.sessions)
     return answer([OwnSession(**row, current=row["id"] == identity.session_id) for row in rows])
 
 

@@ -13,6 +13,7 @@ from app.auth.access_claims import PROVIDER, app_metadata, told_of, user_metadat
 from app.auth.accounts import Account
 from app.auth.sessions import OpenedSession
 from app.auth.tokens import AccessTokens
+from app.definitions.auth import SessionsDef
 from app.http.fixed_routes import Declared, ProblemDocument
 
 
@@ -166,9 +167,10 @@ def _identity(account: Account, updated_at: datetime) -> IdentityObject:
     )
 
 
-def issued_session(tokens: AccessTokens, account: Account, opened: OpenedSession) -> SessionObject:
+def issued_session(tokens: AccessTokens, said: SessionsDef, account: Account, opened: OpenedSession) -> SessionObject:
     """Give a session with its user, and an access token that was just signed."""
-    issued = tokens.issue(opened.user_id, opened.id, told_of(account.columns, account.roles, opened))
+    told = told_of(account.columns, account.roles, opened)
+    issued = tokens.issue(opened.user_id, opened.id, told, 60 * said.access_minutes)
     return SessionObject(
         access_token=issued.token,
         expires_in=issued.expires_in,

@@ -59,8 +59,10 @@ def _compile(body: SignUpBody, context: Context) -> Step | None:
             confirmed = not in_force.confirm_email
             user_id = await create_user(connection, address, digest, columns, confirmed=confirmed)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
-            opened = await open_session(connection, user_id, call.user_agent, call.address) if confirmed else None
-            return user_id, opened
+            if not confirmed:
+                return user_id, None
+            said = in_force.said.sessions
+            return user_id, await open_session(connection, user_id, call.user_agent, call.address, said)
 
         user_id, opened = await call.db.use(make, writes=True)
         if name is not None:
