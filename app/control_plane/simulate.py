@@ -11,11 +11,12 @@ from pydantic import Field
 from app.auth.admin_access import Editor
 from app.auth.identity import ANONYMOUS, Identity, auth_env
 from app.auth.managed_users import id_of
+from app.auth.role_names import RolesUnknown
 from app.changes.apply import CHANGE_REFUSALS, apply_project
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.control_plane.document import LIMIT, parsed
-from app.control_plane.named import NotThere, RolesUnknown, identifier, known_roles
+from app.control_plane.named import NotThere, identifier, known_roles
 from app.control_plane.server import Server, ServerDep
 from app.data_plane.asgi import answered
 from app.data_plane.made_request import made_request

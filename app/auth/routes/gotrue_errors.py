@@ -22,6 +22,7 @@ from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignIn
 from app.auth.passwords import PasswordRefused
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused
 from app.auth.route_limits import RouteLimited
+from app.auth.routes.admin_users import UserNotFound
 from app.auth.routes.grants import GrantUnsupported
 from app.auth.routes.signed_in import SignInNeeded
 from app.auth.tokens import TokenExpired, TokenInvalid
@@ -75,6 +76,7 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     TokenInvalid: _Wording("bad_jwt", _BAD_JWT),
     TooManyFactors: _Wording("too_many_enrolled_mfa_factors"),
     TooManyFailures: _LIMITED,
+    UserNotFound: _Wording("user_not_found", "User not found"),
 }
 _TAKEN_BY_ANOTHER = _Wording("email_exists", "A user with this email address has already been registered")
 _WEAK: dict[str, tuple[str, str | None]] = {
@@ -105,7 +107,7 @@ def error_members(error: RowgateError, path: str, detail: object) -> dict[str, A
 
 
 def _told(error: RowgateError, path: str) -> _Wording:
-    if isinstance(error, EmailTaken) and path.endswith("/user"):
+    if (isinstance(error, EmailTaken) and path.endswith("/user")) or "/admin/" in path:
         return _TAKEN_BY_ANOTHER
     for kind in type(error).__mro__:
         if (told := _TOLD.get(kind)) is not None:

@@ -47,6 +47,7 @@ from app.auth.password_sign_in import (
 from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
+from app.auth.routes.admin_users import add_admin_routes
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.factors import add_factor_routes, hold_level
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
@@ -113,6 +114,7 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     get("/sessions", get_sessions, response_model=list[OwnSession])
     router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
     add_factor_routes(router, at_most)
+    add_admin_routes(router)
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
     get("/.well-known/jwks.json", jwks, response_model=KeySet)
