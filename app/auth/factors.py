@@ -37,7 +37,7 @@ FROM rowgate.factor_tries WHERE user_id = $1 AND at > statement_timestamp() - $3
 """
 _CHALLENGED = """
 SELECT f.id, f.verified_at, f.last_step, f.key_id, f.nonce, f.ciphertext,
-    extract(epoch FROM clock_timestamp())::bigint / $4 AS step
+    floor(extract(epoch FROM clock_timestamp()))::bigint / $4 AS step
 FROM rowgate.factors f JOIN rowgate.factor_challenges c ON c.factor_id = f.id
 WHERE f.id = $1 AND f.user_id = $2 AND c.id = $3 AND c.expires_at > now() FOR UPDATE OF f
 """

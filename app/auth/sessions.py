@@ -18,7 +18,7 @@ _ALIVE = (
     " AND NOT EXISTS (SELECT FROM rowgate.accounts a WHERE a.user_id = s.user_id AND a.disabled_at IS NOT NULL)"
 )
 # The names of methods are GoTrue's: password, totp, recovery_code and so on.
-_BY = "jsonb_build_array(jsonb_build_object('method', {}::text, 'timestamp', extract(epoch FROM now())::bigint))"
+_BY = "jsonb_build_array(jsonb_build_object('method', {}::text, 'timestamp', floor(extract(epoch FROM now()))::bigint))"
 _READ = "id, user_id, created_at, aal, amr::text AS amr"
 
 

@@ -12,7 +12,7 @@ _UP = (
     "ALTER TABLE rowgate.sessions ADD COLUMN amr jsonb NOT NULL DEFAULT '[]'",
     """
     UPDATE rowgate.sessions SET amr = jsonb_build_array(
-        jsonb_build_object('method', 'password', 'timestamp', extract(epoch FROM created_at)::bigint))
+        jsonb_build_object('method', 'password', 'timestamp', floor(extract(epoch FROM created_at))::bigint))
     """,
     """
     CREATE TABLE rowgate.factors (

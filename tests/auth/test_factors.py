@@ -52,7 +52,7 @@ class Authenticator:
     async def code(self, ahead: int | None = None) -> str:
         if ahead is None:
             ahead, self.ahead = self.ahead, self.ahead + 1
-        (row,) = await self.backend.sql("SELECT extract(epoch FROM clock_timestamp())::bigint / 30 AS step")
+        (row,) = await self.backend.sql("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint / 30 AS step")
         return pyotp.TOTP(self.factor["totp"]["secret"]).generate_otp(row["step"] + ahead)
 
     async def verify(self, code: str | None = None, person: Person | None = None) -> Any:

@@ -66,7 +66,7 @@ async def test_auth_js_enrolls_challenges_verifies_lists_and_unenrolls(migrated_
 
 
 async def code(backend: Backend, secret: str, ahead: int) -> str:
-    (row,) = await backend.sql("SELECT extract(epoch FROM clock_timestamp())::bigint / 30 AS step")
+    (row,) = await backend.sql("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint / 30 AS step")
     return pyotp.TOTP(secret).generate_otp(row["step"] + ahead)
 
 

@@ -107,7 +107,7 @@ def error_members(error: RowgateError, path: str, detail: object) -> dict[str, A
 
 
 def _told(error: RowgateError, path: str) -> _Wording:
-    if (isinstance(error, EmailTaken) and path.endswith("/user")) or "/admin/" in path:
+    if isinstance(error, EmailTaken) and (path.endswith("/user") or "/admin/" in path):
         return _TAKEN_BY_ANOTHER
     for kind in type(error).__mro__:
         if (told := _TOLD.get(kind)) is not None:
