@@ -22,7 +22,11 @@ SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_con
     a.password_hash IS NOT NULL AS rowgate_password,
     (SELECT coalesce(json_agg(i ORDER BY i.id), '[]')::text FROM rowgate.identities i WHERE i.user_id = u.id)
         AS rowgate_identities,
-    ARRAY(SELECT r.role FROM rowgate.user_roles r WHERE r.user_id = u.id ORDER BY r.role) AS rowgate_roles
+    ARRAY(SELECT r.role FROM rowgate.user_roles r WHERE r.user_id = u.id ORDER BY r.role) AS rowgate_roles,
+    (SELECT coalesce(json_agg(json_build_object('id', f.id, 'friendly_name', f.name, 'factor_type', f.kind,
+        'status', CASE WHEN f.verified_at IS NULL THEN 'unverified' ELSE 'verified' END, 'created_at', f.created_at,
+        'updated_at', f.updated_at) ORDER BY f.id), '[]')::text
+        FROM rowgate.factors f WHERE f.user_id = u.id) AS rowgate_factors
 FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id
 """
 
@@ -83,6 +87,7 @@ class Account:
     disabled: bool
     identities: tuple[Linked, ...] = ()
     has_password: bool = True
+    factors: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def providers(self) -> list[str]:
@@ -120,6 +125,7 @@ def _account(row: Any) -> Account:
         row["rowgate_disabled"] is not None,
         tuple(_linked(one) for one in json.loads(row["rowgate_identities"])),
         row["rowgate_password"],
+        tuple(json.loads(row["rowgate_factors"])),
     )
 
 

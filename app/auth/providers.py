@@ -26,6 +26,7 @@ _SCOPE = Scope({"claims": DYN})
 _JOINED = """
 SELECT u.id::text FROM data.users u JOIN rowgate.accounts a ON a.user_id = u.id
 WHERE lower(u.email) = lower($1) AND a.email_confirmed_at IS NOT NULL AND a.disabled_at IS NULL
+    AND NOT EXISTS (SELECT FROM rowgate.factors f WHERE f.user_id = u.id AND f.verified_at IS NOT NULL)
 FOR NO KEY UPDATE OF a
 """
 

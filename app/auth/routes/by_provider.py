@@ -7,9 +7,12 @@ from fastapi import Request, Response
 
 from app.audit.writing import audit
 from app.auth.auth_server import AuthServer, AuthServerDep
+from app.auth.factors import SecondFactorNeeded, hold_required
+from app.auth.identity import Identity
 from app.auth.in_force import InForce, InForceDep
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.providers import Provider, ProviderUnknown, link, person_of, proven
+from app.auth.routes.factors import hold_level
 from app.auth.routes.grants import IdTokenBody
 from app.auth.routes.signed_in import SignedIn, signed_in
 from app.auth.sessions import OpenedSession, open_session
@@ -52,17 +55,21 @@ async def by_id_token(
     provider, auth = _provider(server, body.provider), server.auth
     owner = None
     if body.link_identity:
-        owner = str((await signed_in(request, server, None, None)).user_id)
+        owner = await signed_in(request, server, None, None)
+        hold_required(in_force.said, owner)
     if auth.foreign.keys is None:
         raise ProviderUnknown("No provider signs people in here.")
     said = await proven(auth.foreign.keys, provider, body.id_token, body.nonce, auth.clock.seconds(), hashed=True)
     async with server.pool.lease() as connection, connection.transaction():
-        if owner is not None:
-            await link(connection, said, owner)
-        user_id = owner or await person_of(connection, said, may_be_made=in_force.refuse_sign_up)
+        if owner is None:
+            user_id = await person_of(connection, said, may_be_made=in_force.refuse_sign_up)
+        else:
+            user_id = str(owner.user_id)
+            await _hold_level(connection, in_force, owner)
+            await link(connection, said, user_id)
         await _hold_open(connection, user_id)
         await connection.execute(_SEEN, provider.said.issuer, said.subject)
-        opened = await open_session(connection, user_id, *client, in_force.said.sessions)
+        opened = await open_session(connection, user_id, *client, in_force.said.sessions, method="oauth")
         await audit(connection, f"user:{user_id}", "sign_in", None, {"provider": provider.said.name})
     return opened
 
@@ -74,19 +81,26 @@ def _provider(server: AuthServer, name: str) -> Provider:
     return found
 
 
+async def _hold_level(connection: Connection, in_force: InForce, identity: Identity) -> None:
+    """Refuse to change the ways in by one factor where the account has a second."""
+    if in_force.said.second_factor != "off":
+        await hold_level(connection, identity)
+
+
 async def _hold_open(connection: Connection, user_id: str) -> None:
     """Let nobody disable the account until the session is there; raises AccountDisabled where somebody has."""
     if not await connection.fetchval(_OPEN, user_id):
         raise AccountDisabled("This account is disabled.")
 
 
-@refuses(IdentityNotThere, LastIdentity)
+@refuses(IdentityNotThere, LastIdentity, SecondFactorNeeded)
 async def delete_identity(
-    server: AuthServerDep, identity: SignedIn, _in_force: InForceDep, identity_id: str
+    server: AuthServerDep, identity: SignedIn, in_force: InForceDep, identity_id: str
 ) -> Response:
     """Unlink an identity, so that nobody signs in by it any more; the last way in stays."""
     user_id = str(identity.user_id)
     async with server.pool.lease() as connection, connection.transaction():
+        await _hold_level(connection, in_force, identity)
         await connection.execute(_HOLD, user_id)  # first, so that of two at once the second counts without the first's
         others = await connection.fetchval(_WAYS, user_id, _id(identity_id))
         provider: Any = await connection.fetchval(_UNLINK, user_id, _id(identity_id))
