@@ -18,7 +18,7 @@ from app.auth.routes.signed_in import SignedIn, signed_in
 from app.auth.sessions import OpenedSession, open_session
 from app.database.connection import Connection
 from app.errors import RowgateError
-from app.http.fixed_routes import refuses
+from app.http.fixed_routes import Declared, answer, refuses
 
 _OPEN = "SELECT disabled_at IS NULL FROM rowgate.accounts WHERE user_id = $1 FOR NO KEY UPDATE"
 _SEEN = "UPDATE rowgate.identities SET last_sign_in_at = now() WHERE issuer = $1 AND subject = $2"
@@ -93,6 +93,10 @@ async def _hold_open(connection: Connection, user_id: str) -> None:
         raise AccountDisabled("This account is disabled.")
 
 
+class Unlinked(Declared):
+    """Nothing; auth-js reads an answer here."""
+
+
 @refuses(IdentityNotThere, LastIdentity, SecondFactorNeeded)
 async def delete_identity(
     server: AuthServerDep, identity: SignedIn, in_force: InForceDep, identity_id: str
@@ -109,7 +113,7 @@ async def delete_identity(
         if not others:
             raise LastIdentity("This is the last way in to the account.", hint="Set a password first.")
         await audit(connection, f"user:{user_id}", "identity.unlink", user_id, {"provider": provider})
-    return Response(status_code=204)
+    return answer(Unlinked())
 
 
 def _id(text: str) -> str:

@@ -50,7 +50,7 @@ from app.auth.providers import IdentityTaken, IdTokenRefused, ProviderUnknown
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.admin_users import add_admin_routes
-from app.auth.routes.by_provider import by_id_token, delete_identity
+from app.auth.routes.by_provider import Unlinked, by_id_token, delete_identity
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.factors import add_factor_routes, hold_level
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, IdTokenBody, PasswordBody, RefreshBody
@@ -113,7 +113,7 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post("/token", token, response_model=SessionObject, **at_most("600/minute", "sign_in"))
     get("/user", get_user, response_model=UserObject)
     put("/user", put_user, response_model=UserObject, **at_most("60/minute", "put_user"))
-    router.add_api_route("/user/identities/{identity_id}", delete_identity, methods=["DELETE"], status_code=204)
+    router.add_api_route("/user/identities/{identity_id}", delete_identity, methods=["DELETE"], response_model=Unlinked)
     post("/logout", logout, status_code=204, name="sign_out")
     get("/sessions", get_sessions, response_model=list[OwnSession])
     router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
