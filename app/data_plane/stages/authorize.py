@@ -7,4 +7,4 @@ from app.data_plane.targets import Target
 
 def authorize(target: Target, identity: Identity) -> None:
     """Raise SignInRequired when nobody is there, RoleMissing when it is the wrong one."""
-    admit(target.compiled.access, identity)
+    admit(target.access, identity)
