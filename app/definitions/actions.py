@@ -1,6 +1,6 @@
 """What may be done through a view: each action, and where it says so, its own rule."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
@@ -104,7 +104,7 @@ class ActionRule:
 
     `filters` all hold for the rows that it is for, `check` for what a row is after it; where there is none, every row
     will do. `writable` is None where nothing names the columns that a caller may give. `own` are the keys that the
-    action says itself.
+    action says itself, `set_by_view` the columns of the view's presets.
     """
 
     action: Action
@@ -114,7 +114,19 @@ class ActionRule:
     check: SaidRule | None
     writable: tuple[str, ...] | None
     presets: Mapping[str, Any]
-    own: frozenset[str] = frozenset()
+    own: frozenset[str]
+    set_by_view: frozenset[str]
+
+    def takes(self, plain: Iterable[str], kept: Container[str]) -> list[str]:
+        """Name those of the plain columns that a caller may give.
+
+        Those that the database keeps, and what the view presets, are given only where it is said so.
+        """
+        if self.writable is None:
+            named = [name for name in plain if name not in kept and name not in self.set_by_view]
+        else:
+            named = [name for name in plain if name in self.writable]
+        return [name for name in named if name not in self.presets]
 
     def place_of(self, key: str) -> str:
         """Give the place where a key is said: at the action, or at the view."""

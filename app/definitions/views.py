@@ -169,12 +169,20 @@ class ViewDef(Definition):
             self.writable if said.writable is None else said.writable,
             presets,
             frozenset(key for key in type(said).model_fields if getattr(said, key) is not None),
+            frozenset(self.presets),
         )
 
     @property
     def rules(self) -> list[ActionRule]:
         """Give what holds for each action that is allowed."""
         return [self.rule(action) for action in self.allow]
+
+    @property
+    def conditions(self) -> list[SaidRule]:
+        """Give every condition that is said over its rows, each once."""
+        rules = [self.rule("select"), *self.rules]
+        found = [one for rule in rules for one in (*rule.filters, *([] if rule.check is None else [rule.check]))]
+        return list(dict.fromkeys(found))
 
     @property
     def accesses(self) -> tuple[Access, ...]:

@@ -50,9 +50,9 @@ def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings)
         return None
     before = findings.refusing
     insert, update = view.rule("insert"), view.rule("update")
-    columns = _columns(view, insert, source, findings)
+    columns = _columns(insert, source, findings)
     again = update.place_of("writable") == insert.place_of("writable")
-    changed = _columns(view, update, source, Findings() if again else findings)
+    changed = _columns(update, source, Findings() if again else findings)
     settable = {name: said for name, said in changed.items() if not source.table.columns[name].is_counted}
     compared = {
         one.name: one.said
@@ -71,28 +71,17 @@ def _plain(source: Source) -> list[Column]:
     return [source.table.columns[name] for name in names]
 
 
-def _columns(view: ViewDef, rule: ActionRule, source: Source, findings: Findings) -> dict[str, ColumnDef]:
-    """Give the plain columns that the view shows and clients may set by an action.
-
-    What the view presets they may set only where the action says so.
-    """
-    named = frozenset(rule.writable or ())
-    columns = {
-        column.name: column.said
-        for column in _plain(source)
-        if column.name in named or (column.definition is not None and column.name not in view.presets)
-    }
+def _columns(rule: ActionRule, source: Source, findings: Findings) -> dict[str, ColumnDef]:
+    """Give the plain columns that the view shows and clients may set by an action."""
+    plain = {column.name: column for column in _plain(source)}
+    kept = {name for name, column in plain.items() if column.definition is None}
     place = rule.place_of("writable")
     for name in rule.writable or ():
-        if name not in columns:
-            findings.unknown(place, "column that can be written", name, list(columns))
+        if name not in plain:
+            findings.unknown(place, "column that can be written", name, [one for one in plain if one not in kept])
         elif name in rule.presets and "writable" in rule.own:
             findings.report(place, f"a preset can't be writable: {name}", f"say presets of {rule.action} without it")
-    return {
-        name: said
-        for name, said in columns.items()
-        if name not in rule.presets and (rule.writable is None or name in named)
-    }
+    return {name: plain[name].said for name in rule.takes(plain, kept)}
 
 
 def _check_settable(view: ViewDef, table: Table, writable: Writable, findings: Findings) -> None:

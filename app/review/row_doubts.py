@@ -150,7 +150,7 @@ def _lets_strangers(project: Project, chain: str, around: Sequence[Expression]) 
     """Say whether a chain is, or may be one of, those that strangers come through."""
     kind = chain.partition("/")[0]
     public = {f"endpoints/{one.name}" for one in project.endpoints if one.access == "public"}
-    public |= {f"views/{one.name}" for one in project.views if one.access == "public"}
+    public |= {f"views/{one.name}" for one in project.views if "public" in one.accesses}
     reached = bool(public) if kind == "middleware" else chain in public
     return reached and not any("auth.signed_in" in one.paths for one in around)
 

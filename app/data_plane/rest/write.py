@@ -41,6 +41,7 @@ from app.data_plane.rest.read import filter_told, rows_answer, view_params
 from app.data_plane.rest.sent_rows import refuse_unknown, rows_of, the_row, validated, validated_changes
 from app.database.faults import ROW_NOT_ALLOWED, ROW_OUTSIDE, AnswerTooLarge, OutOfRange, RowNotAllowed, RowOutside
 from app.database.statement import Statement
+from app.definitions.actions import Action
 from app.definitions.column_types import KEY
 from app.definitions.names import WRITE_KEYS
 from app.errors import near
@@ -48,9 +49,11 @@ from app.http.json_body import parse_json
 from app.http.query_string import query_pairs
 from app.relations.asked import ASKED
 from app.relations.query import Operand, Picked, Query, Test, hidden
+from app.relations.source import EVERY_ROW
 from app.relations.view_writes import ROWS, Upsert
 from app.relations.write import rows_json
 from app.steps.running import Answer, Call
+from app.steps.trace import RuleInfo, rules_seen
 
 BODY_LIMIT = 1024 * 1024
 ROW_BODIES = frozenset({JSON, SINGLE, CSV})
@@ -101,6 +104,7 @@ class Written:
     inserted: int
 
 
+_ACTIONS: dict[str, Action] = {"POST": "insert", "PUT": "insert", "PATCH": "update", "DELETE": "delete"}
 NOTHING = Written("[]", 0, 0, 0)
 
 
@@ -164,13 +168,26 @@ async def write_view(bound: BoundWrite, call: Call) -> Answer:
     wanted = bound.wanted
     call.env["params"] = wanted.params
     call.env[ASKED] = wanted.query.bound(0)
-    if bound.method in ("PATCH", "DELETE"):
-        await filter_told(bound.view, wanted.query, call)
+    if call.trace is not None:
+        await _rules_told(bound, call)
     written = NOTHING if bound.write is None else await _run(bound.write, wanted, call)
     rows = written.shown if wanted.representation else written.rows
     if wanted.query.single and rows != 1:
         raise NotSingular(rows, hint="Nothing was changed.")
     return _answer(bound, written)
+
+
+async def _rules_told(bound: BoundWrite, call: Call) -> None:
+    """Tell the trace which rows the write is for, and what they have to be after it."""
+    action = _ACTIONS[bound.method]
+    rule, said = bound.view.source.writes.get(action, EVERY_ROW), bound.view.definition.rule(action)
+    if action != "insert":
+        own = action if "filter" in said.own else None
+        await filter_told(bound.view, bound.wanted.query, call, rule.filter, own)
+    if call.trace is not None and rule.check is not None and (action == "insert" or "check" in said.own):
+        field = f"allow.{action}.check" if "check" in said.own else "filter"
+        told = RuleInfo(field, rule.check.text, tuple(rule.check.paths))
+        call.trace.note(rules=[*call.trace.noted("rules"), *rules_seen((told,), call.env)])
 
 
 def wanted_of(view: CompiledView, request: Request, identity: Identity) -> Wanted:
