@@ -121,7 +121,7 @@ class ViewDef(Definition):
     """Who may use it."""
     middleware: Items[UseDef] = ()
     """Chains that run before each request, in order."""
-    allow: Allow = Field(default_factory=_reads)
+    allow: Allow = Field(default_factory=_reads, json_schema_extra={"default": ["select"]})
     """What may be done through it: a list of actions, or a map of them to `true` or to rules of their own."""
     writable: Items[FieldName] | None = None
     """The columns that a caller may give; all that it shows by itself."""
