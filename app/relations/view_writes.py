@@ -28,7 +28,8 @@ from app.relations.write import (
     on_conflict_sql,
 )
 
-_WRITTEN, _NEW, _TURN = "rowgate_written", "rowgate_new", "rowgate_turn"
+_WRITTEN, _NEW = "rowgate_written", "rowgate_new"
+_TURN, _REPEATED = "rowgate_turn", "rowgate_repeated"
 ROWS = "rowgate_rows"
 
 
@@ -142,11 +143,11 @@ def _each_once(names: Sequence[str], values: Sequence[str], given: str, target: 
     """Select the first of the rows that were given with the same values of these columns; nulls are never the same."""
     listed, by = (", ".join(map(quoted, one)) for one in (names, target))
     of_each = ", ".join(f"{value} AS {quoted(name)}" for name, value in zip(names, values, strict=True))
-    turn = f"row_number() OVER (PARTITION BY {by} ORDER BY {_TURN})"
     inner = f"SELECT {of_each}, {SENT}.turn AS {_TURN} FROM {given}"
-    numbered = f"SELECT {listed}, {turn} AS {_TURN} FROM ({inner}) {_NEW}"
-    is_first = " OR ".join([f"{_TURN} = 1", *(f"{quoted(name)} IS NULL" for name in target)])
-    return f"SELECT {listed} FROM ({numbered}) {_NEW} WHERE {is_first}"
+    repeated = f"row_number() OVER (PARTITION BY {by} ORDER BY {_TURN}) > 1 AS {_REPEATED}"
+    numbered = f"SELECT {listed}, {_TURN}, {repeated} FROM ({inner}) {ALIAS}"
+    is_first = " OR ".join([f"NOT {_REPEATED}", *(f"{quoted(name)} IS NULL" for name in target)])
+    return f"SELECT {listed} FROM ({numbered}) {ALIAS} WHERE {is_first} ORDER BY {_TURN}"
 
 
 class _Parts:
