@@ -24,8 +24,9 @@ from app.auth.admin_access import VIEWER, Editor
 from app.auth.managed_users import Action, act_on, delete_user, hold_user, set_roles
 from app.auth.password_change import given, holder, set_password
 from app.auth.passwords import PasswordRefused, UserPassword, check_new_password
+from app.auth.role_names import RolesUnknown
 from app.control_plane.etags import IfMatch, etag, version_in
-from app.control_plane.named import NotThere, RolesUnknown, identifier, known_roles
+from app.control_plane.named import NotThere, identifier, known_roles
 from app.control_plane.server import Server, ServerDep
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
@@ -53,7 +54,7 @@ class UserAnswer(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     id: str
-    email: str
+    email: str | None
     roles: list[str]
     created_at: datetime
     disabled: Any
@@ -108,6 +109,10 @@ def _columns(server: Server, given: dict[str, Any], *, new: bool) -> dict[str, o
     return {name: found[name] for name in given}
 
 
+def _least(server: Server) -> int:
+    return server.live.runtime.project.auth.password.min_length
+
+
 @router.get("/users", dependencies=[VIEWER], response_model=list[UserAnswer])
 async def list_users(
     server: ServerDep,
@@ -129,7 +134,7 @@ async def create(
     roles, columns = known_roles(server, body.roles), _columns(server, body.columns, new=True)
     email, digest = normal_email(body.email), None
     if body.password is not None:
-        check_new_password(body.password, about=[email])
+        check_new_password(body.password, about=[email], least=_least(server))
         digest = await server.auth.passwords.hash(body.password)
     async with server.pool.lease() as connection, connection.transaction():
         user_id = await create_user(connection, email, digest, columns, confirmed=True)
@@ -231,7 +236,7 @@ async def put_password(
         of = await holder(connection, "user", user)
     if of is None:
         raise NotThere("user")
-    new = await given(server.auth.passwords, of, body.password)
+    new = await given(server.auth.passwords, of, body.password, _least(server))
     async with _held(server, user, if_match) as connection:
         await set_password(connection, new)
         await audit(connection, admin.actor, "user.password", user)
