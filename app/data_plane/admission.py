@@ -30,11 +30,26 @@ class RoleMissing(RowgateError):
         super().__init__("Your account may not do this.", headers=challenge("insufficient_scope"))
 
 
+class AnonymousUser(RowgateError):
+    """The caller is an anonymous user, and this is for accounts with an address."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "access.anonymous_user"
+
+    def __init__(self) -> None:
+        """Say how one becomes another."""
+        hint = "Give the account an address: PUT /auth/v1/user."
+        wanted = challenge("insufficient_scope")
+        super().__init__("This takes an account with an address.", hint=hint, headers=wanted)
+
+
 def admit(access: AccessLevel, identity: Identity) -> None:
-    """Raise SignInRequired when nobody is there, RoleMissing when it is the wrong one."""
+    """Raise SignInRequired when nobody is there, RoleMissing or AnonymousUser when it is the wrong one."""
     if access.public:
         return
     if identity.is_anonymous:
         raise SignInRequired
     if access.roles and not identity.has_any_role(access.roles):
         raise RoleMissing
+    if access.permanent and identity.env["is_anonymous"]:
+        raise AnonymousUser

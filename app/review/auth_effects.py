@@ -30,6 +30,9 @@ def auth_effects(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
     yield from _password(old, new)
     yield from _sessions(old.sessions, new.sessions)
     yield from _second_factor(old, new)
+    if new.anonymous != old.anonymous:
+        because, opens = f"anonymous is {_said(new.anonymous)} now", new.anonymous
+        yield AuthEffect("anonymous", "everybody", "gains" if opens else "loses", "an account", because, opens)
 
 
 def _sign_up(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:

@@ -54,6 +54,9 @@ class Effect:
         return asdict(self)
 
 
+ANONYMOUS_USERS = "anonymous users"
+
+
 def effects(old: Project, new: Project) -> tuple[Effect, ...]:
     """Compare who gets in before and after; both projects have been checked."""
     comparison = _Comparison(old, new, renames(old, new))
@@ -66,6 +69,8 @@ def who_may(access: Access) -> str:
     level = access_level(access)
     if level.public:
         return "everybody"
+    if level.permanent:
+        return "who is signed in with an address"
     if not level.roles:
         return "who is signed in"
     return f"the role {', '.join(sorted(level.roles))}" if len(level.roles) == 1 else (
@@ -247,6 +252,17 @@ class _Comparison:
         """Find who may newly get an account or a session."""
         for one in auth_effects(self.old.auth, self.new.auth):
             yield Effect(f"auth.{one.key}", one.who, one.effect, one.what, one.because, one.wider)
+        if self.new.auth.anonymous and not self.old.auth.anonymous:
+            yield from self._anonymous_users()
+
+    def _anonymous_users(self) -> Iterator[Effect]:
+        """Name all that is open to whoever is signed in: anybody may become an anonymous user."""
+        because = "auth.anonymous is true now, and access is who is signed in"
+        opened = [(f"endpoints/{one.name}", one.access, "calling it") for one in self.new.endpoints]
+        opened += [(f"views/{one.name}", one.access, ", ".join(one.allow)) for one in self.new.views]
+        for where, access, what in opened:
+            if access == "authenticated":
+                yield Effect(where, ANONYMOUS_USERS, "gains", what, because, wider=True)
 
     def rules(self) -> Iterator[Effect]:
         """Find what rests on a view's rows or a named rule that is another one now."""
@@ -301,6 +317,10 @@ class _Comparison:
             verb = "loses" if new.roles else "gains"
             who = "who is signed in without the role" if new.roles else "who is signed in"
             yield Effect(where, who, verb, what, because, not new.roles)
+        elif new.permanent != old.permanent and not new.public:
+            yield Effect(
+                where, ANONYMOUS_USERS, "loses" if new.permanent else "gains", what, because, not new.permanent
+            )
         else:
             for role in sorted(new.roles - held):
                 yield Effect(where, f"the role {role}", "gains", what, because, wider=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.compiler.chain import kinds_in
 from app.compiler.compile import access_level
+from app.compiler.runtime import PERMANENT
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.steps import UseDef
@@ -76,7 +77,7 @@ def table(surface: Sequence[Mapping[str, Any]]) -> str:
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
     access = row["access"]
-    words = {"public": "everybody", "authenticated": "signed in"}
+    words = {"public": "everybody", "authenticated": "signed in", PERMANENT: "signed in with an address"}
     who = f"roles {', '.join(access)}" if isinstance(access, list) else words[access]
     through = f"through {', '.join(row['middleware'])}" if row["middleware"] else ""
     writes = f"writes {', '.join(row['writes'])}" if row["writes"] else ""

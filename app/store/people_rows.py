@@ -281,3 +281,18 @@ class FactorTryRow(SQLModel, table=True):
     id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     user_id: str = Field(sa_column=_refers("data.users"))
     at: datetime = Field(sa_column=_moment(now=True))
+
+
+class AnonymousUserRow(SQLModel, table=True):
+    """A user without an address, and from where it was made."""
+
+    __tablename__ = "anonymous_users"
+    __table_args__ = (
+        Index("anonymous_users_address", "address", "at"),
+        Index("anonymous_users_at", "at"),
+        _SCHEMA,
+    )
+
+    user_id: str = Field(sa_column=_refers("data.users", primary_key=True))
+    address: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=_moment(now=True))

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from app.auth.accounts import EmailInvalid, EmailTaken
+from app.auth.anonymous_users import AnonymousOff, TooManyAnonymous
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.factors import (
     ChallengeExpired,
@@ -47,6 +48,7 @@ _GUESSED = ("pwned", "Password is known to be weak and easy to guess, please cho
 # What a class isn't listed for holds of the one that it derives from.
 _TOLD: dict[type[RowgateError], _Wording] = {
     AccountDisabled: _Wording("user_banned", "User is banned", "invalid_grant"),
+    AnonymousOff: _Wording("anonymous_provider_disabled", "Anonymous sign-ins are disabled"),
     ApiKeyInvalid: _Wording("bad_jwt", "Invalid API key"),
     BadJson: _Wording("bad_json", "Could not parse request body as JSON"),
     EmailInvalid: _Wording("validation_failed", "Unable to validate email address: invalid format"),
@@ -74,6 +76,7 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     SignUpClosed: _Wording("signup_disabled", "Signups not allowed for this instance"),
     TokenExpired: _Wording("bad_jwt", f"{_BAD_JWT}, token has invalid claims: token is expired"),
     TokenInvalid: _Wording("bad_jwt", _BAD_JWT),
+    TooManyAnonymous: _LIMITED,
     TooManyFactors: _Wording("too_many_enrolled_mfa_factors"),
     TooManyFailures: _LIMITED,
     UserNotFound: _Wording("user_not_found", "User not found"),
