@@ -63,7 +63,7 @@ class Account:
     """A person with the columns of `users`, and what is known of the account."""
 
     id: str
-    email: str
+    email: str | None
     columns: Mapping[str, Any]
     roles: tuple[str, ...]
     created_at: datetime
@@ -156,9 +156,9 @@ async def new_credentials(passwords: Passwords, email: str, password: str, least
 
 
 async def create_user(
-    connection: Connection, email: str, password_hash: str | None, columns: Mapping[str, Any], *, confirmed: bool
+    connection: Connection, email: str | None, password_hash: str | None, columns: Mapping[str, Any], *, confirmed: bool
 ) -> str:
-    """Insert the rows of a person; raises EmailTaken."""
+    """Insert the rows of a person, without an address where an issuer gives none; raises EmailTaken."""
     names = ", ".join(['"email"', *(f'"{name}"' for name in columns)])
     holders = ", ".join(f"${index + 1}" for index in range(len(columns) + 1))
     try:

@@ -120,8 +120,12 @@ class EnrolledFactor:
 
 
 def hold_required(said: AuthDef, identity: Identity) -> None:
-    """Raise SecondFactorNeeded for a session by one factor where the document wants two; who has none passes."""
-    if said.second_factor == "required" and identity.session_id is not None and identity.aal != AAL2:
+    """Raise SecondFactorNeeded for a session, or another issuer's token, by one factor where the document wants two.
+
+    Keys and strangers have none to show, and who is only rehearsed has signed in nowhere.
+    """
+    has_signed_in = identity.session_id is not None or identity.env["claims"] is not None
+    if said.second_factor == "required" and has_signed_in and identity.aal != AAL2:
         raise SecondFactorNeeded
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from app.definitions.auth import AAL1, NO_AAL, NO_ADDRESS
+from app.definitions.auth import AAL1, NO_AAL, is_anonymous
 
 Kind = Literal["anonymous", "user", "key"]
 
@@ -20,8 +20,8 @@ def auth_env(
     kind: Kind, user: Mapping[str, Any] | None = None, *, aal: str = NO_AAL, amr: Iterable[str] = ()
 ) -> dict[str, Any]:
     """Give what rules read as `auth`; of a user, the columns and the roles."""
-    said = {"user": user, "signed_in": user is not None, "kind": kind, "aal": aal, "amr": list(amr)}
-    return {**said, "is_anonymous": user is not None and str(user.get("email")).startswith(NO_ADDRESS)}
+    said = {"user": user, "signed_in": user is not None, "kind": kind, "aal": aal, "amr": list(amr), "claims": None}
+    return {**said, "is_anonymous": user is not None and is_anonymous(user.get("email"))}
 
 
 def _nobody() -> Mapping[str, Any]:
@@ -98,3 +98,10 @@ def user_identity(
 def key_identity(key_id: str, *, roles: Iterable[str] = (), version: int) -> Identity:
     """Make the identity of an API key, which has roles and no user."""
     return Identity("key", key_id=key_id, roles=frozenset(roles), version=version, env=auth_env("key"))
+
+
+def foreign_identity(user: Identity, roles: Iterable[str], claims: Mapping[str, Any]) -> Identity:
+    """Make the identity of a user by another issuer's token, which brings roles and shows its claims, in no session."""
+    held = user.roles | frozenset(roles)
+    own = {**user.env["user"], "roles": sorted(held)}
+    return replace(user, session_id=None, roles=held, env={**user.env, "user": own, "claims": claims})

@@ -54,7 +54,7 @@ class UserAnswer(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     id: str
-    email: str
+    email: str | None
     roles: list[str]
     created_at: datetime
     disabled: Any

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from app.definitions.auth_issuers import IssuerDef
 from app.definitions.names import Definition, Items
 from app.definitions.redirect_urls import RedirectUrl, SiteUrl
 
@@ -12,6 +13,11 @@ NO_AAL, AAL1, AAL2 = LEVELS = ("none", "aal1", "aal2")
 NO_ADDRESS = "anonymous:"
 """How what stands in the place of an anonymous user's address begins; no address can begin so."""
 MIN_PASSWORD = 8  # code points, as NIST 800-63B counts them; no document may ask for less
+
+
+def is_anonymous(email: str | None) -> bool:
+    """Say whether what stands in the column of addresses is that of an anonymous user."""
+    return email is not None and email.startswith(NO_ADDRESS)
 
 
 class PasswordDef(Definition):
@@ -53,5 +59,7 @@ class AuthDef(Definition):
     """How long people's sessions last."""
     anonymous: bool = False
     """Whether anybody may become a user without an address, for whom all that is `authenticated` is open."""
+    issuers: Items[IssuerDef] = ()
+    """Issuers whose access tokens are taken as they are."""
     second_factor: Literal["off", "optional", "required"] = "optional"
     """Whether people may have a second factor, or need one: without it a session then reaches nothing else."""

@@ -52,7 +52,7 @@ class UserRow(SQLModel, table=True):
     __table_args__ = (Index("users_email", text("lower(email)"), unique=True), {"schema": "data"})
 
     id: str = Field(sa_column=_id())
-    email: str = Field(sa_column=Column(Text, nullable=False))
+    email: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = Field(sa_column=_moment(now=True))
 
 
@@ -220,6 +220,26 @@ class SigningKeyRow(SQLModel, table=True):
     key_id: str | None = Field(default=None, sa_column=Column(Text))
     nonce: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     ciphertext: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+
+
+class IdentityRow(SQLModel, table=True):
+    """Who a person is elsewhere: what an issuer calls them."""
+
+    __tablename__ = "identities"
+    __table_args__ = (
+        Index("identities_subject", "issuer", "subject", unique=True),
+        Index("identities_user", "user_id"),
+        _SCHEMA,
+    )
+
+    id: str = Field(sa_column=_id())
+    user_id: str = Field(sa_column=_refers("data.users"))
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    issuer: str = Field(sa_column=Column(Text, nullable=False))
+    subject: str = Field(sa_column=Column(Text, nullable=False))
+    email: str | None = Field(default=None, sa_column=Column(Text))
+    created_at: datetime = Field(sa_column=_moment(now=True))
+    last_sign_in_at: datetime | None = Field(default=None, sa_column=_moment())
 
 
 class KeptRow(SQLModel, table=True):

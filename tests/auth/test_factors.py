@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,11 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
+from app.auth.factors import SecondFactorNeeded, hold_required
+from app.auth.identity import ANONYMOUS, foreign_identity, user_identity
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.mounted import auth_router
+from app.definitions.auth import AuthDef
 from app.secrets.rotation import rotate
 from app.secrets.sealing import SealingKey
 from tests.auth.conftest import bearer, refresh, sign_in
@@ -341,6 +345,15 @@ async def test_required_is_walked_around_by_no_route_and_no_grant(own_backend: B
 async def _key(backend: Backend) -> str:
     answer = await backend.client.post("/admin/v1/api-keys", json={"name": "k"}, headers=await backend.admin())
     return str(answer.json()["key"])
+
+
+def test_another_issuers_token_by_one_factor_is_refused_where_two_are_required() -> None:
+    user = user_identity(str(uuid.uuid4()), session_id=None, version=1)
+    foreign = foreign_identity(user, [], {"sub": "x"})
+    with pytest.raises(SecondFactorNeeded):
+        hold_required(AuthDef(second_factor="required"), foreign)
+    for said, identity in (("optional", foreign), ("required", user), ("required", ANONYMOUS)):
+        hold_required(AuthDef.model_validate({"second_factor": said}), identity)
 
 
 @pytest.mark.parametrize(("old", "new", "wider"), [

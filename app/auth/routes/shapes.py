@@ -13,7 +13,7 @@ from app.auth.access_claims import PROVIDER, app_metadata, shown_email, told_of,
 from app.auth.accounts import Account
 from app.auth.sessions import OpenedSession
 from app.auth.tokens import AccessTokens
-from app.definitions.auth import SessionsDef
+from app.definitions.auth import SessionsDef, is_anonymous
 from app.http.fixed_routes import Declared, ProblemDocument
 
 
@@ -143,24 +143,24 @@ def user_object(account: Account) -> UserObject:
         last_sign_in_at=account.signed_in_at,
         app_metadata=AppMetadata(**app_metadata(account.roles)),
         user_metadata=user_metadata(account.columns),
-        identities=[_identity(account, updated_at)] if shown_email(account.email) else [],
+        identities=[_identity(account, email, updated_at)] if (email := shown_email(account.email)) else [],
         created_at=account.created_at,
         updated_at=updated_at,
-        is_anonymous=not shown_email(account.email),
+        is_anonymous=is_anonymous(account.email),
         factors=[FactorObject(**one) for one in account.factors],
     )
 
 
-def _identity(account: Account, updated_at: datetime) -> IdentityObject:
+def _identity(account: Account, email: str, updated_at: datetime) -> IdentityObject:
     """Give the one way in that there is; clients take a user without any for an address that is taken."""
     verified = account.confirmed_at is not None
     return IdentityObject(
         identity_id=account.id,
         id=account.id,
         user_id=account.id,
-        identity_data=IdentityData(sub=account.id, email=account.email, email_verified=verified, phone_verified=False),
+        identity_data=IdentityData(sub=account.id, email=email, email_verified=verified, phone_verified=False),
         provider=PROVIDER,
-        email=account.email,
+        email=email,
         created_at=account.created_at,
         updated_at=updated_at,
         last_sign_in_at=account.signed_in_at,
