@@ -61,5 +61,7 @@ class AuthDef(Definition):
     """Whether anybody may become a user without an address, for whom all that is `authenticated` is open."""
     issuers: Items[IssuerDef] = ()
     """Issuers whose access tokens are taken as they are."""
+    passkeys: bool = False
+    """Whether people may add passkeys and sign in by them; they are bound to the host of `site_url`."""
     second_factor: Literal["off", "optional", "required"] = "optional"
     """Whether people may have a second factor, or need one: without it a session then reaches nothing else."""

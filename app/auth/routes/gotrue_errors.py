@@ -18,6 +18,7 @@ from app.auth.factors import (
 from app.auth.failures import TooManyFailures
 from app.auth.identify import SessionEnded
 from app.auth.in_force import SignUpClosed
+from app.auth.passkeys import PasskeyNotFound, PasskeyRefused, PasskeysOff
 from app.auth.password_change import PasswordMissing, PasswordWrong
 from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignInRefused
 from app.auth.passwords import PasswordRefused
@@ -61,6 +62,9 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     FactorsOff: _Wording("mfa_totp_enroll_not_enabled"),
     GrantUnsupported: _Wording("invalid_credentials", "unsupported_grant_type", "unsupported_grant_type"),
     InputInvalid: _Wording("validation_failed"),
+    PasskeyNotFound: _Wording("webauthn_credential_not_found"),
+    PasskeyRefused: _Wording("webauthn_verification_failed"),
+    PasskeysOff: _Wording("passkey_disabled"),
     PasswordMissing: _Wording("current_password_required", _CURRENT),
     PasswordRefused: _Wording("weak_password"),
     PasswordWrong: _Wording("current_password_invalid", _CURRENT),

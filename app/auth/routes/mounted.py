@@ -53,6 +53,7 @@ from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.factors import add_factor_routes, hold_level
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
 from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
+from app.auth.routes.passkey_routes import add_passkey_routes
 from app.auth.routes.published import Discovery, KeySet, jwks, openid_configuration
 from app.auth.routes.shapes import (
     AuthHealth,
@@ -118,6 +119,7 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     get("/sessions", get_sessions, response_model=list[OwnSession])
     router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
     add_factor_routes(router, at_most)
+    add_passkey_routes(router, at_most)
     add_admin_routes(router)
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
