@@ -74,7 +74,7 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PasskeyAsked:
     """A challenge, and what `navigator.credentials` is given."""
 
     id: str
@@ -99,7 +99,7 @@ def _is_within(host: str, site: str) -> bool:
     return host == site or host.endswith(f".{site}")
 
 
-async def ask_to_add(connection: Connection, site: Site, user_id: str, email: str) -> Asked:
+async def ask_to_add(connection: Connection, site: Site, user_id: str, email: str) -> PasskeyAsked:
     """Begin to add a passkey, inside a transaction; raises TooManyPasskeys."""
     known = await connection.fetch("SELECT credential_id FROM rowgate.passkeys WHERE user_id = $1", user_id)
     if len(known) >= MOST:
@@ -119,7 +119,7 @@ async def ask_to_add(connection: Connection, site: Site, user_id: str, email: st
     return await _asked(connection, user_id, challenge, webauthn.options_to_json(options))
 
 
-async def ask_to_sign_in(connection: Connection, site: Site) -> Asked:
+async def ask_to_sign_in(connection: Connection, site: Site) -> PasskeyAsked:
     """Begin to sign in, inside a transaction, by whichever passkey the person chooses."""
     challenge = secrets.token_bytes(_CHALLENGE_BYTES)
     options = webauthn.generate_authentication_options(
@@ -128,7 +128,7 @@ async def ask_to_sign_in(connection: Connection, site: Site) -> Asked:
     return await _asked(connection, None, challenge, webauthn.options_to_json(options))
 
 
-async def _asked(connection: Connection, user_id: str | None, challenge: bytes, options: str) -> Asked:
+async def _asked(connection: Connection, user_id: str | None, challenge: bytes, options: str) -> PasskeyAsked:
     await connection.execute(
         "DELETE FROM rowgate.passkey_challenges WHERE id IN (SELECT id FROM rowgate.passkey_challenges"
         " WHERE expires_at < now() ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)"
@@ -139,7 +139,7 @@ async def _asked(connection: Connection, user_id: str | None, challenge: bytes, 
         user_id,
         challenge,
     )
-    return Asked(made["id"], json.loads(options), made["expires_at"])
+    return PasskeyAsked(made["id"], json.loads(options), made["expires_at"])
 
 
 async def _challenge(connection: Connection, challenge_id: str, user_id: str | None) -> bytes:

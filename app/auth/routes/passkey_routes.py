@@ -178,7 +178,7 @@ async def remove_passkey(server: AuthServerDep, identity: SignedIn, passkey_id: 
     return Response(status_code=204)
 
 
-def _options(asked: passkeys.Asked) -> Response:
+def _options(asked: passkeys.PasskeyAsked) -> Response:
     return answer(PasskeyOptions(challenge_id=asked.id, options=asked.options, expires_at=int(asked.ends.timestamp())))
 
 
