@@ -45,11 +45,17 @@ class AnonymousUser(RowgateError):
 
 def admit(access: AccessLevel, identity: Identity) -> None:
     """Raise SignInRequired when nobody is there, RoleMissing or AnonymousUser when it is the wrong one."""
-    if access.public:
+    if is_admitted(access, identity):
         return
     if identity.is_anonymous:
         raise SignInRequired
-    if access.roles and not identity.has_any_role(access.roles):
-        raise RoleMissing
-    if access.permanent and identity.env["is_anonymous"]:
-        raise AnonymousUser
+    raise AnonymousUser if access.permanent else RoleMissing
+
+
+def is_admitted(access: AccessLevel, identity: Identity) -> bool:
+    """Say whether `admit` would let somebody in."""
+    if access.public or identity.is_anonymous:
+        return access.public
+    if access.permanent:
+        return not identity.env["is_anonymous"]
+    return not access.roles or identity.has_any_role(access.roles)
