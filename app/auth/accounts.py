@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import asyncpg
 from email_validator import EmailNotValidError, validate_email
 
-from app.auth.access_claims import PROVIDER
+from app.auth.access_claims import PROVIDER, shown_email
 from app.auth.passwords import Passwords, check_new_password
 from app.database.connection import Connection
 from app.errors import FieldError, RowgateError
@@ -98,7 +98,7 @@ class Account:
     @property
     def by_address(self) -> bool:
         """Say whether somebody signs in by the address here."""
-        return self.email is not None and (self.has_password or not self.identities)
+        return shown_email(self.email) != "" and (self.has_password or not self.identities)
 
 
 def normal_email(text: str) -> str:

@@ -43,6 +43,11 @@ def verified_email(claims: Mapping[str, Any]) -> str | None:
         return None
 
 
+async def is_taken(connection: Connection, email: str) -> bool:
+    """Say whether somebody has this address here."""
+    return bool(await connection.fetchval(_TAKEN, email))
+
+
 async def make_user(
     connection: Connection, provider: str, issuer: str, subject: str, email: str | None, columns: Mapping[str, Any]
 ) -> str:
@@ -53,7 +58,7 @@ async def make_user(
     await hold_subject(connection, issuer, subject)
     if (known := await find_user(connection, issuer, subject)) is not None:
         return known
-    if email is not None and await connection.fetchval(_TAKEN, email):
+    if email is not None and await is_taken(connection, email):
         email = None
     user_id = await create_user(connection, email, None, columns, confirmed=email is not None)
     await add_identity(connection, user_id, provider, issuer, subject, email)

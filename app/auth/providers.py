@@ -11,7 +11,7 @@ import asyncpg
 from app.audit.writing import audit
 from app.auth.foreign_keys import ForeignKeys
 from app.auth.foreign_tokens import SKEW_SECONDS, check_address, moment
-from app.auth.identities import add_identity, find_user, hold_subject, make_user, verified_email
+from app.auth.identities import add_identity, find_user, hold_subject, is_taken, make_user, verified_email
 from app.auth.tokens import TokenInvalid
 from app.database.connection import Connection
 from app.definitions.auth_providers import ProviderDef
@@ -29,6 +29,7 @@ WHERE lower(u.email) = lower($1) AND a.email_confirmed_at IS NOT NULL AND a.disa
     AND NOT EXISTS (SELECT FROM rowgate.factors f WHERE f.user_id = u.id AND f.verified_at IS NOT NULL)
 FOR NO KEY UPDATE OF a
 """
+_NO_LONGER_ANONYMOUS = "DELETE FROM rowgate.anonymous_users WHERE user_id = $1 RETURNING user_id"
 
 
 class ProviderUnknown(RowgateError):
@@ -173,4 +174,18 @@ async def link(connection: Connection, said: Proven, user_id: str) -> None:
             await add_identity(connection, user_id, provider.name, provider.issuer, said.subject, said.email)
     except asyncpg.UniqueViolationError:
         raise IdentityTaken("This identity is linked to an account already.") from None
+    await _make_permanent(connection, user_id, said.email)
     await audit(connection, f"user:{user_id}", "identity.link", user_id, {"provider": provider.name})
+
+
+async def _make_permanent(connection: Connection, user_id: str, email: str | None) -> None:
+    """Let an anonymous user who can sign in now be one no longer, with the address if nobody has it."""
+    if await connection.fetchval(_NO_LONGER_ANONYMOUS, user_id) is None:
+        return
+    free = email if email is not None and not await is_taken(connection, email) else None
+    await connection.execute("UPDATE data.users SET email = $2 WHERE id = $1", user_id, free)
+    await connection.execute(
+        "UPDATE rowgate.accounts SET email_confirmed_at = CASE WHEN $2 THEN now() END WHERE user_id = $1",
+        user_id,
+        free is not None,
+    )

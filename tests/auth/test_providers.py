@@ -202,6 +202,19 @@ async def test_with_a_second_factor_no_address_joins_and_one_factor_changes_no_w
         assert mine["user"]["id"] == alice.id
 
 
+@pytest.mark.asyncio(loop_scope="module")
+async def test_who_was_anonymous_is_so_no_longer_once_an_identity_is_linked(here: Backend, issuer: TestIssuer) -> None:
+    await here.apply(document(issuer, {"anonymous": True}))
+    made = (await here.client.post("/auth/v1/signup", json={})).json()
+    assert made["user"]["is_anonymous"] is True
+    linked = (await sent(here, id_token(issuer), made, link_identity=True)).json()["user"]
+    assert (linked["id"], linked["is_anonymous"], linked["email"]) == (
+        made["user"]["id"], False, "carol@example.com",
+    )  # fmt: skip
+    assert await here.sql("SELECT FROM rowgate.anonymous_users") == []
+    assert (await sent(here, id_token(issuer))).json()["user"]["id"] == made["user"]["id"]
+
+
 def test_what_cant_work_is_a_finding_with_its_place() -> None:
     said = {"name": "email", "issuer": "http://127.0.0.1:9000", "client_id": "c", "columns": {"nme": "claims.name"}}
     users = {"columns": [{"name": "city", "type": "text", "required": True}]}

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
-from app.auth.access_claims import PROVIDER, app_metadata, told_of, user_metadata
+from app.auth.access_claims import PROVIDER, app_metadata, shown_email, told_of, user_metadata
 from app.auth.accounts import Account, Linked
 from app.auth.sessions import OpenedSession
 from app.auth.tokens import AccessTokens
-from app.definitions.auth import SessionsDef
+from app.definitions.auth import SessionsDef, is_anonymous
 from app.http.fixed_routes import Declared, ProblemDocument
 
 
@@ -136,7 +136,7 @@ def user_object(account: Account) -> UserObject:
         id=account.id,
         aud="authenticated",
         role="authenticated",
-        email=account.email or "",
+        email=shown_email(account.email),
         phone="",
         email_confirmed_at=account.confirmed_at,
         confirmed_at=account.confirmed_at,
@@ -146,7 +146,7 @@ def user_object(account: Account) -> UserObject:
         identities=[*_own(account, updated_at), *(_linked(account, one) for one in account.identities)],
         created_at=account.created_at,
         updated_at=updated_at,
-        is_anonymous=False,
+        is_anonymous=is_anonymous(account.email),
         factors=[FactorObject(**one) for one in account.factors],
     )
 
