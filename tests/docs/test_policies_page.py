@@ -96,12 +96,8 @@ async def test_each_filter_finds_what_its_policy_finds(connection: Any) -> None:
     assert found_any == set(POLICIES)
 
 
-USING = {
-    action: re.sub(r" WITH CHECK .*", "", said)
-    for action, said in re.findall(
-        r"^\| `(\w+)` \| .* \| `FOR \w+ (?:USING|WITH CHECK) \((.*)\)` \|$", PAGE, re.MULTILINE
-    )
-}
+_POLICY = r"FOR \w+ (?:USING|WITH CHECK) \((.*?)\)(?: WITH CHECK \(.*\))?"
+USING = dict(re.findall(rf"^\| `(\w+)` \| .* \| `{_POLICY}` \|$", PAGE, re.MULTILINE))
 IS_MEMBER = "EXISTS (SELECT FROM data.members m WHERE m.team = t.team AND m.person = $1::uuid)"
 
 
@@ -121,10 +117,7 @@ async def test_each_action_is_for_the_rows_that_its_policy_is_for(connection: An
     for action, rule in rules.items():
         parameters = Parameters()
         condition = rule_sql(source, rule, parameters)
-        policy = (
-            USING[action].removesuffix(")") if USING[action].count("(") < USING[action].count(")") else USING[action]
-        )
-        policy = policy.replace("is_member(t.team)", IS_MEMBER).replace("auth.uid()", "$1::uuid")
+        policy = USING[action].replace("is_member(t.team)", IS_MEMBER).replace("auth.uid()", "$1::uuid")
         came = 0
         for caller in callers:
             env = {"auth": {"user": caller or None, "signed_in": bool(caller)}, "now": now}
