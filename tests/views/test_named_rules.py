@@ -228,7 +228,7 @@ async def test_arguments_are_values_and_a_null_one_is_null(backend: Backend) -> 
 
 
 def test_a_function_that_comes_later_yields_to_a_rule_of_its_name() -> None:
-    rows = [
+    rows: list[tuple[str, str, dict[str, Any]]] = [
         ("rule", "date_range", {"params": {"x": {"type": "integer"}}, "that": "params.x == 1"}),
         ("endpoint", "e", {"method": "GET", "path": "/e", "access": "public",
                            "steps": [{"do": "respond", "body": "=date_range(1)"}]}),
@@ -242,10 +242,10 @@ def test_a_function_that_comes_later_yields_to_a_rule_of_its_name() -> None:
 @pytest.mark.parametrize("name", ["type", "math", "decimal"])
 def test_a_table_named_like_a_word_of_the_language_stands_and_is_not_read_as_rows(name: str) -> None:
     table = {"name": name, "columns": [{"name": "a", "type": "text"}]}
-    view = {"name": "v", "table": name, "columns": ["a"], "filter": "true"}
-    document: dict[str, Any] = {"rowgate": 1, "tables": [table], "views": [view]}
+    document: dict[str, Any] = {"rowgate": 1, "tables": [table]}
+    view: dict[str, Any] = {"name": "v", "table": name, "columns": ["a"]}
     for rule, sound in (("true", True), (f"{name}.exists(t, t.a == row.a)", False)):
-        project, _ = parse_project({**document, "views": [{**view, "filter": rule}]})
+        project, _ = parse_project(document | {"views": [view | {"filter": rule}]})
         assert project is not None
         assert (check_project(project) == []) is sound
 
