@@ -14,7 +14,7 @@ from app.relations.names import declared
 from app.relations.schema import Table
 from app.relations.values import Value, compile_field, is_missing, read_literal
 from app.steps.context import Context, Step
-from app.steps.deciding import Deciding, deciding
+from app.steps.deciding import Deciding, ask_together, deciding
 from app.steps.kind import Asks, Fields, Kind, Means, Rows, may_stand, read_body
 from app.steps.registry import KINDS
 from app.steps.running import Call, RunStep
@@ -39,7 +39,26 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
             context.findings.harden(lambda _: True, before)
             # Names that a refused step would have bound are taken as dynamic: one mistake is one finding.
             known = known.binding(dict.fromkeys(_bound_names(step), DYN))
-    return compiled, known
+    return _asked_together(compiled), known
+
+
+def _asked_together(steps: Sequence[Step]) -> list[Step]:
+    """Have conditions of neighbouring steps told by one statement, as far as nothing but conditions stands between."""
+    found = list(steps)
+    at = 0
+    while at < len(found):
+        end = at + 1
+        while end < len(found) and found[at].asks and found[end - 1].decides and found[end].asks:
+            end += 1
+        asks = [one for step in found[at:end] for one in step.asks]
+        if len(asks) > 1:
+            before = [sum(one.statements for one in step.asks) for step in found[at:end]]
+            ask_together(asks)
+            for index, was in enumerate(before, at):
+                now = sum(one.statements for one in found[index].asks)
+                found[index] = dataclasses.replace(found[index], statements=found[index].statements - was + now)
+        at = end
+    return found
 
 
 def _step(said: StepDef, context: Context) -> Step | None:
@@ -66,8 +85,20 @@ def _step(said: StepDef, context: Context) -> Step | None:
     pauses = kind.pauses is not None and kind.pauses.applies(said.fields)
     sure = made.sure if when is None else sure_unless(when.tree) if _ends(kind) else NONE
     calls_out = made.calls_out or pauses
+    asks, decides_only = made.asks, made.decides
+    if decides is not None:
+        # Behind a `when` that is known in process, nobody knows whether anything is asked.
+        asks = () if decides.asked is None else (decides.asked, *made.asks)
+        decides_only = made.decides and decides.asked is not None
     return dataclasses.replace(
-        made, run=_seen(run, info), calls_out=calls_out, statements=statements, sure=sure, first=kind.first
+        made,
+        run=_seen(run, info),
+        calls_out=calls_out,
+        statements=statements,
+        sure=sure,
+        first=kind.first,
+        asks=asks,
+        decides=decides_only,
     )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from app.definitions.answers import MAX_BYTES
 from app.definitions.middleware import MiddlewareDef
@@ -19,7 +19,18 @@ from app.relations.schema import Table
 from app.relations.source import Source
 from app.relations.values import Value, compile_field
 from app.relations.views import Schema
-from app.steps.running import RunStep
+from app.steps.running import Call, RunStep
+
+
+class Asked(Protocol):
+    """A condition that a statement tells."""
+
+    @property
+    def statements(self) -> int:
+        """Count the statements that it sends."""
+
+    async def holds(self, call: Call) -> bool:
+        """Say whether it holds."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,7 +38,8 @@ class Step:
     """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
 
     `unsent` are names that may stand for an input which wasn't sent, `undecided` those that are null where nobody knows
-    which rows count.
+    which rows count. `asks` are the conditions that are told by statements before it does anything, the first of them
+    in any case; one that `decides` does nothing else.
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
     after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
     `measured` that the bytes of what it binds were counted in its statement, `sure` the inputs that have a value behind
@@ -44,6 +56,8 @@ class Step:
     calls_out: bool = False
     unsent: frozenset[str] = frozenset()
     undecided: frozenset[str] = frozenset()
+    asks: tuple[Asked, ...] = ()
+    decides: bool = False
     measured: bool = False
     sure: frozenset[str] = frozenset()
     first: bool = False

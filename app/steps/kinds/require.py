@@ -42,7 +42,8 @@ def _compile(body: RequireBody, context: Context) -> Step | None:
             if not await decides.holds(call):
                 raise refused(call)
 
-        return Step(ask, statements=decides.statements, sure=sure_where(expression.tree, holds=True))
+        sure, asks = sure_where(expression.tree, holds=True), () if decides.asked is None else (decides.asked,)
+        return Step(ask, statements=decides.statements, sure=sure, asks=asks, decides=True)
 
     def require(call: Call) -> None:
         if not holds(call.env):

@@ -31,7 +31,8 @@ def _compile(body: ValidateBody, context: Context) -> Step | None:
         refuse([error for rule, error in rules if not await rule.holds(call)])
 
     sure = context.findings.sure_since(before)
-    return Step(validate, statements=sum(rule.statements for rule, _ in rules), sure=sure)
+    asks = tuple(rule.asked for rule, _ in rules if rule.asked is not None)
+    return Step(validate, statements=sum(one.statements for one in asks), sure=sure, asks=asks, decides=True)
 
 
 def _rules(said: Fields, read: Reader) -> Iterator[Stated]:
