@@ -14,7 +14,7 @@ from app.relations.names import declared
 from app.relations.schema import Table
 from app.relations.values import Value, compile_field, is_missing, read_literal
 from app.steps.context import Context, Step
-from app.steps.deciding import Deciding, ask_together, deciding
+from app.steps.deciding import Deciding, deciding
 from app.steps.kind import Asks, Fields, Kind, Means, Rows, may_stand, read_body
 from app.steps.registry import KINDS
 from app.steps.running import Call, RunStep
@@ -39,26 +39,7 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
             context.findings.harden(lambda _: True, before)
             # Names that a refused step would have bound are taken as dynamic: one mistake is one finding.
             known = known.binding(dict.fromkeys(_bound_names(step), DYN))
-    return _asked_together(compiled), known
-
-
-def _asked_together(steps: Sequence[Step]) -> list[Step]:
-    """Have conditions of neighbouring steps told by one statement, as far as nothing but conditions stands between."""
-    found = list(steps)
-    at = 0
-    while at < len(found):
-        end = at + 1
-        while end < len(found) and found[at].asks and found[end - 1].decides and found[end].asks:
-            end += 1
-        asks = [one for step in found[at:end] for one in step.asks]
-        if len(asks) > 1:
-            before = [sum(one.statements for one in step.asks) for step in found[at:end]]
-            ask_together(asks)
-            for index, was in enumerate(before, at):
-                now = sum(one.statements for one in found[index].asks)
-                found[index] = dataclasses.replace(found[index], statements=found[index].statements - was + now)
-        at = end
-    return found
+    return compiled, known
 
 
 def _step(said: StepDef, context: Context) -> Step | None:
@@ -71,7 +52,6 @@ def _step(said: StepDef, context: Context) -> Step | None:
     when = None if said.when is None else context.condition("when", said.when)
     inside = context if when is None else context.sure_of(sure_where(when.tree, holds=True))
     inside = dataclasses.replace(inside, before=dataclasses.replace(inside.before, began=True))
-    _check_bound(said, context)
     made = None if body is None else kind.compile(body, inside)
     placed = body is None or may_stand(kind, said, context)
     if made is None or not placed or (said.when is not None and when is None):
@@ -80,25 +60,25 @@ def _step(said: StepDef, context: Context) -> Step | None:
     decides = None if when is None else deciding(context, when)
     run = made.run if decides is None else _conditional(decides, made.run, binds)
     statements = made.statements + (0 if decides is None else decides.statements)
+    sends = (*(() if decides is None else decides.sends), *made.sends)
     is_beyond = kind.does is not None and kind.does.is_beyond
     info = StepInfo(context.place, said.do, said.name, _rules(context, before), binds, is_beyond)
     pauses = kind.pauses is not None and kind.pauses.applies(said.fields)
     sure = made.sure if when is None else sure_unless(when.tree) if _ends(kind) else NONE
     calls_out = made.calls_out or pauses
-    asks, decides_only = made.asks, made.decides
-    if decides is not None:
-        # Behind a `when` that is known in process, nobody knows whether anything is asked.
-        asks = () if decides.asked is None else (decides.asked, *made.asks)
-        decides_only = made.decides and decides.asked is not None
+    fusable = made.fusable
+    if fusable is not None:
+        fusable = None if decides else dataclasses.replace(fusable, run=run)
     return dataclasses.replace(
         made,
-        run=_seen(run, info),
+        run=seen(run, info),
         calls_out=calls_out,
         statements=statements,
         sure=sure,
         first=kind.first,
-        asks=asks,
-        decides=decides_only,
+        sends=sends,
+        info=info,
+        fusable=fusable,
     )
 
 
@@ -117,7 +97,7 @@ def _rules(context: Context, before: int) -> tuple[RuleInfo, ...]:
     )
 
 
-def _seen(run: RunStep, info: StepInfo) -> RunStep:
+def seen(run: RunStep, info: StepInfo) -> RunStep:
     """Note which step has begun, and hand it to the trace where there is one."""
 
     def step(call: Call) -> Any:
@@ -150,24 +130,11 @@ def _conditional(decides: Deciding, run: RunStep, names: tuple[str, ...]) -> Run
     return conditional
 
 
-def _check_bound(said: StepDef, context: Context) -> None:
-    """Find names of tables and views among those that a step binds: behind it, rules could not read their rows."""
-    for name, key in _bound_names(said).items():
-        if name in context.schema.tables or name in context.schema.views:
-            message = f"{name!r} is a table or view: rules behind this couldn't read its rows"
-            context.report(key, message, "bind it by another name", stricter=True)
-
-
-def _bound_names(said: StepDef) -> dict[str, str]:
-    """Give the names that a step binds, each with the key that says it."""
+def _bound_names(said: StepDef) -> list[str]:
     kind = KINDS.get(said.do)
     keys = ("as",) if kind is None else kind.named(Means.BINDS, Means.NAMES, Means.ITEM)
-    found: dict[str, str] = {}
-    for key in keys:
-        one = said.fields.get(key)
-        found |= {name: f"{key}.{name}" for name in one} if isinstance(one, dict) else {}
-        found |= {one: key} if isinstance(one, str) else {}
-    return found
+    found = [said.fields.get(key) for key in keys]
+    return [name for one in found for name in (one if isinstance(one, dict) else [one]) if isinstance(name, str)]
 
 
 def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tuple[list[Step], Context]:

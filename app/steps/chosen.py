@@ -56,4 +56,4 @@ def read_value(
         call.env[name] = (await read.rows(call))[0]["value"]
 
     undecided = frozenset({name}) if may_be_undecided(source, condition) else frozenset()
-    return Step(value, {name: kind}, statements=read.statements, undecided=undecided)
+    return Step(value, {name: kind}, statements=read.statements, undecided=undecided, sends=read.sends)

@@ -3,8 +3,9 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
+from app.database.statement import Statement
 from app.definitions.answers import MAX_BYTES
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef
@@ -19,18 +20,9 @@ from app.relations.schema import Table
 from app.relations.source import Source
 from app.relations.values import Value, compile_field
 from app.relations.views import Schema
-from app.steps.running import Call, RunStep
-
-
-class Asked(Protocol):
-    """A condition that a statement tells."""
-
-    @property
-    def statements(self) -> int:
-        """Count the statements that it sends."""
-
-    async def holds(self, call: Call) -> bool:
-        """Say whether it holds."""
+from app.steps.fusable import Fusable
+from app.steps.running import RunStep
+from app.steps.trace import StepInfo
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,12 +30,13 @@ class Step:
     """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
 
     `unsent` are names that may stand for an input which wasn't sent, `undecided` those that are null where nobody knows
-    which rows count. `asks` are the conditions that are told by statements before it does anything, the first of them
-    in any case; one that `decides` does nothing else.
+    which rows count.
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
     after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
     `measured` that the bytes of what it binds were counted in its statement, `sure` the inputs that have a value behind
-    it. One that is `first` runs before the input is read.
+    it. One that is `first` runs before the input is read. `sends` are its statements that are ready, those of steps
+    inside it among them, `info` what it is called. `fusable` is what it is together with its neighbours; one that is
+    `with_before` is sent by a step before it.
     """
 
     run: RunStep
@@ -56,11 +49,13 @@ class Step:
     calls_out: bool = False
     unsent: frozenset[str] = frozenset()
     undecided: frozenset[str] = frozenset()
-    asks: tuple[Asked, ...] = ()
-    decides: bool = False
     measured: bool = False
     sure: frozenset[str] = frozenset()
     first: bool = False
+    sends: tuple[Statement, ...] = ()
+    info: StepInfo | None = None
+    fusable: Fusable | None = None
+    with_before: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ def _compile(body: AggregateBody, context: Context) -> Step | None:
         statements=read.statements,
         measured=True,
         undecided=frozenset({name}) if grouped and unknown else frozenset(),
+        sends=read.sends,
     )
 
 

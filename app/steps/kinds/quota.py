@@ -63,7 +63,8 @@ def _compile(body: QuotaBody, context: Context) -> Step | None:
 
         call.at_end[statement.sql, *map(repr, bound)] = still_holds
 
-    return Step(quota, statements=read.statements + 1, locks=read.holding.hold is not None)
+    is_held = read.holding.hold is not None
+    return Step(quota, statements=read.statements + 1, locks=is_held, sends=(*read.sends, *([statement] * is_held)))
 
 
 def _over(count: int | None, most: int) -> bool:
