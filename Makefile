@@ -35,7 +35,7 @@ reference: ## Write the reference pages and the document's schema from what read
 migrate: ## Bring the database to what this version needs
 	$(RUN) rowgate migrate
 
-bench: ## Measure S1 to S5 beside hand-written servers and the raw ceiling
+bench: ## Measure S1 to S6 beside hand-written servers and the raw ceiling
 	$(RUN) python -m benchmarks.run
 
 bench-smoke: ## The same in a minute, for watching
