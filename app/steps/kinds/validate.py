@@ -31,7 +31,8 @@ def _compile(body: ValidateBody, context: Context) -> Step | None:
         refuse([error for rule, error in rules if not await rule.holds(call)])
 
     sure = context.findings.sure_since(before)
-    return Step(validate, statements=sum(rule.statements for rule, _ in rules), sure=sure)
+    sends = tuple(one for rule, _ in rules for one in rule.sends)
+    return Step(validate, statements=len(sends), sends=sends, sure=sure)
 
 
 def _rules(said: Fields, read: Reader) -> Iterator[Stated]:
