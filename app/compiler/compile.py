@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from app.auth.foreign_tokens import Issuer, compile_issuers
 from app.compiler.chain import (
     NO_INPUT,
     OPEN_INPUT,
@@ -103,6 +104,7 @@ def _compiled(
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
     check_role_names(project, findings)
+    issuers = _issuers(project, findings)
     held = held_by(served, [view for view in views.values() if view is not None])
     served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
     # Those that are closed come first: what would answer in their place is a conflict.
@@ -122,8 +124,16 @@ def _compiled(
         return None, findings.found
     by_name = {endpoint.name: endpoint for endpoint in served}
     messages = constraint_messages(project, schema.tables)
-    runtime = Runtime(revision, project, schema, router, by_name, kept, schema.keys, messages, tests, held)
+    runtime = Runtime(
+        revision, project, schema, router, by_name, kept, schema.keys, messages, tests, held, issuers=issuers
+    )
     return runtime, findings.found
+
+
+def _issuers(project: Project, findings: Findings) -> dict[str, Issuer]:
+    needed = [one.name for one in project.users.columns if one.required and not one.has_default]
+    roles = [role.name for role in project.roles]
+    return compile_issuers(project.auth.issuers, roles, needed, project.project.http_allow, findings)
 
 
 def _check_names(project: Project, findings: Findings) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from app.auth.foreign_tokens import Issuer
 from app.compiler.checked_tests import CompiledTest
 from app.compiler.inputs import BoundInputs
 from app.compiler.paths import Route, Router
@@ -162,7 +163,7 @@ class Runtime:
 
     `keys` are what references hold; `constraints` gives the columns and the message of each constraint;
     `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
-    served, and `doubts` what would not be saved so today.
+    served, and `doubts` what would not be saved so today. `issuers` are those whose tokens are taken.
     """
 
     revision: int
@@ -177,3 +178,4 @@ class Runtime:
     held: frozenset[Held] = frozenset()
     broken: Broken = Broken()
     doubts: tuple[Finding, ...] = ()
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)

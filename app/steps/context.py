@@ -29,7 +29,8 @@ from app.steps.trace import StepInfo
 class Step:
     """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
 
-    `unsent` are names that may stand for an input which wasn't sent.
+    `unsent` are names that may stand for an input which wasn't sent, `undecided` those that are null where nobody knows
+    which rows count.
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
     after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
     `measured` that the bytes of what it binds were counted in its statement, `sure` the inputs that have a value behind
@@ -47,6 +48,7 @@ class Step:
     locks: bool = False
     calls_out: bool = False
     unsent: frozenset[str] = frozenset()
+    undecided: frozenset[str] = frozenset()
     measured: bool = False
     sure: frozenset[str] = frozenset()
     first: bool = False
@@ -110,9 +112,9 @@ class Context:
     def behind(self, step: Step) -> "Context":
         """Give the context of what follows a step."""
         measured = self.measured | step.binds.keys() if step.measured else self.measured - step.binds.keys()
-        return dataclasses.replace(
-            self.sure_of(step.sure).binding(step.binds, step.unsent), before=self.before.then(step), measured=measured
-        )
+        bound = self.sure_of(step.sure).binding(step.binds, step.unsent)
+        scope = dataclasses.replace(bound.scope, undecided=bound.scope.undecided | step.undecided)
+        return dataclasses.replace(bound, scope=scope, before=self.before.then(step), measured=measured)
 
     def sure_of(self, paths: frozenset[str]) -> "Context":
         """Give the context in which these inputs have a value."""
