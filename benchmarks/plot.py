@@ -33,7 +33,10 @@ def write(medians: Medians) -> None:
 
 def table(medians: Medians) -> str:
     """Give a row for each work and contestant: Rowgate's figures beside it are ratios of the same run."""
-    machine = f"Python {platform.python_version()} on {os.cpu_count()} processors ({platform.machine()})."
+    machine = (
+        f"Python {platform.python_version()} on {os.cpu_count()} processors ({platform.machine()});"
+        f" the load average of the last quarter of an hour was {os.getloadavg()[2]:.1f}, the run's own included."
+    )
     lines = [machine, "", _row(_COLUMNS), _row("---" for _ in _COLUMNS)]
     for work, by in medians.items():
         own = by["rowgate"]
