@@ -24,7 +24,7 @@ from app.database.session import Session
 from tests.backend import Backend, Person, serving
 from tests.compiler.fusible import DOCUMENT, INPUT, Fusible, Step
 
-CHAINS = int(os.environ.get("ROWGATE_TEST_CHAINS", "200"))
+CHAINS = int(os.environ.get("ROWGATE_TEST_CHAINS", "60"))
 SEED = int(os.environ.get("ROWGATE_TEST_SEED", "18"))
 ME, OTHER, MISSING = (f"{number:08d}-0000-4000-8000-000000000000" for number in (1, 2, 9))
 GROUPS = {owner: f"{number:08d}-0000-4000-8000-00000000000a" for number, owner in enumerate((ME, OTHER), 1)}
