@@ -24,6 +24,7 @@ from app.changes.files import read_project
 from app.cli.documents import apply_to
 from app.database.embedded import start_embedded
 from app.database.pool import connect
+from benchmarks import plot
 
 HERE = Path(__file__).parent
 SECRET = "9f2c41d07be85a36c1d94ef7028b6a53e8d1"  # noqa: S105 - of servers that live for a minute
@@ -236,6 +237,7 @@ def main() -> None:
     arguments.add_argument("--seconds", type=int, default=5)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--only", nargs="*", default=list(CONTESTANTS))
+    arguments.add_argument("--write", action="store_true", help="into docs/benchmarks.md and docs/benchmarks.svg")
     arguments.add_argument("--works", nargs="*", default=["S1", "S2", "S3", "S4", "S5", "S6"])
     asked = arguments.parse_args()
     if shutil.which("wrk") is None:
@@ -277,6 +279,8 @@ def _measure_all(url: str, asked: Any) -> None:
                 f"  cpu {one['cpu']:6.0f} us  Rowgate is {ratio:5.2f} times as fast"
             )
     print(json.dumps(medians))
+    if asked.write:
+        plot.write(medians)
 
 
 if __name__ == "__main__":

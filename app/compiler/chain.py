@@ -78,6 +78,7 @@ def _step(said: StepDef, context: Context) -> Step | None:
         sure=sure,
         first=kind.first,
         sends=sends,
+        opens=made.opens or (made.statements > 0 and not made.sends),
         info=info,
         fusable=fusable,
     )
