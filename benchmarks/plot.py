@@ -20,6 +20,7 @@ _COLUMNS = (
     "work", "server", "requests a second", "p50, ms", "p99, ms", "CPU of the server, µs a request",
     "Rowgate's throughput to its", "Rowgate's CPU to its",
 )  # fmt: skip
+_CEILING = "ceiling"
 _WIDTH, _LABEL, _BAR, _GAP = 760, 210, 16, 26
 
 
@@ -64,10 +65,11 @@ def plot(medians: Medians) -> str:
 
 
 def _bars(medians: Medians) -> Iterator[tuple[str, int]]:
-    unit = _unit(medians)
-    longest = max(one["cpu"] / unit[work] for work, by in medians.items() for one in by.values())
+    drawn = {work: by for work, by in medians.items() if _CEILING in by}
+    unit = {work: by[_CEILING]["cpu"] for work, by in drawn.items()}
+    longest = max(one["cpu"] / unit[work] for work, by in drawn.items() for one in by.values())
     y = 2 * _GAP
-    for work, by in medians.items():
+    for work, by in drawn.items():
         yield f'<text x="8" y="{y}" font-weight="bold">{work}</text>', y
         for name, one in sorted(by.items(), key=lambda found: found[1]["cpu"]):
             y += _BAR + 4
@@ -77,7 +79,3 @@ def _bars(medians: Medians) -> Iterator[tuple[str, int]]:
             said = f'<text x="{_LABEL + length + 6}" y="{y}">{times:.1f} ×</text>'
             yield f'<text x="24" y="{y}">{_NAMES[name]}</text>{bar}{said}', y
         y += _GAP + 4
-
-
-def _unit(medians: Medians) -> Mapping[str, float]:
-    return {work: by.get("ceiling", by["rowgate"])["cpu"] for work, by in medians.items()}
