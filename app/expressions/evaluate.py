@@ -5,6 +5,7 @@ from typing import Any
 
 from app.expressions import syntax
 from app.expressions.check import Expression
+from app.expressions.check import forget as forget_checked
 from app.expressions.compiling import BUDGET, RELATED, Budget, Closure, Environment, State, flat, placed, unknown
 from app.expressions.conversion import to_type
 from app.expressions.library.table import TABLE
@@ -23,13 +24,44 @@ from app.expressions.operations import (
 )
 from app.expressions.types import BOOL, BYTES, DYN, INT, STRING, ListOf, Record
 
-__all__ = ["BUDGET", "BoundsExceeded", "Budget", "EvaluationError", "Unknown", "compile_condition", "compile_value"]
+__all__ = [
+    "BUDGET",
+    "BoundsExceeded",
+    "Budget",
+    "EvaluationError",
+    "Unknown",
+    "compile_condition",
+    "compile_value",
+    "forget",
+]
 
 
 def compile_value(expression: Expression) -> Closure:
-    """Give the closure that computes the value; where there is no answer it raises EvaluationError with the place."""
+    """Give the closure that computes the value; where there is no answer it raises EvaluationError with the place.
+
+    A tree that many places share has one closure.
+    """
+    known = _REMEMBERED.get(id(expression.tree))
+    if known is None:
+        if len(_REMEMBERED) >= _MOST:
+            _REMEMBERED.clear()
+        known = _REMEMBERED[id(expression.tree)] = expression.tree, _compiled(expression.tree)
+    return known[1]
+
+
+_MOST = 4_096
+_REMEMBERED: dict[int, tuple[syntax.Node, Closure]] = {}  # a tree that stands here lives, and so is the only one
+
+
+def forget() -> None:
+    """Forget what was parsed, checked and compiled."""
+    forget_checked()
+    _REMEMBERED.clear()
+
+
+def _compiled(tree: syntax.Node) -> Closure:
     state = State(_COMPILERS)
-    closure = state.compile(folded(expression.tree))
+    closure = state.compile(folded(tree))
     if not state.budgeted:
         return closure
 
