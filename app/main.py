@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from app.audit.writing import chain_under
 from app.auth.auth_server import AuthServerDep
 from app.auth.core import Accounts
+from app.auth.in_force import InForce
 from app.auth.route_limits import RouteLimits, count_for
 from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
@@ -24,6 +25,7 @@ from app.data_plane.described.routes import router as surface_router
 from app.data_plane.reload import Live
 from app.data_plane.run import Plane
 from app.data_plane.seeing.recent import Recent
+from app.database.clock import DatabaseClock
 from app.database.embedded import UpFlag
 from app.database.pool import Pool
 from app.definitions.project import SettingsDef
@@ -107,7 +109,7 @@ class Rowgate:
         request_id = request_id_of(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id
         fixed = [*FIXED_HEADERS, (b"x-request-id", request_id.encode())]
-        await self.fastapi(scope, receive, with_headers(send, fixed))
+        await self.fastapi(scope, receive, with_headers(send, fixed, but=b"cache-control"))
 
     @property
     def server(self) -> Server:
@@ -133,10 +135,12 @@ class Rowgate:
                 await check_key(connection, sealing_key)
             outward = Outward(sealing_key)
             stack.push_async_callback(outward.close)
-            auth = await open_auth(settings, pool)
+            clock = DatabaseClock()
+            auth = await open_auth(settings, pool, clock)
             stack.callback(auth.close)
-            live = Live(pool, self.database_url)
+            live = Live(pool, self.database_url, clock)
             live.on_change.append(lambda runtime: auth.users.follow(runtime.revision, runtime.project.users))
+            live.on_look.append(auth.signing.follow)
             settler = Settler(engine)
             live.on_change.append(settler.follow)
             await live.refresh()
@@ -147,7 +151,8 @@ class Rowgate:
             delivery = Delivery(pool, outward, lambda: live.runtime.project.project.http_allow)
             delivery.start()
             stack.push_async_callback(delivery.stop)
-            accounts = Accounts(auth.passwords, auth.tokens, pool, settings.confirm_email)
+            in_force = lambda: InForce(live.runtime.project.auth, settings)  # noqa: E731
+            accounts = Accounts(auth.passwords, auth.tokens, pool, in_force)
             holds_answers = settings.env == "development"
             services = Services(limiter, outward, accounts, holds_answers=holds_answers)
             plane, recent = Plane(live, auth, pool, services), Recent()

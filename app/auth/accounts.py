@@ -138,10 +138,13 @@ async def sign_up(
     return await create_user(connection, address, digest, columns, confirmed=confirmed)
 
 
-async def new_credentials(passwords: Passwords, email: str, password: str) -> tuple[str, str]:
-    """Give the normal address and the password's hash; no connection is held while it is made."""
+async def new_credentials(passwords: Passwords, email: str, password: str, least: int = 0) -> tuple[str, str]:
+    """Give the normal address and the password's hash; no connection is held while it is made.
+
+    `least` is that of `check_new_password`.
+    """
     address = normal_email(email)
-    check_new_password(password, about=[address])
+    check_new_password(password, about=[address], least=least)
     return address, await passwords.hash(password)
 
 

@@ -16,9 +16,11 @@ from app.compiler.chain import (
     with_what_goes,
 )
 from app.compiler.checked_tests import compile_tests
+from app.compiler.fuse import fuse
 from app.compiler.inputs import compile_inputs
 from app.compiler.locks import endpoint_with_locks, held_by, view_with_locks
 from app.compiler.paths import Router
+from app.compiler.plan import plan_of
 from app.compiler.responses import compile_responses
 from app.compiler.role_names import check_role_names
 from app.compiler.runtime import (
@@ -242,9 +244,12 @@ class _Compiler:
         uses = (*self._project_uses(said.skip, place), *said.middleware)
         chain, known = self._uses(uses, context, said.steps)
         steps, _ = compile_steps(said.steps, known)
+        together = fuse([*chain, *steps])
+        chain, steps = together[: len(chain)], together[len(chain) :]
         if said.isolation == "serializable" and any(step.calls_out for step in (*chain, *steps)):
             hint = "call out in another endpoint, or say after: commit"
             self.findings.report(f"{place}.isolation", "a transaction that calls out can't be serializable", hint)
+        begin = _begin((*chain, *steps), said.isolation, said.timeout)
         responses = compile_responses(said.responses, f"{place}.responses", self.findings)
         if rules is None or refusing(unreadable):
             return None
@@ -255,12 +260,13 @@ class _Compiler:
             compile_inputs(said, self.schema.keys, rules if said.rules else None),
             tuple(step.run for step in chain if not step.first),
             tuple(step.run for step in steps if not step.first),
-            _begin((*chain, *steps), said.isolation, said.timeout),
+            begin,
             self._reads_request(before),
             responses,
             Chained(frozenset(context.held), tables_behind([*uses, *said.steps], context)),
             next((step.run for step in (*chain, *steps) if step.first), None),
             answered_shapes(said.name, context.answers, said.max_bytes),
+            plan_of((*chain, *steps), begin),
         )
 
     def view(self, said: ViewDef, related: RelatedViews) -> CompiledView | None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from app.compiler.checked_tests import CompiledTest
 from app.compiler.inputs import BoundInputs
 from app.compiler.paths import Route, Router
+from app.compiler.plan import NOTHING_PLANNED, RequestPlan
 from app.compiler.responses import Responses
 from app.definitions.column_types import ColumnType, Keys
 from app.definitions.endpoints import EndpointDef
@@ -53,7 +54,7 @@ class CompiledEndpoint:
     """An endpoint as run: `chain` is its middleware, `steps` its own, `begin` opens the transaction, if any.
 
     `gate` runs before the input is read, where there is one; it is the first of the chain or the steps, and not there.
-    `rows` are the statements over its answer, where that is rows of known columns.
+    `rows` are the statements over its answer, where that is rows of known columns. `plan` is what it sends.
     """
 
     name: str
@@ -68,6 +69,7 @@ class CompiledEndpoint:
     chained: Chained = Chained()
     gate: RunStep | None = None
     rows: Shapes | None = None
+    plan: RequestPlan = NOTHING_PLANNED
 
 
 @dataclass(frozen=True, slots=True)
