@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from app.auth.foreign_tokens import Issuer
 from app.compiler.checked_tests import CompiledTest
 from app.compiler.inputs import BoundInputs
 from app.compiler.paths import Route, Router
@@ -19,8 +20,9 @@ from app.relations.locks import Held
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
 from app.relations.source import Source
-from app.relations.view_writes import Writable, WriteShapes
+from app.relations.view_writes import WriteShapes
 from app.relations.views import Schema
+from app.relations.writable import Writable
 from app.steps.running import RunStep
 
 
@@ -103,11 +105,11 @@ class RelatedViews:
 
 @dataclass(frozen=True, slots=True)
 class CompiledView:
-    """A view as run; `begin` is that of reading, a write always has its transaction."""
+    """A view as run; `access` is that of each action, `begin` that of reading: a write always has its transaction."""
 
     name: str
     definition: ViewDef
-    access: AccessLevel
+    access: Mapping[str, AccessLevel]
     params: Validator
     source: Source
     shapes: Shapes
@@ -162,7 +164,7 @@ class Runtime:
 
     `keys` are what references hold; `constraints` gives the columns and the message of each constraint;
     `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
-    served, and `doubts` what would not be saved so today.
+    served, and `doubts` what would not be saved so today. `issuers` are those whose tokens are taken.
     """
 
     revision: int
@@ -177,3 +179,4 @@ class Runtime:
     held: frozenset[Held] = frozenset()
     broken: Broken = Broken()
     doubts: tuple[Finding, ...] = ()
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)
