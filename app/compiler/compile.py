@@ -1,7 +1,6 @@
 """Project to Runtime: the check of everything that an admin said, and the compilation, in one go."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -34,9 +33,9 @@ from app.compiler.runtime import (
     Runtime,
     ViewWriting,
 )
+from app.compiler.transaction import begin_of
 from app.compiler.unreachable import check_reachable
 from app.compiler.view_writing import view_writing
-from app.database.pool import STATEMENT_SECONDS
 from app.database.quoting import DATA_SCHEMA
 from app.definitions.access import Access, PermanentAccess, RolesAccess
 from app.definitions.endpoints import TIMEOUT, EndpointDef
@@ -82,7 +81,7 @@ def compile_project(
     Findings that are only `stricter` come with the runtime. `closed` is what can't be served. What `memory` has of
     earlier compilations, and nothing has touched since, is taken over. `gathered` takes what was checked.
     """
-    compilation = memory.begin(schema)
+    compilation = memory.begin_of(schema)
     compiled = _compiled(project, revision, gathered or Findings(), schema, closed, compilation)
     memory.keep(schema, compilation)
     return compiled
@@ -91,7 +90,7 @@ def compile_project(
 def checked_rules(project: Project, memory: Memory = MEMORY) -> list[tuple[str, Expression]]:
     """Give every expression of a project that is sound, each once with the place where it is said."""
     findings = Findings()
-    _compiled(project, 0, findings, DATA_SCHEMA, NOTHING_CLOSED, memory.begin(DATA_SCHEMA))
+    _compiled(project, 0, findings, DATA_SCHEMA, NOTHING_CLOSED, memory.begin_of(DATA_SCHEMA))
     found = {place: expression for place, expression in findings.checked if ".middleware/" not in place}
     return list(found.items())
 
@@ -262,7 +261,7 @@ class _Compiler:
         if said.isolation == "serializable" and any(step.calls_out for step in (*chain, *steps)):
             hint = "call out in another endpoint, or say after: commit"
             self.findings.report(f"{place}.isolation", "a transaction that calls out can't be serializable", hint)
-        begin = _begin((*chain, *steps), said.isolation, said.timeout)
+        begin = begin_of((*chain, *steps), said.isolation, said.timeout)
         responses = compile_responses(said.responses, f"{place}.responses", self.findings)
         if rules is None or refusing(unreadable):
             return None
@@ -304,7 +303,7 @@ class _Compiler:
             related,
             writing,
             tuple(step.run for step in chain),
-            _begin((*chain, reading), "read committed", TIMEOUT),
+            begin_of((*chain, reading), "read committed", TIMEOUT),
             self._reads_request(before),
             Chained(frozenset(context.held), tables_behind(uses, context)),
         )
@@ -374,32 +373,3 @@ def access_level(said: Access) -> AccessLevel:
     if isinstance(said, PermanentAccess):
         return AccessLevel(public=False, roles=frozenset(), permanent=True)
     return AccessLevel(public=said == "public", roles=frozenset())
-
-
-def _begin(steps: Sequence[Step], isolation: str, timeout: float) -> str | None:
-    """Give the statement that opens the transaction; None where one statement by itself is as good.
-
-    A timeout that the endpoint says is also what one statement may take.
-    """
-    level = " ISOLATION LEVEL SERIALIZABLE" if isolation == "serializable" else ""
-    if not level and _is_good_alone(steps, timeout):
-        return None
-    if timeout == TIMEOUT:
-        return f"BEGIN{level}"
-    return f"BEGIN{level}; SET LOCAL statement_timeout = {math.ceil(timeout * 1000)}"
-
-
-def _is_good_alone(steps: Sequence[Step], timeout: float) -> bool:
-    """Say whether one statement needs no transaction.
-
-    It doesn't, where nothing is left that could refuse once the one statement has written, and where Postgres' own
-    timeout ends that statement before the endpoint's does: what we cut off ourselves, only a rollback surely undoes.
-    """
-    statements = sum(step.statements for step in steps)
-    writes = any(step.writes for step in steps)
-    if statements > 1 or (statements and timeout != TIMEOUT and (writes or timeout > STATEMENT_SECONDS)):
-        return False
-    return not any(
-        step.writes and (step.undoes or any(after.may_refuse for after in steps[index + 1 :]))
-        for index, step in enumerate(steps)
-    )
