@@ -81,7 +81,7 @@ def compile_project(
     Findings that are only `stricter` come with the runtime. `closed` is what can't be served. What `memory` has of
     earlier compilations, and nothing has touched since, is taken over. `gathered` takes what was checked.
     """
-    compilation = memory.begin_of(schema)
+    compilation = memory.begin(schema)
     compiled = _compiled(project, revision, gathered or Findings(), schema, closed, compilation)
     memory.keep(schema, compilation)
     return compiled
@@ -90,7 +90,7 @@ def compile_project(
 def checked_rules(project: Project, memory: Memory = MEMORY) -> list[tuple[str, Expression]]:
     """Give every expression of a project that is sound, each once with the place where it is said."""
     findings = Findings()
-    _compiled(project, 0, findings, DATA_SCHEMA, NOTHING_CLOSED, memory.begin_of(DATA_SCHEMA))
+    _compiled(project, 0, findings, DATA_SCHEMA, NOTHING_CLOSED, memory.begin(DATA_SCHEMA))
     found = {place: expression for place, expression in findings.checked if ".middleware/" not in place}
     return list(found.items())
 
