@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from app.auth.foreign_tokens import Issuer, compile_issuers
+from app.auth.providers import compile_providers
 from app.compiler.chain import (
     NO_INPUT,
     OPEN_INPUT,
@@ -33,7 +34,7 @@ from app.compiler.runtime import (
     Runtime,
     ViewWriting,
 )
-from app.compiler.transaction import begin_of
+from app.compiler.transactions import begin_of
 from app.compiler.unreachable import check_reachable
 from app.compiler.view_writing import view_writing
 from app.database.quoting import DATA_SCHEMA
@@ -107,6 +108,8 @@ def _compiled(
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
     check_role_names(project, findings)
     issuers = _issuers(project, findings)
+    allowed = project.project.http_allow
+    providers = compile_providers(project.auth.providers, schema.tables["users"], allowed, findings)
     held = held_by(served, [view for view in views.values() if view is not None])
     served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
     # Those that are closed come first: what would answer in their place is a conflict.
@@ -127,7 +130,18 @@ def _compiled(
     by_name = {endpoint.name: endpoint for endpoint in served}
     messages = constraint_messages(project, schema.tables)
     runtime = Runtime(
-        revision, project, schema, router, by_name, kept, schema.keys, messages, tests, held, issuers=issuers
+        revision,
+        project,
+        schema,
+        router,
+        by_name,
+        kept,
+        schema.keys,
+        messages,
+        tests,
+        held,
+        issuers=issuers,
+        providers=providers,
     )
     return runtime, findings.found
 

@@ -25,6 +25,7 @@ from app.auth.api_keys import ApiKeyInvalid
 from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
 from app.auth.factors import SecondFactorNeeded
 from app.auth.failures import TooManyFailures, attempt
+from app.auth.foreign_keys import IssuerUnreachable
 from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
 from app.auth.identity import Identity
 from app.auth.in_force import InForce, InForceDep, SignUpClosed
@@ -46,12 +47,14 @@ from app.auth.password_sign_in import (
     verify_noted,
 )
 from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
+from app.auth.providers import IdentityTaken, IdTokenRefused, ProviderUnknown
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.admin_users import add_admin_routes
+from app.auth.routes.by_provider import Unlinked, by_id_token, delete_identity
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.factors import add_factor_routes, hold_level
-from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
+from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, IdTokenBody, PasswordBody, RefreshBody
 from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
 from app.auth.routes.passkey_routes import add_passkey_routes
 from app.auth.routes.published import Discovery, KeySet, jwks, openid_configuration
@@ -115,6 +118,7 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post("/token", token, response_model=SessionObject, **at_most("600/minute", "sign_in"))
     get("/user", get_user, response_model=UserObject)
     put("/user", put_user, response_model=UserObject, **at_most("60/minute", "put_user"))
+    router.add_api_route("/user/identities/{identity_id}", delete_identity, methods=["DELETE"], response_model=Unlinked)
     post("/logout", logout, status_code=204, name="sign_out")
     get("/sessions", get_sessions, response_model=list[OwnSession])
     router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
@@ -200,17 +204,27 @@ def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, obje
 
 @refuses(
     GrantUnsupported, InputInvalid, SignInRefused, EmailNotConfirmed, AccountDisabled, TooManyFailures,
-    RefreshTokenInvalid, PasswordRefused,
+    RefreshTokenInvalid, PasswordRefused, ProviderUnknown, IdTokenRefused, IdentityTaken, IssuerUnreachable,
+    SignUpClosed, SignInNeeded, SecondFactorNeeded, *CREDENTIAL_REFUSALS, *WRITE_REFUSALS,
 )  # fmt: skip
 async def token(
-    server: AuthServerDep, client: ClientDep, in_force: InForceDep, grant: Annotated[Grant, Depends(GrantBody())]
+    request: Request,
+    server: AuthServerDep,
+    client: ClientDep,
+    in_force: InForceDep,
+    grant: Annotated[Grant, Depends(GrantBody())],
 ) -> Response:
-    """Give a session for a password or a refresh token; the OAuth2 form is taken too."""
+    """Give a session for a password, a refresh token or a provider's ID token; the OAuth2 form is taken too."""
     if grant.kind == "password":
         return await _by_password(server, client, in_force.said.sessions, checked(grant.fields, PasswordBody))
     if grant.kind == "refresh_token":
         return await _by_refresh_token(server, in_force.said.sessions, checked(grant.fields, RefreshBody))
-    raise GrantUnsupported("The grant type is not served.", hint="Use password or refresh_token.")
+    if grant.kind == "id_token":
+        opened = await by_id_token(request, server, client, in_force, checked(grant.fields, IdTokenBody))
+        async with server.pool.lease() as connection:
+            found = await _found(connection, opened.user_id)
+        return answer(_session(server, in_force.said.sessions, found, opened))
+    raise GrantUnsupported("The grant type is not served.", hint="Use password, refresh_token or id_token.")
 
 
 async def _by_password(server: AuthServer, client: Client, said: SessionsDef, body: PasswordBody) -> Response:
