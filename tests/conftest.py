@@ -17,8 +17,13 @@ import pytest_asyncio
 
 from app.audit.writing import chain_under
 from app.auth import passwords
-from app.database import postgres_process
+from app.data_plane import run
+from app.data_plane.run import Run
+from app.data_plane.targets import Target
+from app.database import lock_waits, postgres_process
 from app.database.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
+from app.database.pool import SESSION_SETTINGS, Pool
+from app.definitions.endpoints import TIMEOUT
 from app.relations import memory
 from app.store.migrate import migrate
 from tests.backend import SECRET_KEY, Backend, serving
@@ -103,6 +108,27 @@ def real_hashes() -> Iterator[None]:
         passwords._dummy_hash.cache_clear()
         yield
     passwords._dummy_hash.cache_clear()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no request give up because the machine is busy, where a test asks who wins, and not how soon.
+
+    What a definition says itself of how long it waits holds as it is. A server that is made behind this waits so.
+    """
+    waits, real = "SET LOCAL lock_timeout = 60000", Run.in_time
+    monkeypatch.setattr(run, "WAIT_FOR_ROWS", waits)
+    monkeypatch.setattr(lock_waits, "WAIT_FOR_ROWS", waits)
+    # A transaction waits for its locks in the statement that begins it, whose time began before.
+    monkeypatch.setitem(SESSION_SETTINGS, "statement_timeout", "60s")
+    monkeypatch.setattr(Pool.__init__, "__kwdefaults__", {"patience": 60.0})
+
+    def in_time(self: Run, target: Target) -> asyncio.Timeout:
+        if self.deadline is None and target.timeout == TIMEOUT:
+            self.deadline = asyncio.get_running_loop().time() + 60
+        return real(self, target)
+
+    monkeypatch.setattr(Run, "in_time", in_time)
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,9 @@ from app.definitions.auth import AAL1
 from app.errors import RowgateError
 from app.expressions.check import Scope, caret, check
 from app.expressions.conversion import to_type
-from app.expressions.evaluate import compile_value
+from app.expressions.evaluate import compile_value, forget
 from app.expressions.library.conversions import double_text, duration_of_text, duration_text, timestamp_of_text
 from app.expressions.operations import EvaluationError
-from app.expressions.parse import forget
 from app.expressions.problems import ExpressionErrors
 from app.expressions.types import DYN, STRING, ListOf, Record, Type, TypeName, describe
 from app.http.json_body import BadJson, parse_json

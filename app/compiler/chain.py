@@ -1,6 +1,7 @@
 """Chains compiled: steps in order, each knowing the names that those before it bind."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef, UseDef
 from app.definitions.validation import validation_findings
 from app.expressions.nulls import NONE, sure_unless, sure_where
-from app.expressions.types import DYN, MapOf, Record, Type
+from app.expressions.types import DYN, MapOf, Record, Type, shared
 from app.relations.names import declared
 from app.relations.schema import Table
 from app.relations.values import Value, compile_field, is_missing, read_literal
@@ -25,9 +26,11 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
     """Compile steps; the second result is the context behind them, in which the names that they bind are known."""
     compiled = []
     known = context
+    behind = [context.later_writes]  # what is written from each step on, the last one first
+    for step in reversed(said):
+        behind.append(behind[-1] | tables_behind([step], context))
     for index, step in enumerate(said):
-        following = said[index if _repeats(step) else index + 1 :]
-        later = context.later_writes | tables_behind(following, context)
+        later = behind[-1 - index if _repeats(step) else -2 - index]
         here = dataclasses.replace(known, place=f"{context.place}.steps/{step.name or index}", later_writes=later)
         before = len(context.findings.found)
         made = _step(step, here)
@@ -93,10 +96,15 @@ def _rules(context: Context, before: int) -> tuple[RuleInfo, ...]:
     """Give the step's own rules, of all that were checked since; those of steps inside it are theirs."""
     own = f"{context.place}."
     return tuple(
-        RuleInfo(place.removeprefix(own), expression.text, tuple(expression.paths))
+        _rule(place.removeprefix(own), expression.text, expression.paths)
         for place, expression in context.findings.checked[before:]
         if place.startswith(own) and ".steps/" not in place.removeprefix(own)
     )
+
+
+@functools.lru_cache(4_096)
+def _rule(place: str, text: str, paths: frozenset[str]) -> RuleInfo:
+    return RuleInfo(place, text, tuple(paths))
 
 
 def seen(run: RunStep, info: StepInfo) -> RunStep:
@@ -166,7 +174,7 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
     unsent = frozenset(key for key, value in values.items() if value.sent is not None)
     nullable = frozenset(key for key, value in values.items() if value.may_be_null(context.scope))
     types = declared("params", definition.params, context.schema.keys)
-    record = dataclasses.replace(types, optional=unsent, nullable=nullable)
+    record = shared(dataclasses.replace(types, optional=unsent, nullable=nullable))
     literals = {key: value.literal if value.is_literal else None for key, value in values.items()}
     inside = dataclasses.replace(
         context,

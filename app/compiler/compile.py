@@ -48,6 +48,7 @@ from app.definitions.validation import object_validator, validation_findings
 from app.definitions.views import ViewDef
 from app.errors import Finding, refusing
 from app.expressions.check import Expression, Scope
+from app.expressions.types import shared
 from app.relations.answered import answered_shapes
 from app.relations.constraints import constraint_messages
 from app.relations.findings import Findings
@@ -183,6 +184,7 @@ class _Definitions:
             "tables": schema.tables, "views": schema.views, "keys": schema.keys, "params": schema.params,
             "middleware": middleware, "said": {view.name: view for view in project.views}, "rules": schema.rules,
         }  # fmt: skip
+        self.kinds = tuple(KINDS.items())
         self.broken: frozenset[str] = frozenset()
         self.broken = frozenset(one.name for one in project.middleware if not self._middleware(one))
         self.related = self._related(schema, {view.name: view for view in project.views}, closed)
@@ -207,8 +209,7 @@ class _Definitions:
         return self._part(_place(said), said, lambda compiler: compiler.middleware_alone(said))
 
     def _part(self, place: str, said: Any, make: Callable[["_Compiler"], Made]) -> Made:
-        kinds = tuple(KINDS.items())
-        given = (self.scope, self.settings, self.broken, kinds)
+        given = (self.scope, self.settings, self.broken, self.kinds)
         return self.compilation.part(
             place, said, given, self.world, lambda world: make(_Compiler(world, given, self.findings)), self.findings
         )
@@ -259,7 +260,8 @@ class _Compiler:
         record = declared("input", fields, self.schema.keys)
         # A null can only be sent in a body; of the rest some may not be sent, but for what stands in the path.
         unsent = (record.optional or frozenset()) - said.input.path.keys()
-        record = dataclasses.replace(record, nullable=record.nullable & said.input.body_fields.keys() | unsent)
+        nullable = record.nullable.intersection(said.input.body_fields) | unsent
+        record = shared(dataclasses.replace(record, nullable=nullable))
         scope = self.schema.scope.with_names(input=record, request=RAW_REQUEST if said.raw_body else REQUEST)
         before = len(self.findings.checked)
         rules = compile_rules(said.rules, f"{place}.rules", scope, self.findings)

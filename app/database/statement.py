@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from sys import intern
 from typing import Any
 
 Environment = Mapping[str, Any]
@@ -21,7 +22,8 @@ class Statement:
     """SQL text that depends on definitions only, and the closures that give its parameters for a request.
 
     `guarded` is the same statement under the guard, whose three parameters (revision, subject, version) come last.
-    One that `locks` reads rows and holds them, or waits for whoever does.
+    One that `locks` reads rows and holds them, or waits for whoever does. Many endpoints send the same statement: its
+    text is there once.
     """
 
     sql: str
@@ -42,13 +44,14 @@ class Statement:
 
 def statement(sql: str, evaluators: tuple[Evaluator, ...], extra: int = 0, *, locks: bool = False) -> Statement:
     """Make a statement; `extra` counts parameters that the caller appends to those of the evaluators."""
-    return Statement(sql, guarded(sql, len(evaluators) + extra), evaluators, not sql.startswith("SELECT"), locks)
+    held = guarded(sql, len(evaluators) + extra)
+    return Statement(intern(sql), intern(held), evaluators, not sql.startswith("SELECT"), locks)
 
 
 def writing_statement(cte: str, answer: str, evaluators: tuple[Evaluator, ...], extra: int = 0) -> Statement:
     """Make a statement of a CTE that writes, which Postgres wants at the top, and the SELECT over what it gave."""
     held = f"{cte} SELECT * FROM ({answer}) rowgate_answer WHERE {_guard(len(evaluators) + extra)}"
-    return Statement(f"{cte} {answer}", held, evaluators, writes=True)
+    return Statement(intern(f"{cte} {answer}"), intern(held), evaluators, writes=True)
 
 
 def cte_statement(cte: str, answer: str, evaluators: tuple[Evaluator, ...], *, writes: bool) -> Statement:

@@ -1,12 +1,14 @@
 """Definitions that say the very same are one object, for as long as anybody holds it: what is unchanged is itself."""
 
+import hashlib
 from typing import Any
 from weakref import WeakValueDictionary
 
 from app.definitions.names import Definition
 
-# By the kind and what it was read from, and by what it says: texts, since to Python 1, 1.0 and true are equal.
-_KNOWN: WeakValueDictionary[tuple[str, str], Definition] = WeakValueDictionary()
+# By the kind and what it was read from, and by what it says: digests of texts, since to Python 1, 1.0 and true are
+# equal, and the texts are as large as the definitions.
+_KNOWN: WeakValueDictionary[tuple[str, bytes], Definition] = WeakValueDictionary()
 
 
 def known(section: str, said: Any) -> Any:
@@ -21,20 +23,24 @@ def shared(section: str, said: object, definition: Definition) -> Definition:
     text = _text(said)
     if text is not None and _KNOWN.get((section, text)) is definition:
         return definition
-    one = _KNOWN.setdefault((f"{section}:", repr(definition)), definition)
+    one = _KNOWN.setdefault((f"{section}:", _digest(repr(definition))), definition)
     if text is not None:
         _KNOWN[section, text] = one
     return one
 
 
-def _text(said: Any) -> str | None:
-    """Write what is said, if it is what a document holds: then no two that differ are written the same."""
+def _text(said: Any) -> bytes | None:
+    """Tell what is said from all else, if it is what a document holds: then no two that differ are written the same."""
     if not isinstance(said, dict):
         return None
     try:
-        return repr(said)
+        return _digest(repr(said))
     except RecursionError:
         return None
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def _copied(said: object) -> object:

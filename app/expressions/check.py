@@ -1,6 +1,7 @@
 """Typing of an expression: names, operators and functions against a scope, with every problem found at once."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,8 @@ from app.expressions import syntax
 from app.expressions.calls import function_call
 from app.expressions.library.table import NAMESPACES
 from app.expressions.operands import common, compared, converted, operate
-from app.expressions.parse import parse
+from app.expressions.parse import SHORT, parse
+from app.expressions.parse import forget as forget_parsed
 from app.expressions.problems import ExpressionErrors, Problem, caret
 from app.expressions.related import followed, rows_named
 from app.expressions.relation import Relation
@@ -33,10 +35,15 @@ from app.expressions.types import (
     Record,
     Type,
     describe,
+    exactly,
     holds_secret,
 )
 
-__all__ = ["Expression", "ExpressionErrors", "Problem", "Scope", "caret", "check"]
+__all__ = ["Expression", "ExpressionErrors", "Problem", "Scope", "caret", "check", "forget"]
+
+_MOST = 4_096
+# What was checked, by all that it rests on; what is known there by its identity stands beside it, and so lives on.
+_REMEMBERED: dict[tuple[object, ...], tuple[Expression, tuple[object, ...]]] = {}
 
 
 def check(text: str, scope: Scope, expected: Type | None = None, *, bare: Scope | None = None) -> Expression:
@@ -55,6 +62,42 @@ def check(text: str, scope: Scope, expected: Type | None = None, *, bare: Scope 
 
 
 def _checked(said: str, text: str, scope: Scope, expected: Type | None, spelling: Spelling | None) -> Expression:
+    """Check a text; where it rests on nothing but types and rules that are the same, it is what it was before."""
+    names, called = _named(text) if len(text) <= SHORT else (None, ())
+    if names is None or not all(name in scope.names for name in names):
+        return _anew(said, text, scope, expected, spelling)
+    types, rules = [scope.names[name] for name in names], [scope.rules.get(name) for name in called]
+    wanted = None if expected is None else exactly(expected)
+    where = (scope.rows, scope.secrets, scope.related, spelling is None)
+    key = (said, text, wanted, where, *map(exactly, types), *map(id, rules))
+    known = _REMEMBERED.get(key)
+    if known is not None:
+        return known[0]
+    made = _anew(said, text, scope, expected, spelling)
+    if not made.reads:  # rows that it reads are noted by whom they are asked of, each time
+        if len(_REMEMBERED) >= _MOST:
+            _REMEMBERED.clear()
+        _REMEMBERED[key] = made, (expected, *types, *rules)
+    return made
+
+
+@functools.lru_cache(_MOST)
+def _named(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name what a text names, and the functions that it calls."""
+    nodes = list(syntax.walk(parse(text)))
+    names = {one.name for one in nodes if isinstance(one, syntax.Name)}
+    called = {one.function for one in nodes if isinstance(one, syntax.FunctionCall) and not one.method}
+    return tuple(sorted(names)), tuple(sorted(called))
+
+
+def forget() -> None:
+    """Forget what was parsed and checked."""
+    forget_parsed()
+    _named.cache_clear()
+    _REMEMBERED.clear()
+
+
+def _anew(said: str, text: str, scope: Scope, expected: Type | None, spelling: Spelling | None) -> Expression:
     parsed = parse(text)
     checker = Checker(scope, spelling)
     tree = checker.node(parsed)

@@ -1,10 +1,11 @@
 """Checked trees to Python closures; a null or an error inside is unknown, and what is unknown never grants."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from app.expressions import syntax
 from app.expressions.check import Expression
+from app.expressions.check import forget as forget_checked
 from app.expressions.compiling import BUDGET, RELATED, Budget, Closure, Environment, State, flat, placed, unknown
 from app.expressions.conversion import to_type
 from app.expressions.library.table import TABLE
@@ -21,15 +22,47 @@ from app.expressions.operations import (
     kind_of,
     negate,
 )
-from app.expressions.types import BOOL, BYTES, DYN, INT, STRING, ListOf, Record
+from app.expressions.selecting import compile_field, compile_has, compile_index
+from app.expressions.types import BOOL, BYTES, DYN, INT, STRING, ListOf
 
-__all__ = ["BUDGET", "BoundsExceeded", "Budget", "EvaluationError", "Unknown", "compile_condition", "compile_value"]
+__all__ = [
+    "BUDGET",
+    "BoundsExceeded",
+    "Budget",
+    "EvaluationError",
+    "Unknown",
+    "compile_condition",
+    "compile_value",
+    "forget",
+]
 
 
 def compile_value(expression: Expression) -> Closure:
-    """Give the closure that computes the value; where there is no answer it raises EvaluationError with the place."""
+    """Give the closure that computes the value; where there is no answer it raises EvaluationError with the place.
+
+    A tree that many places share has one closure.
+    """
+    known = _REMEMBERED.get(id(expression.tree))
+    if known is None:
+        if len(_REMEMBERED) >= _MOST:
+            _REMEMBERED.clear()
+        known = _REMEMBERED[id(expression.tree)] = expression.tree, _compiled(expression.tree)
+    return known[1]
+
+
+_MOST = 4_096
+_REMEMBERED: dict[int, tuple[syntax.Node, Closure]] = {}  # a tree that stands here lives, and so is the only one
+
+
+def forget() -> None:
+    """Forget what was parsed, checked and compiled."""
+    forget_checked()
+    _REMEMBERED.clear()
+
+
+def _compiled(tree: syntax.Node) -> Closure:
     state = State(_COMPILERS)
-    closure = state.compile(folded(expression.tree))
+    closure = state.compile(folded(tree))
     if not state.budgeted:
         return closure
 
@@ -125,87 +158,6 @@ def _followed(state: State, node: syntax.Followed) -> Closure:
         return next((row for row in env[RELATED][name] if row[key] == value), None)
 
     return followed
-
-
-def _field(state: State, node: syntax.Field) -> Closure:
-    name, operand = node.name, node.operand
-    if not isinstance(operand.type, Record):
-        return _key(state, node, operand, lambda _env: name)
-    if isinstance(operand, syntax.Name):
-        root = operand.name
-
-        def field_of_name(env: Environment) -> Any:
-            value = env.get(root)
-            return None if value is None else value.get(name)
-
-        return field_of_name
-    inner = state.compile(operand)
-
-    def field(env: Environment) -> Any:
-        value = inner(env)
-        return None if value is None else value.get(name)
-
-    return field
-
-
-def _key(state: State, node: syntax.Node, operand: syntax.Node, key: Closure) -> Closure:
-    """Select from a map or dynamic value: of null it is null, a key that isn't there is an error."""
-    inner = state.compile(operand)
-
-    def select(env: Environment) -> object:
-        value = inner(env)
-        if value is None:
-            return None
-        name = key(env)
-        if not isinstance(value, dict):
-            raise unknown(node, "this value has no fields")
-        if name not in value:
-            raise unknown(node, "there is no such key")
-        return value[name]
-
-    return select
-
-
-def _index(state: State, node: syntax.Index) -> Closure:
-    inner, index = state.compile(node.operand), state.compile(node.index)
-    pick = placed(node, _pick)
-
-    def indexed(env: Environment) -> Any:
-        value, position = inner(env), index(env)
-        if value is None or position is None:
-            raise unknown(node)
-        return pick(value, position)
-
-    return indexed
-
-
-def _pick(value: Any, position: Any) -> object:
-    if isinstance(position, float) and position.is_integer():
-        position = int(position)
-    if isinstance(value, dict):
-        if position not in value or kind_of(position) not in (STRING, INT, BOOL):
-            raise Unknown("there is no such key")
-        return value[position]
-    if not isinstance(value, list) or kind_of(position) != INT:
-        raise Unknown("this value can't be indexed so")
-    if not 0 <= position < len(value):
-        raise Unknown("the index is outside the list")
-    return value[position]
-
-
-def _has(state: State, node: syntax.Has) -> Closure:
-    inner, name = state.compile(node.operand), node.name
-    # A column or an input is there if it holds something: has(row.approved_at) must not be true of a null.
-    filled = isinstance(node.operand.type, Record)
-
-    def has(env: Environment) -> bool:
-        try:
-            value = inner(env)
-        except Unknown:
-            return False
-        return isinstance(value, Mapping) and name in value and not (filled and value[name] is None)
-
-    return has
 
 
 def _null_test(state: State, node: syntax.NullTest) -> Closure:
@@ -373,9 +325,9 @@ _COMPILERS: dict[type, Callable[[State, Any], Closure]] = {
     syntax.Name: _name,
     syntax.AllRows: _rows,
     syntax.Followed: _followed,
-    syntax.Field: _field,
-    syntax.Index: _index,
-    syntax.Has: _has,
+    syntax.Field: compile_field,
+    syntax.Index: compile_index,
+    syntax.Has: compile_has,
     syntax.NullTest: _null_test,
     syntax.Unary: _unary,
     syntax.Binary: _binary,

@@ -17,7 +17,7 @@ from app.expressions.types import BOOL, BYTES, DOUBLE, INT, NULL, STRING
 
 MAX_LENGTH = 4_096
 MAX_DEPTH = 64
-_REMEMBERED, _SHORT = 4_096, 400  # trees, of texts of so many characters at most
+_REMEMBERED, SHORT = 4_096, 400  # trees, of texts of so many characters at most
 MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 
 _LIST_IN = re.compile(r"\bin\s*\([^()]*$")
@@ -43,7 +43,7 @@ def parse(text: str) -> syntax.Node:
 
     The same short text is parsed once: a project says few rules, each of them often.
     """
-    return _remembered(text) if len(text) <= _SHORT else _parsed(text)
+    return _remembered(text) if len(text) <= SHORT else _parsed(text)
 
 
 def forget() -> None:

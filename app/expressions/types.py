@@ -1,6 +1,6 @@
 """The types that an expression's values have, and which of them may stand where another is wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -211,3 +211,28 @@ def holds_secret(kind: Type) -> bool:
         case ListOf(element=inner) | MapOf(value=inner):
             return holds_secret(inner)
     return kind == SECRET
+
+
+def exactly(kind: Type) -> Hashable:
+    """Give what tells a type from all others, while it lives: equal records may differ in what may be null of them."""
+    match kind:
+        case Record():
+            return id(kind)
+        case ListOf(element=element):
+            return "list", exactly(element)
+        case MapOf(key=key, value=value):
+            return "map", exactly(key), exactly(value)
+    return kind
+
+
+_MOST_RECORDS = 4_096
+_RECORDS: dict[Hashable, Record] = {}
+
+
+def shared(record: Record) -> Record:
+    """Give the one that stands for all that are alike in every part, so that what was made of it is found again."""
+    if len(_RECORDS) >= _MOST_RECORDS:
+        _RECORDS.clear()
+    fields = tuple((name, exactly(kind)) for name, kind in record.fields.items())
+    key = (record.name, fields, record.optional, record.nullable, tuple(record.references.items()))
+    return _RECORDS.setdefault(key, record)

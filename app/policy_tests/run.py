@@ -20,6 +20,7 @@ from app.expressions.operations import EvaluationError
 from app.policy_tests.attempt import NotGiven, attempt, insert, user_of
 from app.policy_tests.compare import called, failures_of
 from app.policy_tests.coverage import Coverage, coverage_of
+from app.policy_tests.passed import Passed
 from app.policy_tests.result import Failure, Result, checks_passed, deciding
 from app.policy_tests.scratch import SCHEMA, Scratch, scratch, tables_sql
 from app.relations.values import Value
@@ -33,7 +34,7 @@ _QUERY = "=&%:@!$'()*+,;~-._"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Every test with what came of it, in the document's order, and what no test has tried."""
+    """Every test that was run with what came of it, in the document's order, and what no test has tried."""
 
     results: tuple[Result, ...]
     coverage: Coverage
@@ -45,32 +46,36 @@ class Report:
         return tuple(result for result in self.results if not result.passed)
 
 
-async def run_tests(url: str, project: Project) -> Report:
+async def run_tests(url: str, project: Project, passed: Passed | None = None) -> Report:
     """Run the tests of a project on a migrated database, which is left as it was, and whose rows none of them sees.
 
-    Raises DefinitionInvalid, or what the database refuses.
+    Those that have `passed`, and would go through the very same, are left out. Raises DefinitionInvalid, or what the
+    database refuses.
     """
     began = time.perf_counter()
     runtime, findings = await asyncio.to_thread(compile_project, project, schema=SCHEMA)
     if runtime is None:
         raise DefinitionInvalid(findings)
     results: dict[str, Result] = {}
-    if runtime.tests:
+    tests = [test for test in runtime.tests if passed is None or not passed.has(runtime, test)]
+    if tests:
         sql = await asyncio.to_thread(tables_sql, project)
-        waiting = deque(runtime.tests)
+        waiting = deque(tests)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(_workers(runtime)):
+                for _ in range(_workers(len(tests), len(runtime.schema.tables))):
                     group.create_task(_work(url, sql, runtime, waiting, results))
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
-    ordered = tuple(results[test.place] for test in runtime.tests)
+    ordered = tuple(results[test.place] for test in tests)
+    for test, result in zip(tests, ordered, strict=True):
+        if passed is not None and result.passed:
+            passed.add(runtime, test)
     return Report(ordered, coverage_of(runtime), (time.perf_counter() - began) * 1000)
 
 
-def _workers(runtime: Runtime) -> int:
-    by_tests = -(-len(runtime.tests) // TESTS_A_WORKER)
-    return max(1, min(MOST_WORKERS, by_tests, MOST_TABLES // len(runtime.schema.tables)))
+def _workers(tests: int, tables: int) -> int:
+    return max(1, min(MOST_WORKERS, -(-tests // TESTS_A_WORKER), MOST_TABLES // tables))
 
 
 async def _work(url: str, sql: str, runtime: Runtime, waiting: deque[CompiledTest], results: dict[str, Result]) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from app.changes.apply import Judgement
 from app.definitions.project import Project
 from app.errors import Finding
+from app.policy_tests.passed import Passed
 from app.policy_tests.result import Result
 from app.policy_tests.run import Report, run_tests
 
@@ -23,6 +24,7 @@ class Runner:
         """Take the database's URL."""
         self._url = url
         self._asked, self._judging = asyncio.Lock(), asyncio.Lock()
+        self._passed = Passed()
 
     async def run(self, project: Project) -> Report:
         """Run every test of a project; raises what `run_tests` raises."""
@@ -34,12 +36,12 @@ class Runner:
             return await run(self._url)
 
     async def judge(self, project: Project) -> Judgement:
-        """Say which tests of a project fail; one without tests costs nothing."""
+        """Say which tests of a project fail; those that a change can't reach aren't run again to say so."""
         if not project.tests:
             return Judgement()
         async with self._judging:
-            report = await run_tests(self._url, project)
-        return Judgement(len(report.results), tuple(_finding(result) for result in report.failed))
+            report = await run_tests(self._url, project, self._passed)
+        return Judgement(len(project.tests), tuple(_finding(result) for result in report.failed))
 
 
 def _finding(result: Result) -> Finding:

@@ -6,7 +6,7 @@ from app.definitions.auth import LEVELS
 from app.definitions.column_types import Keys
 from app.definitions.inputs import ListDef, ObjectDef, ParamDef
 from app.expressions.check import Scope
-from app.expressions.types import BOOL, DYN, SECRET, STRING, TIMESTAMP, Enum, ListOf, MapOf, Record, Type
+from app.expressions.types import BOOL, DYN, SECRET, STRING, TIMESTAMP, Enum, ListOf, MapOf, Record, Type, shared
 from app.relations.schema import Table, value_type
 
 REQUEST = Record(
@@ -42,7 +42,7 @@ def declared(name: str, fields: Mapping[str, ParamDef | ObjectDef | ListDef], ke
     types = {field: declared_type(f"{name}.{field}", said, keys) for field, said in fields.items()}
     optional = frozenset(field for field, said in fields.items() if not always_there(said))
     nullable = frozenset(field for field, said in fields.items() if not said.required)
-    return Record(name, types, optional=optional, nullable=nullable)
+    return shared(Record(name, types, optional=optional, nullable=nullable))
 
 
 def always_there(said: ParamDef | ObjectDef | ListDef) -> bool:

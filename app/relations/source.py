@@ -9,7 +9,7 @@ from app.definitions.answers import MAX_BYTES
 from app.expressions.check import Expression
 from app.expressions.relation import RowsSql
 from app.expressions.to_sql import Parameters, compile_kept, compile_sql
-from app.expressions.types import Record, Type, pg_type
+from app.expressions.types import Record, Type, pg_type, shared
 from app.expressions.undecided import DECIDED, answer_sql
 from app.relations.measured import ROW, measured_values
 from app.relations.schema import Table
@@ -74,7 +74,7 @@ class Source:
     def record(self) -> Record:
         """Give the record that a bound row of this source is."""
         references = {name: one for name, one in self.item.references.items() if name in self.shown}
-        return Record(self.name, self.shown, nullable=frozenset(told_apart(self)), references=references)
+        return shared(Record(self.name, self.shown, nullable=frozenset(told_apart(self)), references=references))
 
     def rows_sql(self, alias: str, parameters: Parameters) -> RowsSql:
         """Give its rows to a rule that reads them: those that the filter holds for, with all that may be compared."""

@@ -15,6 +15,7 @@ from app.definitions.project import Project, dump_definition
 from app.definitions.stored import Stored
 from app.definitions.views import ViewDef
 from app.errors import Finding
+from app.expressions.check import Expression
 from app.expressions.evaluate import folded
 from app.expressions.syntax import Binary, Conditional, FunctionCall, Literal, Logic, Node, NullTest, Unary
 from app.expressions.types import BOOL
@@ -31,6 +32,7 @@ from app.steps.kind import Asks, Means
 from app.steps.registry import KINDS
 
 Chains = Sequence[tuple[EndpointDef | ViewDef, Reach]]
+Rules = Sequence[tuple[str, Expression]]
 
 _HOST = re.compile(r"\s*https?://[^/?#]+[/?#]")
 _OPPOSITES = {("==", "!="), ("!=", "=="), ("<", ">="), (">=", "<"), (">", "<="), ("<=", ">")}
@@ -57,18 +59,18 @@ def stored_matrix(stored: Stored) -> dict[str, Any]:
 
 def doubts(project: Project) -> list[Finding]:
     """Give what is allowed and yet seldom meant."""
-    chains = _chains(project)
+    chains, rules = _chains(project), checked_rules(project)
     found = [
         *_public_writes(project, chains),
         *view_doubts(project),
         *_ids_of_others(project, chains),
         *_late_checks(chains),
-        *_always_true(project),
-        *row_doubts(project, checked_rules(project)),
+        *_always_true(rules),
+        *row_doubts(project, rules),
         *_urls_from_input(chains),
         *_cut_short(project, chains),
         *_trusted(project, chains),
-        *_unused(project, chains),
+        *_unused(project, chains, rules),
     ]
     return list({(one.place, one.code): one for one in found}.values())
 
@@ -122,8 +124,10 @@ def _late_checks(chains: Chains) -> Iterator[Finding]:
                 written += [one] if one.writes else []
                 continue
             # A check of what the write gave is one that can only come behind it.
+            if not written or not one.asks.is_check:
+                continue
             about = any(isinstance(node, Meant) and node.is_written for node in nodes_in(one.rule))
-            if one.asks.is_check and not about and any(not _excluded(one, write) for write in written):
+            if not about and any(not _excluded(one, write) for write in written):
                 yield doubt(
                     one.place, "check_after_write", "this check comes behind a step that writes",
                     "put it first: what is refused then costs nothing, and no call has been made",
@@ -138,9 +142,9 @@ def _excluded(check: Check, write: Reached) -> bool:
     )
 
 
-def _always_true(project: Project) -> Iterator[Finding]:
+def _always_true(rules: Rules) -> Iterator[Finding]:
     stated = {name for kind in KINDS.values() if kind.asks is Asks.RULE for name in kind.named(Means.RULE)}
-    for place, expression in checked_rules(project):
+    for place, expression in rules:
         is_rule = place.rpartition(".")[2] in {"filter", "rule", *stated}
         if expression.type == BOOL and is_rule and _is_true(folded(expression.tree)):
             yield doubt(place, "always_true", f"this rule always holds: {expression.text}", "say what it is to check")
@@ -244,26 +248,29 @@ def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
 
 def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
     """Find columns that people set themselves in what decides: rules, conditions, and which rows are reached."""
+    trusted = [column for column in project.users.columns if column.self_editable]
+    if not trusted:
+        return
     rules = [rule_of(one.text, NONE, view.table) for view in project.views for one in view.conditions]
     for _, reach in chains:
         rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
         rules += [condition for _, condition in reach.conditions]
     paths = {path for rule in rules for path in paths_read(project, rule)}
-    for column in project.users.columns:
-        if column.self_editable and f"auth.user.{column.name}" in paths:
+    for column in trusted:
+        if f"auth.user.{column.name}" in paths:
             yield doubt(
                 f"users.columns/{column.name}.self_editable", "self_editable_trusted",
                 "people change this column themselves, and a rule reads it", "don't let a rule rest on it",
             )  # fmt: skip
 
 
-def _unused(project: Project, chains: Chains) -> Iterator[Finding]:
+def _unused(project: Project, chains: Chains, rules: Rules) -> Iterator[Finding]:
     said = [_without_names(dump_definition(one)) for one in (*project.views, *project.middleware, *project.endpoints)]
     text = json.dumps([*said, _without_names(dump_definition(project.project))], default=str)
     for role in project.roles:
         if not re.search(rf"[\"']{role.name}[\"'\\]", text):
             yield doubt(f"roles/{role.name}", "unused_role", "nothing asks for this role", "drop it, or ask for it")
-    called = {name for _, rule in checked_rules(project) for name in calls_in(rule)}
+    called = {name for _, rule in rules for name in calls_in(rule)}
     for named in project.rules:
         if named.name not in called:
             yield doubt(f"rules/{named.name}", "unused_rule", "nothing calls this rule", "call it or drop it")

@@ -195,6 +195,11 @@ def meanings(body: type[StepBody]) -> Mapping[str, Means]:
     return found
 
 
+@functools.cache
+def _meaning(body: type[StepBody], wanted: tuple[Means, ...]) -> tuple[str, ...]:
+    return tuple(name for name, means in meanings(body).items() if means in wanted)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of step: all that is to be known of it. None of its parts has a default that could be wrong.
@@ -255,7 +260,7 @@ class Kind:
 
     def named(self, *meaning: Means) -> tuple[str, ...]:
         """Name the fields that mean one of these."""
-        return tuple(name for name, means in self.fields.items() if means in meaning)
+        return _meaning(self.body, meaning)
 
     def said(self, fields: Fields, *meaning: Means) -> Any:
         """Give what a step says in the first such field that it has; None where there is none."""

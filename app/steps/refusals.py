@@ -1,5 +1,6 @@
 """The refusals that steps raise, and those that an admin makes with a status and a code of the own choice."""
 
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -91,8 +92,9 @@ class InputRefused(RowgateError):
     code: ClassVar[str] = "input.invalid"
 
 
+@lru_cache(1_024)
 def refusal_class(base: type[RowgateError], status: int | None, code: str | None) -> type[RowgateError]:
-    """Give the base class with another status or code, made once when the step is compiled."""
+    """Give the base class with another status or code, one for all steps that say the same."""
     if status is None and code is None:
         return base
     said = {"status": status or base.status, "code": code or base.code, "__module__": _OF_DEFINITIONS}

@@ -277,7 +277,7 @@ def clients() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of several test processes one installs
         if not (HERE / "node_modules" / ".package-lock.json").exists():
             command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
-            subprocess.run(command, cwd=HERE, check=True, timeout=300)
+            subprocess.run(command, cwd=HERE, check=True, timeout=600)
     return HERE
 
 

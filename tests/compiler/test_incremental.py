@@ -3,7 +3,8 @@
 import copy
 import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from app.compiler.stored import compile_stored
 from app.data_plane.described.openapi import openapi_document
 from app.definitions.project import Project, parse_project
 from app.definitions.stored import Stored
+from app.expressions import check as checking
+from app.expressions import evaluate, types
 from app.http.json_answer import to_json
 from app.relations.memory import Memory
 from app.review.surface import surface_of
@@ -200,9 +203,23 @@ def told(runtime: Runtime | None) -> dict[str, Any]:
     return found
 
 
+@contextmanager
+def nothing_known() -> Iterator[None]:
+    """Compile a block from texts alone: neither what was checked before nor what it spoke of is found."""
+    remembered: list[dict[Any, Any]] = [checking._REMEMBERED, evaluate._REMEMBERED, types._RECORDS]
+    before = [dict(one) for one in remembered]
+    evaluate.forget()
+    types._RECORDS.clear()
+    yield
+    for one, known in zip(remembered, before, strict=True):
+        one.clear()
+        one.update(known)
+
+
 def check(project: Project, memory: Memory) -> Runtime | None:
-    fresh, wanted = compile_project(project, memory=Memory())
     kept, found = compile_project(project, memory=memory)
+    with nothing_known():
+        fresh, wanted = compile_project(project, memory=Memory())
     assert found == wanted
     assert checked_rules(project, memory) == checked_rules(project, Memory())
     if kept is None:  # what of it can be served all the same

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.data_plane import run
-from app.database.pool import SESSION_SETTINGS, connect
+from app.database.pool import connect
 from tests.backend import Backend, serving
 
 ROUNDS = int(os.environ.get("ROWGATE_HOLD_ROUNDS", "2"))
@@ -116,17 +116,9 @@ DOCUMENT: dict[str, Any] = {
 }  # fmt: skip
 
 
-# Who wins is asked here, not how soon a busy machine tells.
-PATIENT = "SET LOCAL lock_timeout = 60000"
-
-
 @pytest.fixture
-async def backend(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Backend]:
-    monkeypatch.setattr(run, "WAIT_FOR_ROWS", PATIENT)
-    # A transaction waits for its locks in the statement that begins it, whose time began before.
-    monkeypatch.setitem(SESSION_SETTINGS, "statement_timeout", "60s")
+async def backend(migrated_url: str, patient: None) -> AsyncIterator[Backend]:
     async with serving(migrated_url, DOCUMENT) as backend:
-        backend.app.server.pool._patience = 30
         yield backend
 
 
@@ -170,7 +162,7 @@ Writer = Callable[[Backend, str], Awaitable[Any]]
 
 async def by_hand(backend: Backend, sql: str, *parameters: Any) -> None:
     connection = await connect(backend.url)
-    await connection.execute(PATIENT.replace("LOCAL", "SESSION"))
+    await connection.execute("SET SESSION lock_timeout = 60000")
     await connection.execute(sql, *parameters)
     await connection.close()
 

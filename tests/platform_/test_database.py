@@ -11,6 +11,7 @@ import pytest
 
 from app.database.embedded import SUPERUSER, EmbeddedPostgres
 from app.database.pool import KNOWN, SLOW_SECONDS, ConnectionShare, DatabaseOverloaded, DatabaseUnavailable, Pool
+from tests.http.test_room import until
 
 
 @pytest.fixture
@@ -190,8 +191,9 @@ async def test_a_connection_that_was_closed_while_idle_is_not_handed_out(
     pool: Pool, embedded_server: EmbeddedPostgres
 ) -> None:
     before = await backend(pool)
+    (idle,) = pool._idle
     await kill(embedded_server, before)
-    await asyncio.sleep(0.02)
+    await until(idle.is_closed)
     assert await backend(pool) != before
     assert pool._slots == 1
 
@@ -203,7 +205,7 @@ async def test_a_connection_that_broke_in_use_frees_its_slot_for_a_waiter(
     waiter = asyncio.create_task(backend(pool))
     await asyncio.sleep(0.01)
     await kill(embedded_server, held[0].get_server_pid())
-    await asyncio.sleep(0.02)
+    await until(held[0].is_closed)
     pool.release(held[0])
     assert await waiter not in {connection.get_server_pid() for connection in held if not connection.is_closed()}
     pool.release(held[1])

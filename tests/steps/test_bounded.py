@@ -230,7 +230,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 @pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
+async def backend(migrated_url: str, patient: None) -> AsyncIterator[Backend]:
     async with serving(migrated_url, DOCUMENT) as backend:
         yield backend
 
