@@ -11,7 +11,6 @@ export default defineConfig({
     assetsInlineLimit: 0, // every file has an address of its own, as the policy of the page wants it
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
-    license: { fileName: "licenses.md" },
   },
   server: { proxy: { "/admin": "http://127.0.0.1:8000" } },
 });

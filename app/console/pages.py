@@ -1,6 +1,7 @@
 """Serves the console: one page for every path below `/console`, and its hashed files, which are kept for ever."""
 
 import gzip
+import re
 import secrets
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +18,8 @@ _MEDIA = {
     ".html": b"text/html; charset=utf-8",
     ".js": b"text/javascript; charset=utf-8",
     ".svg": b"image/svg+xml",
-    ".woff2": b"font/woff2",
 }
+_HASHED = re.compile(r"assets/[\w-]+\.(?:css|js|svg)")
 _KEPT = (b"cache-control", b"public, max-age=31536000, immutable")
 # Scripts are files alone; a style may have the answer's nonce, since the components bring some of theirs with them.
 _POLICY = (
@@ -56,7 +57,7 @@ def page_of(scope: Any) -> Page | None:
         return None
     name = path.removeprefix(PREFIX).strip("/")
     zipped = b"gzip" in (header(scope, b"accept-encoding") or b"")
-    if name in _names():
+    if _HASHED.fullmatch(name) and (BUILT / name).is_file():
         body = _zipped(name) if zipped else (BUILT / name).read_bytes()
         return _page(body, _MEDIA[Path(name).suffix], [_KEPT], zipped=zipped)
     if name.startswith("assets/"):
@@ -70,12 +71,6 @@ def page_of(scope: Any) -> Page | None:
 def _page(body: bytes, media_type: bytes, more: Headers, *, zipped: bool) -> Page:
     encoded = [(b"content-encoding", b"gzip")] if zipped else []
     return Page([(b"content-type", media_type), *more, *encoded, *_ALWAYS], body)
-
-
-@cache
-def _names() -> frozenset[str]:
-    """Name the files whose names have the hash of what they hold."""
-    return frozenset(path.relative_to(BUILT).as_posix() for path in (BUILT / "assets").rglob("*") if path.is_file())
 
 
 @cache

@@ -1,0 +1,1 @@
+export default function Endpoints() { return null; }
