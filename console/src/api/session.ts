@@ -84,6 +84,7 @@ async function renewOnce(): Promise<boolean> {
     return true;
   }
   if (answer.status === 401 || answer.status === 403) {
+    await answer.body?.cancel();
     end();
     return false;
   }
@@ -102,7 +103,13 @@ export async function asAdmin(request: Request): Promise<Response> {
   const again = request.clone();
   if (tokens !== undefined && tokens.expires_at - EARLY < Date.now() / 1000) await renew();
   let answer = await send(request);
-  if (answer.status === 401 && (await renew())) answer = await send(again);
+  if (answer.status === 401) {
+    const refused = answer;
+    if (await renew()) {
+      await refused.body?.cancel();
+      answer = await send(again);
+    }
+  }
   if (answer.ok) return answer;
   const problem = await asProblem(answer);
   if (answer.status === 401) end();

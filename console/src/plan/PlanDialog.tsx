@@ -68,7 +68,7 @@ function Decide({ plan, proposal, close }: { plan: Plan; proposal: Proposal; clo
     onSuccess: async (answer) => {
       const etag = answer.headers.get("etag") ?? "*";
       await changed();
-      notifications.show({ message: texts.plan.applied, color: "teal", icon: <Check size={16} /> });
+      notifications.show({ message: texts.plan.applied, color: "teal", icon: <Check size={16} />, withCloseButton: false });
       proposal.done?.(etag);
       close();
     },

@@ -1,1 +1,0 @@
-import{I as e,M as t,P as n}from"./index-D2r9Sncm.js";import{O as r,i,o as a}from"./texts-Boo8u6pv.js";var o=r();function s(){let r=i().shell;return(0,o.jsxs)(n,{align:`center`,pt:80,children:[(0,o.jsx)(t,{order:1,children:r.notFound}),(0,o.jsx)(e,{component:a,to:`/`,children:r.toGate})]})}export{s as default};

@@ -1,1 +1,0 @@
-import{t as e}from"./en-D7r8uZob.js";var t=e;export{t as de};
