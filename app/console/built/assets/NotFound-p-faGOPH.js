@@ -1,1 +1,0 @@
-import{g as e,v as t,x as n}from"./index-JgMjG-UC.js";import{O as r,i,o as a}from"./texts-or_ZVeJ0.js";var o=r();function s(){let r=i().shell;return(0,o.jsxs)(t,{align:`center`,pt:80,children:[(0,o.jsx)(e,{order:1,children:r.notFound}),(0,o.jsx)(n,{component:a,to:`/`,children:r.toGate})]})}export{s as default};
