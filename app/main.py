@@ -11,6 +11,8 @@ from starlette.routing import BaseRoute
 from app.audit.writing import chain_under
 from app.auth.auth_server import AuthServerDep
 from app.auth.core import Accounts
+from app.auth.foreign_keys import ForeignKeys
+from app.auth.in_force import InForce
 from app.auth.route_limits import RouteLimits, count_for
 from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
@@ -25,6 +27,7 @@ from app.data_plane.described.routes import router as surface_router
 from app.data_plane.reload import Live
 from app.data_plane.run import Plane
 from app.data_plane.seeing.recent import Recent
+from app.database.clock import DatabaseClock
 from app.database.embedded import UpFlag
 from app.database.pool import Pool
 from app.definitions.project import SettingsDef
@@ -110,7 +113,7 @@ class Rowgate:
         request_id = request_id_of(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id
         fixed = [*FIXED_HEADERS, (b"x-request-id", request_id.encode())]
-        await self.fastapi(scope, receive, with_headers(send, fixed))
+        await self.fastapi(scope, receive, with_headers(send, fixed, but=b"cache-control"))
 
     @property
     def server(self) -> Server:
@@ -136,10 +139,14 @@ class Rowgate:
                 await check_key(connection, sealing_key)
             outward = Outward(sealing_key)
             stack.push_async_callback(outward.close)
-            auth = await open_auth(settings, pool)
+            clock = DatabaseClock()
+            live = Live(pool, self.database_url, clock)
+            allowed = lambda: live.runtime.project.project.http_allow  # noqa: E731 - what is in force when it is asked
+            auth = await open_auth(settings, pool, clock, ForeignKeys(outward, allowed))
             stack.callback(auth.close)
-            live = Live(pool, self.database_url)
+            live.on_change.append(lambda runtime: auth.foreign.follow(runtime.issuers))
             live.on_change.append(lambda runtime: auth.users.follow(runtime.revision, runtime.project.users))
+            live.on_look.append(auth.signing.follow)
             settler = Settler(engine)
             live.on_change.append(settler.follow)
             await live.refresh()
@@ -147,10 +154,11 @@ class Rowgate:
             stack.push_async_callback(settler.stop)
             live.start()
             stack.push_async_callback(live.stop)
-            delivery = Delivery(pool, outward, lambda: live.runtime.project.project.http_allow)
+            delivery = Delivery(pool, outward, allowed)
             delivery.start()
             stack.push_async_callback(delivery.stop)
-            accounts = Accounts(auth.passwords, auth.tokens, pool, settings.confirm_email)
+            in_force = lambda: InForce(live.runtime.project.auth, settings)  # noqa: E731
+            accounts = Accounts(auth.passwords, auth.tokens, pool, in_force)
             holds_answers = settings.env == "development"
             services = Services(limiter, outward, accounts, holds_answers=holds_answers)
             plane, recent = Plane(live, auth, pool, services), Recent()

@@ -23,7 +23,7 @@ def app_metadata(roles: Iterable[str]) -> dict[str, Any]:
 def told_of(columns: Mapping[str, Any], roles: Iterable[str], began: datetime) -> Sequence[Mapping[str, Any]]:
     """Give what the tokens of a session that began then tell, each time with less, for a token that has no room."""
     ways = [{"method": _METHOD, "timestamp": int(began.timestamp())}]
-    least = {"email": columns["email"], "phone": "", "is_anonymous": False, "aal": _ASSURANCE, "amr": ways}
+    least = {"email": columns["email"] or "", "phone": "", "is_anonymous": False, "aal": _ASSURANCE, "amr": ways}
     app, own = app_metadata(roles), user_metadata(columns)
     return [
         {**least, "app_metadata": app, "user_metadata": own},

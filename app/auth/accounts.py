@@ -58,7 +58,7 @@ class Account:
     """A person with the columns of `users`, and what is known of the account."""
 
     id: str
-    email: str
+    email: str | None
     columns: Mapping[str, Any]
     roles: tuple[str, ...]
     created_at: datetime
@@ -138,17 +138,20 @@ async def sign_up(
     return await create_user(connection, address, digest, columns, confirmed=confirmed)
 
 
-async def new_credentials(passwords: Passwords, email: str, password: str) -> tuple[str, str]:
-    """Give the normal address and the password's hash; no connection is held while it is made."""
+async def new_credentials(passwords: Passwords, email: str, password: str, least: int = 0) -> tuple[str, str]:
+    """Give the normal address and the password's hash; no connection is held while it is made.
+
+    `least` is that of `check_new_password`.
+    """
     address = normal_email(email)
-    check_new_password(password, about=[address])
+    check_new_password(password, about=[address], least=least)
     return address, await passwords.hash(password)
 
 
 async def create_user(
-    connection: Connection, email: str, password_hash: str | None, columns: Mapping[str, Any], *, confirmed: bool
+    connection: Connection, email: str | None, password_hash: str | None, columns: Mapping[str, Any], *, confirmed: bool
 ) -> str:
-    """Insert the rows of a person; raises EmailTaken."""
+    """Insert the rows of a person, without an address where an issuer gives none; raises EmailTaken."""
     names = ", ".join(['"email"', *(f'"{name}"' for name in columns)])
     holders = ", ".join(f"${index + 1}" for index in range(len(columns) + 1))
     try:

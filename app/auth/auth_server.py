@@ -31,6 +31,9 @@ class ServedNow(Protocol):
     def runtime(self) -> ServedDefinitions:
         """Give them; raises a 503 while there are none."""
 
+    async def refresh(self) -> None:
+        """Serve what the database has now."""
+
 
 @dataclass(frozen=True)
 class AuthServer:

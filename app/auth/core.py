@@ -1,7 +1,9 @@
 """The auth core as steps of custom sign-in use it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.auth.in_force import InForce
 from app.auth.passwords import Passwords
 from app.auth.tokens import AccessTokens
 from app.database.pool import Pool
@@ -9,9 +11,9 @@ from app.database.pool import Pool
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What hashes, what signs, and where to count; `confirm_email` says that a new address has to be confirmed."""
+    """What hashes, what signs, where to count, and how people sign in by the definitions that are served."""
 
     passwords: Passwords
     tokens: AccessTokens
     pool: Pool
-    confirm_email: bool
+    in_force: Callable[[], InForce]

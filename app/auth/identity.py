@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ def _no_columns() -> Mapping[str, Any]:
 
 
 def _nobody() -> Mapping[str, Any]:
-    return {"user": None, "signed_in": False, "kind": "anonymous"}
+    return {"user": None, "signed_in": False, "kind": "anonymous", "claims": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,18 @@ def user_identity(
     """Make the identity of a signed-in user; the columns are copied, so a later change to the source isn't seen."""
     own = dict(columns or {})
     held = sorted(roles)
-    env = {"user": {**own, "roles": held}, "signed_in": True, "kind": "user"}
+    env = {"user": {**own, "roles": held}, "signed_in": True, "kind": "user", "claims": None}
     return Identity("user", user_id, session_id, None, frozenset(held), MappingProxyType(own), version, env)
 
 
 def key_identity(key_id: str, *, roles: Iterable[str] = (), version: int) -> Identity:
     """Make the identity of an API key, which has roles and no user."""
-    env = {"user": None, "signed_in": False, "kind": "key"}
+    env = {"user": None, "signed_in": False, "kind": "key", "claims": None}
     return Identity("key", key_id=key_id, roles=frozenset(roles), version=version, env=env)
+
+
+def foreign_identity(user: Identity, roles: Iterable[str], claims: Mapping[str, Any]) -> Identity:
+    """Make the identity of a user by another issuer's token, which brings roles and shows its claims, in no session."""
+    held = user.roles | frozenset(roles)
+    own = {**user.env["user"], "roles": sorted(held)}
+    return replace(user, session_id=None, roles=held, env={**user.env, "user": own, "claims": claims})

@@ -82,7 +82,7 @@ class NewPassword:
 async def holder(connection: Connection, kind: Kind, person_id: str) -> Holder | None:
     """Read whose password is to change; None where there is nobody."""
     row = await connection.fetchrow(_WHERE[kind].read, person_id)
-    return None if row is None else Holder(kind, person_id, row["email"], row["password_hash"])
+    return None if row is None else Holder(kind, person_id, row["email"] or "", row["password_hash"])
 
 
 async def holder_of(connection: Connection, kind: Kind, email: str) -> Holder | None:
@@ -92,24 +92,22 @@ async def holder_of(connection: Connection, kind: Kind, email: str) -> Holder | 
 
 
 async def chosen(
-    pool: Pool, passwords: Passwords, of: Holder, current: str | None, new: str, address: str
+    pool: Pool, passwords: Passwords, of: Holder, current: str, new: str, address: str, *, least: int = 0
 ) -> NewPassword:
     """Check the present password and hash the one that its owner chose; holds no connection while it does.
 
     A wrong one counts as in a sign-in, so that a stolen session is no way to guess it. Raises PasswordWrong,
     PasswordRefused or TooManyFailures.
     """
-    if current is None:
-        raise PasswordMissing
     async with attempt(pool, of.kind, of.email, address).counting(PasswordWrong):
         if not (await passwords.verify(current, of.password_hash, of.kind)).matches:
             raise PasswordWrong
-    return await given(passwords, of, new)
+    return await given(passwords, of, new, least)
 
 
-async def given(passwords: Passwords, of: Holder, new: str) -> NewPassword:
+async def given(passwords: Passwords, of: Holder, new: str, least: int = 0) -> NewPassword:
     """Hash a password that somebody gives who may; raises PasswordRefused."""
-    check_new_password(new, of.kind, about=[of.email])
+    check_new_password(new, of.kind, about=[of.email], least=least)
     return NewPassword(of, await passwords.hash(new, of.kind))
 
 

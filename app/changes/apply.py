@@ -25,7 +25,7 @@ from app.compiler.full_form import WrittenOut
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored
 from app.definitions.names import Definition
-from app.definitions.project import EMPTY, KINDS, DefinitionInvalid, Project, dump_definition
+from app.definitions.project import EMPTY, KINDS, SINGLES, DefinitionInvalid, Project, dump_definition
 from app.definitions.stored import Stored, stored_of
 from app.errors import FieldError, Finding, RowgateError, refusing
 from app.relations.locks import Held
@@ -366,7 +366,7 @@ def _placed(project: Project) -> dict[tuple[str, str], tuple[int, Definition]]:
     for section, kind in KINDS.items():
         for position, definition in enumerate(getattr(project, section)):
             found[kind, definition.name] = position, definition
-    for kind in ("project", "users"):
+    for kind in SINGLES:
         if dump_definition(one := getattr(project, kind)):
             found[kind, kind] = 0, one
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.changes.change import Change, RemoveDefinition, SetDefinition
 from app.changes.table_diff import table_changes
-from app.definitions.project import KINDS, Project, dump_definition
+from app.definitions.project import KINDS, SINGLES, Project, dump_definition
 from app.definitions.stored import Unread
 from app.definitions.tables import TableDef
 from app.review.pairing import in_turn, paired
@@ -65,7 +65,7 @@ def _definition_changes(old: Project, new: Project) -> list[Change]:
                 said.append(SetDefinition(kind, after.name, body, before is None, was))
         ordered: list[SetDefinition] = in_turn(said, lambda one: (one.was or one.name, one.name))
         changes += ordered
-    for kind in ("project", "users"):
+    for kind in SINGLES:
         body = dump_definition(getattr(stored, kind))
         if written(dump_definition(getattr(old, kind))) != written(body):
             changes.append(SetDefinition(kind, kind, body, new=False))

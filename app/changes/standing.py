@@ -3,7 +3,7 @@
 import re
 
 from app.compiler.check import check_project
-from app.definitions.project import KINDS, Project, dump_definition, part_of
+from app.definitions.project import KINDS, SINGLES, Project, dump_definition, part_of
 from app.definitions.stored import Unread
 from app.errors import Finding
 from app.review.effects import Effect
@@ -38,7 +38,7 @@ def _parts(place: str) -> set[str]:
 
 def _changed(before: Project, after: Project) -> set[str]:
     """Name the definitions of `after` that don't stand in `before` word for word."""
-    changed = {kind for kind in ("project", "users") if getattr(before, kind) != getattr(after, kind)}
+    changed = {kind for kind in SINGLES if getattr(before, kind) != getattr(after, kind)}
     for section in KINDS:
         known = {one.name: dump_definition(one) for one in getattr(before, section)}
         changed |= {

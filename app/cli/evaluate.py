@@ -172,5 +172,6 @@ def caller_names(path: Path, user_file: Path | None) -> Names:
             raise BadJson(f"{user_file} can't be read: {error.strerror}.") from None
         record = Record("auth.user", {**users.record.fields, "roles": ListOf(STRING)})
         user = {**dict.fromkeys(users.record.fields), "roles": [], **to_type(given, record)}
-    caller = {"user": user, "signed_in": user is not None, "kind": "user" if user else "anonymous"}
+    kind = "user" if user else "anonymous"
+    caller = {"user": user, "signed_in": user is not None, "kind": kind, "claims": None}
     return Names(scope, {"auth": caller, "now": datetime.now(UTC)})

@@ -12,7 +12,6 @@ from app.auth.password_sign_in import SignInRefused
 from app.auth.passwords import PasswordRefused
 from app.auth.refresh_tokens import RefreshTokenInvalid
 from app.auth.route_limits import RouteLimits
-from app.auth.tokens import LIFETIME
 from app.control_plane.server import Server, ServerDep
 from app.control_plane.sign_in import AdminSignInBody, refreshed, signed_in
 from app.errors import RowgateError
@@ -89,7 +88,7 @@ async def browser_refresh(
 
 def _answered(server: Server, session: AdminSession, origin: str) -> Response:
     issued = server.auth.admin_tokens.issue(session.admin_id, session.id)
-    tokens = BrowserTokens(access_token=issued.token, expires_in=LIFETIME, expires_at=issued.expires_at)
+    tokens = BrowserTokens(access_token=issued.token, expires_in=issued.expires_in, expires_at=issued.expires_at)
     answered = answer(tokens)
     answered.set_cookie(
         COOKIE, session.refresh_token, max_age=SESSION_DAYS * 24 * 60 * 60, path=PATH,

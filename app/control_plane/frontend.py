@@ -3,6 +3,7 @@
 from fastapi import Response
 
 from app.auth.admin_access import VIEWER
+from app.auth.in_force import InForce
 from app.control_plane.server import ServerDep
 from app.http.fixed_routes import Declared, FixedRouter, answer
 
@@ -21,10 +22,11 @@ class FrontendSettings(Declared):
 async def get_settings(server: ServerDep) -> Response:
     """Give what a frontend needs, and whether a new account's address has to be confirmed."""
     settings = server.settings
+    in_force = InForce(server.live.runtime.project.auth, settings)
     return answer(
         FrontendSettings(
             publishable_key=server.auth.publishable_key,
             public_url=settings.public_url,
-            confirm_email=settings.confirm_email,
+            confirm_email=in_force.confirm_email,
         )
     )

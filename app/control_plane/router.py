@@ -22,6 +22,7 @@ from app.control_plane import (
     secrets,
     shadow,
     simulate,
+    user_import,
     users,
 )
 from app.control_plane.browser_session import browser_router
@@ -58,8 +59,8 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix=PREFIX)
     modules = (
-        users, api_keys, admins, secrets, outbox, simulate, shadow, policy_tests, requests, access, document, history,
-        begin, frontend, rows,
+        users, user_import, api_keys, admins, secrets, outbox, simulate, shadow, policy_tests, requests, access,
+        document, history, begin, frontend, rows,
     )  # fmt: skip
     # The columns of users come before the users themselves, who are named by what follows the same slash.
     signing_in = (sign_in_router(limits), browser_router(limits))

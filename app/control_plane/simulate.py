@@ -134,7 +134,7 @@ def _made_up(server: Server, said: Pretended) -> Identity:
         columns = {**dict.fromkeys(record.fields), **to_type(given, record)}
     except EvaluationError as error:
         raise SimulationInvalid(f"The caller's columns are not what users have: {error}") from None
-    env = {"user": {**columns, "roles": roles}, "signed_in": True, "kind": "user"}
+    env = {"user": {**columns, "roles": roles}, "signed_in": True, "kind": "user", "claims": None}
     return Identity("user", str(columns["id"]), roles=frozenset(roles), columns=columns, version=0, env=env)
 
 

@@ -53,7 +53,7 @@ class UserAnswer(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     id: str
-    email: str
+    email: str | None
     roles: list[str]
     created_at: datetime
     disabled: Any
@@ -108,6 +108,10 @@ def _columns(server: Server, given: dict[str, Any], *, new: bool) -> dict[str, o
     return {name: found[name] for name in given}
 
 
+def _least(server: Server) -> int:
+    return server.live.runtime.project.auth.password.min_length
+
+
 @router.get("/users", dependencies=[VIEWER], response_model=list[UserAnswer])
 async def list_users(
     server: ServerDep,
@@ -129,7 +133,7 @@ async def create(
     roles, columns = known_roles(server, body.roles), _columns(server, body.columns, new=True)
     email, digest = normal_email(body.email), None
     if body.password is not None:
-        check_new_password(body.password, about=[email])
+        check_new_password(body.password, about=[email], least=_least(server))
         digest = await server.auth.passwords.hash(body.password)
     async with server.pool.lease() as connection, connection.transaction():
         user_id = await create_user(connection, email, digest, columns, confirmed=True)
@@ -231,7 +235,7 @@ async def put_password(
         of = await holder(connection, "user", user)
     if of is None:
         raise NotThere("user")
-    new = await given(server.auth.passwords, of, body.password)
+    new = await given(server.auth.passwords, of, body.password, _least(server))
     async with _held(server, user, if_match) as connection:
         await set_password(connection, new)
         await audit(connection, admin.actor, "user.password", user)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints, ValidationError
 
 from app.definitions.access import RoleDef
+from app.definitions.auth import AuthDef
 from app.definitions.endpoints import EndpointDef
 from app.definitions.keepable import WHOLE, unkeepable
 from app.definitions.messages import told
@@ -40,6 +41,8 @@ KINDS = {
     "endpoints": "endpoint",
     "tests": "test",
 }
+# The sections that are one definition each.
+SINGLES = ("project", "users", "auth")
 
 
 class DefinitionInvalid(RowgateError):
@@ -82,6 +85,8 @@ class Project(Definition):
     """Roles that users and API keys can hold."""
     users: UsersDef = UsersDef()
     """The table of people who sign in."""
+    auth: AuthDef = AuthDef()
+    """How they sign in."""
     tables: Items[TableDef] = ()
     """The tables."""
     rules: Items[NamedRuleDef] = ()
@@ -134,7 +139,7 @@ def _known(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shared(document: Mapping[str, Any], project: Project) -> Project:
     """Give the project in which whatever says the same as before is the same object."""
-    update: dict[str, Any] = {kind: shared(kind, None, getattr(project, kind)) for kind in ("project", "users")}
+    update: dict[str, Any] = {kind: shared(kind, None, getattr(project, kind)) for kind in SINGLES}
     for section in KINDS:
         pairs = zip(document.get(section, ()), getattr(project, section), strict=True)
         update[section] = tuple(shared(section, said, one) for said, one in pairs)

@@ -10,6 +10,7 @@ from typing import Any
 from app.definitions.project import (
     EMPTY,
     KINDS,
+    SINGLES,
     DefinitionInvalid,
     Project,
     dump_definition,
@@ -19,7 +20,6 @@ from app.definitions.project import (
 from app.errors import Finding
 
 SECTIONS = {kind: section for section, kind in KINDS.items()}
-_SINGLE = frozenset({"project", "users"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Stored:
             if kind in kinds:
                 document[section] = self.listed(section)
         for one in self.unread:
-            if one.kind in _SINGLE:
+            if one.kind in SINGLES:
                 document[one.kind] = one.body
             elif one.kind not in SECTIONS:
                 document[one.kind] = [*document.get(one.kind, []), one.body]
@@ -143,9 +143,9 @@ def _body(kind: str, name: str, text: str) -> tuple[Any, tuple[Finding, ...]]:
             json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         return text, (Finding(place, "what is stored is no JSON that can be read"),)
-    if kind not in SECTIONS and kind not in _SINGLE:
+    if kind not in SECTIONS and kind not in SINGLES:
         return body, (Finding(place, f"this version of Rowgate knows no {kind!r}", "serve it with the newer one"),)
-    said = kind if kind in _SINGLE else body.get("name") if isinstance(body, Mapping) else None
+    said = kind if kind in SINGLES else body.get("name") if isinstance(body, Mapping) else None
     if said != name:
         return body, (Finding(place, "what is stored is no definition of this name"),)
     return body, ()

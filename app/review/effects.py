@@ -11,6 +11,7 @@ from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.views import ViewDef
 from app.expressions.problems import ExpressionErrors
+from app.review.auth_effects import auth_effects
 from app.review.chain_effects import chain_effects, rule_effect
 from app.review.implication import form
 from app.review.input_effects import InputEffect, field_effects, input_effects
@@ -56,7 +57,7 @@ class Effect:
 def effects(old: Project, new: Project) -> tuple[Effect, ...]:
     """Compare who gets in before and after; both projects have been checked."""
     comparison = _Comparison(old, new, renames(old, new))
-    found = [*comparison.endpoints(), *comparison.views(), *comparison.users(), *comparison.rules()]
+    found = [*comparison.endpoints(), *comparison.views(), *comparison.users(), *comparison.auth(), *comparison.rules()]
     return tuple(dict.fromkeys(found))
 
 
@@ -241,6 +242,11 @@ class _Comparison:
                 because = f"self_editable is {str(after.self_editable).lower()} now"
                 wider = after.self_editable and before is not None
                 yield Effect(f"users.columns/{after.name}", "who is signed in", verb, "changing it", because, wider)
+
+    def auth(self) -> Iterator[Effect]:
+        """Find who may newly get an account or a session."""
+        for one in auth_effects(self.old.auth, self.new.auth):
+            yield Effect(f"auth.{one.key}", one.who, one.effect, one.what, one.because, one.wider)
 
     def rules(self) -> Iterator[Effect]:
         """Find what rests on a view's rows or a named rule that is another one now."""

@@ -51,7 +51,7 @@ class UserRow(SQLModel, table=True):
     __table_args__ = (Index("users_email", text("lower(email)"), unique=True), {"schema": "data"})
 
     id: str = Field(sa_column=_id())
-    email: str = Field(sa_column=Column(Text, nullable=False))
+    email: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = Field(sa_column=_moment(now=True))
 
 
@@ -201,6 +201,42 @@ class SignInFailureRow(SQLModel, table=True):
     address: str = Field(sa_column=Column(Text, nullable=False))
     at: datetime = Field(sa_column=_moment(now=True))
     forgiven: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+
+
+class SigningKeyRow(SQLModel, table=True):
+    """A key that access tokens are signed with, sealed; nothing is sealed of the one that comes from the secret key."""
+
+    __tablename__ = "signing_keys"
+    __table_args__ = _SCHEMA
+
+    kid: str = Field(sa_column=Column(Text, primary_key=True))
+    algorithm: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=_moment(now=True))
+    signs_from: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    accepted_until: datetime | None = Field(default=None, sa_column=_moment())
+    key_id: str | None = Field(default=None, sa_column=Column(Text))
+    nonce: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    ciphertext: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+
+
+class IdentityRow(SQLModel, table=True):
+    """Who a person is elsewhere: what an issuer calls them."""
+
+    __tablename__ = "identities"
+    __table_args__ = (
+        Index("identities_subject", "issuer", "subject", unique=True),
+        Index("identities_user", "user_id"),
+        _SCHEMA,
+    )
+
+    id: str = Field(sa_column=_id())
+    user_id: str = Field(sa_column=_refers("data.users"))
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    issuer: str = Field(sa_column=Column(Text, nullable=False))
+    subject: str = Field(sa_column=Column(Text, nullable=False))
+    email: str | None = Field(default=None, sa_column=Column(Text))
+    created_at: datetime = Field(sa_column=_moment(now=True))
+    last_sign_in_at: datetime | None = Field(default=None, sa_column=_moment())
 
 
 class KeptRow(SQLModel, table=True):

@@ -10,6 +10,7 @@ from tests.conftest import cloned
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
+    "auth": {"password": {"current": True}},
     "roles": [{"name": "support"}, {"name": "billing"}],
     "users": {
         "columns": [

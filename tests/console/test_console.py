@@ -22,20 +22,28 @@ pytestmark = [
 LONGEST = 540  # seconds
 EMPTY = {"rowgate": 1}
 NASTY = "<img src=x onerror=window.pwned=1>{{7*7}}"
+ANSWERS = [{"do": "respond", "body": 1}]
 MANY: dict[str, Any] = {
     "rowgate": 1,
     "endpoints": [
-        {"name": f"e{n}", "method": "GET", "path": f"/e{n}", "access": "public", "steps": [{"do": "respond", "body": n}]}
+        {
+            "name": f"e{n}",
+            "method": "GET",
+            "path": f"/e{n}",
+            "access": "public",
+            "steps": [{"do": "respond", "body": n}],
+        }
         for n in range(2000)
     ],
 }
+ASKS = f"row.text == '{NASTY}'"
 STORED_BY_AN_ATTACKER: dict[str, Any] = {
     "rowgate": 1,
     "project": {"name": NASTY},
     "roles": [{"name": "support", "description": NASTY}],
     "tables": [{"name": "notes", "description": NASTY, "columns": [{"name": "text", "type": "text"}]}],
     "views": [
-        {"name": "all_notes", "description": NASTY, "table": "notes", "access": "public", "filter": f"row.text == '{NASTY}'"}
+        {"name": "all_notes", "description": NASTY, "table": "notes", "access": "public", "filter": ASKS}
     ],
     "middleware": [
         {"name": "asks", "description": NASTY,

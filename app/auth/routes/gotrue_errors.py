@@ -7,9 +7,10 @@ from app.auth.accounts import EmailInvalid, EmailTaken
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.failures import TooManyFailures
 from app.auth.identify import SessionEnded
+from app.auth.in_force import SignUpClosed
 from app.auth.password_change import PasswordMissing, PasswordWrong
 from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignInRefused
-from app.auth.passwords import MIN_LENGTH, PasswordRefused
+from app.auth.passwords import PasswordRefused
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused
 from app.auth.route_limits import RouteLimited
 from app.auth.routes.grants import GrantUnsupported
@@ -54,13 +55,14 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     SessionEnded: _Wording("session_not_found", "Session from session_id claim in JWT does not exist"),
     SignInNeeded: _Wording("no_authorization", "This endpoint requires a valid Bearer token"),
     SignInRefused: _Wording("invalid_credentials", "Invalid login credentials", "invalid_grant"),
+    SignUpClosed: _Wording("signup_disabled", "Signups not allowed for this instance"),
     TokenExpired: _Wording("bad_jwt", f"{_BAD_JWT}, token has invalid claims: token is expired"),
     TokenInvalid: _Wording("bad_jwt", _BAD_JWT),
     TooManyFailures: _LIMITED,
 }
 _TAKEN_BY_ANOTHER = _Wording("email_exists", "A user with this email address has already been registered")
 _WEAK: dict[str, tuple[str, str | None]] = {
-    "password.too_short": ("length", f"Password should be at least {MIN_LENGTH['user']} characters."),
+    "password.too_short": ("length", "Password should be at least {} characters."),
     "password.too_long": ("length", None),
     "password.not_text": ("characters", None),
     "password.common": _GUESSED,
@@ -79,7 +81,7 @@ def error_members(error: RowgateError, path: str, detail: object) -> dict[str, A
     if isinstance(error, PasswordRefused):
         reasons = [_WEAK[one.code] for one in error.errors]
         members["weak_password"] = {"reasons": [reason for reason, _ in reasons]}
-        text = next((sentence for _, sentence in reasons if sentence), detail)
+        text = next((sentence.format(error.least) for _, sentence in reasons if sentence), detail)
     members |= {"error_code": told.code, "msg": text}
     if path.endswith("/token"):
         members |= {"error": told.oauth2, "error_description": text}

@@ -26,7 +26,16 @@ from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
 from app.auth.identity import Identity
-from app.auth.password_change import NewPassword, PasswordWrong, chosen, holder, replace_password
+from app.auth.in_force import InForce, InForceDep, SignUpClosed
+from app.auth.password_change import (
+    NewPassword,
+    PasswordMissing,
+    PasswordWrong,
+    chosen,
+    given,
+    holder,
+    replace_password,
+)
 from app.auth.password_sign_in import (
     AccountDisabled,
     EmailNotConfirmed,
@@ -39,11 +48,12 @@ from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
+from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
+from app.auth.routes.published import Discovery, KeySet, jwks, openid_configuration
 from app.auth.routes.shapes import (
     AuthHealth,
     AuthProblem,
     AuthSettings,
-    KeySet,
     SessionObject,
     SignInWays,
     UserObject,
@@ -55,12 +65,12 @@ from app.auth.routes.signed_in import SignedIn, SignInNeeded
 from app.auth.sessions import OpenedSession, end_sessions, open_session, refresh_session
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
+from app.definitions.auth import SessionsDef
 from app.definitions.validation import object_validator
 from app.errors import FieldError
 from app.http.client_address import client_address
 from app.http.fixed_bodies import Body, JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
-from app.settings import Settings
 
 
 class RegisterBody(Body):
@@ -106,9 +116,12 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     get("/user", get_user, response_model=UserObject)
     put("/user", put_user, response_model=UserObject, **at_most("60/minute", "put_user"))
     post("/logout", logout, status_code=204, name="sign_out")
+    get("/sessions", get_sessions, response_model=list[OwnSession])
+    router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
     get("/.well-known/jwks.json", jwks, response_model=KeySet)
+    get("/.well-known/openid-configuration", openid_configuration, response_model=Discovery)
     return router
 
 
@@ -130,10 +143,11 @@ async def _client(request: Request, server: AuthServerDep) -> Client:
 ClientDep = Annotated[Client, Depends(_client)]
 
 
-@refuses(EmailInvalid, EmailTaken, PasswordRefused, *WRITE_REFUSALS)
+@refuses(EmailInvalid, EmailTaken, PasswordRefused, SignUpClosed, *WRITE_REFUSALS)
 async def signup(
     server: AuthServerDep,
     client: ClientDep,
+    in_force: InForceDep,
     body: Annotated[RegisterBody, Depends(JsonBody(RegisterBody))],
 ) -> Response:
     """Make an account; answers with a session where no confirmation of the address is asked for.
@@ -141,14 +155,15 @@ async def signup(
     Where it is, the answer for an address that is taken is the same as for a new one, so that nobody learns who has an
     account here.
     """
+    in_force.refuse_sign_up()
     columns = own_columns(server.live.runtime, body.data or {}, new=True)
-    confirmed = not server.settings.confirm_email
-    email, digest = await new_credentials(server.auth.passwords, body.email, body.password)
+    said, confirmed, least = in_force.said.sessions, not in_force.confirm_email, in_force.said.password.min_length
+    email, digest = await new_credentials(server.auth.passwords, body.email, body.password, least)
     try:
         async with server.pool.lease() as connection, connection.transaction():
             user_id = await create_user(connection, email, digest, columns, confirmed=confirmed)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
-            opened = await open_session(connection, user_id, *client) if confirmed else None
+            opened = await open_session(connection, user_id, *client, said) if confirmed else None
             found = await _found(connection, user_id)
     except EmailTaken:
         # Written for both, so that both take the same time.
@@ -157,7 +172,7 @@ async def signup(
         if confirmed:
             raise
         return answer(user_object(_lookalike(server.live.runtime, email, columns)))
-    return answer(user_object(found) if opened is None else _session(server, found, opened))
+    return answer(user_object(found) if opened is None else _session(server, said, found, opened))
 
 
 def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, object]) -> Account:
@@ -172,16 +187,18 @@ def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, obje
     GrantUnsupported, InputInvalid, SignInRefused, EmailNotConfirmed, AccountDisabled, TooManyFailures,
     RefreshTokenInvalid, PasswordRefused,
 )  # fmt: skip
-async def token(server: AuthServerDep, client: ClientDep, grant: Annotated[Grant, Depends(GrantBody())]) -> Response:
+async def token(
+    server: AuthServerDep, client: ClientDep, in_force: InForceDep, grant: Annotated[Grant, Depends(GrantBody())]
+) -> Response:
     """Give a session for a password or a refresh token; the OAuth2 form is taken too."""
     if grant.kind == "password":
-        return await _by_password(server, client, checked(grant.fields, PasswordBody))
+        return await _by_password(server, client, in_force.said.sessions, checked(grant.fields, PasswordBody))
     if grant.kind == "refresh_token":
-        return await _by_refresh_token(server, checked(grant.fields, RefreshBody))
+        return await _by_refresh_token(server, in_force.said.sessions, checked(grant.fields, RefreshBody))
     raise GrantUnsupported("The grant type is not served.", hint="Use password or refresh_token.")
 
 
-async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -> Response:
+async def _by_password(server: AuthServer, client: Client, said: SessionsDef, body: PasswordBody) -> Response:
     pool, passwords = server.pool, server.auth.passwords
     async with attempt(pool, "user", body.email, client.address).counting(SignInRefused):
         async with pool.lease() as connection:
@@ -189,22 +206,22 @@ async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -
         # No connection is held while a password is hashed: a flood of sign-ins must not starve the other requests.
         verified = await verify_noted(pool, passwords, stored, body.password, client.address)
     async with pool.lease() as connection, connection.transaction():
-        opened = await begin(connection, verified, *client)
+        opened = await begin(connection, verified, *client, said)
         await audit(connection, f"user:{opened.user_id}", "sign_in", None)
         found = await _found(connection, opened.user_id)
-    return answer(_session(server, found, opened))
+    return answer(_session(server, said, found, opened))
 
 
-async def _by_refresh_token(server: AuthServer, body: RefreshBody) -> Response:
+async def _by_refresh_token(server: AuthServer, said: SessionsDef, body: RefreshBody) -> Response:
     async with server.pool.lease() as connection:
         async with connection.transaction():
-            opened = await refresh_session(connection, body.refresh_token, server.auth.refresh_key)
+            opened = await refresh_session(connection, body.refresh_token, server.auth.refresh_key, said)
             if isinstance(opened, Reused):
                 await audit(connection, "anonymous", "refresh_token.reuse", opened.session_id)
         if isinstance(opened, Reused):
             raise RefreshTokenReused
         found = await _found(connection, opened.user_id)
-    return answer(_session(server, found, opened))
+    return answer(_session(server, said, found, opened))
 
 
 async def get_user(server: AuthServerDep, identity: SignedIn) -> Response:
@@ -220,14 +237,15 @@ async def put_user(
     server: AuthServerDep,
     client: ClientDep,
     identity: SignedIn,
+    in_force: InForceDep,
     body: Annotated[UserBody, Depends(JsonBody(UserBody))],
 ) -> Response:
     """Change the columns that one may change oneself, the password, or the address."""
     user_id = str(identity.user_id)
     columns = own_columns(server.live.runtime, body.data or {}, new=False)
     if body.email is not None:
-        columns["email"] = _changed_email(server.settings, identity, body.email)
-    new = None if body.password is None else await _chosen(server, client, user_id, body.password, body)
+        columns["email"] = _changed_email(in_force, identity, body.email)
+    new = await _chosen(server, client, in_force, user_id, body)
     async with server.pool.lease() as connection, connection.transaction():
         await set_columns(connection, user_id, columns)
         if new is not None:
@@ -238,17 +256,29 @@ async def put_user(
     return answer(user_object(found))
 
 
-async def _chosen(server: AuthServer, client: Client, user_id: str, password: str, body: UserBody) -> NewPassword:
+async def _chosen(
+    server: AuthServer, client: Client, in_force: InForce, user_id: str, body: UserBody
+) -> NewPassword | None:
+    """Hash another password, if one was sent; a present one that was sent has to be right, asked for or not."""
+    if body.password is None:
+        return None
     async with server.pool.lease() as connection:
         of = await holder(connection, "user", user_id)
     if of is None:
         raise SignInNeeded
-    return await chosen(server.pool, server.auth.passwords, of, body.current_password, password, client.address)
+    passwords, said = server.auth.passwords, in_force.said.password
+    if body.current_password is not None:
+        return await chosen(
+            server.pool, passwords, of, body.current_password, body.password, client.address, least=said.min_length
+        )
+    if said.current:
+        raise PasswordMissing
+    return await given(passwords, of, body.password, said.min_length)
 
 
-def _changed_email(settings: Settings, identity: Identity, text: str) -> str:
+def _changed_email(in_force: InForce, identity: Identity, text: str) -> str:
     email = normal_email(text)
-    if settings.confirm_email and email != identity.columns["email"]:
+    if in_force.confirm_email and email != identity.columns["email"]:
         raise EmailChangeRefused
     return email
 
@@ -267,22 +297,17 @@ async def logout(
     return Response(status_code=204)
 
 
-async def get_settings(server: AuthServerDep) -> Response:
+async def get_settings(in_force: InForceDep) -> Response:
     """Say what sign-in offers."""
     offered = AuthSettings(
         external=SignInWays(email=True, phone=False, anonymous_users=False),
-        disable_signup=False,
-        mailer_autoconfirm=not server.settings.confirm_email,
+        disable_signup=in_force.said.sign_up != "open",
+        mailer_autoconfirm=not in_force.confirm_email,
         phone_autoconfirm=False,
         sms_provider="",
         saml_enabled=False,
     )
     return answer(offered)
-
-
-async def jwks() -> Response:
-    """Publish the public keys that tokens are verified with: none, since they are signed with a shared secret."""
-    return answer(KeySet(keys=[]))
 
 
 async def health() -> Response:
@@ -314,6 +339,8 @@ async def _found(connection: Connection, user_id: str) -> Account:
     return found
 
 
-def _session(server: AuthServer, found: Account, opened: OpenedSession) -> SessionObject:
-    issued = server.auth.tokens.issue(opened.user_id, opened.id, told_of(found.columns, found.roles, opened.began))
+def _session(server: AuthServer, said: SessionsDef, found: Account, opened: OpenedSession) -> SessionObject:
+    lifetime = 60 * said.access_minutes
+    told = told_of(found.columns, found.roles, opened.began)
+    issued = server.auth.tokens.issue(opened.user_id, opened.id, told, lifetime)
     return session_object(found, issued, opened.refresh_token)

@@ -115,12 +115,6 @@ class AuthHealth(Declared):
     description: str
 
 
-class KeySet(Declared):
-    """Public keys (RFC 7517)."""
-
-    keys: list[Any]
-
-
 def user_object(account: Account) -> UserObject:
     """Give a user as GoTrue's clients read one."""
     updated_at = account.signed_in_at or account.created_at
@@ -128,30 +122,30 @@ def user_object(account: Account) -> UserObject:
         id=account.id,
         aud="authenticated",
         role="authenticated",
-        email=account.email,
+        email=account.email or "",
         phone="",
         email_confirmed_at=account.confirmed_at,
         confirmed_at=account.confirmed_at,
         last_sign_in_at=account.signed_in_at,
         app_metadata=AppMetadata(**app_metadata(account.roles)),
         user_metadata=user_metadata(account.columns),
-        identities=[_identity(account, updated_at)],
+        identities=[] if account.email is None else [_identity(account, account.email, updated_at)],
         created_at=account.created_at,
         updated_at=updated_at,
         is_anonymous=False,
     )
 
 
-def _identity(account: Account, updated_at: datetime) -> IdentityObject:
+def _identity(account: Account, email: str, updated_at: datetime) -> IdentityObject:
     """Give the one way in that there is; clients take a user without any for an address that is taken."""
     verified = account.confirmed_at is not None
     return IdentityObject(
         identity_id=account.id,
         id=account.id,
         user_id=account.id,
-        identity_data=IdentityData(sub=account.id, email=account.email, email_verified=verified, phone_verified=False),
+        identity_data=IdentityData(sub=account.id, email=email, email_verified=verified, phone_verified=False),
         provider=PROVIDER,
-        email=account.email,
+        email=email,
         created_at=account.created_at,
         updated_at=updated_at,
         last_sign_in_at=account.signed_in_at,
@@ -162,7 +156,7 @@ def session_object(account: Account, issued: IssuedToken, refresh_token: str) ->
     """Give a session with its user."""
     return SessionObject(
         access_token=issued.token,
-        expires_in=max(0, issued.expires_at - int(time.time())),
+        expires_in=issued.expires_in,
         expires_at=issued.expires_at,
         refresh_token=refresh_token,
         user=user_object(account),

@@ -34,14 +34,14 @@ async def _signed_in(
     _bearer: Annotated[str | None, Depends(BEARER)],
     _apikey: Annotated[str | None, Depends(APIKEY)],
 ) -> Identity:
-    """Give the user who calls, read afresh; an API key is nobody's account."""
+    """Give the user who calls, read afresh; an API key is nobody's account, and another issuer's token no session."""
     authorization = request.headers.getlist("authorization")
     if len(authorization) > 1:
         raise SignInNeeded
     schemes = server.live.runtime.project.project.auth_schemes
     bearer = authorization[0] if authorization else None
     identity = await identify(bearer, request.headers.get("apikey"), context=server.auth, schemes=schemes)
-    if identity.user_id is None:
+    if identity.session_id is None:
         raise SignInNeeded
     return identity
 

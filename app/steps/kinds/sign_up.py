@@ -50,14 +50,19 @@ def _compile(body: SignUpBody, context: Context) -> Step | None:
         accounts, columns = call.accounts, columns_given(values, call.env)
         email, password = email_of(call.env) or "", password_of(call.env) or ""
         await let_go(call)
-        address, digest = await new_credentials(accounts.passwords, email, password)
+        in_force = accounts.in_force()
+        in_force.refuse_sign_up(by_chain=True)
+        least = in_force.said.password.min_length
+        address, digest = await new_credentials(accounts.passwords, email, password, least)
 
         async def make(connection: Connection) -> tuple[str, OpenedSession | None]:
-            confirmed = not accounts.confirm_email
+            confirmed = not in_force.confirm_email
             user_id = await create_user(connection, address, digest, columns, confirmed=confirmed)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
-            opened = await open_session(connection, user_id, call.user_agent, call.address) if confirmed else None
-            return user_id, opened
+            if not confirmed:
+                return user_id, None
+            said = in_force.said.sessions
+            return user_id, await open_session(connection, user_id, call.user_agent, call.address, said)
 
         user_id, opened = await call.db.use(make, writes=True)
         if name is not None:

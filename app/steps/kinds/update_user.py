@@ -66,7 +66,7 @@ def _compile(body: UpdateUserBody, context: Context) -> Step | None:
         columns, password = said.wanted(call.env)
         before = await person(call, read, user_id)
         email = columns.get("email", before["email"])
-        if call.accounts.confirm_email and email != before["email"]:
+        if call.accounts.in_force().confirm_email and email != before["email"]:
             raise EmailChangeRefused
         new = None if password is None else await _new_password(call, user_id, email, password)
         await call.db.use(partial(_change, call=call, user_id=user_id, columns=columns, new=new), writes=True)
@@ -107,7 +107,8 @@ async def _new_password(call: Call, user_id: str, email: str, password: str) -> 
     if of is None:
         raise RowNotFound
     await let_go(call)
-    return await given(call.accounts.passwords, replace(of, email=email), password)
+    least = call.accounts.in_force().said.password.min_length
+    return await given(call.accounts.passwords, replace(of, email=email), password, least)
 
 
 UPDATE_USER = Kind(

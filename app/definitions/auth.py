@@ -1,0 +1,52 @@
+"""How people sign in: what a document says of it under `auth:`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.definitions.auth_issuers import IssuerDef
+from app.definitions.names import Definition, Items
+from app.definitions.redirect_urls import RedirectUrl, SiteUrl
+
+MIN_PASSWORD = 8  # code points, as NIST 800-63B counts them; no document may ask for less
+
+
+class PasswordDef(Definition):
+    """What is asked of a person's password."""
+
+    min_length: int = Field(default=MIN_PASSWORD, ge=MIN_PASSWORD, le=128)
+    """The fewest characters of a new one."""
+    current: bool = False
+    """Whether a change of the password needs the present one."""
+
+
+class SessionsDef(Definition):
+    """How long a person's sessions last, and how many there are."""
+
+    access_minutes: int = Field(default=15, ge=1, le=60)
+    """How long an access token is good for, before the refresh token is asked for."""
+    idle_days: int = Field(default=7, ge=1, le=365)
+    """How long a session goes on without being refreshed."""
+    absolute_days: int = Field(default=30, ge=1, le=365)
+    """How long it goes on at most; a session that has begun keeps its end."""
+    single: bool = False
+    """Whether signing in ends the person's other sessions."""
+
+
+class AuthDef(Definition):
+    """How people get an account and sign in."""
+
+    sign_up: Literal["open", "invited", "closed"] = "open"
+    """Who gets an account: whoever signs up, who is invited, or only whom an admin makes one for."""
+    confirm_email: bool | None = None
+    """Whether a new address has to be confirmed; it goes before ROWGATE_CONFIRM_EMAIL."""
+    site_url: SiteUrl | None = None
+    """Where the links of mails end; without it ROWGATE_PUBLIC_URL."""
+    redirect_urls: Items[RedirectUrl] = ()
+    """Where else they may end: `*` stands for what holds no dot and no slash, `**` in a path for anything."""
+    password: PasswordDef = PasswordDef()
+    """What is asked of passwords."""
+    sessions: SessionsDef = SessionsDef()
+    """How long people's sessions last."""
+    issuers: Items[IssuerDef] = ()
+    """Issuers whose access tokens are taken as they are."""
