@@ -11,6 +11,10 @@ after(() => browser.close());
 const MOST = 350 * 1024;
 const PAGES = {
   gate: ["/", (page) => page.getByText("/api/export").waitFor()],
+  endpoint: ["/endpoints/submit_document", (page) => page.getByText("No findings").waitFor()],
+  middleware: ["/middleware/owns_document", (page) => page.getByText("Used by").waitFor()],
+  view: ["/views/my_documents", (page) => page.getByText("No findings").waitFor()],
+  history: ["/history/1", (page) => page.getByText("The first revision.").waitFor()],
   start: ["/start", (page) => page.getByText("There are 11 endpoints").waitFor()],
 };
 
@@ -48,6 +52,24 @@ for (const scheme of SCHEMES) {
     await picture(page, `gate-refused-${scheme}`);
   });
 }
+
+test("two people's rows through a view, side by side, with how many are hidden", async () => {
+  const page = await open(browser);
+  await signIn(page);
+  await go(page, "/views/my_documents");
+  const people = page.getByRole("region", { name: "Preview as" });
+  for (const [side, person] of [[0, "alice@example.com"], [1, "bob@example.com"]]) {
+    await people.getByLabel("Seen as").nth(side).click();
+    await page.getByRole("option", { name: person }).click();
+    await people.getByRole("button", { name: "Show their rows" }).nth(side).click();
+  }
+  await people.getByText("2 of 2 rows shown, 0 hidden by the filter").waitFor();
+  await people.getByText("0 of 2 rows shown, 2 hidden by the filter").waitFor();
+  await people.getByRole("cell", { name: "Budget" }).waitFor();
+  await sound(page, "two previews");
+  await people.scrollIntoViewIfNeeded();
+  await picture(page, "view-preview");
+});
 
 test("a recent refusal is shown on its lane, with what the step saw", async () => {
   const page = await open(browser);
