@@ -16,6 +16,7 @@ export const launch = () => chromium.launch({ executablePath: known.browser, arg
 export async function open(browser, { width = 1280, scheme = "light", locale = "en-GB" } = {}) {
   const context = await browser.newContext({ viewport: { width, height: 860 }, colorScheme: scheme, locale, reducedMotion: "reduce" });
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000); // for machines that do much else
   page.faults = [];
   page.on("pageerror", (error) => page.faults.push(String(error)));
   page.on("console", (message) => {

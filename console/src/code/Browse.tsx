@@ -1,5 +1,5 @@
 // The frame of a page of definitions: the list on the left, the one that is open beside it.
-import { Button, Group, ScrollArea, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Group, Stack, Text, TextInput, Title } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { Link } from "react-router";
 import { useMe } from "../api/reads";
@@ -29,16 +29,14 @@ export function Browse({ section, title, lead, names, open, children, tabs }: Pr
       <div className={classes.frame}>
         <Stack gap="xs" component="nav" aria-label={texts.list}>
           <TextInput size="xs" aria-label={texts.filter} placeholder={texts.filter} leftSection={<Search size={14} />} value={search} onChange={(event) => setSearch(event.currentTarget.value)} />
-          <ScrollArea.Autosize mah="calc(100vh - 260px)">
-            <div className={classes.list}>
+          <div className={classes.list}>
               {matching.slice(0, SHOWN).map((one) => (
                 <Link key={one.name} to={`/${section}/${one.name}`} className={classes.one} aria-current={one.name === open ? "page" : undefined}>
                   <Text size="sm" fw={550} truncate>{one.name}</Text>
                   <Text size="xs" className="mono" truncate component="div" style={{ opacity: 0.85 }}>{one.about}</Text>
                 </Link>
               ))}
-            </div>
-          </ScrollArea.Autosize>
+          </div>
         </Stack>
         <div>{children}</div>
       </div>

@@ -17,13 +17,13 @@ export default function Difference({ number }: { number: number }) {
       const one = (at: number) => data(api.GET("/admin/v1/revisions/{number}", { params: { path: { number: at } } }));
       const [now, before] = await Promise.all([one(number), number > 1 ? one(number - 1) : undefined]);
       const text = (document: unknown) => stringify(document, { lineWidth: 100 }).split("\n");
-      return before ? differing(text(before.document), text(now.document)) : undefined;
+      return before ? differing(text(before.document), text(now.document)) : null;
     },
     staleTime: Infinity,
   });
   if (read.error) return <ProblemAlert error={read.error} />;
   if (read.isPending) return <Loading />;
-  if (read.data === undefined) return <Text size="sm" c="dimmed">{texts.first}</Text>;
+  if (read.data === null) return <Text size="sm" c="dimmed">{texts.first}</Text>;
   if (read.data.length === 0) return <Text size="sm" c="dimmed">{texts.same}</Text>;
   return (
     <>
