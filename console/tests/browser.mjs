@@ -41,6 +41,7 @@ export const go = (page, path) => page.goto(`${known.url}/console${path}`);
 /** Holds a page against axe, its own width and its own faults. */
 export async function sound(page, what) {
   await page.waitForLoadState("networkidle", { timeout: 3000 }).catch(() => undefined);
+  await page.evaluate(() => window.scrollTo(0, 0)); // what the fixed header covers is no target
   await page.evaluate(AXE);
   const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags }), RULES);
   const told = violations.map((one) => `${one.id}: ${one.nodes.map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`).join("\n")}`);

@@ -70,7 +70,7 @@ test("a draft survives a reload, is tried as it stands, and tests that fail keep
   await signIn(page);
   await go(page, "/endpoints/export_documents");
   await page.getByText("No findings").waitFor();
-  await typed(page, DEFINITION.replace("authenticated", "public").replace("middleware: [pro_only]\n", "").replace('auth.user.plan == "pro"', "true"));
+  await typed(page, DEFINITION.replace("authenticated", "public").replace("middleware: [pro_only]\n", "").replace('auth.user.plan == "pro"', "1 == 1"));
   await page.getByText("Changed, and not live yet").waitFor();
   await page.reload();
   await page.getByText("Changed, and not live yet").waitFor();
@@ -94,7 +94,7 @@ test("two admins at once: the second is told what changed, and loses no edit", a
     await go(page, "/endpoints/status");
     await page.getByText("No findings").waitFor();
   }
-  await first.getByLabel("description").fill("Says that it lives.");
+  await first.getByLabel("description", { exact: true }).fill("Says that it lives.");
   await second.getByLabel("path", { exact: true }).fill("/alive");
   await first.getByRole("button", { name: "Review the change" }).click();
   await first.getByLabel("Comment").fill("Plainer words");
