@@ -1,5 +1,6 @@
 """Accounts: making, reading and changing them, each on a connection and so in its transaction."""
 
+import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,11 @@ MAX_EMAIL = 320  # characters
 _ACCOUNT = """
 SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_confirmed,
     a.last_sign_in_at AS rowgate_signed_in, a.disabled_at AS rowgate_disabled,
-    ARRAY(SELECT r.role FROM rowgate.user_roles r WHERE r.user_id = u.id ORDER BY r.role) AS rowgate_roles
+    ARRAY(SELECT r.role FROM rowgate.user_roles r WHERE r.user_id = u.id ORDER BY r.role) AS rowgate_roles,
+    (SELECT coalesce(json_agg(json_build_object('id', f.id, 'friendly_name', f.name, 'factor_type', f.kind,
+        'status', CASE WHEN f.verified_at IS NULL THEN 'unverified' ELSE 'verified' END, 'created_at', f.created_at,
+        'updated_at', f.updated_at) ORDER BY f.id), '[]')::text
+        FROM rowgate.factors f WHERE f.user_id = u.id) AS rowgate_factors
 FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id
 """
 
@@ -65,6 +70,7 @@ class Account:
     confirmed_at: datetime | None
     signed_in_at: datetime | None
     disabled: bool
+    factors: tuple[Mapping[str, Any], ...] = ()
 
 
 def normal_email(text: str) -> str:
@@ -89,6 +95,7 @@ def _account(row: Any) -> Account:
         row["rowgate_confirmed"],
         row["rowgate_signed_in"],
         row["rowgate_disabled"] is not None,
+        tuple(json.loads(row["rowgate_factors"])),
     )
 
 

@@ -13,6 +13,7 @@ from app.auth.signing_keys import SigningKeys
 from app.auth.tokens import AccessTokens, TokenExpired, TokenInvalid
 from app.auth.users import UserCache, UserState
 from app.database.clock import DatabaseClock
+from app.secrets.sealing import SealingKey
 
 PUBLISHABLE_PREFIX = "rgp_"
 SCHEMES = ("Bearer",)
@@ -40,6 +41,8 @@ class AuthContext:
     passwords: Passwords
     publishable_key: str
     setup_token: str
+    sealing: SealingKey
+    """What the secrets of second factors are sealed under."""
     refresh_key: bytes = field(repr=False)
     """What the successors of refresh tokens are sealed under."""
     no_admin: bool

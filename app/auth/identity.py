@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from app.definitions.auth import AAL1, NO_AAL
+
 Kind = Literal["anonymous", "user", "key"]
 
 
@@ -14,8 +16,15 @@ def _no_columns() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
+def auth_env(
+    kind: Kind, user: Mapping[str, Any] | None = None, *, aal: str = NO_AAL, amr: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Give what rules read as `auth`; of a user, the columns and the roles."""
+    return {"user": user, "signed_in": user is not None, "kind": kind, "aal": aal, "amr": list(amr), "claims": None}
+
+
 def _nobody() -> Mapping[str, Any]:
-    return {"user": None, "signed_in": False, "kind": "anonymous", "claims": None}
+    return auth_env("anonymous")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,11 @@ class Identity:
         return self.user_id or self.key_id
 
     @property
+    def aal(self) -> str:
+        """Give how sure it is who calls."""
+        return str(self.env["aal"])
+
+    @property
     def is_anonymous(self) -> bool:
         """Tell whether nobody is there."""
         return self.kind == "anonymous"
@@ -70,18 +84,19 @@ def user_identity(
     roles: Iterable[str] = (),
     columns: Mapping[str, Any] | None = None,
     version: int,
+    aal: str = AAL1,
+    amr: Iterable[str] = (),
 ) -> Identity:
     """Make the identity of a signed-in user; the columns are copied, so a later change to the source isn't seen."""
     own = dict(columns or {})
     held = sorted(roles)
-    env = {"user": {**own, "roles": held}, "signed_in": True, "kind": "user", "claims": None}
+    env = auth_env("user", {**own, "roles": held}, aal=aal, amr=amr)
     return Identity("user", user_id, session_id, None, frozenset(held), MappingProxyType(own), version, env)
 
 
 def key_identity(key_id: str, *, roles: Iterable[str] = (), version: int) -> Identity:
     """Make the identity of an API key, which has roles and no user."""
-    env = {"user": None, "signed_in": False, "kind": "key", "claims": None}
-    return Identity("key", key_id=key_id, roles=frozenset(roles), version=version, env=env)
+    return Identity("key", key_id=key_id, roles=frozenset(roles), version=version, env=auth_env("key"))
 
 
 def foreign_identity(user: Identity, roles: Iterable[str], claims: Mapping[str, Any]) -> Identity:

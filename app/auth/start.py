@@ -59,6 +59,7 @@ async def open_auth(
         passwords=passwords,
         publishable_key=publishable,
         setup_token=urlsafe_b64encode(derived(secret, "setup token")).rstrip(b"=").decode(),
+        sealing=sealing,
         refresh_key=derived(secret, "refresh tokens"),
         no_admin=no_admin,
     )

@@ -8,6 +8,7 @@ from app.definitions.auth_issuers import IssuerDef, life_seconds
 
 Verb = Literal["gains", "loses", "may_gain"]
 # From who gets an account to whom only an admin makes one for.
+_FACTOR = ("off", "optional", "required")
 _SIGN_UP = ("open", "invited", "closed")
 
 
@@ -30,6 +31,7 @@ def auth_effects(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
     yield from _password(old, new)
     yield from _sessions(old.sessions, new.sessions)
     yield from _issuers({one.issuer: one for one in old.issuers}, {one.issuer: one for one in new.issuers})
+    yield from _second_factor(old, new)
 
 
 def _sign_up(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
@@ -109,6 +111,16 @@ def _issuer(who: str, old: IssuerDef, new: IssuerDef) -> Iterator[AuthEffect]:
 
 def _roles(names: tuple[str, ...]) -> str:
     return f"the roles {', '.join(names)}" if names else "no roles"
+
+
+def _second_factor(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
+    if new.second_factor != old.second_factor:
+        opens = _FACTOR.index(new.second_factor) < _FACTOR.index(old.second_factor)
+        because = f"second_factor is {new.second_factor} now, and was {old.second_factor}"
+        what = "what takes a second factor" if old.second_factor == "required" or not opens else "what one keeps shut"
+        yield AuthEffect(
+            "second_factor", "who has no second factor", "gains" if opens else "loses", what, because, opens
+        )
 
 
 def _said(value: bool | None) -> str:

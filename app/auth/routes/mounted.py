@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.audit.writing import audit
-from app.auth.access_claims import told_of
 from app.auth.accounts import (
     Account,
     EmailChangeRefused,
@@ -23,6 +22,7 @@ from app.auth.accounts import (
 )
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
+from app.auth.factors import SecondFactorNeeded
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
 from app.auth.identity import Identity
@@ -47,6 +47,9 @@ from app.auth.password_sign_in import (
 from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
+from app.auth.routes.admin_users import add_admin_routes
+from app.auth.routes.client import Client, ClientDep
+from app.auth.routes.factors import add_factor_routes, hold_level
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
 from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
 from app.auth.routes.published import Discovery, KeySet, jwks, openid_configuration
@@ -57,18 +60,17 @@ from app.auth.routes.shapes import (
     SessionObject,
     SignInWays,
     UserObject,
+    issued_session,
     new_id,
-    session_object,
     user_object,
 )
-from app.auth.routes.signed_in import SignedIn, SignInNeeded
+from app.auth.routes.signed_in import SignedIn, SignedInAnyhow, SignInNeeded
 from app.auth.sessions import OpenedSession, end_sessions, open_session, refresh_session
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.auth import SessionsDef
 from app.definitions.validation import object_validator
 from app.errors import FieldError
-from app.http.client_address import client_address
 from app.http.fixed_bodies import Body, JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
 
@@ -95,13 +97,6 @@ class UserBody(Body):
     code_challenge_method: str | None = None
 
 
-class Client(NamedTuple):
-    """Who opens a session, as far as it is kept."""
-
-    user_agent: str | None
-    address: str
-
-
 def auth_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of /auth/v1."""
     router = FixedRouter(prefix="/auth/v1", problem=AuthProblem, tags=["auth"], dependencies=[Depends(_check_apikey)])
@@ -118,6 +113,8 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post("/logout", logout, status_code=204, name="sign_out")
     get("/sessions", get_sessions, response_model=list[OwnSession])
     router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
+    add_factor_routes(router, at_most)
+    add_admin_routes(router)
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
     get("/.well-known/jwks.json", jwks, response_model=KeySet)
@@ -133,14 +130,6 @@ async def _check_apikey(request: Request, server: AuthServerDep) -> None:
         raise ApiKeyInvalid
     if given:
         identify_now(None, given[0], context=server.auth)
-
-
-async def _client(request: Request, server: AuthServerDep) -> Client:
-    """Give what is kept of who opens a session."""
-    return Client(request.headers.get("user-agent"), client_address(request.scope, server.settings.trusted_proxies))
-
-
-ClientDep = Annotated[Client, Depends(_client)]
 
 
 @refuses(EmailInvalid, EmailTaken, PasswordRefused, SignUpClosed, *WRITE_REFUSALS)
@@ -224,14 +213,15 @@ async def _by_refresh_token(server: AuthServer, said: SessionsDef, body: Refresh
     return answer(_session(server, said, found, opened))
 
 
-async def get_user(server: AuthServerDep, identity: SignedIn) -> Response:
+async def get_user(server: AuthServerDep, identity: SignedInAnyhow) -> Response:
     """Give the own account."""
     async with server.pool.lease() as connection:
         return answer(user_object(await _found(connection, str(identity.user_id))))
 
 
 @refuses(
-    EmailInvalid, EmailTaken, EmailChangeRefused, PasswordRefused, PasswordWrong, TooManyFailures, *WRITE_REFUSALS
+    EmailInvalid, EmailTaken, EmailChangeRefused, PasswordRefused, PasswordWrong, TooManyFailures, SecondFactorNeeded,
+    *WRITE_REFUSALS
 )  # fmt: skip
 async def put_user(
     server: AuthServerDep,
@@ -247,6 +237,8 @@ async def put_user(
         columns["email"] = _changed_email(in_force, identity, body.email)
     new = await _chosen(server, client, in_force, user_id, body)
     async with server.pool.lease() as connection, connection.transaction():
+        if in_force.said.second_factor != "off" and ("email" in columns or new is not None):
+            await hold_level(connection, identity)
         await set_columns(connection, user_id, columns)
         if new is not None:
             await replace_password(connection, new, keep=identity.session_id)
@@ -284,7 +276,7 @@ def _changed_email(in_force: InForce, identity: Identity, text: str) -> str:
 
 
 async def logout(
-    server: AuthServerDep, identity: SignedIn, scope: Literal["global", "local", "others"] = "global"
+    server: AuthServerDep, identity: SignedInAnyhow, scope: Literal["global", "local", "others"] = "global"
 ) -> Response:
     """End this session, all of them, or the others."""
     user_id, session_id = str(identity.user_id), str(identity.session_id)
@@ -340,7 +332,4 @@ async def _found(connection: Connection, user_id: str) -> Account:
 
 
 def _session(server: AuthServer, said: SessionsDef, found: Account, opened: OpenedSession) -> SessionObject:
-    lifetime = 60 * said.access_minutes
-    told = told_of(found.columns, found.roles, opened.began)
-    issued = server.auth.tokens.issue(opened.user_id, opened.id, told, lifetime)
-    return session_object(found, issued, opened.refresh_token)
+    return issued_session(server.auth.tokens, said, found, opened)

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
-from app.auth.access_claims import PROVIDER, app_metadata, user_metadata
+from app.auth.access_claims import PROVIDER, app_metadata, told_of, user_metadata
 from app.auth.accounts import Account
-from app.auth.tokens import IssuedToken
+from app.auth.sessions import OpenedSession
+from app.auth.tokens import AccessTokens
+from app.definitions.auth import SessionsDef
 from app.http.fixed_routes import Declared, ProblemDocument
 
 
@@ -58,6 +60,17 @@ class IdentityObject(Declared):
     last_sign_in_at: datetime | None
 
 
+class FactorObject(Declared):
+    """A second factor; one that is verified is in force."""
+
+    id: str
+    friendly_name: str
+    factor_type: str
+    status: Literal["verified", "unverified"]
+    created_at: datetime
+    updated_at: datetime
+
+
 class UserObject(Declared):
     """A user; the columns that admins added are the `user_metadata`, the roles stand in `app_metadata`."""
 
@@ -75,6 +88,7 @@ class UserObject(Declared):
     created_at: datetime
     updated_at: datetime
     is_anonymous: bool
+    factors: list[FactorObject]
 
 
 class SessionObject(Declared):
@@ -133,6 +147,7 @@ def user_object(account: Account) -> UserObject:
         created_at=account.created_at,
         updated_at=updated_at,
         is_anonymous=False,
+        factors=[FactorObject(**one) for one in account.factors],
     )
 
 
@@ -152,13 +167,15 @@ def _identity(account: Account, email: str, updated_at: datetime) -> IdentityObj
     )
 
 
-def session_object(account: Account, issued: IssuedToken, refresh_token: str) -> SessionObject:
-    """Give a session with its user."""
+def issued_session(tokens: AccessTokens, said: SessionsDef, account: Account, opened: OpenedSession) -> SessionObject:
+    """Give a session with its user, and an access token that was just signed."""
+    told = told_of(account.columns, account.roles, opened)
+    issued = tokens.issue(opened.user_id, opened.id, told, 60 * said.access_minutes)
     return SessionObject(
         access_token=issued.token,
         expires_in=issued.expires_in,
         expires_at=issued.expires_at,
-        refresh_token=refresh_token,
+        refresh_token=opened.refresh_token,
         user=user_object(account),
     )
 
