@@ -28,6 +28,8 @@ async function typed(page, text) {
   await code(page).click();
   await page.keyboard.press("Control+a");
   await page.keyboard.insertText(text);
+  // Where all of a text is replaced, Chromium itself tries to keep its style by an attribute, which the policy stops.
+  page.faults = page.faults.filter((one) => !one.startsWith("Applying inline style"));
 }
 
 const DEFINITION = `name: export_documents
@@ -114,15 +116,15 @@ test("the history shows what a revision changed, and goes back", async () => {
   const page = await open(browser);
   await signIn(page);
   await go(page, "/history");
-  await page.getByRole("button", { name: /Plainer words/ }).click();
-  await page.getByText("Says that it lives.").waitFor();
+  await page.getByRole("button", { name: /Plainer words/ }).first().click();
+  await page.getByText("Says that it lives.").first().waitFor();
   await sound(page, "a difference");
   await picture(page, "history");
   await page.getByRole("button", { name: /^#1/ }).click();
   await page.getByRole("button", { name: "Go back to this" }).click();
   await page.getByLabel("Comment").fill("As it was");
   await page.getByRole("button", { name: "Apply" }).click();
-  await page.getByText(/As it was/).waitFor();
+  await page.getByText(/As it was/).first().waitFor();
 });
 
 test("a viewer reads definitions, and changes none", async () => {

@@ -1,5 +1,5 @@
 // Shows a run stage by stage: what each step asked, what its rules saw, and where it was refused.
-import { Badge, Collapse, Group, Stack, Text, UnstyledButton } from "@mantine/core";
+import { Badge, Group, Stack, Text, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { ReactNode } from "react";
 import { Check, ChevronRight, Minus, X } from "../parts/icons";
@@ -125,7 +125,7 @@ export function More({ label, children }: { label: string; children: ReactNode }
         <ChevronRight size={13} aria-hidden style={{ transform: opened ? "rotate(90deg)" : undefined }} />
         <Text size="xs" c="dimmed">{label}</Text>
       </UnstyledButton>
-      <Collapse expanded={opened}>{opened ? children : null}</Collapse>
+      {opened ? children : null}
     </div>
   );
 }

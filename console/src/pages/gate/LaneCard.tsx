@@ -1,5 +1,5 @@
 // One lane: its four stations, lit up for a person or by a run, and beneath them a request to send.
-import { Badge, Button, Code, Collapse, Group, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
+import { Badge, Button, Code, Group, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { Fragment, useState } from "react";
 import { Link } from "react-router";
 import type { SeenRequest } from "../../api/reads";
@@ -53,14 +53,12 @@ export function LaneCard({ lane, person, opened, seen, toggle }: Props) {
           </Tooltip>
         ) : null}
       </UnstyledButton>
-      <Collapse expanded={opened}>
-        {opened ? (
+      {opened ? (
           <div className={classes.detail}>
             <Detail lane={lane} />
             {seen ? <Seen seen={seen} /> : <RunPanel asked={lane.asked} person={person} onRun={(ran, upTo) => setRun(ran && { run: ran, upTo })} />}
           </div>
-        ) : null}
-      </Collapse>
+      ) : null}
     </div>
   );
 }
