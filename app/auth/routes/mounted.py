@@ -20,6 +20,7 @@ from app.auth.accounts import (
     normal_email,
     set_columns,
 )
+from app.auth.anonymous_users import METHOD, AnonymousOff, TooManyAnonymous, create_anonymous, given_address
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
 from app.auth.factors import SecondFactorNeeded
@@ -52,6 +53,7 @@ from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.factors import add_factor_routes, hold_level
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
 from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
+from app.auth.routes.passkey_routes import add_passkey_routes
 from app.auth.routes.published import Discovery, KeySet, jwks, openid_configuration
 from app.auth.routes.shapes import (
     AuthHealth,
@@ -76,10 +78,13 @@ from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
 
 
 class RegisterBody(Body):
-    """What auth-js sends to sign up; `data` are columns of the person that may be set by oneself."""
+    """What auth-js sends to sign up; `data` are columns of the person that may be set by oneself.
 
-    email: str
-    password: UserPassword
+    An anonymous user has neither address nor password.
+    """
+
+    email: str | None = None
+    password: UserPassword | None = None
     data: dict[str, Any] | None = None
     gotrue_meta_security: dict[str, object] | None = None
     code_challenge: str | None = None
@@ -114,6 +119,7 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     get("/sessions", get_sessions, response_model=list[OwnSession])
     router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
     add_factor_routes(router, at_most)
+    add_passkey_routes(router, at_most)
     add_admin_routes(router)
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
@@ -132,7 +138,9 @@ async def _check_apikey(request: Request, server: AuthServerDep) -> None:
         identify_now(None, given[0], context=server.auth)
 
 
-@refuses(EmailInvalid, EmailTaken, PasswordRefused, SignUpClosed, *WRITE_REFUSALS)
+@refuses(
+    EmailInvalid, EmailTaken, PasswordRefused, SignUpClosed, AnonymousOff, TooManyAnonymous, *WRITE_REFUSALS
+)  # fmt: skip
 async def signup(
     server: AuthServerDep,
     client: ClientDep,
@@ -144,6 +152,12 @@ async def signup(
     Where it is, the answer for an address that is taken is the same as for a new one, so that nobody learns who has an
     account here.
     """
+    if body.email is None and body.password is None:
+        return await _anonymous(server, client, in_force, body)
+    if body.email is None or body.password is None:
+        lacking = "email" if body.email is None else "password"
+        wrong = [FieldError(("body", lacking), "input.invalid", "Field required")]
+        raise InputInvalid("The body is not what is wanted here.", errors=wrong)
     in_force.refuse_sign_up()
     columns = own_columns(server.live.runtime, body.data or {}, new=True)
     said, confirmed, least = in_force.said.sessions, not in_force.confirm_email, in_force.said.password.min_length
@@ -162,6 +176,18 @@ async def signup(
             raise
         return answer(user_object(_lookalike(server.live.runtime, email, columns)))
     return answer(user_object(found) if opened is None else _session(server, said, found, opened))
+
+
+async def _anonymous(server: AuthServer, client: Client, in_force: InForce, body: RegisterBody) -> Response:
+    if not in_force.said.anonymous:
+        raise AnonymousOff
+    columns, said = own_columns(server.live.runtime, body.data or {}, new=True), in_force.said.sessions
+    async with server.pool.lease() as connection, connection.transaction():
+        user_id = await create_anonymous(connection, client.address, columns)
+        await audit(connection, f"user:{user_id}", "sign_up.anonymous", user_id)
+        opened = await open_session(connection, user_id, *client, said, method=METHOD)
+        found = await _found(connection, user_id)
+    return answer(_session(server, said, found, opened))
 
 
 def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, object]) -> Account:
@@ -235,11 +261,15 @@ async def put_user(
     columns = own_columns(server.live.runtime, body.data or {}, new=False)
     if body.email is not None:
         columns["email"] = _changed_email(in_force, identity, body.email)
+    if body.password is not None and "email" not in columns and identity.env["is_anonymous"]:
+        raise InputInvalid("An anonymous user has no password.", hint="Send an email with it.")
     new = await _chosen(server, client, in_force, user_id, body)
     async with server.pool.lease() as connection, connection.transaction():
         if in_force.said.second_factor != "off" and ("email" in columns or new is not None):
             await hold_level(connection, identity)
         await set_columns(connection, user_id, columns)
+        if "email" in columns and identity.env["is_anonymous"]:
+            await given_address(connection, user_id)
         if new is not None:
             await replace_password(connection, new, keep=identity.session_id)
         done = [*sorted(columns), *(["password"] if new is not None else [])]
@@ -292,7 +322,7 @@ async def logout(
 async def get_settings(in_force: InForceDep) -> Response:
     """Say what sign-in offers."""
     offered = AuthSettings(
-        external=SignInWays(email=True, phone=False, anonymous_users=False),
+        external=SignInWays(email=True, phone=False, anonymous_users=in_force.said.anonymous),
         disable_signup=in_force.said.sign_up != "open",
         mailer_autoconfirm=not in_force.confirm_email,
         phone_autoconfirm=False,
