@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start \
+.PHONY: help setup serve test check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start \
 	bench-growth migrate reference soak test-docker
 
 help: ## Show what there is to make
@@ -31,6 +31,12 @@ fix: ## Repair what the linter and the formatter can
 
 reference: ## Write the reference pages and the document's schema from what reads and serves
 	$(RUN) python -m tests.docs.reference
+
+console: ## Build the console of console/ into app/console/built, by Node 20 or later
+	cd console && npm ci --silent --no-audit --no-fund && npm run --silent build
+
+screenshots: ## Make the pictures of docs/console.md by the console's own tests
+	ROWGATE_SCREENSHOTS=$(CURDIR)/docs/console $(RUN) pytest -q -n 0 tests/console
 
 migrate: ## Bring the database to what this version needs
 	$(RUN) rowgate migrate

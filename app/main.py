@@ -18,6 +18,7 @@ from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
 from app.changes.settle import Settler
 from app.changes.turns import Turns
+from app.console.pages import page_of
 from app.control_plane.router import admin_router
 from app.control_plane.server import Server
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
@@ -82,6 +83,8 @@ class Rowgate:
             send = with_headers(send, allowed_headers(origin, self._origins()))
         if self.data_plane is not None and scope["path"].startswith(_DATA_PATHS):
             await self.data_plane(scope, receive, send)
+        elif (page := page_of(scope)) is not None:
+            await page(send, head=scope["method"] == "HEAD")
         else:
             await self._fixed(scope, receive, send)
 

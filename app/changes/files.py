@@ -13,6 +13,7 @@ from app.definitions.stored import Stored
 from app.errors import RowgateError
 
 MAX_BYTES = 8 * 1024 * 1024
+_APP = Path(__file__).parents[1]
 
 
 class DocumentUnreadable(RowgateError):
@@ -85,3 +86,10 @@ def dump_yaml(stored: Stored) -> str:
 def dump_json(stored: Stored) -> str:
     """Write a backend as JSON."""
     return f"{json.dumps(stored.document, indent=2, ensure_ascii=False)}\n"
+
+
+def examples() -> dict[str, Path]:
+    """Give the examples by name: in a wheel they are part of the package, in the repository they stand beside it."""
+    packed = _APP / "examples"
+    folder = packed if packed.is_dir() else _APP.parent / "examples"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}

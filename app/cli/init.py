@@ -11,7 +11,6 @@ from app.errors import RowgateError
 
 SCHEMA = "rowgate.schema.json"
 """The file that the examples name as their schema, beside them."""
-_APP = Path(__file__).parents[1]
 
 
 class CantWrite(RowgateError):
@@ -25,9 +24,10 @@ def init(
     example: Annotated[str, typer.Option(help="What it begins as: one of the examples.")] = "notes",
 ) -> None:
     """Write a document to begin with, and the schema that editors complete and check it by."""
+    from app.changes.files import examples
     from app.cli.schema import schema_text
 
-    known = {path.stem: path for path in sorted(examples().glob("*.yaml"))}
+    known = examples()
     if example not in known:
         wrong_call(f"There is no example {example!r}. There are {', '.join(known)}.")
     try:
@@ -41,9 +41,3 @@ def init(
     said = quote(str(file))
     typer.echo(f"{file} is written, as the example {example}.")
     typer.echo(f"  rowgate check {said}\n  rowgate serve --start-with {said}")
-
-
-def examples() -> Path:
-    """Name the folder of the examples: in a wheel it is part of the package, in the repository it stands beside it."""
-    packed = _APP / "examples"
-    return packed if packed.is_dir() else _APP.parent / "examples"

@@ -25,6 +25,7 @@ from app.cli.database import embedded, is_first_start, url_of
 from app.cli.documents import defined, told
 from app.cli.listening import listening, refused
 from app.cli.progress import progress
+from app.console.pages import PREFIX as CONSOLE
 from app.database.connection import Connection
 from app.database.embedded import UpFlag
 from app.database.pool import connected
@@ -174,10 +175,13 @@ def greeting(app: Any, host: str, port: int) -> str:
     if auth.no_admin:
         body = f'{{"token": "{auth.setup_token}", "email": "you@example.com", "password": "a long password of yours"}}'
         lines += [
-            "Make the first admin (the token works once):",
+            "Make the first admin in a browser (the link works once), or by a request:",
+            f"  {url}{CONSOLE}/setup#{auth.setup_token}",
             f"  curl -X POST {url}/admin/v1/setup -H 'Content-Type: application/json' -d '{body}'",
             "",
         ]
+    else:
+        lines += ["The console, where an admin signs in:", f"  {url}{CONSOLE}", ""]
     lines += ["A first request, and everything that there is:", f"  curl {url}/readyz", f"  {url}/docs"]
     return "\n".join(lines)
 

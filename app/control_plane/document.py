@@ -29,6 +29,7 @@ from app.store.active import load_active
 
 router = FixedRouter(tags=["document"])
 LIMIT = 8 * 1024 * 1024
+_COMMENT = 500
 _KEYS = LIMIT  # no bound of its own: tens of thousands of endpoints in one document are plausible
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 _DOCUMENT = _YAML | {"application/json"}
@@ -55,13 +56,14 @@ def expected_revision(if_match: str | None) -> int | None:
 class Options:
     """How a change is to be made: what it may destroy, whether it is only planned, and the revision it is made for.
 
-    Without `allow_wider` it is refused where it lets somebody into more.
+    Without `allow_wider` it is refused where it lets somebody into more. The `comment` is kept with the revision.
     """
 
     destroy: tuple[str, ...]
     dry_run: bool
     expected: int | None
     allow_wider: bool
+    comment: str | None = None
 
 
 @refuses(ETagMalformed)
@@ -71,8 +73,9 @@ async def _options(
     destroy: Annotated[Sequence[str], Query(description="Tables and `table.column`s that may lose data.")] = (),
     dry_run: Annotated[bool, Query(description="Plan the change, and make nothing of it.")] = False,
     allow_wider: Annotated[bool, Query(description="Whether somebody may get into more than before.")] = False,
+    comment: Annotated[str | None, Query(max_length=_COMMENT, description="What the revision is known by.")] = None,
 ) -> Options:
-    return Options(tuple(destroy), dry_run, expected_revision(if_match), allow_wider)
+    return Options(tuple(destroy), dry_run, expected_revision(if_match), allow_wider, comment)
 
 
 OptionsDep = Annotated[Options, Depends(_options)]
@@ -200,7 +203,7 @@ class Made:
         return None if self.plan.revision is None else etag(self.plan.revision)
 
 
-async def make_live(server: Server, edit: Edit, actor: str, wanted: Options, comment: str | None = None) -> Made:
+async def make_live(server: Server, edit: Edit, actor: str, wanted: Options) -> Made:
     """Apply an edit of what is stored, and serve it before the answer goes out.
 
     Edits take turns, each on what the one before has left. One that was made for a revision is refused with
@@ -215,7 +218,7 @@ async def make_live(server: Server, edit: Edit, actor: str, wanted: Options, com
             try:
                 plan = await apply_project(
                     server.engine, edited.project, author=actor, destroy=wanted.destroy, dry_run=wanted.dry_run,
-                    expected_revision=revision if wanted.expected is None else wanted.expected, comment=comment,
+                    expected_revision=revision if wanted.expected is None else wanted.expected, comment=wanted.comment,
                     judge=server.tests.judge, allow_wider=wanted.allow_wider, keep=edited.keep, committed=turn.aclose,
                 )  # fmt: skip
                 break

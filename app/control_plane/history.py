@@ -1,5 +1,6 @@
 """What was: the revisions, the way back to one, and the audit log."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -80,7 +81,8 @@ async def restore_revision(server: ServerDep, admin: Editor, number: int, wanted
         await _revision(connection, number)
         stored = await load_revision(connection, number)
     project = stored.whole()
-    made = await make_live(server, lambda _: Edited(project), admin.actor, wanted, f"restore revision {number}")
+    commented = replace(wanted, comment=wanted.comment or f"restore revision {number}")
+    made = await make_live(server, lambda _: Edited(project), admin.actor, commented)
     return answer(made.plan.shown(), headers=made.headers)
 
 

@@ -11,6 +11,7 @@ from app.control_plane import (
     access,
     admins,
     api_keys,
+    begin,
     document,
     frontend,
     history,
@@ -24,6 +25,7 @@ from app.control_plane import (
     user_import,
     users,
 )
+from app.control_plane.browser_session import browser_router
 from app.control_plane.definitions import definitions_router
 from app.control_plane.sign_in import sign_in_router
 from app.data_plane.described.routes import docs_page
@@ -58,9 +60,10 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     router = APIRouter(prefix=PREFIX)
     modules = (
         users, user_import, api_keys, admins, secrets, outbox, simulate, shadow, policy_tests, requests, access,
-        document, history, frontend, rows,
+        document, history, begin, frontend, rows,
     )  # fmt: skip
     # The columns of users come before the users themselves, who are named by what follows the same slash.
-    for part in (sign_in_router(limits), definitions_router(), *(module.router for module in modules), about):
+    signing_in = (sign_in_router(limits), browser_router(limits))
+    for part in (*signing_in, definitions_router(), *(module.router for module in modules), about):
         router.include_router(part)
     return router

@@ -106,6 +106,11 @@ async def sign_in(
     request: Request, server: ServerDep, body: Annotated[AdminSignInBody, Depends(JsonBody(AdminSignInBody))]
 ) -> Response:
     """Give tokens for an address and a password."""
+    return answer(_tokens(server, await signed_in(request, server, body)))
+
+
+async def signed_in(request: Request, server: Server, body: AdminSignInBody) -> AdminSession:
+    """Open a session for an address and a password."""
     address = client_address(request.scope, server.settings.trusted_proxies)
     async with attempt(server.pool, "admin", body.email, address).counting(SignInRefused):
         async with server.pool.lease() as connection:
@@ -117,8 +122,7 @@ async def sign_in(
                 await audit(connection, "anonymous", "admin.sign_in_refused", None, {"ip": address})
             raise
     async with server.pool.lease() as connection, connection.transaction():
-        session = await admins.begin(connection, verified, address)
-    return answer(_tokens(server, session))
+        return await admins.begin(connection, verified, address)
 
 
 @refuses(RefreshTokenInvalid)
@@ -126,11 +130,16 @@ async def refresh(
     server: ServerDep, body: Annotated[AdminRefreshBody, Depends(JsonBody(AdminRefreshBody))]
 ) -> Response:
     """Give new tokens for a refresh token, which ends with that."""
+    return answer(_tokens(server, await refreshed(server, body.refresh_token)))
+
+
+async def refreshed(server: Server, token: str) -> AdminSession:
+    """Go on with a session by its refresh token; raises RefreshTokenInvalid."""
     async with server.pool.lease() as connection, connection.transaction():
-        session = await admins.refresh(connection, body.refresh_token, server.auth.refresh_key)
+        session = await admins.refresh(connection, token, server.auth.refresh_key)
     if isinstance(session, Reused):
         raise RefreshTokenInvalid
-    return answer(_tokens(server, session))
+    return session
 
 
 async def sign_out(server: ServerDep, admin: Viewer) -> Response:

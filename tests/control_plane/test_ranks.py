@@ -45,6 +45,8 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("POST", "/admin/v1/setup"): Needs(None, 422),
     ("POST", "/admin/v1/sign-in"): Needs(None, 422),
     ("POST", "/admin/v1/refresh"): Needs(None, 422),
+    ("POST", "/admin/v1/browser/sign-in"): Needs(None, 422),
+    ("POST", "/admin/v1/browser/refresh"): Needs(None, 401),
     ("POST", "/admin/v1/sign-out"): Needs("viewer", 204),
     ("PUT", "/admin/v1/password"): Needs("viewer", 422),
     ("GET", "/admin/v1/users"): Needs("viewer", 200),
@@ -90,6 +92,8 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("GET", "/admin/v1/revisions"): Needs("viewer", 200),
     ("GET", "/admin/v1/revisions/{number}"): Needs("viewer", 404),
     ("POST", "/admin/v1/revisions/{number}/restore"): Needs("editor", 404),
+    ("GET", "/admin/v1/schema"): Needs("viewer", 200),
+    ("GET", "/admin/v1/examples"): Needs("viewer", 200),
     ("GET", "/admin/v1/settings"): Needs("viewer", 200),
     ("GET", "/admin/v1/audit"): Needs("viewer", 200),
     ("GET", "/admin/v1/tables/{name}/rows"): Needs("viewer", 404),
@@ -100,6 +104,7 @@ FILLED = {
     **dict.fromkeys(("user_id", "admin_id", "call_id", "request_id"), "018f0000-0000-7000-8000-00000000000a"),
     "name": "nothing", "number": "999", "action": "disable",
 }  # fmt: skip
+OWN_PAGE = {"Origin": "http://testserver"}  # what a browser says of a page of this server
 
 Callers = dict[str, tuple[str | None, dict[str, str]]]
 
@@ -180,7 +185,7 @@ async def test_every_route_of_the_admin_api_wants_the_rank_that_stands_here(back
     for ((method, path), needs), (name, (rank, headers)) in product(ordered, callers.items()):
         url = path.format_map(FILLED)
         body: Any = {} if method in {"POST", "PUT", "PATCH"} else None
-        answer = await backend.client.request(method, url, json=body, headers=headers)
+        answer = await backend.client.request(method, url, json=body, headers={**OWN_PAGE, **headers})
         wanted = needs.status if reaches(rank, needs.rank) else 401 if rank is None else 403
         assert answer.status_code == wanted, (method, path, name, answer.text)
         if wanted == 403:

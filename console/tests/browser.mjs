@@ -1,0 +1,57 @@
+// What the tests share: the browser, an admin who is signed in, axe, and pictures for the docs.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+export const known = JSON.parse(process.env.ROWGATE_CONSOLE);
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+export const WIDTHS = [1280, 360];
+export const SCHEMES = ["light", "dark"];
+
+export const launch = () => chromium.launch({ executablePath: known.browser, args: ["--no-sandbox"] });
+
+/** A page whose own faults fail the test: what it throws, and what its policy stops. */
+export async function open(browser, { width = 1280, scheme = "light", locale = "en-GB" } = {}) {
+  const context = await browser.newContext({ viewport: { width, height: 860 }, colorScheme: scheme, locale, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000); // for machines that do much else
+  page.faults = [];
+  page.on("pageerror", (error) => page.faults.push(String(error)));
+  page.on("console", (message) => {
+    if (/Content Security Policy|Warning:/.test(message.text())) page.faults.push(message.text());
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(known.url) && !request.url().startsWith("data:")) page.faults.push(`asks ${request.url()}`);
+  });
+  return page;
+}
+
+export async function signIn(page, email = "root@example.com", password = known.password) {
+  await page.goto(`${known.url}/console/`);
+  await page.getByLabel("Email").fill(email);
+  await page.getByRole("textbox", { name: "Password" }).fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "The gate" }).waitFor();
+}
+
+export const go = (page, path) => page.goto(`${known.url}/console${path}`);
+
+/** Holds a page against axe, its own width and its own faults. */
+export async function sound(page, what) {
+  await page.waitForLoadState("networkidle", { timeout: 3000 }).catch(() => undefined);
+  await page.evaluate(() => window.scrollTo(0, 0)); // what the fixed header covers is no target
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags }), RULES);
+  const told = violations.map((one) => `${one.id}: ${one.nodes.map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`).join("\n")}`);
+  assert.deepEqual(told, [], what);
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)) <= 0, `${what} is wider than its window`);
+  assert.deepEqual(page.faults, [], what);
+}
+
+/** Keeps a picture for the docs, where they are asked for. */
+export async function picture(page, name) {
+  const folder = process.env.ROWGATE_SCREENSHOTS;
+  if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
+}

@@ -1,0 +1,34 @@
+// Whatever somebody stores is shown as text: no page runs it.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { go, launch, open, signIn } from "./browser.mjs";
+
+let browser;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+
+const PAGES = ["/", "/start", "/endpoints/hello", "/middleware/asks", "/views/all_notes", "/history/1"];
+
+test("texts of definitions and requests are no scripts on any page", async () => {
+  const page = await open(browser);
+  await signIn(page);
+  for (const path of PAGES) {
+    await go(page, path);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.waitForTimeout(500);
+    const lanes = await page.locator("li[data-index]").count();
+    for (let at = 0; at < lanes; at += 1) {
+      await page.locator(`li[data-index="${at}"] button`).first().click();
+      await page.waitForTimeout(200);
+    }
+    await page.waitForTimeout(300);
+    assert.equal(await page.locator("img[src=x]").count(), 0, path);
+    assert.equal(await page.evaluate(() => window.pwned), undefined, path);
+  }
+  await go(page, "/");
+  await page.getByRole("button", { name: "Recent requests" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: /GET \/api\/hello/ }).first().click();
+  await page.getByText("<img src=x onerror").first().waitFor();
+  assert.equal(await page.evaluate(() => window.pwned), undefined);
+  assert.deepEqual(page.faults, []);
+});

@@ -1,0 +1,119 @@
+"""The console in Chromium against a listening server: its own tests in `console/tests`, by playwright-core and axe."""
+
+import asyncio
+import fcntl
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.backend import ADMIN_PASSWORD, PASSWORD, Backend, serving
+from tests.clients.chromium import BROWSER
+from tests.clients.test_supabase_js import NODE, listening
+
+SOURCE = Path(__file__).parents[2] / "console"
+pytestmark = [
+    pytest.mark.skipif(NODE is None, reason="node and npm are not installed"),
+    pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed"),
+]
+LONGEST = 540  # seconds
+EMPTY = {"rowgate": 1}
+NASTY = "<img src=x onerror=window.pwned=1>{{7*7}}"
+ANSWERS = [{"do": "respond", "body": 1}]
+MANY: dict[str, Any] = {
+    "rowgate": 1,
+    "endpoints": [
+        {
+            "name": f"e{n}",
+            "method": "GET",
+            "path": f"/e{n}",
+            "access": "public",
+            "steps": [{"do": "respond", "body": n}],
+        }
+        for n in range(2000)
+    ],
+}
+ASKS = f"row.text == '{NASTY}'"
+STORED_BY_AN_ATTACKER: dict[str, Any] = {
+    "rowgate": 1,
+    "project": {"name": NASTY},
+    "roles": [{"name": "support", "description": NASTY}],
+    "tables": [{"name": "notes", "description": NASTY, "columns": [{"name": "text", "type": "text"}]}],
+    "views": [
+        {"name": "all_notes", "description": NASTY, "table": "notes", "access": "public", "filter": ASKS}
+    ],
+    "middleware": [
+        {"name": "asks", "description": NASTY,
+         "steps": [{"do": "require", "that": "auth.signed_in", "name": "asked", "status": 403, "message": NASTY}]}
+    ],
+    "endpoints": [
+        {"name": "hello", "description": NASTY, "method": "GET", "path": "/hello", "access": "public",
+         "middleware": ["asks"], "steps": [{"do": "respond", "body": {"said": NASTY}}]}
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """The packages of the console's lock file."""
+    with (SOURCE / "package.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several test processes one installs
+        if not (SOURCE / "node_modules" / ".package-lock.json").exists():
+            command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
+            subprocess.run(command, cwd=SOURCE, check=True, timeout=300)
+    return SOURCE
+
+
+async def run(name: str, tools: Path, url: str, **known: Any) -> None:
+    """Run a file of the console's tests."""
+    said = {"url": url, "browser": BROWSER, "password": ADMIN_PASSWORD, **known}
+    node = await asyncio.create_subprocess_exec(
+        str(NODE), "--test", "--test-reporter=spec", f"tests/{name}.test.mjs", cwd=tools,
+        env={**os.environ, "ROWGATE_CONSOLE": json.dumps(said)},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    told, _ = await asyncio.wait_for(node.communicate(), LONGEST)
+    assert node.returncode == 0, told.decode()
+
+
+async def inhabited(backend: Backend) -> dict[str, Any]:
+    """Make an admin of each rank, two people, and requests that were refused and not."""
+    root = await backend.admin()
+    for rank in ("viewer", "editor"):
+        body = {"email": f"{rank}@example.com", "password": ADMIN_PASSWORD, "role": rank}
+        assert (await backend.client.post("/admin/v1/admins", json=body, headers=root)).status_code == 201
+    alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
+    made = (await alice.post("/api/documents", {"title": "Plan", "amount": 12.5})).json()
+    await alice.post("/api/documents", {"title": "Budget", "amount": 900})
+    assert (await bob.get(f"/api/documents/{made['id']}")).status_code == 403
+    assert (await alice.get("/api/export")).status_code == 403
+    assert (await backend.client.get("/rest/v1/my_documents")).status_code == 401
+    assert (await alice.post("/api/documents", {"title": ""})).status_code == 422
+    return {"document": made["id"], "user_password": PASSWORD}
+
+
+@pytest.mark.parametrize("name", ["session", "pages", "changes"])
+async def test_the_console_with_a_backend_that_is_in_use(name: str, migrated_url: str, tools: Path) -> None:
+    async with serving(migrated_url, "documents.yaml") as backend, listening(backend) as url:
+        await run(name, tools, url, **await inhabited(backend))
+
+
+async def test_the_first_minute(migrated_url: str, tools: Path) -> None:
+    async with serving(migrated_url, EMPTY) as backend, listening(backend) as url:
+        await run("first", tools, url, token=backend.app.server.auth.setup_token)
+
+
+async def test_no_text_that_somebody_stores_becomes_a_script(migrated_url: str, tools: Path) -> None:
+    async with serving(migrated_url, STORED_BY_AN_ATTACKER) as backend, listening(backend) as url:
+        await backend.admin()
+        await backend.client.get("/api/hello", params={"x": NASTY})
+        await run("texts", tools, url)
+
+
+async def test_two_thousand_endpoints(migrated_url: str, tools: Path) -> None:
+    async with serving(migrated_url, MANY) as backend, listening(backend) as url:
+        await backend.admin()
+        await run("many", tools, url)
