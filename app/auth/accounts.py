@@ -17,6 +17,8 @@ MAX_EMAIL = 320  # characters
 _ACCOUNT = """
 SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_confirmed,
     a.last_sign_in_at AS rowgate_signed_in, a.disabled_at AS rowgate_disabled,
+    (SELECT max(t.new_email) FROM rowgate.one_time_tokens t
+        WHERE t.user_id = u.id AND t.kind = 'email_change' AND t.expires_at > now()) AS rowgate_new_email,
     ARRAY(SELECT r.role FROM rowgate.user_roles r WHERE r.user_id = u.id ORDER BY r.role) AS rowgate_roles
 FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id
 """
@@ -65,6 +67,7 @@ class Account:
     confirmed_at: datetime | None
     signed_in_at: datetime | None
     disabled: bool
+    new_email: str | None = None
 
 
 def normal_email(text: str) -> str:
@@ -89,6 +92,7 @@ def _account(row: Any) -> Account:
         row["rowgate_confirmed"],
         row["rowgate_signed_in"],
         row["rowgate_disabled"] is not None,
+        row["rowgate_new_email"],
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from app.auth.identify import AuthContext
+from app.auth.mailing import Mailing
 from app.database.pool import Pool
 from app.definitions.column_types import Keys
 from app.definitions.project import Project
@@ -37,12 +38,13 @@ class ServedNow(Protocol):
 
 @dataclass(frozen=True)
 class AuthServer:
-    """The settings, the database, who is who, and the definitions."""
+    """The settings, the database, who is who, the definitions, and what mail is sent with."""
 
     settings: Settings
     pool: Pool
     auth: AuthContext
     live: ServedNow
+    mailing: Mailing
 
 
 async def server_of(request: Request) -> object:

@@ -14,6 +14,7 @@ from app.control_plane import (
     document,
     frontend,
     history,
+    mail,
     outbox,
     policy_tests,
     requests,
@@ -56,8 +57,8 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix=PREFIX)
     modules = (
-        users, api_keys, admins, secrets, outbox, simulate, shadow, policy_tests, requests, access, document, history,
-        frontend, rows,
+        users, api_keys, admins, secrets, outbox, mail, simulate, shadow, policy_tests, requests, access, document,
+        history, frontend, rows,
     )  # fmt: skip
     # The columns of users come before the users themselves, who are named by what follows the same slash.
     for part in (sign_in_router(limits), definitions_router(), *(module.router for module in modules), about):

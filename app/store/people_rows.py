@@ -103,6 +103,7 @@ class SessionRow(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_column=_moment())
     user_agent: str | None = Field(default=None, sa_column=Column(Text))
     ip: str | None = Field(default=None, sa_column=Column(Text))
+    is_recovery: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
 
 
 class RefreshTokenRow(SQLModel, table=True):

@@ -40,8 +40,15 @@ class RefreshBody(Body):
     refresh_token: str
 
 
-class TokenBody(RootModel[PasswordBody | RefreshBody]):
-    """What either grant sends."""
+class PkceBody(Body):
+    """What auth-js sends to exchange the code of a flow."""
+
+    auth_code: str
+    code_verifier: str
+
+
+class TokenBody(RootModel[PasswordBody | RefreshBody | PkceBody]):
+    """What a grant sends."""
 
 
 class GrantForm(Body):
@@ -84,6 +91,14 @@ class GrantBody:
 
 
 async def _form(request: Request, grant_type: str | None) -> Grant:
+    form = await read_form(request)
+    kind = form.pop("grant_type", None) or grant_type or "password"
+    renamed = {"username": "email"}
+    return Grant(kind, {renamed.get(name, name): value for name, value in form.items() if name in _KNOWN})
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """Read a form, in which each field stands once."""
     raw = await read_body(request.receive, request.scope["headers"], limit=8192, media_types={FORM})
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
@@ -93,6 +108,4 @@ async def _form(request: Request, grant_type: str | None) -> Grant:
     form = dict(pairs)
     if len(form) != len(pairs):
         raise InputInvalid("A field stands twice.")
-    kind = form.pop("grant_type", None) or grant_type or "password"
-    renamed = {"username": "email"}
-    return Grant(kind, {renamed.get(name, name): value for name, value in form.items() if name in _KNOWN})
+    return form

@@ -1,41 +1,29 @@
 """Sign-up, sign-in, refresh, the own account and sign-out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse
 
 from app.audit.writing import audit
-from app.auth.access_claims import told_of
 from app.auth.accounts import (
     Account,
-    EmailChangeRefused,
-    EmailInvalid,
     EmailTaken,
-    account,
     create_user,
     new_credentials,
-    normal_email,
-    set_columns,
 )
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
-from app.auth.identity import Identity
-from app.auth.in_force import InForce, InForceDep, SignUpClosed
-from app.auth.password_change import (
-    NewPassword,
-    PasswordMissing,
-    PasswordWrong,
-    chosen,
-    given,
-    holder,
-    replace_password,
-)
+from app.auth.in_force import InForceDep, SignUpClosed
+from app.auth.mails import Mailer
+from app.auth.one_time import FlowCodeInvalid, OneTime, VerifierWrong, kept_challenge
 from app.auth.password_sign_in import (
     AccountDisabled,
     EmailNotConfirmed,
@@ -44,10 +32,24 @@ from app.auth.password_sign_in import (
     stored_account,
     verify_noted,
 )
-from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
+from app.auth.passwords import PasswordRefused, UserPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
-from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, RefreshBody
+from app.auth.routes.answering import Client, ClientDep, MailerDep, found_account, own_columns, session_answer
+from app.auth.routes.asking import (
+    MAIL_REFUSALS,
+    Nothing,
+    RedirectTo,
+    begun,
+    magiclink,
+    otp,
+    reauthenticate,
+    recover,
+    resend,
+)
+from app.auth.routes.changing import put_user
+from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, PkceBody, RefreshBody
+from app.auth.routes.inviting import LinkedUser, generate_link, invite
 from app.auth.routes.shapes import (
     AuthHealth,
     AuthProblem,
@@ -57,16 +59,13 @@ from app.auth.routes.shapes import (
     SignInWays,
     UserObject,
     new_id,
-    session_object,
     user_object,
 )
-from app.auth.routes.signed_in import SignedIn, SignInNeeded
-from app.auth.sessions import OpenedSession, end_sessions, open_session, refresh_session
-from app.database.connection import Connection
+from app.auth.routes.signed_in import SignedIn
+from app.auth.routes.verifying import BACK, PAGE, HalfChanged, exchanged, open_link, verify
+from app.auth.sessions import end_sessions, open_session, refresh_session
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.validation import object_validator
-from app.errors import FieldError
-from app.http.client_address import client_address
 from app.http.fixed_bodies import Body, JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
 
@@ -82,22 +81,10 @@ class RegisterBody(Body):
     code_challenge_method: str | None = None
 
 
-class UserBody(Body):
-    """What auth-js sends to change the own account; `current_password` goes with a new password."""
-
-    email: str | None = None
-    data: dict[str, Any] | None = None
-    password: UserPassword | None = None
-    current_password: SentPassword | None = None
-    code_challenge: str | None = None
-    code_challenge_method: str | None = None
-
-
-class Client(NamedTuple):
-    """Who opens a session, as far as it is kept."""
-
-    user_agent: str | None
-    address: str
+_UNCONFIRMED = """
+SELECT u.id FROM data.users u JOIN rowgate.accounts a ON a.user_id = u.id
+WHERE lower(u.email) = lower($1) AND a.email_confirmed_at IS NULL
+"""
 
 
 def auth_router(limits: RouteLimits) -> APIRouter:
@@ -113,6 +100,20 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post("/token", token, response_model=SessionObject, **at_most("600/minute", "sign_in"))
     get("/user", get_user, response_model=UserObject)
     put("/user", put_user, response_model=UserObject, **at_most("60/minute", "put_user"))
+    mailed: dict[str, Any] = {"response_model": Nothing}
+    post("/otp", otp, **mailed, **at_most("300/minute", "otp"))
+    post("/magiclink", magiclink, **mailed, **at_most("300/minute", "magic_link"))
+    post("/recover", recover, **mailed, **at_most("300/minute", "recover"))
+    post("/resend", resend, **mailed, **at_most("300/minute", "resend"))
+    post("/reauthenticate", reauthenticate, **mailed, **at_most("60/minute", "reauthenticate"))
+    get("/reauthenticate", reauthenticate, **mailed, **at_most("60/minute", "get_reauthenticate"))
+    get("/verify", open_link, response_class=HTMLResponse, responses=BACK, **at_most("600/minute", "open_link"))
+    head = partial(router.add_api_route, methods=["HEAD"], include_in_schema=False)
+    head("/verify", open_link, response_class=HTMLResponse, **at_most("600/minute", "look_at_link"))
+    used = SessionObject | HalfChanged
+    post("/verify", verify, response_model=used, responses=BACK | PAGE, **at_most("600/minute", "verify"))
+    post("/invite", invite, response_model=UserObject, name="invite")
+    post("/admin/generate_link", generate_link, response_model=LinkedUser, name="generate_link")
     post("/logout", logout, status_code=204, name="sign_out")
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
@@ -130,44 +131,60 @@ async def _check_apikey(request: Request, server: AuthServerDep) -> None:
         identify_now(None, given[0], context=server.auth)
 
 
-async def _client(request: Request, server: AuthServerDep) -> Client:
-    """Give what is kept of who opens a session."""
-    return Client(request.headers.get("user-agent"), client_address(request.scope, server.settings.trusted_proxies))
-
-
-ClientDep = Annotated[Client, Depends(_client)]
-
-
-@refuses(EmailInvalid, EmailTaken, PasswordRefused, SignUpClosed, *WRITE_REFUSALS)
+@refuses(EmailTaken, PasswordRefused, SignUpClosed, *MAIL_REFUSALS, *WRITE_REFUSALS)
 async def signup(
     server: AuthServerDep,
     client: ClientDep,
-    in_force: InForceDep,
+    mailer: MailerDep,
     body: Annotated[RegisterBody, Depends(JsonBody(RegisterBody))],
+    redirect_to: RedirectTo = None,
 ) -> Response:
     """Make an account; answers with a session where no confirmation of the address is asked for.
 
     Where it is, the answer for an address that is taken is the same as for a new one, so that nobody learns who has an
-    account here.
+    account here. A password and data for an address that nobody has confirmed wait for their own mail.
     """
+    in_force = mailer.in_force
     in_force.refuse_sign_up()
-    columns = own_columns(server.live.runtime, body.data or {}, new=True)
-    confirmed, least = not in_force.confirm_email, in_force.said.password.min_length
+    columns = own_columns(server, body.data or {}, new=True)
+    to, least = in_force.redirect(redirect_to), in_force.said.password.min_length
     email, digest = await new_credentials(server.auth.passwords, body.email, body.password, least)
+    attempt_ = OneTime(
+        "confirmation", None, email, None, kept_challenge(body.code_challenge, body.code_challenge_method), to,
+        digest, body.data or {},
+    )  # fmt: skip
+    if in_force.confirm_email:
+        await begun(server, mailer, email, redirect_to)
+        return answer(user_object(await _to_be_confirmed(server, mailer, attempt_, columns)))
     try:
         async with server.pool.lease() as connection, connection.transaction():
-            user_id = await create_user(connection, email, digest, columns, confirmed=confirmed)
+            user_id = await create_user(connection, email, digest, columns, confirmed=True)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
-            opened = await open_session(connection, user_id, *client) if confirmed else None
-            found = await _found(connection, user_id)
+            opened = await open_session(connection, user_id, *client)
+            return answer(session_answer(server, await found_account(connection, user_id), opened))
     except EmailTaken:
-        # Written for both, so that both take the same time.
         async with server.pool.lease() as connection:
             await audit(connection, "anonymous", "sign_up.email_taken", None)
-        if confirmed:
-            raise
-        return answer(user_object(_lookalike(server.live.runtime, email, columns)))
-    return answer(user_object(found) if opened is None else _session(server, found, opened))
+        raise
+
+
+async def _to_be_confirmed(server: AuthServer, mailer: Mailer, of: OneTime, columns: dict[str, object]) -> Account:
+    """Make an account and mail its link, or for an address that is taken do the same work; gives what is answered.
+
+    A taken address that nobody has confirmed gets a link for this attempt as well.
+    """
+    try:
+        async with server.pool.lease() as connection, connection.transaction():
+            user_id = await create_user(connection, of.email, of.password_hash, columns, confirmed=False)
+            await mailer.send_link(connection, replace(of, user_id=user_id))
+            await audit(connection, f"user:{user_id}", "sign_up", user_id)
+            return await found_account(connection, user_id)
+    except EmailTaken:
+        async with server.pool.lease() as connection, connection.transaction():
+            waiting = await connection.fetchval(_UNCONFIRMED, of.email)
+            await mailer.send_link(connection, replace(of, user_id=waiting))
+            await audit(connection, "anonymous", "sign_up.email_taken", None)
+        return _lookalike(server.live.runtime, of.email, columns)
 
 
 def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, object]) -> Account:
@@ -180,15 +197,20 @@ def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, obje
 
 @refuses(
     GrantUnsupported, InputInvalid, SignInRefused, EmailNotConfirmed, AccountDisabled, TooManyFailures,
-    RefreshTokenInvalid, PasswordRefused,
+    RefreshTokenInvalid, PasswordRefused, FlowCodeInvalid, VerifierWrong,
 )  # fmt: skip
-async def token(server: AuthServerDep, client: ClientDep, grant: Annotated[Grant, Depends(GrantBody())]) -> Response:
-    """Give a session for a password or a refresh token; the OAuth2 form is taken too."""
+async def token(
+    server: AuthServerDep, client: ClientDep, mailer: MailerDep, grant: Annotated[Grant, Depends(GrantBody())]
+) -> Response:
+    """Give a session for a password, a refresh token or the code of a flow; the OAuth2 form is taken too."""
     if grant.kind == "password":
         return await _by_password(server, client, checked(grant.fields, PasswordBody))
     if grant.kind == "refresh_token":
         return await _by_refresh_token(server, checked(grant.fields, RefreshBody))
-    raise GrantUnsupported("The grant type is not served.", hint="Use password or refresh_token.")
+    if grant.kind == "pkce":
+        flow = checked(grant.fields, PkceBody)
+        return answer(await exchanged(server, client, mailer, flow.auth_code, flow.code_verifier))
+    raise GrantUnsupported("The grant type is not served.", hint="Use password, refresh_token or pkce.")
 
 
 async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -> Response:
@@ -201,8 +223,8 @@ async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -
     async with pool.lease() as connection, connection.transaction():
         opened = await begin(connection, verified, *client)
         await audit(connection, f"user:{opened.user_id}", "sign_in", None)
-        found = await _found(connection, opened.user_id)
-    return answer(_session(server, found, opened))
+        found = await found_account(connection, opened.user_id)
+    return answer(session_answer(server, found, opened))
 
 
 async def _by_refresh_token(server: AuthServer, body: RefreshBody) -> Response:
@@ -213,67 +235,14 @@ async def _by_refresh_token(server: AuthServer, body: RefreshBody) -> Response:
                 await audit(connection, "anonymous", "refresh_token.reuse", opened.session_id)
         if isinstance(opened, Reused):
             raise RefreshTokenReused
-        found = await _found(connection, opened.user_id)
-    return answer(_session(server, found, opened))
+        found = await found_account(connection, opened.user_id)
+    return answer(session_answer(server, found, opened))
 
 
 async def get_user(server: AuthServerDep, identity: SignedIn) -> Response:
     """Give the own account."""
     async with server.pool.lease() as connection:
-        return answer(user_object(await _found(connection, str(identity.user_id))))
-
-
-@refuses(
-    EmailInvalid, EmailTaken, EmailChangeRefused, PasswordRefused, PasswordWrong, TooManyFailures, *WRITE_REFUSALS
-)  # fmt: skip
-async def put_user(
-    server: AuthServerDep,
-    client: ClientDep,
-    identity: SignedIn,
-    in_force: InForceDep,
-    body: Annotated[UserBody, Depends(JsonBody(UserBody))],
-) -> Response:
-    """Change the columns that one may change oneself, the password, or the address."""
-    user_id = str(identity.user_id)
-    columns = own_columns(server.live.runtime, body.data or {}, new=False)
-    if body.email is not None:
-        columns["email"] = _changed_email(in_force, identity, body.email)
-    new = await _chosen(server, client, in_force, user_id, body)
-    async with server.pool.lease() as connection, connection.transaction():
-        await set_columns(connection, user_id, columns)
-        if new is not None:
-            await replace_password(connection, new, keep=identity.session_id)
-        done = [*sorted(columns), *(["password"] if new is not None else [])]
-        await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})
-        found = await _found(connection, user_id)
-    return answer(user_object(found))
-
-
-async def _chosen(
-    server: AuthServer, client: Client, in_force: InForce, user_id: str, body: UserBody
-) -> NewPassword | None:
-    """Hash another password, if one was sent; a present one that was sent has to be right, asked for or not."""
-    if body.password is None:
-        return None
-    async with server.pool.lease() as connection:
-        of = await holder(connection, "user", user_id)
-    if of is None:
-        raise SignInNeeded
-    passwords, said = server.auth.passwords, in_force.said.password
-    if body.current_password is not None:
-        return await chosen(
-            server.pool, passwords, of, body.current_password, body.password, client.address, least=said.min_length
-        )
-    if said.current:
-        raise PasswordMissing
-    return await given(passwords, of, body.password, said.min_length)
-
-
-def _changed_email(in_force: InForce, identity: Identity, text: str) -> str:
-    email = normal_email(text)
-    if in_force.confirm_email and email != identity.columns["email"]:
-        raise EmailChangeRefused
-    return email
+        return answer(user_object(await found_account(connection, str(identity.user_id))))
 
 
 async def logout(
@@ -311,32 +280,3 @@ async def jwks() -> Response:
 async def health() -> Response:
     """Say that the routes are there."""
     return answer(AuthHealth(version=version("rowgate"), name="Rowgate", description="speaks the GoTrue dialect"))
-
-
-def own_columns(served: ServedDefinitions, data: dict[str, object], *, new: bool) -> dict[str, object]:
-    """Check columns that people may set themselves; raises InputInvalid with every one that isn't or doesn't fit.
-
-    `new` asks for the required ones too.
-    """
-    fields = {one.name: one for one in served.project.users.columns if one.self_editable}
-    found, errors = object_validator(fields, served.keys).read(data)
-    wrong = [
-        FieldError(("body", "data", *one.loc), one.code, one.message)
-        for one in errors
-        if new or one.code != "input.required" or one.loc[0] in data
-    ]
-    if wrong:
-        raise InputInvalid("The data is not what a person may set.", errors=wrong)
-    return {name: found[name] for name in data}
-
-
-async def _found(connection: Connection, user_id: str) -> Account:
-    found = await account(connection, user_id)
-    if found is None:
-        raise SignInNeeded
-    return found
-
-
-def _session(server: AuthServer, found: Account, opened: OpenedSession) -> SessionObject:
-    issued = server.auth.tokens.issue(opened.user_id, opened.id, told_of(found.columns, found.roles, opened.began))
-    return session_object(found, issued, opened.refresh_token)

@@ -75,6 +75,7 @@ class UserObject(Declared):
     created_at: datetime
     updated_at: datetime
     is_anonymous: bool
+    new_email: str | None = None
 
 
 class SessionObject(Declared):
@@ -139,6 +140,7 @@ def user_object(account: Account) -> UserObject:
         created_at=account.created_at,
         updated_at=updated_at,
         is_anonymous=False,
+        new_email=account.new_email,
     )
 
 
