@@ -26,6 +26,7 @@ from app.data_plane.described.routes import router as surface_router
 from app.data_plane.reload import Live
 from app.data_plane.run import Plane
 from app.data_plane.seeing.recent import Recent
+from app.database.clock import DatabaseClock
 from app.database.embedded import UpFlag
 from app.database.pool import Pool
 from app.definitions.project import SettingsDef
@@ -111,7 +112,7 @@ class Rowgate:
         request_id = request_id_of(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id
         fixed = [*FIXED_HEADERS, (b"x-request-id", request_id.encode())]
-        await self.fastapi(scope, receive, with_headers(send, fixed))
+        await self.fastapi(scope, receive, with_headers(send, fixed, but=b"cache-control"))
 
     @property
     def server(self) -> Server:
@@ -137,10 +138,12 @@ class Rowgate:
                 await check_key(connection, sealing_key)
             outward = Outward(sealing_key)
             stack.push_async_callback(outward.close)
-            auth = await open_auth(settings, pool)
+            clock = DatabaseClock()
+            auth = await open_auth(settings, pool, clock)
             stack.callback(auth.close)
-            live = Live(pool, self.database_url)
+            live = Live(pool, self.database_url, clock)
             live.on_change.append(lambda runtime: auth.users.follow(runtime.revision, runtime.project.users))
+            live.on_look.append(auth.signing.follow)
             settler = Settler(engine)
             live.on_change.append(settler.follow)
             await live.refresh()

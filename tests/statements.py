@@ -7,8 +7,9 @@ name what comes out, in quotes behind AS, and nothing else.
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +92,35 @@ class Statements:
 @contextmanager
 def captured() -> Iterator[Statements]:
     """Note every statement that asyncpg is asked to run."""
+    with _noting() as statements:
+        yield statements
+
+
+@contextmanager
+def captured_here() -> Iterator[Statements]:
+    """Note the statements of this task's requests, and none that the server sends beside them."""
+    here: ContextVar[bool] = ContextVar("here", default=False)
+    token = here.set(True)
+    try:
+        with _noting(here.get) as statements:
+            yield statements
+    finally:
+        here.reset(token)
+
+
+@contextmanager
+def _noting(wanted: Callable[[], bool] = lambda: True) -> Iterator[Statements]:
     statements = Statements()
     get_statement, execute = Connection._get_statement, Connection.execute
 
     async def noting_get(self: Any, query: str, *more: Any, **named: Any) -> Any:
-        statements.note(query)
+        if wanted():
+            statements.note(query)
         return await get_statement(self, query, *more, **named)
 
     async def noting_execute(self: Any, query: str, *more: Any, **named: Any) -> Any:
-        statements.note(query)
+        if wanted():
+            statements.note(query)
         return await execute(self, query, *more, **named)
 
     Connection._get_statement, Connection.execute = noting_get, noting_execute

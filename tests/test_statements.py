@@ -1,8 +1,16 @@
 """The watch over statements sees what it is there for."""
 
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
 import pytest
 
-from tests.statements import Statements
+from tests.backend import Backend
+from tests.statements import Statements, captured, captured_here
+
+DOCUMENT: dict[str, Any] = {"rowgate": 1}
 
 
 @pytest.mark.parametrize(
@@ -21,3 +29,22 @@ def test_what_stands_in_no_source_is_found(statement: str, stranger: str | None)
     statements.seen[statement] = "somewhere.py"
     found = statements.foreign()
     assert [line.split(": ")[1].split(" in ")[0] for line in found] == ([stranger] if stranger else [])
+
+
+@pytest.mark.parametrize(("watch", "seen"), [(captured, True), (captured_here, False)])
+async def test_what_runs_beside_a_request_is_told_apart(
+    own_backend: Backend, watch: Callable[[], AbstractContextManager[Statements]], seen: bool
+) -> None:
+    go = asyncio.Event()
+
+    async def beside() -> None:
+        await go.wait()
+        await own_backend.sign_up(f"beside-{seen}")
+
+    task = asyncio.create_task(beside())
+    with watch() as statements:
+        go.set()
+        await task
+        assert bool(statements.seen) == seen
+        await own_backend.sign_up(f"here-{seen}")
+        assert statements.seen

@@ -27,8 +27,9 @@ SESSION_DAYS = 7
 _FAMILY = Family(
     "rowgate.admin_sessions",
     "rowgate.admin_refresh_tokens",
-    alive="s.revoked_at IS NULL AND s.expires_at > now()"
+    alive="s.revoked_at IS NULL AND s.expires_at > now() AND s.refreshed_at > now() - make_interval(days => {idle})"
     " AND EXISTS (SELECT FROM rowgate.admins a WHERE a.id = s.admin_id AND a.disabled_at IS NULL)",
+    idle_days=SESSION_DAYS,
 )
 
 

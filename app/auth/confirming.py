@@ -10,6 +10,7 @@ from app.auth.one_time import LinkInvalid, OneTime
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.sessions import OpenedSession, end_sessions, open_session
 from app.database.connection import Connection
+from app.definitions.auth import SessionsDef
 from app.definitions.columns import UserColumnDef
 
 _HOLD = """
@@ -68,12 +69,14 @@ async def _reset(connection: Connection, user_id: str, columns: Sequence[UserCol
         await connection.execute(f"UPDATE data.users SET {settings} WHERE id = $1", user_id)
 
 
-async def session_by(connection: Connection, of: OneTime, user_agent: str | None, ip: str) -> OpenedSession:
+async def session_by(
+    connection: Connection, of: OneTime, user_agent: str | None, ip: str, said: SessionsDef
+) -> OpenedSession:
     """Open the session that a link or a code gives; that of a recovery ends all others."""
     user_id = str(of.user_id)
     if of.kind == "recovery":
         await end_sessions(connection, user_id=user_id)
-    opened = await open_session(connection, user_id, user_agent, ip)
+    opened = await open_session(connection, user_id, user_agent, ip, said)
     if of.kind == "recovery":
         await connection.execute(_RECOVERY, opened.id)
     await audit(connection, f"user:{user_id}", "sign_in", None, {"by": of.kind})

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from app.auth.api_keys import PREFIX, ApiKeyInvalid, ApiKeys
 from app.auth.identity import ANONYMOUS, Identity
 from app.auth.passwords import Passwords
+from app.auth.signing_keys import SigningKeys
 from app.auth.tokens import AccessTokens, TokenExpired, TokenInvalid
 from app.auth.users import UserCache
+from app.database.clock import DatabaseClock
 
 PUBLISHABLE_PREFIX = "rgp_"
 SCHEMES = ("Bearer",)
@@ -22,11 +24,16 @@ class SessionEnded(TokenInvalid):
 
 @dataclass(slots=True)
 class AuthContext:
-    """What identifying needs, opened once for each process; `no_admin` says whether the first is to be made yet."""
+    """What identifying needs, opened once for each process; `no_admin` says whether the first is to be made yet.
 
+    `clock` is what tokens, sessions and keys end by: the database's, the same in every process.
+    """
+
+    clock: DatabaseClock
     users: UserCache
     keys: ApiKeys
     tokens: AccessTokens
+    signing: SigningKeys
     admin_tokens: AccessTokens
     passwords: Passwords
     publishable_key: str
@@ -64,7 +71,7 @@ def identify_now(
         return None if state is None else state.identity
     claims = context.tokens.verify(credential)
     user = context.users.known(claims.user_id)
-    return None if user is None else user.identity(claims.session_id)
+    return None if user is None else user.identity(claims.session_id, context.clock.now())
 
 
 async def identify(
@@ -78,7 +85,7 @@ async def identify(
         return (await context.keys.load(context.keys.digest_of(credential))).identity
     claims = context.tokens.verify(credential)
     user = await context.users.reload(claims.user_id)
-    identity = None if user is None else user.identity(claims.session_id)
+    identity = None if user is None else user.identity(claims.session_id, context.clock.now())
     if identity is None:
         raise SessionEnded
     return identity

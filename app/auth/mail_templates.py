@@ -122,13 +122,13 @@ def template_problems(templates: TemplatesDef) -> Iterator[tuple[str, str, str |
 def _problems(kind: str, source: str, *, html: bool) -> Iterator[tuple[str, str | None]]:
     try:
         tree = (_HTML if html else _PLAIN).parse(source)
+        unknown = sorted(find_undeclared_variables(tree) - set(NAMES[kind]))
     except TemplateError as error:
         yield f"the template can't be read: {error}", None
         return
     except RecursionError:
         yield "the template is nested too deep", None
         return
-    unknown = sorted(find_undeclared_variables(tree) - set(NAMES[kind]))
     for name in unknown:
         known = f"there are {', '.join(NAMES[kind])}"
         yield f"the template names {name!r}, which this mail doesn't have", near(name, NAMES[kind]) or known

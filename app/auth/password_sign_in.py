@@ -9,6 +9,7 @@ from app.auth.passwords import Passwords
 from app.auth.sessions import OpenedSession, open_session
 from app.database.connection import Connection
 from app.database.pool import Pool
+from app.definitions.auth import SessionsDef
 from app.errors import RowgateError
 from app.http.challenge import challenge
 
@@ -104,7 +105,9 @@ async def verify_noted(
         raise
 
 
-async def begin(connection: Connection, verified: VerifiedPassword, user_agent: str | None, ip: str) -> OpenedSession:
+async def begin(
+    connection: Connection, verified: VerifiedPassword, user_agent: str | None, ip: str, said: SessionsDef
+) -> OpenedSession:
     """Open the session, inside a transaction; raises SignInRefused where the password was changed meanwhile.
 
     The account's row stays locked until the end, so a change of the password or a disabling comes before or after.
@@ -122,12 +125,4 @@ async def begin(connection: Connection, verified: VerifiedPassword, user_agent: 
         await connection.execute(
             "UPDATE rowgate.accounts SET password_hash = $2 WHERE user_id = $1", stored.user_id, verified.renewed
         )
-    return await open_session(connection, stored.user_id, user_agent, ip)
-
-
-async def sign_in(
-    connection: Connection, passwords: Passwords, email: str, password: str, user_agent: str | None, ip: str
-) -> OpenedSession:
-    """Do all three on one connection, inside a transaction: for a chain that signs somebody in."""
-    verified = await verify(passwords, await stored_account(connection, email), password)
-    return await begin(connection, verified, user_agent, ip)
+    return await open_session(connection, stored.user_id, user_agent, ip, said)

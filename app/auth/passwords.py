@@ -1,4 +1,4 @@
-"""Hashes, checks and judges passwords; the only file that knows passlib."""
+"""Hashes, checks and judges passwords; with `foreign_hashes` the only file that knows passlib."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import WithJsonSchema
 
+from app.auth import foreign_hashes
 from app.definitions.auth import MIN_PASSWORD
 from app.errors import FieldError, RowgateError
 
@@ -54,7 +56,8 @@ def _context() -> CryptContext:
     from passlib.context import CryptContext  # noqa: PLC0415 - what only checks definitions hashes nothing
 
     return CryptContext(
-        schemes=["argon2"],
+        schemes=["argon2", *foreign_hashes.SCHEMES, foreign_hashes.FirebaseScrypt],
+        deprecated="auto",  # a hash that was imported is made anew once its password was given
         argon2__type="ID",
         argon2__time_cost=2,
         argon2__memory_cost=19 * 1024,
@@ -186,14 +189,39 @@ def _hash(text: str, strength: Strength) -> str:
 
 
 def _verify(text: str, stored: str | None, dummy: str, strength: Strength) -> PasswordCheck:
-    known = stored is not None and bool(_context().identify(stored))
+    scheme = _scheme_of(stored)
+    read = _read_by(text, scheme)
     try:
-        matches = _context().verify(text, stored if known and stored else dummy)
+        matches = _context().verify(read, stored if scheme and stored else dummy)
     except ValueError:  # begins like one of our hashes and is cut or altered
-        known, matches = False, _context().verify(text, dummy)
-    if not (known and matches and stored):
+        scheme, matches = None, _context().verify(text, dummy)
+    if not (scheme and matches and stored):
         return PasswordCheck(False)
-    return PasswordCheck(True, bool(_context().needs_update(stored, category=strength)))
+    # What nobody has checked the end of isn't hashed anew: a slip there would keep its owner out for good.
+    return PasswordCheck(True, read == text and bool(_context().needs_update(stored, category=strength)))
+
+
+def _scheme_of(stored: str | None) -> str | None:
+    scheme = None if stored is None else _context().identify(stored)
+    return scheme if stored is not None and foreign_hashes.is_whole(scheme, stored) else None
+
+
+def _read_by(text: str, scheme: str | None) -> str | bytes:
+    """Give what a scheme reads of a password: bcrypt stops, and the systems whose hashes are imported let it."""
+    whole = text.encode()
+    return (
+        whole[: foreign_hashes.BCRYPT_BYTES]
+        if scheme == "bcrypt" and len(whole) > foreign_hashes.BCRYPT_BYTES
+        else text
+    )
+
+
+def known_hash(text: str) -> str | None:
+    """Give a hash in the form that is kept, if checking a password against it is possible and bearable."""
+    text, context = foreign_hashes.as_kept(text.strip()), _context()
+    scheme = _scheme_of(text)
+    known = scheme is not None and foreign_hashes.is_bearable(scheme, text, context.handler(scheme))
+    return text if known else None
 
 
 @functools.cache
@@ -203,8 +231,12 @@ def _dummy_hash(strength: Strength) -> str:
 
 @functools.cache
 def _common() -> frozenset[str]:
+    """Give what is guessed first: the passwords, words and names that zxcvbn counts, and what it lacks."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - 2 MB, for who sets a password
+
     lines = _LIST.read_text(encoding="utf-8").splitlines()
-    return frozenset(line for line in lines if line and not line.startswith("#"))
+    lacked = (line for line in lines if line and not line.startswith("#"))
+    return frozenset(chain(lacked, *FREQUENCY_LISTS.values()))
 
 
 def _is_common(plain: str) -> bool:

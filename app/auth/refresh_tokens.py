@@ -65,11 +65,15 @@ def _sha256(token: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Where the sessions of one kind of people and their tokens are; `alive` says of a session `s` that it goes on."""
+    """Where the sessions of one kind of people and their tokens are.
+
+    `alive` says of a session `s` that it goes on, where `{idle}` is how many days it may rest.
+    """
 
     sessions: str
     tokens: str
     alive: str
+    idle_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,30 +108,23 @@ async def rotate(connection: Connection, family: Family, token: str, key: bytes)
     used, which shows that the answer wasn't lost. Raises RefreshTokenInvalid for a token of no living session.
     """
     digest, made = refresh_token_digest(token), new_refresh_token()
-    # Of many at once one takes the token; the others wait until it has committed, and find it used.
+    # Of many at once one takes the token; the others wait until it has committed, and find it used. Of its family no
+    # other has a successor that could be given.
     session_id = await connection.fetchval(
-        f"UPDATE {family.tokens} SET used_at = clock_timestamp(), successor = $2"
-        " WHERE digest = $1 AND used_at IS NULL RETURNING session_id",
+        f"WITH used AS (UPDATE {family.tokens} SET used_at = clock_timestamp(), successor = $2"
+        " WHERE digest = $1 AND used_at IS NULL RETURNING session_id),"
+        f" alive AS (UPDATE {family.sessions} s SET refreshed_at = now() FROM used"
+        f" WHERE s.id = used.session_id AND {family.alive.format(idle='$4')} RETURNING s.id),"
+        f" before AS (UPDATE {family.tokens} SET successor = NULL"
+        " WHERE session_id IN (SELECT id FROM alive) AND digest <> $1 AND successor IS NOT NULL)"
+        f" INSERT INTO {family.tokens} (digest, session_id) SELECT $3, id FROM alive RETURNING session_id",
         digest,
         _sealed(made.token, token, key),
+        made.digest,
+        family.idle_days,
     )
     if session_id is None:
         return await _used(connection, family, token, key)
-    alive = await connection.fetchval(
-        f"UPDATE {family.sessions} s SET refreshed_at = now() WHERE s.id = $1 AND {family.alive} RETURNING true",
-        session_id,
-    )
-    if alive is None:
-        raise RefreshTokenInvalid
-    # Of its family no other has a successor that could be given.
-    await connection.execute(
-        f"WITH before AS (UPDATE {family.tokens} SET successor = NULL"
-        " WHERE session_id = $1 AND digest <> $2 AND successor IS NOT NULL)"
-        f" INSERT INTO {family.tokens} (digest, session_id) VALUES ($3, $1)",
-        session_id,
-        digest,
-        made.digest,
-    )
     # Each use wipes some of those, in whatever session, whose ten seconds are over.
     await connection.execute(
         f"UPDATE {family.tokens} SET successor = NULL WHERE digest IN (SELECT digest FROM {family.tokens}"
@@ -142,8 +139,9 @@ async def _used(connection: Connection, family: Family, token: str, key: bytes) 
     found = await connection.fetchrow(
         f"SELECT t.session_id, t.used_at > clock_timestamp() - interval '{GRACE_SECONDS} seconds' AS fresh, t.successor"
         f" FROM {family.tokens} t JOIN {family.sessions} s ON s.id = t.session_id"
-        f" WHERE t.digest = $1 AND {family.alive}",
+        f" WHERE t.digest = $1 AND {family.alive.format(idle='$2')}",
         refresh_token_digest(token),
+        family.idle_days,
     )
     if found is None:
         raise RefreshTokenInvalid

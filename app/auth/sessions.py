@@ -1,23 +1,25 @@
 """Sessions of people: begun, refreshed and ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from app.auth.refresh_tokens import Family, Reused, first_token, rotate
 from app.database.connection import Connection
+from app.definitions.auth import SessionsDef
 
-IDLE_DAYS = 7
-ABSOLUTE_DAYS = 30
 KEPT_DAYS = 90  # after a session's last day
 MAX_SESSIONS = 100
 
-_FAMILY = Family(
-    "rowgate.sessions",
-    "rowgate.refresh_tokens",
-    alive="s.revoked_at IS NULL AND s.expires_at > now()"
-    f" AND s.refreshed_at > now() - interval '{IDLE_DAYS} days'"
-    " AND NOT EXISTS (SELECT FROM rowgate.accounts a WHERE a.user_id = s.user_id AND a.disabled_at IS NOT NULL)",
+_ALIVE = (
+    "s.revoked_at IS NULL AND s.expires_at > now() AND s.refreshed_at > now() - make_interval(days => {idle})"
+    " AND NOT EXISTS (SELECT FROM rowgate.accounts a WHERE a.user_id = s.user_id AND a.disabled_at IS NOT NULL)"
 )
+
+
+def _family(said: SessionsDef) -> Family:
+    return Family("rowgate.sessions", "rowgate.refresh_tokens", _ALIVE, said.idle_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +32,30 @@ class OpenedSession:
     refresh_token: str = field(repr=False)
 
 
-async def open_session(connection: Connection, user_id: str, user_agent: str | None, ip: str) -> OpenedSession:
-    """Begin a session; beyond 100 of them, the person's oldest ends.
+async def open_session(
+    connection: Connection, user_id: str, user_agent: str | None, ip: str, said: SessionsDef
+) -> OpenedSession:
+    """Begin a session; beyond 100 of them the person's oldest ends, and with `single` every other.
 
     What is left of the person's ended ones goes: their tokens now, they themselves after a time in which it still
     counts from where somebody signed in.
     """
     made = await connection.fetchrow(
         "INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip)"
-        f" VALUES ($1, now() + interval '{ABSOLUTE_DAYS} days', $2, $3) RETURNING id, created_at",
+        " VALUES ($1, now() + make_interval(days => $4), $2, $3) RETURNING id, created_at",
         user_id,
         None if user_agent is None else user_agent[:400],
         ip,
+        said.absolute_days,
     )
+    # Who signs in at the same time waits here, and then finds this session.
     await connection.execute("UPDATE rowgate.accounts SET last_sign_in_at = now() WHERE user_id = $1", user_id)
     await connection.execute(
         "UPDATE rowgate.sessions SET revoked_at = now() WHERE id IN (SELECT id FROM rowgate.sessions"
-        f" WHERE user_id = $1 AND revoked_at IS NULL ORDER BY created_at DESC, id DESC OFFSET {MAX_SESSIONS})",
+        " WHERE user_id = $1 AND revoked_at IS NULL AND id <> $2 ORDER BY created_at DESC, id DESC OFFSET $3)",
         user_id,
+        made["id"],
+        0 if said.single else MAX_SESSIONS - 1,
     )
     # A token that is being used is left for the next time: who uses it may wait for the session that has ended here.
     await connection.execute(
@@ -59,13 +67,13 @@ async def open_session(connection: Connection, user_id: str, user_agent: str | N
     await connection.execute(
         f"DELETE FROM rowgate.sessions WHERE user_id = $1 AND expires_at < now() - interval '{KEPT_DAYS} days'", user_id
     )
-    token = await first_token(connection, _FAMILY, made["id"])
+    token = await first_token(connection, _family(said), made["id"])
     return OpenedSession(made["id"], user_id, made["created_at"], token)
 
 
-async def refresh_session(connection: Connection, token: str, key: bytes) -> OpenedSession | Reused:
+async def refresh_session(connection: Connection, token: str, key: bytes, said: SessionsDef) -> OpenedSession | Reused:
     """Go on with a session by its refresh token, inside a transaction of its own; as `rotate` says."""
-    rotated = await rotate(connection, _FAMILY, token, key)
+    rotated = await rotate(connection, _family(said), token, key)
     if isinstance(rotated, Reused):
         return rotated
     row = await connection.fetchrow(
@@ -85,3 +93,24 @@ async def end_sessions(
         user_id,
         but,
     )
+
+
+async def living_sessions(connection: Connection, user_id: str, said: SessionsDef) -> Sequence[Any]:
+    """Read a person's sessions that go on, the newest first."""
+    return await connection.fetch(
+        "SELECT s.id, s.created_at, s.refreshed_at, s.expires_at, s.user_agent, s.ip FROM rowgate.sessions s"
+        f" WHERE s.user_id = $1 AND {_ALIVE.format(idle='$2')} ORDER BY s.created_at DESC, s.id DESC",
+        user_id,
+        said.idle_days,
+    )
+
+
+async def end_own(connection: Connection, user_id: str, session_id: str) -> bool:
+    """End one of a person's sessions; says whether there was one that went on."""
+    ended = await connection.fetchval(
+        "UPDATE rowgate.sessions SET revoked_at = now() WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL"
+        " RETURNING true",
+        session_id,
+        user_id,
+    )
+    return bool(ended)

@@ -8,40 +8,47 @@ from app.auth.admins import create_admin, has_admin
 from app.auth.api_keys import ApiKeys
 from app.auth.identify import PUBLISHABLE_PREFIX, AuthContext
 from app.auth.passwords import PasswordRefused, Passwords
+from app.auth.signing_keys import SigningKeys, derived_key, load_keyring
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
 from app.auth.users import UserCache
+from app.database.clock import DatabaseClock
 from app.database.connection import Connection
 from app.database.pool import Pool
 from app.keys.derivation import derived
+from app.secrets.sealing import SealingKey
 from app.settings import Settings, SettingsInvalid
 
 ISSUER = "rowgate"
 _FIRST_START = 0x726F77616474  # one process at a time looks whether there is an admin
 
 
-async def open_auth(settings: Settings, pool: Pool) -> AuthContext:
-    """Open auth on a migrated database.
+async def open_auth(settings: Settings, pool: Pool, clock: DatabaseClock | None = None) -> AuthContext:
+    """Open auth on a migrated database; `clock` is the database's, as the process measures it.
 
     The setup token is the same for all instances and at every start; it makes the first admin, and nothing after that.
     """
     secret = settings.secret_key.get_secret_value()
     issuer = settings.public_url or ISSUER
-    keyring = Keyring(SigningKey("k1", derived(secret, "access tokens")))
+    clock = clock or DatabaseClock()
+    first, sealing = derived_key(secret), SealingKey.of(secret)
     admin_keyring = Keyring(SigningKey("a1", derived(secret, "admin tokens")))
     passwords = Passwords()
     try:
         async with pool.lease() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _FIRST_START)
             publishable = await publishable_key(connection, settings)
+            tokens = AccessTokens(await load_keyring(connection, first, sealing), issuer, clock=clock.seconds)
             no_admin = await _first_admin(settings, connection, passwords)
     except BaseException:
         passwords.close()
         raise
     return AuthContext(
+        clock=clock,
         users=UserCache(pool),
         keys=ApiKeys(pool, derived(secret, "api keys")),
-        tokens=AccessTokens(keyring, issuer),
-        admin_tokens=AccessTokens(admin_keyring, issuer, audience=ADMIN_AUDIENCE),
+        tokens=tokens,
+        signing=SigningKeys(tokens, first, sealing),
+        admin_tokens=AccessTokens(admin_keyring, issuer, audience=ADMIN_AUDIENCE, clock=clock.seconds),
         passwords=passwords,
         publishable_key=publishable,
         setup_token=urlsafe_b64encode(derived(secret, "setup token")).rstrip(b"=").decode(),

@@ -6,14 +6,17 @@ import base64
 import binascii
 import json
 import re
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NoReturn, TypeGuard
+from typing import Any, ClassVar, Literal, NoReturn, TypeGuard, get_args
 from uuid import UUID
 
-from jose import jws
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from jose import jwk, jws
 
 from app.errors import RowgateError
 from app.http.challenge import challenge
@@ -21,7 +24,8 @@ from app.http.json_answer import to_json
 
 AUDIENCE = "authenticated"
 ROLE = "authenticated"
-ALGORITHM = "HS256"
+Algorithm = Literal["ES256", "HS256"]
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 LIFETIME = 15 * 60  # seconds
 CLOCK_SKEW = 5  # seconds that `iat` and `nbf` may lie ahead: instances' clocks differ; `exp` gets none
 MAX_TOKEN_BYTES = 4096
@@ -67,17 +71,34 @@ class TokenExpired(TokenRefused):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One HS256 key: its public name, its secret (32 bytes or more), and until when (Unix seconds) it is accepted."""
+    """One key: its public name, its secret, and until when (Unix seconds) it is accepted.
+
+    The secret of HS256 is 32 bytes or more, that of ES256 the private key as PEM (PKCS 8).
+    """
 
     kid: str
     secret: bytes = field(repr=False)
     accepted_until: int | None = None
+    algorithm: Algorithm = "HS256"
 
     def __post_init__(self) -> None:
         if not _KID.fullmatch(self.kid):
             raise ValueError("A key's kid is 1 to 64 letters, digits, '-' or '_'.")
         if len(self.secret) < MIN_SECRET_BYTES:
             raise ValueError(f"The secret of key {self.kid} must have at least {MIN_SECRET_BYTES} bytes.")
+        if self.algorithm == "ES256" and not _is_p256(self.secret):
+            raise ValueError(f"The secret of key {self.kid} is no private key of ES256.")
+
+
+def drawn_key(algorithm: Algorithm) -> SigningKey:
+    """Draw a key with a name of its own."""
+    name = f"{algorithm.lower()}-{secrets.token_hex(8)}"
+    if algorithm == "HS256":
+        return SigningKey(name, secrets.token_bytes(MIN_SECRET_BYTES))
+    private = ec.generate_private_key(ec.SECP256R1())
+    return SigningKey(
+        name, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), algorithm=algorithm
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +120,11 @@ class Keyring:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A signed access token and its last moment in Unix seconds."""
+    """A signed access token, its last moment in Unix seconds, and how many seconds are left until then."""
 
     token: str = field(repr=False)
     expires_at: int
+    expires_in: int = LIFETIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +141,31 @@ class AccessClaims:
 class _Verified:
     claims: AccessClaims
     key: SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadKey:
+    """A key as the library has read it: once, since reading one takes longer than signing with it."""
+
+    key: SigningKey
+    signs: Any = field(repr=False)
+    verifies: Any = field(repr=False)
+
+    @classmethod
+    def of(cls, key: SigningKey) -> _ReadKey:
+        signs = jwk.construct(key.secret, key.algorithm)
+        return cls(key, signs, signs if key.algorithm == "HS256" else signs.public_key())
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        return jws.sign(to_json(claims), self.signs, headers={"kid": self.key.kid}, algorithm=self.key.algorithm)
+
+    def header_segment(self) -> str:
+        """Give the first segment that the library itself writes for this key: the only one that is taken back."""
+        return self.sign({}).partition(".")[0]
+
+    def published(self) -> dict[str, Any]:
+        """Give the public half, as RFC 7517 writes one."""
+        return {**self.verifies.to_dict(), "kid": self.key.kid, "use": "sig", "key_ops": ["verify"]}
 
 
 class AccessTokens:
@@ -145,19 +192,39 @@ class AccessTokens:
 
     def replace_keys(self, keyring: Keyring) -> None:
         """Put other keys in force at once; what a dropped key signed is refused from here on, cached or not."""
-        self._current = keyring.current
-        self._keys = {_header_segment(key): key for key in keyring.all()}
+        read = [_ReadKey.of(key) for key in keyring.all()]
+        self._current = read[0]
+        self._keys = {one.header_segment(): one for one in read}
         self._cache.clear()
 
-    def issue(self, user_id: str, session_id: str, told: Sequence[Mapping[str, Any]] = ({},)) -> IssuedToken:
+    @property
+    def issuer(self) -> str:
+        """Give the `iss` of every token."""
+        return self._issuer
+
+    def published(self) -> list[dict[str, Any]]:
+        """Give the public keys by which anybody verifies tokens (RFC 7517); a shared secret has none."""
+        now = self._clock()
+        return [
+            one.published()
+            for one in self._keys.values()
+            if one.key.algorithm != "HS256" and (one.key.accepted_until is None or now < one.key.accepted_until)
+        ]
+
+    def issue(
+        self, user_id: str, session_id: str, told: Sequence[Mapping[str, Any]] = ({},), lifetime: int | None = None
+    ) -> IssuedToken:
         """Sign a token for a user's session; both ids are canonical UUIDs (ValueError if not).
+
+        It lives for `lifetime` seconds, else for as long as all that say nothing.
 
         Of what may be told besides, it tells the first that leaves it short enough to be taken back, else the last.
         """
         if not (_is_uuid(user_id) and _is_uuid(session_id)):
             raise ValueError("A token is issued for canonical UUIDs only.")
         now = int(self._clock())
-        expires_at = now + self._lifetime
+        lifetime = self._lifetime if lifetime is None else lifetime
+        expires_at = now + lifetime
         claims = {
             "aud": self._audience,
             "iss": self._issuer,
@@ -167,8 +234,8 @@ class AccessTokens:
             "iat": now,
             "exp": expires_at,
         }
-        signed = (_sign({**more, **claims}, self._current) for more in told)
-        return IssuedToken(_first_short(signed), expires_at)
+        signed = (self._current.sign({**more, **claims}) for more in told)
+        return IssuedToken(_first_short(signed), expires_at, lifetime)
 
     def verify(self, token: str) -> AccessClaims:
         """Give the claims of a token that counts now; raise TokenInvalid or TokenExpired for every other string."""
@@ -192,12 +259,12 @@ class AccessTokens:
         shape = _SHAPE.fullmatch(token)
         if shape is None or len(shape[1]) > MAX_HEADER_BYTES:
             raise TokenInvalid
-        key = self._keys.get(shape[1])
-        if key is None or not (_is_canonical(shape[2]) and _is_canonical(shape[3])):
+        read = self._keys.get(shape[1])
+        if read is None or not (_is_canonical(shape[2]) and _is_canonical(shape[3])):
             raise TokenInvalid
         try:
-            payload = jws.verify(token, key.secret, ALGORITHM)
-            return _Verified(self._read_claims(_parse_strictly(payload)), key)
+            payload = jws.verify(token, read.verifies, read.key.algorithm)
+            return _Verified(self._read_claims(_parse_strictly(payload)), read.key)
         except TokenRefused:
             raise
         except Exception:  # python-jose and json raise more than they document; a stranger gets no 500
@@ -237,13 +304,12 @@ def _first_short(tokens: Iterable[str]) -> str:
     return token
 
 
-def _sign(claims: dict[str, Any], key: SigningKey) -> str:
-    return jws.sign(to_json(claims), key.secret, headers={"kid": key.kid}, algorithm=ALGORITHM)
-
-
-def _header_segment(key: SigningKey) -> str:
-    """Give the first segment that the library itself writes for this key: the only one that is taken back."""
-    return _sign({}, key).partition(".")[0]
+def _is_p256(secret: bytes) -> bool:
+    try:
+        key = load_pem_private_key(secret, None)
+    except ValueError:
+        return False
+    return isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
 
 
 def _is_canonical(segment: str) -> bool:

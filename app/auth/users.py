@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from app.auth.identity import Identity, user_identity
@@ -41,10 +41,10 @@ class UserState:
     """The identity of whatever session; what it holds of columns and roles is shared by those of all sessions."""
     _identities: dict[str, Identity] = field(default_factory=dict, repr=False, compare=False)
 
-    def identity(self, session_id: str) -> Identity | None:
+    def identity(self, session_id: str, now: datetime) -> Identity | None:
         """Give the identity of a session, or None if it doesn't live."""
         ends = self.sessions.get(session_id)
-        if ends is None or self.disabled or ends <= datetime.now(UTC):
+        if ends is None or self.disabled or ends <= now:
             return None
         known = self._identities.get(session_id)
         if known is None:

@@ -14,10 +14,12 @@ from app.cli.described import openapi, types
 from app.cli.documents import apply, check, export, plan, say_findings
 from app.cli.eval import evaluate
 from app.cli.frontend_keys import keys
+from app.cli.import_users import import_users
 from app.cli.init import init
 from app.cli.migrate import migrate
 from app.cli.options import DONE, REFUSED
 from app.cli.reset_password import reset_password
+from app.cli.rotate_keys import rotate_keys
 from app.cli.rotate_secrets import rotate_secrets
 from app.cli.schema import schema
 from app.cli.serve import serve
@@ -41,7 +43,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "create-admin": create_admin,
     "create-key": create_key,
     "keys": keys,
+    "import-users": import_users,
     "reset-password": reset_password,
+    "rotate-keys": rotate_keys,
     "rotate-secrets": rotate_secrets,
     "openapi": openapi,
     "types": types,

@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
@@ -69,22 +70,35 @@ class RemoteServer:
         return self.ask("POST", f"/test/isolation?{query}", body=document).document()
 
     def ask(
-        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        quiet: bool = False,
     ) -> Reply:
-        """Ask for a path below `/admin/v1`; a body is YAML. Raises ServerRefused."""
+        """Ask for a path below `/admin/v1`; a body is YAML, unless a header says else. Raises ServerRefused.
+
+        Of a `quiet` one nothing is told while it lasts: the caller does.
+        """
         if urlsplit(self.url).scheme not in {"http", "https"}:
             raise ServerRefused("The URL of the server begins with http:// or https://.")
         where = f"{self.url.rstrip('/')}/admin/v1{path}"
         sent = {"Authorization": f"Bearer {self.key}", **({"Content-Type": YAML} if body is not None else {})}
         asked = urllib.request.Request(where, body, {**sent, **(headers or {})}, method=method)  # noqa: S310 - checked above
         try:
-            with progress(f"{self.url} is at it"), urllib.request.urlopen(asked, timeout=SECONDS) as answer:  # noqa: S310 - checked above
+            with _told(self.url, quiet), urllib.request.urlopen(asked, timeout=SECONDS) as answer:  # noqa: S310 - checked above
                 return Reply({name.lower(): value for name, value in answer.headers.items()}, answer.read())
         except urllib.error.HTTPError as error:
             with error:
                 raise _refusal(error) from None
         except (OSError, ValueError):
             raise ServerRefused("The server can't be asked: there is no answer of Rowgate's at this URL.") from None
+
+
+def _told(url: str, quiet: bool) -> AbstractContextManager[None]:
+    return nullcontext() if quiet else progress(f"{url} is at it")
 
 
 def _refusal(error: urllib.error.HTTPError) -> ServerRefused:

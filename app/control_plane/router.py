@@ -22,6 +22,7 @@ from app.control_plane import (
     secrets,
     shadow,
     simulate,
+    user_import,
     users,
 )
 from app.control_plane.definitions import definitions_router
@@ -57,8 +58,8 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix=PREFIX)
     modules = (
-        users, api_keys, admins, secrets, outbox, mail, simulate, shadow, policy_tests, requests, access, document,
-        history, frontend, rows,
+        users, user_import, api_keys, admins, secrets, outbox, mail, simulate, shadow, policy_tests, requests, access,
+        document, history, frontend, rows,
     )  # fmt: skip
     # The columns of users come before the users themselves, who are named by what follows the same slash.
     for part in (sign_in_router(limits), definitions_router(), *(module.router for module in modules), about):

@@ -16,7 +16,6 @@ from app.auth.password_sign_in import SignInRefused
 from app.auth.passwords import AdminPassword, PasswordRefused, SentPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
 from app.auth.route_limits import RouteLimits
-from app.auth.tokens import LIFETIME
 from app.control_plane.admins import NewAdmin
 from app.control_plane.server import Server, ServerDep
 from app.errors import RowgateError
@@ -167,7 +166,7 @@ def _tokens(server: Server, session: AdminSession) -> AdminTokens:
     issued = server.auth.admin_tokens.issue(session.admin_id, session.id)
     return AdminTokens(
         access_token=issued.token,
-        expires_in=LIFETIME,
+        expires_in=issued.expires_in,
         expires_at=issued.expires_at,
         refresh_token=session.refresh_token,
     )

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ import asyncpg
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored, nothing_served
 from app.database.clock import DatabaseClock
+from app.database.connection import Connection
 from app.database.faults import FAULTS, translated
 from app.database.pool import DatabaseUnavailable, Pool, connect
 from app.definitions.stored import Stored
@@ -37,10 +38,10 @@ class NotReady(RowgateError):
 class Live:
     """Holds the runtime; `refresh` brings it to the revision that the database has, once for all who wait.
 
-    `clock` is set by the same look.
+    `clock` is set by the same look; `on_look` is what else looks then.
     """
 
-    def __init__(self, pool: Pool, url: str) -> None:
+    def __init__(self, pool: Pool, url: str, clock: DatabaseClock | None = None) -> None:
         """Begin without a runtime."""
         self._pool = pool
         self._url = url
@@ -51,8 +52,9 @@ class Live:
         self._seen = -IN_TOUCH_SECONDS
         self._watcher: asyncio.Task[None] | None = None
         self._outage = Outage(_log)
-        self.clock = DatabaseClock()
+        self.clock = clock or DatabaseClock()
         self.on_change: list[Callable[[Runtime], None]] = []
+        self.on_look: list[Callable[[Connection], Awaitable[None]]] = []
 
     @property
     def runtime(self) -> Runtime:
@@ -97,6 +99,8 @@ class Live:
             asked = self.clock.ticks()
             seen = await connection.fetchrow(_LOOK)
             self.clock.measured(seen["at"], asked)
+            for look in self.on_look:
+                await look(connection)
             if self._runtime is not None and self._runtime.revision == seen["revision"]:
                 return
             revision, stored = await load_active(connection)

@@ -20,7 +20,11 @@ class DatabaseClock:
 
     def now(self) -> datetime:
         """Give the database's time, in UTC."""
-        return datetime.fromtimestamp(self._ahead + self.ticks(), UTC)
+        return datetime.fromtimestamp(self.seconds(), UTC)
+
+    def seconds(self) -> float:
+        """Give the same in Unix seconds."""
+        return self._ahead + self.ticks()
 
     def measured(self, theirs: datetime, asked: float) -> None:
         """Take what the database's clock showed between `asked`, in ticks, and this moment."""

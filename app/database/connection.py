@@ -1,6 +1,6 @@
 """What is used of a connection of asyncpg, which has no types of its own."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -29,6 +29,9 @@ class Connection(Protocol):
 
     async def fetch(self, query: str, *args: object) -> list[DatabaseRow]:
         """Give the rows of a statement."""
+
+    async def fetchmany(self, query: str, args: Sequence[Sequence[object]]) -> list[DatabaseRow]:
+        """Run a statement for each list of parameters, and give the rows of all."""
 
     async def fetchrow(self, query: str, *args: object) -> Any:
         """Give the first row, or None."""

@@ -20,6 +20,19 @@ class PasswordDef(Definition):
     """Whether a change of the password needs the present one."""
 
 
+class SessionsDef(Definition):
+    """How long a person's sessions last, and how many there are."""
+
+    access_minutes: int = Field(default=15, ge=1, le=60)
+    """How long an access token is good for, before the refresh token is asked for."""
+    idle_days: int = Field(default=7, ge=1, le=365)
+    """How long a session goes on without being refreshed."""
+    absolute_days: int = Field(default=30, ge=1, le=365)
+    """How long it goes on at most; a session that has begun keeps its end."""
+    single: bool = False
+    """Whether signing in ends the person's other sessions."""
+
+
 class AuthDef(Definition):
     """How people get an account and sign in."""
 
@@ -35,3 +48,5 @@ class AuthDef(Definition):
     """What is asked of passwords."""
     mail: MailDef = MailDef()
     """The mails that are sent."""
+    sessions: SessionsDef = SessionsDef()
+    """How long people's sessions last."""

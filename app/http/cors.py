@@ -59,12 +59,14 @@ async def answer_preflight(scope: Any, send: Any, origins: Origins) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def with_headers(send: Any, more: Headers) -> Any:
-    """Give a `send` that adds headers to the answer."""
+def with_headers(send: Any, more: Headers, but: bytes = b"") -> Any:
+    """Give a `send` that adds headers to the answer, `but` one that the answer may have itself."""
 
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *more]
+            own = message["headers"]
+            said = any(name == but for name, _ in own)
+            message["headers"] = [*own, *(one for one in more if not (said and one[0] == but))]
         await send(message)
 
     return sending

@@ -7,7 +7,7 @@ import random
 from app.database.pool import Pool
 from app.outward.emptying import AT_ONCE, Emptying
 from app.outward.mail_box import ClaimedMail, claim_mail, mail_failed, mail_refused, mail_sent, message_of
-from app.outward.smtp import SECONDS, MailNotSent, MailRefused, SmtpServer
+from app.outward.smtp import MailNotSent, MailRefused, SmtpServer
 from app.secrets.sealing import SealingKey, SecretUnreadable
 
 _FIRST_WAIT, _LONGEST_WAIT = 2.0, 900.0
@@ -57,11 +57,7 @@ class MailDelivery(Emptying):
             message = message_of(claimed, mail)
         except ValueError:
             raise MailRefused("it holds what no mail can") from None
-        try:
-            async with asyncio.timeout(SECONDS):
-                await self._server.send(message)
-        except TimeoutError:
-            raise MailNotSent("the mail server doesn't answer") from None
+        await self._server.send(message)
 
 
 def _wait(attempts: int) -> float:

@@ -1,5 +1,6 @@
 """Sends mail by SMTP; the only file that knows aiosmtplib."""
 
+import asyncio
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from ipaddress import ip_address
@@ -48,11 +49,14 @@ class SmtpServer:
 
     async def send(self, message: EmailMessage) -> None:
         """Give it one mail; raises MailNotSent, or MailRefused where another try would come to the same."""
+        client = aiosmtplib.SMTP(
+            hostname=self.host, port=self.port, username=self.username, password=self.password,
+            use_tls=self.tls == "at once", start_tls=self.tls == "after STARTTLS", timeout=SECONDS,
+        )  # fmt: skip
         try:
-            await aiosmtplib.send(
-                message, hostname=self.host, port=self.port, username=self.username, password=self.password,
-                use_tls=self.tls == "at once", start_tls=self.tls == "after STARTTLS", timeout=SECONDS,
-            )  # fmt: skip
+            async with asyncio.timeout(SECONDS):
+                await client.connect()
+                await client.send_message(message)
         except aiosmtplib.SMTPAuthenticationError as error:
             raise MailNotSent(f"the mail server doesn't let us in ({error.code})") from None
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -61,6 +65,8 @@ class SmtpServer:
             raise _refusal(error.code) from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             raise MailNotSent(f"the mail server can't be asked ({type(error).__name__})") from None
+        finally:
+            client.close()  # at once: to take leave of a server that hangs would take as long again
 
 
 def _refusal(code: int) -> MailNotSent:

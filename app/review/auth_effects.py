@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from app.definitions.auth import AuthDef
+from app.definitions.auth import AuthDef, SessionsDef
 
 Verb = Literal["gains", "loses", "may_gain"]
 # From who gets an account to whom only an admin makes one for.
@@ -27,6 +27,7 @@ def auth_effects(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
     yield from _confirm_email(old, new)
     yield from _redirect_urls(old, new)
     yield from _password(old, new)
+    yield from _sessions(old.sessions, new.sessions)
 
 
 def _sign_up(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
@@ -60,6 +61,19 @@ def _password(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
         because = f"password.current is {_said(new.password.current)} now"
         what = "changing its password without the present one"
         yield AuthEffect("password.current", "who has a session", "gains" if opens else "loses", what, because, opens)
+
+
+def _sessions(old: SessionsDef, new: SessionsDef) -> Iterator[AuthEffect]:
+    who, what = "who has a session", "going on with it"
+    for key in ("access_minutes", "idle_days", "absolute_days"):
+        before, now = getattr(old, key), getattr(new, key)
+        if before != now:
+            unit = key.partition("_")[2]
+            because, opens = f"{key} is {now} {unit} now, and was {before}", now > before
+            yield AuthEffect(f"sessions.{key}", who, "gains" if opens else "loses", what, because, opens)
+    if old.single != new.single:
+        what, because = "one beside it", f"sessions.single is {_said(new.single)} now"
+        yield AuthEffect("sessions.single", who, "gains" if old.single else "loses", what, because, old.single)
 
 
 def _said(value: bool | None) -> str:

@@ -42,11 +42,17 @@ def audit_key_name(id_: str) -> str:
     return f"audit key {id_}"
 
 
+def signing_key_name(kid: str) -> str:
+    """Give what a key that signs access tokens is sealed under."""
+    return f"signing key {kid}"
+
+
 _KEPT = (
     _SealedTable("rowgate.secrets", "name", "name, hosts", lambda row: bound_name(row["name"], row["hosts"])),
     _SealedTable("rowgate.outbox", "id", "id", lambda row: letter_name(row["id"])),
     _SealedTable("rowgate.first_answers", "id", "id", lambda row: answer_name(row["id"])),
     _SealedTable("rowgate.mail", "id", "id", lambda row: mail_name(row["id"])),
+    _SealedTable("rowgate.signing_keys", "kid", "kid", lambda row: signing_key_name(row["kid"])),
 )
 _AUDIT_KEYS = _SealedTable("rowgate.audit_keys", "id", "id", lambda row: audit_key_name(row["id"]))
 

@@ -17,6 +17,7 @@ SELECT (SELECT count(*) FROM rowgate.secrets WHERE key_id <> $1)
     + (SELECT count(*) FROM rowgate.outbox WHERE key_id <> $1)
     + (SELECT count(*) FROM rowgate.mail WHERE key_id <> $1)
     + (SELECT count(*) FROM rowgate.first_answers WHERE key_id <> $1 AND created_at > now() - interval '24 hours')
+    + (SELECT count(*) FROM rowgate.signing_keys WHERE key_id <> $1)
 """
 _log = logging.getLogger("rowgate.secrets")
 
@@ -47,7 +48,7 @@ async def check_key(connection: Connection, key: SealingKey) -> None:
     foreign = await connection.fetchval(_FOREIGN, key.id)
     if foreign:
         raise SecretsKeyWrong(
-            f"{foreign} secrets, waiting calls or kept answers were sealed by another ROWGATE_SECRET_KEY.",
+            f"{foreign} secrets, keys, waiting calls or kept answers were sealed by another ROWGATE_SECRET_KEY.",
             hint="Set the key that sealed them, or carry them over with `rowgate rotate-secrets`.",
         )
 

@@ -204,6 +204,22 @@ class SignInFailureRow(SQLModel, table=True):
     forgiven: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
 
 
+class SigningKeyRow(SQLModel, table=True):
+    """A key that access tokens are signed with, sealed; nothing is sealed of the one that comes from the secret key."""
+
+    __tablename__ = "signing_keys"
+    __table_args__ = _SCHEMA
+
+    kid: str = Field(sa_column=Column(Text, primary_key=True))
+    algorithm: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=_moment(now=True))
+    signs_from: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    accepted_until: datetime | None = Field(default=None, sa_column=_moment())
+    key_id: str | None = Field(default=None, sa_column=Column(Text))
+    nonce: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    ciphertext: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+
+
 class KeptRow(SQLModel, table=True):
     """A value that the first start made and that all instances share."""
 

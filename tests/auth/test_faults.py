@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from app.auth.accounts import sign_up as make_account
-from app.auth.password_sign_in import sign_in as open_by_password
+from app.auth.password_sign_in import begin, stored_account, verify
+from app.auth.passwords import Passwords
+from app.auth.sessions import OpenedSession
 from app.database.pool import connect
+from app.definitions.auth import SessionsDef
 from tests.auth.conftest import DOCUMENT, bearer, refresh, sign_in
 from tests.backend import PASSWORD, Backend, serving
 
@@ -113,6 +116,11 @@ async def test_no_connection_is_held_while_a_password_is_hashed(
     assert held == [0] * 6
 
 
+async def open_by_password(connection: Any, passwords: Passwords, email: str) -> OpenedSession:
+    verified = await verify(passwords, await stored_account(connection, email), PASSWORD)
+    return await begin(connection, verified, None, "127.0.0.1", SessionsDef())
+
+
 async def test_a_chain_signs_up_and_in_inside_its_own_transaction(backend: Backend) -> None:
     """The functions work on the connection that they are given, and leave nothing when it rolls back."""
     passwords = backend.app.server.auth.passwords
@@ -120,13 +128,13 @@ async def test_a_chain_signs_up_and_in_inside_its_own_transaction(backend: Backe
     transaction = connection.transaction()
     await transaction.start()
     await make_account(connection, passwords, "Carol@example.com", PASSWORD, {"plan": "pro"}, confirmed=True)
-    opened = await open_by_password(connection, passwords, "carol@example.com", PASSWORD, None, "127.0.0.1")
+    opened = await open_by_password(connection, passwords, "carol@example.com")
     assert (await refresh(backend, opened.refresh_token)).status_code == 401  # nobody else sees it yet
     await transaction.rollback()
     assert await backend.sql("SELECT 1 FROM data.users") == []
     async with connection.transaction():
         await make_account(connection, passwords, "carol@example.com", PASSWORD, {"plan": "pro"}, confirmed=True)
-        opened = await open_by_password(connection, passwords, "carol@example.com", PASSWORD, None, "127.0.0.1")
+        opened = await open_by_password(connection, passwords, "carol@example.com")
     session = (await refresh(backend, opened.refresh_token)).json()
     me = await backend.client.get("/api/me", headers=bearer(session["access_token"]))
     assert (me.status_code, me.json()["plan"]) == (200, "pro")

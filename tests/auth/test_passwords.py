@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from app.auth import passwords as module
 from app.auth.passwords import PasswordRefused, Passwords, PasswordsBusy, Strength, check_new_password
@@ -65,11 +66,13 @@ def test_a08_a_password_that_is_guessed_first_is_refused(password: str) -> None:
 
 
 def test_a08_every_listed_password_that_is_long_enough_is_refused() -> None:
-    listed = [line for line in module._LIST.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
-    long_enough = [line for line in listed if len(line) >= 8]
-    assert len(long_enough) > 600
+    ours = [line for line in module._LIST.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
+    assert ours == sorted({line.casefold() for line in ours})
+    leaked = FREQUENCY_LISTS["passwords"]
+    assert len(leaked) == 30_000
+    long_enough = [line for line in [*ours, *leaked] if len(line) >= 8]
+    assert len(long_enough) > 11_000
     assert {refusal(password) for password in long_enough} == {"password.common"}
-    assert listed == sorted({line.casefold() for line in listed})
 
 
 def test_a08_a_long_common_one_is_refused_to_admins() -> None:

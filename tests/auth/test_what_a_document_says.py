@@ -48,6 +48,7 @@ async def signed_up(backend: Backend, name: str, password: str = PASSWORD, path:
         ({"password": {"min_length": 7}}, "auth.password.min_length", "greater than or equal to 8"),
         ({"site_url": "https://app.example.com/?a=b"}, "auth.site_url", "without *, query and fragment"),
         ({"confirm_email": "yes"}, "auth.confirm_email", "true or false"),
+        ({"sessions": {"access_minutes": 61}}, "auth.sessions.access_minutes", "less than or equal to 60"),
         ([], "auth", "a mapping is wanted here"),
     ],
 )
@@ -70,6 +71,10 @@ def test_what_is_written_wrong_is_a_finding_with_its_place(auth: Any, place: str
         ({"password": {"current": True}}, {}, ["password.current gains True"]),
         ({}, {"password": {"current": True, "min_length": 12}}, ["password.current loses False"]),
         ({}, {"site_url": "https://a.example"}, []),
+        ({}, {"sessions": {"access_minutes": 5, "idle_days": 30, "single": True}},
+         ["sessions.access_minutes loses False", "sessions.idle_days gains True", "sessions.single loses False"]),
+        ({"sessions": {"single": True}}, {"sessions": {"absolute_days": 10}},
+         ["sessions.absolute_days loses False", "sessions.single gains True"]),
     ],
 )  # fmt: skip
 def test_an_effect_says_who_gains_and_who_loses(before: Any, after: Any, told: list[str]) -> None:

@@ -153,7 +153,7 @@ BESIDE = {
     ("POST", "/shadow"), ("DELETE", "/shadow"),
     ("PUT", "/password"), ("PUT", "/admins/{admin_id}/password"),
     ("POST", "/setup"), ("POST", "/sign-in"), ("POST", "/sign-out"), ("POST", "/refresh"),
-    ("POST", "/users"), ("PATCH", "/users/{user_id}"), ("DELETE", "/users/{user_id}"),
+    ("POST", "/users"), ("POST", "/users/import"), ("PATCH", "/users/{user_id}"), ("DELETE", "/users/{user_id}"),
     ("PUT", "/users/{user_id}/roles"), ("PUT", "/users/{user_id}/password"),
     ("POST", "/users/{user_id}/{action}"),
     ("POST", "/api-keys"), ("DELETE", "/api-keys/{name}"),

@@ -33,6 +33,7 @@ ANY = {"If-Match": "*"}
 # Every change that the admin API makes: method, path, body, headers, and the action of its one row.
 CHANGES: list[tuple[str, str, Any, dict[str, str], str]] = [
     ("POST", "/users", {"email": "a@example.com"}, {}, "user.create"),
+    ("POST", "/users/import", {"email": "i@example.com"}, {"Content-Type": "application/x-ndjson"}, "user.import"),
     ("PATCH", "/users/{user}", {"email": "b@example.com"}, {}, "user.change"),
     ("PUT", "/users/{user}/roles", {"roles": ["support"]}, {}, "user.roles"),
     ("POST", "/users/{user}/disable", None, {}, "user.disable"),

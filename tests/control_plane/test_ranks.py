@@ -49,6 +49,7 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("PUT", "/admin/v1/password"): Needs("viewer", 422),
     ("GET", "/admin/v1/users"): Needs("viewer", 200),
     ("POST", "/admin/v1/users"): Needs("editor", 422),
+    ("POST", "/admin/v1/users/import"): Needs("editor", 415),
     ("GET", "/admin/v1/users/{user_id}"): Needs("viewer", 404),
     ("PATCH", "/admin/v1/users/{user_id}"): Needs("editor", 404),
     ("DELETE", "/admin/v1/users/{user_id}"): Needs("editor", 404),

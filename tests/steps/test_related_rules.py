@@ -9,7 +9,7 @@ import pytest_asyncio
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from tests.backend import Backend, Person
-from tests.statements import captured
+from tests.statements import captured_here
 from tests.turns import Turns
 from tests.views.test_related_rows import TABLES, VIEWS
 
@@ -142,7 +142,7 @@ async def test_all_rules_of_a_validate_are_tried(
 async def test_a_condition_is_one_statement(backend: Backend, people: tuple[Person, Person, dict[str, str]]) -> None:
     ann, _, ids = people
     await ask(backend, "required", {"id": ids["project"]}, ann)
-    with captured() as statements:
+    with captured_here() as statements:
         await ask(backend, "required", {"id": ids["project"]}, ann)
     assert len([one for one in statements.seen if one.startswith(("SELECT", "WITH"))]) == 2
 

@@ -7,7 +7,7 @@ import pytest_asyncio
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from tests.backend import Backend, Person
-from tests.statements import captured
+from tests.statements import captured_here
 
 
 def refers(name: str, table: str, **more: Any) -> dict[str, Any]:
@@ -147,10 +147,10 @@ async def test_a_row_shows_because_of_another_one(
 async def test_it_is_one_statement(people: tuple[Person, Person, dict[str, str]]) -> None:
     ann, _, _ = people
     await told(ann, "team_tasks")
-    with captured() as statements:
+    with captured_here() as statements:
         await told(ann, "team_tasks")
         await told(ann, "through_a_view")
-    assert len(statements.seen) == 2
+    assert len(statements.seen) == 2, list(statements.seen)
 
 
 async def test_nobody_is_let_in_because_nothing_is_known_of_them(

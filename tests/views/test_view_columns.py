@@ -8,7 +8,7 @@ import pytest_asyncio
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from tests.backend import Backend, Person, serving
-from tests.statements import captured
+from tests.statements import captured_here
 
 TABLES = [
     {
@@ -194,10 +194,10 @@ async def test_they_can_be_tested_ordered_and_left_out(people: tuple[Person, Per
 async def test_everything_is_one_statement(people: tuple[Person, Person]) -> None:
     alice, _ = people
     await alice.get("/rest/v1/feed")
-    with captured() as statements:
+    with captured_here() as statements:
         await alice.get("/rest/v1/feed")
         await alice.get("/rest/v1/people")
-    assert len(statements.seen) == 2
+    assert len(statements.seen) == 2, list(statements.seen)
 
 
 async def test_steps_read_them_by_their_types(people: tuple[Person, Person]) -> None:

@@ -72,5 +72,7 @@ async def found_account(connection: Connection, user_id: str) -> Account:
 
 def session_answer(server: AuthServer, found: Account, opened: OpenedSession) -> SessionObject:
     """Give a session with its user as clients read it."""
-    issued = server.auth.tokens.issue(opened.user_id, opened.id, told_of(found.columns, found.roles, opened.began))
+    lifetime = 60 * server.live.runtime.project.auth.sessions.access_minutes
+    told = told_of(found.columns, found.roles, opened.began)
+    issued = server.auth.tokens.issue(opened.user_id, opened.id, told, lifetime)
     return session_object(found, issued, opened.refresh_token)

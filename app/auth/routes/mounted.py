@@ -50,11 +50,12 @@ from app.auth.routes.asking import (
 from app.auth.routes.changing import put_user
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, PkceBody, RefreshBody
 from app.auth.routes.inviting import LinkedUser, generate_link, invite
+from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
+from app.auth.routes.published import Discovery, KeySet, jwks, openid_configuration
 from app.auth.routes.shapes import (
     AuthHealth,
     AuthProblem,
     AuthSettings,
-    KeySet,
     SessionObject,
     SignInWays,
     UserObject,
@@ -65,6 +66,7 @@ from app.auth.routes.signed_in import SignedIn
 from app.auth.routes.verifying import BACK, PAGE, HalfChanged, exchanged, open_link, verify
 from app.auth.sessions import end_sessions, open_session, refresh_session
 from app.database.faults import WRITE_REFUSALS
+from app.definitions.auth import SessionsDef
 from app.definitions.validation import object_validator
 from app.http.fixed_bodies import Body, JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
@@ -115,9 +117,12 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post("/invite", invite, response_model=UserObject, name="invite")
     post("/admin/generate_link", generate_link, response_model=LinkedUser, name="generate_link")
     post("/logout", logout, status_code=204, name="sign_out")
+    get("/sessions", get_sessions, response_model=list[OwnSession])
+    router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
     get("/.well-known/jwks.json", jwks, response_model=KeySet)
+    get("/.well-known/openid-configuration", openid_configuration, response_model=Discovery)
     return router
 
 
@@ -160,7 +165,7 @@ async def signup(
         async with server.pool.lease() as connection, connection.transaction():
             user_id = await create_user(connection, email, digest, columns, confirmed=True)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
-            opened = await open_session(connection, user_id, *client)
+            opened = await open_session(connection, user_id, *client, in_force.said.sessions)
             return answer(session_answer(server, await found_account(connection, user_id), opened))
     except EmailTaken:
         async with server.pool.lease() as connection:
@@ -204,16 +209,16 @@ async def token(
 ) -> Response:
     """Give a session for a password, a refresh token or the code of a flow; the OAuth2 form is taken too."""
     if grant.kind == "password":
-        return await _by_password(server, client, checked(grant.fields, PasswordBody))
+        return await _by_password(server, client, mailer.in_force.said.sessions, checked(grant.fields, PasswordBody))
     if grant.kind == "refresh_token":
-        return await _by_refresh_token(server, checked(grant.fields, RefreshBody))
+        return await _by_refresh_token(server, mailer.in_force.said.sessions, checked(grant.fields, RefreshBody))
     if grant.kind == "pkce":
         flow = checked(grant.fields, PkceBody)
         return answer(await exchanged(server, client, mailer, flow.auth_code, flow.code_verifier))
     raise GrantUnsupported("The grant type is not served.", hint="Use password, refresh_token or pkce.")
 
 
-async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -> Response:
+async def _by_password(server: AuthServer, client: Client, said: SessionsDef, body: PasswordBody) -> Response:
     pool, passwords = server.pool, server.auth.passwords
     async with attempt(pool, "user", body.email, client.address).counting(SignInRefused):
         async with pool.lease() as connection:
@@ -221,16 +226,16 @@ async def _by_password(server: AuthServer, client: Client, body: PasswordBody) -
         # No connection is held while a password is hashed: a flood of sign-ins must not starve the other requests.
         verified = await verify_noted(pool, passwords, stored, body.password, client.address)
     async with pool.lease() as connection, connection.transaction():
-        opened = await begin(connection, verified, *client)
+        opened = await begin(connection, verified, *client, said)
         await audit(connection, f"user:{opened.user_id}", "sign_in", None)
         found = await found_account(connection, opened.user_id)
     return answer(session_answer(server, found, opened))
 
 
-async def _by_refresh_token(server: AuthServer, body: RefreshBody) -> Response:
+async def _by_refresh_token(server: AuthServer, said: SessionsDef, body: RefreshBody) -> Response:
     async with server.pool.lease() as connection:
         async with connection.transaction():
-            opened = await refresh_session(connection, body.refresh_token, server.auth.refresh_key)
+            opened = await refresh_session(connection, body.refresh_token, server.auth.refresh_key, said)
             if isinstance(opened, Reused):
                 await audit(connection, "anonymous", "refresh_token.reuse", opened.session_id)
         if isinstance(opened, Reused):
@@ -270,11 +275,6 @@ async def get_settings(in_force: InForceDep) -> Response:
         saml_enabled=False,
     )
     return answer(offered)
-
-
-async def jwks() -> Response:
-    """Publish the public keys that tokens are verified with: none, since they are signed with a shared secret."""
-    return answer(KeySet(keys=[]))
 
 
 async def health() -> Response:

@@ -116,12 +116,6 @@ class AuthHealth(Declared):
     description: str
 
 
-class KeySet(Declared):
-    """Public keys (RFC 7517)."""
-
-    keys: list[Any]
-
-
 def user_object(account: Account) -> UserObject:
     """Give a user as GoTrue's clients read one."""
     updated_at = account.signed_in_at or account.created_at
@@ -164,7 +158,7 @@ def session_object(account: Account, issued: IssuedToken, refresh_token: str) ->
     """Give a session with its user."""
     return SessionObject(
         access_token=issued.token,
-        expires_in=max(0, issued.expires_at - int(time.time())),
+        expires_in=issued.expires_in,
         expires_at=issued.expires_at,
         refresh_token=refresh_token,
         user=user_object(account),

@@ -14,6 +14,7 @@ from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.confirming import change_email, confirm, session_by
 from app.auth.counted import CodeLimited, count_try
 from app.auth.in_force import InForce, InForceDep, RedirectRefused
+from app.auth.mails import Mailer
 from app.auth.one_time import (
     TYPES,
     FlowCodeInvalid,
@@ -173,7 +174,7 @@ async def verify(
 
 
 async def redeemed(
-    connection: Connection, server: AuthServer, client: Client, mailer: Any, of: OneTime
+    connection: Connection, server: AuthServer, client: Client, mailer: Mailer, of: OneTime
 ) -> SessionObject | HalfChanged:
     """Put in force what was confirmed, and open the session, inside the transaction that spent it."""
     if of.kind == "email_change":
@@ -181,7 +182,7 @@ async def redeemed(
             return HalfChanged(msg=_HALF, code="200")
     else:
         await _confirmed(connection, server, of, with_session=True)
-    opened = await session_by(connection, of, *client)
+    opened = await session_by(connection, of, *client, mailer.in_force.said.sessions)
     return session_answer(server, await found_account(connection, opened.user_id), opened)
 
 

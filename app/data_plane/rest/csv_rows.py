@@ -32,7 +32,7 @@ def csv_rows(writing: ViewWriting, body: bytes) -> list[dict[str, Any]]:
         raise KeysDiffer("All lines must have same number of fields", hint=_HINT)
     columns, kinds = writing.writable.columns, writing.kinds
     return [
-        {name: _value(columns.get(name), kinds.get(name), text) for name, text in zip(names, line, strict=True)}
+        {name: csv_value(columns.get(name), kinds.get(name), text) for name, text in zip(names, line, strict=True)}
         for line in others
     ]
 
@@ -46,7 +46,8 @@ def _lines(body: bytes) -> list[list[str]]:
         raise KeysDiffer("The body is not CSV in UTF-8.", hint=_HINT) from None
 
 
-def _value(said: ColumnDef | None, kind: ColumnType | None, text: str) -> Any:
+def csv_value(said: ColumnDef | None, kind: ColumnType | None, text: str) -> Any:
+    """Give the value of a field as JSON would have it, by its column; a text where it can't be one of the column's."""
     if said is None or kind is None:
         return None if text in ("NULL", "") else text
     if text == "NULL" or (text == "" and (said.array or kind.rule != ANY_TEXT)):

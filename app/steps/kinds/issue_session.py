@@ -44,7 +44,8 @@ def _compile(body: IssueSessionBody, context: Context) -> Step | None:
                 raise RowNotFound
             if disabled:
                 raise AccountDisabled("This account is disabled.")
-            opened = await open_session(connection, str(user_id), call.user_agent, call.address)
+            said = call.accounts.in_force().said.sessions
+            opened = await open_session(connection, str(user_id), call.user_agent, call.address, said)
             await audit(connection, f"user:{user_id}", "session.issue", None, {"by": place})
             return opened
 

@@ -40,8 +40,10 @@ def _compile(body: SignInBody, context: Context) -> Step | None:
                 stored = await stored_account(connection, email)
             verified = await verify_noted(accounts.pool, accounts.passwords, stored, password, call.address)
 
+        said = accounts.in_force().said.sessions
+
         async def enter(connection: Connection) -> OpenedSession:
-            opened = await begin(connection, verified, call.user_agent, call.address)
+            opened = await begin(connection, verified, call.user_agent, call.address, said)
             await audit(connection, f"user:{opened.user_id}", "sign_in", None)
             return opened
 

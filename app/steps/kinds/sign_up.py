@@ -63,7 +63,8 @@ def _compile(body: SignUpBody, context: Context) -> Step | None:
             user_id = await create_user(connection, address, digest, columns, confirmed=confirmed)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
             if confirmed:
-                return user_id, await open_session(connection, user_id, call.user_agent, call.address)
+                said = in_force.said.sessions
+                return user_id, await open_session(connection, user_id, call.user_agent, call.address, said)
             mailer.mailing.needed()
             await count_mail_in(connection, address)
             waits = OneTime("confirmation", user_id, address, redirect_to=in_force.site_url, password_hash=digest)
