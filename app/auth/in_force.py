@@ -23,11 +23,11 @@ class SignUpClosed(RowgateError):
         super().__init__("Nobody signs up here by themselves.", hint="Ask an admin for an account.")
 
 
-class RedirectRefused(RowgateError):
+class RedirectUnlisted(RowgateError):
     """A sign-in is to end where the document lists nothing; nobody is sent there."""
 
     status: ClassVar[int] = 400
-    code: ClassVar[str] = "auth.redirect_refused"
+    code: ClassVar[str] = "auth.redirect_unlisted"
 
     def __init__(self) -> None:
         """Say where it is listed."""
@@ -55,12 +55,12 @@ class InForce:
         return self.said.site_url or self.settings.public_url
 
     def redirect(self, said: str | None) -> str | None:
-        """Give where a sign-in ends: where it is said, else the site; raises RedirectRefused for what isn't listed."""
+        """Give where a sign-in ends: where it is said, else the site; raises RedirectUnlisted for what isn't listed."""
         if not said:
             return self.site_url
         site = () if self.site_url is None else (self.site_url, f"{self.site_url}/**")
         if not any(redirect_pattern(one).matches(said) for one in (*site, *self.said.redirect_urls)):
-            raise RedirectRefused
+            raise RedirectUnlisted
         return said
 
     def refuse_sign_up(self, *, by_chain: bool = False) -> None:

@@ -20,6 +20,7 @@ from app.expressions.evaluate import folded
 from app.expressions.syntax import Binary, Conditional, FunctionCall, Literal, Logic, Node, NullTest, Unary
 from app.expressions.types import BOOL
 from app.relations.schema import item_type
+from app.review.auth_doubts import auth_doubts
 from app.review.implication import Meant, Untrue, form
 from app.review.meaning import nodes_in, paths_in, rule_of
 from app.review.reach import Check, Reach, Reached, reach_of
@@ -265,18 +266,24 @@ def _has_user(columns: Sequence[ColumnDef]) -> bool:
 
 
 def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
-    """Find columns that people set themselves in what decides: rules, conditions, and which rows are reached."""
-    rules = [rule_of(view.filter, NONE, view.table) for view in project.views]
-    for _, reach in chains:
-        rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
-        rules += [condition for _, condition in reach.conditions]
-    paths = {path for rule in rules for path in paths_in(rule) | _of_rules(project, rule)}
+    """Find what people say of themselves in what decides: columns that they set, addresses that nobody confirmed."""
+    paths = _paths_of_rules(project, chains)
     for column in project.users.columns:
         if column.self_editable and f"auth.user.{column.name}" in paths:
             yield _doubt(
                 f"users.columns/{column.name}.self_editable", "self_editable_trusted",
                 "people change this column themselves, and a rule reads it", "don't let a rule rest on it",
             )  # fmt: skip
+    yield from auth_doubts(project, paths)
+
+
+def _paths_of_rules(project: Project, chains: Chains) -> set[str]:
+    """Name the dotted paths that decide: in rules, in conditions, and in which rows are reached."""
+    rules = [rule_of(view.filter, NONE, view.table) for view in project.views]
+    for _, reach in chains:
+        rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
+        rules += [condition for _, condition in reach.conditions]
+    return {path for rule in rules for path in paths_in(rule) | _of_rules(project, rule)}
 
 
 def _unused(project: Project, chains: Chains) -> Iterator[Finding]:

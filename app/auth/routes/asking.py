@@ -8,7 +8,7 @@ from app.audit.writing import audit
 from app.auth.accounts import EmailInvalid, EmailTaken, create_user, normal_email
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import MailLimited, count_mail
-from app.auth.in_force import RedirectRefused
+from app.auth.in_force import RedirectUnlisted
 from app.auth.mailing import MailUnavailable
 from app.auth.mails import Mailer
 from app.auth.one_time import Kind, OneTime, kept_challenge
@@ -19,7 +19,7 @@ from app.database.faults import WRITE_REFUSALS
 from app.http.fixed_bodies import Body, JsonBody
 from app.http.fixed_routes import Declared, InputInvalid, answer, refuses
 
-MAIL_REFUSALS = (EmailInvalid, MailLimited, MailUnavailable, RedirectRefused)
+MAIL_REFUSALS = (EmailInvalid, MailLimited, MailUnavailable, RedirectUnlisted)
 RedirectTo = Annotated[str | None, Query(max_length=2048)]
 _WHO = """
 SELECT u.id, a.email_confirmed_at IS NOT NULL AS confirmed FROM data.users u

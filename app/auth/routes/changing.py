@@ -10,7 +10,7 @@ from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import CodeLimited, MailLimited, count_try
 from app.auth.failures import TooManyFailures
 from app.auth.identity import Identity
-from app.auth.in_force import RedirectRefused
+from app.auth.in_force import RedirectUnlisted
 from app.auth.mailing import MailUnavailable
 from app.auth.mails import Mailer
 from app.auth.one_time import LinkInvalid, OneTime, kept_challenge, spend_code, tried
@@ -53,7 +53,7 @@ class UserBody(Body):
 
 @refuses(
     EmailInvalid, EmailTaken, PasswordRefused, PasswordWrong, NonceInvalid, TooManyFailures, CodeLimited, MailLimited,
-    MailUnavailable, RedirectRefused, *WRITE_REFUSALS,
+    MailUnavailable, RedirectUnlisted, *WRITE_REFUSALS,
 )  # fmt: skip
 async def put_user(
     server: AuthServerDep,

@@ -8,7 +8,7 @@ from app.auth.api_keys import ApiKeyInvalid
 from app.auth.counted import CodeLimited, MailLimited
 from app.auth.failures import TooManyFailures
 from app.auth.identify import SessionEnded
-from app.auth.in_force import RedirectRefused, SignUpClosed
+from app.auth.in_force import RedirectUnlisted, SignUpClosed
 from app.auth.one_time import FlowCodeInvalid, LinkInvalid, VerifierWrong
 from app.auth.password_change import NonceInvalid, PasswordMissing, PasswordWrong
 from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignInRefused
@@ -43,7 +43,7 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     LinkInvalid: _Wording("otp_expired", "Token has expired or is invalid"),
     MailLimited: _Wording("over_email_send_rate_limit", "email rate limit exceeded"),
     NonceInvalid: _Wording("reauthentication_not_valid", "Nonce has expired or is invalid"),
-    RedirectRefused: _Wording("validation_failed"),
+    RedirectUnlisted: _Wording("validation_failed"),
     VerifierWrong: _Wording(
         "bad_code_verifier", "code challenge does not match previously saved code verifier", "invalid_grant"
     ),

@@ -9,7 +9,7 @@ from app.auth.accounts import EmailInvalid, EmailTaken, create_user, new_credent
 from app.auth.admin_access import Editor
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import MailLimited
-from app.auth.in_force import RedirectRefused, SignUpClosed
+from app.auth.in_force import RedirectUnlisted, SignUpClosed
 from app.auth.mailing import MailUnavailable
 from app.auth.mails import Mailer
 from app.auth.one_time import LinkInvalid, OneTime
@@ -57,7 +57,7 @@ class LinkedUser(UserObject):
 
 
 @refuses(
-    EmailInvalid, EmailTaken, SignUpClosed, MailLimited, MailUnavailable, RedirectRefused, *WRITE_REFUSALS
+    EmailInvalid, EmailTaken, SignUpClosed, MailLimited, MailUnavailable, RedirectUnlisted, *WRITE_REFUSALS
 )  # fmt: skip
 async def invite(
     server: AuthServerDep,
@@ -87,7 +87,7 @@ async def _invited(connection: Connection, server: AuthServer, email: str, data:
 
 
 @refuses(
-    EmailInvalid, EmailTaken, SignUpClosed, PasswordRefused, LinkInvalid, RedirectRefused, *WRITE_REFUSALS
+    EmailInvalid, EmailTaken, SignUpClosed, PasswordRefused, LinkInvalid, RedirectUnlisted, *WRITE_REFUSALS
 )  # fmt: skip
 async def generate_link(
     server: AuthServerDep,

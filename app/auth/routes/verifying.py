@@ -13,7 +13,7 @@ from app.auth.accounts import EmailTaken, normal_email
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.confirming import change_email, confirm, session_by
 from app.auth.counted import CodeLimited, count_try
-from app.auth.in_force import InForce, InForceDep, RedirectRefused
+from app.auth.in_force import InForce, InForceDep, RedirectUnlisted
 from app.auth.mails import Mailer
 from app.auth.one_time import (
     TYPES,
@@ -61,7 +61,7 @@ _FORM = '<form method="post" action="/auth/v1/verify">{fields}<button type="subm
 # What the routes answer beside sessions and refusals, as OpenAPI has it.
 BACK: dict[int | str, dict[str, Any]] = {303: {"description": "The way back to the site."}}
 PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
-VERIFY_REFUSALS = (LinkInvalid, CodeLimited, AccountDisabled, EmailTaken, RedirectRefused)
+VERIFY_REFUSALS = (LinkInvalid, CodeLimited, AccountDisabled, EmailTaken, RedirectUnlisted)
 
 
 class VerifyBody(Body):
@@ -113,7 +113,7 @@ class VerifyBodies:
         return {"application/json": {"schema": body_schema(VerifyBody)}, FORM: {"schema": body_schema(VerifyForm)}}
 
 
-@refuses(LinkInvalid, AccountDisabled, EmailTaken, RedirectRefused)
+@refuses(LinkInvalid, AccountDisabled, EmailTaken, RedirectUnlisted)
 async def open_link(
     server: AuthServerDep,
     client: ClientDep,
