@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from app.audit.writing import chain_under
 from app.auth.auth_server import AuthServerDep
 from app.auth.core import Accounts
+from app.auth.foreign_keys import ForeignKeys
 from app.auth.mailing import Mailing, refuse_without_mail
 from app.auth.mails import mailer_by
 from app.auth.route_limits import RouteLimits, count_for
@@ -139,9 +140,11 @@ class Rowgate:
             outward = Outward(sealing_key)
             stack.push_async_callback(outward.close)
             clock = DatabaseClock()
-            auth = await open_auth(settings, pool, clock)
-            stack.callback(auth.close)
             live = Live(pool, self.database_url, clock)
+            allowed = lambda: live.runtime.project.project.http_allow  # noqa: E731 - what is in force when it is asked
+            auth = await open_auth(settings, pool, clock, ForeignKeys(outward, allowed))
+            stack.callback(auth.close)
+            live.on_change.append(lambda runtime: auth.foreign.follow(runtime.issuers))
             live.on_change.append(lambda runtime: auth.users.follow(runtime.revision, runtime.project.users))
             live.on_look.append(auth.signing.follow)
             settler = Settler(engine)
@@ -158,7 +161,7 @@ class Rowgate:
                 mail = MailDelivery(pool, sealing_key, smtp)
                 mail.start()
                 stack.push_async_callback(mail.stop)
-            delivery = Delivery(pool, outward, lambda: live.runtime.project.project.http_allow)
+            delivery = Delivery(pool, outward, allowed)
             delivery.start()
             stack.push_async_callback(delivery.stop)
             accounts = Accounts(

@@ -1,13 +1,12 @@
 """What an access token tells of its holder, as GoTrue's clients read it; no rule of a server reads any of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
+
+from app.auth.sessions import OpenedSession
 
 PROVIDER = "email"
 _BASE = frozenset({"id", "email", "created_at"})
-_ASSURANCE = "aal1"  # one factor
-_METHOD = "password"
 
 
 def user_metadata(columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,10 +19,9 @@ def app_metadata(roles: Iterable[str]) -> dict[str, Any]:
     return {"provider": PROVIDER, "providers": [PROVIDER], "roles": list(roles)}
 
 
-def told_of(columns: Mapping[str, Any], roles: Iterable[str], began: datetime) -> Sequence[Mapping[str, Any]]:
-    """Give what the tokens of a session that began then tell, each time with less, for a token that has no room."""
-    ways = [{"method": _METHOD, "timestamp": int(began.timestamp())}]
-    least = {"email": columns["email"], "phone": "", "is_anonymous": False, "aal": _ASSURANCE, "amr": ways}
+def told_of(columns: Mapping[str, Any], roles: Iterable[str], opened: OpenedSession) -> Sequence[Mapping[str, Any]]:
+    """Give what the tokens of a session tell, each time with less, for a token that has no room."""
+    least = {"email": columns["email"] or "", "phone": "", "is_anonymous": False, "aal": opened.aal, "amr": opened.amr}
     app, own = app_metadata(roles), user_metadata(columns)
     return [
         {**least, "app_metadata": app, "user_metadata": own},

@@ -1,5 +1,6 @@
 """Accounts: making, reading and changing them, each on a connection and so in its transaction."""
 
+import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,11 @@ SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_con
     a.last_sign_in_at AS rowgate_signed_in, a.disabled_at AS rowgate_disabled,
     (SELECT max(t.new_email) FROM rowgate.one_time_tokens t
         WHERE t.user_id = u.id AND t.kind = 'email_change' AND t.expires_at > now()) AS rowgate_new_email,
-    ARRAY(SELECT r.role FROM rowgate.user_roles r WHERE r.user_id = u.id ORDER BY r.role) AS rowgate_roles
+    ARRAY(SELECT r.role FROM rowgate.user_roles r WHERE r.user_id = u.id ORDER BY r.role) AS rowgate_roles,
+    (SELECT coalesce(json_agg(json_build_object('id', f.id, 'friendly_name', f.name, 'factor_type', f.kind,
+        'status', CASE WHEN f.verified_at IS NULL THEN 'unverified' ELSE 'verified' END, 'created_at', f.created_at,
+        'updated_at', f.updated_at) ORDER BY f.id), '[]')::text
+        FROM rowgate.factors f WHERE f.user_id = u.id) AS rowgate_factors
 FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id
 """
 
@@ -60,13 +65,14 @@ class Account:
     """A person with the columns of `users`, and what is known of the account."""
 
     id: str
-    email: str
+    email: str | None
     columns: Mapping[str, Any]
     roles: tuple[str, ...]
     created_at: datetime
     confirmed_at: datetime | None
     signed_in_at: datetime | None
     disabled: bool
+    factors: tuple[Mapping[str, Any], ...] = ()
     new_email: str | None = None
 
 
@@ -92,6 +98,7 @@ def _account(row: Any) -> Account:
         row["rowgate_confirmed"],
         row["rowgate_signed_in"],
         row["rowgate_disabled"] is not None,
+        tuple(json.loads(row["rowgate_factors"])),
         row["rowgate_new_email"],
     )
 
@@ -153,9 +160,9 @@ async def new_credentials(passwords: Passwords, email: str, password: str, least
 
 
 async def create_user(
-    connection: Connection, email: str, password_hash: str | None, columns: Mapping[str, Any], *, confirmed: bool
+    connection: Connection, email: str | None, password_hash: str | None, columns: Mapping[str, Any], *, confirmed: bool
 ) -> str:
-    """Insert the rows of a person; raises EmailTaken."""
+    """Insert the rows of a person, without an address where an issuer gives none; raises EmailTaken."""
     names = ", ".join(['"email"', *(f'"{name}"' for name in columns)])
     holders = ", ".join(f"${index + 1}" for index in range(len(columns) + 1))
     try:

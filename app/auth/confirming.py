@@ -23,7 +23,13 @@ UPDATE rowgate.accounts SET email_confirmed_at = coalesce(email_confirmed_at, no
 WHERE user_id = $1
 """
 _OTHER_ATTEMPTS = "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'confirmation'"
-_RECOVERY = "UPDATE rowgate.sessions SET is_recovery = true WHERE id = $1"
+# What the session says it was opened by, in the words of GoTrue.
+_METHODS = {"recovery": "recovery", "invite": "invite"}
+_GIVEN_BEFORE = (
+    "DELETE FROM rowgate.factors WHERE user_id = $1",
+    "DELETE FROM rowgate.identities WHERE user_id = $1",
+    "DELETE FROM rowgate.recovery_codes WHERE user_id = $1",
+)
 _OTHER_HALF = """
 UPDATE rowgate.one_time_tokens SET columns = '{"confirmed": true}'
 WHERE user_id = $1 AND kind = 'email_change' AND new_email = $2 AND expires_at > now() RETURNING id
@@ -56,6 +62,8 @@ async def confirm(
         await _reset(connection, user_id, columns)
         await set_columns(connection, user_id, given)
     await end_sessions(connection, user_id=user_id)
+    for gone in _GIVEN_BEFORE:
+        await connection.execute(gone, user_id)
     await connection.execute(_CONFIRM, user_id, of.password_hash)
     await connection.execute(_OTHER_ATTEMPTS, user_id)
     await audit(connection, f"user:{user_id}", "user.confirmed", user_id, {"by": of.kind})
@@ -76,9 +84,7 @@ async def session_by(
     user_id = str(of.user_id)
     if of.kind == "recovery":
         await end_sessions(connection, user_id=user_id)
-    opened = await open_session(connection, user_id, user_agent, ip, said)
-    if of.kind == "recovery":
-        await connection.execute(_RECOVERY, opened.id)
+    opened = await open_session(connection, user_id, user_agent, ip, said, method=_METHODS.get(of.kind, "otp"))
     await audit(connection, f"user:{user_id}", "sign_in", None, {"by": of.kind})
     return opened
 
@@ -97,6 +103,7 @@ async def change_email(connection: Connection, mailer: Mailer, of: OneTime) -> b
     await set_columns(connection, user_id, {"email": new_email})
     await connection.execute("UPDATE rowgate.accounts SET email_confirmed_at = now() WHERE user_id = $1", user_id)
     await connection.execute("DELETE FROM rowgate.one_time_tokens WHERE user_id = $1", user_id)
-    await mailer.notify(connection, "email_changed", before, new_email=new_email)
+    if before is not None:
+        await mailer.notify(connection, "email_changed", before, new_email=new_email)
     await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": ["email"]})
     return True

@@ -6,16 +6,18 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from app.auth.api_keys import PREFIX, ApiKeyInvalid, ApiKeys
-from app.auth.identity import ANONYMOUS, Identity
+from app.auth.foreign_tokens import ForeignCaller, ForeignTokens, ForeignUserUnknown
+from app.auth.identity import ANONYMOUS, Identity, foreign_identity
 from app.auth.passwords import Passwords
 from app.auth.signing_keys import SigningKeys
 from app.auth.tokens import AccessTokens, TokenExpired, TokenInvalid
-from app.auth.users import UserCache
+from app.auth.users import UserCache, UserState
 from app.database.clock import DatabaseClock
+from app.secrets.sealing import SealingKey
 
 PUBLISHABLE_PREFIX = "rgp_"
 SCHEMES = ("Bearer",)
-CREDENTIAL_REFUSALS = (ApiKeyInvalid, TokenInvalid, TokenExpired)
+CREDENTIAL_REFUSALS = (ApiKeyInvalid, TokenInvalid, TokenExpired, ForeignUserUnknown)
 
 
 class SessionEnded(TokenInvalid):
@@ -34,10 +36,13 @@ class AuthContext:
     keys: ApiKeys
     tokens: AccessTokens
     signing: SigningKeys
+    foreign: ForeignTokens
     admin_tokens: AccessTokens
     passwords: Passwords
     publishable_key: str
     setup_token: str
+    sealing: SealingKey
+    """What the secrets of second factors are sealed under."""
     refresh_key: bytes = field(repr=False)
     """What the successors of refresh tokens are sealed under."""
     no_admin: bool
@@ -45,9 +50,14 @@ class AuthContext:
     async def reload(self, identity: Identity) -> None:
         """Read the caller afresh, whose authority has changed or may have."""
         if identity.user_id is not None:
+            self.foreign.forget(identity.user_id)
             await self.users.reload(identity.user_id)
         elif identity.key_id is not None:
             self.keys.forget(identity.key_id)
+
+    def is_foreign(self, token: str) -> bool:
+        """Say whether a token is none of ours and may be one of an issuer's."""
+        return not self.tokens.is_ours(token) and self.foreign.is_foreign(token)
 
     def close(self) -> None:
         """End the threads that hash passwords."""
@@ -69,6 +79,10 @@ def identify_now(
     if credential.startswith(PREFIX):
         state = context.keys.known(context.keys.digest_of(credential))
         return None if state is None else state.identity
+    if context.is_foreign(credential):
+        caller = context.foreign.known(credential)
+        user = None if caller is None else context.users.known(caller.user_id)
+        return None if caller is None or user is None else _by_foreign(caller, user)
     claims = context.tokens.verify(credential)
     user = context.users.known(claims.user_id)
     return None if user is None else user.identity(claims.session_id, context.clock.now())
@@ -83,12 +97,27 @@ async def identify(
         return ANONYMOUS
     if credential.startswith(PREFIX):
         return (await context.keys.load(context.keys.digest_of(credential))).identity
+    if context.is_foreign(credential):
+        return await _identify_foreign(credential, context)
     claims = context.tokens.verify(credential)
     user = await context.users.reload(claims.user_id)
     identity = None if user is None else user.identity(claims.session_id, context.clock.now())
     if identity is None:
         raise SessionEnded
     return identity
+
+
+async def _identify_foreign(credential: str, context: AuthContext) -> Identity:
+    caller = await context.foreign.read(credential)
+    user = await context.users.reload(caller.user_id)
+    identity = None if user is None else _by_foreign(caller, user)
+    if identity is None:
+        raise SessionEnded
+    return identity
+
+
+def _by_foreign(caller: ForeignCaller, user: UserState) -> Identity | None:
+    return None if user.disabled else foreign_identity(user.anyone, caller.roles, caller.claims)
 
 
 def _credential(

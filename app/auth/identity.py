@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
+
+from app.definitions.auth import AAL1, NO_AAL
 
 Kind = Literal["anonymous", "user", "key"]
 
@@ -14,8 +16,15 @@ def _no_columns() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
+def auth_env(
+    kind: Kind, user: Mapping[str, Any] | None = None, *, aal: str = NO_AAL, amr: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Give what rules read as `auth`; of a user, the columns and the roles."""
+    return {"user": user, "signed_in": user is not None, "kind": kind, "aal": aal, "amr": list(amr), "claims": None}
+
+
 def _nobody() -> Mapping[str, Any]:
-    return {"user": None, "signed_in": False, "kind": "anonymous"}
+    return auth_env("anonymous")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,11 @@ class Identity:
         return self.user_id or self.key_id
 
     @property
+    def aal(self) -> str:
+        """Give how sure it is who calls."""
+        return str(self.env["aal"])
+
+    @property
     def is_anonymous(self) -> bool:
         """Tell whether nobody is there."""
         return self.kind == "anonymous"
@@ -70,15 +84,23 @@ def user_identity(
     roles: Iterable[str] = (),
     columns: Mapping[str, Any] | None = None,
     version: int,
+    aal: str = AAL1,
+    amr: Iterable[str] = (),
 ) -> Identity:
     """Make the identity of a signed-in user; the columns are copied, so a later change to the source isn't seen."""
     own = dict(columns or {})
     held = sorted(roles)
-    env = {"user": {**own, "roles": held}, "signed_in": True, "kind": "user"}
+    env = auth_env("user", {**own, "roles": held}, aal=aal, amr=amr)
     return Identity("user", user_id, session_id, None, frozenset(held), MappingProxyType(own), version, env)
 
 
 def key_identity(key_id: str, *, roles: Iterable[str] = (), version: int) -> Identity:
     """Make the identity of an API key, which has roles and no user."""
-    env = {"user": None, "signed_in": False, "kind": "key"}
-    return Identity("key", key_id=key_id, roles=frozenset(roles), version=version, env=env)
+    return Identity("key", key_id=key_id, roles=frozenset(roles), version=version, env=auth_env("key"))
+
+
+def foreign_identity(user: Identity, roles: Iterable[str], claims: Mapping[str, Any]) -> Identity:
+    """Make the identity of a user by another issuer's token, which brings roles and shows its claims, in no session."""
+    held = user.roles | frozenset(roles)
+    own = {**user.env["user"], "roles": sorted(held)}
+    return replace(user, session_id=None, roles=held, env={**user.env, "user": own, "claims": claims})

@@ -93,7 +93,7 @@ class NewPassword:
 async def holder(connection: Connection, kind: Kind, person_id: str) -> Holder | None:
     """Read whose password is to change; None where there is nobody."""
     row = await connection.fetchrow(_WHERE[kind].read, person_id)
-    return None if row is None else Holder(kind, person_id, row["email"], row["password_hash"])
+    return None if row is None else Holder(kind, person_id, row["email"] or "", row["password_hash"])
 
 
 async def holder_of(connection: Connection, kind: Kind, email: str) -> Holder | None:

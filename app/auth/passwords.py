@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import WithJsonSchema
 
-from app.auth import foreign_hashes
 from app.definitions.auth import MIN_PASSWORD
 from app.errors import FieldError, RowgateError
 
@@ -54,6 +53,8 @@ _RUNS = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", 
 @functools.cache
 def _context() -> CryptContext:
     from passlib.context import CryptContext  # noqa: PLC0415 - what only checks definitions hashes nothing
+
+    from app.auth import foreign_hashes  # noqa: PLC0415 - as above
 
     return CryptContext(
         schemes=["argon2", *foreign_hashes.SCHEMES, foreign_hashes.FirebaseScrypt],
@@ -202,12 +203,16 @@ def _verify(text: str, stored: str | None, dummy: str, strength: Strength) -> Pa
 
 
 def _scheme_of(stored: str | None) -> str | None:
+    from app.auth import foreign_hashes  # noqa: PLC0415 - as above
+
     scheme = None if stored is None else _context().identify(stored)
     return scheme if stored is not None and foreign_hashes.is_whole(scheme, stored) else None
 
 
 def _read_by(text: str, scheme: str | None) -> str | bytes:
     """Give what a scheme reads of a password: bcrypt stops, and the systems whose hashes are imported let it."""
+    from app.auth import foreign_hashes  # noqa: PLC0415 - as above
+
     whole = text.encode()
     return (
         whole[: foreign_hashes.BCRYPT_BYTES]
@@ -218,6 +223,8 @@ def _read_by(text: str, scheme: str | None) -> str | bytes:
 
 def known_hash(text: str) -> str | None:
     """Give a hash in the form that is kept, if checking a password against it is possible and bearable."""
+    from app.auth import foreign_hashes  # noqa: PLC0415 - as above
+
     text, context = foreign_hashes.as_kept(text.strip()), _context()
     scheme = _scheme_of(text)
     known = scheme is not None and foreign_hashes.is_bearable(scheme, text, context.handler(scheme))

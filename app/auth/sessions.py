@@ -1,6 +1,7 @@
 """Sessions of people: begun, refreshed and ended."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,9 @@ _ALIVE = (
     "s.revoked_at IS NULL AND s.expires_at > now() AND s.refreshed_at > now() - make_interval(days => {idle})"
     " AND NOT EXISTS (SELECT FROM rowgate.accounts a WHERE a.user_id = s.user_id AND a.disabled_at IS NOT NULL)"
 )
+# The names of methods are GoTrue's: password, totp, recovery_code and so on.
+_BY = "jsonb_build_array(jsonb_build_object('method', {}::text, 'timestamp', floor(extract(epoch FROM now()))::bigint))"
+_READ = "id, user_id, created_at, aal, amr::text AS amr"
 
 
 def _family(said: SessionsDef) -> Family:
@@ -29,24 +33,34 @@ class OpenedSession:
     id: str
     user_id: str
     began: datetime
+    aal: str
+    amr: Sequence[Mapping[str, Any]]
+    """By what somebody signed in, the newest first: `method`, and `timestamp` in seconds since 1970."""
     refresh_token: str = field(repr=False)
 
 
 async def open_session(
-    connection: Connection, user_id: str, user_agent: str | None, ip: str, said: SessionsDef
+    connection: Connection,
+    user_id: str,
+    user_agent: str | None,
+    ip: str,
+    said: SessionsDef,
+    *,
+    method: str = "password",
 ) -> OpenedSession:
-    """Begin a session; beyond 100 of them the person's oldest ends, and with `single` every other.
+    """Begin a session by one factor, whose name `amr` shows; beyond 100 the oldest ends, and with `single` every other.
 
     What is left of the person's ended ones goes: their tokens now, they themselves after a time in which it still
     counts from where somebody signed in.
     """
     made = await connection.fetchrow(
-        "INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip)"
-        " VALUES ($1, now() + make_interval(days => $4), $2, $3) RETURNING id, created_at",
+        "INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip, amr)"
+        f" VALUES ($1, now() + make_interval(days => $4), $2, $3, {_BY.format('$5')}) RETURNING {_READ}",
         user_id,
         None if user_agent is None else user_agent[:400],
         ip,
         said.absolute_days,
+        method,
     )
     # Who signs in at the same time waits here, and then finds this session.
     await connection.execute("UPDATE rowgate.accounts SET last_sign_in_at = now() WHERE user_id = $1", user_id)
@@ -67,8 +81,45 @@ async def open_session(
     await connection.execute(
         f"DELETE FROM rowgate.sessions WHERE user_id = $1 AND expires_at < now() - interval '{KEPT_DAYS} days'", user_id
     )
-    token = await first_token(connection, _family(said), made["id"])
-    return OpenedSession(made["id"], user_id, made["created_at"], token)
+    return await _with_first_token(connection, said, made)
+
+
+async def step_up(
+    connection: Connection, session_id: str, user_agent: str | None, ip: str, said: SessionsDef, *, method: str
+) -> OpenedSession | None:
+    """Put a session by two factors in the place of one, inside a transaction; None where that has ended.
+
+    It has another id, so that tokens of before gain nothing by it, and ends when the other would have.
+    """
+    made = await connection.fetchrow(
+        "WITH before AS (UPDATE rowgate.sessions SET revoked_at = now()"
+        " WHERE id = $1 AND revoked_at IS NULL AND expires_at > now() RETURNING *)"
+        " INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip, aal, amr)"
+        f" SELECT user_id, expires_at, $2, $3, 'aal2', {_BY.format('$4')} || amr FROM before RETURNING {_READ}",
+        session_id,
+        None if user_agent is None else user_agent[:400],
+        ip,
+        method,
+    )
+    return None if made is None else await _with_first_token(connection, said, made)
+
+
+async def end_weaker(connection: Connection, user_id: str, but: str) -> None:
+    """End the sessions of a person by one factor: they were begun before there was a second."""
+    await connection.execute(
+        "UPDATE rowgate.sessions SET revoked_at = now()"
+        " WHERE user_id = $1 AND id <> $2 AND aal <> 'aal2' AND revoked_at IS NULL",
+        user_id,
+        but,
+    )
+
+
+async def _with_first_token(connection: Connection, said: SessionsDef, made: Any) -> OpenedSession:
+    return _opened(made, await first_token(connection, _family(said), made["id"]))
+
+
+def _opened(row: Any, token: str) -> OpenedSession:
+    return OpenedSession(row["id"], row["user_id"], row["created_at"], row["aal"], json.loads(row["amr"]), token)
 
 
 async def refresh_session(connection: Connection, token: str, key: bytes, said: SessionsDef) -> OpenedSession | Reused:
@@ -76,10 +127,8 @@ async def refresh_session(connection: Connection, token: str, key: bytes, said: 
     rotated = await rotate(connection, _family(said), token, key)
     if isinstance(rotated, Reused):
         return rotated
-    row = await connection.fetchrow(
-        "SELECT user_id, created_at FROM rowgate.sessions WHERE id = $1", rotated.session_id
-    )
-    return OpenedSession(rotated.session_id, row["user_id"], row["created_at"], rotated.token)
+    row = await connection.fetchrow(f"SELECT {_READ} FROM rowgate.sessions WHERE id = $1", rotated.session_id)
+    return _opened(row, rotated.token)
 
 
 async def end_sessions(

@@ -6,6 +6,8 @@ from base64 import urlsafe_b64encode
 from app.auth.admins import AUDIENCE as ADMIN_AUDIENCE
 from app.auth.admins import create_admin, has_admin
 from app.auth.api_keys import ApiKeys
+from app.auth.foreign_keys import ForeignKeys
+from app.auth.foreign_tokens import ForeignTokens
 from app.auth.identify import PUBLISHABLE_PREFIX, AuthContext
 from app.auth.passwords import PasswordRefused, Passwords
 from app.auth.signing_keys import SigningKeys, derived_key, load_keyring
@@ -22,8 +24,12 @@ ISSUER = "rowgate"
 _FIRST_START = 0x726F77616474  # one process at a time looks whether there is an admin
 
 
-async def open_auth(settings: Settings, pool: Pool, clock: DatabaseClock | None = None) -> AuthContext:
+async def open_auth(
+    settings: Settings, pool: Pool, clock: DatabaseClock | None = None, foreign_keys: ForeignKeys | None = None
+) -> AuthContext:
     """Open auth on a migrated database; `clock` is the database's, as the process measures it.
+
+    Without `foreign_keys` nobody else's tokens are taken.
 
     The setup token is the same for all instances and at every start; it makes the first admin, and nothing after that.
     """
@@ -48,10 +54,12 @@ async def open_auth(settings: Settings, pool: Pool, clock: DatabaseClock | None 
         keys=ApiKeys(pool, derived(secret, "api keys")),
         tokens=tokens,
         signing=SigningKeys(tokens, first, sealing),
+        foreign=ForeignTokens(pool, foreign_keys, clock.seconds),
         admin_tokens=AccessTokens(admin_keyring, issuer, audience=ADMIN_AUDIENCE, clock=clock.seconds),
         passwords=passwords,
         publishable_key=publishable,
         setup_token=urlsafe_b64encode(derived(secret, "setup token")).rstrip(b"=").decode(),
+        sealing=sealing,
         refresh_key=derived(secret, "refresh tokens"),
         no_admin=no_admin,
     )

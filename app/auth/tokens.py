@@ -237,6 +237,10 @@ class AccessTokens:
         signed = (self._current.sign({**more, **claims}) for more in told)
         return IssuedToken(_first_short(signed), expires_at, lifetime)
 
+    def is_ours(self, token: str) -> bool:
+        """Say whether a token begins as those of one of the keys do; that is no proof of anything."""
+        return token.partition(".")[0] in self._keys
+
     def verify(self, token: str) -> AccessClaims:
         """Give the claims of a token that counts now; raise TokenInvalid or TokenExpired for every other string."""
         if len(token) > MAX_TOKEN_BYTES:
@@ -260,7 +264,7 @@ class AccessTokens:
         if shape is None or len(shape[1]) > MAX_HEADER_BYTES:
             raise TokenInvalid
         read = self._keys.get(shape[1])
-        if read is None or not (_is_canonical(shape[2]) and _is_canonical(shape[3])):
+        if read is None or not (is_canonical(shape[2]) and is_canonical(shape[3])):
             raise TokenInvalid
         try:
             payload = jws.verify(token, read.verifies, read.key.algorithm)
@@ -312,13 +316,18 @@ def _is_p256(secret: bytes) -> bool:
     return isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
 
 
-def _is_canonical(segment: str) -> bool:
+def is_canonical(segment: str) -> bool:
     """Tell whether a segment is the one spelling of its bytes: base64 leaves spare bits that could be anything."""
     try:
-        raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+        raw = decoded(segment)
     except binascii.Error:
         return False
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == segment
+
+
+def decoded(segment: str) -> bytes:
+    """Give the bytes of a segment; raises binascii.Error."""
+    return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
 
 
 def _parse_strictly(payload: bytes) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The cache of users: who somebody is, which roles they hold, and which of their sessions live."""
 
 import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ SELECT u.*, a.disabled_at IS NOT NULL AS rowgate_disabled,
     (SELECT l.revision FROM rowgate.live l) AS rowgate_revision,
     ARRAY(SELECT s.id::text FROM rowgate.sessions s
         WHERE s.user_id = u.id AND s.revoked_at IS NULL AND s.expires_at > now() ORDER BY s.id) AS rowgate_sessions,
+    ARRAY(SELECT s.aal || ' ' || s.amr::text FROM rowgate.sessions s
+        WHERE s.user_id = u.id AND s.revoked_at IS NULL AND s.expires_at > now() ORDER BY s.id) AS rowgate_levels,
     ARRAY(SELECT s.expires_at FROM rowgate.sessions s
         WHERE s.user_id = u.id AND s.revoked_at IS NULL AND s.expires_at > now() ORDER BY s.id) AS rowgate_ends
 FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id
@@ -37,6 +40,8 @@ class UserState:
     columns: Mapping[str, Any]
     roles: tuple[str, ...]
     sessions: Mapping[str, datetime]
+    levels: Mapping[str, str]
+    """Of each of them how sure it is who signed in, and by what, as the database has it."""
     anyone: Identity
     """The identity of whatever session; what it holds of columns and roles is shared by those of all sessions."""
     _identities: dict[str, Identity] = field(default_factory=dict, repr=False, compare=False)
@@ -48,7 +53,9 @@ class UserState:
             return None
         known = self._identities.get(session_id)
         if known is None:
-            known = self._identities[session_id] = replace(self.anyone, session_id=session_id)
+            aal, _, amr = self.levels[session_id].partition(" ")
+            env = {**self.anyone.env, "aal": aal, "amr": [one["method"] for one in json.loads(amr)]}
+            known = self._identities[session_id] = replace(self.anyone, session_id=session_id, env=env)
         return known
 
 
@@ -130,5 +137,6 @@ def state_of(row: Any) -> UserState:
     version = row["rowgate_version"] or 0
     roles = tuple(row["rowgate_roles"])
     sessions = dict(zip(row["rowgate_sessions"], row["rowgate_ends"], strict=True))
+    levels = dict(zip(row["rowgate_sessions"], row["rowgate_levels"], strict=True))
     anyone = user_identity(row["id"], session_id=None, roles=roles, columns=columns, version=version)
-    return UserState(row["id"], version, row["rowgate_disabled"], anyone.columns, roles, sessions, anyone)
+    return UserState(row["id"], version, row["rowgate_disabled"], anyone.columns, roles, sessions, levels, anyone)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.project import Project
 from app.definitions.stored import Unread
-from app.definitions.tables import GENERATEDS, USERS, TableDef
+from app.definitions.tables import TableDef
 from app.errors import RowgateError
 from app.expressions.problems import ExpressionErrors
 from app.relations.constraints import column_parts, parts_of
@@ -93,13 +93,7 @@ async def _columns(connection: AsyncConnection, name: str) -> dict[str, tuple[st
 async def _refuse_other(connection: AsyncConnection, name: str, after: Project) -> None:
     """Hold the columns, and the names of constraints and indexes, against what the definition would make."""
     table = tables_of(after)[name]
-    kept = {*USERS, *GENERATEDS}
-    wanted = {
-        column.name: (column.pg.replace(" ", ""), column.name in kept if column.definition is None else bool(
-            column.definition.required
-        ))
-        for column in table.columns.values()
-    }  # fmt: skip
+    wanted = {column.name: (column.pg.replace(" ", ""), column.never_null) for column in table.columns.values()}
     there = await _columns(connection, name)
     wrong = sorted(key for key in wanted.keys() | there.keys() if wanted.get(key) != there.get(key))
     if not wrong:

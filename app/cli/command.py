@@ -13,6 +13,7 @@ from app.cli.create_key import create_key
 from app.cli.described import openapi, types
 from app.cli.documents import apply, check, export, plan, say_findings
 from app.cli.eval import evaluate
+from app.cli.explain import explain
 from app.cli.frontend_keys import keys
 from app.cli.import_users import import_users
 from app.cli.init import init
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": export,
     "test": run_tests,
     "check": check,
+    "explain": explain,
     "why": why,
     "shadow": shadow,
     "eval": evaluate,

@@ -27,8 +27,8 @@ def create_key(
 async def make_key(settings: "Settings", url: str, name: str, roles: list[str], admin_role: str | None) -> str:
     """Make one in the database at `url`, and give it."""
     from app.auth.managed_keys import KeyGrant, create_key
+    from app.auth.role_names import check_roles
     from app.auth.start import open_auth
-    from app.control_plane.named import check_roles
     from app.database.pool import Pool
     from app.store.active import load_active
     from app.store.migrate import migrate

@@ -60,13 +60,25 @@ def _step(said: StepDef, context: Context) -> Step | None:
     decides = None if when is None else deciding(context, when)
     run = made.run if decides is None else _conditional(decides, made.run, binds)
     statements = made.statements + (0 if decides is None else decides.statements)
+    sends = (*(() if decides is None else decides.sends), *made.sends)
     is_beyond = kind.does is not None and kind.does.is_beyond
     info = StepInfo(context.place, said.do, said.name, _rules(context, before), binds, is_beyond)
     pauses = kind.pauses is not None and kind.pauses.applies(said.fields)
     sure = made.sure if when is None else sure_unless(when.tree) if _ends(kind) else NONE
     calls_out = made.calls_out or pauses
+    fusable = made.fusable
+    if fusable is not None:
+        fusable = None if decides else dataclasses.replace(fusable, run=run)
     return dataclasses.replace(
-        made, run=_seen(run, info), calls_out=calls_out, statements=statements, sure=sure, first=kind.first
+        made,
+        run=seen(run, info),
+        calls_out=calls_out,
+        statements=statements,
+        sure=sure,
+        first=kind.first,
+        sends=sends,
+        info=info,
+        fusable=fusable,
     )
 
 
@@ -85,7 +97,7 @@ def _rules(context: Context, before: int) -> tuple[RuleInfo, ...]:
     )
 
 
-def _seen(run: RunStep, info: StepInfo) -> RunStep:
+def seen(run: RunStep, info: StepInfo) -> RunStep:
     """Note which step has begun, and hand it to the trace where there is one."""
 
     def step(call: Call) -> Any:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from app.auth.foreign_tokens import Issuer, compile_issuers
 from app.auth.mail_templates import template_problems
 from app.compiler.chain import (
     NO_INPUT,
@@ -17,9 +18,11 @@ from app.compiler.chain import (
     with_what_goes,
 )
 from app.compiler.checked_tests import compile_tests
+from app.compiler.fuse import fuse
 from app.compiler.inputs import compile_inputs
 from app.compiler.locks import endpoint_with_locks, held_by, view_with_locks
 from app.compiler.paths import Router
+from app.compiler.plan import plan_of
 from app.compiler.responses import compile_responses
 from app.compiler.role_names import check_role_names
 from app.compiler.runtime import (
@@ -105,6 +108,7 @@ def _compiled(
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
     check_role_names(project, findings)
+    issuers = _issuers(project, findings)
     held = held_by(served, [view for view in views.values() if view is not None])
     served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
     # Those that are closed come first: what would answer in their place is a conflict.
@@ -124,8 +128,16 @@ def _compiled(
         return None, findings.found
     by_name = {endpoint.name: endpoint for endpoint in served}
     messages = constraint_messages(project, schema.tables)
-    runtime = Runtime(revision, project, schema, router, by_name, kept, schema.keys, messages, tests, held)
+    runtime = Runtime(
+        revision, project, schema, router, by_name, kept, schema.keys, messages, tests, held, issuers=issuers
+    )
     return runtime, findings.found
+
+
+def _issuers(project: Project, findings: Findings) -> dict[str, Issuer]:
+    needed = [one.name for one in project.users.columns if one.required and not one.has_default]
+    roles = [role.name for role in project.roles]
+    return compile_issuers(project.auth.issuers, roles, needed, project.project.http_allow, findings)
 
 
 def _check_names(project: Project, findings: Findings) -> None:
@@ -243,9 +255,12 @@ class _Compiler:
         uses = (*self._project_uses(said.skip, place), *said.middleware)
         chain, known = self._uses(uses, context, said.steps)
         steps, _ = compile_steps(said.steps, known)
+        together = fuse([*chain, *steps])
+        chain, steps = together[: len(chain)], together[len(chain) :]
         if said.isolation == "serializable" and any(step.calls_out for step in (*chain, *steps)):
             hint = "call out in another endpoint, or say after: commit"
             self.findings.report(f"{place}.isolation", "a transaction that calls out can't be serializable", hint)
+        begin = _begin((*chain, *steps), said.isolation, said.timeout)
         responses = compile_responses(said.responses, f"{place}.responses", self.findings)
         if rules is None or refusing(unreadable):
             return None
@@ -256,12 +271,13 @@ class _Compiler:
             compile_inputs(said, self.schema.keys, rules if said.rules else None),
             tuple(step.run for step in chain if not step.first),
             tuple(step.run for step in steps if not step.first),
-            _begin((*chain, *steps), said.isolation, said.timeout),
+            begin,
             self._reads_request(before),
             responses,
             Chained(frozenset(context.held), tables_behind([*uses, *said.steps], context)),
             next((step.run for step in (*chain, *steps) if step.first), None),
             answered_shapes(said.name, context.answers, said.max_bytes),
+            plan_of((*chain, *steps), begin),
         )
 
     def view(self, said: ViewDef, related: RelatedViews) -> CompiledView | None:

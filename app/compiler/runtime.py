@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from app.auth.foreign_tokens import Issuer
 from app.compiler.checked_tests import CompiledTest
 from app.compiler.inputs import BoundInputs
 from app.compiler.paths import Route, Router
+from app.compiler.plan import NOTHING_PLANNED, RequestPlan
 from app.compiler.responses import Responses
 from app.definitions.column_types import ColumnType, Keys
 from app.definitions.endpoints import EndpointDef
@@ -53,7 +55,7 @@ class CompiledEndpoint:
     """An endpoint as run: `chain` is its middleware, `steps` its own, `begin` opens the transaction, if any.
 
     `gate` runs before the input is read, where there is one; it is the first of the chain or the steps, and not there.
-    `rows` are the statements over its answer, where that is rows of known columns.
+    `rows` are the statements over its answer, where that is rows of known columns. `plan` is what it sends.
     """
 
     name: str
@@ -68,6 +70,7 @@ class CompiledEndpoint:
     chained: Chained = Chained()
     gate: RunStep | None = None
     rows: Shapes | None = None
+    plan: RequestPlan = NOTHING_PLANNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ class Runtime:
 
     `keys` are what references hold; `constraints` gives the columns and the message of each constraint;
     `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
-    served, and `doubts` what would not be saved so today.
+    served, and `doubts` what would not be saved so today. `issuers` are those whose tokens are taken.
     """
 
     revision: int
@@ -175,3 +178,4 @@ class Runtime:
     held: frozenset[Held] = frozenset()
     broken: Broken = Broken()
     doubts: tuple[Finding, ...] = ()
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)

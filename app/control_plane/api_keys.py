@@ -8,7 +8,8 @@ from pydantic import Field
 
 from app.auth.admin_access import VIEWER, AdminRoleMissing, Editor, Role, hold_rank
 from app.auth.managed_keys import KeyExists, KeyGrant, all_keys, create_key, key_named, key_that_holds, revoke_key
-from app.control_plane.named import NotThere, RolesUnknown, known_roles
+from app.auth.role_names import RolesUnknown
+from app.control_plane.named import NotThere, known_roles
 from app.control_plane.server import ServerDep
 from app.definitions.column_types import read_moment
 from app.definitions.wrong import Wrong

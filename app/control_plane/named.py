@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+from app.auth.role_names import check_roles
 from app.control_plane.server import Server
 from app.definitions.column_types import read_uuid
-from app.definitions.project import Project
 from app.definitions.wrong import Wrong
 from app.errors import RowgateError
 
@@ -21,13 +21,6 @@ class NotThere(RowgateError):
         super().__init__(f"There is no such {what}.")
 
 
-class RolesUnknown(RowgateError):
-    """Roles that the backend doesn't define."""
-
-    status: ClassVar[int] = 422
-    code: ClassVar[str] = "admin.roles_unknown"
-
-
 def identifier(text: str, what: str) -> str:
     """Give the canonical form of an id; raises NotThere for what can't be one."""
     try:
@@ -39,13 +32,3 @@ def identifier(text: str, what: str) -> str:
 def known_roles(server: Server, roles: Iterable[str]) -> list[str]:
     """Give the roles, each once; raises RolesUnknown."""
     return check_roles(server.live.runtime.project, roles)
-
-
-def check_roles(project: Project, roles: Iterable[str]) -> list[str]:
-    """Give the roles, each once; raises RolesUnknown for what the project doesn't define."""
-    given = set(roles)
-    known = {role.name for role in project.roles}
-    if unknown := sorted(given - known):
-        hint = f"There are {', '.join(sorted(known))}." if known else "The backend defines no roles."
-        raise RolesUnknown(f"Unknown roles: {', '.join(repr(role) for role in unknown)}.", hint=hint)
-    return sorted(given)

@@ -9,18 +9,20 @@ from fastapi import Depends, Response
 from pydantic import Field
 
 from app.auth.admin_access import Editor
-from app.auth.identity import ANONYMOUS, Identity
+from app.auth.identity import ANONYMOUS, Identity, auth_env
 from app.auth.managed_users import id_of
+from app.auth.role_names import RolesUnknown
 from app.changes.apply import CHANGE_REFUSALS, apply_project
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.control_plane.document import LIMIT, parsed
-from app.control_plane.named import NotThere, RolesUnknown, identifier, known_roles
+from app.control_plane.named import NotThere, identifier, known_roles
 from app.control_plane.server import Server, ServerDep
 from app.data_plane.asgi import answered
 from app.data_plane.made_request import made_request
 from app.data_plane.run import Plane
 from app.data_plane.seeing.rehearsal import LookingLimiter, Rehearsal
+from app.definitions.auth import AAL1
 from app.definitions.project import DefinitionInvalid
 from app.errors import RowgateError
 from app.expressions.conversion import to_type
@@ -134,7 +136,7 @@ def _made_up(server: Server, said: Pretended) -> Identity:
         columns = {**dict.fromkeys(record.fields), **to_type(given, record)}
     except EvaluationError as error:
         raise SimulationInvalid(f"The caller's columns are not what users have: {error}") from None
-    env = {"user": {**columns, "roles": roles}, "signed_in": True, "kind": "user"}
+    env = auth_env("user", {**columns, "roles": roles}, aal=AAL1)
     return Identity("user", str(columns["id"]), roles=frozenset(roles), columns=columns, version=0, env=env)
 
 

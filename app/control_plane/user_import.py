@@ -13,7 +13,7 @@ from app.auth.admin_access import Editor
 from app.auth.auth_server import ServedDefinitions
 from app.auth.imported_users import Imported, ImportedUser, insert_users
 from app.auth.passwords import known_hash
-from app.control_plane.named import check_roles
+from app.auth.role_names import check_roles
 from app.control_plane.server import ServerDep
 from app.data_plane.rest.csv_rows import csv_value
 from app.definitions.column_types import read_moment, read_uuid

@@ -24,8 +24,9 @@ from app.auth.admin_access import VIEWER, Editor
 from app.auth.managed_users import Action, act_on, delete_user, hold_user, set_roles
 from app.auth.password_change import given, holder, set_password
 from app.auth.passwords import PasswordRefused, UserPassword, check_new_password
+from app.auth.role_names import RolesUnknown
 from app.control_plane.etags import IfMatch, etag, version_in
-from app.control_plane.named import NotThere, RolesUnknown, identifier, known_roles
+from app.control_plane.named import NotThere, identifier, known_roles
 from app.control_plane.server import Server, ServerDep
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
@@ -53,7 +54,7 @@ class UserAnswer(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     id: str
-    email: str
+    email: str | None
     roles: list[str]
     created_at: datetime
     disabled: Any

@@ -24,7 +24,7 @@ async def serve(run: Run) -> Answer:
     async with run.session(target, identity) as db:
         try:
             with run.stage("authorize"):
-                authorize(target, identity)
+                authorize(target, identity, run.runtime)
             call = run.call_of(target, identity, db)
             with run.stage("bind"):
                 bound = await bind(target, run.request, call)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from app.data_plane.pipeline import serve
 from app.data_plane.run import Run
-from app.database.faults import Contended, Retryable, Stale
+from app.database.faults import Contended, Retryable, Stale, Unfused
 from app.errors import RowgateError
 from app.steps.running import Answer
 
@@ -45,7 +45,7 @@ async def serve_with_retries(run: Run) -> Answer:
     for attempt in range(ATTEMPTS):
         run.begin()
         try:
-            return await serve(run)
+            return await _served(run)
         except Stale:
             if run.outside:
                 raise ChangedMeanwhile from None
@@ -58,3 +58,13 @@ async def serve_with_retries(run: Run) -> Answer:
             # Whoever was faster may still be committing: at once, the same would only happen again.
             await asyncio.sleep(PAUSE * 4**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
     raise DefinitionsChanging
+
+
+async def _served(run: Run) -> Answer:
+    """Serve it; what was refused in a statement of several steps runs again as they are said."""
+    try:
+        return await serve(run)
+    except Unfused:
+        run.plain = True
+        run.begin()
+        return await serve(run)

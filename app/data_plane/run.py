@@ -64,12 +64,13 @@ class Run:
     `at` is the stage that began last. `runtime`, `target`, `identity` and `call` are of the try that is under way, None
     before the stage that finds them; `known` is who it acts as where no credentials are asked, and `draft` what it runs
     on instead of what is live. One request has one `deadline`, in the loop's time, is `counted` once by each limit, and
-    has called `outside` from the steps that are named there, however often it is tried.
+    has called `outside` from the steps that are named there, however often it is tried. A `plain` one sends each step's
+    own statements.
     """
 
     __slots__ = (
-        "at", "call", "counted", "deadline", "draft", "identity", "known", "outside", "plane", "request", "runtime",
-        "target",
+        "at", "call", "counted", "deadline", "draft", "identity", "known", "outside", "plain", "plane", "request",
+        "runtime", "target",
     )  # fmt: skip
 
     runtime: Runtime
@@ -89,6 +90,7 @@ class Run:
         self.counted: dict[str, tuple[str, Limit, Outcome]] = {}
         self.outside: set[str] = set()
         self.deadline: float | None = None
+        self.plain = False
 
     def begin(self) -> None:
         """Begin a try, on the definitions as they are now; raises NotReady or DefinitionsBroken."""
@@ -111,7 +113,8 @@ class Run:
     def session(self, target: Target, identity: Identity) -> Session:
         """Give the database side of a try; it ends as the block of the session does."""
         begin = target.begin
-        if begin is None and self.plane.services.holds_answers and target.responses is not None:
+        holds_answers = self.plane.services.holds_answers and target.responses is not None
+        if begin is None and (self.plain or holds_answers):
             begin = "BEGIN"  # what is refused behind its one statement has to be undone
         return Session(
             self.plane.pool,
@@ -134,6 +137,7 @@ class Run:
             env["request"] = request.described()
         counted, outside, services = self.counted, self.outside, self.plane.services
         self.call = Call(env, db, identity, received=request, counted=counted, outside=outside, services=services)
+        self.call.plain = self.plain
         return self.call
 
     def in_time(self, target: Target) -> asyncio.Timeout:

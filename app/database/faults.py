@@ -15,6 +15,10 @@ class Stale(Exception):
     """The definitions or the caller's authority changed since this process read them: nothing has happened yet."""
 
 
+class Unfused(Exception):
+    """A statement that stands for several steps was refused, and nothing has happened: each has to say so by itself."""
+
+
 class Retryable(RowgateError):
     """A deadlock, a serialization failure or a plan made stale by a change: the whole transaction may run again."""
 

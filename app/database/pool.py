@@ -12,16 +12,7 @@ import asyncpg
 
 from app.database.connection import Connection
 from app.database.lock_waits import READERS_WAIT, RowWaitingConnection, TablesChanging
-from app.database.wire_values import (
-    decode_date,
-    decode_decimal,
-    decode_json,
-    decode_timestamp,
-    encode_date,
-    encode_decimal,
-    encode_json,
-    encode_timestamp,
-)
+from app.database.wire_values import set_codecs
 from app.errors import RowgateError
 from app.shares import Share, may_take_one_more, next_in_line
 
@@ -40,16 +31,6 @@ SESSION_SETTINGS = {
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     "lock_timeout": READERS_WAIT,
     "idle_in_transaction_session_timeout": "10s",
-}
-
-_CODECS = {
-    "uuid": (str, str),
-    "json": (encode_json, decode_json),
-    "jsonb": (encode_json, decode_json),
-    "numeric": (encode_decimal, decode_decimal),
-    "timestamptz": (encode_timestamp, decode_timestamp),
-    "date": (encode_date, decode_date),
-    "time": (str, str),
 }
 
 
@@ -88,8 +69,9 @@ REFUSALS: tuple[tuple[type[BaseException], str], ...] = (
 async def connect(url: str) -> Any:
     """Open an asyncpg connection with our codecs, in UTC; also for what must not be pooled, such as LISTEN.
 
-    A uuid is a str, json and jsonb are plain values with their numbers exact, numeric is a Decimal; a timestamptz or
-    date is a datetime in UTC or a date, or, where Python has none (infinity, BC, after 9999), Postgres' own text.
+    A uuid or a range is a str, json and jsonb are plain values with their numbers exact, numeric is a Decimal; a
+    timestamptz or date is a datetime in UTC or a date, or, where Python has none (infinity, BC, after 9999), Postgres'
+    own text.
     Raises `DatabaseUnavailable` within 5 seconds.
     """
     try:
@@ -106,8 +88,7 @@ async def connect(url: str) -> Any:
                 },
             )
             try:
-                for name, (encoder, decoder) in _CODECS.items():
-                    await connection.set_type_codec(name, schema="pg_catalog", encoder=encoder, decoder=decoder)
+                await set_codecs(connection)
             except BaseException:
                 connection.terminate()
                 raise

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import asyncpg
 
-from app.database.faults import FAULTS, AnswerTooLarge, Contended, LockTimeout, Stale, translated
+from app.database.faults import FAULTS, AnswerTooLarge, Contended, LockTimeout, Stale, Unfused, translated
 from app.database.lock_waits import WAIT_FOR_ROWS
 from app.database.statement import CONFIRM, Environment, Statement
 from app.errors import RowgateError
@@ -151,14 +151,18 @@ class Session:
         if error is None:
             await self.commit()
         else:
-            await self.rollback(reusable=isinstance(error, RowgateError | Stale))
+            await self.rollback(reusable=isinstance(error, RowgateError | Stale | Unfused))
 
     async def rows(self, statement: Statement, env: Environment, *more: Any) -> list[Any]:
         """Run a statement and give its rows; `more` are parameters behind those that the statement evaluates."""
+        return await self.bound_rows(statement, [*statement.bind(env), *more])
+
+    async def bound_rows(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
+        """Run a statement with these parameters and give its rows."""
         if self._connection is None:
             await self._find_again()
         self._wrote = self._wrote or statement.writes
-        return await self._run(statement, [*statement.bind(env), *more])
+        return await self._run(statement, parameters)
 
     async def aside(self, statement: Statement, env: Environment) -> list[Any] | None:
         """Read for a trace alone, inside the transaction; a statement that fails fails nothing else, and gives None."""

@@ -1,7 +1,7 @@
 """A compiled SQL statement, and the guard that lets a request's first statement confirm what the request rests on."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Environment = Mapping[str, Any]
@@ -49,6 +49,11 @@ def writing_statement(cte: str, answer: str, evaluators: tuple[Evaluator, ...], 
     """Make a statement of a CTE that writes, which Postgres wants at the top, and the SELECT over what it gave."""
     held = f"{cte} SELECT * FROM ({answer}) rowgate_answer WHERE {_guard(len(evaluators) + extra)}"
     return Statement(f"{cte} {answer}", held, evaluators, writes=True)
+
+
+def cte_statement(cte: str, answer: str, evaluators: tuple[Evaluator, ...], *, writes: bool) -> Statement:
+    """Make a statement of CTEs that depend on each other, and the SELECT over what they gave."""
+    return replace(writing_statement(cte, answer, evaluators), writes=writes)
 
 
 def guarded(sql: str, parameters: int) -> str:

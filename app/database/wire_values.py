@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 from app.expressions.exact_json import exact_json
 
@@ -91,3 +92,25 @@ def _scalar(value: object) -> str:
             raise ValueError("NaN and infinity are not JSON")
         return str(value)
     return json.dumps(value, allow_nan=False, default=_not_json)
+
+
+_CODECS = {
+    "uuid": (str, str),
+    "json": (encode_json, decode_json),
+    "jsonb": (encode_json, decode_json),
+    "numeric": (encode_decimal, decode_decimal),
+    "timestamptz": (encode_timestamp, decode_timestamp),
+    "date": (encode_date, decode_date),
+    "time": (str, str),
+}
+# Their ids in every Postgres. What asyncpg makes of ranges by itself knows nothing of the codecs of what is in them.
+_RANGES = {"int4range": 3904, "numrange": 3906, "tstzrange": 3910, "daterange": 3912, "int8range": 3926}
+
+
+async def set_codecs(connection: Any) -> None:
+    """Let an asyncpg connection give and take these values, and ranges as the texts that Postgres writes."""
+    for name, (encoder, decoder) in _CODECS.items():
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=encoder, decoder=decoder)
+    settings = connection._protocol.get_settings()  # set_type_codec takes no ranges
+    for name, oid in _RANGES.items():
+        settings.add_python_codec(oid, name, "pg_catalog", [], "scalar", str, str, "text")

@@ -4,10 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from app.definitions.auth_issuers import IssuerDef
 from app.definitions.auth_mail import MailDef
 from app.definitions.names import Definition, Items
 from app.definitions.redirect_urls import RedirectUrl, SiteUrl
 
+NO_AAL, AAL1, AAL2 = LEVELS = ("none", "aal1", "aal2")
+"""How sure it is who calls: nobody has signed in, by one factor, by two (GoTrue's names, after NIST 800-63B)."""
 MIN_PASSWORD = 8  # code points, as NIST 800-63B counts them; no document may ask for less
 
 
@@ -50,3 +53,7 @@ class AuthDef(Definition):
     """The mails that are sent."""
     sessions: SessionsDef = SessionsDef()
     """How long people's sessions last."""
+    issuers: Items[IssuerDef] = ()
+    """Issuers whose access tokens are taken as they are."""
+    second_factor: Literal["off", "optional", "required"] = "optional"
+    """Whether people may have a second factor, or need one: without it a session then reaches nothing else."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
+from app.definitions.ranges import range_of, sample_moments
 from app.definitions.wrong import Wrong
 
 Read = Callable[[Any], Any]
@@ -164,7 +165,8 @@ class ColumnType:
     `casts` are the types of Postgres that its values become beside text, `cast_names` what stands behind `::` in a
     query for a value of this type, `called` what else people call it, `whole` what keeps all that a text says of it
     where `pg` keeps less. `one_text` says that equal values have one text in Postgres, `ids` whether ids may be of the
-    type, and then who makes them: the database, or whoever inserts the row. `sample` makes a value of JSON of a number,
+    type, and then who makes them: the database, or whoever inserts the row. `index_by` is the kind of index that serves
+    its tests, where that isn't Postgres' usual one. `sample` makes a value of JSON of a number,
     another one of another, for proofs; it isn't needed where `choices`, texts, numbers or moments are made by the
     options.
     """
@@ -189,6 +191,7 @@ class ColumnType:
     one_text: bool = False
     ids: Literal["made", "given"] | None = None
     sample: Callable[[int], Any] | None = None
+    index_by: str | None = None
 
 
 ANYTHING = "json"  # the type of a column that holds any value of JSON
@@ -202,6 +205,30 @@ _BOUNDS = frozenset({"min", "max"})
 _NUMERIC = frozenset({"integer", "bigint", "numeric", "double precision"})
 _INT64 = {"type": "integer", "format": "int64"}
 _ID = {"type": "string", "format": "uuid"}
+_TEXT = {"type": "string"}
+_INT32_RANGE, _INT64_RANGE = (-(2**31), 2**31 - 1), (-(2**63), 2**63 - 1)
+
+
+def _integer_bound(text: str) -> Any:
+    return _read_integer(_integer_of_text(text))
+
+
+def _decimal_bound(text: str) -> Any:
+    return _read_decimal(_number_of_text(text))
+
+
+def _moment_bound(text: str) -> Any:
+    """Read a moment, as JSON has it or as Postgres writes it."""
+    return read_moment(_moment_of_csv(text))
+
+
+def _sample_day(number: int) -> str:
+    return (date(2100, 1, 1) + timedelta(days=number % 300_000)).isoformat()
+
+
+def _sample_moment(number: int) -> datetime:
+    return datetime(2100, 1, 1, tzinfo=UTC) + timedelta(seconds=number % 10**9, microseconds=1 + number % 10**6)
+
 
 COLUMN_TYPES: dict[str, ColumnType] = {
     "text": ColumnType(
@@ -212,14 +239,14 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     "integer": ColumnType(
         read=_read_integer, from_text=_integer_of_text, rule="int", pg="integer",
         schema={"type": "integer", "format": "int32"}, shown=_INT64,
-        options=_BOUNDS, range=(-(2**31), 2**31 - 1),
+        options=_BOUNDS, range=_INT32_RANGE,
         casts=_NUMERIC | {"boolean"}, cast_names=("integer", "int", "int4"), one_text=True,
         called=frozenset({"number", "long"}),
     ),
     "bigint": ColumnType(
         read=_read_bigint, rule="int", pg="bigint",
         schema={"type": ["integer", "string"], "format": "int64"}, shown=_INT64,
-        options=_BOUNDS, range=(-(2**63), 2**63 - 1),
+        options=_BOUNDS, range=_INT64_RANGE,
         casts=_NUMERIC, cast_names=("bigint", "int8", "smallint", "int2"), one_text=True, ids="made",
     ),
     "decimal": ColumnType(
@@ -241,7 +268,7 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     "date": ColumnType(
         read=_read_date, rule="date", pg="date", schema={"type": "string", "format": "date"},
         casts=frozenset({"timestamptz"}), cast_names=("date",), whole="timestamp", computed="today",
-        sample=lambda number: (date(2100, 1, 1) + timedelta(days=number % 300_000)).isoformat(),
+        sample=_sample_day,
     ),
     "time": ColumnType(
         read=_read_time, rule="time", pg="time", schema={"type": "string", "pattern": f"^{_TIME.pattern}$"},
@@ -258,6 +285,32 @@ COLUMN_TYPES: dict[str, ColumnType] = {
         schema={"type": "string", "format": "date-time"},
         casts=frozenset({"date"}), cast_names=("timestamptz", "timestamp"), computed="now",
         called=frozenset({"datetime", "instant", "moment"}),
+    ),
+    "integer_range": ColumnType(
+        read=range_of(_integer_bound, "[1,5)", _INT32_RANGE), rule="integer_range", pg="int4range", schema=_TEXT,
+        cast_names=("int4range",), one_text=True, index_by="gist",
+        sample=lambda number: f"[{number % 10**9},{number % 10**9 + 5})",
+    ),
+    "bigint_range": ColumnType(
+        read=range_of(_integer_bound, "[1,5)", _INT64_RANGE), rule="bigint_range", pg="int8range", schema=_TEXT,
+        cast_names=("int8range",), one_text=True, index_by="gist",
+        sample=lambda number: f"[{number % 10**15},{number % 10**15 + 5})",
+    ),
+    "decimal_range": ColumnType(
+        read=range_of(_decimal_bound, "[0.5,1.5)"), rule="decimal_range", pg="numrange", schema=_TEXT,
+        cast_names=("numrange",), index_by="gist",
+        sample=lambda number: f"[{number % 10**9}.5,{number % 10**9 + 5})",
+    ),
+    "date_range": ColumnType(
+        read=range_of(_read_date, "[2027-01-01,2027-02-01)"), rule="date_range", pg="daterange", schema=_TEXT,
+        cast_names=("daterange",), one_text=True, index_by="gist",
+        sample=lambda number: f"[{_sample_day(number)},{_sample_day(number + 5)})",
+    ),
+    "timestamp_range": ColumnType(
+        read=range_of(_moment_bound, "[2027-01-31T18:00:00Z,2027-01-31T19:00:00Z)"),
+        rule="timestamp_range", pg="tstzrange", schema=_TEXT,
+        cast_names=("tstzrange",), one_text=True, index_by="gist",
+        sample=lambda number: sample_moments(_sample_moment(number), _sample_moment(number) + timedelta(hours=1)),
     ),
     "json": ColumnType(
         read=lambda value: value, rule=ANY_JSON, pg="jsonb", schema={},

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.expressions.library.conversions import FROM_TEXT
+from app.expressions.library.ranges import FROM_TEXT
 from app.expressions.operations import WIDEN, Unknown, kind_of
 from app.expressions.types import DYN, LIST, MAP, STRING, Enum, ListOf, MapOf, Record, Type, describe, wider
 

@@ -139,7 +139,7 @@ class _Nulls:
                     otherwise, sure | sure_where(condition, holds=False)
                 )
             case syntax.Name(name=name):
-                return name if name in self._scope.unsent and name not in sure else None
+                return name if name in self._scope.unsent | self._scope.undecided and name not in sure else None
             case syntax.Field(operand=operand, name=name):
                 path = path_of(node)
                 if path is None or path in sure:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.errors import near
 from app.expressions import syntax
-from app.expressions.library.conversions import FROM_TEXT
+from app.expressions.library.ranges import FROM_TEXT
 from app.expressions.operations import ARITHMETIC, ORDERED, WIDEN, EvaluationError
 from app.expressions.types import (
     BOOL,
@@ -14,6 +14,7 @@ from app.expressions.types import (
     LIST,
     NULL,
     NUMBERS,
+    RANGES,
     STRING,
     UUID,
     Enum,
@@ -95,9 +96,18 @@ def compared(operator: str, left: syntax.Node, right: syntax.Node) -> Fitted | s
     if fitted is None:
         return _refusal(operator, left, right)
     kind = fitted[0].type
+    if _item(kind) in RANGES:
+        return _NO_RANGES
     if operator not in ("==", "!=") and not (kind in ORDERED or kind == UUID or isinstance(kind, Enum)):
         return f"{describe(kind)} has no order"
     return (*fitted, BOOL)
+
+
+_NO_RANGES = "rules don't compare ranges: lower(x), upper(x), x.contains(value) and x.overlaps(y) are there for them"
+
+
+def _item(kind: Type) -> Type:
+    return kind.element if isinstance(kind, ListOf) else kind
 
 
 def _no_word(kind: Type, node: syntax.Node) -> bool:
@@ -143,6 +153,8 @@ def _membership(left: syntax.Node, right: syntax.Node) -> Fitted | str:
 def _element_of(left: syntax.Node, right: syntax.Node, element: Type) -> Fitted | str:
     if left.type in (DYN, NULL) or element == DYN:
         return left, right, BOOL
+    if left.type in RANGES or element in RANGES:
+        return _NO_RANGES
     if _no_word(left.type, right) or _no_word(element, left):
         return _refusal("in", left, right)
     if isinstance(right, syntax.ListLiteral) and (fitted_list := converted(right, ListOf(left.type))) is not None:

@@ -24,11 +24,13 @@ class Scope:
     relations: Relations = dataclasses.field(default_factory=dict, compare=False)
     related: bool = False
     rules: Mapping[str, NamedRule | str] = dataclasses.field(default_factory=dict, compare=False)
+    undecided: frozenset[str] = frozenset()  # those that are null where nobody knows which rows count
     sure: frozenset[str] = frozenset()  # paths of inputs that may be null, and aren't here
 
     def with_names(self, **names: Type) -> "Scope":
         """Give a scope that has these names too, each bound to something."""
-        return dataclasses.replace(self, names={**self.names, **names}, unsent=self.unsent - set(names))
+        unsent, undecided = self.unsent - set(names), self.undecided - set(names)
+        return dataclasses.replace(self, names={**self.names, **names}, unsent=unsent, undecided=undecided)
 
     def sure_of(self, paths: frozenset[str]) -> "Scope":
         """Give a scope in which these paths of inputs have a value."""
@@ -46,7 +48,7 @@ class Scope:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Counted:
-    """The rows that a condition leaves out where it has no answer: those of `relation`.
+    """The rows of `relation` of which one that the condition can't decide leaves a step without an answer.
 
     `name` is what is made of the others, if that is bound; `wants_one` says that one row which it holds for is enough.
     """

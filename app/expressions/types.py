@@ -89,7 +89,21 @@ DYN = Scalar("dynamic")
 SECRET = Scalar("secret")
 TYPE = Scalar("type")
 
+INTEGER_RANGE = Scalar("integer_range")
+BIGINT_RANGE = Scalar("bigint_range")
+DECIMAL_RANGE = Scalar("decimal_range")
+DATE_RANGE = Scalar("date_range")
+TIMESTAMP_RANGE = Scalar("timestamp_range")
+
 NUMBERS = (INT, DECIMAL, DOUBLE)
+# Of each range the type of what is in it. In process it is its text, in the form that Postgres gives it.
+RANGES: Mapping[Type, Scalar] = {
+    INTEGER_RANGE: INT,
+    BIGINT_RANGE: INT,
+    DECIMAL_RANGE: DECIMAL,
+    DATE_RANGE: DATE,
+    TIMESTAMP_RANGE: TIMESTAMP,
+}
 LIST = ListOf(DYN)
 MAP = MapOf(DYN, DYN)
 
@@ -118,6 +132,11 @@ _PG = {
     DATE: "date",
     UUID: "uuid",
     TIME: "time",
+    INTEGER_RANGE: "int4range",
+    BIGINT_RANGE: "int8range",
+    DECIMAL_RANGE: "numrange",
+    DATE_RANGE: "daterange",
+    TIMESTAMP_RANGE: "tstzrange",
     NULL: "text",
     DYN: "jsonb",
     SECRET: "text",

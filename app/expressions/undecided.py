@@ -28,38 +28,49 @@ class Comparand:
 class Undecidable:
     """When a condition has no answer: only where one of `around`, or of a row's own `inside`, is null.
 
-    `around` is the same for every row. `inside` is None where that can't be told from the condition's form.
+    `around` is the same for every row. `inside` is None where that can't be told from the condition's form. `sure` are
+    conditions that must hold besides, and that always have an answer where nothing `around` is null.
     """
 
     condition: str
     around: tuple[str, ...]
     inside: tuple[str, ...] | None
+    sure: tuple[str, ...] = ()
 
     def none_among(self, exists: Callable[[str], str]) -> str | None:
         """Give the SQL that says that no row is undecided, never NULL; None where none can be.
 
         `exists` writes the test that there is one of the rows for which something holds.
         """
-        scanned = f"NOT {exists(f'({self.condition}) IS NULL')}"
-        if self.inside is None:
-            return scanned
+        none = f"({self.condition}) IS NULL"
+        scanned = f"NOT {exists(none)}"
         given = " AND ".join(f"{text} IS NOT NULL" for text in self.around)
-        if not self.inside:
+        if self.inside == ():
             return f"({given} OR {scanned})" if given else None
-        empty = " OR ".join(f"{text} IS NULL" for text in self.inside)
-        few = f"NOT {exists(f'({empty}) AND ({self.condition}) IS NULL')}"
-        return f"(CASE WHEN {given} THEN {few} ELSE {scanned} END)" if given else few
+        empty = [f"({' OR '.join(f'{text} IS NULL' for text in self.inside)})"] if self.inside else []
+        few = f"NOT {exists(' AND '.join((*self.sure, *empty, none)))}"
+        return f"(CASE WHEN {given} THEN {few} ELSE {scanned} END)" if given and few != scanned else few
+
+
+DECIDED = Undecidable("true", (), ())  # of no condition
 
 
 def undecided(writer: "Writer", node: syntax.Node, row: str) -> Undecidable:
     """Say when a condition over a subquery's row of this name has no answer."""
     condition = writer.truth(node)
-    operands = _operands(writer, node)
-    if operands is None:
-        return Undecidable(condition, (), None)
-    around = dict.fromkeys(one.text for one in operands if one.row != row)
-    inside = dict.fromkeys(one.text for one in operands if one.row == row)
-    return Undecidable(condition, tuple(around), tuple(inside))
+    several = isinstance(node, syntax.Logic) and node.operator == "&&" and all(one.type == BOOL for one in node.items)
+    items = node.items if isinstance(node, syntax.Logic) and several else (node,)
+    around: dict[str, None] = {}
+    inside: dict[str, None] | None = {}
+    sure = []
+    for item in items:
+        operands = _operands(writer, item)
+        mine = [] if operands is None else [one.text for one in operands if one.row == row]
+        around |= dict.fromkeys(one.text for one in operands or () if one.row != row)
+        inside = None if operands is None or inside is None else inside | dict.fromkeys(mine)
+        if operands is not None and not mine and writer.touches(item):
+            sure.append(writer.truth(item))
+    return Undecidable(condition, tuple(around), None if inside is None else tuple(inside), tuple(sure))
 
 
 def _operands(writer: "Writer", node: syntax.Node) -> list[Comparand] | None:
@@ -75,6 +86,9 @@ def _operands(writer: "Writer", node: syntax.Node) -> list[Comparand] | None:
             return []
         case syntax.Convert(operand=operand, type=kind) if operand.type == INT and kind in NUMBERS:
             return _operands(writer, operand)
+    if (found := _given_list(writer, node)) is not None:
+        left = _operands(writer, found[0])
+        return None if left is None else [*left, found[1]]
     parts = _plain_parts(node)
     return None if parts is None else _of_all(_operands(writer, part) for part in parts)
 
@@ -112,6 +126,18 @@ def _plain_parts(node: syntax.Node) -> tuple[syntax.Node, ...] | None:
             return None if kind in (DYN, DOUBLE) else (left, *items)
         case syntax.Binary(operator="in", left=left, right=syntax.Literal(value=list() as values)):
             return None if None in values else (left,)
+    return None
+
+
+def _given_list(writer: "Writer", node: syntax.Node) -> tuple[syntax.Node, Comparand] | None:
+    """Give what a list that isn't of the row is looked through for, and what is null where the list holds a null."""
+    match node:
+        case syntax.Binary(operator="in", left=left, right=right) if not writer.touches(right):
+            match right.type:
+                case ListOf(element=kind) if kind not in (DYN, DOUBLE) and not isinstance(right, syntax.ListLiteral):
+                    text = writer.write(right)
+                    whole = f"(CASE WHEN array_position({text}, NULL) IS NULL THEN {text} END)"
+                    return left, Comparand(whole, None)
     return None
 
 

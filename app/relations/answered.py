@@ -14,6 +14,7 @@ from app.expressions.types import (
     DURATION,
     DYN,
     INT,
+    RANGES,
     STRING,
     TIME,
     TIMESTAMP,
@@ -34,7 +35,7 @@ ANSWERED = "rowgate_answered"
 _PLACE = "rowgate_place"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")  # what the dialect reads as a column, and Postgres keeps whole
 # What JSON tells Postgres as it told it to us; the rest is compared as JSON.
-_SCALARS = frozenset({BOOL, INT, DOUBLE, DECIMAL, STRING, TIMESTAMP, DURATION, DATE, UUID, TIME})
+_SCALARS = frozenset({BOOL, INT, DOUBLE, DECIMAL, STRING, TIMESTAMP, DURATION, DATE, UUID, TIME, *RANGES})
 
 
 @dataclass(frozen=True, slots=True)

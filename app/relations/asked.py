@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Any
 
 from app.expressions.to_sql import Parameters
-from app.expressions.types import BOOL, DYN, STRING, Enum, ListOf, Record, Type, pg_type
+from app.expressions.types import BOOL, DYN, RANGES, STRING, Enum, ListOf, Record, Type, pg_type
 from app.relations.query import Group, Operand, Present, Read, Test, tests_of
 from app.relations.source import Columns
 
@@ -16,12 +16,14 @@ _LIKE = {"like": "LIKE", "ilike": "ILIKE"}
 _MATCH = {"match": "~", "imatch": "~*"}
 _PATTERNS = _LIKE | _MATCH
 _SETS = {"cs": "@>", "cd": "<@", "ov": "&&"}
+_SIDES = {"sl": "<<", "sr": ">>", "nxr": "&<", "nxl": "&>", "adj": "-|-"}  # of ranges
+_WITHIN = _SETS | _SIDES
 _SEARCH = {"fts": "to_tsquery", "plfts": "plainto_tsquery", "phfts": "phraseto_tsquery", "wfts": "websearch_to_tsquery"}
 _IS = {"null": "IS NULL", "true": "IS TRUE", "false": "IS FALSE", "unknown": "IS UNKNOWN", "not_null": "IS NOT NULL"}
 
 QUANTIFIED = frozenset({*_COMPARISONS, *_PATTERNS})
 SEARCHES = frozenset(_SEARCH)
-OPERATORS = frozenset({*QUANTIFIED, *SEARCHES, *_SETS, "in", "is", "isdistinct"})
+OPERATORS = frozenset({*QUANTIFIED, *SEARCHES, *_WITHIN, "in", "is", "isdistinct"})
 LIKES = frozenset(_LIKE)
 IS_WORDS = frozenset(_IS)
 LANGUAGES = frozenset({
@@ -80,8 +82,8 @@ class Asked:
             language = "" if test.language is None else f"{self.value(test.language, 'text')}::regconfig, "
             return f"to_tsvector({language}{text}) @@ {_SEARCH[test.operator]}({language}{self.value(slot, 'text')})"
         pg = pg_type(kind)
-        if test.operator in _SETS:
-            return f"{text} {_SETS[test.operator]} {self.value(slot, 'text')}::{pg}"
+        if test.operator in _WITHIN:
+            return f"{text} {_WITHIN[test.operator]} {self.value(slot, 'text')}::{pg}"
         if test.operator == "isdistinct":
             return f"{text} IS DISTINCT FROM {self.value(slot, 'text')}::{pg}"
         if test.operator == "in":
@@ -111,8 +113,10 @@ def testable(kind: Type, operator: str, word: str | None, *, quantified: bool) -
         return operator == "is" and word in {"null", "not_null"}
     if operator == "is":
         return word in {"null", "not_null"} or kind == BOOL
+    if operator in _SIDES:
+        return kind in RANGES
     if operator in _SETS:
-        return isinstance(kind, ListOf) or (kind == DYN and operator != "ov")
+        return isinstance(kind, ListOf) or kind in RANGES or (kind == DYN and operator != "ov")
     if operator in _SEARCH and kind == DYN:
         return True
     if operator in _SEARCH or operator in _MATCH:

@@ -58,14 +58,14 @@ def parts_of(said: TableDef, table: Table) -> dict[str, Part]:
     parts += _uniques(said, table)
     whole = [one.columns for one in said.unique if one.where is None]
     leading = [*whole, *(index.columns for index in said.indexes), (KEY,)]
-    parts += [_index(said.name, index.columns, concurrently=index.concurrently) for index in said.indexes]
+    parts += [_index(table, index.columns, concurrently=index.concurrently) for index in said.indexes]
     for column in said.columns:
         if column.index or (column.target is not None and not column.unique and not _leads((column.name,), leading)):
-            parts.append(_index(said.name, (column.name,)))
+            parts.append(_index(table, (column.name,)))
     for one in references_of(said.name, (), said.references):
         parts.append(_foreign_key(one, table))
         if not _leads(one.columns, leading):
-            parts.append(_index(said.name, one.columns))
+            parts.append(_index(table, one.columns))
     parts += [_rule(said.name, index, rule, table) for index, rule in enumerate(said.checks)]
     return {part.name: part for part in parts}
 
@@ -153,9 +153,11 @@ def _leads(columns: tuple[str, ...], groups: Iterable[tuple[str, ...]]) -> bool:
     return any(group[: len(columns)] == columns for group in groups)
 
 
-def _index(table: str, columns: tuple[str, ...], *, concurrently: bool = False) -> Part:
-    name = part_name(table, *columns, "idx")
-    return Part("index", name, columns, f"({_listed(columns)})", concurrently=concurrently)
+def _index(table: Table, columns: tuple[str, ...], *, concurrently: bool = False) -> Part:
+    name = part_name(table.name, *columns, "idx")
+    only = table.columns[columns[0]].said if len(columns) == 1 else None
+    by = f"USING {only.described.index_by} " if only and only.described.index_by and not only.array else ""
+    return Part("index", name, columns, f"{by}({_listed(columns)})", concurrently=concurrently)
 
 
 def _listed(columns: tuple[str, ...]) -> str:

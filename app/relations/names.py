@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from app.definitions.auth import LEVELS
 from app.definitions.column_types import Keys
 from app.definitions.inputs import ListDef, ObjectDef, ParamDef
 from app.expressions.check import Scope
-from app.expressions.types import BOOL, SECRET, STRING, TIMESTAMP, Enum, ListOf, MapOf, Record, Type
+from app.expressions.types import BOOL, DYN, SECRET, STRING, TIMESTAMP, Enum, ListOf, MapOf, Record, Type
 from app.relations.schema import Table, value_type
 
 REQUEST = Record(
@@ -30,7 +31,8 @@ def base_scope(users: Table) -> Scope:
     known = users.record
     user = Record("auth.user", {**known.fields, "roles": ListOf(STRING)}, references=known.references)
     kinds = Enum(("anonymous", "user", "key"))
-    auth = Record("auth", {"user": user, "signed_in": BOOL, "kind": kinds})
+    said = {"user": user, "signed_in": BOOL, "kind": kinds, "aal": Enum(LEVELS), "amr": ListOf(STRING), "claims": DYN}
+    auth = Record("auth", said)
     return Scope({"auth": auth, "now": TIMESTAMP, "secrets": MapOf(STRING, SECRET)})
 
 

@@ -14,6 +14,7 @@ from app.expressions.types import (
     DYN,
     INT,
     NUMBERS,
+    RANGES,
     STRING,
     TIME,
     TIMESTAMP,
@@ -81,4 +82,4 @@ def _in_json(kind: Type) -> Type:
             return kind
         case ListOf(element=element):
             return ListOf(_in_json(element))
-    return kind if kind in (BOOL, INT, DECIMAL, STRING, TIME, UUID) else DYN
+    return kind if kind in (BOOL, INT, DECIMAL, STRING, TIME, UUID, *RANGES) else DYN

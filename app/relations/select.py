@@ -1,16 +1,19 @@
 """Reading statements of steps: one row, rows, a count, whether there is one."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from app.database.quoting import quoted
 from app.database.statement import Evaluator, Statement, statement
 from app.expressions.check import Expression
-from app.expressions.to_sql import Parameters
+from app.expressions.to_sql import Parameters, compile_kept
 from app.expressions.types import pg_type
+from app.expressions.undecided import DECIDED, Undecidable, answer_sql
 from app.relations.bound_row import told_columns
 from app.relations.measured import measured_rows
-from app.relations.source import ALIAS, OrderBy, Source, column_sql, conditions_sql, order_sql, shown_sql
+from app.relations.source import ALIAS, OrderBy, Source, column_sql, conditions_sql, is_required, order_sql, shown_sql
 
 Count = Callable[[Any], object]
 
@@ -68,18 +71,66 @@ def _measured(rows: str, source: Source, parameters: Parameters, max_bytes: int,
     return statement(sql, parameters.evaluators, locks=lock)
 
 
+@dataclass(frozen=True, slots=True)
+class CountedRows:
+    """The rows of which one value is made, as what stands behind SELECT, and whether any can't be decided."""
+
+    named: str
+    conditions: tuple[str, ...]
+    holds: str
+    undecided: Undecidable
+
+    @property
+    def rows(self) -> str:
+        """Write the rows that the condition holds for."""
+        return self._among(self.holds)
+
+    @property
+    def decided(self) -> str | None:
+        """Give the SQL that says that every row is decided; None where none can fail to be."""
+        return self.undecided.none_among(self.exists)
+
+    def exists(self, condition: str) -> str:
+        """Write the test that there is one of the rows for which a condition holds."""
+        return f"EXISTS (SELECT {self._among(condition)})"
+
+    def sure(self, value: str) -> str:
+        """Give a value where every row is decided, else null."""
+        return value if self.decided is None else f"(CASE WHEN {self.decided} THEN {value} END)"
+
+    def _among(self, condition: str) -> str:
+        conditions = " AND ".join((*self.conditions, *([f"({condition})"] if condition else [])))
+        return f"{self.named} WHERE {conditions}" if conditions else self.named
+
+
+def counted_rows(source: Source, where: Expression | None, parameters: Parameters) -> CountedRows:
+    """Find the rows of which a step makes one value."""
+    named, own = f"FROM {source.table.sql} {ALIAS}", tuple(conditions_sql(source, None, parameters))
+    if where is None:
+        return CountedRows(named, own, "", DECIDED)
+    required = partial(is_required, source)
+    return CountedRows(named, own, *compile_kept(where, column_sql(source, parameters), parameters, "item", required))
+
+
+def may_be_undecided(source: Source, where: Expression | None) -> bool:
+    """Say whether what is made of rows may be null, since a column that is compared may be."""
+    return bool(counted_rows(source, where, Parameters()).undecided.inside)
+
+
 def count_rows(source: Source, where: Expression | None) -> Statement:
-    """Count the rows; the answer's only column is `value`."""
+    """Count the rows, null where one can't be decided; the answer's only column is `value`."""
     parameters = Parameters()
-    sql = f"SELECT count(*) AS value FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)}"
-    return statement(sql, parameters.evaluators)
+    counted = counted_rows(source, where, parameters)
+    return statement(f"SELECT {counted.sure('count(*)')} AS value {counted.rows}", parameters.evaluators)
 
 
 def any_row(source: Source, where: Expression | None) -> Statement:
-    """Tell whether there is a row; the answer's only column is `value`."""
+    """Tell whether there is a row, null where that can't be decided; the answer's only column is `value`."""
     parameters = Parameters()
-    inner = f"SELECT FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)}"
-    return statement(f"SELECT EXISTS ({inner}) AS value", parameters.evaluators)
+    counted = counted_rows(source, where, parameters)
+    return statement(
+        f"SELECT {answer_sql(counted.exists, counted.holds, counted.undecided)} AS value", parameters.evaluators
+    )
 
 
 def _where(source: Source, where: Expression | None, parameters: Parameters) -> str:

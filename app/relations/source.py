@@ -10,7 +10,7 @@ from app.expressions.check import Expression
 from app.expressions.relation import RowsSql
 from app.expressions.to_sql import Parameters, compile_kept, compile_sql
 from app.expressions.types import Record, Type, pg_type
-from app.expressions.undecided import Undecidable, answer_sql
+from app.expressions.undecided import DECIDED, answer_sql
 from app.relations.measured import ROW, measured_values
 from app.relations.schema import Table
 
@@ -134,7 +134,7 @@ def _related_sql(related: Related, around: Source, parameters: Parameters, alias
 
     conditions = conditions_sql(source, None, parameters, alias)
     named = f"FROM {source.table.sql} {alias}"
-    holds, undecided = "true", _ALWAYS
+    holds, undecided = "true", DECIDED
     if related.where is not None:
         holds, undecided = compile_kept(related.where, column, parameters, "item", required)
     rows = f"{named} WHERE {' AND '.join((*conditions, f'({holds})'))}"
@@ -151,10 +151,8 @@ def _related_sql(related: Related, around: Source, parameters: Parameters, alias
     return found if decided is None else f"(CASE WHEN {decided} THEN {found} END)"
 
 
-_ALWAYS = Undecidable("true", (), ())
-
-
-def _is_required(source: Source, _root: str, name: str) -> bool:
+def is_required(source: Source, _root: str, name: str) -> bool:
+    """Say whether a column of the row always has a value."""
     return source.never_null(name)
 
 
@@ -196,7 +194,7 @@ def json_list(value: str, rows: str, parameters: Parameters, max_bytes: int) -> 
 def conditions_sql(source: Source, where: Expression | None, parameters: Parameters, alias: str = ALIAS) -> list[str]:
     """Give the conditions of the view's filter and of `where`, to be joined by AND."""
     rules = [(source.filter, _plain(source.table, alias)), (where, column_sql(source, parameters, alias))]
-    required = partial(_is_required, source)
+    required = partial(is_required, source)
     return [f"({compile_sql(rule, column, parameters, required)})" for rule, column in rules if rule is not None]
 
 

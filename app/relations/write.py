@@ -43,16 +43,20 @@ def insert_row(
     names = ", ".join(quoted(name) for name in values)
     given = ", ".join(given_value(table, name, value, parameters) for name, value in values.items())
     body = f"({names}){OVERRIDING} VALUES ({given})" if values else "DEFAULT VALUES"
-    conflicting = "" if conflict is None else _on_conflict(table, values, conflict, parameters)
-    write = f"INSERT INTO {table.sql} AS {ALIAS} {body}{conflicting}"
+    write = f"INSERT INTO {table.sql} AS {ALIAS} {body}{conflict_sql(table, values, conflict, parameters)}"
+    returned = inserted_columns(table, max_bytes, parameters)
+    return statement(f"{write} RETURNING {returned}", parameters.evaluators)
+
+
+def inserted_columns(table: Table, max_bytes: int, parameters: Parameters) -> str:
+    """Give the columns that come out of one inserted row, as far as it has `max_bytes`."""
     fits = f"octet_length(row_to_json({ALIAS})::text) <= {parameters.constant(max_bytes, 'bigint')}"
     # The first column comes out where the row fits: cheaper than a query over what was written.
     first, *others = table.columns
     source = table_source(table)
     column = column_sql(source, parameters)
     held = f"CASE WHEN {fits} OR rowgate.too_large() THEN {column('row', first)} END AS {quoted(first)}"
-    shown = ", ".join([held, *(f"{column('row', name)} AS {quoted(name)}" for name in others)])
-    return statement(f"{write} RETURNING {shown}", parameters.evaluators)
+    return ", ".join([held, *(f"{column('row', name)} AS {quoted(name)}" for name in others)])
 
 
 def insert_rows(
@@ -95,8 +99,10 @@ def _insert(table: Table, body: str, conflict: OnConflict | None) -> str:
     return f"INSERT INTO {table.sql} AS {ALIAS} {body}"
 
 
-def _on_conflict(table: Table, values: Mapping[str, Value], conflict: OnConflict, parameters: Parameters) -> str:
-    """Say what happens on a conflict; what wasn't sent stays as it is in the row that is there."""
+def conflict_sql(table: Table, values: Mapping[str, Value], conflict: OnConflict | None, parameters: Parameters) -> str:
+    """Say what happens on a conflict, if anything; what wasn't sent stays as it is in the row that is there."""
+    if conflict is None:
+        return ""
     if not conflict.update:
         return on_conflict_sql(conflict.columns, None)
     known = table.columns
@@ -185,12 +191,13 @@ def update_rows(table: Table, where: Expression, values: Mapping[str, Value], ma
     """Update the rows that `where` holds for; values may read the row before the update as `item`."""
     parameters = Parameters()
     source = table_source(table)
-    settings = ", ".join(_setting(table, name, value, parameters) for name, value in values.items())
+    settings = ", ".join(setting_sql(table, name, value, parameters) for name, value in values.items())
     conditions = " AND ".join(conditions_sql(source, where, parameters))
     return _written(f"UPDATE {table.sql} AS {ALIAS} SET {settings} WHERE {conditions}", table, parameters, max_bytes)
 
 
-def _setting(table: Table, name: str, value: Value, parameters: Parameters) -> str:
+def setting_sql(table: Table, name: str, value: Value, parameters: Parameters) -> str:
+    """Give what an update sets a column to."""
     before = table.columns[name]
     kind = pg_type(before.type)
     if value.expression is not None and value.expression.rows:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from app.definitions.auth import AuthDef, SessionsDef
+from app.definitions.auth_issuers import IssuerDef, life_seconds
 
 Verb = Literal["gains", "loses", "may_gain"]
 # From who gets an account to whom only an admin makes one for.
+_FACTOR = ("off", "optional", "required")
 _SIGN_UP = ("open", "invited", "closed")
 
 
@@ -28,6 +30,8 @@ def auth_effects(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
     yield from _redirect_urls(old, new)
     yield from _password(old, new)
     yield from _sessions(old.sessions, new.sessions)
+    yield from _issuers({one.issuer: one for one in old.issuers}, {one.issuer: one for one in new.issuers})
+    yield from _second_factor(old, new)
 
 
 def _sign_up(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
@@ -74,6 +78,49 @@ def _sessions(old: SessionsDef, new: SessionsDef) -> Iterator[AuthEffect]:
     if old.single != new.single:
         what, because = "one beside it", f"sessions.single is {_said(new.single)} now"
         yield AuthEffect("sessions.single", who, "gains" if old.single else "loses", what, because, old.single)
+
+
+def _issuers(old: dict[str, IssuerDef], new: dict[str, IssuerDef]) -> Iterator[AuthEffect]:
+    key = "issuers"
+    for name in sorted(new.keys() - old.keys()):
+        what = f"being signed in here, with {_roles(new[name].grants)}"
+        yield AuthEffect(key, f"whom {name} knows", "gains", what, "its tokens are taken now", wider=True)
+    for name in sorted(old.keys() - new.keys()):
+        because = "its tokens are taken no longer"
+        yield AuthEffect(key, f"whom {name} knows", "loses", "being signed in here", because, wider=False)
+    for name in sorted(old.keys() & new.keys()):
+        yield from _issuer(f"whom {name} knows", old[name], new[name])
+
+
+def _issuer(who: str, old: IssuerDef, new: IssuerDef) -> Iterator[AuthEffect]:
+    key = "issuers"
+    if gained := tuple(role for role in new.grants if role not in old.grants):
+        yield AuthEffect(key, who, "gains", _roles(gained), "it may grant more now", wider=True)
+    if lost := tuple(role for role in old.grants if role not in new.grants):
+        yield AuthEffect(key, who, "loses", _roles(lost), "it may grant less now", wider=False)
+    if (said := (new.audience, new.user, new.roles)) != (old.audience, old.user, old.roles):
+        because = f"its tokens are read otherwise now: {', '.join(one for one in said if one)}"
+        yield AuthEffect(key, who, "may_gain", "being somebody here", because, wider=True)
+    if new.create != old.create:
+        because = "who comes for the first time gets an account now" if new.create else "nobody new is let in now"
+        yield AuthEffect(key, who, "gains" if new.create else "loses", "an account", because, new.create)
+    if (lasts := life_seconds(new.max_age)) != (lasted := life_seconds(old.max_age)):
+        because, longer = f"max_age is {new.max_age} now, and was {old.max_age}", lasts > lasted
+        yield AuthEffect(key, who, "gains" if longer else "loses", "a token that counts", because, longer)
+
+
+def _roles(names: tuple[str, ...]) -> str:
+    return f"the roles {', '.join(names)}" if names else "no roles"
+
+
+def _second_factor(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
+    if new.second_factor != old.second_factor:
+        opens = _FACTOR.index(new.second_factor) < _FACTOR.index(old.second_factor)
+        because = f"second_factor is {new.second_factor} now, and was {old.second_factor}"
+        what = "what takes a second factor" if old.second_factor == "required" or not opens else "what one keeps shut"
+        yield AuthEffect(
+            "second_factor", "who has no second factor", "gains" if opens else "loses", what, because, opens
+        )
 
 
 def _said(value: bool | None) -> str:

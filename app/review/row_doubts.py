@@ -30,7 +30,7 @@ def row_doubts(project: Project, rules: Sequence[tuple[str, Expression]]) -> Ite
         if rule.reads:
             yield from _slow(place, rule, leading)
             yield from _undecided(place, rule)
-    yield from _left_out(project, rules)
+    yield from _uncounted(rules)
 
 
 def _leading(project: Project) -> dict[str, set[str]]:
@@ -98,8 +98,8 @@ def _equal(condition: Node | None, variable: str, source: Source) -> Iterator[st
                     yield side.name
 
 
-def _left_out(project: Project, rules: Sequence[tuple[str, Expression]]) -> Iterator[Finding]:
-    """Find what steps leave out of what they count, and of what they find none of where a rule asks for that."""
+def _uncounted(rules: Sequence[tuple[str, Expression]]) -> Iterator[Finding]:
+    """Find the nulls for which nobody knows what a step counts, or that there is no row where a rule asks for that."""
     for place, rule in rules:
         counted = rule.counted
         if counted is None:
@@ -111,15 +111,8 @@ def _left_out(project: Project, rules: Sequence[tuple[str, Expression]]) -> Iter
         if names := _may_be_null(rule.tree, "item", counted.relation):
             yield Finding(
                 place,
-                f"a row whose {' or '.join(names)} is null is left out here, and nobody knows whether it counts",
+                f"a row whose {' or '.join(names)} is null leaves this without an answer: does it count?",
                 f"make it required, or say what such a row means: item.{names[0]} != null && …",
-                "rules.null_undecided",
-            )
-        elif counted.name is not None and _of_nobody(rule.tree) and _lets_strangers(project, chain, around):
-            yield Finding(
-                place,
-                "of who isn't signed in no row is found here, as if there were none",
-                "ask for a sign-in, or before it: {do: require, that: auth.signed_in}",
                 "rules.null_undecided",
             )
 
@@ -130,29 +123,6 @@ def _asks_for_none(node: Node, name: str, *, positive: bool = True) -> bool:
         return not positive
     stays = positive and isinstance(node, Logic)
     return any(_asks_for_none(part, name, positive=stays) for part in parts(node))
-
-
-def _of_nobody(tree: Node) -> bool:
-    """Say whether a condition compares with who calls, and doesn't ask whether that is anybody."""
-    return any(map(_is_caller, walk(tree))) and not any(
-        isinstance(one, NullTest) and any(map(_is_caller, walk(one))) for one in walk(tree)
-    )
-
-
-def _is_caller(node: Node) -> bool:
-    match node:
-        case Field(operand=Field(operand=Name(name="auth"), name="user")):
-            return True
-    return False
-
-
-def _lets_strangers(project: Project, chain: str, around: Sequence[Expression]) -> bool:
-    """Say whether a chain is, or may be one of, those that strangers come through."""
-    kind = chain.partition("/")[0]
-    public = {f"endpoints/{one.name}" for one in project.endpoints if one.access == "public"}
-    public |= {f"views/{one.name}" for one in project.views if one.access == "public"}
-    reached = bool(public) if kind == "middleware" else chain in public
-    return reached and not any("auth.signed_in" in one.paths for one in around)
 
 
 def _may_be_null(condition: Node | None, variable: str, relation: Relation) -> list[str]:

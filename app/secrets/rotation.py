@@ -37,6 +37,11 @@ def mail_name(mail_id: str) -> str:
     return f"mail {mail_id}"
 
 
+def factor_name(id_: str) -> str:
+    """Give what the secret of a second factor is sealed under."""
+    return f"factor {id_}"
+
+
 def audit_key_name(id_: str) -> str:
     """Give what a key of the audit log is sealed under."""
     return f"audit key {id_}"
@@ -52,6 +57,7 @@ _KEPT = (
     _SealedTable("rowgate.outbox", "id", "id", lambda row: letter_name(row["id"])),
     _SealedTable("rowgate.first_answers", "id", "id", lambda row: answer_name(row["id"])),
     _SealedTable("rowgate.mail", "id", "id", lambda row: mail_name(row["id"])),
+    _SealedTable("rowgate.factors", "id", "id", lambda row: factor_name(row["id"])),
     _SealedTable("rowgate.signing_keys", "kid", "kid", lambda row: signing_key_name(row["kid"])),
 )
 _AUDIT_KEYS = _SealedTable("rowgate.audit_keys", "id", "id", lambda row: audit_key_name(row["id"]))

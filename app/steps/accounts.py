@@ -68,7 +68,7 @@ async def session_of(call: Call, row: Mapping[str, Any], opened: "OpenedSession"
     """Give a session as rules see it, of the person with this row; `expires_at` is in seconds since 1970."""
     roles = await call.db.use(partial(roles_of, user_id=opened.user_id))
     lifetime = 60 * call.accounts.in_force().said.sessions.access_minutes
-    issued = call.accounts.tokens.issue(opened.user_id, opened.id, told_of(row, roles, opened.began), lifetime)
+    issued = call.accounts.tokens.issue(opened.user_id, opened.id, told_of(row, roles, opened), lifetime)
     return {
         "access_token": issued.token,
         "refresh_token": opened.refresh_token,

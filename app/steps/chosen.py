@@ -10,6 +10,7 @@ from app.definitions.expression_text import OptionalExpression
 from app.expressions.check import Expression
 from app.expressions.types import BOOL, Type
 from app.relations.locks import Reading
+from app.relations.select import may_be_undecided
 from app.relations.source import Source
 from app.steps.context import Context, Step
 from app.steps.holding import held_read
@@ -54,4 +55,5 @@ def read_value(
     async def value(call: Call) -> None:
         call.env[name] = (await read.rows(call))[0]["value"]
 
-    return Step(value, {name: kind}, statements=read.statements)
+    undecided = frozenset({name}) if may_be_undecided(source, condition) else frozenset()
+    return Step(value, {name: kind}, statements=read.statements, undecided=undecided, sends=read.sends)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from app.database.statement import Statement
 from app.definitions.answers import MAX_BYTES
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef
@@ -19,18 +20,23 @@ from app.relations.schema import Table
 from app.relations.source import Source
 from app.relations.values import Value, compile_field
 from app.relations.views import Schema
+from app.steps.fusable import Fusable
 from app.steps.running import RunStep
+from app.steps.trace import StepInfo
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
     """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
 
-    `unsent` are names that may stand for an input which wasn't sent.
+    `unsent` are names that may stand for an input which wasn't sent, `undecided` those that are null where nobody knows
+    which rows count.
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
     after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
     `measured` that the bytes of what it binds were counted in its statement, `sure` the inputs that have a value behind
-    it. One that is `first` runs before the input is read.
+    it. One that is `first` runs before the input is read. `sends` are its statements that are ready, those of steps
+    inside it among them, `info` what it is called. `fusable` is what it is together with its neighbours; one that is
+    `with_before` is sent by a step before it.
     """
 
     run: RunStep
@@ -42,9 +48,14 @@ class Step:
     locks: bool = False
     calls_out: bool = False
     unsent: frozenset[str] = frozenset()
+    undecided: frozenset[str] = frozenset()
     measured: bool = False
     sure: frozenset[str] = frozenset()
     first: bool = False
+    sends: tuple[Statement, ...] = ()
+    info: StepInfo | None = None
+    fusable: Fusable | None = None
+    with_before: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -100,9 +111,9 @@ class Context:
     def behind(self, step: Step) -> "Context":
         """Give the context of what follows a step."""
         measured = self.measured | step.binds.keys() if step.measured else self.measured - step.binds.keys()
-        return dataclasses.replace(
-            self.sure_of(step.sure).binding(step.binds, step.unsent), before=self.before.then(step), measured=measured
-        )
+        bound = self.sure_of(step.sure).binding(step.binds, step.unsent)
+        scope = dataclasses.replace(bound.scope, undecided=bound.scope.undecided | step.undecided)
+        return dataclasses.replace(bound, scope=scope, before=self.before.then(step), measured=measured)
 
     def sure_of(self, paths: frozenset[str]) -> "Context":
         """Give the context in which these inputs have a value."""

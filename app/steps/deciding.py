@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.database.statement import statement
+from app.database.statement import Statement, statement
 from app.expressions.check import Expression
 from app.expressions.evaluate import compile_condition
 from app.expressions.to_sql import Parameters, compile_sql
@@ -25,6 +25,11 @@ class Deciding:
     def statements(self) -> int:
         """Count the statements that it sends."""
         return 0 if self.asked is None else self.asked.statements
+
+    @property
+    def sends(self) -> tuple[Statement, ...]:
+        """Give the statements that it sends."""
+        return () if self.asked is None else self.asked.sends
 
     async def holds(self, call: Call) -> bool:
         """Say whether it holds; what has no answer doesn't."""

@@ -29,6 +29,11 @@ class Holding:
         """Count the statements that it sends."""
         return int(self.statement is not None)
 
+    @property
+    def sends(self) -> tuple[Statement, ...]:
+        """Give the statements that it sends."""
+        return () if self.statement is None else (self.statement,)
+
     def tell(self, call: Call) -> None:
         """Say in the trace what is held."""
         if call.trace is not None and self.hold is not None:
@@ -56,6 +61,11 @@ class HeldRead:
     def statements(self) -> int:
         """Count the statements that it sends."""
         return 1 + self.holding.statements
+
+    @property
+    def sends(self) -> tuple[Statement, ...]:
+        """Give the statements that it sends."""
+        return (*self.holding.sends, self.sql)
 
     async def rows(self, call: Call) -> list[Any]:
         """Give the rows; after a pause of the request they are held and read again."""

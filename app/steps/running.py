@@ -83,12 +83,14 @@ class Call:
     `failures` are the limits that count this request if it fails. `keep` keeps the answer for the same request again.
     `at_end` are checks of what all steps have done together, made before the transaction commits.
     `at` is the step that began last, `ran` the last of those that began; `trace` records the run where somebody asked
-    to see it.
+    to see it. A run that is `plain`, as each is that is recorded, sends each step's own statements; in others some are
+    sent `together`, which is the row that such a statement gave.
     """
 
     __slots__ = (
         "accounts", "address", "answer", "at", "at_end", "counted", "db", "env", "failures", "holds_answers",
-        "identity", "keep", "limiter", "outside", "outward", "ran", "received", "trace", "user_agent",
+        "identity", "keep", "limiter", "outside", "outward", "plain", "ran", "received", "together", "trace",
+        "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -121,7 +123,14 @@ class Call:
         self.at: StepInfo | None = None
         self.ran: deque[StepInfo] = deque(maxlen=REMEMBERED)
         self.answer: Answer | None = None
+        self.plain = False
+        self.together: Any = None
         self.keep: Callable[[Answer], Awaitable[None]] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Say whether each step sends its own statements."""
+        return self.plain or self.trace is not None
 
     async def ended(self) -> None:
         """Make the checks that wait for the end of the chain.

@@ -9,11 +9,14 @@ from app.database.statement import Statement
 from app.definitions.names import Name
 from app.expressions.check import Expression
 from app.expressions.types import ListOf, Type
+from app.relations.fused import WrittenRow
 from app.relations.locks import Reading
 from app.relations.schema import Table
 from app.relations.source import table_source
+from app.relations.values import Value
 from app.steps.chosen import ChosenRows
 from app.steps.context import Context, Step
+from app.steps.fusable import Fusable
 from app.steps.holding import NOTHING, holding
 from app.steps.kind import MayBind, Means
 from app.steps.refusals import RowNotFound, TooManyRows
@@ -35,9 +38,17 @@ class WrittenRows(ChosenRows):
 
 
 def compile_written(
-    body: WrittenRows, context: Context, table: Table, condition: Expression, statement: Statement
+    body: WrittenRows,
+    context: Context,
+    table: Table,
+    condition: Expression,
+    statement: Statement,
+    values: Mapping[str, Value] | None = None,
 ) -> Step:
-    """Compile a step whose statement writes the rows that a condition holds for, and returns them."""
+    """Compile a step whose statement writes the rows that a condition holds for, and returns them.
+
+    `values` are what an update sets.
+    """
     one, name = body.is_one, body.as_
     # Whether it found any, a later step can ask where the chain goes on without.
     reading = Reading(table_source(table), condition)
@@ -51,7 +62,13 @@ def compile_written(
 
     undoes = one and body.where is not None
     binds = _binds(name, table, one=one)
-    return Step(write, binds, statements=1 + held.statements, writes=True, undoes=undoes, measured=True)
+    part = None
+    if one and body.id is not None:
+        part = Fusable(WrittenRow(name, table, condition, body.id, values, context.max_bytes))
+    sends = (*held.sends, statement)
+    return Step(
+        write, binds, statements=len(sends), writes=True, undoes=undoes, measured=True, sends=sends, fusable=part
+    )
 
 
 def _given(rows: Sequence[Any], *, one: bool) -> object:

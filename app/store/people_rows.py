@@ -1,6 +1,7 @@
 """The rows of people, accounts, sessions, keys and admins."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -16,7 +17,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from app.store.rows import SCHEMA
@@ -51,7 +52,7 @@ class UserRow(SQLModel, table=True):
     __table_args__ = (Index("users_email", text("lower(email)"), unique=True), {"schema": "data"})
 
     id: str = Field(sa_column=_id())
-    email: str = Field(sa_column=Column(Text, nullable=False))
+    email: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = Field(sa_column=_moment(now=True))
 
 
@@ -103,7 +104,8 @@ class SessionRow(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_column=_moment())
     user_agent: str | None = Field(default=None, sa_column=Column(Text))
     ip: str | None = Field(default=None, sa_column=Column(Text))
-    is_recovery: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    aal: str = Field(sa_column=Column(Text, nullable=False, server_default=text("'aal1'")))
+    amr: list[Any] = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'[]'")))
 
 
 class RefreshTokenRow(SQLModel, table=True):
@@ -220,6 +222,26 @@ class SigningKeyRow(SQLModel, table=True):
     ciphertext: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
 
 
+class IdentityRow(SQLModel, table=True):
+    """Who a person is elsewhere: what an issuer calls them."""
+
+    __tablename__ = "identities"
+    __table_args__ = (
+        Index("identities_subject", "issuer", "subject", unique=True),
+        Index("identities_user", "user_id"),
+        _SCHEMA,
+    )
+
+    id: str = Field(sa_column=_id())
+    user_id: str = Field(sa_column=_refers("data.users"))
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    issuer: str = Field(sa_column=Column(Text, nullable=False))
+    subject: str = Field(sa_column=Column(Text, nullable=False))
+    email: str | None = Field(default=None, sa_column=Column(Text))
+    created_at: datetime = Field(sa_column=_moment(now=True))
+    last_sign_in_at: datetime | None = Field(default=None, sa_column=_moment())
+
+
 class KeptRow(SQLModel, table=True):
     """A value that the first start made and that all instances share."""
 
@@ -228,3 +250,54 @@ class KeptRow(SQLModel, table=True):
 
     name: str = Field(sa_column=Column(Text, primary_key=True))
     value: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class FactorRow(SQLModel, table=True):
+    """A second factor; `last_step` is the newest code's that counted, and what it is checked by is sealed."""
+
+    __tablename__ = "factors"
+    __table_args__ = (Index("factors_user", "user_id"), _SCHEMA)
+
+    id: str = Field(sa_column=_id())
+    user_id: str = Field(sa_column=_refers("data.users"))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=_moment(now=True))
+    updated_at: datetime = Field(sa_column=_moment(now=True))
+    verified_at: datetime | None = Field(default=None, sa_column=_moment())
+    last_step: int | None = Field(default=None, sa_column=Column(BigInteger))
+    key_id: str | None = Field(default=None, sa_column=Column(Text))
+    nonce: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    ciphertext: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+
+
+class FactorChallengeRow(SQLModel, table=True):
+    """That somebody is about to show a factor; good for one that is right."""
+
+    __tablename__ = "factor_challenges"
+    __table_args__ = (Index("factor_challenges_factor", "factor_id"), _SCHEMA)
+
+    id: str = Field(sa_column=_id())
+    factor_id: str = Field(sa_column=_refers("rowgate.factors"))
+    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class RecoveryCodeRow(SQLModel, table=True):
+    """A recovery code by its SHA-256; one that was used is gone."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = _SCHEMA
+
+    user_id: str = Field(sa_column=_refers("data.users", primary_key=True))
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+
+
+class FactorTryRow(SQLModel, table=True):
+    """A code that was tried, until a right one came."""
+
+    __tablename__ = "factor_tries"
+    __table_args__ = (Index("factor_tries_user", "user_id", "at"), _SCHEMA)
+
+    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    user_id: str = Field(sa_column=_refers("data.users"))
+    at: datetime = Field(sa_column=_moment(now=True))

@@ -7,13 +7,13 @@ import pytest
 from app.auth.admins import AdminExists
 from app.auth.managed_keys import KeyExists
 from app.auth.passwords import PasswordRefused
+from app.auth.role_names import RolesUnknown
 from app.changes.start import Start
 from app.cli import serving
 from app.cli.create_admin import make_admin
 from app.cli.create_key import make_key
 from app.cli.frontend_keys import asked, stored, told
 from app.cli.server_client import RemoteServer, Reply
-from app.control_plane.named import RolesUnknown
 from tests.auth.conftest import admin_sign_in, bearer
 from tests.backend import ADMIN_PASSWORD, Backend
 

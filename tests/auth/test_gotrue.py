@@ -46,7 +46,10 @@ async def test_an_access_token_tells_what_auth_js_reads(backend: Backend) -> Non
     own = {"display_name": "Al", "credit": "12.50", "born": "2001-02-03", "settings": {"dark": True}}
     alice = await backend.sign_up("alice", **own)
     await backend.sql("INSERT INTO rowgate.user_roles VALUES ($1, 'support')", alice.id)
-    (began,) = await backend.sql("UPDATE rowgate.sessions SET created_at = now() - interval '1 hour' RETURNING *")
+    (began,) = await backend.sql(
+        "UPDATE rowgate.sessions SET created_at = now() - interval '1 hour', amr = jsonb_set(amr, '{0,timestamp}',"
+        " to_jsonb(floor(extract(epoch FROM now() - interval '1 hour'))::bigint)) RETURNING *"
+    )
     session = (await refresh(backend, alice.session["refresh_token"])).json()
     told = claims(session["access_token"])
     assert {name: told[name] for name in ("sub", "session_id", "role", "aud")} == {

@@ -33,10 +33,12 @@ TABLE = "definitions/column_types.py"
 # Words that are types of Postgres in SQL, forms of the log, or people as well: counted only where they stand beside
 # what has a type.
 COMMON = {"text", "bigint", "json", "user"}
+RANGES = {"integer_range", "bigint_range", "decimal_range", "date_range", "timestamp_range"}
 # Files in which another name of a type is another thing.
 ELSEWHERE = {
     "definitions/tables.py": {"uuid"},  # what an id of a table may be
-    "expressions/types.py": {"boolean", "date", "decimal", "time", "timestamp", "uuid"},  # types of the rule language
+    "expressions/types.py": {"boolean", "date", "decimal", "time", "timestamp", "uuid", *RANGES},  # its types
+    "expressions/library/ranges.py": RANGES,  # its functions
     "expressions/library/conversions.py": {"date", "decimal", "time", "timestamp", "uuid"},  # its functions
     "expressions/dynamic_sql.py": {"decimal"},
     "cli/evaluate.py": {"date", "decimal", "timestamp"},  # values of the rule language, typed in
@@ -48,7 +50,7 @@ ELSEWHERE = {
     "definitions/columns.py": {"enum"},
     "definitions/messages.py": {"enum"},  # a key that people try
     "definitions/values.py": {"enum"},  # an error's code
-    "database/pool.py": {"date", "time", "uuid"},  # types of Postgres
+    "database/wire_values.py": {"date", "time", "uuid"},  # types of Postgres
     "auth/access_claims.py": {"timestamp"},  # a member that GoTrue's clients read
     "policy_tests/report.py": {"time"},  # an attribute of JUnit
     "data_plane/rest/dialect/select.py": {"time"},  # what Postgres casts times to

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from app.limits.limit import StoreUnavailable
-from tests.backend import Backend, serving
+from tests.backend import Backend, Person, serving
 
 MINE = "item.owner == auth.user.id"
 
@@ -242,12 +243,21 @@ async def titles(backend: Backend) -> list[str]:
     return [row["title"] for row in await backend.sql("SELECT title FROM data.notes ORDER BY ctid")]
 
 
+async def decided(person: Person, path: str) -> httpx.Response:
+    """Ask again for as long as the answer is that others had the row for too long."""
+    while True:
+        answer = await person.post(path, {})
+        if answer.status_code != 503:
+            return answer
+        assert answer.headers["Retry-After"]
+
+
 @pytest.mark.parametrize(("name", "status"), [("five", 403), ("five_a_day", 402)])
 async def test_of_many_inserts_at_once_exactly_as_many_pass_as_the_quota_allows(
     backend: Backend, name: str, status: int
 ) -> None:
     alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
-    both = await asyncio.gather(*(person.post(f"/api/{name}", {}) for person in (alice, bob) for _ in range(50)))
+    both = await asyncio.gather(*(decided(person, f"/api/{name}") for person in (alice, bob) for _ in range(50)))
     for answers in (both[:50], both[50:]):
         assert sorted(answer.status_code for answer in answers) == [204] * 5 + [status] * 45
     assert {answer.json()["code"] for answer in both if answer.status_code == status} == {"chain.over_quota"}
@@ -340,7 +350,7 @@ async def test_sums_of_no_rows_and_of_some(backend: Backend) -> None:
         {"title": "left out", "sizes": 9},
     ]
     assert some["all"] == {
-        "sizes": 3, "twice": 6.6, "mean": 1.65, "last": "b", "least": 1, "rows": 3, "sized": 2, "large": 1,
+        "sizes": 3, "twice": 6.6, "mean": 1.65, "last": "b", "least": 1, "rows": 3, "sized": 2, "large": None,
     }  # fmt: skip
 
 

@@ -46,6 +46,7 @@ SMALL, LARGE = {"small"}, {"large"}
 FOUND = {
     **dict.fromkeys(("eq", "lte", "in", "cs", "cd", "like", "ilike", "match", "imatch", *SEARCHES), SMALL),
     "neq": LARGE, "gt": LARGE, "gte": SMALL | LARGE, "lt": set(), "isdistinct": LARGE | {"none"}, "is": {"none"},
+    "ov": SMALL, "sl": set(), "sr": LARGE, "nxr": SMALL, "nxl": SMALL | LARGE, "adj": LARGE,
 }  # fmt: skip
 EVERYBODY = {"small", "large", "none"}
 PATTERNS = frozenset({"like", "ilike", "match", "imatch"})
@@ -89,8 +90,14 @@ def asked(column: dict[str, Any], form: str) -> str:
     items = [
         str(one).lower() if isinstance(one, bool) else str(one) for one in (small if column.get("array") else [small])
     ]
-    text = f"{{{items[0]}}}" if column.get("array") or form.endswith(("(any)", "(all)")) else items[0]
-    return "null" if form == "is" else f"({text})" if form == "in" else text
+    text = f"{{{in_quotes(items[0])}}}" if column.get("array") or form.endswith(("(any)", "(all)")) else items[0]
+    return "null" if form == "is" else f"({in_quotes(text)})" if form == "in" else text
+
+
+def in_quotes(text: str) -> str:
+    """Write a value as it stands in a list, and between parentheses."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"' if set(text) & set(',()"') else text
 
 
 def source_of(backend: Backend, view: str) -> Source:
@@ -144,7 +151,10 @@ async def test_computed_columns_and_embedded_views_take_the_same_tests(filled: B
     for column in COLUMNS:
         name = column["name"]
         tests = [
-            (operator, f"{operator}.{asked(column, operator)}")
+            (
+                operator,
+                f"{operator}.{asked(column, operator) if operator == 'in' else in_quotes(asked(column, operator))}",
+            )
             for operator in sorted(OPERATORS)
             if dialect.testable(shown[f"f_{name}"], operator, "null", quantified=False)
         ]
@@ -155,7 +165,9 @@ async def test_computed_columns_and_embedded_views_take_the_same_tests(filled: B
         assert await labels(filled, f"or=({quote(computed)})", "computed") == EVERYBODY
         if name in LISTED:
             array = {**column, "array": True}
-            listed = ",".join(f"l_{name}.{operator}.{asked(array, operator)}" for operator in FOUND_IN_ARRAYS)
+            listed = ",".join(
+                f"l_{name}.{operator}.{in_quotes(asked(array, operator))}" for operator in FOUND_IN_ARRAYS
+            )
             assert await labels(filled, f"or=({quote(listed)})", "computed") == EVERYBODY
 
 

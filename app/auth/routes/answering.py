@@ -1,41 +1,26 @@
 """What the routes of /auth/v1 share: who calls from where, and a session as their answer."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
-from app.auth.access_claims import told_of
 from app.auth.accounts import Account, account
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.in_force import InForce, InForceDep
 from app.auth.mails import Mailer, mailer_by
-from app.auth.routes.shapes import SessionObject, session_object
+from app.auth.routes.shapes import SessionObject, issued_session
 from app.auth.routes.signed_in import SignInNeeded
 from app.auth.sessions import OpenedSession
 from app.database.connection import Connection
 from app.definitions.validation import object_validator
 from app.errors import FieldError
-from app.http.client_address import client_address
 from app.http.fixed_routes import InputInvalid
-
-
-class Client(NamedTuple):
-    """Who opens a session, as far as it is kept."""
-
-    user_agent: str | None
-    address: str
-
-
-async def _client(request: Request, server: AuthServerDep) -> Client:
-    """Give what is kept of who opens a session."""
-    return Client(request.headers.get("user-agent"), client_address(request.scope, server.settings.trusted_proxies))
 
 
 async def _mailer(server: AuthServerDep, in_force: InForceDep) -> Mailer:
     return mailer_of(server, in_force)
 
 
-ClientDep = Annotated[Client, Depends(_client)]
 MailerDep = Annotated[Mailer, Depends(_mailer)]
 
 
@@ -72,7 +57,4 @@ async def found_account(connection: Connection, user_id: str) -> Account:
 
 def session_answer(server: AuthServer, found: Account, opened: OpenedSession) -> SessionObject:
     """Give a session with its user as clients read it."""
-    lifetime = 60 * server.live.runtime.project.auth.sessions.access_minutes
-    told = told_of(found.columns, found.roles, opened.began)
-    issued = server.auth.tokens.issue(opened.user_id, opened.id, told, lifetime)
-    return session_object(found, issued, opened.refresh_token)
+    return issued_session(server.auth.tokens, server.live.runtime.project.auth.sessions, found, opened)

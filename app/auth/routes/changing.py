@@ -8,6 +8,7 @@ from app.audit.writing import audit
 from app.auth.accounts import EmailInvalid, EmailTaken, normal_email, set_columns
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import CodeLimited, MailLimited, count_try
+from app.auth.factors import SecondFactorNeeded
 from app.auth.failures import TooManyFailures
 from app.auth.identity import Identity
 from app.auth.in_force import RedirectUnlisted
@@ -26,8 +27,10 @@ from app.auth.password_change import (
     replace_password,
 )
 from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
-from app.auth.routes.answering import Client, ClientDep, MailerDep, found_account, own_columns
+from app.auth.routes.answering import MailerDep, found_account, own_columns
 from app.auth.routes.asking import RedirectTo, begun
+from app.auth.routes.client import Client, ClientDep
+from app.auth.routes.factors import hold_level
 from app.auth.routes.shapes import user_object
 from app.auth.routes.signed_in import SignedIn, SignInNeeded
 from app.database.connection import Connection
@@ -36,7 +39,7 @@ from app.http.fixed_bodies import Body, JsonBody
 from app.http.fixed_routes import answer, refuses
 
 _PENDING = "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'email_change'"
-_IS_RECOVERY = "SELECT is_recovery FROM rowgate.sessions WHERE id = $1"
+_IS_RECOVERY = """SELECT amr @> '[{"method": "recovery"}]' FROM rowgate.sessions WHERE id = $1"""
 
 
 class UserBody(Body):
@@ -53,7 +56,7 @@ class UserBody(Body):
 
 @refuses(
     EmailInvalid, EmailTaken, PasswordRefused, PasswordWrong, NonceInvalid, TooManyFailures, CodeLimited, MailLimited,
-    MailUnavailable, RedirectUnlisted, *WRITE_REFUSALS,
+    MailUnavailable, RedirectUnlisted, SecondFactorNeeded, *WRITE_REFUSALS,
 )  # fmt: skip
 async def put_user(
     server: AuthServerDep,
@@ -71,12 +74,15 @@ async def put_user(
         columns["email"] = normal_email(body.email)
     new = await _chosen(server, client, mailer, identity, body)
     async with server.pool.lease() as connection, connection.transaction():
+        if mailer.in_force.said.second_factor != "off" and (body.email is not None or new is not None):
+            await hold_level(connection, identity)
         await set_columns(connection, user_id, columns)
         if halves:
             await _ask_both(connection, mailer, halves)
         if new is not None:
             await replace_password(connection, new, keep=identity.session_id)
-            await mailer.notify(connection, "password_changed", new.holder.email)
+            if identity.columns["email"] is not None:
+                await mailer.notify(connection, "password_changed", new.holder.email)
         done = [*sorted(columns), *(["password"] if new is not None else [])]
         await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})
         found = await found_account(connection, user_id)
@@ -89,21 +95,24 @@ async def _halves(
     """Give what both addresses of a change are asked, where a new address has to be confirmed."""
     if body.email is None or not mailer.in_force.confirm_email:
         return []
-    old, new = str(identity.columns["email"]), normal_email(body.email)
+    old, new = identity.columns["email"], normal_email(body.email)
     if new == old:
         return []
     challenge = kept_challenge(body.code_challenge, body.code_challenge_method)
     _, to = await begun(server, mailer, new, redirect_to)
-    await begun(server, mailer, old, redirect_to)
     user_id = str(identity.user_id)
+    if old is None:  # nobody to be asked but the new one
+        return [OneTime("email_change", user_id, new, new, challenge, to, columns={"confirmed": True})]
+    await begun(server, mailer, old, redirect_to)
     return [OneTime("email_change", user_id, email, new, challenge, to) for email in (old, new)]
 
 
 async def _ask_both(connection: Connection, mailer: Mailer, halves: list[OneTime]) -> None:
     """Write to both addresses; to one that has an account nothing goes, and the answer is the same."""
-    old, new = halves
-    await connection.execute(_PENDING, old.user_id)
-    await mailer.send_link(connection, old)
+    *old, new = halves
+    await connection.execute(_PENDING, new.user_id)
+    for one in old:
+        await mailer.send_link(connection, one)
     is_taken = await connection.fetchval("SELECT true FROM data.users WHERE lower(email) = lower($1)", new.email)
     await mailer.send_link(connection, OneTime(new.kind, None, new.email, new.new_email) if is_taken else new)
 

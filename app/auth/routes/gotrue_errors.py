@@ -6,6 +6,15 @@ from typing import Any, NamedTuple
 from app.auth.accounts import EmailInvalid, EmailTaken
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.counted import CodeLimited, MailLimited
+from app.auth.factors import (
+    ChallengeExpired,
+    FactorCodeWrong,
+    FactorNameTaken,
+    FactorNotFound,
+    FactorsOff,
+    SecondFactorNeeded,
+    TooManyFactors,
+)
 from app.auth.failures import TooManyFailures
 from app.auth.identify import SessionEnded
 from app.auth.in_force import RedirectUnlisted, SignUpClosed
@@ -15,6 +24,7 @@ from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignIn
 from app.auth.passwords import PasswordRefused
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused
 from app.auth.route_limits import RouteLimited
+from app.auth.routes.admin_users import UserNotFound
 from app.auth.routes.grants import GrantUnsupported
 from app.auth.routes.signed_in import SignInNeeded
 from app.auth.tokens import TokenExpired, TokenInvalid
@@ -53,6 +63,11 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     EmailInvalid: _Wording("validation_failed", "Unable to validate email address: invalid format"),
     EmailNotConfirmed: _Wording("email_not_confirmed", "Email not confirmed", "invalid_grant"),
     EmailTaken: _Wording("user_already_exists", "User already registered"),
+    ChallengeExpired: _Wording("mfa_challenge_expired"),
+    FactorCodeWrong: _Wording("mfa_verification_failed", "Invalid TOTP code entered"),
+    FactorNameTaken: _Wording("mfa_factor_name_conflict"),
+    FactorNotFound: _Wording("mfa_factor_not_found", "Factor not found"),
+    FactorsOff: _Wording("mfa_totp_enroll_not_enabled"),
     GrantUnsupported: _Wording("invalid_credentials", "unsupported_grant_type", "unsupported_grant_type"),
     InputInvalid: _Wording("validation_failed"),
     PasswordMissing: _Wording("current_password_required", _CURRENT),
@@ -63,13 +78,16 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     ),
     RefreshTokenReused: _Wording("refresh_token_already_used", "Invalid Refresh Token: Already Used", "invalid_grant"),
     RouteLimited: _LIMITED,
+    SecondFactorNeeded: _Wording("insufficient_aal", "AAL2 session is required"),
     SessionEnded: _Wording("session_not_found", "Session from session_id claim in JWT does not exist"),
     SignInNeeded: _Wording("no_authorization", "This endpoint requires a valid Bearer token"),
     SignInRefused: _Wording("invalid_credentials", "Invalid login credentials", "invalid_grant"),
     SignUpClosed: _Wording("signup_disabled", "Signups not allowed for this instance"),
     TokenExpired: _Wording("bad_jwt", f"{_BAD_JWT}, token has invalid claims: token is expired"),
     TokenInvalid: _Wording("bad_jwt", _BAD_JWT),
+    TooManyFactors: _Wording("too_many_enrolled_mfa_factors"),
     TooManyFailures: _LIMITED,
+    UserNotFound: _Wording("user_not_found", "User not found"),
 }
 _TAKEN_BY_ANOTHER = _Wording("email_exists", "A user with this email address has already been registered")
 _WEAK: dict[str, tuple[str, str | None]] = {
@@ -100,7 +118,7 @@ def error_members(error: RowgateError, path: str, detail: object) -> dict[str, A
 
 
 def _told(error: RowgateError, path: str) -> _Wording:
-    if isinstance(error, EmailTaken) and path.endswith("/user"):
+    if isinstance(error, EmailTaken) and (path.endswith("/user") or "/admin/" in path):
         return _TAKEN_BY_ANOTHER
     for kind in type(error).__mro__:
         if (told := _TOLD.get(kind)) is not None:

@@ -35,7 +35,8 @@ from app.auth.password_sign_in import (
 from app.auth.passwords import PasswordRefused, UserPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
-from app.auth.routes.answering import Client, ClientDep, MailerDep, found_account, own_columns, session_answer
+from app.auth.routes.admin_users import add_admin_routes
+from app.auth.routes.answering import MailerDep, found_account, own_columns, session_answer
 from app.auth.routes.asking import (
     MAIL_REFUSALS,
     Nothing,
@@ -48,6 +49,8 @@ from app.auth.routes.asking import (
     resend,
 )
 from app.auth.routes.changing import put_user
+from app.auth.routes.client import Client, ClientDep
+from app.auth.routes.factors import add_factor_routes
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, PkceBody, RefreshBody
 from app.auth.routes.inviting import LinkedUser, generate_link, invite
 from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
@@ -62,7 +65,7 @@ from app.auth.routes.shapes import (
     new_id,
     user_object,
 )
-from app.auth.routes.signed_in import SignedIn
+from app.auth.routes.signed_in import SignedInAnyhow
 from app.auth.routes.verifying import BACK, PAGE, HalfChanged, exchanged, open_link, verify
 from app.auth.sessions import end_sessions, open_session, refresh_session
 from app.database.faults import WRITE_REFUSALS
@@ -119,6 +122,8 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post("/logout", logout, status_code=204, name="sign_out")
     get("/sessions", get_sessions, response_model=list[OwnSession])
     router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
+    add_factor_routes(router, at_most)
+    add_admin_routes(router)
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
     get("/.well-known/jwks.json", jwks, response_model=KeySet)
@@ -244,14 +249,14 @@ async def _by_refresh_token(server: AuthServer, said: SessionsDef, body: Refresh
     return answer(session_answer(server, found, opened))
 
 
-async def get_user(server: AuthServerDep, identity: SignedIn) -> Response:
+async def get_user(server: AuthServerDep, identity: SignedInAnyhow) -> Response:
     """Give the own account."""
     async with server.pool.lease() as connection:
         return answer(user_object(await found_account(connection, str(identity.user_id))))
 
 
 async def logout(
-    server: AuthServerDep, identity: SignedIn, scope: Literal["global", "local", "others"] = "global"
+    server: AuthServerDep, identity: SignedInAnyhow, scope: Literal["global", "local", "others"] = "global"
 ) -> Response:
     """End this session, all of them, or the others."""
     user_id, session_id = str(identity.user_id), str(identity.session_id)

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
-from app.auth.access_claims import PROVIDER, app_metadata, user_metadata
+from app.auth.access_claims import PROVIDER, app_metadata, told_of, user_metadata
 from app.auth.accounts import Account
-from app.auth.tokens import IssuedToken
+from app.auth.sessions import OpenedSession
+from app.auth.tokens import AccessTokens
+from app.definitions.auth import SessionsDef
 from app.http.fixed_routes import Declared, ProblemDocument
 
 
@@ -58,6 +60,17 @@ class IdentityObject(Declared):
     last_sign_in_at: datetime | None
 
 
+class FactorObject(Declared):
+    """A second factor; one that is verified is in force."""
+
+    id: str
+    friendly_name: str
+    factor_type: str
+    status: Literal["verified", "unverified"]
+    created_at: datetime
+    updated_at: datetime
+
+
 class UserObject(Declared):
     """A user; the columns that admins added are the `user_metadata`, the roles stand in `app_metadata`."""
 
@@ -75,6 +88,7 @@ class UserObject(Declared):
     created_at: datetime
     updated_at: datetime
     is_anonymous: bool
+    factors: list[FactorObject]
     new_email: str | None = None
 
 
@@ -123,44 +137,47 @@ def user_object(account: Account) -> UserObject:
         id=account.id,
         aud="authenticated",
         role="authenticated",
-        email=account.email,
+        email=account.email or "",
         phone="",
         email_confirmed_at=account.confirmed_at,
         confirmed_at=account.confirmed_at,
         last_sign_in_at=account.signed_in_at,
         app_metadata=AppMetadata(**app_metadata(account.roles)),
         user_metadata=user_metadata(account.columns),
-        identities=[_identity(account, updated_at)],
+        identities=[] if account.email is None else [_identity(account, account.email, updated_at)],
         created_at=account.created_at,
         updated_at=updated_at,
         is_anonymous=False,
+        factors=[FactorObject(**one) for one in account.factors],
         new_email=account.new_email,
     )
 
 
-def _identity(account: Account, updated_at: datetime) -> IdentityObject:
+def _identity(account: Account, email: str, updated_at: datetime) -> IdentityObject:
     """Give the one way in that there is; clients take a user without any for an address that is taken."""
     verified = account.confirmed_at is not None
     return IdentityObject(
         identity_id=account.id,
         id=account.id,
         user_id=account.id,
-        identity_data=IdentityData(sub=account.id, email=account.email, email_verified=verified, phone_verified=False),
+        identity_data=IdentityData(sub=account.id, email=email, email_verified=verified, phone_verified=False),
         provider=PROVIDER,
-        email=account.email,
+        email=email,
         created_at=account.created_at,
         updated_at=updated_at,
         last_sign_in_at=account.signed_in_at,
     )
 
 
-def session_object(account: Account, issued: IssuedToken, refresh_token: str) -> SessionObject:
-    """Give a session with its user."""
+def issued_session(tokens: AccessTokens, said: SessionsDef, account: Account, opened: OpenedSession) -> SessionObject:
+    """Give a session with its user, and an access token that was just signed."""
+    told = told_of(account.columns, account.roles, opened)
+    issued = tokens.issue(opened.user_id, opened.id, told, 60 * said.access_minutes)
     return SessionObject(
         access_token=issued.token,
         expires_in=issued.expires_in,
         expires_at=issued.expires_at,
-        refresh_token=refresh_token,
+        refresh_token=opened.refresh_token,
         user=user_object(account),
     )
 

@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 
 from app.auth.auth_server import AuthServerDep
+from app.auth.factors import SecondFactorNeeded, hold_required
 from app.auth.identify import CREDENTIAL_REFUSALS, identify
 from app.auth.identity import Identity
 from app.errors import RowgateError
@@ -34,16 +35,26 @@ async def _signed_in(
     _bearer: Annotated[str | None, Depends(BEARER)],
     _apikey: Annotated[str | None, Depends(APIKEY)],
 ) -> Identity:
-    """Give the user who calls, read afresh; an API key is nobody's account."""
+    """Give the user who calls, read afresh; an API key is nobody's account, and another issuer's token no session."""
     authorization = request.headers.getlist("authorization")
     if len(authorization) > 1:
         raise SignInNeeded
     schemes = server.live.runtime.project.project.auth_schemes
     bearer = authorization[0] if authorization else None
     identity = await identify(bearer, request.headers.get("apikey"), context=server.auth, schemes=schemes)
-    if identity.user_id is None:
+    if identity.session_id is None:
         raise SignInNeeded
     return identity
 
 
-SignedIn = Annotated[Identity, Depends(_signed_in)]
+@refuses(SecondFactorNeeded)
+async def _signed_in_enough(server: AuthServerDep, identity: Annotated[Identity, Depends(_signed_in)]) -> Identity:
+    """Refuse a session by one factor where the document wants two; it takes the definitions as they are now."""
+    await server.live.refresh()
+    hold_required(server.live.runtime.project.auth, identity)
+    return identity
+
+
+SignedInAnyhow = Annotated[Identity, Depends(_signed_in)]
+"""Whoever has a session: for what leads to a second factor, and for signing out."""
+SignedIn = Annotated[Identity, Depends(_signed_in_enough)]

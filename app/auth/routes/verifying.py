@@ -31,14 +31,13 @@ from app.auth.one_time import (
 )
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.routes.answering import (
-    Client,
-    ClientDep,
     MailerDep,
     found_account,
     mailer_of,
     own_columns,
     session_answer,
 )
+from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.grants import FORM, read_form
 from app.auth.routes.shapes import SessionObject
 from app.database.connection import Connection

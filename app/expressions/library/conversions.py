@@ -1,7 +1,7 @@
 """Conversions between types, and the readers and writers of their texts."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -382,11 +382,3 @@ FUNCTIONS: tuple[Function, ...] = (
         Overload(_any, lambda value: TypeName(type_name(value)), nulls=True),
     ),
 )
-
-FROM_TEXT: Mapping[Type, Callable[[str], object]] = {
-    UUID: uuid_of_text,
-    TIME: time_of_text,
-    DATE: date_of_text,
-    TIMESTAMP: timestamp_of_text,
-    DURATION: duration_of_text,
-}

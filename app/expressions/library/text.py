@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import re2
 
 from app.expressions.library.formatting import formatted
+from app.expressions.library.ranges import CONTAINS, LOWER, OVERLAPS, UPPER
 from app.expressions.library.signature import Function, function, method, plain, sql_position
 from app.expressions.operations import Unknown, check_built
 from app.expressions.types import BOOL, BYTES, DYN, INT, LIST, MAP, STRING, ListOf, Scalar
@@ -144,8 +145,9 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     method(
         "contains",
-        "Whether another text stands in it.",
+        "Whether another text stands in it; whether a value is in a range.",
         plain((STRING, STRING), BOOL, str.__contains__, "(strpos({0}, {1}) > 0)"),
+        *CONTAINS,
     ),
     Function(
         "matches",
@@ -165,8 +167,19 @@ FUNCTIONS: tuple[Function, ...] = (
         "The text with the letters a to z in upper case.",
         plain((STRING,), STRING, lambda text: text.translate(_TO_UPPER), f"translate({{0}}, '{_LOWER}', '{_UPPER}')"),
     ),
-    function("lower", "The text in lower case.", plain((STRING,), STRING, str.lower)),
-    function("upper", "The text in upper case.", plain((STRING,), STRING, str.upper)),
+    method("overlaps", "Whether some value is in both ranges.", *OVERLAPS),
+    function(
+        "lower",
+        "The text in lower case; where a range begins, null where it has no beginning.",
+        plain((STRING,), STRING, str.lower),
+        *LOWER,
+    ),
+    function(
+        "upper",
+        "The text in upper case; where a range ends, null where it has no end.",
+        plain((STRING,), STRING, str.upper),
+        *UPPER,
+    ),
     method(
         "trim",
         "The text without white space at either end.",

@@ -7,9 +7,10 @@ from pydantic import Field, model_validator
 from app.definitions.expression_text import OptionalExpression
 from app.definitions.names import BoundName, Definition, Items, Name
 from app.expressions.types import ListOf, Record, Type, describe
-from app.relations.aggregate import Aggregated, aggregate_rows, aggregated_type
+from app.relations.aggregate import UNDECIDED, Aggregated, aggregate_rows, aggregated_type, undecided
 from app.relations.locks import Reading
 from app.relations.rules import has_sql
+from app.relations.select import may_be_undecided
 from app.relations.source import Source
 from app.steps.chosen import SomeRows
 from app.steps.context import Context, Step
@@ -73,11 +74,23 @@ def _compile(body: AggregateBody, context: Context) -> Step | None:
 
     async def aggregate(call: Call) -> None:
         rows = [dict(row) for row in await read.rows(call)]
-        call.env[name] = rows if grouped else rows[0]
+        if grouped and any(row.pop(UNDECIDED, False) for row in rows):
+            call.env[name] = None
+        else:
+            call.env[name] = rows if grouped else rows[0]
 
     columns: dict[str, Type] = {column: source.item.fields[column] for column in body.group_by}
-    record = Record(name, columns | {key: value.type for key, value in found.items()})
-    return Step(aggregate, {name: ListOf(record) if grouped else record}, statements=read.statements, measured=True)
+    unknown = may_be_undecided(source, condition)
+    nullable = frozenset(found) if unknown else frozenset(key for key, one in found.items() if undecided(one, source))
+    record = Record(name, columns | {key: value.type for key, value in found.items()}, nullable=nullable)
+    return Step(
+        aggregate,
+        {name: ListOf(record) if grouped else record},
+        statements=read.statements,
+        measured=True,
+        undecided=frozenset({name}) if grouped and unknown else frozenset(),
+        sends=read.sends,
+    )
 
 
 def _value(name: str, value: AggregateValue, source: Source, context: Context) -> Aggregated | None:

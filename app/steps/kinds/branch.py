@@ -49,6 +49,7 @@ def _compile(body: IfBody, context: Context) -> Step | None:
         branch,
         binds,
         statements=decides.statements + max(sum(step.statements for step in steps) for steps in (then, otherwise)),
+        sends=(*decides.sends, *(one for step in both for one in step.sends)),
         writes=any(step.writes for step in both),
         may_refuse=True,
         undoes=True,

@@ -44,6 +44,7 @@ def _compile(body: CallBody, context: Context) -> Step | None:
         subroutine,
         {name: Record(name, bound, inner.scope.unsent & bound.keys() or None)} if name is not None else {},
         statements=sum(step.statements for step in steps),
+        sends=tuple(one for step in steps for one in step.sends),
         writes=any(step.writes for step in steps),
         undoes=True,
         locks=any(step.locks for step in steps),

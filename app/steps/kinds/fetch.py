@@ -5,11 +5,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from app.relations.bound_row import binding
+from app.relations.bound_row import binding, told_columns
+from app.relations.fused import Fetched
 from app.relations.locks import Reading
 from app.relations.select import select_row
 from app.steps.chosen import ChosenRows
 from app.steps.context import Context, Step
+from app.steps.fusable import Fusable
 from app.steps.holding import held_read
 from app.steps.kind import READS, Asks, Binds, Kind, Means, ReadsFrom
 from app.steps.refusals import RowNotFound
@@ -54,7 +56,12 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
         else:
             raise RowNotFound
 
-    return Step(fetch, {name: source.record}, statements=read.statements, locks=body.lock, measured=True)
+    by_itself = optional or read.holding.hold is not None or told_columns(source)
+    part = None if by_itself else Fusable(Fetched(name, source, condition, body.id, lock, max_bytes))
+    binds = {name: source.record}
+    return Step(
+        fetch, binds, statements=read.statements, locks=body.lock, measured=True, sends=read.sends, fusable=part
+    )
 
 
 FETCH = Kind(

@@ -55,6 +55,7 @@ def _compile(body: ForEachBody, context: Context) -> Step | None:
     return Step(
         for_each,
         statements=2 * sum(step.statements for step in steps),
+        sends=tuple(one for step in steps for one in step.sends),
         writes=any(step.writes for step in steps),
         undoes=True,
         locks=any(step.locks for step in steps),

@@ -12,9 +12,11 @@ from app.expressions.evaluate import compile_value
 from app.expressions.syntax import Comprehension, MapLiteral
 from app.expressions.syntax import Literal as Constant
 from app.expressions.types import ListOf, Record, Type, assignable, describe
+from app.relations.fused import Inserted
 from app.relations.schema import Table
 from app.relations.write import OnConflict, insert_given, insert_row, insert_rows, rows_json, unwritable
 from app.steps.context import Context, Step
+from app.steps.fusable import Fusable
 from app.steps.kind import Asks, Does, Kind, MayBind, Means, Rows, StepBody, always, never
 from app.steps.refusals import TooManyItems
 from app.steps.running import Call
@@ -76,18 +78,21 @@ def _one_row(said: Mapping[str, object], table: Table, conflict: OnConflict | No
     values = compile_settings(said, table, context, over_row=False)
     if not _complete(said, "set", table, context) or len(values) < len(said):
         return None
-    statement = insert_row(table, values, context.max_bytes, conflict)
-    return lambda name: _one_step(statement, name, table)
+    most = context.max_bytes
+    statement = insert_row(table, values, most, conflict)
+    return lambda name: _one_step(statement, Inserted(name, table, values, conflict, most))
 
 
-def _one_step(statement: Statement, name: str | None, table: Table) -> Step:
+def _one_step(statement: Statement, part: Inserted) -> Step:
+    name = part.name
+    binds = {name: part.table.record} if name else {}
 
     async def insert(call: Call) -> None:
         rows = await call.db.rows(statement, call.env)
         if name is not None:
             call.env[name] = dict(rows[0]) if rows else None
 
-    return Step(insert, {name: table.record} if name else {}, statements=1, writes=True, measured=True)
+    return Step(insert, binds, statements=1, writes=True, measured=True, sends=(statement,), fusable=Fusable(part))
 
 
 def _listed_rows(
@@ -102,7 +107,7 @@ def _listed_rows(
             return None
         rows.append(values)
     statement = insert_rows(table, rows, context.max_bytes, conflict)
-    return lambda name: _many_step(lambda call: call.db.rows(statement, call.env), name, table)
+    return lambda name: _many_step(lambda call: call.db.rows(statement, call.env), name, table, statement)
 
 
 def _given_rows(said: str, table: Table, conflict: OnConflict | None, context: Context) -> _Made | None:
@@ -129,7 +134,7 @@ def _given_rows(said: str, table: Table, conflict: OnConflict | None, context: C
             raise TooManyItems(MOST_ROWS)
         return await call.db.rows(statement, call.env, rows_json(given))
 
-    return lambda name: _many_step(insert, name, table)
+    return lambda name: _many_step(insert, name, table, statement)
 
 
 def _columns_of(expression: Expression) -> Mapping[str, Type] | None:
@@ -157,13 +162,16 @@ def _fits(columns: Mapping[str, Type], table: Table, context: Context) -> bool:
     return context.findings.refusing == before
 
 
-def _many_step(insert: Callable[[Call], Awaitable[list[Any]]], name: str | None, table: Table) -> Step:
+def _many_step(
+    insert: Callable[[Call], Awaitable[list[Any]]], name: str | None, table: Table, statement: Statement
+) -> Step:
     async def run(call: Call) -> None:
         rows = await insert(call)
         if name is not None:
             call.env[name] = [dict(row) for row in rows]
 
-    return Step(run, {name: ListOf(table.record)} if name else {}, statements=1, writes=True, measured=True)
+    binds = {name: ListOf(table.record)} if name else {}
+    return Step(run, binds, statements=1, writes=True, measured=True, sends=(statement,))
 
 
 def _complete(said: Iterable[str], key: str, table: Table, context: Context) -> bool:

@@ -47,7 +47,8 @@ def _compile(body: ListBody, context: Context) -> Step | None:
     async def list_rows(call: Call) -> None:
         call.env[name] = [bound(row) for row in await read.rows(call)]
 
-    return Step(list_rows, {name: ListOf(source.record)}, statements=read.statements, measured=True)
+    binds = {name: ListOf(source.record)}
+    return Step(list_rows, binds, statements=read.statements, measured=True, sends=read.sends)
 
 
 def _bounded(said: Any, source: Source, context: Context) -> Evaluator | None:

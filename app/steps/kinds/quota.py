@@ -50,20 +50,26 @@ def _compile(body: QuotaBody, context: Context) -> Step | None:
         if allowed is None or None in bound:
             # Rows that are compared with nothing can't be counted: no quota is known to have room.
             raise refusal(message_of(message, call.env, _DEFAULT))
-        if (await read.rows(call))[0]["value"] >= allowed:
+        if _over((await read.rows(call))[0]["value"], allowed - 1):
             raise refusal(message_of(message, call.env, _DEFAULT))
         if read.holding.hold is None:
             return  # the request writes none of them
         env, at = dict(call.env), call.at  # as they are here, whatever later steps bind
 
         async def still_holds() -> None:
-            if (await call.db.rows(statement, env))[0]["value"] > allowed:
+            if _over((await call.db.rows(statement, env))[0]["value"], allowed):
                 call.at = at
                 raise refusal(message_of(message, env, _DEFAULT))
 
         call.at_end[statement.sql, *map(repr, bound)] = still_holds
 
-    return Step(quota, statements=read.statements + 1, locks=read.holding.hold is not None)
+    is_held = read.holding.hold is not None
+    return Step(quota, statements=read.statements + 1, locks=is_held, sends=(*read.sends, *([statement] * is_held)))
+
+
+def _over(count: int | None, most: int) -> bool:
+    """Say whether there are more, or nobody knows how many."""
+    return count is None or count > most
 
 
 def _rules(said: Fields, read: Reader) -> Iterator[Stated]:

@@ -8,6 +8,7 @@ from app.errors import RowgateError
 from app.expressions.nulls import sure_where
 from app.steps.context import Context, Step
 from app.steps.deciding import deciding
+from app.steps.fusable import Fusable
 from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
 from app.steps.refusals import RefusalCode, RefusalStatus, StepRefused, compile_message, message_of, refusal_class
 from app.steps.running import Call
@@ -36,19 +37,22 @@ def _compile(body: RequireBody, context: Context) -> Step | None:
     def refused(call: Call) -> RowgateError:
         return refusal(message_of(message, call.env, _DEFAULT))
 
+    is_held = decides.asked is not None and decides.asked.holding.hold is not None
+    part = None if is_held else Fusable(expression, refused)
+    sure = sure_where(expression.tree, holds=True)
     if holds is None:
 
         async def ask(call: Call) -> None:
             if not await decides.holds(call):
                 raise refused(call)
 
-        return Step(ask, statements=decides.statements, sure=sure_where(expression.tree, holds=True))
+        return Step(ask, statements=decides.statements, sure=sure, sends=decides.sends, fusable=part)
 
     def require(call: Call) -> None:
         if not holds(call.env):
             raise refused(call)
 
-    return Step(require, sure=sure_where(expression.tree, holds=True))
+    return Step(require, sure=sure, fusable=part)
 
 
 def _rules(said: Fields, read: Reader) -> Iterator[Stated]:

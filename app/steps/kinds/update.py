@@ -27,7 +27,8 @@ def _compile(body: UpdateBody, context: Context) -> Step | None:
     values = compile_settings(body.set, table, context, over_row=True)
     if condition is None or len(values) < len(body.set):
         return None
-    return compile_written(body, context, table, condition, update_rows(table, condition, values, context.max_bytes))
+    statement = update_rows(table, condition, values, context.max_bytes)
+    return compile_written(body, context, table, condition, statement, values)
 
 
 UPDATE = Kind(

@@ -39,6 +39,7 @@ CODES: Mapping[str, str] = {
     "definitions.broken": "PGRST002",
     "definitions.unavailable": "PGRST002",
     "access.role_missing": "42501",
+    "auth.second_factor_needed": "42501",
     "access.row_outside": "42501",
     "query.unknown_column": "42703",
     "query.bad_value": "22P02",

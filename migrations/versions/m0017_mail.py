@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
@@ -54,8 +54,7 @@ CREATE TABLE rowgate.counted (
     at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX counted_who ON rowgate.counted (what, who, at);
-CREATE INDEX counted_at ON rowgate.counted (at);
-ALTER TABLE rowgate.sessions ADD COLUMN is_recovery boolean NOT NULL DEFAULT false
+CREATE INDEX counted_at ON rowgate.counted (at)
 """
 
 
@@ -68,5 +67,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Forget what waits."""
     run = op.get_bind().exec_driver_sql
-    run("ALTER TABLE rowgate.sessions DROP COLUMN is_recovery")
     run("DROP TABLE rowgate.counted, rowgate.one_time_tokens, rowgate.mail")

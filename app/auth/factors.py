@@ -1,0 +1,302 @@
+"""Second factors: codes of an authenticator by time (RFC 6238), and codes on paper for when that is lost."""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+import pyotp
+
+from app.auth.failures import TooManyFailures
+from app.auth.identity import Identity
+from app.auth.sessions import OpenedSession, end_weaker, step_up
+from app.database.connection import Connection
+from app.definitions.auth import AAL2, AuthDef, SessionsDef
+from app.errors import RowgateError
+from app.limits.limit import parse_limit
+from app.secrets.rotation import factor_name
+from app.secrets.sealing import Sealed, SealingKey
+
+TOTP = "totp"
+MOST = 10  # factors of one person
+CHALLENGE_SECONDS = 300
+RECOVERY_CODES = 10
+SOON = parse_limit("5/15 minutes")  # wrong codes of one person, from wherever: who tries knows the password
+LATER = parse_limit("20/day")
+_STEP_SECONDS = 30
+_DRIFT = 1  # steps that a clock may be off, before and behind
+_RECOVERY = re.compile(r"[a-z2-7]{16}")
+_IN_TURN = "SELECT pg_advisory_xact_lock(1919907683, hashtext($1::text))"
+_TRIED = """
+SELECT count(*) FILTER (WHERE at > statement_timestamp() - $2 * interval '1 second') AS soon, count(*) AS later
+FROM rowgate.factor_tries WHERE user_id = $1 AND at > statement_timestamp() - $3 * interval '1 second'
+"""
+_CHALLENGED = """
+SELECT f.id, f.verified_at, f.last_step, f.key_id, f.nonce, f.ciphertext,
+    floor(extract(epoch FROM clock_timestamp()))::bigint / $4 AS step
+FROM rowgate.factors f JOIN rowgate.factor_challenges c ON c.factor_id = f.id
+WHERE f.id = $1 AND f.user_id = $2 AND c.id = $3 AND c.expires_at > now() FOR UPDATE OF f
+"""
+
+
+class FactorsOff(RowgateError):
+    """The document says `second_factor: off`, or the factor is of another kind than those that there are."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "auth.factors_off"
+
+
+class FactorNotFound(RowgateError):
+    """There is no such factor of one's own."""
+
+    status: ClassVar[int] = 404
+    code: ClassVar[str] = "auth.factor_not_found"
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("There is no such factor.")
+
+
+class FactorNameTaken(RowgateError):
+    """A verified factor of one's own is called so."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "auth.factor_name_taken"
+
+
+class TooManyFactors(RowgateError):
+    """Nobody needs more of them."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "auth.too_many_factors"
+
+
+class ChallengeExpired(RowgateError):
+    """The challenge is over, was used, or is of another factor."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "auth.challenge_expired"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("The challenge is over.", hint="Ask for another one.")
+
+
+class FactorCodeWrong(RowgateError):
+    """The code is wrong, or counted before."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "auth.factor_code_wrong"
+
+    def __init__(self) -> None:
+        """Say one sentence for every cause."""
+        super().__init__("The code is wrong, or was used before.", hint="Wait for the next one.")
+
+
+class SecondFactorNeeded(RowgateError):
+    """The session was begun by one factor, and this takes two."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "auth.second_factor_needed"
+
+    def __init__(self) -> None:
+        """Say how there are two."""
+        hint = "Enroll one at /auth/v1/factors if there is none, and verify a code of it."
+        super().__init__("This takes a session by two factors.", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledFactor:
+    """A factor that was just made: what an authenticator needs to know, this once."""
+
+    id: str
+    name: str
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+
+
+def hold_required(said: AuthDef, identity: Identity) -> None:
+    """Raise SecondFactorNeeded for a session by one factor where the document wants two; who has none passes."""
+    if said.second_factor == "required" and identity.session_id is not None and identity.aal != AAL2:
+        raise SecondFactorNeeded
+
+
+async def has_verified(connection: Connection, user_id: str) -> bool:
+    """Say whether a person has a second factor in force."""
+    sql = "SELECT EXISTS(SELECT FROM rowgate.factors WHERE user_id = $1 AND verified_at IS NOT NULL)"
+    return bool(await connection.fetchval(sql, user_id))
+
+
+async def enroll(
+    connection: Connection, sealing: SealingKey, user_id: str, email: str, name: str, issuer: str
+) -> EnrolledFactor:
+    """Make a factor, inside a transaction; it counts once a code of it was right.
+
+    One of the same name that was never verified goes, and so do those of a day ago. Raises FactorNameTaken or
+    TooManyFactors.
+    """
+    await connection.execute(_IN_TURN, user_id)
+    await connection.execute(
+        "DELETE FROM rowgate.factors WHERE user_id = $1 AND verified_at IS NULL"
+        " AND (name = $2 OR created_at < now() - interval '1 day')",
+        user_id,
+        name,
+    )
+    names = [
+        row["name"] for row in await connection.fetch("SELECT name FROM rowgate.factors WHERE user_id = $1", user_id)
+    ]
+    if name and name in names:
+        raise FactorNameTaken("There is a factor of this name.", hint="Give it another one.")
+    if len(names) >= MOST:
+        raise TooManyFactors(f"There are {MOST} factors already.", hint="Take one away first.")
+    secret = pyotp.random_base32()
+    factor_id = await connection.fetchval("SELECT rowgate.uuid7()")
+    sealed = sealing.seal(secret.encode(), factor_name(factor_id))
+    await connection.execute(
+        "INSERT INTO rowgate.factors (id, user_id, kind, name, key_id, nonce, ciphertext)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        factor_id,
+        user_id,
+        TOTP,
+        name,
+        sealed.key_id,
+        sealed.nonce,
+        sealed.ciphertext,
+    )
+    uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=issuer)
+    return EnrolledFactor(factor_id, name, secret, uri)
+
+
+async def challenge(connection: Connection, user_id: str, factor_id: str) -> tuple[str, datetime]:
+    """Give the id of a challenge and its end; those that are over go. Raises FactorNotFound."""
+    owned = "SELECT id FROM rowgate.factors WHERE id = $1 AND user_id = $2"
+    if await connection.fetchval(owned, factor_id, user_id) is None:
+        raise FactorNotFound
+    await connection.execute(
+        "DELETE FROM rowgate.factor_challenges WHERE factor_id = $1 AND expires_at <= now()", factor_id
+    )
+    made = await connection.fetchrow(
+        "INSERT INTO rowgate.factor_challenges (factor_id, expires_at)"
+        f" VALUES ($1, now() + interval '{CHALLENGE_SECONDS} seconds') RETURNING id, expires_at",
+        factor_id,
+    )
+    return made["id"], made["expires_at"]
+
+
+async def count_try(connection: Connection, user_id: str) -> None:
+    """Count a code before it is looked at, in a transaction of its own; raises TooManyFailures."""
+    async with connection.transaction():
+        await connection.execute(_IN_TURN, user_id)
+        tried = await connection.fetchrow(_TRIED, user_id, SOON.period, LATER.period)
+        if tried["soon"] >= SOON.amount or tried["later"] >= LATER.amount:
+            raise TooManyFailures(SOON.period)
+        await connection.execute(
+            "INSERT INTO rowgate.factor_tries (user_id, at) VALUES ($1, statement_timestamp())", user_id
+        )
+
+
+async def verify(
+    connection: Connection, sealing: SealingKey, user_id: str, factor_id: str, challenge_id: str, code: str
+) -> bool:
+    """Take a code, inside a transaction, once; says whether the factor is in force only now.
+
+    A code counts once, and none that is older than the newest that counted (RFC 6238, 5.2). Raises FactorNotFound,
+    ChallengeExpired or FactorCodeWrong.
+    """
+    row = await connection.fetchrow(_CHALLENGED, factor_id, user_id, challenge_id, _STEP_SECONDS)
+    if row is None:
+        owned = "SELECT id FROM rowgate.factors WHERE id = $1 AND user_id = $2"
+        raise ChallengeExpired if await connection.fetchval(owned, factor_id, user_id) else FactorNotFound
+    secret = sealing.open(Sealed.of(row), factor_name(row["id"])).decode()
+    step = _step_of(secret, code, row["step"])
+    if step is None or (row["last_step"] is not None and step <= row["last_step"]):
+        raise FactorCodeWrong
+    await connection.execute(
+        "UPDATE rowgate.factors SET last_step = $2, verified_at = coalesce(verified_at, now()), updated_at = now()"
+        " WHERE id = $1",
+        factor_id,
+        step,
+    )
+    await connection.execute("DELETE FROM rowgate.factor_challenges WHERE id = $1", challenge_id)
+    await connection.execute("DELETE FROM rowgate.factor_tries WHERE user_id = $1", user_id)
+    return row["verified_at"] is None
+
+
+def _step_of(secret: str, code: str, now: int) -> int | None:
+    """Find the step of a code; every step is compared, so that time tells nothing."""
+    totp, found = pyotp.TOTP(secret), None
+    for step in range(now - _DRIFT, now + _DRIFT + 1):
+        if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode("utf-8", "replace")):
+            found = step
+    return found
+
+
+async def stepped_up(
+    connection: Connection,
+    identity: Identity,
+    client: tuple[str | None, str],
+    said: SessionsDef,
+    *,
+    method: str,
+    first: bool,
+) -> OpenedSession | None:
+    """Open the session by two factors; with the `first` factor of somebody, sessions by one end everywhere."""
+    opened = await step_up(connection, str(identity.session_id), *client, said, method=method)
+    if opened is not None and first:
+        await end_weaker(connection, opened.user_id, opened.id)
+    return opened
+
+
+async def unenroll(connection: Connection, user_id: str, factor_id: str, *, by_two: bool) -> None:
+    """Take a factor away, inside a transaction; with the last one the recovery codes go.
+
+    Raises FactorNotFound, or SecondFactorNeeded where it is in force and the session isn't `by_two`.
+    """
+    row = await connection.fetchrow(
+        "DELETE FROM rowgate.factors WHERE id = $1 AND user_id = $2 RETURNING verified_at IS NOT NULL AS in_force",
+        factor_id,
+        user_id,
+    )
+    if row is None:
+        raise FactorNotFound
+    if row["in_force"] and not by_two:
+        raise SecondFactorNeeded
+    if not await has_verified(connection, user_id):
+        await connection.execute("DELETE FROM rowgate.recovery_codes WHERE user_id = $1", user_id)
+
+
+async def new_recovery_codes(connection: Connection, user_id: str) -> list[str]:
+    """Draw codes that each stand in once for a factor, inside a transaction; those of before end."""
+    drawn = [base64.b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES)]
+    await connection.execute("DELETE FROM rowgate.recovery_codes WHERE user_id = $1", user_id)
+    await connection.execute(
+        "INSERT INTO rowgate.recovery_codes (user_id, digest) SELECT $1, unnest($2::bytea[])",
+        user_id,
+        [_digest(code) for code in drawn],
+    )
+    return ["-".join(code[at : at + 4] for at in range(0, 16, 4)) for code in drawn]
+
+
+async def recovery_codes_left(connection: Connection, user_id: str) -> int:
+    """Count the codes that weren't used."""
+    return int(await connection.fetchval("SELECT count(*) FROM rowgate.recovery_codes WHERE user_id = $1", user_id))
+
+
+async def use_recovery_code(connection: Connection, user_id: str, code: str) -> None:
+    """Take a code, inside a transaction, once; raises FactorCodeWrong."""
+    plain = code.replace("-", "").replace(" ", "").lower()
+    used = _RECOVERY.fullmatch(plain) and await connection.fetchval(
+        "DELETE FROM rowgate.recovery_codes WHERE user_id = $1 AND digest = $2 RETURNING true", user_id, _digest(plain)
+    )
+    if not used:
+        raise FactorCodeWrong
+    await connection.execute("DELETE FROM rowgate.factor_tries WHERE user_id = $1", user_id)
+
+
+def _digest(code: str) -> bytes:
+    """Give what is kept: of 80 random bits the digest needs no salt."""
+    return hashlib.sha256(code.encode()).digest()

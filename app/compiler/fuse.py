@@ -1,0 +1,158 @@
+"""Fusion: steps that follow each other and mean the same as one statement are sent as one.
+
+The steps stay what they are, in their order and with their names: the first of them sends the statement, each of the
+others reads there what became of it. Whatever goes wrong with the statement has done nothing, and the request runs
+again with each step's own statements, so that a refusal says the same.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.compiler.chain import seen
+from app.database.faults import LockTimeout, Unfused
+from app.errors import RowgateError
+from app.expressions.evaluate import EvaluationError
+from app.relations.fused import Bound, Fetched, Fused, Inserted, WrittenRow, fused
+from app.steps.context import Step
+from app.steps.fusable import Fusable
+from app.steps.refusals import RowNotFound
+from app.steps.running import Call, RunStep
+
+
+def fuse(steps: Sequence[Step]) -> list[Step]:
+    """Give the steps of a chain, those sent as one that may be."""
+    found: list[Step] = []
+    at = 0
+    while at < len(steps):
+        together = _together(steps, at)
+        found += [steps[at]] if together is None else _as_one(*together)
+        at += 1 if together is None else len(together[0])
+    return found
+
+
+def _together(steps: Sequence[Step], at: int) -> tuple[Sequence[Step], Fused] | None:
+    """Give the most steps from one on that are one statement, and that; None where it is better alone."""
+    end = at
+    while end < len(steps) and steps[end].fusable is not None:
+        end += 1
+    for last in range(end, at + 1, -1):
+        taken = steps[at:last]
+        if not taken[-1].statements or sum(step.statements for step in taken) < 2:
+            continue
+        made = fused([step.fusable.part for step in taken if step.fusable is not None])
+        if made is not None:
+            return taken, made
+    return None
+
+
+def _as_one(steps: Sequence[Step], made: Fused) -> list[Step]:
+    writes = made.statement.writes
+    found = []
+    for index, (step, given) in enumerate(zip(steps, made.given, strict=True)):
+        fusable = step.fusable
+        if fusable is None or fusable.run is None or step.info is None:
+            raise AssertionError("a step that is fused was compiled")
+        takes = _takes(fusable, given)
+        run = _sends(made, fusable.run, takes, steps[-1]) if index == 0 else _reads(fusable.run, takes)
+        # What refuses has written nothing: the statement tells that apart.
+        found.append(
+            replace(
+                step,
+                run=seen(run, step.info),
+                sends=() if index else (made.statement,),
+                statements=0 if index else 1,
+                writes=writes and index == 0,
+                may_refuse=not writes,
+                undoes=False,
+                with_before=index > 0,
+            )
+        )
+    return found
+
+
+def _sends(made: Fused, plain: RunStep, takes: Callable[[Call], None], last: Step) -> RunStep:
+    async def send(call: Call) -> None:
+        try:
+            bound = None if call.is_plain else made.statement.bind(call.env)
+        except EvaluationError:
+            # It has no answer in a value of a step that this one may come to refuse before.
+            call.plain, bound = True, None
+            call.db.as_one()
+        if bound is None:
+            await _alone(plain, call)
+            return
+        try:
+            rows = await call.db.bound_rows(made.statement, bound)
+        except RowgateError as refusal:
+            if refusal.status >= 500 or isinstance(refusal, LockTimeout):
+                raise
+            if not call.outside:
+                raise Unfused from refusal
+            call.at = last.info
+            raise
+        call.together = rows[0] if rows else None
+        takes(call)
+
+    return send
+
+
+def _reads(plain: RunStep, takes: Callable[[Call], None]) -> RunStep:
+    def read(call: Call) -> Awaitable[None] | None:
+        if call.is_plain:
+            return plain(call)
+        takes(call)
+        return None
+
+    return read
+
+
+async def _alone(plain: RunStep, call: Call) -> None:
+    pending = plain(call)
+    if pending is not None:
+        await pending
+
+
+def _takes(fusable: Fusable, given: Bound | tuple[Bound, int]) -> Callable[[Call], None]:
+    """Give what a step does with what the statement says of it."""
+    part = fusable.part
+    if isinstance(given, tuple):
+        return _ruled(given[0].told, given[1], fusable.refused)
+    if isinstance(part, Inserted):
+        return _inserted(part.name, given)
+    if isinstance(part, Fetched | WrittenRow):
+        return _found(part.name, given)
+    msg = f"{part} gives no row"
+    raise AssertionError(msg)
+
+
+def _ruled(told: int, number: int, refused: Callable[[Call], RowgateError] | None) -> Callable[[Call], None]:
+    def ruled(call: Call) -> None:
+        if call.together[told] == number and refused is not None:
+            raise refused(call)
+
+    return ruled
+
+
+def _found(name: str | None, given: Bound) -> Callable[[Call], None]:
+    told = given.told
+
+    def found(call: Call) -> None:
+        row: Any = call.together
+        if row is None or row[told] is None:
+            raise RowNotFound
+        if name is not None:
+            call.env[name] = given.row(row)
+
+    return found
+
+
+def _inserted(name: str | None, given: Bound) -> Callable[[Call], None]:
+    told = given.told
+
+    def inserted(call: Call) -> None:
+        if name is not None:
+            # Where such a row was there already, none was inserted.
+            call.env[name] = None if call.together[told] is None else given.row(call.together)
+
+    return inserted

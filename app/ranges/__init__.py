@@ -1,0 +1,1 @@
+"""Ranges: from one value to another, as Postgres writes them."""

@@ -1,0 +1,17 @@
+"""What a step says of itself so that the compiler may send it and its neighbours as one statement."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.errors import RowgateError
+from app.relations.fused import Part
+from app.steps.running import Call, RunStep
+
+
+@dataclass(frozen=True, slots=True)
+class Fusable:
+    """What the step does in a statement, of a rule the refusal, and, where the step always runs, how it runs alone."""
+
+    part: Part
+    refused: Callable[[Call], RowgateError] | None = None
+    run: RunStep | None = None
