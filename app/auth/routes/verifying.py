@@ -63,7 +63,7 @@ PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema
 VERIFY_REFUSALS = (LinkInvalid, CodeLimited, AccountDisabled, EmailTaken, RedirectUnlisted)
 
 
-class VerifyBody(Body):
+class RedeemBody(Body):
     """What auth-js sends: a code with the address that it was sent to, or the token of a link."""
 
     type: Type
@@ -74,7 +74,7 @@ class VerifyBody(Body):
     gotrue_meta_security: dict[str, object] | None = None
 
 
-class VerifyForm(Body):
+class RedeemForm(Body):
     """What the button of a link's page sends: the link's token, or the code of a flow of another device."""
 
     type: Type | None = None
@@ -92,24 +92,24 @@ class HalfChanged(Declared):
 
 @refuses(*UNREADABLE, InputInvalid)
 @dataclass(frozen=True, slots=True)
-class VerifyBodies:
+class RedeemBodies:
     """A dependency that reads what a client sends, or the button of a page."""
 
     required: ClassVar[bool] = True
 
-    async def __call__(self, request: Request) -> VerifyBody | VerifyForm:
+    async def __call__(self, request: Request) -> RedeemBody | RedeemForm:
         """Read it, by its content type."""
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != FORM:
-            return checked(await read_json(request), VerifyBody)
+            return checked(await read_json(request), RedeemBody)
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             raise InputInvalid("The button of another page can't be meant here.")
-        return checked(await read_form(request), VerifyForm)
+        return checked(await read_form(request), RedeemForm)
 
     @property
     def content(self) -> dict[str, Any]:
         """Give what is taken, by media type, as OpenAPI has it."""
-        return {"application/json": {"schema": body_schema(VerifyBody)}, FORM: {"schema": body_schema(VerifyForm)}}
+        return {"application/json": {"schema": body_schema(RedeemBody)}, FORM: {"schema": body_schema(RedeemForm)}}
 
 
 @refuses(LinkInvalid, AccountDisabled, EmailTaken, RedirectUnlisted)
@@ -140,7 +140,7 @@ async def open_link(
     if of.challenge is not None and of.kind != "email_change" and to is not None:
         return _to(to, query={"code": exchange_code(server.mailing, link)})
     if in_force.said.mail.links == "direct":
-        return await _by_link(server, client, in_force, VerifyForm(type=type, token=link, redirect_to=redirect_to))
+        return await _by_link(server, client, in_force, RedeemForm(type=type, token=link, redirect_to=redirect_to))
     return _page(of, {"token": link, "type": type or of.type, **({"redirect_to": said} if said else {})}, to)
 
 
@@ -149,10 +149,10 @@ async def verify(
     server: AuthServerDep,
     client: ClientDep,
     in_force: InForceDep,
-    body: Annotated[VerifyBody | VerifyForm, Depends(VerifyBodies())],
+    body: Annotated[RedeemBody | RedeemForm, Depends(RedeemBodies())],
 ) -> Response:
     """Use a link or a code: a session, or of a page's button the way back with one."""
-    if isinstance(body, VerifyForm):
+    if isinstance(body, RedeemForm):
         return await _by_link(server, client, in_force, body)
     mailer, kinds = mailer_of(server, in_force), TYPES[body.type]
     in_force.redirect(body.redirect_to)
@@ -196,7 +196,7 @@ async def _confirmed(connection: Connection, server: AuthServer, of: OneTime, *,
     await confirm(connection, of, columns, given, with_session=with_session)
 
 
-async def _by_link(server: AuthServer, client: Client, in_force: InForce, form: VerifyForm) -> Response:
+async def _by_link(server: AuthServer, client: Client, in_force: InForce, form: RedeemForm) -> Response:
     """Use a link for who pressed its button; what is refused goes back as the dialect says it."""
     said = in_force.redirect(form.redirect_to) if form.redirect_to else None
     mailer = mailer_of(server, in_force)
