@@ -58,8 +58,9 @@ from app.relations.query_sql import Shapes
 from app.relations.readable import Readable, view_of
 from app.relations.relationships import Relationships
 from app.relations.source import Source
-from app.relations.view_writes import WriteShapes, writable_of
+from app.relations.view_writes import WriteShapes
 from app.relations.views import Schema, schema_of
+from app.relations.writable import writable_of
 from app.steps.context import Before, Context, Step
 from app.steps.registry import KINDS
 from app.steps.rules import compile_rules
@@ -144,12 +145,14 @@ def _check_names(project: Project, findings: Findings) -> None:
     """Check what names roles and middleware outside chains."""
     roles = [role.name for role in project.roles]
     guarded: Sequence[EndpointDef | ViewDef] = (*project.endpoints, *project.views)
-    for definition in guarded:
-        if isinstance(definition.access, RolesAccess):
-            place = f"{_place(definition)}.access.roles"
-            for role in definition.access.roles:
-                if role not in roles:
-                    findings.unknown(place, "role", role, roles)
+    said = [(f"{_place(one)}.access", one.access) for one in guarded]
+    said += [
+        (rule.place_of("access"), rule.access) for view in project.views for rule in view.rules if "access" in rule.own
+    ]
+    for place, access in said:
+        for role in access.roles if isinstance(access, RolesAccess) else ():
+            if role not in roles:
+                findings.unknown(f"{place}.roles", "role", role, roles)
 
 
 def _place(definition: Definition) -> str:
@@ -204,7 +207,7 @@ class _Definitions:
         def related(world: World) -> RelatedViews:
             sources = dict(world["views"])
             views = {name: view for name, view in world["said"].items() if name in sources}
-            access = {name: access_level(view.access) for name, view in views.items()}
+            access = {name: access_level(view.rule("select").access) for name, view in views.items()}
             return RelatedViews(Relationships(sources, views), access, closed)
 
         world = {"views": schema.views, "said": said}
@@ -295,7 +298,7 @@ class _Compiler:
         return CompiledView(
             said.name,
             said,
-            access_level(said.access),
+            {rule.action: access_level(rule.access) for rule in said.rules},
             object_validator(said.params, self.schema.keys, text=True),
             self.schema.views[said.name],
             Shapes(self.schema.views[said.name]),
@@ -325,7 +328,7 @@ class _Compiler:
         return view_writing(source, writable, self.schema.keys, tuple(step.run for step in chain), chained)
 
     def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope) -> Context:
-        scope = dataclasses.replace(scope, relations=readable(self.world, owner.access))
+        scope = dataclasses.replace(scope, relations=readable(self.world, owner.accesses))
         return Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, owner.name, place, scope,
             http_allow=self.settings.http_allow, max_bytes=owner.max_bytes,
@@ -354,12 +357,13 @@ class _Compiler:
         return any(path.partition(".")[0] == REQUEST.name for path in paths)
 
 
-def readable(world: World, access: Access | None) -> Readable:
-    """Give what rows a chain's rules may read; without `access` whoever comes, as where a chain is used by others."""
+def readable(world: World, accesses: tuple[Access, ...] | None) -> Readable:
+    """Give what rows a chain's rules may read; without `accesses` whoever comes, as where it is used by others."""
 
     def view(name: str) -> Source | str:
         said = world["said"][name]
-        return view_of(said, said.access if access is None else access, "come here", world["views"])
+        own = (said.rule("select").access,)
+        return view_of(said, own if accesses is None else accesses, "come here", world["views"])
 
     return Readable(world["tables"], world["said"], view)
 

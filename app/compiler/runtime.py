@@ -20,8 +20,9 @@ from app.relations.locks import Held
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
 from app.relations.source import Source
-from app.relations.view_writes import Writable, WriteShapes
+from app.relations.view_writes import WriteShapes
 from app.relations.views import Schema
+from app.relations.writable import Writable
 from app.steps.running import RunStep
 
 
@@ -104,11 +105,11 @@ class RelatedViews:
 
 @dataclass(frozen=True, slots=True)
 class CompiledView:
-    """A view as run; `begin` is that of reading, a write always has its transaction."""
+    """A view as run; `access` is that of each action, `begin` that of reading: a write always has its transaction."""
 
     name: str
     definition: ViewDef
-    access: AccessLevel
+    access: Mapping[str, AccessLevel]
     params: Validator
     source: Source
     shapes: Shapes

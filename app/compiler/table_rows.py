@@ -1,20 +1,20 @@
 """A table as an admin reads and writes it: a view of all its columns and rows, which nobody defined."""
 
 from dataclasses import replace
-from typing import get_args
 
 from app.compiler.chain import with_what_goes
 from app.compiler.locks import view_with_locks
 from app.compiler.runtime import AccessLevel, Chained, CompiledView, RelatedViews, Runtime
 from app.compiler.view_writing import view_writing
+from app.definitions.actions import ACTIONS, ActionDef
 from app.definitions.tables import GENERATEDS
 from app.definitions.validation import object_validator
-from app.definitions.views import Action, ViewDef
+from app.definitions.views import ViewDef
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
 from app.relations.schema import Table
 from app.relations.source import OrderBy, table_source
-from app.relations.view_writes import Writable
+from app.relations.writable import Writable
 from app.steps.running import RunStep
 
 _ALONE = RelatedViews(Relationships({}, {}), {})
@@ -27,7 +27,7 @@ def table_view(runtime: Runtime, table: Table, before_writes: tuple[RunStep, ...
     Columns that the database keeps can't be set, only sent back as they are, and those that a person's account rests on
     not even that. `before_writes` is the chain of each write. Who may ask is for whoever serves it to say.
     """
-    said = ViewDef(name=table.name, table=table.name, access="public", allow=get_args(Action))
+    said = ViewDef(name=table.name, table=table.name, access="public", allow=dict.fromkeys(ACTIONS, ActionDef()))
     order = (OrderBy("id"),) if "id" in table.columns else ()
     source = replace(table_source(table), order=order, max_rows=said.max_rows)
     settable = {name: column.definition for name, column in table.columns.items() if column.definition is not None}
@@ -37,7 +37,7 @@ def table_view(runtime: Runtime, table: Table, before_writes: tuple[RunStep, ...
     writes = Chained(writes=with_what_goes({table.name}, runtime.schema.tables))
     writing = view_writing(source, writable, runtime.keys, before_writes, writes)
     params = object_validator({}, runtime.keys, text=True)
-    view = CompiledView(
-        said.name, said, _ANYBODY, params, source, Shapes(source), _ALONE, writing, (), None, reads_request=False
-    )
+    access: dict[str, AccessLevel] = dict.fromkeys(ACTIONS, _ANYBODY)
+    shapes = Shapes(source)
+    view = CompiledView(said.name, said, access, params, source, shapes, _ALONE, writing, (), None, reads_request=False)
     return view_with_locks(view, runtime.held, runtime.schema.tables)

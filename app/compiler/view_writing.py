@@ -4,7 +4,8 @@ from app.compiler.runtime import Chained, ViewWriting
 from app.definitions.column_types import Keys
 from app.definitions.validation import object_validator
 from app.relations.source import Source
-from app.relations.view_writes import Writable, WriteShapes
+from app.relations.view_writes import WriteShapes
+from app.relations.writable import Writable
 from app.steps.running import RunStep
 
 

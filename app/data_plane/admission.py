@@ -32,9 +32,10 @@ class RoleMissing(RowgateError):
 
 def admit(access: AccessLevel, identity: Identity) -> None:
     """Raise SignInRequired when nobody is there, RoleMissing when it is the wrong one."""
-    if access.public:
-        return
-    if identity.is_anonymous:
-        raise SignInRequired
-    if access.roles and not identity.has_any_role(access.roles):
-        raise RoleMissing
+    if not is_admitted(access, identity):
+        raise SignInRequired if identity.is_anonymous else RoleMissing
+
+
+def is_admitted(access: AccessLevel, identity: Identity) -> bool:
+    """Say whether `admit` would let somebody in."""
+    return access.public or not (identity.is_anonymous or (access.roles and not identity.has_any_role(access.roles)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from app.compiler.responses import Responses
-from app.compiler.runtime import CompiledEndpoint, CompiledView
+from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView
 from app.definitions.endpoints import TIMEOUT
 from app.relations.query_sql import Shapes
 from app.steps.running import RunStep
@@ -21,6 +21,11 @@ class EndpointTarget:
     path: dict[str, str]
     by_name: bool = False
     rows: Shapes | None = None
+
+    @property
+    def access(self) -> AccessLevel:
+        """Give who may call it."""
+        return self.compiled.access
 
     @property
     def template(self) -> str | None:
@@ -63,6 +68,11 @@ class ViewTarget:
     timeout: ClassVar[float] = TIMEOUT
     responses: ClassVar[None] = None
     template: ClassVar[None] = None
+
+    @property
+    def access(self) -> AccessLevel:
+        """Give who may do it."""
+        return self.compiled.access[self.action]
 
     @property
     def chain(self) -> tuple[RunStep, ...]:

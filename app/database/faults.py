@@ -100,6 +100,20 @@ class RowTwice(RowgateError):
     code: ClassVar[str] = "db.row_twice"
 
 
+class RowOutside(RowgateError):
+    """A row that was written would be outside of what the view lets be written: nothing was changed."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "access.row_outside"
+
+
+class RowNotAllowed(RowgateError):
+    """A row that the caller may read, and may not change so: nothing was changed."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "view.not_allowed"
+
+
 class LockTimeout(RowgateError):
     """Another request holds the row for longer than this one may wait."""
 
@@ -151,15 +165,21 @@ class DatabaseFailed(RowgateError):
 # What functions of our own raise: rowgate.stale() and rowgate.too_large().
 _RAISED_BY_US: dict[str | None, type[Stale | AnswerTooLarge]] = {"RG001": Stale, "RG002": AnswerTooLarge}
 LOCK_NOT_AVAILABLE = "55P03"
+# What rowgate.refuse() raises, by what it is given.
+UNIQUE_TAKEN, OUTSIDE, NOT_ALLOWED = "23505", "RG005", "RG006"
+ROW_OUTSIDE = "A row would be outside of what this view lets you write: nothing was changed."
+ROW_NOT_ALLOWED = "You may see this row, and not change it so: nothing was changed."
 _HOLDING = "rowgate.hold_"  # the trigger functions that wait for whoever holds the rows
 _COLUMN_SENTENCES: dict[str, tuple[type[RowgateError], str]] = {
-    "23505": (UniqueViolated, "A value that has to be unique is taken."),
+    UNIQUE_TAKEN: (UniqueViolated, "A value that has to be unique is taken."),
     "23P01": (UniqueViolated, "A value that has to be unique is taken."),
     "23503": (ReferenceViolated, "A row that this one refers to isn't there, or this one is still referred to."),
     "23001": (ReferenceViolated, "This row is still referred to."),
     "23514": (CheckViolated, "A value doesn't fit the rules of its table."),
     "RG003": (ValueFixed, "This value is set once, and can't be changed."),  # rowgate.immutable()
     "RG004": (ValueFixed, "This can't be set here: send it as it is, or leave it out."),  # rowgate.unchanged()
+    OUTSIDE: (RowOutside, ROW_OUTSIDE),
+    NOT_ALLOWED: (RowNotAllowed, ROW_NOT_ALLOWED),
     "23502": (NullViolated, "A required value is missing."),
     "21000": (RowTwice, "Two of the rows that were sent mean the same row."),
     "22001": (OutOfRange, "A text is too long."),

@@ -80,6 +80,7 @@ class Session:
 
     __slots__ = (
         "_begin",
+        "_broken",
         "_connection",
         "_ends",
         "_fresh",
@@ -134,6 +135,7 @@ class Session:
         self._fresh = guard is None
         self._held: list[tuple[_Bound | None, _Bound, list[Any]]] = []
         self._wrote = False
+        self._broken = False
         self._heavy = False
         self._when_committed: list[Callable[[], None]] = []
         # Set while a writing statement runs by itself: cut off in it, nobody knows here whether it was carried out.
@@ -225,6 +227,7 @@ class Session:
                 self._in_transaction = self._patient = True
                 found = await self._fetch(statement, parameters)
         except FAULTS as error:
+            self._broken = True
             refusal = translated(error, reading=not statement.waits)
             self._heavy = self._heavy or isinstance(refusal, AnswerTooLarge)
             raise refusal from error
@@ -246,8 +249,13 @@ class Session:
         self._heavy = self._heavy or size > HEAVY_BYTES
 
     async def confirm(self) -> None:
-        """Confirm the guard where no statement has yet: a request without a database step does this alone."""
+        """Confirm the guard where no statement has yet: a request without a database step does this alone.
+
+        A statement that was refused has not, and its transaction answers nothing any more: it is undone before.
+        """
         if not self.confirmed:
+            if self._broken:
+                await self.rollback()
             await self._confirm_now()
 
     async def _confirm_now(self) -> None:
@@ -363,7 +371,7 @@ class Session:
         `reusable=False` has it closed instead, which undoes as well: for a request that was cut off in a statement.
         """
         self._when_committed.clear()
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._broken = self._connection, None, False
         if connection is None:
             return
         clean = False

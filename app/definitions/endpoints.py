@@ -77,6 +77,11 @@ class EndpointDef(StepsMixin):
     """Answers by their status, for the OpenAPI document."""
 
     @property
+    def accesses(self) -> tuple[Access, ...]:
+        """Give whom it lets in."""
+        return (self.access,)
+
+    @property
     def path_names(self) -> tuple[str, ...]:
         """Name the parts of the path that stand in braces, in order."""
         return tuple(re.findall(r"\{(\w+)\}", self.path))

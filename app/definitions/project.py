@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints, ValidationError
 
 from app.definitions.access import RoleDef
+from app.definitions.actions import ActionDef
 from app.definitions.auth import AuthDef
 from app.definitions.endpoints import EndpointDef
 from app.definitions.keepable import WHOLE, unkeepable
@@ -250,10 +251,14 @@ def _short(value: Any) -> Any:
     match value:
         case ViewColumnDef(source=None, description=None):
             return value.name
+        case ActionDef() if value == ActionDef():
+            return True
         case CallerDef() if value == CallerDef(id=value.id):
             return value.id
         case IndexDef() | UniqueDef() if value == type(value)(columns=value.columns):
             return list(value.columns)
+        case Mapping() if value and all(one == ActionDef() for one in value.values()):
+            return list(value)
         case IdDef() if _dump(value).keys() <= {"type"}:
             return value.type
     return None

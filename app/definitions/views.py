@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from app.definitions.access import Access
+from app.definitions.actions import Action, ActionDef, ActionRule, Allow, SaidRule, refuse_both
 from app.definitions.answers import MAX_BYTES, MaxBytes
 from app.definitions.expression_text import OptionalExpression
 from app.definitions.inputs import ParamDef
@@ -22,7 +23,6 @@ _TAKEN: dict[str | None, frozenset[str]] = {
     "one": frozenset({"where", "value", "order"}),
     "list": frozenset({"where", "value", "order", "limit"}),
 }
-Action = Literal["select", "insert", "update", "delete"]
 
 
 class ViewColumnDef(Definition):
@@ -98,6 +98,10 @@ def _column(value: Any) -> Any:
 ViewColumn = Annotated[ViewColumnDef, BeforeValidator(_column, json_schema_input_type=ViewColumnDef | FieldName)]
 
 
+def _reads() -> dict[Action, ActionDef]:
+    return {"select": ActionDef()}
+
+
 class ViewDef(Definition):
     """Which columns, which rows, for whom, and what may be done through it."""
 
@@ -117,8 +121,8 @@ class ViewDef(Definition):
     """Who may use it."""
     middleware: Items[UseDef] = ()
     """Chains that run before each request, in order."""
-    allow: Items[Action] = ("select",)
-    """What may be done through it."""
+    allow: Allow = Field(default_factory=_reads, json_schema_extra={"default": ["select"]})
+    """What may be done through it: a list of actions, or a map of them to `true` or to rules of their own."""
     writable: Items[FieldName] | None = None
     """The columns that a caller may give; all that it shows by itself."""
     presets: dict[Name, Any] = Field(default_factory=dict)
@@ -146,7 +150,41 @@ class ViewDef(Definition):
             if repeated := sorted({name for name in names if names.count(name) > 1}):
                 msg = f"a column stands twice: {', '.join(repeated)}"
                 raise ValueError(msg)
-        if both := sorted(set(self.writable or ()) & set(self.presets)):
-            msg = f"a preset can't be writable: {', '.join(both)}"
-            raise ValueError(msg)
-        return self
+        return refuse_both(self, self.writable, self.presets)
+
+    def rule(self, action: Action) -> ActionRule:
+        """Give what holds for an action, be it allowed or not; whatever asks reads it here."""
+        said, place = self.allow.get(action, ActionDef()), f"views/{self.name}.allow.{action}"
+        own = SaidRule(f"views/{self.name}.filter", self.filter) if self.filter is not None else None
+        narrower = SaidRule(f"{place}.filter", said.filter) if said.filter is not None else None
+        check = SaidRule(f"{place}.check", said.check) if said.check is not None else own
+        # What the view presets is for new rows; an update sets what it says itself.
+        presets = said.presets if said.presets is not None else self.presets if action == "insert" else {}
+        return ActionRule(
+            action,
+            place,
+            self.access if said.access is None else said.access,
+            () if action == "insert" else tuple(one for one in (own, narrower) if one is not None),
+            check if action in ("insert", "update") else None,
+            self.writable if said.writable is None else said.writable,
+            presets,
+            frozenset(key for key in type(said).model_fields if getattr(said, key) is not None),
+            frozenset(self.presets),
+        )
+
+    @property
+    def rules(self) -> list[ActionRule]:
+        """Give what holds for each action that is allowed."""
+        return [self.rule(action) for action in self.allow]
+
+    @property
+    def conditions(self) -> list[SaidRule]:
+        """Give every condition that is said over its rows, each once."""
+        rules = [self.rule("select"), *self.rules]
+        found = [one for rule in rules for one in (*rule.filters, *([] if rule.check is None else [rule.check]))]
+        return list(dict.fromkeys(found))
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """Give whom its actions let in, each access once."""
+        return tuple({repr(rule.access): rule.access for rule in self.rules}.values())

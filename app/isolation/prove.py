@@ -85,7 +85,7 @@ def _surface(runtime: Runtime) -> Iterator[ProofTarget]:
         yield ProofTarget(Served("endpoint", endpoint.name), endpoint.access, endpoint, writes)
     for view in runtime.views.values():
         for action in view.definition.allow:
-            yield ProofTarget(Served("view", view.name, action), view.access, view, action != "select")
+            yield ProofTarget(Served("view", view.name, action), view.access[action], view, action != "select")
 
 
 class _Run:

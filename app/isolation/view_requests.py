@@ -1,10 +1,11 @@
 """What is asked of a view: rows by every filter, embed and aggregate that there is, and writes of another's."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from app.compiler.runtime import CompiledView, Runtime
+from app.definitions.columns import ColumnDef
 from app.expressions.types import BOOL
 from app.isolation.made_inputs import Sent, text_of
 from app.isolation.made_values import Maker, distinct, fits
@@ -129,7 +130,7 @@ class ViewRequests:
         new = self._new(world, owner, 0)
         for one in self.table.references:
             for row in world.of(other, one.target):
-                if all(map(self._is_writable, one.columns)):
+                if self._may_send(one.columns, "insert"):
                     yield self._post({**new, **pointing(one, row)}, params)
         for name in new:
             for value in world.values(other, (self.table.name, name)):
@@ -138,7 +139,7 @@ class ViewRequests:
         for row in theirs:
             for group in groups:
                 named = {name: row.wire[name] for name in group if row.wire.get(name) is not None}
-                writable = {name: value for name, value in named.items() if self._is_writable(name)}
+                writable = {name: value for name, value in named.items() if self._may_send((name,), "insert")}
                 query = {**params, "on_conflict": ",".join(group)}
                 yield self._send("POST", query, {**new, **writable}, _MERGE)
                 tests = {name: f"eq.{text_of(value)}" for name, value in named.items()}
@@ -156,20 +157,22 @@ class ViewRequests:
         for row in world.of(owner, self.table.name):
             for one in self.table.references:
                 for foreign in world.of(other, one.target):
-                    if all(map(self._is_writable, one.columns)) and (held := pointing(one, foreign)):
+                    if self._may_send(one.columns, "update") and (held := pointing(one, foreign)):
                         yield self._patch(row, held, params)
 
-    def _is_writable(self, name: str) -> bool:
-        return self.view.writing is not None and name in self.view.writing.writable.columns
-
-    def _new(self, world: World, owner: str, attempt: int) -> dict[str, object]:
-        """Give a new row as its owner would send it."""
+    def _taken(self, action: str) -> Mapping[str, ColumnDef]:
+        """Give the columns that may be sent."""
         writing = self.view.writing
-        if writing is None:
-            return {}
+        return {} if writing is None else writing.writable.columns if action == "insert" else writing.writable.settable
+
+    def _may_send(self, columns: Iterable[str], action: str) -> bool:
+        return set(columns) <= self._taken(action).keys()
+
+    def _new(self, world: World, owner: str, attempt: int, action: str = "insert") -> dict[str, object]:
+        """Give a row as its owner would send it, to be made or to be changed."""
         found = {}
         targets = dict(references(self.table))
-        for name, said in writing.writable.columns.items():
+        for name, said in self._taken(action).items():
             if name in targets:
                 rows = world.of(owner, targets[name]) or world.of(NOBODY, targets[name])
                 value = rows[attempt % len(rows)].id if rows else None
@@ -181,14 +184,14 @@ class ViewRequests:
                 found[name] = value
         for one in self.table.references:
             rows = [] if one.is_by_id else world.of(owner, one.target) or world.of(NOBODY, one.target)
-            if rows and all(map(self._is_writable, one.columns)):
+            if rows and self._may_send(one.columns, action):
                 found |= pointing(one, rows[attempt % len(rows)])
         return found
 
     def _change(self, world: World, owner: str) -> dict[str, Any]:
         """Give new values of one's own for columns that are no references."""
         held = {name for one in self.table.references for name in one.columns}
-        return {name: value for name, value in self._new(world, owner, 0).items() if name not in held}
+        return {name: value for name, value in self._new(world, owner, 0, "update").items() if name not in held}
 
     def _params(self, world: World, owner: str, whose: str) -> dict[str, Any]:
         found = {}

@@ -54,7 +54,14 @@ def _surface(runtime: Runtime) -> Iterable[tuple[Served, str, AccessLevel]]:
         yield Served("endpoint", endpoint.name), f"{said.method} /api{said.path}", endpoint.access
     for view in runtime.views.values():
         for action in view.definition.allow:
-            yield Served("view", view.name, action), f"/rest/v1/{view.name}", view.access
+            yield Served("view", view.name, action), f"/rest/v1/{view.name}", view.access[action]
+
+
+def access_to(runtime: Runtime, what: Served) -> AccessLevel:
+    """Give who may call an endpoint, or do something through a view."""
+    if what.kind == "endpoint":
+        return runtime.endpoints[what.name].access
+    return runtime.views[what.name].access[str(what.action)]
 
 
 def callers_of(access: AccessLevel) -> list[str]:
@@ -69,9 +76,7 @@ def callers_of(access: AccessLevel) -> list[str]:
 def _tried(runtime: Runtime, test: CompiledTest) -> list[tuple[Served, str]]:
     if test.target is None:
         return []
-    found = runtime.endpoints if test.target.kind == "endpoint" else runtime.views
-    access = found[test.target.name].access
-    return [(test.target, caller) for caller in _as(access, test.caller)]
+    return [(test.target, caller) for caller in _as(access_to(runtime, test.target), test.caller)]
 
 
 def _as(access: AccessLevel, caller: TestCaller) -> list[str]:

@@ -18,7 +18,7 @@ from app.expressions.to_sql import compile_sql
 from app.expressions.types import BOOL
 from app.relations.findings import Findings
 from app.relations.literals import Literals, literal
-from app.relations.references import ForeignKey, part_name, references_of
+from app.relations.references import ForeignKey, part_name, references_of, unique_name
 from app.relations.schema import Table
 
 _REGEXES = {
@@ -132,7 +132,7 @@ def _text_conditions(column: ColumnDef, name: str) -> list[tuple[str, str]]:
 
 
 def _unique(table: str, columns: tuple[str, ...]) -> Part:
-    return Part("unique", part_name(table, *columns, "key"), columns, f"UNIQUE ({_listed(columns)})")
+    return Part("unique", unique_name(table, columns), columns, f"UNIQUE ({_listed(columns)})")
 
 
 def _uniques(said: TableDef, table: Table) -> Iterator[Part]:

@@ -88,7 +88,7 @@ class NamedRules(Mapping[str, NamedRule | str]):
 def _view(world: Mapping[str, Any], name: str) -> Any:
     """Give a view as a rule reads it: who may read it is asked where the rule is called."""
     said = world["definitions"][name]
-    return view_of(said, said.access, "come here", world["views"])
+    return view_of(said, (said.rule("select").access,), "come here", world["views"])
 
 
 def _whole_params(node: syntax.Node) -> bool:

@@ -1,6 +1,6 @@
 """The tables and views whose rows a rule may read, by name."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +32,9 @@ class Readable(Mapping[str, Relation | str]):
         return sum(1 for _ in self)
 
 
-def view_of(said: ViewDef, access: Access, what: str, views: Any) -> Source | str:
-    """Give a view to a rule that those with this access come to, or say why it can't be read there."""
-    problem = unreadable(said, access, what)
+def view_of(said: ViewDef, accesses: Iterable[Access], what: str, views: Any) -> Source | str:
+    """Give a view to a rule that those with these accesses come to, or say why it can't be read there."""
+    problem = unreadable(said, accesses, what)
     if problem is not None:
         return problem[0]
     found: Source | str | None = views.get(said.name)
@@ -43,15 +43,15 @@ def view_of(said: ViewDef, access: Access, what: str, views: Any) -> Source | st
     return found or f"there is something wrong with the view {said.name} itself"
 
 
-def unreadable(other: ViewDef, access: Access, what: str) -> tuple[str, str | None] | None:
-    """Say, with a hint, why a view can't be read where those with this access come; None where it can.
+def unreadable(other: ViewDef, accesses: Iterable[Access], what: str) -> tuple[str, str | None] | None:
+    """Say, with a hint, why a view can't be read where those with these accesses come; None where it can.
 
     Who may not read it would be told that there are no rows: to a rule, that may be a yes.
     """
     if other.middleware or other.params or "select" not in other.allow:
         lacks = "middleware" if other.middleware else "params" if other.params else "no select in allow"
         return f"the view {other.name} has {lacks}, so it can't be read inside another", None
-    if not covers(other.access, access):
+    if not all(covers(other.rule("select").access, access) for access in accesses):
         hint = "give the two the same access, or read the table with a where of its own"
         return f"the view {other.name} is not for everybody who may {what}", hint
     return None

@@ -62,3 +62,8 @@ def part_name(table: str, *words: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{name[: LONGEST_NAME - 9]}.{digest}"
+
+
+def unique_name(table: str, columns: tuple[str, ...]) -> str:
+    """Give the name of the constraint by which columns are unique together."""
+    return part_name(table, *columns, "key")

@@ -1,8 +1,11 @@
 """Rules and orders over rows, checked: what Postgres will decide has to have an SQL half."""
 
+from collections.abc import Sequence
+
 from app.expressions.check import Expression, ExpressionErrors, Scope
+from app.expressions.syntax import Logic
 from app.expressions.to_sql import Parameters, compile_sql
-from app.expressions.types import Record
+from app.expressions.types import BOOL, Record
 from app.relations.findings import Findings
 from app.relations.source import OrderBy, parse_order
 
@@ -11,6 +14,22 @@ def rule_expression(place: str, text: str, scope: Scope, findings: Findings) -> 
     """Check a condition that Postgres will decide: boolean, and with an SQL half for all that touches a row."""
     expression = findings.condition(place, text, scope)
     return expression if expression is not None and has_sql(place, expression, findings) else None
+
+
+def joined(rules: Sequence[Expression]) -> Expression | None:
+    """Give one condition of several that all have to hold; of none None."""
+    if len(rules) < 2:
+        return next(iter(rules), None)
+    first = rules[0]
+    return Expression(
+        text=" && ".join(f"({one.text.strip()})" for one in rules),
+        tree=Logic(line=1, column=1, type=BOOL, operator="&&", items=tuple(one.tree for one in rules)),
+        type=first.type,
+        paths=frozenset().union(*(one.paths for one in rules)),
+        rows=frozenset().union(*(one.rows for one in rules)),
+        constant=all(one.constant for one in rules),
+        reads={name: relation for one in rules for name, relation in one.reads.items()},
+    )
 
 
 def deciding_expression(place: str, text: str, scope: Scope, findings: Findings) -> Expression | None:

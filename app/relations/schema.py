@@ -1,7 +1,7 @@
 """What each table is made of: its columns with the types that rules see and the types that Postgres keeps."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.column_types import KEY, NO_KEYS, Keys, name_kept_as
@@ -10,7 +10,7 @@ from app.definitions.keys import keys_of
 from app.definitions.project import Project
 from app.definitions.tables import TableDef
 from app.expressions.types import INT, STRING, TIMESTAMP, UUID, Enum, ListOf, Record, Reference, Scalar, Type, pg_type
-from app.relations.references import ForeignKey, references_of
+from app.relations.references import ForeignKey, references_of, unique_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,14 @@ class Column:
 class Table:
     """A table: its columns in order, the record that a row of it is, and the groups of columns that are unique.
 
-    `references` are its foreign keys. `schema` is where it stands in the database: `data`, or where policy tests make
-    tables of their own.
+    Each group has the name of the constraint that holds it so. `references` are its foreign keys.
+    `schema` is where it stands in the database: `data`, or where policy tests make tables of their own.
     """
 
     name: str
     columns: Mapping[str, Column]
     record: Record
-    unique: frozenset[frozenset[str]] = frozenset()
+    unique: Mapping[frozenset[str], str] = field(default_factory=dict)
     references: tuple[ForeignKey, ...] = ()
     schema: str = DATA_SCHEMA
 
@@ -134,11 +134,12 @@ def _column(definition: ColumnDef, keys: Keys) -> Column:
 
 
 def _table(
-    name: str, columns: list[Column], schema: str, groups: Iterable[Iterable[str]], references: Iterable[ForeignKey]
+    name: str, columns: list[Column], schema: str, groups: Iterable[tuple[str, ...]], references: Iterable[ForeignKey]
 ) -> Table:
     by_name = {column.name: column for column in columns}
-    single = [{column.name} for column in columns if column.definition is not None and column.definition.unique]
-    unique = frozenset(frozenset(group) for group in ({KEY}, *single, *groups))
+    single = [(column.name,) for column in columns if column.definition is not None and column.definition.unique]
+    unique = {frozenset({KEY}): f"{name}_pkey"}
+    unique |= {frozenset(group): unique_name(name, group) for group in (*single, *groups)}
     keys = tuple(references)
     followed = {one.columns[0]: Reference(one.target, one.to[0]) for one in keys if len(one.columns) == 1}
     record = Record(name, {column.name: column.type for column in columns}, references=followed)

@@ -1,7 +1,7 @@
 """What a statement reads from: a table as it is, or a view with its filter and its columns."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from app.database.quoting import quoted
@@ -41,10 +41,22 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class RowRule:
+    """For which rows an action is, and what a row has to be after it; None where every row will do."""
+
+    filter: Expression | None = None
+    check: Expression | None = None
+
+
+EVERY_ROW = RowRule()
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """`shown` are the columns that come out; `item` is what conditions may compare: the whole row, computed ones too.
 
     `computed` are the columns of a view that are formulas over `row`, or come from rows of another table or view.
+    `filter` is that of reading, and `writes` has the rules of the actions that write.
     """
 
     name: str
@@ -56,6 +68,7 @@ class Source:
     order: tuple["OrderBy", ...] = ()
     max_rows: int | None = None
     max_bytes: int = MAX_BYTES
+    writes: Mapping[str, RowRule] = field(default_factory=dict)
 
     @property
     def record(self) -> Record:
@@ -196,6 +209,12 @@ def conditions_sql(source: Source, where: Expression | None, parameters: Paramet
     rules = [(source.filter, _plain(source.table, alias)), (where, column_sql(source, parameters, alias))]
     required = partial(is_required, source)
     return [f"({compile_sql(rule, column, parameters, required)})" for rule, column in rules if rule is not None]
+
+
+def rule_sql(source: Source, rule: Expression | None, parameters: Parameters, alias: str = ALIAS) -> str:
+    """Give the condition of a rule over the table's own row, which may be unknown; without one it is true."""
+    found = conditions_sql(replace(source, filter=rule), None, parameters, alias)
+    return found[0] if found else "true"
 
 
 def shown_sql(source: Source, parameters: Parameters, alias: str = ALIAS, *, shown: bool = True) -> str:

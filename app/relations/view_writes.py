@@ -1,36 +1,35 @@
-"""Writing through a view: what may be set, and the statements that hold every row against the view's filter."""
+"""Writing through a view: the statements that hold every row against the rule of what is done to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
+from app.database.faults import NOT_ALLOWED, OUTSIDE, UNIQUE_TAKEN
 from app.database.quoting import quoted
 from app.database.statement import Statement, writing_statement
-from app.definitions.columns import ColumnDef
-from app.definitions.tables import GENERATEDS
-from app.definitions.views import ViewDef
-from app.expressions.check import Scope
+from app.definitions.actions import Action
+from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters
 from app.relations.defaults import is_kept_by_the_database
-from app.relations.findings import Findings
 from app.relations.query import Query
 from app.relations.query_sql import KeptByShape, QueryLevel, body_of, labels
-from app.relations.schema import Column, Table
-from app.relations.source import ALIAS, Source, conditions_sql
-from app.relations.values import Value, compile_field
+from app.relations.source import ALIAS, EVERY_ROW, RowRule, Source, rule_sql
+from app.relations.writable import Writable
 from app.relations.write import (
     GIVEN,
     OVERRIDING,
+    SENT,
+    changed_value,
     excluded,
     given_rows,
     given_value,
     given_values,
     harmless,
     on_conflict_sql,
-    unwritable,
 )
 
 _WRITTEN, _NEW = "rowgate_written", "rowgate_new"
+_TURN, _REPEATED = "rowgate_turn", "rowgate_repeated"
 ROWS = "rowgate_rows"
 
 
@@ -51,103 +50,13 @@ class Upsert:
         return self.updated is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Writable:
-    """What clients may set through a view, by column, and what the view sets itself in new rows.
-
-    `settable` are those of the columns that an update may set, and `compared` the others that it may send, as they are.
-    `times` are those of these that an upsert may send: none of them refers to a row, or could be taken by one.
-    """
-
-    columns: Mapping[str, ColumnDef]
-    presets: Mapping[str, Value]
-    settable: Mapping[str, ColumnDef]
-    compared: Mapping[str, ColumnDef]
-
-    @property
-    def times(self) -> dict[str, ColumnDef]:
-        """Give the times that the database keeps and clients may send as they are."""
-        return {name: said for name, said in self.compared.items() if name in GENERATEDS[1:]}
-
-
-def writable_of(view: ViewDef, source: Source, scope: Scope, findings: Findings) -> Writable | None:
-    """Check `allow`, `writable` and `presets`; None for a view that is only read, or after a finding."""
-    place = f"views/{view.name}"
-    if set(view.allow) <= {"select"}:
-        if view.writable is not None or view.presets:
-            hint = "allow: [select, insert, update, delete] lets clients write"
-            findings.report(f"{place}.allow", "writable and presets say something only where rows are written", hint)
-        return None
-    if source.table.name == "users":
-        hint = "people sign up, and change their own row by PUT /auth/v1/user"
-        findings.report(f"{place}.allow", "users can't be written through a view", hint)
-        return None
-    before = findings.refusing
-    columns = _columns(view, source, findings)
-    settable = {name: said for name, said in columns.items() if not source.table.columns[name].is_counted}
-    compared = {
-        one.name: one.said
-        for one in _plain(source)
-        if one.name not in settable and (one.definition is None or view.unchanged == "ignore")
-    }
-    writable = Writable(columns, _presets(view, source.table, scope, findings), settable, compared)
-    _check_settable(view, source.table, writable, findings)
-    return writable if findings.refusing == before else None
-
-
-def _plain(source: Source) -> list[Column]:
-    """Give the columns of the table that the view shows."""
-    names = (name for name in source.shown if name in source.table.columns and name not in source.computed)
-    return [source.table.columns[name] for name in names]
-
-
-def _columns(view: ViewDef, source: Source, findings: Findings) -> dict[str, ColumnDef]:
-    """Give the plain columns that the view shows and clients may set."""
-    named = view.writable or ()
-    columns = {
-        column.name: column.said
-        for column in _plain(source)
-        if (column.definition is not None or column.name in named) and column.name not in view.presets
-    }
-    for name in view.writable or ():
-        if name not in columns:
-            findings.unknown(f"views/{view.name}.writable", "column that can be written", name, list(columns))
-    return columns if view.writable is None else {n: column for n, column in columns.items() if n in view.writable}
-
-
-def _check_settable(view: ViewDef, table: Table, writable: Writable, findings: Findings) -> None:
-    place, set_by_somebody = f"views/{view.name}.allow", {*writable.columns, *view.presets}
-    if "update" in view.allow and not writable.settable:
-        findings.report(place, "no column of this view can be updated", "show one that may be set")
-    if "insert" not in view.allow:
-        return
-    if not set_by_somebody:
-        findings.report(place, "no column of this view can be set", "show one that may be set")
-    if missing := [name for name, column in table.columns.items() if column.required and name not in set_by_somebody]:
-        hint = "show and let write them, set them by presets, or give them a default"
-        findings.report(place, f"a new row of {table.name} needs {', '.join(missing)}", hint)
-
-
-def _presets(view: ViewDef, table: Table, scope: Scope, findings: Findings) -> dict[str, Value]:
-    presets = {}
-    kept = unwritable(table, list(view.presets))
-    for name, said in view.presets.items():
-        place = f"views/{view.name}.presets.{name}"
-        if name not in table.columns:
-            findings.unknown(place, "column", name, list(table.columns))
-        elif name in kept:
-            findings.report(place, f"{name!r} is kept by the database", "leave it out")
-        elif (value := compile_field(said, place, scope, findings, table.columns[name].type)) is not None:
-            presets[name] = value
-    return presets
-
-
 class WriteShapes(KeptByShape[Statement]):
     """The writing statements of one view.
 
-    They find the values of the query under ASKED, and the rows as JSON under ROWS.
-    Each statement gives one row: `body`, the text of what was written or NULL where none is shown, `page`, how many
-    rows that are, `inserted`, how many of them are new, and `inside`, whether all are inside the view's filter.
+    They find the values of the query under ASKED, and the rows as JSON under ROWS. `seen` says that the caller may read
+    the view at all. Each statement gives one row: `body`, the text of what was written or NULL where none is shown,
+    `page`, how many rows that are, `shown`, how many of them the caller may read, `inserted`, how many are new,
+    `inside`, whether all are as they have to be, and `kept`, whether a row that the caller may read was left as it is.
     """
 
     def __init__(self, source: Source, writable: Writable) -> None:
@@ -156,21 +65,26 @@ class WriteShapes(KeptByShape[Statement]):
         self.source = source
         self.writable = writable
 
-    def insert(self, query: Query, upsert: Upsert | None) -> Statement:
+    def insert(self, query: Query, upsert: Upsert | None, *, seen: bool) -> Statement:
         """Insert the rows; each has every column that may be written."""
-        return self.kept(("insert", query.shape, upsert), lambda: self._insert(query, upsert))
+        return self.kept(("insert", query.shape, upsert, seen), lambda: self._insert(query, upsert, seen=seen))
 
-    def update(self, query: Query, columns: Sequence[str], compared: Sequence[str] = ()) -> Statement:
-        """Set these columns in the rows that the query's tests and the filter hold for; others have to be as given."""
-        key = ("update", query.shape, tuple(columns), tuple(compared))
-        return self.kept(key, lambda: self._update(query, columns, compared))
+    def update(
+        self, query: Query, columns: Sequence[str], compared: Sequence[str] = (), *, seen: bool, alone: bool = False
+    ) -> Statement:
+        """Set these columns in the rows that the query's tests and the filters hold for; others have to be as given.
 
-    def delete(self, query: Query) -> Statement:
-        """Delete the rows that the query's tests and the filter hold for."""
-        return self.kept(("delete", query.shape), lambda: self._delete(query))
+        `alone` says that the tests name one row, of which is told whether it may not be changed.
+        """
+        key = ("update", query.shape, tuple(columns), tuple(compared), seen, alone)
+        return self.kept(key, lambda: self._update(query, columns, compared, seen=seen, alone=alone))
 
-    def _insert(self, query: Query, upsert: Upsert | None) -> Statement:
-        parts = _Parts(self.source, query)
+    def delete(self, query: Query, *, seen: bool, alone: bool = False) -> Statement:
+        """Delete the rows that the query's tests and the filters hold for."""
+        return self.kept(("delete", query.shape, seen, alone), lambda: self._delete(query, seen=seen, alone=alone))
+
+    def _insert(self, query: Query, upsert: Upsert | None, *, seen: bool) -> Statement:
+        parts = _Parts(self.source, "insert", query, seen=seen)
         table, compared = self.source.table, () if upsert is None else upsert.compared
         columns = [*self.writable.columns, *compared]
         names = [*columns, *self.writable.presets]
@@ -178,51 +92,95 @@ class WriteShapes(KeptByShape[Statement]):
         computed = [name for name in self.writable.columns if is_kept_by_the_database(table.columns[name])]
         values = given_values(table, columns, computed, parts.parameters)
         values += [given_value(table, name, one, parts.parameters) for name, one in self.writable.presets.items()]
-        conflict = "" if upsert is None else self._conflict(upsert, parts)
-        given = given_rows(table, columns, parts.given())
-        listed = ", ".join(map(quoted, names))
+        given, listed = given_rows(table, columns, parts.given()), ", ".join(map(quoted, names))
         rows = f"SELECT {', '.join(values)} FROM {given}"
-        merges, listing = upsert is not None and upsert.merges, f"({listed}){OVERRIDING}"
-        write = f"INSERT INTO {table.sql} AS {ALIAS} {listing} {rows}{conflict}"
-        return parts.statement(write, merges=merges, never_new=compared)
+        if upsert is not None and not upsert.merges and set(upsert.columns) <= set(names):
+            rows = _each_once(names, values, given, upsert.columns)
+        conflict = "" if upsert is None else self._conflict(upsert, parts)
+        write = f"INSERT INTO {table.sql} AS {ALIAS} ({listed}){OVERRIDING} {rows}{conflict}"
+        return parts.statement(write, merges=upsert is not None and upsert.merges, never_new=compared)
 
     def _conflict(self, upsert: Upsert, parts: "_Parts") -> str:
-        if upsert.updated is None:
-            return on_conflict_sql(upsert.columns, None)
-        settings = excluded(self.source.table, upsert.updated)
-        settings = parts.unless_changed(upsert.compared, "EXCLUDED", settings)
-        # A row that the caller can't see is not touched, and then is missing among those that come back.
-        return f"{on_conflict_sql(upsert.columns, settings)} WHERE {parts.filter()}"
+        """Say what becomes of a row that is in the way, or is refused by it.
 
-    def _update(self, query: Query, columns: Sequence[str], compared: Sequence[str]) -> Statement:
-        parts = _Parts(self.source, query)
+        It is asked of the very row, behind what the new row would have to be. A row that the caller may not read
+        answers what an insert without a word about conflicts would.
+        """
+        taken = parts.refused(UNIQUE_TAKEN, self.source.table.unique[frozenset(upsert.columns)])
+        readable = parts.readable()
+        if upsert.updated is None:
+            settings = excluded(self.source.table, ())
+            holds = f"CASE WHEN {readable} THEN false ELSE {taken} END"
+        else:
+            settings = excluded(self.source.table, upsert.updated) | parts.changes(self.writable)
+            settings = parts.unless_changed(upsert.compared, "EXCLUDED", settings)
+            holds = f"CASE WHEN {parts.sql(parts.rule_of('update').filter)} THEN true"
+            holds += f" WHEN {readable} THEN {parts.refused(NOT_ALLOWED)} ELSE {taken} END"
+        proposed = parts.sql(parts.rule.check, "EXCLUDED")
+        holds = f"CASE WHEN {proposed} THEN {holds} ELSE {parts.refused(OUTSIDE)} END"
+        return f"{on_conflict_sql(upsert.columns, settings)} WHERE {holds}"
+
+    def _update(
+        self, query: Query, columns: Sequence[str], compared: Sequence[str], *, seen: bool, alone: bool
+    ) -> Statement:
+        parts = _Parts(self.source, "update", query, seen=seen)
         table, where = self.source.table, parts.level.where()
-        values = {name: f"{GIVEN}.{quoted(name)}" for name in columns}
+        values = {name: f"{GIVEN}.{quoted(name)}" for name in columns} | parts.changes(self.writable)
         if not values:
             name = harmless(table)
             values = {name: f"{ALIAS}.{quoted(name)}"}
         values = parts.unless_changed(compared, GIVEN, values)
         settings = ", ".join(f"{quoted(name)} = {value}" for name, value in values.items())
         given = given_rows(table, [*columns, *compared], parts.given())
-        return parts.statement(f"UPDATE {table.sql} AS {ALIAS} SET {settings} FROM {given}{where}")
+        return parts.statement(f"UPDATE {table.sql} AS {ALIAS} SET {settings} FROM {given}{where}", alone=alone)
 
-    def _delete(self, query: Query) -> Statement:
-        parts = _Parts(self.source, query)
-        return parts.statement(f"DELETE FROM {self.source.table.sql} AS {ALIAS}{parts.level.where()}", removes=True)
+    def _delete(self, query: Query, *, seen: bool, alone: bool) -> Statement:
+        parts = _Parts(self.source, "delete", query, seen=seen)
+        return parts.statement(f"DELETE FROM {self.source.table.sql} AS {ALIAS}{parts.level.where()}", alone=alone)
+
+
+def _each_once(names: Sequence[str], values: Sequence[str], given: str, target: Sequence[str]) -> str:
+    """Select the first of the rows that were given with the same values of these columns; nulls are never the same."""
+    listed, by = (", ".join(map(quoted, one)) for one in (names, target))
+    of_each = ", ".join(f"{value} AS {quoted(name)}" for name, value in zip(names, values, strict=True))
+    inner = f"SELECT {of_each}, {SENT}.turn AS {_TURN} FROM {given}"
+    repeated = f"row_number() OVER (PARTITION BY {by} ORDER BY {_TURN}) > 1 AS {_REPEATED}"
+    numbered = f"SELECT {listed}, {_TURN}, {repeated} FROM ({inner}) {ALIAS}"
+    is_first = " OR ".join([f"NOT {_REPEATED}", *(f"{quoted(name)} IS NULL" for name in target)])
+    return f"SELECT {listed} FROM ({numbered}) {ALIAS} WHERE {is_first} ORDER BY {_TURN}"
 
 
 class _Parts:
     """The pieces that every writing statement of a view is made of."""
 
-    def __init__(self, source: Source, query: Query) -> None:
+    def __init__(self, source: Source, action: Action, query: Query, *, seen: bool) -> None:
         self.parameters = Parameters()
-        self.source = source
-        self.query = query
-        self.level = QueryLevel(source, ALIAS, query.read, self.parameters, source.max_bytes)
+        self.source, self.action, self.query, self.seen = source, action, query, seen
+        self.rule = self.rule_of(action)
+        written = replace(source, filter=self.rule.filter)
+        self.level = QueryLevel(written, ALIAS, query.read, self.parameters, source.max_bytes)
 
-    def filter(self) -> str:
-        """Give the condition of the view's filter; what is written has to be used, or a parameter has no type."""
-        return " AND ".join(conditions_sql(self.source, None, self.parameters)) or "true"
+    def rule_of(self, action: Action) -> RowRule:
+        """Give the rule of an action; of a table as it is, every row will do."""
+        return self.source.writes.get(action, EVERY_ROW)
+
+    def sql(self, rule: Expression | None, alias: str = ALIAS) -> str:
+        """Give the condition of a rule; what is written has to be used, or a parameter has no type."""
+        return rule_sql(self.source, rule, self.parameters, alias)
+
+    def readable(self) -> str:
+        """Give the condition that the caller may read a row."""
+        return self.sql(self.source.filter) if self.seen else "false"
+
+    def changes(self, writable: Writable) -> dict[str, str]:
+        """Give what the view sets itself in a row that is updated."""
+        table = self.source.table
+        return {name: changed_value(table, name, one, self.parameters) for name, one in writable.changes.items()}
+
+    def refused(self, state: str, constraint: str = "") -> str:
+        """Give a condition that is never asked without refusing the write."""
+        given = (self.parameters.constant(one, "text") for one in (state, constraint))
+        return f"rowgate.refuse({', '.join(given)})"
 
     def unless_changed(self, names: Sequence[str], given: str, values: Mapping[str, str]) -> dict[str, str]:
         """Have what is set raise where columns were sent as another value than they are.
@@ -242,25 +200,51 @@ class _Parts:
         return self.parameters.add(itemgetter(ROWS), "jsonb")
 
     def statement(
-        self, write: str, *, removes: bool = False, merges: bool = False, never_new: Sequence[str] = ()
+        self, write: str, *, merges: bool = False, never_new: Sequence[str] = (), alone: bool = False
     ) -> Statement:
         """Put the write under the answer that is read from the rows it gives; what is `never_new` no new row has.
 
         Of those that it merges one is new if no transaction has held the row before: its xmax is 0.
         """
-        inside = "true"
-        if not removes:
-            holds = f"coalesce({self.filter()}, false)"
-            if never_new:
-                holds += f" AND rowgate.unchanged(NOT {_NEW}, {self.parameters.constant(never_new[0], 'text')})"
-            inside = f"(SELECT coalesce(bool_and({holds}), true) FROM {_WRITTEN} {ALIAS})"
-        body, rows = "NULL::text", f"{_WRITTEN} {ALIAS}"
+        inside, hidden = self._inside(never_new, merges=merges), self._hidden(merges=merges)
+        body, rows = "NULL::text", f"{_WRITTEN} {ALIAS}{hidden}"
         if labels(self.source, self.query.read):
             page = f"SELECT {self.level.select()} FROM {rows}{self.level.order() if self.query.read.order else ''}"
             most = self.parameters.constant(self.source.max_bytes, "bigint")
             body, rows = body_of(self.source, self.query, page, most)
-        new = f"(SELECT count(*) FROM {_WRITTEN} WHERE {_NEW})" if merges else "count(*)"
-        answer = f"SELECT {body} AS body, count(*) AS page, {new} AS inserted, {inside} AS inside FROM {rows}"
+        every = f"(SELECT count(*) FROM {_WRITTEN})" if hidden else "count(*)"
+        new = f"(SELECT count(*) FROM {_WRITTEN} WHERE {_NEW})" if merges else every
+        counts = f"{every} AS page, count(*) AS shown, {new} AS inserted"
+        kept = self._kept() if alone else "false"
+        answer = f"SELECT {body} AS body, {counts}, {inside} AS inside, {kept} AS kept FROM {rows}"
         returned = f"{ALIAS}.*, ({ALIAS}.xmax = 0) AS {_NEW}" if merges else f"{ALIAS}.*"
         cte = f"WITH {_WRITTEN} AS ({write} RETURNING {returned})"
         return writing_statement(cte, answer, self.parameters.evaluators)
+
+    def _inside(self, never_new: Sequence[str], *, merges: bool) -> str:
+        """Write whether all rows are what they have to be; of those that are merged, the updated ones by update's."""
+        new, updated = self.rule.check, self.rule_of("update").check
+        conditions = [] if new is None and (not merges or updated is None) else [self.sql(new)]
+        if merges and updated != new:
+            conditions = [f"CASE WHEN {_NEW} THEN {conditions[0]} ELSE {self.sql(updated)} END"]
+        holds = [f"coalesce({condition}, false)" for condition in conditions]
+        if never_new:
+            holds.append(f"rowgate.unchanged(NOT {_NEW}, {self.parameters.constant(never_new[0], 'text')})")
+        return f"(SELECT coalesce(bool_and({' AND '.join(holds)}), true) FROM {_WRITTEN} {ALIAS})" if holds else "true"
+
+    def _hidden(self, *, merges: bool) -> str:
+        """Write a WHERE that leaves out the rows which the caller may not read, or nothing where there can be none."""
+        if not self.seen:
+            return " WHERE false"
+        rules = [self.rule.filter if self.action == "delete" else self.rule.check]
+        rules += [self.rule_of("update").check] if merges else []
+        shown = self.source.filter
+        return "" if shown is None or all(rule == shown for rule in rules) else f" WHERE {self.sql(shown)}"
+
+    def _kept(self) -> str:
+        """Write whether a row is there that the tests name and the caller may read, and that was left as it is."""
+        if not self.seen or self.rule.filter == self.source.filter:
+            return "false"
+        level = QueryLevel(self.source, f"{ALIAS}k", self.query.read, self.parameters, self.source.max_bytes)
+        none = f"NOT EXISTS (SELECT FROM {_WRITTEN})"
+        return f"({none} AND EXISTS (SELECT FROM {level.source_rows()}))"

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any, Literal
 
 from app.database.quoting import DATA_SCHEMA
+from app.definitions.access import Access
+from app.definitions.actions import ActionRule, SaidRule
 from app.definitions.column_types import Keys
 from app.definitions.keys import keys_of
 from app.definitions.project import Project
@@ -22,11 +24,12 @@ from app.relations.named_rules import NamedRules
 from app.relations.names import base_scope, declared
 from app.relations.readable import Readable, tables_alone, unreadable, view_of
 from app.relations.related import related_column
-from app.relations.rules import has_sql, order_by, rule_expression
+from app.relations.rules import has_sql, joined, order_by, rule_expression
 from app.relations.schema import Column, Table, tables_of
-from app.relations.source import Related, Source, table_source
+from app.relations.source import Related, RowRule, Source, table_source
 
 FindRelated = Callable[[ViewDef, str, str], Source | None]
+FindReadable = Callable[[tuple[Access, ...]], Readable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ class _Views:
             lambda watched: _view(
                 said,
                 watched["tables"][said.table],
-                replace(named, relations=self.readable(watched, said), related=True, rules=watched["rules"]),
+                replace(named, related=True, rules=watched["rules"]),
+                partial(self.readable, watched, said),
                 self.findings,
                 partial(self.related, watched),
             ),
@@ -153,11 +157,11 @@ class _Views:
         found: Source | None = world["views"][name]
         return found
 
-    def readable(self, world: Mapping[str, Mapping[str, Any]], said: ViewDef) -> Readable:
-        """Give what rows a view's rules may read."""
+    def readable(self, world: Mapping[str, Mapping[str, Any]], said: ViewDef, accesses: tuple[Access, ...]) -> Readable:
+        """Give what rows the rules of a view may read that those with these accesses come to."""
 
         def view(name: str) -> Source | str:
-            return view_of(world["definitions"][name], said.access, f"read {said.name}", world["views"])
+            return view_of(world["definitions"][name], accesses, f"read {said.name}", world["views"])
 
         return Readable(world["tables"], world["definitions"], view)
 
@@ -165,7 +169,7 @@ class _Views:
         """Say, with a hint, why a view can't be read inside another; None where it can."""
         if other.name in self.under_way:
             return f"the views read each other in a circle: {self._circle(other.name)}", None
-        return unreadable(other, said.access, f"read {said.name}")
+        return unreadable(other, said.accesses, f"read {said.name}")
 
 
 def _check_columns(project: Project, keys: Keys, findings: Findings) -> None:
@@ -195,9 +199,11 @@ def _check_table(
     return True
 
 
-def _view(view: ViewDef, table: Table, scope: Scope, findings: Findings, related: FindRelated) -> Source:
+def _view(
+    view: ViewDef, table: Table, scope: Scope, readable: FindReadable, findings: Findings, related: FindRelated
+) -> Source:
     place = f"views/{view.name}"
-    over_row = replace(scope.with_names(row=table.record), rows=frozenset({"row"}))
+    over_row = replace(scope.with_names(row=table.record), rows=frozenset({"row"}), relations=readable(view.accesses))
     shown: dict[str, Type] = {}
     computed: dict[str, Expression | Related] = {}
     if view.columns == "all":
@@ -211,17 +217,38 @@ def _view(view: ViewDef, table: Table, scope: Scope, findings: Findings, related
             shown[column.name] = found.type
             if not isinstance(found, Column):
                 computed[column.name] = found
-    condition = None
-    if view.filter is not None:
-        before = len(findings.found)
-        condition = rule_expression(f"{place}.filter", view.filter, over_row, findings)
-        if condition is None:
-            findings.harden(lambda _: True, before)  # a view without its filter shows every row
     fields = {**table.record.fields, **{name: computed[name].type for name in computed}}
     references = {name: one for name, one in table.record.references.items() if name not in computed}
     item = Record(view.name, fields, references=references)
     order = order_by(f"{place}.order", view.order, item, findings)
-    return Source(view.name, table, shown, item, computed, condition, order, view.max_rows, view.max_bytes)
+    rules = _RowRules(view, over_row, readable, findings)
+    reads = rules.of(view.rule("select")).filter
+    writes: dict[str, RowRule] = {rule.action: rules.of(rule) for rule in view.rules if rule.action != "select"}
+    return Source(view.name, table, shown, item, computed, reads, order, view.max_rows, view.max_bytes, writes)
+
+
+class _RowRules:
+    """The conditions of a view and of its actions, each checked once."""
+
+    def __init__(self, view: ViewDef, scope: Scope, readable: FindReadable, findings: Findings) -> None:
+        self.view, self.scope, self.readable, self.findings = view, scope, readable, findings
+        self.known: dict[str, Expression | None] = {}
+
+    def of(self, rule: ActionRule) -> RowRule:
+        """Give the rows that an action is for, and what they have to be afterwards."""
+        filters = [self.condition(one, rule) for one in rule.filters]
+        check = None if rule.check is None else self.condition(rule.check, rule)
+        return RowRule(joined([one for one in filters if one is not None]), check)
+
+    def condition(self, said: SaidRule, rule: ActionRule) -> Expression | None:
+        if said.place not in self.known:
+            own = said.place.startswith(rule.place)
+            scope = replace(self.scope, relations=self.readable((rule.access,))) if own else self.scope
+            before = len(self.findings.found)
+            found = self.known[said.place] = rule_expression(said.place, said.text, scope, self.findings)
+            if found is None:
+                self.findings.harden(lambda _: True, before)  # a view without its filter shows every row
+        return self.known[said.place]
 
 
 def _column(

@@ -19,7 +19,7 @@ from app.relations.source import ALIAS, column_sql, conditions_sql, shown_sql, t
 from app.relations.values import Value
 
 GIVEN = "rowgate_given"
-_SENT = "rowgate_sent"
+SENT = "rowgate_sent"
 # An id that is given is taken, also where the database numbers the rows.
 OVERRIDING = " OVERRIDING SYSTEM VALUE"
 
@@ -112,10 +112,13 @@ def conflict_sql(table: Table, values: Mapping[str, Value], conflict: OnConflict
 
 
 def given_rows(table: Table, names: Iterable[str], parameter: str) -> str:
-    """Read the rows of a JSON list as columns of a table, under the name `rowgate_given`; `rowgate_sent` is a row."""
+    """Read the rows of a JSON list as columns of a table, under the name `rowgate_given`.
+
+    `rowgate_sent` is a row as it was given, and which of them it is.
+    """
     typed = ", ".join(f"{quoted(name)} {table.columns[name].pg}" for name in names) or "nothing text"
-    rows = f"jsonb_array_elements({parameter}) AS {_SENT} (line)"
-    return f"{rows} CROSS JOIN LATERAL jsonb_to_record({_SENT}.line) AS {GIVEN} ({typed})"
+    rows = f"jsonb_array_elements({parameter}) WITH ORDINALITY AS {SENT} (line, turn)"
+    return f"{rows} CROSS JOIN LATERAL jsonb_to_record({SENT}.line) AS {GIVEN} ({typed})"
 
 
 def given_values(table: Table, names: Iterable[str], missing: Collection[str], parameters: Parameters) -> list[str]:
@@ -124,7 +127,7 @@ def given_values(table: Table, names: Iterable[str], missing: Collection[str], p
     for name in names:
         column, value = table.columns[name], f"{GIVEN}.{quoted(name)}"
         if name in missing and column.said.has_default:
-            has_it = f"{_SENT}.line ? {parameters.constant(name, 'text')}"
+            has_it = f"{SENT}.line ? {parameters.constant(name, 'text')}"
             value = f"CASE WHEN {has_it} THEN {value} ELSE {default_of(table, name, parameters)} END"
         values.append(value)
     return values
@@ -198,18 +201,23 @@ def update_rows(table: Table, where: Expression, values: Mapping[str, Value], ma
 
 def setting_sql(table: Table, name: str, value: Value, parameters: Parameters) -> str:
     """Give what an update sets a column to."""
+    return f"{quoted(name)} = {changed_value(table, name, value, parameters)}"
+
+
+def changed_value(table: Table, name: str, value: Value, parameters: Parameters) -> str:
+    """Give the value that a row is changed to; one that is an input which wasn't sent leaves it as it is."""
     before = table.columns[name]
     kind = pg_type(before.type)
     if value.expression is not None and value.expression.rows:
         column = column_sql(table_source(table), parameters)
-        return f"{quoted(name)} = {compile_sql(value.expression, column, parameters)}"
+        return compile_sql(value.expression, column, parameters)
     if value.is_literal:
-        return f"{quoted(name)} = {parameters.constant(value.literal, kind)}"
+        return parameters.constant(value.literal, kind)
     given = parameters.add(value.evaluate, kind)
     if value.sent is None:
-        return f"{quoted(name)} = {given}"
+        return given
     is_sent = parameters.add(value.sent, "boolean")
-    return f"{quoted(name)} = CASE WHEN {is_sent} THEN {given} ELSE {before.value(f'{ALIAS}.{quoted(name)}')} END"
+    return f"CASE WHEN {is_sent} THEN {given} ELSE {before.value(f'{ALIAS}.{quoted(name)}')} END"
 
 
 def delete_rows(table: Table, where: Expression, max_bytes: int) -> Statement:

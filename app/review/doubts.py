@@ -10,7 +10,6 @@ from typing import Any
 from app.compiler.compile import checked_rules
 from app.compiler.stored import compile_stored
 from app.definitions.access import RolesAccess
-from app.definitions.columns import ColumnDef
 from app.definitions.endpoints import TIMEOUT, EndpointDef
 from app.definitions.project import Project, dump_definition
 from app.definitions.stored import Stored
@@ -28,6 +27,7 @@ from app.review.renames import NONE
 from app.review.resting import calls_in
 from app.review.row_doubts import row_doubts
 from app.review.surface import steps_of, surface_of, tables_written
+from app.review.view_doubts import doubt, has_user, paths_read, view_doubts
 from app.steps.kind import Asks, Means
 from app.steps.registry import KINDS
 
@@ -61,7 +61,7 @@ def doubts(project: Project) -> list[Finding]:
     chains = _chains(project)
     found = [
         *_public_writes(project, chains),
-        *_open_views(project),
+        *view_doubts(project),
         *_ids_of_others(project, chains),
         *_late_checks(chains),
         *_always_true(project),
@@ -81,8 +81,8 @@ def _chains(project: Project) -> Chains:
 
 def _ids_of_others(project: Project, chains: Chains) -> Iterator[Finding]:
     """Find rows of people that are chosen by an input, in a chain where no rule asks whose they are."""
-    owned = {table.name for table in project.tables if _has_user(table.columns)}
-    shown = {view.table for view in project.views if view.access == "public"}
+    owned = {table.name for table in project.tables if has_user(table.columns)}
+    shown = {view.table for view in project.views if view.rule("select").access == "public"}
     for endpoint, reach in chains:
         if isinstance(endpoint, ViewDef) or isinstance(endpoint.access, RolesAccess):
             continue
@@ -94,7 +94,7 @@ def _ids_of_others(project: Project, chains: Chains) -> Iterator[Finding]:
             if not one.named(Means.ID) or one.source not in owned or is_public:
                 continue
             if _reads(one.rows, "input", deep=False) and not _speaks_of_caller(project, one.rows):
-                yield _doubt(
+                yield doubt(
                     one.place, "id_without_owner",
                     f"a row of {one.source} is chosen by an input, and nobody asks whose it is",
                     "require that its user column is auth.user.id, or read it through a view with such a filter",
@@ -103,25 +103,12 @@ def _ids_of_others(project: Project, chains: Chains) -> Iterator[Finding]:
 
 def _speaks_of_caller(project: Project, rule: Node) -> bool:
     """Say whether a rule is about who calls: the id, a role, a flag; or compares the caller with a row."""
-    paths = paths_in(rule) | _of_rules(project, rule)
+    paths = paths_read(project, rule)
     flags = {f"auth.user.{column.name}" for column in project.users.columns if item_type(column) == BOOL}
     if paths & {"auth.user.id", "auth.user.email", "auth.user.roles", *flags}:
         return True
     is_about_row = any(isinstance(one, Meant) for one in nodes_in(rule)) or "item" in paths
     return is_about_row and any(path.startswith("auth.user.") for path in paths)
-
-
-def _of_rules(project: Project, rule: Node) -> set[str]:
-    """Name the dotted paths that the rules with names read that a rule calls."""
-    said = {one.name: one for one in project.rules}
-    found, waiting, seen = set[str](), [rule], set[str]()
-    while waiting:
-        calls = {one.function for one in nodes_in(waiting.pop()) if isinstance(one, FunctionCall)} & said.keys() - seen
-        seen |= calls
-        trees = [rule_of(said[name].that, NONE, "") for name in calls]
-        found |= {path for tree in trees for path in paths_in(tree)}
-        waiting += trees
-    return found
 
 
 def _reads(rule: Node, root: str, *, deep: bool) -> bool:
@@ -138,7 +125,7 @@ def _late_checks(chains: Chains) -> Iterator[Finding]:
             # A check of what the write gave is one that can only come behind it.
             about = any(isinstance(node, Meant) and node.is_written for node in nodes_in(one.rule))
             if one.asks.is_check and not about and any(not _excluded(one, write) for write in written):
-                yield _doubt(
+                yield doubt(
                     one.place, "check_after_write", "this check comes behind a step that writes",
                     "put it first: what is refused then costs nothing, and no call has been made",
                 )  # fmt: skip
@@ -157,7 +144,7 @@ def _always_true(project: Project) -> Iterator[Finding]:
     for place, expression in checked_rules(project):
         is_rule = place.rpartition(".")[2] in {"filter", "rule", *stated}
         if expression.type == BOOL and is_rule and _is_true(folded(expression.tree)):
-            yield _doubt(place, "always_true", f"this rule always holds: {expression.text}", "say what it is to check")
+            yield doubt(place, "always_true", f"this rule always holds: {expression.text}", "say what it is to check")
 
 
 def _is_true(tree: Node) -> bool:
@@ -201,7 +188,7 @@ def _urls_from_input(chains: Chains) -> Iterator[Finding]:
                 # A literal without a path reads nothing, and so isn't doubted either.
                 paths = {path.split(".")[0] for path in paths_in(one.rest[key], deep=False)}
                 if not _has_host(one.rest[key]) and paths & {"input", "request", "params"}:
-                    yield _doubt(
+                    yield doubt(
                         f"{one.place}.{key}", "url_from_input", "a caller says where this call goes",
                         'begin the address with a host of its own: ="https://api.example.com/" + input.id',
                     )  # fmt: skip
@@ -230,7 +217,7 @@ def _cut_short(project: Project, chains: Chains) -> Iterator[Finding]:
         most = one.timeout if isinstance(one, EndpointDef) else TIMEOUT
         if longest > most:
             kind = "endpoints" if isinstance(one, EndpointDef) else "views"
-            yield _doubt(
+            yield doubt(
                 f"{kind}/{one.name}", "call_cut_short",
                 f"a call out may take {longest:g} seconds, and the request ends after {most:g}",
                 "say a shorter timeout at the call, or for an endpoint a longer one of its own",
@@ -239,30 +226,21 @@ def _cut_short(project: Project, chains: Chains) -> Iterator[Finding]:
 
 def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
     for one, reach in chains:
-        writes = set(one.allow) - {"select"} if isinstance(one, ViewDef) else tables_written(project, one)
-        asks = any(check.asks.is_bound for check in reach.checks)
-        if one.access == "public" and writes and not asks:
-            kind = "views" if isinstance(one, ViewDef) else "endpoints"
-            yield _doubt(
-                f"{kind}/{one.name}.access", "public_write", "anybody may call this, and it writes",
+        if isinstance(one, ViewDef):
+            open_ = {
+                rule.place_of("access") for rule in one.rules if rule.action != "select" and rule.access == "public"
+            }
+        else:
+            open_ = (
+                {f"endpoints/{one.name}.access"} if one.access == "public" and tables_written(project, one) else set()
+            )
+        if any(check.asks.is_bound for check in reach.checks):
+            continue
+        for place in sorted(open_):
+            yield doubt(
+                place, "public_write", "anybody may call this, and it writes",
                 "limit it by a middleware, or ask for a sign-in",
             )  # fmt: skip
-
-
-def _open_views(project: Project) -> Iterator[Finding]:
-    owned = {table.name for table in project.tables if _has_user(table.columns)}
-    for view in project.views:
-        rule = rule_of(view.filter, NONE, view.table)
-        asks = any(path.startswith("auth.user") for path in paths_in(rule) | _of_rules(project, rule))
-        if view.table in owned and not asks and not isinstance(view.access, RolesAccess):
-            yield _doubt(
-                f"views/{view.name}.filter", "rows_of_everybody", f"rows of {view.table} are users' own, and all show",
-                "compare the user column with auth.user.id, or ask for a role",
-            )  # fmt: skip
-
-
-def _has_user(columns: Sequence[ColumnDef]) -> bool:
-    return any(column.described.table == "users" for column in columns)
 
 
 def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
@@ -270,7 +248,7 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
     paths = _paths_of_rules(project, chains)
     for column in project.users.columns:
         if column.self_editable and f"auth.user.{column.name}" in paths:
-            yield _doubt(
+            yield doubt(
                 f"users.columns/{column.name}.self_editable", "self_editable_trusted",
                 "people change this column themselves, and a rule reads it", "don't let a rule rest on it",
             )  # fmt: skip
@@ -279,11 +257,11 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
 
 def _paths_of_rules(project: Project, chains: Chains) -> set[str]:
     """Name the dotted paths that decide: in rules, in conditions, and in which rows are reached."""
-    rules = [rule_of(view.filter, NONE, view.table) for view in project.views]
+    rules = [rule_of(one.text, NONE, view.table) for view in project.views for one in view.conditions]
     for _, reach in chains:
         rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
         rules += [condition for _, condition in reach.conditions]
-    return {path for rule in rules for path in paths_in(rule) | _of_rules(project, rule)}
+    return {path for rule in rules for path in paths_read(project, rule)}
 
 
 def _unused(project: Project, chains: Chains) -> Iterator[Finding]:
@@ -291,16 +269,16 @@ def _unused(project: Project, chains: Chains) -> Iterator[Finding]:
     text = json.dumps([*said, _without_names(dump_definition(project.project))], default=str)
     for role in project.roles:
         if not re.search(rf"[\"']{role.name}[\"'\\]", text):
-            yield _doubt(f"roles/{role.name}", "unused_role", "nothing asks for this role", "drop it, or ask for it")
+            yield doubt(f"roles/{role.name}", "unused_role", "nothing asks for this role", "drop it, or ask for it")
     called = {name for _, rule in checked_rules(project) for name in calls_in(rule)}
     for named in project.rules:
         if named.name not in called:
-            yield _doubt(f"rules/{named.name}", "unused_rule", "nothing calls this rule", "call it or drop it")
+            yield doubt(f"rules/{named.name}", "unused_rule", "nothing calls this rule", "call it or drop it")
     used = {use.use for use in project.project.middleware}
     used |= {name for _, reach in chains for name in reach.used}
     for one in project.middleware:
         if one.name not in used:
-            yield _doubt(
+            yield doubt(
                 f"middleware/{one.name}", "unused_middleware", "nothing uses this middleware", "use it or drop it"
             )
 
@@ -310,7 +288,3 @@ def _without_names(said: Any) -> object:
     if isinstance(said, dict):
         return {key: _without_names(value) for key, value in said.items() if key not in _NAMING}
     return [_without_names(one) for one in said] if isinstance(said, list) else said
-
-
-def _doubt(place: str, code: str, message: str, hint: str) -> Finding:
-    return Finding(place, message, hint, f"access.{code}")

@@ -87,7 +87,8 @@ class _LinkReader:
 
     def view(self, said: ViewDef) -> Mapping[Path, tuple[Place, ...]]:
         self.found, self.root = defaultdict(dict), "params"
-        self.rule(rule_of(said.filter, NONE, said.table), {"row": said.table})
+        for said_rule in said.conditions:
+            self.rule(rule_of(said_rule.text, NONE, said.table), {"row": said.table})
         for column in () if said.columns == "all" else said.columns:
             rows = {"row": said.table, **({} if column.relation is None else {"item": column.relation})}
             for text in (column.where, column.of, column.value):

@@ -103,7 +103,7 @@ def seen_through(name: str | None, views: Mapping[str, ViewDef], renamed: Rename
     item: Names = {"row": Name(**HERE, name="item")}
     columns = () if view.columns == "all" else view.columns
     computed = [_computed(one, view, views, renamed) for one in columns if one.source is not None]
-    return [put(rule_of(view.filter, renamed, view.table), item)], " ".join(computed)
+    return [put(rule_of(view.rule("select").filter, renamed, view.table), item)], " ".join(computed)
 
 
 def _computed(column: ViewColumnDef, view: ViewDef, views: Mapping[str, ViewDef], renamed: Renames) -> str:

@@ -11,7 +11,7 @@ from app.review.meaning import parsed
 
 Verb = Literal["gains", "loses", "may_gain"]
 # Where a condition that lets fewer through lets fewer in; a `when` may be that of a step that refuses.
-_LETS_IN = frozenset({"filter", "that"})
+_LETS_IN = frozenset({"filter", "check", "that"})
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.compiler.chain import kinds_in
 from app.compiler.compile import access_level
+from app.definitions.actions import ActionRule
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.steps import UseDef
@@ -53,10 +54,19 @@ def _view_of(project: Project) -> Any:
             "access": access_level(said.access).described,
             "middleware": [use.use for use in chain_of(project, said)],
             "filter": said.filter,
+            "actions": {rule.action: _action(rule) for rule in said.rules},
             "writes": [said.table] if set(said.allow) - {"select"} else [],
         }
 
     return row
+
+
+def _action(rule: ActionRule) -> dict[str, Any]:
+    return {
+        "access": access_level(rule.access).described,
+        "filter": rule.filter,
+        "check": None if rule.check is None else rule.check.text,
+    }
 
 
 def tables_written(project: Project, said: EndpointDef) -> frozenset[str]:
@@ -74,10 +84,19 @@ def table(surface: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    access = row["access"]
+def _who(access: Any) -> str:
     words = {"public": "everybody", "authenticated": "signed in"}
-    who = f"roles {', '.join(access)}" if isinstance(access, list) else words[access]
+    return f"roles {', '.join(access)}" if isinstance(access, list) else words[access]
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    who = _who(row["access"])
+    if row["kind"] == "view":
+        by_words: dict[str, list[str]] = {}
+        for action, said in row["actions"].items():
+            by_words.setdefault(_who(said["access"]), []).append(action)
+        several = [f"{words} ({', '.join(actions)})" for words, actions in by_words.items()]
+        who = ", ".join(several) if len(several) > 1 else next(iter(by_words), who)
     through = f"through {', '.join(row['middleware'])}" if row["middleware"] else ""
     writes = f"writes {', '.join(row['writes'])}" if row["writes"] else ""
     called = "view" if row["kind"] == "view" else row["methods"][0]

@@ -129,6 +129,11 @@ class Trace:
         if self._open is not None:
             self._open.what.update(more)
 
+    def noted(self, key: str) -> list[Any]:
+        """Give what the open stage or step has of a list."""
+        found: list[Any] = [] if self._open is None else self._open.what.get(key, [])
+        return found
+
     def skip(self) -> None:
         """Say that the open step's `when` didn't hold."""
         if self._open is not None:

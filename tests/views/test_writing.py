@@ -256,9 +256,10 @@ async def test_an_upsert_touches_no_row_that_the_caller_can_not_see(
     both = [{"title": "again", "slug": "a"}, {"title": "stolen", "slug": "b"}]
     assert (await alice.post("/rest/v1/my_notes?on_conflict=slug", both, headers=merge)).status_code == 409
     ignore = {"Prefer": "resolution=ignore-duplicates,return=representation"}
-    ignored = await alice.post(
-        "/rest/v1/my_notes?on_conflict=slug", [*both, {"title": "d", "slug": "d"}], headers=ignore
-    )
+    told = await alice.post("/rest/v1/my_notes?on_conflict=slug", [*both, {"title": "d", "slug": "d"}], headers=ignore)
+    assert (told.status_code, told.json()["code"]) == (409, "23505")
+    seen = [both[0], {"title": "d", "slug": "d"}]
+    ignored = await alice.post("/rest/v1/my_notes?on_conflict=slug", seen, headers=ignore)
     assert [row["title"] for row in ignored.json()] == ["d"]
     assert sorted(await rows_of(backend)) == ["d", "fresh", "his", "new"]
 

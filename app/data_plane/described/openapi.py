@@ -274,13 +274,14 @@ def _tests(source: Source) -> list[dict[str, Any]]:
 def _view_operation(view: CompiledView, verb: str, action: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     rows = {"type": "array", "items": {"$ref": f"#/components/schemas/view.{view.name}"}}
     answer = {"description": "Rows", "content": {"application/json": {"schema": rows}}}
+    access = view.access["select" if action == "read" else action]
     statuses = {"read": ("200", "206"), "insert": ("201",)}.get(action, ("200", "204"))
     return {
         "operationId": f"{action}_{view.name}",
         "summary": f"{verb} {view.name.replace('_', ' ')}",
-        "description": " ".join(filter(None, (view.definition.description, _who(view.access)))),
+        "description": " ".join(filter(None, (view.definition.description, _who(access)))),
         "tags": list(view.definition.tags) or ["views"],
         "parameters": parameters,
         "responses": {**dict.fromkeys(statuses, answer), "413": _too_large(), "default": _PROBLEM},
-        "security": [] if view.access.public else _BEARER,
+        "security": [] if access.public else _BEARER,
     }

@@ -60,7 +60,7 @@ def _view(view: CompiledView, runtime: Runtime) -> str:
     if view.writing is not None:
         columns, allowed = view.writing.writable.columns, view.definition.allow
         values = {name: _value(column, runtime) for name, column in columns.items()}
-        settable = {name: values[name] for name in view.writing.writable.settable}
+        settable = {name: _value(column, runtime) for name, column in view.writing.writable.settable.items()}
         needed = {name for name, column in columns.items() if column.required and not column.has_default}
         insert = _members(values, optional=values.keys() - needed) if "insert" in allowed else _NONE
         update = _members(settable, optional=settable) if "update" in allowed else _NONE

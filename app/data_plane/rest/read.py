@@ -23,6 +23,7 @@ from app.data_plane.rest.dialect.refusals import NotSingular, QueryRefused, Rang
 from app.database.faults import AnswerTooLarge, DatabaseFailed, OutOfRange
 from app.database.statement import Statement
 from app.errors import FieldError
+from app.expressions.check import Expression
 from app.http.json_body import parse_json
 from app.http.query_string import MAX_PAIRS, query_pairs
 from app.relations.asked import ASKED, searches
@@ -97,7 +98,7 @@ async def read_view(bound: BoundRead, call: Call) -> Answer:
     call.env["params"] = bound.params
     call.env[ASKED] = bound.asked
     row = await read_row(query, bound.statement, call)
-    await filter_told(view, query, call)
+    await filter_told(view, query, call, view.source.filter)
     return page_answer(row, query, view.source, bound.applied, call)
 
 
@@ -157,21 +158,24 @@ def _limit(view: CompiledView, query: Query) -> int:
     return min(limit, 2) if query.single else limit
 
 
-async def filter_told(view: CompiledView, query: Query, call: Call) -> None:
-    """Tell the trace what the view's filter sees, and how many of the rows asked for there are before and after it.
+async def filter_told(
+    view: CompiledView, query: Query, call: Call, said: Expression | None, action: str | None = None
+) -> None:
+    """Tell the trace what a filter sees, and how many of the rows asked for there are before and after it.
 
-    So rows that are hidden are told apart from rows that aren't there, before a write as well.
+    So rows that are hidden are told apart from rows that aren't there, before a write as well: its filter is that of
+    the view and of its `action`.
     """
-    said = view.source.filter
     if call.trace is None or said is None:
         return
     env = {**call.env, ASKED: query.bound(_limit(view, query))}
     found = [
         await call.db.aside(Shapes(source).statement(query), env)
-        for source in (replace(view.source, filter=None), view.source)
+        for source in (replace(view.source, filter=None), replace(view.source, filter=said))
     ]
     before, after = (None if rows is None else rows[0]["page"] for rows in found)
-    rule = RuleInfo("filter", said.text, tuple(said.paths))
+    field = "filter" if action is None else f"allow.{action}.filter"
+    rule = RuleInfo(field, said.text, tuple(said.paths))
     call.trace.note(rules=rules_seen((rule,), env), rows_before_filter=before, rows_after_filter=after)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from app.auth.identity import Identity
 from app.compiler.paths import view_methods
 from app.compiler.runtime import CompiledView, ViewWriting
+from app.data_plane.admission import admit, is_admitted
 from app.data_plane.request import Request
 from app.data_plane.rest.csv_rows import csv_rows
 from app.data_plane.rest.dialect.embedding import Reachable
@@ -33,14 +34,14 @@ from app.data_plane.rest.dialect.refusals import (
     PutUnclear,
     QueryRefused,
     QueryUnsupported,
-    RowOutside,
     TooManyAffected,
     ValueUnreadable,
 )
 from app.data_plane.rest.read import filter_told, rows_answer, view_params
 from app.data_plane.rest.sent_rows import refuse_unknown, rows_of, the_row, validated, validated_changes
-from app.database.faults import AnswerTooLarge, OutOfRange, UniqueViolated
+from app.database.faults import ROW_NOT_ALLOWED, ROW_OUTSIDE, AnswerTooLarge, OutOfRange, RowNotAllowed, RowOutside
 from app.database.statement import Statement
+from app.definitions.actions import Action
 from app.definitions.column_types import KEY
 from app.definitions.names import WRITE_KEYS
 from app.errors import near
@@ -48,9 +49,11 @@ from app.http.json_body import parse_json
 from app.http.query_string import query_pairs
 from app.relations.asked import ASKED
 from app.relations.query import Operand, Picked, Query, Test, hidden
+from app.relations.source import EVERY_ROW
 from app.relations.view_writes import ROWS, Upsert
 from app.relations.write import rows_json
 from app.steps.running import Answer, Call
+from app.steps.trace import RuleInfo, rules_seen
 
 BODY_LIMIT = 1024 * 1024
 ROW_BODIES = frozenset({JSON, SINGLE, CSV})
@@ -65,13 +68,14 @@ _FOLLOWED = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a write asks for besides its rows; `params` are the view's own."""
+    """What a write asks for besides its rows; `params` are the view's own, `seen` says that the caller may read it."""
 
     query: Query
     prefer: Mapping[str, str]
     columns: tuple[str, ...] | None
     on_conflict: tuple[str, ...] | None
     params: Mapping[str, Any]
+    seen: bool
 
     @property
     def representation(self) -> bool:
@@ -81,23 +85,27 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class WriteStatement:
-    """A statement and the rows that it is given, as JSON; `merges` says that each of them has to come back."""
+    """A statement and the rows that it is given, as JSON."""
 
     statement: Statement
     rows: list[Any]
-    merges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write came to: its rows in the form that is asked for, how many they are, and how many of them are new."""
+    """What a write came to: its rows in the form that is asked for, how many they are, and how many of them are new.
+
+    `shown` are those that the caller may read: the others don't come back.
+    """
 
     body: str
     rows: int
+    shown: int
     inserted: int
 
 
-NOTHING = Written("[]", 0, 0)
+_ACTIONS: dict[str, Action] = {"POST": "insert", "PUT": "insert", "PATCH": "update", "DELETE": "delete"}
+NOTHING = Written("[]", 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +128,33 @@ def bind_write(view: CompiledView, request: Request, body: bytes, identity: Iden
         raise QueryUnsupported("This view shows no rows: leave out return=representation.")
     match request.method:
         case "DELETE":
-            made: WriteStatement | None = WriteStatement(writing.shapes.delete(wanted.query), [])
+            alone = _names_one(view, wanted.query)
+            deletes = writing.shapes.delete(wanted.query, seen=wanted.seen, alone=alone)
+            made: WriteStatement | None = WriteStatement(deletes, [])
         case "PATCH":
-            made = _update(writing, wanted, _sent(request, writing, body))
+            made = _update(view, writing, wanted, _sent(request, writing, body))
         case "PUT":
+            _refuse_updates(view, identity)
             made = _put(view, writing, wanted, _sent(request, writing, body))
         case _:
+            if wanted.prefer.get("resolution") == "merge-duplicates":
+                _refuse_updates(view, identity)
             made = _insert(view, writing, wanted, _sent(request, writing, body))
     return BoundWrite(view, request.method, wanted, made)
+
+
+def _refuse_updates(view: CompiledView, identity: Identity) -> None:
+    """Raise what keeps the caller from updating, by which an upsert may end, before anything is read of its rows."""
+    if "update" not in view.definition.allow:
+        raise QueryUnsupported("Rows are not updated through this view.", hint="Use resolution=ignore-duplicates.")
+    admit(view.access["update"], identity)
+
+
+def _names_one(view: CompiledView, query: Query) -> bool:
+    """Say whether the tests name one row by its id, and nothing else."""
+    (one, *others) = query.read.conditions or (None,)
+    by_id = isinstance(one, Test) and _names_a_row(one) and one.operand.column == KEY
+    return by_id and not others and KEY not in view.source.computed
 
 
 def _sent(request: Request, writing: ViewWriting, body: bytes) -> Any:
@@ -141,12 +168,26 @@ async def write_view(bound: BoundWrite, call: Call) -> Answer:
     wanted = bound.wanted
     call.env["params"] = wanted.params
     call.env[ASKED] = wanted.query.bound(0)
-    if bound.method in ("PATCH", "DELETE"):
-        await filter_told(bound.view, wanted.query, call)
+    if call.trace is not None:
+        await _rules_told(bound, call)
     written = NOTHING if bound.write is None else await _run(bound.write, wanted, call)
-    if wanted.query.single and written.rows != 1:
-        raise NotSingular(written.rows, hint="Nothing was changed.")
+    rows = written.shown if wanted.representation else written.rows
+    if wanted.query.single and rows != 1:
+        raise NotSingular(rows, hint="Nothing was changed.")
     return _answer(bound, written)
+
+
+async def _rules_told(bound: BoundWrite, call: Call) -> None:
+    """Tell the trace which rows the write is for, and what they have to be after it."""
+    action = _ACTIONS[bound.method]
+    rule, said = bound.view.source.writes.get(action, EVERY_ROW), bound.view.definition.rule(action)
+    if action != "insert":
+        own = action if "filter" in said.own else None
+        await filter_told(bound.view, bound.wanted.query, call, rule.filter, own)
+    if call.trace is not None and rule.check is not None and (action == "insert" or "check" in said.own):
+        field = f"allow.{action}.check" if "check" in said.own else "filter"
+        told = RuleInfo(field, rule.check.text, tuple(rule.check.paths))
+        call.trace.note(rules=[*call.trace.noted("rules"), *rules_seen((told,), call.env)])
 
 
 def wanted_of(view: CompiledView, request: Request, identity: Identity) -> Wanted:
@@ -173,7 +214,8 @@ def wanted_of(view: CompiledView, request: Request, identity: Identity) -> Wante
     for name in target or ():
         if name not in view.source.shown:
             raise ColumnUnknown("The view has no such column.", hint=near(name[:64], view.source.shown))
-    return Wanted(query, prefer, columns, target, params)
+    seen = "select" in view.definition.allow and is_admitted(view.access["select"], identity)
+    return Wanted(query, prefer, columns, target, params, seen)
 
 
 def _refuse_in_writes(method: str, query: Query, prefer: Mapping[str, str]) -> None:
@@ -211,7 +253,7 @@ def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any)
         return None
     with_times = upsert is not None and bool(upsert.compared)
     checked = rows_json(validated(writing.upserts if with_times else writing.validator, rows))
-    return WriteStatement(writing.shapes.insert(wanted.query, upsert), checked, upsert is not None and upsert.merges)
+    return WriteStatement(writing.shapes.insert(wanted.query, upsert, seen=wanted.seen), checked)
 
 
 def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
@@ -253,15 +295,13 @@ def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tupl
         raise QueryUnsupported("The columns of on_conflict are not unique together in this view.")
     if resolution == "ignore-duplicates":
         return Upsert(target, None)
-    if "update" not in view.definition.allow:
-        raise QueryUnsupported("Rows are not updated through this view.", hint="Use resolution=ignore-duplicates.")
     updated = tuple(name for name in writing.writable.settable if name in keys and name not in target)
     # A row that may lack one of them would be held against the time that it is made.
     times = () if wanted.prefer.get("missing") == "default" else tuple(writing.writable.times)
     return Upsert(target, updated, tuple(name for name in times if name in keys))
 
 
-def _update(writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
+def _update(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
     row = the_row(sent)
     if not isinstance(row, dict):
         raise KeysDiffer("All object keys must match", hint="Send an object with the columns to set.")
@@ -272,7 +312,9 @@ def _update(writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement |
         return None
     columns = sorted(values.keys() & writing.writable.settable.keys())
     compared = sorted(values.keys() - writing.writable.settable.keys())
-    return WriteStatement(writing.shapes.update(wanted.query, columns, compared), rows_json([values]))
+    alone = _names_one(view, wanted.query)
+    made = writing.shapes.update(wanted.query, columns, compared, seen=wanted.seen, alone=alone)
+    return WriteStatement(made, rows_json([values]))
 
 
 async def _run(write: WriteStatement, wanted: Wanted, call: Call) -> Written:
@@ -284,19 +326,18 @@ async def _run(write: WriteStatement, wanted: Wanted, call: Call) -> Written:
         raise AnswerTooLarge("Ask for fewer columns (select=), or for no rows (Prefer: return=minimal).") from None
     except OutOfRange as error:
         raise ValueUnreadable("A value is not of the type of its column.") from error
-    page = row["page"]
+    page, shown = row["page"], row["shown"]
+    if row["kept"]:
+        raise RowNotAllowed(ROW_NOT_ALLOWED)
     # Rows of which nothing is shown are not made.
-    body = row["body"] or ("\n" * (page - 1) if wanted.query.csv else f"[{','.join(['{}'] * page)}]")
+    body = row["body"] or ("\n" * (shown - 1) if wanted.query.csv else f"[{','.join(['{}'] * shown)}]")
     call.db.carried(len(body))
     if not row["inside"]:
-        raise RowOutside("A row would be outside of what this view lets you write: nothing was changed.")
+        raise RowOutside(ROW_OUTSIDE)
     most = wanted.prefer.get("max-affected")
     if most is not None and page > int(most):
         raise TooManyAffected(page)
-    if write.merges and page < len(write.rows):
-        # The row that stands in the way is outside the filter. That there is one can't be hidden; nothing else is told.
-        raise UniqueViolated("A value that has to be unique is taken.")
-    return Written(body, page, row["inserted"])
+    return Written(body, page, shown, row["inserted"])
 
 
 def _answer(bound: BoundWrite, written: Written) -> Answer:

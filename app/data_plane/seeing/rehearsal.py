@@ -65,7 +65,7 @@ class Rehearsal(Run):
         self.at = name
         said: dict[str, Any] = {}
         if name == "authorize" and self.target is not None:
-            said = {"access": self.target.compiled.access.described, "to": self.target.compiled.name}
+            said = {"access": self.target.access.described, "to": self.target.compiled.name}
         self.trace.enter(name, **said)
         yield
         if name == "authenticate" and self.identity is not None:

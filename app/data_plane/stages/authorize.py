@@ -10,4 +10,4 @@ from app.data_plane.targets import Target
 def authorize(target: Target, identity: Identity, runtime: Runtime) -> None:
     """Raise SignInRequired when nobody is there, RoleMissing when it is the wrong one, and SecondFactorNeeded."""
     hold_required(runtime.project.auth, identity)
-    admit(target.compiled.access, identity)
+    admit(target.access, identity)

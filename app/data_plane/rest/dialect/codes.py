@@ -41,6 +41,7 @@ CODES: Mapping[str, str] = {
     "access.role_missing": "42501",
     "auth.second_factor_needed": "42501",
     "access.row_outside": "42501",
+    "view.not_allowed": "42501",
     "query.unknown_column": "42703",
     "query.bad_value": "22P02",
     "db.unique": "23505",

@@ -100,13 +100,6 @@ class NotSingular(QueryRefused):
         self.details = "The result contains 0 rows" if rows == 0 else "The result contains more than one row"
 
 
-class RowOutside(QueryRefused):
-    """A row that was written would be outside the view's filter: nothing was changed."""
-
-    status: ClassVar[int] = 403
-    code: ClassVar[str] = "access.row_outside"
-
-
 class TooManyAffected(QueryRefused):
     """More rows than the caller meant to change: nothing was changed."""
 
