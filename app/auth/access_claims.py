@@ -4,9 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.auth.sessions import OpenedSession
+from app.definitions.auth import is_anonymous
 
 PROVIDER = "email"
 _BASE = frozenset({"id", "email", "created_at"})
+
+
+def shown_email(email: str | None) -> str:
+    """Give an address as clients read it: of who has none it is empty."""
+    return "" if email is None or is_anonymous(email) else email
 
 
 def user_metadata(columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,7 +27,8 @@ def app_metadata(roles: Iterable[str]) -> dict[str, Any]:
 
 def told_of(columns: Mapping[str, Any], roles: Iterable[str], opened: OpenedSession) -> Sequence[Mapping[str, Any]]:
     """Give what the tokens of a session tell, each time with less, for a token that has no room."""
-    least = {"email": columns["email"] or "", "phone": "", "is_anonymous": False, "aal": opened.aal, "amr": opened.amr}
+    who = {"email": shown_email(columns["email"]), "is_anonymous": is_anonymous(columns["email"])}
+    least = {**who, "phone": "", "aal": opened.aal, "amr": opened.amr}
     app, own = app_metadata(roles), user_metadata(columns)
     return [
         {**least, "app_metadata": app, "user_metadata": own},

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.audit.writing import audit
 from app.auth.accounts import set_columns
+from app.auth.anonymous_users import given_address
 from app.auth.mails import Mailer
 from app.auth.one_time import LinkInvalid, OneTime
 from app.auth.password_sign_in import AccountDisabled
@@ -103,7 +104,9 @@ async def change_email(connection: Connection, mailer: Mailer, of: OneTime) -> b
     await set_columns(connection, user_id, {"email": new_email})
     await connection.execute("UPDATE rowgate.accounts SET email_confirmed_at = now() WHERE user_id = $1", user_id)
     await connection.execute("DELETE FROM rowgate.one_time_tokens WHERE user_id = $1", user_id)
-    if before is not None:
+    if before is None:
+        await given_address(connection, user_id)
+    else:
         await mailer.notify(connection, "email_changed", before, new_email=new_email)
     await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": ["email"]})
     return True

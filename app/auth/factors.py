@@ -29,7 +29,7 @@ SOON = parse_limit("5/15 minutes")  # wrong codes of one person, from wherever: 
 LATER = parse_limit("20/day")
 _STEP_SECONDS = 30
 _DRIFT = 1  # steps that a clock may be off, before and behind
-_RECOVERY = re.compile(r"[a-z2-7]{16}")
+_RECOVERY = re.compile(r"[a-z2-7]{24}")
 _IN_TURN = "SELECT pg_advisory_xact_lock(1919907683, hashtext($1::text))"
 _TRIED = """
 SELECT count(*) FILTER (WHERE at > statement_timestamp() - $2 * interval '1 second') AS soon, count(*) AS later
@@ -120,8 +120,12 @@ class EnrolledFactor:
 
 
 def hold_required(said: AuthDef, identity: Identity) -> None:
-    """Raise SecondFactorNeeded for a session by one factor where the document wants two; who has none passes."""
-    if said.second_factor == "required" and identity.session_id is not None and identity.aal != AAL2:
+    """Raise SecondFactorNeeded for a session, or another issuer's token, by one factor where the document wants two.
+
+    Keys and strangers have none to show, and who is only rehearsed has signed in nowhere.
+    """
+    has_signed_in = identity.session_id is not None or identity.env["claims"] is not None
+    if said.second_factor == "required" and has_signed_in and identity.aal != AAL2:
         raise SecondFactorNeeded
 
 
@@ -271,14 +275,14 @@ async def unenroll(connection: Connection, user_id: str, factor_id: str, *, by_t
 
 async def new_recovery_codes(connection: Connection, user_id: str) -> list[str]:
     """Draw codes that each stand in once for a factor, inside a transaction; those of before end."""
-    drawn = [base64.b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES)]
+    drawn = [base64.b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(RECOVERY_CODES)]
     await connection.execute("DELETE FROM rowgate.recovery_codes WHERE user_id = $1", user_id)
     await connection.execute(
         "INSERT INTO rowgate.recovery_codes (user_id, digest) SELECT $1, unnest($2::bytea[])",
         user_id,
         [_digest(code) for code in drawn],
     )
-    return ["-".join(code[at : at + 4] for at in range(0, 16, 4)) for code in drawn]
+    return ["-".join(code[at : at + 4] for at in range(0, 24, 4)) for code in drawn]
 
 
 async def recovery_codes_left(connection: Connection, user_id: str) -> int:
@@ -298,5 +302,5 @@ async def use_recovery_code(connection: Connection, user_id: str, code: str) -> 
 
 
 def _digest(code: str) -> bytes:
-    """Give what is kept: of 80 random bits the digest needs no salt."""
+    """Give what is kept: of 120 random bits the digest needs no salt."""
     return hashlib.sha256(code.encode()).digest()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from app.definitions.auth import AAL1, NO_AAL
+from app.definitions.auth import AAL1, NO_AAL, is_anonymous
 
 Kind = Literal["anonymous", "user", "key"]
 
@@ -20,7 +20,8 @@ def auth_env(
     kind: Kind, user: Mapping[str, Any] | None = None, *, aal: str = NO_AAL, amr: Iterable[str] = ()
 ) -> dict[str, Any]:
     """Give what rules read as `auth`; of a user, the columns and the roles."""
-    return {"user": user, "signed_in": user is not None, "kind": kind, "aal": aal, "amr": list(amr), "claims": None}
+    said = {"user": user, "signed_in": user is not None, "kind": kind, "aal": aal, "amr": list(amr), "claims": None}
+    return {**said, "is_anonymous": user is not None and is_anonymous(user.get("email"))}
 
 
 def _nobody() -> Mapping[str, Any]:

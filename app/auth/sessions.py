@@ -8,7 +8,7 @@ from typing import Any
 
 from app.auth.refresh_tokens import Family, Reused, first_token, rotate
 from app.database.connection import Connection
-from app.definitions.auth import SessionsDef
+from app.definitions.auth import AAL1, SessionsDef
 
 KEPT_DAYS = 90  # after a session's last day
 MAX_SESSIONS = 100
@@ -47,20 +47,22 @@ async def open_session(
     said: SessionsDef,
     *,
     method: str = "password",
+    aal: str = AAL1,
 ) -> OpenedSession:
-    """Begin a session by one factor, whose name `amr` shows; beyond 100 the oldest ends, and with `single` every other.
+    """Begin a session by a method, whose name `amr` shows; beyond 100 the oldest ends, and with `single` every other.
 
     What is left of the person's ended ones goes: their tokens now, they themselves after a time in which it still
     counts from where somebody signed in.
     """
     made = await connection.fetchrow(
-        "INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip, amr)"
-        f" VALUES ($1, now() + make_interval(days => $4), $2, $3, {_BY.format('$5')}) RETURNING {_READ}",
+        "INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip, amr, aal)"
+        f" VALUES ($1, now() + make_interval(days => $4), $2, $3, {_BY.format('$5')}, $6) RETURNING {_READ}",
         user_id,
         None if user_agent is None else user_agent[:400],
         ip,
         said.absolute_days,
         method,
+        aal,
     )
     # Who signs in at the same time waits here, and then finds this session.
     await connection.execute("UPDATE rowgate.accounts SET last_sign_in_at = now() WHERE user_id = $1", user_id)

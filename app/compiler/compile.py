@@ -39,7 +39,7 @@ from app.compiler.unreachable import check_reachable
 from app.compiler.view_writing import view_writing
 from app.database.pool import STATEMENT_SECONDS
 from app.database.quoting import DATA_SCHEMA
-from app.definitions.access import Access, RolesAccess
+from app.definitions.access import Access, PermanentAccess, RolesAccess
 from app.definitions.endpoints import TIMEOUT, EndpointDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition
@@ -372,6 +372,8 @@ def access_level(said: Access) -> AccessLevel:
     """Give the access level as it is checked."""
     if isinstance(said, RolesAccess):
         return AccessLevel(public=False, roles=frozenset(said.roles))
+    if isinstance(said, PermanentAccess):
+        return AccessLevel(public=False, roles=frozenset(), permanent=True)
     return AccessLevel(public=said == "public", roles=frozenset())
 
 

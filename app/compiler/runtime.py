@@ -25,17 +25,22 @@ from app.relations.views import Schema
 from app.relations.writable import Writable
 from app.steps.running import RunStep
 
+PERMANENT = "authenticated: permanent"
+
 
 @dataclass(frozen=True, slots=True)
 class AccessLevel:
-    """Who may call: everybody, who is signed in, or who holds one of the roles."""
+    """Who may call: everybody, who is signed in (with an address, where it is for `permanent` accounts), or a role."""
 
     public: bool
     roles: frozenset[str]
+    permanent: bool = False
 
     @property
     def described(self) -> str | list[str]:
         """Give it as a definition says it; roles as a list."""
+        if self.permanent:
+            return PERMANENT
         return "public" if self.public else sorted(self.roles) or "authenticated"
 
 

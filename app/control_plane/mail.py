@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from fastapi import Response
 
-from app.auth.admin_access import VIEWER
+from app.auth.admin_access import EDITOR
 from app.control_plane.server import ServerDep
 from app.errors import RowgateError
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
@@ -34,7 +34,7 @@ class MailAnswer(Declared):
     html: str | None
 
 
-@router.get("/mail", dependencies=[VIEWER], response_model=list[MailAnswer])
+@router.get("/mail", dependencies=[EDITOR], response_model=list[MailAnswer])
 @refuses(MailNotShown)
 async def list_mail(server: ServerDep) -> Response:
     """List the newest hundred mails of development, which go nowhere else."""

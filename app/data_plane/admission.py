@@ -30,12 +30,32 @@ class RoleMissing(RowgateError):
         super().__init__("Your account may not do this.", headers=challenge("insufficient_scope"))
 
 
+class AnonymousUser(RowgateError):
+    """The caller is an anonymous user, and this is for accounts with an address."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "access.anonymous_user"
+
+    def __init__(self) -> None:
+        """Say how one becomes another."""
+        hint = "Give the account an address: PUT /auth/v1/user."
+        wanted = challenge("insufficient_scope")
+        super().__init__("This takes an account with an address.", hint=hint, headers=wanted)
+
+
 def admit(access: AccessLevel, identity: Identity) -> None:
-    """Raise SignInRequired when nobody is there, RoleMissing when it is the wrong one."""
-    if not is_admitted(access, identity):
-        raise SignInRequired if identity.is_anonymous else RoleMissing
+    """Raise SignInRequired when nobody is there, RoleMissing or AnonymousUser when it is the wrong one."""
+    if is_admitted(access, identity):
+        return
+    if identity.is_anonymous:
+        raise SignInRequired
+    raise AnonymousUser if access.permanent else RoleMissing
 
 
 def is_admitted(access: AccessLevel, identity: Identity) -> bool:
     """Say whether `admit` would let somebody in."""
-    return access.public or not (identity.is_anonymous or (access.roles and not identity.has_any_role(access.roles)))
+    if access.public or identity.is_anonymous:
+        return access.public
+    if access.permanent:
+        return not identity.env["is_anonymous"]
+    return not access.roles or identity.has_any_role(access.roles)

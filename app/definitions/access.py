@@ -14,7 +14,16 @@ class RolesAccess(Definition):
     """Whoever holds one of them gets in."""
 
 
-Access = Annotated[Literal["public", "authenticated"] | RolesAccess, Field(union_mode="left_to_right")]
+class PermanentAccess(Definition):
+    """Whoever is signed in with an account that has an address."""
+
+    authenticated: Literal["permanent"]
+    """Anonymous users stay out."""
+
+
+Access = Annotated[
+    Literal["public", "authenticated"] | RolesAccess | PermanentAccess, Field(union_mode="left_to_right")
+]
 
 
 class RoleDef(Definition):

@@ -11,7 +11,14 @@ from app.definitions.redirect_urls import RedirectUrl, SiteUrl
 
 NO_AAL, AAL1, AAL2 = LEVELS = ("none", "aal1", "aal2")
 """How sure it is who calls: nobody has signed in, by one factor, by two (GoTrue's names, after NIST 800-63B)."""
+NO_ADDRESS = "anonymous:"
+"""How what stands in the place of an anonymous user's address begins; no address can begin so."""
 MIN_PASSWORD = 8  # code points, as NIST 800-63B counts them; no document may ask for less
+
+
+def is_anonymous(email: str | None) -> bool:
+    """Say whether what stands in the column of addresses is that of an anonymous user."""
+    return email is not None and email.startswith(NO_ADDRESS)
 
 
 class PasswordDef(Definition):
@@ -53,7 +60,11 @@ class AuthDef(Definition):
     """The mails that are sent."""
     sessions: SessionsDef = SessionsDef()
     """How long people's sessions last."""
+    anonymous: bool = False
+    """Whether anybody may become a user without an address, for whom all that is `authenticated` is open."""
     issuers: Items[IssuerDef] = ()
     """Issuers whose access tokens are taken as they are."""
+    passkeys: bool = False
+    """Whether people may add passkeys and sign in by them; they are bound to the host of `site_url`."""
     second_factor: Literal["off", "optional", "required"] = "optional"
     """Whether people may have a second factor, or need one: without it a session then reaches nothing else."""

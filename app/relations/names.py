@@ -32,6 +32,7 @@ def base_scope(users: Table) -> Scope:
     user = Record("auth.user", {**known.fields, "roles": ListOf(STRING)}, references=known.references)
     kinds = Enum(("anonymous", "user", "key"))
     said = {"user": user, "signed_in": BOOL, "kind": kinds, "aal": Enum(LEVELS), "amr": ListOf(STRING), "claims": DYN}
+    said["is_anonymous"] = BOOL
     auth = Record("auth", said)
     return Scope({"auth": auth, "now": TIMESTAMP, "secrets": MapOf(STRING, SECRET)})
 

@@ -32,6 +32,12 @@ def auth_effects(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
     yield from _sessions(old.sessions, new.sessions)
     yield from _issuers({one.issuer: one for one in old.issuers}, {one.issuer: one for one in new.issuers})
     yield from _second_factor(old, new)
+    if new.passkeys != old.passkeys:
+        because, opens = f"passkeys is {_said(new.passkeys)} now", new.passkeys
+        yield AuthEffect("passkeys", "who has a passkey", "gains" if opens else "loses", "a session", because, opens)
+    if new.anonymous != old.anonymous:
+        because, opens = f"anonymous is {_said(new.anonymous)} now", new.anonymous
+        yield AuthEffect("anonymous", "everybody", "gains" if opens else "loses", "an account", because, opens)
 
 
 def _sign_up(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:

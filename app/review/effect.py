@@ -42,11 +42,16 @@ class Effect:
         return asdict(self)
 
 
+ANONYMOUS_USERS = "anonymous users"
+
+
 def who_may(access: Access) -> str:
     """Say in words whom an access level lets in."""
     level = access_level(access)
     if level.public:
         return "everybody"
+    if level.permanent:
+        return "who is signed in with an address"
     if not level.roles:
         return "who is signed in"
     return f"the role {', '.join(sorted(level.roles))}" if len(level.roles) == 1 else (
@@ -82,6 +87,9 @@ def access_effects(where: str, before: Access, after: Access, what: str, renamed
         verb = "loses" if new.roles else "gains"
         who = "who is signed in without the role" if new.roles else "who is signed in"
         yield Effect(where, who, verb, what, because, not new.roles)
+    elif new.permanent != old.permanent:
+        verb = "loses" if new.permanent else "gains"
+        yield Effect(where, ANONYMOUS_USERS, verb, what, because, not new.permanent)
     else:
         for role in sorted(new.roles - held):
             yield Effect(where, f"the role {role}", "gains", what, because, wider=True)

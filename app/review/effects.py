@@ -10,7 +10,7 @@ from app.definitions.project import Project
 from app.definitions.views import ViewDef
 from app.review.auth_effects import auth_effects
 from app.review.chain_effects import chain_effects, rule_effect
-from app.review.effect import Effect, Verb, access_effects, gained, lost, who_may, who_may_use
+from app.review.effect import ANONYMOUS_USERS, Effect, Verb, access_effects, gained, lost, who_may, who_may_use
 from app.review.input_effects import InputEffect, input_effects
 from app.review.meaning import related, rule_of
 from app.review.pairing import paired
@@ -116,6 +116,18 @@ class _Comparison:
         """Find who may newly get an account or a session."""
         for one in auth_effects(self.old.auth, self.new.auth):
             yield Effect(f"auth.{one.key}", one.who, one.effect, one.what, one.because, one.wider)
+        if self.new.auth.anonymous and not self.old.auth.anonymous:
+            yield from self._anonymous_users()
+
+    def _anonymous_users(self) -> Iterator[Effect]:
+        """Name all that is open to whoever is signed in: anybody may become an anonymous user."""
+        because = "auth.anonymous is true now, and access is who is signed in"
+        for one in self.new.endpoints:
+            if one.access == "authenticated":
+                yield Effect(f"endpoints/{one.name}", ANONYMOUS_USERS, "gains", "calling it", because, wider=True)
+        for view in self.new.views:
+            if actions := [rule.action for rule in view.rules if rule.access == "authenticated"]:
+                yield Effect(f"views/{view.name}", ANONYMOUS_USERS, "gains", ", ".join(actions), because, wider=True)
 
     def rules(self) -> Iterator[Effect]:
         """Find what rests on a view's rows or a named rule that is another one now."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.compiler.chain import kinds_in
 from app.compiler.compile import access_level
+from app.compiler.runtime import PERMANENT
 from app.definitions.actions import ActionRule
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
@@ -85,7 +86,7 @@ def table(surface: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _who(access: Any) -> str:
-    words = {"public": "everybody", "authenticated": "signed in"}
+    words = {"public": "everybody", "authenticated": "signed in", PERMANENT: "signed in with an address"}
     return f"roles {', '.join(access)}" if isinstance(access, list) else words[access]
 
 

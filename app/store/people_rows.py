@@ -301,3 +301,48 @@ class FactorTryRow(SQLModel, table=True):
     id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     user_id: str = Field(sa_column=_refers("data.users"))
     at: datetime = Field(sa_column=_moment(now=True))
+
+
+class AnonymousUserRow(SQLModel, table=True):
+    """A user without an address, and from where it was made."""
+
+    __tablename__ = "anonymous_users"
+    __table_args__ = (
+        Index("anonymous_users_address", "address", "at"),
+        Index("anonymous_users_at", "at"),
+        _SCHEMA,
+    )
+
+    user_id: str = Field(sa_column=_refers("data.users", primary_key=True))
+    address: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=_moment(now=True))
+
+
+class PasskeyRow(SQLModel, table=True):
+    """A passkey: its public half, and how often it says that it was used."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = (Index("passkeys_user", "user_id"), _SCHEMA)
+
+    id: str = Field(sa_column=_id())
+    user_id: str = Field(sa_column=_refers("data.users"))
+    credential_id: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    public_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sign_count: int = Field(sa_column=Column(BigInteger, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=_moment(now=True))
+    last_used_at: datetime | None = Field(default=None, sa_column=_moment())
+
+
+class PasskeyChallengeRow(SQLModel, table=True):
+    """What a passkey is to sign: somebody's to add one, nobody's to sign in."""
+
+    __tablename__ = "passkey_challenges"
+    __table_args__ = (Index("passkey_challenges_end", "expires_at"), _SCHEMA)
+
+    id: str = Field(sa_column=_id())
+    user_id: str | None = Field(
+        default=None, sa_column=Column(Uuid(as_uuid=False), ForeignKey("data.users.id", ondelete="CASCADE"))
+    )
+    challenge: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

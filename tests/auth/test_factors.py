@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +12,11 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
+from app.auth.factors import SecondFactorNeeded, hold_required
+from app.auth.identity import ANONYMOUS, foreign_identity, user_identity
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.mounted import auth_router
+from app.definitions.auth import AuthDef
 from app.secrets.rotation import rotate
 from app.secrets.sealing import SealingKey
 from tests.auth.conftest import bearer, refresh, sign_in
@@ -144,7 +149,7 @@ async def test_tries_are_bounded_however_they_are_sent_and_a_right_one_forgives_
     refused = await app.verify(await app.code(1), alice)
     assert told(refused) == (429, "auth.too_many_failures")
     assert int(refused.headers["retry-after"]) == 900
-    recovery = await alice.post("/auth/v1/factors/recovery-codes/verify", {"code": "a" * 16})
+    recovery = await alice.post("/auth/v1/factors/recovery-codes/verify", {"code": "a" * 24})
     assert told(recovery) == (429, "auth.too_many_failures")
     await backend.sql("UPDATE rowgate.factor_tries SET at = at - interval '16 minutes'")
     assert (await app.verify(await app.code(1), alice)).status_code == 200
@@ -299,6 +304,7 @@ REACHED = {
 OPEN = {
     ("POST", "/auth/v1/signup"), ("POST", "/auth/v1/token"), ("GET", "/auth/v1/settings"), ("GET", "/auth/v1/health"),
     ("GET", "/auth/v1/.well-known/jwks.json"), ("GET", "/auth/v1/.well-known/openid-configuration"),
+    ("POST", "/auth/v1/passkeys/authentication/options"), ("POST", "/auth/v1/passkeys/authentication/verify"),
 }  # fmt: skip
 
 
@@ -323,7 +329,7 @@ async def test_required_is_walked_around_by_no_route_and_no_grant(own_backend: B
             if (method, route.path) in OPEN:
                 continue
             person = await again(backend, signed_up)
-            path = str(route.path).replace("{factor_id}", before.id).replace("{session_id}", before.id)
+            path = re.sub(r"{[a-z]+_id}", before.id, str(route.path))
             answer = await person.call(method, path, **({} if method in {"GET", "DELETE"} else {"json": {}}))
             expected = 401 if "/admin/" in path else REACHED.get((method, str(route.path)), 403)
             assert answer.status_code == expected, (method, path, answer.text)
@@ -341,6 +347,15 @@ async def test_required_is_walked_around_by_no_route_and_no_grant(own_backend: B
 async def _key(backend: Backend) -> str:
     answer = await backend.client.post("/admin/v1/api-keys", json={"name": "k"}, headers=await backend.admin())
     return str(answer.json()["key"])
+
+
+def test_another_issuers_token_by_one_factor_is_refused_where_two_are_required() -> None:
+    user = user_identity(str(uuid.uuid4()), session_id=None, version=1)
+    foreign = foreign_identity(user, [], {"sub": "x"})
+    with pytest.raises(SecondFactorNeeded):
+        hold_required(AuthDef(second_factor="required"), foreign)
+    for said, identity in (("optional", foreign), ("required", user), ("required", ANONYMOUS)):
+        hold_required(AuthDef.model_validate({"second_factor": said}), identity)
 
 
 @pytest.mark.parametrize(("old", "new", "wider"), [

@@ -39,6 +39,19 @@ class Page:
         """Go there; what the page loads comes after that."""
         await self._ask("Page.navigate", url=url)
 
+    async def hold_authenticator(self) -> str:
+        """Plug in an authenticator that its holder unlocks at once; gives its id."""
+        await self._ask("WebAuthn.enable")
+        said = {
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+            "isUserVerified": True, "automaticPresenceSimulation": True,
+        }  # fmt: skip
+        return str((await self._ask("WebAuthn.addVirtualAuthenticator", options=said))["authenticatorId"])
+
+    async def unlock(self, authenticator: str, *, verified: bool) -> None:
+        """Let its holder be seen, or not."""
+        await self._ask("WebAuthn.setUserVerified", authenticatorId=authenticator, isUserVerified=verified)
+
     async def run(self, script: str) -> Any:
         """Give what an expression comes to, awaited; raises AssertionError with what it throws."""
         said = await self._ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)

@@ -6,6 +6,7 @@ from fastapi import Depends, Response
 
 from app.audit.writing import audit
 from app.auth.accounts import EmailInvalid, EmailTaken, normal_email, set_columns
+from app.auth.anonymous_users import given_address
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import CodeLimited, MailLimited, count_try
 from app.auth.factors import SecondFactorNeeded
@@ -36,7 +37,7 @@ from app.auth.routes.signed_in import SignedIn, SignInNeeded
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
 from app.http.fixed_bodies import Body, JsonBody
-from app.http.fixed_routes import answer, refuses
+from app.http.fixed_routes import InputInvalid, answer, refuses
 
 _PENDING = "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'email_change'"
 _IS_RECOVERY = """SELECT amr @> '[{"method": "recovery"}]' FROM rowgate.sessions WHERE id = $1"""
@@ -72,11 +73,15 @@ async def put_user(
     halves = await _halves(server, identity, mailer, body, redirect_to)
     if body.email is not None and not halves:
         columns["email"] = normal_email(body.email)
+    if body.password is not None and "email" not in columns and identity.env["is_anonymous"]:
+        raise InputInvalid("An anonymous user has no password.", hint="Give an address first.")
     new = await _chosen(server, client, mailer, identity, body)
     async with server.pool.lease() as connection, connection.transaction():
         if mailer.in_force.said.second_factor != "off" and (body.email is not None or new is not None):
             await hold_level(connection, identity)
         await set_columns(connection, user_id, columns)
+        if "email" in columns and identity.env["is_anonymous"]:
+            await given_address(connection, user_id)
         if halves:
             await _ask_both(connection, mailer, halves)
         if new is not None:

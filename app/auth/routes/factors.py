@@ -188,6 +188,8 @@ async def _stepped_up(
 ) -> Response:
     """Count the try, take the code, and open the session by two factors."""
     user_id, said = str(identity.user_id), server.live.runtime.project.auth.sessions
+    if identity.session_id is None:  # another issuer's token, which nothing here can make another of
+        raise SignInNeeded
     async with server.pool.lease() as connection:
         await factors.count_try(connection, user_id)
         try:

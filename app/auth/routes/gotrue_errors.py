@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from app.auth.accounts import EmailInvalid, EmailTaken
+from app.auth.anonymous_users import AnonymousOff, TooManyAnonymous
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.counted import CodeLimited, MailLimited
 from app.auth.factors import (
@@ -19,6 +20,7 @@ from app.auth.failures import TooManyFailures
 from app.auth.identify import SessionEnded
 from app.auth.in_force import RedirectUnlisted, SignUpClosed
 from app.auth.one_time import FlowCodeInvalid, LinkInvalid, VerifierWrong
+from app.auth.passkeys import PasskeyNotFound, PasskeyRefused, PasskeysOff
 from app.auth.password_change import NonceInvalid, PasswordMissing, PasswordWrong
 from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignInRefused
 from app.auth.passwords import PasswordRefused
@@ -58,6 +60,7 @@ _TOLD: dict[type[RowgateError], _Wording] = {
         "bad_code_verifier", "code challenge does not match previously saved code verifier", "invalid_grant"
     ),
     AccountDisabled: _Wording("user_banned", "User is banned", "invalid_grant"),
+    AnonymousOff: _Wording("anonymous_provider_disabled", "Anonymous sign-ins are disabled"),
     ApiKeyInvalid: _Wording("bad_jwt", "Invalid API key"),
     BadJson: _Wording("bad_json", "Could not parse request body as JSON"),
     EmailInvalid: _Wording("validation_failed", "Unable to validate email address: invalid format"),
@@ -70,6 +73,9 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     FactorsOff: _Wording("mfa_totp_enroll_not_enabled"),
     GrantUnsupported: _Wording("invalid_credentials", "unsupported_grant_type", "unsupported_grant_type"),
     InputInvalid: _Wording("validation_failed"),
+    PasskeyNotFound: _Wording("webauthn_credential_not_found"),
+    PasskeyRefused: _Wording("webauthn_verification_failed"),
+    PasskeysOff: _Wording("passkey_disabled"),
     PasswordMissing: _Wording("current_password_required", _CURRENT),
     PasswordRefused: _Wording("weak_password"),
     PasswordWrong: _Wording("current_password_invalid", _CURRENT),
@@ -85,6 +91,7 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     SignUpClosed: _Wording("signup_disabled", "Signups not allowed for this instance"),
     TokenExpired: _Wording("bad_jwt", f"{_BAD_JWT}, token has invalid claims: token is expired"),
     TokenInvalid: _Wording("bad_jwt", _BAD_JWT),
+    TooManyAnonymous: _LIMITED,
     TooManyFactors: _Wording("too_many_enrolled_mfa_factors"),
     TooManyFailures: _LIMITED,
     UserNotFound: _Wording("user_not_found", "User not found"),

@@ -17,11 +17,12 @@ from app.auth.accounts import (
     create_user,
     new_credentials,
 )
+from app.auth.anonymous_users import METHOD, AnonymousOff, TooManyAnonymous, create_anonymous
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
-from app.auth.in_force import InForceDep, SignUpClosed
+from app.auth.in_force import InForce, InForceDep, SignUpClosed
 from app.auth.mails import Mailer
 from app.auth.one_time import FlowCodeInvalid, OneTime, VerifierWrong, kept_challenge
 from app.auth.password_sign_in import (
@@ -54,6 +55,7 @@ from app.auth.routes.factors import add_factor_routes
 from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, PkceBody, RefreshBody
 from app.auth.routes.inviting import LinkedUser, generate_link, invite
 from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
+from app.auth.routes.passkey_routes import add_passkey_routes
 from app.auth.routes.published import Discovery, KeySet, jwks, openid_configuration
 from app.auth.routes.shapes import (
     AuthHealth,
@@ -71,15 +73,19 @@ from app.auth.sessions import end_sessions, open_session, refresh_session
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.auth import SessionsDef
 from app.definitions.validation import object_validator
+from app.errors import FieldError
 from app.http.fixed_bodies import Body, JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
 
 
 class RegisterBody(Body):
-    """What auth-js sends to sign up; `data` are columns of the person that may be set by oneself."""
+    """What auth-js sends to sign up; `data` are columns of the person that may be set by oneself.
 
-    email: str
-    password: UserPassword
+    An anonymous user has neither address nor password.
+    """
+
+    email: str | None = None
+    password: UserPassword | None = None
     data: dict[str, Any] | None = None
     gotrue_meta_security: dict[str, object] | None = None
     code_challenge: str | None = None
@@ -123,6 +129,7 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     get("/sessions", get_sessions, response_model=list[OwnSession])
     router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
     add_factor_routes(router, at_most)
+    add_passkey_routes(router, at_most)
     add_admin_routes(router)
     get("/settings", get_settings, response_model=AuthSettings)
     get("/health", health, response_model=AuthHealth)
@@ -141,7 +148,9 @@ async def _check_apikey(request: Request, server: AuthServerDep) -> None:
         identify_now(None, given[0], context=server.auth)
 
 
-@refuses(EmailTaken, PasswordRefused, SignUpClosed, *MAIL_REFUSALS, *WRITE_REFUSALS)
+@refuses(
+    EmailTaken, PasswordRefused, SignUpClosed, AnonymousOff, TooManyAnonymous, *MAIL_REFUSALS, *WRITE_REFUSALS
+)  # fmt: skip
 async def signup(
     server: AuthServerDep,
     client: ClientDep,
@@ -155,6 +164,12 @@ async def signup(
     account here. A password and data for an address that nobody has confirmed wait for their own mail.
     """
     in_force = mailer.in_force
+    if body.email is None and body.password is None:
+        return await _anonymous(server, client, in_force, body)
+    if body.email is None or body.password is None:
+        lacking = "email" if body.email is None else "password"
+        wrong = [FieldError(("body", lacking), "input.invalid", "Field required")]
+        raise InputInvalid("The body is not what is wanted here.", errors=wrong)
     in_force.refuse_sign_up()
     columns = own_columns(server, body.data or {}, new=True)
     to, least = in_force.redirect(redirect_to), in_force.said.password.min_length
@@ -195,6 +210,18 @@ async def _to_be_confirmed(server: AuthServer, mailer: Mailer, of: OneTime, colu
             await mailer.send_link(connection, replace(of, user_id=waiting))
             await audit(connection, "anonymous", "sign_up.email_taken", None)
         return _lookalike(server.live.runtime, of.email, columns)
+
+
+async def _anonymous(server: AuthServer, client: Client, in_force: InForce, body: RegisterBody) -> Response:
+    if not in_force.said.anonymous:
+        raise AnonymousOff
+    columns, said = own_columns(server, body.data or {}, new=True), in_force.said.sessions
+    async with server.pool.lease() as connection, connection.transaction():
+        user_id = await create_anonymous(connection, client.address, columns)
+        await audit(connection, f"user:{user_id}", "sign_up.anonymous", user_id)
+        opened = await open_session(connection, user_id, *client, said, method=METHOD)
+        found = await found_account(connection, user_id)
+    return answer(session_answer(server, found, opened))
 
 
 def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, object]) -> Account:
@@ -272,7 +299,7 @@ async def logout(
 async def get_settings(in_force: InForceDep) -> Response:
     """Say what sign-in offers."""
     offered = AuthSettings(
-        external=SignInWays(email=True, phone=False, anonymous_users=False),
+        external=SignInWays(email=True, phone=False, anonymous_users=in_force.said.anonymous),
         disable_signup=in_force.said.sign_up != "open",
         mailer_autoconfirm=not in_force.confirm_email,
         phone_autoconfirm=False,

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
-from app.auth.access_claims import PROVIDER, app_metadata, told_of, user_metadata
+from app.auth.access_claims import PROVIDER, app_metadata, shown_email, told_of, user_metadata
 from app.auth.accounts import Account
 from app.auth.sessions import OpenedSession
 from app.auth.tokens import AccessTokens
-from app.definitions.auth import SessionsDef
+from app.definitions.auth import SessionsDef, is_anonymous
 from app.http.fixed_routes import Declared, ProblemDocument
 
 
@@ -137,17 +137,17 @@ def user_object(account: Account) -> UserObject:
         id=account.id,
         aud="authenticated",
         role="authenticated",
-        email=account.email or "",
+        email=shown_email(account.email),
         phone="",
         email_confirmed_at=account.confirmed_at,
         confirmed_at=account.confirmed_at,
         last_sign_in_at=account.signed_in_at,
         app_metadata=AppMetadata(**app_metadata(account.roles)),
         user_metadata=user_metadata(account.columns),
-        identities=[] if account.email is None else [_identity(account, account.email, updated_at)],
+        identities=[_identity(account, email, updated_at)] if (email := shown_email(account.email)) else [],
         created_at=account.created_at,
         updated_at=updated_at,
-        is_anonymous=False,
+        is_anonymous=is_anonymous(account.email),
         factors=[FactorObject(**one) for one in account.factors],
         new_email=account.new_email,
     )

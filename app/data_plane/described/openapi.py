@@ -169,7 +169,7 @@ def _who(access: AccessLevel) -> str:
         return "Anybody may call this."
     if access.roles:
         return f"Needs one of the roles {', '.join(sorted(access.roles))}."
-    return "Needs somebody who is signed in."
+    return f"Needs somebody who is signed in{' and has an address' if access.permanent else ''}."
 
 
 def _parameter(where: str, shown: str, said: ValueType, runtime: Runtime, *, required: bool = False) -> dict[str, Any]:

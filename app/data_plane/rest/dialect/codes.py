@@ -39,6 +39,7 @@ CODES: Mapping[str, str] = {
     "definitions.broken": "PGRST002",
     "definitions.unavailable": "PGRST002",
     "access.role_missing": "42501",
+    "access.anonymous_user": "42501",
     "auth.second_factor_needed": "42501",
     "access.row_outside": "42501",
     "view.not_allowed": "42501",
