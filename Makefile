@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix bench bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start \
+.PHONY: help setup serve test check fix bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start \
 	bench-growth migrate reference soak test-docker
 
 help: ## Show what there is to make
@@ -35,8 +35,11 @@ reference: ## Write the reference pages and the document's schema from what read
 migrate: ## Bring the database to what this version needs
 	$(RUN) rowgate migrate
 
-bench: ## Measure S1 to S5 beside hand-written servers and the raw ceiling
+bench: ## Measure S1 to S6 beside hand-written servers and the raw ceiling
 	$(RUN) python -m benchmarks.run
+
+bench-docs: ## Measure S1 to S5, and write docs/benchmarks.md and its plot
+	$(RUN) python -m benchmarks.run --write
 
 bench-smoke: ## The same in a minute, for watching
 	$(RUN) python -m benchmarks.run --seconds 2 --rounds 1

@@ -68,6 +68,25 @@ async def my_documents(user: Caller) -> Any:
     return [dict(row) for row in await app.state.pool.fetch(sql, user)]
 
 
+class Post(BaseModel):
+    """A row of a team."""
+
+    id: UUID
+    team_id: UUID
+    title: str
+    created_at: datetime
+
+
+@app.get("/team_posts", response_model=list[Post])
+async def team_posts(user: Caller) -> Any:
+    """S6."""
+    sql = (
+        "SELECT id, team_id, title, created_at FROM data.posts p WHERE EXISTS (SELECT FROM data.members m"
+        " WHERE m.team_id = p.team_id AND m.user_id = $1) ORDER BY created_at DESC LIMIT 20"
+    )
+    return [dict(row) for row in await app.state.pool.fetch(sql, user)]
+
+
 async def _own(connection: Any, document_id: UUID, user: UUID, lock: str = "") -> Any:
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM data.documents WHERE id = $1{lock}", document_id)
     if row is None:

@@ -86,6 +86,9 @@ def _told(profile: cProfile.Profile, calls: int) -> None:
         own[_layer(file)] += took
         functions.append((took, count / calls, f"{file.rpartition('/app/')[2]}:{line} {name}"))
     whole = sum(own.values())
+    print(
+        f"  {sum(count for _, count, _ in functions):.0f} calls of functions by a request, which no other load changes"
+    )
     print("  by layer, share of its own time")
     for layer, took in own.most_common(14):
         print(f"    {took / whole:6.1%}  {layer}")

@@ -1,4 +1,4 @@
-"""Measures S1 to S5: the contestants one beside the other, in interleaved rounds, with `wrk`."""
+"""Measures S1 to S6: the contestants one beside the other, in interleaved rounds, with `wrk`."""
 
 import argparse
 import asyncio
@@ -24,10 +24,12 @@ from app.changes.files import read_project
 from app.cli.documents import apply_to
 from app.database.embedded import start_embedded
 from app.database.pool import connect
+from benchmarks import plot
 
 HERE = Path(__file__).parent
 SECRET = "9f2c41d07be85a36c1d94ef7028b6a53e8d1"  # noqa: S105 - of servers that live for a minute
 USERS, ROWS = 1_000, 100_000
+TEAMS, TEAMS_OF_EACH = 500, 3
 CONNECTIONS = 16
 CONTESTANTS = ("rowgate", "sqlmodel", "asyncpg", "ceiling")
 PORTS = {name: 8_600 + index for index, name in enumerate(CONTESTANTS)}
@@ -40,7 +42,10 @@ WORKS: dict[str, tuple[str, str, str]] = {
     "S3 validated insert": ("POST", "/api/documents", "/documents"),
     "S4 fetch, compare, update": ("POST", "/api/documents/%s/submit", "/documents/%s/submit"),
     "S5 refused: no token": ("GET", "/rest/v1/my_documents?limit=20", "/my_documents"),
+    "S6 20 newest rows of my teams": ("GET", "/rest/v1/team_posts?limit=20", "/team_posts"),
 }
+# Who serves a work, where not everybody does.
+SERVED_BY = {"S6 20 newest rows of my teams": ("rowgate", "asyncpg")}
 
 _LUA = """
 local calls, index = {}, 0
@@ -63,6 +68,7 @@ async def build(url: str) -> list[tuple[str, str, str]]:
     chain_under(SECRET)
     await apply_to(url, read_project(HERE / "backend.yaml"), [], dry_run=False, allow_wider=True)
     connection: Any = await connect(url)
+    await connection.execute("SET statement_timeout = 0")
     await connection.execute(
         "INSERT INTO data.users (email) SELECT 'user' || n || '@example.com' FROM pg_catalog.generate_series(1, $1) n",
         USERS,
@@ -73,6 +79,7 @@ async def build(url: str) -> list[tuple[str, str, str]]:
         " FROM data.users u, pg_catalog.generate_series(1, $1) n",
         ROWS // USERS,
     )
+    await _teams(connection)
     await connection.execute(
         "INSERT INTO rowgate.sessions (user_id, expires_at) SELECT id, now() + interval '1 day' FROM data.users"
     )
@@ -86,6 +93,26 @@ async def build(url: str) -> list[tuple[str, str, str]]:
     keyring = Keyring(SigningKey("k1", derived(SECRET, "access tokens")))
     tokens = AccessTokens(keyring, "rowgate", lifetime=3_600)
     return [(row["user_id"], tokens.issue(row["user_id"], row["id"]).token, row["document"]) for row in rows]
+
+
+async def _teams(connection: Any) -> None:
+    """Make teams of which everybody is in a few, and as many posts as documents."""
+    numbered = "(SELECT id, row_number() OVER (ORDER BY id) AS n FROM data.{}) {}"
+    team, user = numbered.format("teams", "t"), numbered.format("users", "u")
+    await connection.execute(
+        "INSERT INTO data.teams (name) SELECT 'Team ' || n FROM pg_catalog.generate_series(1, $1) n", TEAMS
+    )
+    await connection.execute(
+        f"INSERT INTO data.members (user_id, team_id) SELECT u.id, t.id FROM {user},"
+        f" pg_catalog.generate_series(0, $1 - 1) k, {team} WHERE t.n = 1 + (u.n * 7 + k * 101) % $2",
+        TEAMS_OF_EACH,
+        TEAMS,
+    )
+    await connection.execute(
+        "INSERT INTO data.posts (team_id, title, created_at) SELECT t.id, 'Post ' || k, now() - k * interval '1 minute'"
+        " FROM data.teams t, pg_catalog.generate_series(1, $1) k",
+        ROWS // TEAMS,
+    )
 
 
 @contextmanager
@@ -210,7 +237,8 @@ def main() -> None:
     arguments.add_argument("--seconds", type=int, default=5)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--only", nargs="*", default=list(CONTESTANTS))
-    arguments.add_argument("--works", nargs="*", default=["S1", "S2", "S3", "S4", "S5"])
+    arguments.add_argument("--write", action="store_true", help="into docs/benchmarks.md and docs/benchmarks.svg")
+    arguments.add_argument("--works", nargs="*", default=["S1", "S2", "S3", "S4", "S5", "S6"])
     asked = arguments.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("The load generator wrk is needed: apt-get install wrk")
@@ -232,6 +260,8 @@ def _measure_all(url: str, asked: Any) -> None:
         for _ in range(asked.rounds):
             for work in works:
                 for name, pid in pids.items():
+                    if name not in SERVED_BY.get(work, CONTESTANTS):
+                        continue
                     round_ = measure(name, work, callers, asked.seconds, pid)
                     found.setdefault(work, {}).setdefault(name, []).append(round_)
     medians = {
@@ -249,6 +279,8 @@ def _measure_all(url: str, asked: Any) -> None:
                 f"  cpu {one['cpu']:6.0f} us  Rowgate is {ratio:5.2f} times as fast"
             )
     print(json.dumps(medians))
+    if asked.write:
+        plot.write(medians)
 
 
 if __name__ == "__main__":

@@ -20,18 +20,20 @@ def user_metadata(columns: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in sorted(columns.items()) if name not in _BASE}
 
 
-def app_metadata(roles: Iterable[str]) -> dict[str, Any]:
-    """Say how somebody signs in, and with which roles."""
-    return {"provider": PROVIDER, "providers": [PROVIDER], "roles": list(roles)}
+def app_metadata(roles: Iterable[str], providers: Sequence[str] = (PROVIDER,)) -> dict[str, Any]:
+    """Say by which ways somebody signs in, the first first, and with which roles."""
+    return {"provider": providers[0], "providers": list(providers), "roles": list(roles)}
 
 
-def told_of(columns: Mapping[str, Any], roles: Iterable[str], opened: OpenedSession) -> Sequence[Mapping[str, Any]]:
+def told_of(
+    columns: Mapping[str, Any], roles: Iterable[str], opened: OpenedSession, providers: Sequence[str] = (PROVIDER,)
+) -> Sequence[Mapping[str, Any]]:
     """Give what the tokens of a session tell, each time with less, for a token that has no room."""
     who = {"email": shown_email(columns["email"]), "is_anonymous": is_anonymous(columns["email"])}
     least = {**who, "phone": "", "aal": opened.aal, "amr": opened.amr}
-    app, own = app_metadata(roles), user_metadata(columns)
+    app, own = app_metadata(roles, providers), user_metadata(columns)
     return [
         {**least, "app_metadata": app, "user_metadata": own},
         {**least, "app_metadata": app, "user_metadata": {}},
-        {**least, "app_metadata": app_metadata([]), "user_metadata": {}},
+        {**least, "app_metadata": app_metadata([], providers), "user_metadata": {}},
     ]

@@ -5,11 +5,12 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import asyncpg
 from email_validator import EmailNotValidError, validate_email
 
+from app.auth.access_claims import PROVIDER, shown_email
 from app.auth.passwords import Passwords, check_new_password
 from app.database.connection import Connection
 from app.errors import FieldError, RowgateError
@@ -20,6 +21,9 @@ SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_con
     a.last_sign_in_at AS rowgate_signed_in, a.disabled_at AS rowgate_disabled,
     (SELECT max(t.new_email) FROM rowgate.one_time_tokens t
         WHERE t.user_id = u.id AND t.kind = 'email_change' AND t.expires_at > now()) AS rowgate_new_email,
+    a.password_hash IS NOT NULL AS rowgate_password,
+    (SELECT coalesce(json_agg(i ORDER BY i.id), '[]')::text FROM rowgate.identities i WHERE i.user_id = u.id)
+        AS rowgate_identities,
     ARRAY(SELECT r.role FROM rowgate.user_roles r WHERE r.user_id = u.id ORDER BY r.role) AS rowgate_roles,
     (SELECT coalesce(json_agg(json_build_object('id', f.id, 'friendly_name', f.name, 'factor_type', f.kind,
         'status', CASE WHEN f.verified_at IS NULL THEN 'unverified' ELSE 'verified' END, 'created_at', f.created_at,
@@ -60,6 +64,17 @@ class EmailChangeRefused(RowgateError):
         super().__init__(sentence, hint="Ask an admin.")
 
 
+class Linked(NamedTuple):
+    """Who a person is at a provider."""
+
+    id: str
+    provider: str
+    subject: str
+    email: str | None
+    created_at: datetime
+    last_sign_in_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A person with the columns of `users`, and what is known of the account."""
@@ -72,8 +87,21 @@ class Account:
     confirmed_at: datetime | None
     signed_in_at: datetime | None
     disabled: bool
+    identities: tuple[Linked, ...] = ()
+    has_password: bool = True
     factors: tuple[Mapping[str, Any], ...] = ()
     new_email: str | None = None
+
+    @property
+    def providers(self) -> list[str]:
+        """Name the ways in: the address first, where that is one."""
+        own = [PROVIDER] if self.by_address else []
+        return [*own, *dict.fromkeys(one.provider for one in self.identities)] or [PROVIDER]
+
+    @property
+    def by_address(self) -> bool:
+        """Say whether somebody signs in by the address here."""
+        return shown_email(self.email) != "" and (self.has_password or not self.identities)
 
 
 def normal_email(text: str) -> str:
@@ -98,8 +126,17 @@ def _account(row: Any) -> Account:
         row["rowgate_confirmed"],
         row["rowgate_signed_in"],
         row["rowgate_disabled"] is not None,
+        tuple(_linked(one) for one in json.loads(row["rowgate_identities"])),
+        row["rowgate_password"],
         tuple(json.loads(row["rowgate_factors"])),
         row["rowgate_new_email"],
+    )
+
+
+def _linked(row: Mapping[str, Any]) -> Linked:
+    said, last = row["last_sign_in_at"], datetime.fromisoformat
+    return Linked(
+        row["id"], row["provider"], row["subject"], row["email"], last(row["created_at"]), last(said) if said else None
     )
 
 

@@ -1,5 +1,6 @@
 """What the routes of sign-in share in a process; those of the other rooms add to it what they need."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
@@ -7,6 +8,7 @@ from fastapi import Depends, Request
 
 from app.auth.identify import AuthContext
 from app.auth.mailing import Mailing
+from app.auth.providers import Provider
 from app.database.pool import Pool
 from app.definitions.column_types import Keys
 from app.definitions.project import Project
@@ -23,6 +25,10 @@ class ServedDefinitions(Protocol):
     @property
     def keys(self) -> Keys:
         """Give what references hold."""
+
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        """Give the providers that sign people in."""
 
 
 class ServedNow(Protocol):

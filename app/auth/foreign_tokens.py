@@ -74,7 +74,7 @@ def compile_issuers(
         place = f"auth.issuers.{number}"
         if any(one.issuer == other.issuer for other in said[:number]):
             findings.report(f"{place}.issuer", "this issuer is said twice", "say it once")
-        _check_address(f"{place}.issuer", one.issuer, allowed, findings)
+        check_address(f"{place}.issuer", one.issuer, allowed, findings)
         for role in one.grants:
             if role not in roles:
                 findings.unknown(f"{place}.grants", "role", role, list(roles))
@@ -88,7 +88,8 @@ def compile_issuers(
     return found
 
 
-def _check_address(place: str, issuer: str, allowed: Sequence[str], findings: Findings) -> None:
+def check_address(place: str, issuer: str, allowed: Sequence[str], findings: Findings) -> None:
+    """Report an issuer that would be asked over plain http, unless it may be."""
     host = issuer.partition("//")[2].partition("/")[0]
     if issuer.startswith("http:") and host not in allowed:
         findings.report(place, "an issuer is asked over https", f"or list {host} in project.http_allow")
@@ -162,8 +163,8 @@ class ForeignTokens:
 
     def _until(self, claims: Mapping[str, Any], issuer: Issuer) -> float:
         now = self._clock()
-        issued, expires = _moment(claims.get("iat")), _moment(claims.get("exp"))
-        begins = _moment(claims["nbf"]) if "nbf" in claims else issued
+        issued, expires = moment(claims.get("iat")), moment(claims.get("exp"))
+        begins = moment(claims["nbf"]) if "nbf" in claims else issued
         if max(issued, begins) > now + SKEW_SECONDS:
             raise TokenInvalid
         until = min(expires, issued + life_seconds(issuer.said.max_age))
@@ -188,7 +189,8 @@ def _has_audience(claims: Mapping[str, Any], audience: str) -> bool:
     return said == audience or (isinstance(said, list) and audience in said)
 
 
-def _moment(value: object) -> float:
+def moment(value: object) -> float:
+    """Give a moment of a claim in Unix seconds; raises TokenInvalid."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value <= LAST_SECOND:
         raise TokenInvalid
     return float(value)

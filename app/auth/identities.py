@@ -20,6 +20,18 @@ async def find_user(connection: Connection, issuer: str, subject: str) -> str | 
     return found
 
 
+async def hold_subject(connection: Connection, issuer: str, subject: str) -> None:
+    """Let whoever comes for the first time at the same moment wait until this transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", f"{issuer} {subject}")
+
+
+async def add_identity(
+    connection: Connection, user_id: str, provider: str, issuer: str, subject: str, email: str | None
+) -> None:
+    """Keep that an issuer calls a person so."""
+    await connection.execute(_ADD, user_id, provider, issuer, subject, email)
+
+
 def verified_email(claims: Mapping[str, Any]) -> str | None:
     """Give the address that an issuer says it has verified, in its normal form; None for any other."""
     email = claims.get("email")
@@ -31,6 +43,11 @@ def verified_email(claims: Mapping[str, Any]) -> str | None:
         return None
 
 
+async def is_taken(connection: Connection, email: str) -> bool:
+    """Say whether somebody has this address here."""
+    return bool(await connection.fetchval(_TAKEN, email))
+
+
 async def make_user(
     connection: Connection, provider: str, issuer: str, subject: str, email: str | None, columns: Mapping[str, Any]
 ) -> str:
@@ -38,13 +55,12 @@ async def make_user(
 
     An address that somebody has here already stays with that account: nobody is joined by an address.
     """
-    # Whoever comes for the first time at the same moment waits here, and then finds this person.
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", f"{issuer} {subject}")
+    await hold_subject(connection, issuer, subject)
     if (known := await find_user(connection, issuer, subject)) is not None:
         return known
-    if email is not None and await connection.fetchval(_TAKEN, email):
+    if email is not None and await is_taken(connection, email):
         email = None
     user_id = await create_user(connection, email, None, columns, confirmed=email is not None)
-    await connection.execute(_ADD, user_id, provider, issuer, subject, email)
+    await add_identity(connection, user_id, provider, issuer, subject, email)
     await audit(connection, f"user:{user_id}", "sign_up", user_id, {"provider": provider})
     return user_id

@@ -52,6 +52,7 @@ def _step(said: StepDef, context: Context) -> Step | None:
     when = None if said.when is None else context.condition("when", said.when)
     inside = context if when is None else context.sure_of(sure_where(when.tree, holds=True))
     inside = dataclasses.replace(inside, before=dataclasses.replace(inside.before, began=True))
+    _check_bound(said, context)
     made = None if body is None else kind.compile(body, inside)
     placed = body is None or may_stand(kind, said, context)
     if made is None or not placed or (said.when is not None and when is None):
@@ -77,6 +78,7 @@ def _step(said: StepDef, context: Context) -> Step | None:
         sure=sure,
         first=kind.first,
         sends=sends,
+        opens=made.opens or (made.statements > 0 and not made.sends),
         info=info,
         fusable=fusable,
     )
@@ -130,11 +132,24 @@ def _conditional(decides: Deciding, run: RunStep, names: tuple[str, ...]) -> Run
     return conditional
 
 
-def _bound_names(said: StepDef) -> list[str]:
+def _check_bound(said: StepDef, context: Context) -> None:
+    """Find names of tables and views among those that a step binds: behind it, rules could not read their rows."""
+    for name, key in _bound_names(said).items():
+        if name in context.schema.tables or name in context.schema.views:
+            message = f"{name!r} is a table or view: rules behind this couldn't read its rows"
+            context.report(key, message, "bind it by another name", stricter=True)
+
+
+def _bound_names(said: StepDef) -> dict[str, str]:
+    """Give the names that a step binds, each with the key that says it."""
     kind = KINDS.get(said.do)
     keys = ("as",) if kind is None else kind.named(Means.BINDS, Means.NAMES, Means.ITEM)
-    found = [said.fields.get(key) for key in keys]
-    return [name for one in found for name in (one if isinstance(one, dict) else [one]) if isinstance(name, str)]
+    found: dict[str, str] = {}
+    for key in keys:
+        one = said.fields.get(key)
+        found |= {name: f"{key}.{name}" for name in one} if isinstance(one, dict) else {}
+        found |= {one: key} if isinstance(one, str) else {}
+    return found
 
 
 def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tuple[list[Step], Context]:

@@ -1,12 +1,12 @@
 """Project to Runtime: the check of everything that an admin said, and the compilation, in one go."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from app.auth.foreign_tokens import Issuer, compile_issuers
 from app.auth.mail_templates import template_problems
+from app.auth.providers import compile_providers
 from app.compiler.chain import (
     NO_INPUT,
     OPEN_INPUT,
@@ -35,9 +35,9 @@ from app.compiler.runtime import (
     Runtime,
     ViewWriting,
 )
+from app.compiler.transactions import begin_of
 from app.compiler.unreachable import check_reachable
 from app.compiler.view_writing import view_writing
-from app.database.pool import STATEMENT_SECONDS
 from app.database.quoting import DATA_SCHEMA
 from app.definitions.access import Access, PermanentAccess, RolesAccess
 from app.definitions.endpoints import TIMEOUT, EndpointDef
@@ -110,6 +110,8 @@ def _compiled(
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
     check_role_names(project, findings)
     issuers = _issuers(project, findings)
+    allowed = project.project.http_allow
+    providers = compile_providers(project.auth.providers, schema.tables["users"], allowed, findings)
     held = held_by(served, [view for view in views.values() if view is not None])
     served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
     # Those that are closed come first: what would answer in their place is a conflict.
@@ -130,7 +132,18 @@ def _compiled(
     by_name = {endpoint.name: endpoint for endpoint in served}
     messages = constraint_messages(project, schema.tables)
     runtime = Runtime(
-        revision, project, schema, router, by_name, kept, schema.keys, messages, tests, held, issuers=issuers
+        revision,
+        project,
+        schema,
+        router,
+        by_name,
+        kept,
+        schema.keys,
+        messages,
+        tests,
+        held,
+        issuers=issuers,
+        providers=providers,
     )
     return runtime, findings.found
 
@@ -263,7 +276,7 @@ class _Compiler:
         if said.isolation == "serializable" and any(step.calls_out for step in (*chain, *steps)):
             hint = "call out in another endpoint, or say after: commit"
             self.findings.report(f"{place}.isolation", "a transaction that calls out can't be serializable", hint)
-        begin = _begin((*chain, *steps), said.isolation, said.timeout)
+        begin = begin_of((*chain, *steps), said.isolation, said.timeout)
         responses = compile_responses(said.responses, f"{place}.responses", self.findings)
         if rules is None or refusing(unreadable):
             return None
@@ -305,7 +318,7 @@ class _Compiler:
             related,
             writing,
             tuple(step.run for step in chain),
-            _begin((*chain, reading), "read committed", TIMEOUT),
+            begin_of((*chain, reading), "read committed", TIMEOUT),
             self._reads_request(before),
             Chained(frozenset(context.held), tables_behind(uses, context)),
         )
@@ -375,32 +388,3 @@ def access_level(said: Access) -> AccessLevel:
     if isinstance(said, PermanentAccess):
         return AccessLevel(public=False, roles=frozenset(), permanent=True)
     return AccessLevel(public=said == "public", roles=frozenset())
-
-
-def _begin(steps: Sequence[Step], isolation: str, timeout: float) -> str | None:
-    """Give the statement that opens the transaction; None where one statement by itself is as good.
-
-    A timeout that the endpoint says is also what one statement may take.
-    """
-    level = " ISOLATION LEVEL SERIALIZABLE" if isolation == "serializable" else ""
-    if not level and _is_good_alone(steps, timeout):
-        return None
-    if timeout == TIMEOUT:
-        return f"BEGIN{level}"
-    return f"BEGIN{level}; SET LOCAL statement_timeout = {math.ceil(timeout * 1000)}"
-
-
-def _is_good_alone(steps: Sequence[Step], timeout: float) -> bool:
-    """Say whether one statement needs no transaction.
-
-    It doesn't, where nothing is left that could refuse once the one statement has written, and where Postgres' own
-    timeout ends that statement before the endpoint's does: what we cut off ourselves, only a rollback surely undoes.
-    """
-    statements = sum(step.statements for step in steps)
-    writes = any(step.writes for step in steps)
-    if statements > 1 or (statements and timeout != TIMEOUT and (writes or timeout > STATEMENT_SECONDS)):
-        return False
-    return not any(
-        step.writes and (step.undoes or any(after.may_refuse for after in steps[index + 1 :]))
-        for index, step in enumerate(steps)
-    )

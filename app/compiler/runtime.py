@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from app.auth.foreign_tokens import Issuer
+from app.auth.providers import Provider
 from app.compiler.checked_tests import CompiledTest
 from app.compiler.inputs import BoundInputs
 from app.compiler.paths import Route, Router
@@ -169,7 +170,8 @@ class Runtime:
 
     `keys` are what references hold; `constraints` gives the columns and the message of each constraint;
     `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
-    served, and `doubts` what would not be saved so today. `issuers` are those whose tokens are taken.
+    served, and `doubts` what would not be saved so today. `issuers` are those whose tokens are taken, `providers` those
+    that sign people in.
     """
 
     revision: int
@@ -185,3 +187,4 @@ class Runtime:
     broken: Broken = Broken()
     doubts: tuple[Finding, ...] = ()
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)

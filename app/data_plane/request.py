@@ -12,7 +12,7 @@ Header = tuple[bytes, bytes]
 class Request:
     """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs."""
 
-    __slots__ = ("_body", "_receive", "address", "headers", "id", "method", "path", "query")
+    __slots__ = ("_address", "_body", "_receive", "_scope", "_trusted", "headers", "id", "method", "path", "query")
 
     def __init__(self, scope: Any, receive: object, request_id: str, trusted: Networks) -> None:
         """Take what the server parsed; nothing of the body is read."""
@@ -21,9 +21,21 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.headers: list[Header] = scope["headers"]
         self.id = request_id
-        self.address = client_address(scope, trusted)
+        self._address: str | None = None
+        self._scope, self._trusted = scope, trusted
         self._receive = receive
         self._body: bytes | None = None
+
+    @property
+    def address(self) -> str:
+        """Give the client's address, which most requests need for nothing."""
+        if self._address is None:
+            self._address = client_address(self._scope, self._trusted)
+        return self._address
+
+    @address.setter
+    def address(self, said: str) -> None:
+        self._address = said
 
     def header(self, name: bytes) -> str | None:
         """Give a header's value, of several the first; names are lower-case."""

@@ -88,6 +88,7 @@ class Session:
         "_heavy",
         "_held",
         "_in_transaction",
+        "_late",
         "_locks",
         "_on_behalf_of",
         "_patience",
@@ -118,6 +119,8 @@ class Session:
         `locks` are those that lock what the transaction needs before any of it sees the database.
         `watch` is told of every statement. Without a guard there is nothing to confirm. `on_behalf_of` names the share
         of the pool that the connection is taken for. `patience` is the statement that lets it wait for rows.
+        A transaction that says no more than BEGIN is opened when it first locks or writes: what is read before sees the
+        same by itself, and confirms the guard each time.
         """
         self._pool = pool
         self._patience = patience
@@ -125,6 +128,7 @@ class Session:
         self._guard = guard
         self._begin = begin
         self._locks = locks
+        self._late = begin == "BEGIN" and not locks
         self._ends = ends
         self._watch = watch
         self._connection: Any = None
@@ -231,7 +235,8 @@ class Session:
             refusal = translated(error, reading=not statement.waits)
             self._heavy = self._heavy or isinstance(refusal, AnswerTooLarge)
             raise refusal from error
-        self.confirmed = self._fresh = True
+        self.confirmed = True
+        self._fresh = self._in_transaction or self._guard is None
         return found
 
     async def _fetch(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
@@ -327,7 +332,7 @@ class Session:
             self._connection = await self._pool.acquire(self._on_behalf_of)
             self._in_transaction = self._patient = False
         begin = self._begin or ("BEGIN" if several else None)
-        if begin is None:
+        if begin is None or (self._late and not self._in_transaction and not waits and not several):
             return
         said = [] if self._in_transaction else [begin]
         if (waits or self._locks) and not self._patient and begin.startswith("BEGIN"):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.definitions.auth_issuers import IssuerDef
 from app.definitions.auth_mail import MailDef
+from app.definitions.auth_providers import ProviderDef
 from app.definitions.names import Definition, Items
 from app.definitions.redirect_urls import RedirectUrl, SiteUrl
 
@@ -64,6 +65,8 @@ class AuthDef(Definition):
     """Whether anybody may become a user without an address, for whom all that is `authenticated` is open."""
     issuers: Items[IssuerDef] = ()
     """Issuers whose access tokens are taken as they are."""
+    providers: Items[ProviderDef] = ()
+    """OpenID Connect providers by which people sign in."""
     passkeys: bool = False
     """Whether people may add passkeys and sign in by them; they are bound to the host of `site_url`."""
     second_factor: Literal["off", "optional", "required"] = "optional"

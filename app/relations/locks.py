@@ -3,7 +3,7 @@
 Every writer meets them, since a trigger of the table takes the same lock, shared, for each row that is written.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.database.statement import Statement, statement
@@ -76,15 +76,16 @@ def hold_of(reading: Reading, written: frozenset[str]) -> Hold | None:
     return Hold(tuple(sorted(held)), statement(sql, parameters.evaluators, locks=True), _told(reading, sorted(held)))
 
 
-def hold_of_rule(rule: Expression, written: frozenset[str]) -> Hold | None:
-    """Give what a condition holds that reads other rows, behind which these tables are written: all of them."""
-    tables = {name: table for name, table in _read_by((rule,)).items() if name in written}
+def hold_of_rules(rules: Sequence[Expression], written: frozenset[str]) -> Hold | None:
+    """Give what conditions hold that read other rows, behind which these tables are written: all of them."""
+    tables = {name: table for name, table in _read_by(rules).items() if name in written}
     if not tables:
         return None
     parameters = Parameters()
     held = {Held(name): _lock_sql(table, "", "", parameters) for name, table in sorted(tables.items())}
     sql = f"SELECT {', '.join(held.values())}"
-    told = f"rows that {rule.text.strip()} reads ({', '.join(f'the whole table {one.table}' for one in held)})"
+    said = " and ".join(dict.fromkeys(rule.text.strip() for rule in rules))
+    told = f"rows that {said} reads ({', '.join(f'the whole table {one.table}' for one in held)})"
     return Hold(tuple(held), statement(sql, parameters.evaluators, locks=True), told)
 
 

@@ -85,8 +85,8 @@ def _columns(rule: ActionRule, source: Source, findings: Findings) -> dict[str, 
 
 
 def _check_settable(view: ViewDef, table: Table, writable: Writable, findings: Findings) -> None:
-    place, set_by_somebody = f"views/{view.name}.allow", {*writable.columns, *writable.presets}
-    if "update" in view.allow and not (writable.settable or writable.changes):
+    place, set_by_somebody = f"views/{view.name}.allow", {*writable.columns, *view.rule("insert").presets}
+    if "update" in view.allow and not (writable.settable or view.rule("update").presets):
         findings.report(place, "no column of this view can be updated", "show one that may be set")
     if "insert" not in view.allow:
         return

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from app.definitions.auth import AuthDef, SessionsDef
 from app.definitions.auth_issuers import IssuerDef, life_seconds
+from app.definitions.auth_providers import ProviderDef
 
 Verb = Literal["gains", "loses", "may_gain"]
 # From who gets an account to whom only an admin makes one for.
@@ -30,6 +31,7 @@ def auth_effects(old: AuthDef, new: AuthDef) -> Iterator[AuthEffect]:
     yield from _redirect_urls(old, new)
     yield from _password(old, new)
     yield from _sessions(old.sessions, new.sessions)
+    yield from _providers({one.name: one for one in old.providers}, {one.name: one for one in new.providers})
     yield from _issuers({one.issuer: one for one in old.issuers}, {one.issuer: one for one in new.issuers})
     yield from _second_factor(old, new)
     if new.passkeys != old.passkeys:
@@ -84,6 +86,22 @@ def _sessions(old: SessionsDef, new: SessionsDef) -> Iterator[AuthEffect]:
     if old.single != new.single:
         what, because = "one beside it", f"sessions.single is {_said(new.single)} now"
         yield AuthEffect("sessions.single", who, "gains" if old.single else "loses", what, because, old.single)
+
+
+def _providers(old: dict[str, ProviderDef], new: dict[str, ProviderDef]) -> Iterator[AuthEffect]:
+    key, what = "providers", "signing in here"
+    for name in sorted(old.keys() | new.keys()):
+        before, now, who = old.get(name), new.get(name), f"whom {name} knows"
+        if now is None:
+            yield AuthEffect(key, who, "loses", what, "it signs people in no longer", wider=False)
+        elif before is None:
+            yield AuthEffect(key, who, "gains", what, f"{now.issuer} signs people in now", wider=True)
+        elif (now.issuer, now.client_id) != (before.issuer, before.client_id):
+            because = f"it is {now.issuer} now, for {now.client_id}"
+            yield AuthEffect(key, who, "may_gain", what, because, wider=True)
+        if now is not None and now.trust_email and not (before is not None and before.trust_email):
+            because = "an address that it calls verified joins the account that has it"
+            yield AuthEffect(key, who, "may_gain", "accounts with their addresses", because, wider=True)
 
 
 def _issuers(old: dict[str, IssuerDef], new: dict[str, IssuerDef]) -> Iterator[AuthEffect]:

@@ -14,6 +14,7 @@ from app.review.effect import ANONYMOUS_USERS, Effect, Verb, access_effects, gai
 from app.review.input_effects import InputEffect, input_effects
 from app.review.meaning import related, rule_of
 from app.review.pairing import paired
+from app.review.reach import reach_of
 from app.review.renames import NONE, Renames, renames
 from app.review.resting import resting_on
 from app.review.view_effects import UNREADABLE, ViewChange, kept_actions, view_effects, whole_view
@@ -134,7 +135,7 @@ class _Comparison:
         changed = {f"views/{name}" for name in self._changed_views} | self._changed_rules.keys()
         if not changed:
             return
-        resting = resting_on(checked_rules(self.new), changed)
+        resting = resting_on(checked_rules(self.new), changed, self._read_views())
         # What becomes of a rule that rests on another one that changed, too, its own text doesn't say.
         became = {name: "may_gain" if name in resting else verb for name, verb in self._changed_rules.items()}
         for part, found in sorted(resting.items()):
@@ -144,6 +145,14 @@ class _Comparison:
             if verb is not None:
                 because = f"{', '.join(sorted(found.names))}, which its rules rest on, changed"
                 yield Effect(part, "who comes here", verb, "what its rules decide", because, verb != "loses")
+
+    def _read_views(self) -> dict[str, set[str]]:
+        """Give the views that each endpoint and view reads by steps and columns."""
+        parts = {f"endpoints/{one.name}": one for one in self.new.endpoints}
+        views = {f"views/{one.name}": one for one in self.new.views}
+        read = {part: reach_of(self.new, one, NONE).sources for part, one in (parts | views).items()}
+        read |= {part: read[part] | related(one) for part, one in views.items()}
+        return {part: {f"views/{name}" for name in names} & views.keys() for part, names in read.items()}
 
     @functools.cached_property
     def _changed_rules(self) -> dict[str, Verb | None]:

@@ -72,12 +72,14 @@ class Reached:
 class Reach:
     """All that a chain asks and reaches: in order, the middleware that it is made of, and the conditions in it.
 
-    `shown` is what its answers show, each with the rule under which it does.
+    `shown` is what its answers show, each with the rule under which it does; `sources` are the tables and views that
+    its steps speak of.
     """
 
     events: list[Check | Reached] = field(default_factory=list)
     shown: list[tuple[Node, Node]] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
     conditions: list[tuple[str, Node]] = field(default_factory=list)
 
     @property
@@ -244,6 +246,7 @@ class _Walker:
         """Tell what a step does, for which rows, and what else it says."""
         kind, said = KINDS[step.do], step.fields
         source = kind.said(said, Means.TABLE)
+        self.found.sources |= {source} if source is not None else set()
         window, through = seen_through(source, self.views, self.renamed)
         rest = {}
         for key, one in said.items():

@@ -29,8 +29,14 @@ class Resting:
         return None if not verbs else verbs.pop() if len(verbs) == 1 else "may_gain"
 
 
-def resting_on(rules: Iterable[tuple[str, Expression]], changed: set[str]) -> dict[str, Resting]:
-    """Give the definitions that rest on one of these, `views/x` or `rules/x`, be it by others that do."""
+def resting_on(
+    rules: Iterable[tuple[str, Expression]], changed: set[str], reads: Mapping[str, set[str]]
+) -> dict[str, Resting]:
+    """Give the definitions that rest on one of these, `views/x` or `rules/x`, be it by others that do.
+
+    `reads` are the views that definitions read by a step or a column: what they say of one that itself is another now
+    is compared elsewhere, and not what that one's rules rest on.
+    """
     said = [(part_of(place) or place, place.rpartition(".")[2], rule) for place, rule in rules]
     found: dict[str, Resting] = {}
     known: set[str] = set()
@@ -45,6 +51,12 @@ def resting_on(rules: Iterable[tuple[str, Expression]], changed: set[str]) -> di
                 one = found.setdefault(part, Resting())
                 one.names |= rests & changed
                 one.otherwise |= {name for name in rests if name not in plain or _calls_both(tree, name)}
+                changed = changed | {part}
+        for part, views in reads.items():
+            for view in views & more & found.keys():
+                one = found.setdefault(part, Resting())
+                one.names |= found[view].names
+                one.otherwise.add(view)
                 changed = changed | {part}
     return found
 

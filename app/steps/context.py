@@ -36,7 +36,7 @@ class Step:
     `measured` that the bytes of what it binds were counted in its statement, `sure` the inputs that have a value behind
     it. One that is `first` runs before the input is read. `sends` are its statements that are ready, those of steps
     inside it among them, `info` what it is called. `fusable` is what it is together with its neighbours; one that is
-    `with_before` is sent by a step before it.
+    `with_before` is sent by a step before it. One that `opens` the transaction has statements that aren't ready.
     """
 
     run: RunStep
@@ -56,6 +56,7 @@ class Step:
     info: StepInfo | None = None
     fusable: Fusable | None = None
     with_before: bool = False
+    opens: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

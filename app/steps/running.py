@@ -88,9 +88,8 @@ class Call:
     """
 
     __slots__ = (
-        "accounts", "address", "answer", "at", "at_end", "counted", "db", "env", "failures", "holds_answers",
+        "accounts", "answer", "at", "at_end", "counted", "db", "env", "failures", "holds_answers",
         "identity", "keep", "limiter", "outside", "outward", "plain", "ran", "received", "together", "trace",
-        "user_agent",
     )  # fmt: skip
 
     def __init__(
@@ -109,8 +108,6 @@ class Call:
         self.db = db
         self.identity = identity
         self.received = received
-        self.address = received.address
-        self.user_agent = received.header(b"user-agent")
         self.limiter = services.limiter
         self.counted = counted
         self.outward = services.outward
@@ -126,6 +123,16 @@ class Call:
         self.plain = False
         self.together: Any = None
         self.keep: Callable[[Answer], Awaitable[None]] | None = None
+
+    @property
+    def address(self) -> str:
+        """Give the client's address."""
+        return self.received.address
+
+    @property
+    def user_agent(self) -> str | None:
+        """Give what the client calls itself."""
+        return self.received.header(b"user-agent")
 
     @property
     def is_plain(self) -> bool:

@@ -6,8 +6,8 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from app.compiler.compile import compile_project
 from app.data_plane import asgi
 from app.data_plane.run import Run
 from app.database.pool import connect
+from app.database.session import Session
 from tests.backend import Backend, Person, serving
 from tests.compiler.fusible import DOCUMENT, INPUT, Fusible, Step
 
-CHAINS = int(os.environ.get("ROWGATE_TEST_CHAINS", "200"))
+CHAINS = int(os.environ.get("ROWGATE_TEST_CHAINS", "60"))
 SEED = int(os.environ.get("ROWGATE_TEST_SEED", "18"))
 ME, OTHER, MISSING = (f"{number:08d}-0000-4000-8000-000000000000" for number in (1, 2, 9))
 GROUPS = {owner: f"{number:08d}-0000-4000-8000-00000000000a" for number, owner in enumerate((ME, OTHER), 1)}
@@ -259,6 +260,66 @@ async def test_random_chains_are_the_same_fused_and_plain(migrated_url: str) -> 
     assert statuses[200] > CHAINS // 4
     assert statuses[403] > CHAINS // 4
     assert {404, 409, 422} <= statuses.keys()
+
+
+COUNT = {"do": "count", "from": "groups", "as": "many"}
+ENDS = {"do": "respond", "body": {"many": "=many"}}
+TRANSACTIONS: dict[str, tuple[list[Step], list[str]]] = {
+    "reads alone": ([FETCH, {"do": "set", "values": {"q": 1}}, COUNT, ENDS], []),
+    "a read before a write that is the end": ([COUNT, INSERT, {"do": "respond", "body": "=y"}], []),
+    "a read before a write and a refusal": (
+        [COUNT, INSERT, {"do": "require", "that": "many < 9"}, ENDS], ["SELECT", "BEGIN", "WITH", "COMMIT"],
+    ),
+    "a read behind a write": ([INSERT, COUNT, ENDS], ["BEGIN", "WITH", "SELECT", "COMMIT"]),
+    "a lock that has to last": (
+        [FETCH, {"do": "set", "values": {"q": 1}}, UPDATE], ["BEGIN", "WITH", "WITH", "COMMIT"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", TRANSACTIONS)
+def test_a_transaction_is_planned_where_something_comes_behind_a_lock_or_a_write(said: str) -> None:
+    steps, words = TRANSACTIONS[said]
+    assert planned(steps).begin == ("BEGIN" if words else None)
+
+
+async def test_a_transaction_begins_where_it_first_locks_or_writes(migrated_url: str) -> None:
+    endpoints = [endpoint(f"e{index}", steps) for index, (steps, _) in enumerate(TRANSACTIONS.values())]
+    async with compared(migrated_url, {**DOCUMENT, "endpoints": endpoints}) as compare:
+        for one, (said, (_, words)) in zip(endpoints, TRANSACTIONS.items(), strict=True):
+            await compare.connection.execute(_RESET.replace(ME, compare.me.id))
+            with sent_by(compare.patched) as sent:
+                answer = await compare.me.post(f"/api/{one['name']}", {"id": THINGS[0]})
+            assert answer.status_code in (200, 204), answer.text
+            transactions = [word for word in sent if word in ("BEGIN", "COMMIT")]
+            assert transactions == [word for word in words if word in ("BEGIN", "COMMIT")], said
+            if "BEGIN" in words:
+                assert sent.index("BEGIN") == words.index("BEGIN"), said
+
+
+@contextmanager
+def sent_by(patched: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Gather the first word of what sessions send, in order."""
+    words: list[str] = []
+    real, begin, commit = Session._fetch, Session._begin_by, Session.commit
+
+    async def fetch(self: Session, statement: Any, parameters: Any) -> Any:
+        words.append(statement.sql.partition(" ")[0])
+        return await real(self, statement, parameters)
+
+    async def begin_by(self: Session, said: str) -> None:
+        words.append(said.partition(";")[0])
+        await begin(self, said)
+
+    async def committed(self: Session) -> None:
+        words.extend(["COMMIT"] * (self._connection is not None and self._in_transaction))
+        await commit(self)
+
+    with patched.context() as inside:
+        inside.setattr(Session, "_fetch", fetch)
+        inside.setattr(Session, "_begin_by", begin_by)
+        inside.setattr(Session, "commit", committed)
+        yield words
 
 
 def test_explain_prints_what_an_endpoint_becomes(tmp_path: Path) -> None:

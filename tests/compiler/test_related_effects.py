@@ -117,3 +117,37 @@ def test_the_condition_of_a_step_is_not_taken_for_one_that_lets_in() -> None:
     before, after = (ruled(that, filter_="false", endpoints=[endpoint]) for that in (MEMBER, f"{MEMBER} && {OWNER}"))
     (found,) = effects(before, after)
     assert (found.where, found.effect) == ("endpoints/e", "may_gain")
+
+
+def read_by(step: dict[str, Any], name: str = "e") -> dict[str, Any]:
+    steps = [step, {"do": "respond", "body": "=x"}]
+    return {"name": name, "method": "GET", "path": f"/{name}", "access": "public", "steps": steps}
+
+
+@pytest.mark.parametrize("do", ["list", "count", "exists", "quota"])
+def test_what_a_step_reads_through_a_view_rests_on_the_rule_that_the_view_asks(do: str) -> None:
+    step: dict[str, Any] = {"do": do, "from": "shown", "as": "x"}
+    if do == "quota":
+        step = {"do": "quota", "from": "shown", "where": "true", "max": 3, "when": "true"}
+    again = {"name": "again", "table": "teams", "columns": ["id", {"name": "n", "count": "shown", "where": "true"}]}
+    views: list[dict[str, Any]] = [
+        {"name": "shown", "table": "projects", "columns": ["title"], "filter": "sees(row.team_id)", "access": "public"},
+        again,
+    ]
+    endpoints = [read_by(step), read_by({"do": "call", "use": "through"}, "inside")]
+    endpoints[0]["steps"][1] = endpoints[1]["steps"][1] = {"do": "respond", "body": 1}
+    chains = [{"name": "through", "steps": [step]}]
+    before, after = (
+        ruled(that, endpoints=endpoints, middleware=chains, views=views) for that in (f"{MEMBER} && {OWNER}", MEMBER)
+    )
+    found = {one.where: (one.effect, one.wider) for one in effects(before, after)}
+    assert found.pop("views/shown") == ("gains", True)
+    assert found == dict.fromkeys(("endpoints/e", "endpoints/inside", "views/again"), ("may_gain", True))
+
+
+def test_a_view_that_is_narrower_itself_makes_nothing_wider_of_who_lists_it() -> None:
+    views = [{"name": "v", "table": "projects", "columns": ["title"], "access": "public", "filter": "true"}]
+    narrow = [{**views[0], "filter": "row.title == 'x'"}]
+    endpoints = [read_by({"do": "list", "from": "v", "as": "x"})]
+    before, after = (ruled("true", endpoints=endpoints, views=one) for one in (views, narrow))
+    assert not any(one.wider for one in effects(before, after))

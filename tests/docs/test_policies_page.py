@@ -13,13 +13,12 @@ from app.compiler.compile import compile_project
 from app.database.pool import connect
 from app.definitions.project import parse_project
 from app.expressions.to_sql import Parameters
-from app.relations.source import conditions_sql
+from app.relations.source import conditions_sql, rule_sql
 from app.review.doubts import doubts
 from tests.backend import apply
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
-FOUND = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-DOCUMENT: Any = load_text(FOUND[1] if FOUND else "")
+DOCUMENT, CHANGED = (load_text(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
 ROWS = re.findall(r"^\| (.*?) \| `(.*?)` \| `(.*?)` \|$", PAGE, re.MULTILINE)
 POLICIES = {name: (rule.replace("\\|", "|"), sql) for name, rule, sql in ROWS}
 
@@ -95,6 +94,40 @@ async def test_each_filter_finds_what_its_policy_finds(connection: Any) -> None:
     assert wrong == []
     # A policy that finds nothing for anybody would show nothing here.
     assert found_any == set(POLICIES)
+
+
+_POLICY = r"FOR \w+ (?:USING|WITH CHECK) \((.*?)\)(?: WITH CHECK \(.*\))?"
+USING = dict(re.findall(rf"^\| `(\w+)` \| .* \| `{_POLICY}` \|$", PAGE, re.MULTILINE))
+IS_MEMBER = "EXISTS (SELECT FROM data.members m WHERE m.team = t.team AND m.person = $1::uuid)"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_each_action_is_for_the_rows_that_its_policy_is_for(connection: Any) -> None:
+    await connection.execute("TRUNCATE data.users, data.teams, data.projects CASCADE")
+    callers = await filled(connection)
+    now = await connection.fetchval("SELECT now()")
+    project, found = parse_project({**DOCUMENT, **CHANGED})
+    assert project is not None, found
+    runtime, found = compile_project(project)
+    assert runtime is not None, found
+    source = runtime.schema.views["team_projects"]
+    rules = {"select": source.filter, "insert": source.writes["insert"].check}
+    rules |= {action: source.writes[action].filter for action in ("update", "delete")}
+    assert USING.keys() == rules.keys()
+    for action, rule in rules.items():
+        parameters = Parameters()
+        condition = rule_sql(source, rule, parameters)
+        policy = USING[action].replace("is_member(t.team)", IS_MEMBER).replace("auth.uid()", "$1::uuid")
+        came = 0
+        for caller in callers:
+            env = {"auth": {"user": caller or None, "signed_in": bool(caller)}, "now": now}
+            values = [evaluate(env) for evaluate in parameters.evaluators]
+            query = "SELECT t.id FROM data.projects t WHERE"
+            ours = {row["id"] for row in await connection.fetch(f"{query} {condition}", *values)}
+            theirs = {row["id"] for row in await connection.fetch(f"{query} {policy}", caller.get("id"))}
+            assert ours == theirs, (action, caller)
+            came += len(ours)
+        assert came > 0, action
 
 
 def test_the_page_has_its_policies_and_each_look_up_its_index() -> None:

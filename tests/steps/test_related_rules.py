@@ -76,6 +76,25 @@ ENDPOINTS = [
         access="authenticated",
     ),
 ]
+OWNS = "project.team_id.owner_user_id == auth.user.id"
+NOT_BANNED = "!bans.exists(b, b.user_id == auth.user.id)"
+REQUIRE = [{"do": "require", "that": that, "message": that[:9]} for that in (IS_MEMBER, OWNS, NOT_BANNED)]
+ENDPOINTS += [
+    endpoint("three", FETCH, *REQUIRE, DONE),
+    endpoint("three_when", FETCH, {"do": "require", "when": IS_MEMBER, "that": OWNS}, REQUIRE[2],
+             {"do": "fail", "status": 409, "when": OWNS}, DONE),
+    endpoint("apart", FETCH, REQUIRE[0], {"do": "require", "that": OWNS, "when": "input.id != null"}, REQUIRE[2], DONE),
+    endpoint("both", {"do": "validate", "rules": [
+        {"rule": "!projects.exists(p, p.title == input.title)", "message": "taken", "field": "title"},
+        {"rule": "teams.exists(t, t.name == input.title)", "message": "no team", "field": "title"},
+    ]}, {"do": "require", "that": NOT_BANNED}, DONE, input=TITLE),
+    endpoint("each", FETCH, {"do": "for_each", "each": "['red', 'blue', 'red']", "as": "name", "steps": [
+        {"do": "insert", "table": "teams", "set": {"name": "=name", "owner_user_id": "=auth.user.id"},
+         "when": "!teams.exists(t, t.name == name)"},
+        {"do": "require", "that": "teams.exists(t, t.name == name)"},
+        {"do": "require", "that": "teams.exists(t, t.name == name && t.owner_user_id == auth.user.id)"},
+    ]}, DONE, access="authenticated"),
+]  # fmt: skip
 DOCUMENT: dict[str, Any] = {"rowgate": 1, "tables": TABLES, "views": VIEWS, "endpoints": ENDPOINTS}
 
 
@@ -145,6 +164,35 @@ async def test_a_condition_is_one_statement(backend: Backend, people: tuple[Pers
     with captured_here() as statements:
         await ask(backend, "required", {"id": ids["project"]}, ann)
     assert len([one for one in statements.seen if one.startswith(("SELECT", "WITH"))]) == 2
+
+
+async def test_neighbouring_conditions_are_one_statement_and_decide_as_if_each_were_its_own(
+    backend: Backend, people: tuple[Person, Person, dict[str, str]]
+) -> None:
+    ann, bob, ids = people
+    body, reads = {"id": ids["project"]}, {}
+    for name, status in (("three", 200), ("three_when", 409), ("apart", 200), ("both", 422)):
+        sent = {"title": "red project"} if name == "both" else body
+        await ask(backend, name, sent, ann)
+        with captured_here() as statements:
+            assert (await ask(backend, name, sent, ann))[0] == status, name
+        reads[name] = len([one for one in statements.seen if one.startswith(("SELECT", "WITH"))])
+    # The row is fetched by one of its own; what is asked only where something else holds is asked by itself.
+    assert reads == {"three": 2, "three_when": 4, "apart": 4, "both": 1}
+    assert [error["message"] for error in (await ask(backend, "both", {"title": "x"}, ann))[1]["errors"]] == ["no team"]
+    assert (await ask(backend, "three", body, bob))[1]["detail"] == IS_MEMBER[:9]  # the first that fails refuses
+    await backend.sql("INSERT INTO data.members (team_id, user_id) VALUES ($1, $2)", ids["team"], bob.id)
+    assert (await ask(backend, "three", body, bob))[1]["detail"] == OWNS[:9]
+    assert (await ask(backend, "three_when", body, bob))[0] == 403
+    await backend.sql("INSERT INTO data.bans (user_id) VALUES ($1)", ann.id)
+    assert [(await ask(backend, name, body, ann))[1]["detail"] for name in ("three", "apart")] == [NOT_BANNED[:9]] * 2
+    assert (await ask(backend, "both", {"title": "red"}, ann))[0] == 403
+
+
+async def test_in_a_loop_each_round_asks_anew(backend: Backend, people: tuple[Person, Person, dict[str, str]]) -> None:
+    ann, bob, ids = people
+    assert (await ask(backend, "each", {"id": ids["project"]}, ann))[0] == 200
+    assert (await ask(backend, "each", {"id": ids["project"]}, bob))[0] == 403
 
 
 async def test_what_a_condition_read_still_holds_where_the_request_writes(

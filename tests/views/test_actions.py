@@ -275,3 +275,28 @@ async def test_rows_of_one_request_that_are_the_same_are_ignored_but_for_the_fir
     answer = await ann.post("/rest/v1/posts?on_conflict=slug", rows, headers=prefer("ignore-duplicates"))
     assert answer.status_code == 201, answer.text
     assert await stored(backend) == ["1", "3", "4"]
+
+
+async def test_a_rehearsal_tells_the_rules_of_the_action_and_the_rows_that_they_leave(
+    backend: Backend, ann: Person, ben: Person
+) -> None:
+    post = await made(ann, title="Out", status="published")
+    admin = await backend.admin()
+
+    async def told(method: str, path: str, body: Any) -> Any:
+        request = {"as": ben.id, "method": method, "path": f"/rest/v1/{path}", "body": body}
+        if "?" in path:
+            request["path"], request["query"] = request["path"].split("?")
+        answer = await backend.client.post("/admin/v1/simulate", json=request, headers=admin)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    kept = await told("PATCH", f"posts?id=eq.{post}", {"title": "His"})
+    stages = {one["stage"]: one for one in kept["trace"]}
+    assert stages["authorize"]["access"] == "authenticated"
+    seen = stages["execute"]
+    assert (seen["rows_before_filter"], seen["rows_after_filter"], kept["status"]) == (1, 0, 403)
+    assert [(one["field"], one["text"]) for one in seen["rules"]] == [("allow.update.filter", f"({SEEN}) && ({OWN})")]
+    made_by_ben = await told("POST", "posts", {"title": "His"})
+    (check,) = next(one for one in made_by_ben["trace"] if one["stage"] == "execute")["rules"]
+    assert (check["field"], check["text"], made_by_ben["status"]) == ("allow.insert.check", OWN, 201)

@@ -1,12 +1,15 @@
 """Rules with names: said once, called by many, and seeing nothing of who calls."""
 
+import json
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from app.compiler.check import check_project
+from app.compiler.stored import compile_stored
 from app.definitions.project import parse_project
+from app.definitions.stored import stored_of
 from tests.backend import Backend, Person
 from tests.views.test_related_rows import TABLES, refers, told
 
@@ -176,3 +179,92 @@ def test_rules_that_grow_past_all_bounds_are_refused() -> None:
     grows += [{"name": f"r{n}", "that": f"r{n - 1}() && r{n - 1}() && r{n - 1}()"} for n in range(1, 9)]
     found = findings_of("r8()", *grows)
     assert any("is too large with all the rules that it calls" in message for _, message in found)
+
+
+@pytest.mark.parametrize(
+    "name", ["exists", "has", "in", "row", "auth", "notes", "type", "decimal", "pg_x", "is_member"]
+)
+def test_a_rule_is_named_like_no_word_and_nothing_that_there_is(name: str) -> None:
+    assert findings_of(None, {"name": name, "that": "true"}) != []
+
+
+@pytest.mark.parametrize(
+    "rule", ["m.id == params.x", "found == null", "size(input) == 0", "request.ip == 'x'", "secrets.A == ''"]
+)
+def test_a_rule_sees_no_loop_variable_bound_name_or_request_of_its_callers(rule: str) -> None:
+    """The rule is called inside a loop of `m`, behind a step that binds `found`."""
+    said = {"name": "r", "params": {"x": UUID}, "that": rule}
+    steps = [{"do": "list", "from": "teams", "as": "found"},
+             {"do": "require", "that": "members.exists(m, r(m.id)) && found.all(f, true)"},
+             {"do": "respond", "body": 1}]  # fmt: skip
+    endpoint = {"name": "e", "method": "GET", "path": "/e", "access": "public", "steps": steps}
+    document = {"rowgate": 1, "tables": TABLES, "rules": [said], "endpoints": [endpoint]}
+    project, found = parse_project(document)
+    found = found if project is None else check_project(project)
+    assert [one.place.partition(":")[0] for one in found][:1] == ["rules/r.that"], found
+
+
+async def test_arguments_are_values_and_a_null_one_is_null(backend: Backend) -> None:
+    """A rule's own loop takes no name of an argument for its own, and of an argument that is null it may ask."""
+    rules = [
+        {"name": "none", "params": {"x": {"type": "integer"}}, "that": "params.x == null"},
+        {"name": "has_none", "params": {"x": {"type": "integer"}}, "that": "!has(params.x)"},
+        {"name": "in_it", "params": {"m": {"type": "integer"}}, "that": "[1, 2].exists(m, m == params.m)"},
+    ]
+    body = {"null": "=none(null)", "sent": "=none(input.n)", "not": "=none(1)", "has": "=has_none(input.n)",
+            "captured": "=[7, 2].map(m, in_it(m))"}  # fmt: skip
+    endpoint = {
+        "name": "asked", "method": "GET", "path": "/asked", "access": "public",
+        "input": {"query": {"n": {"type": "integer"}}}, "steps": [{"do": "respond", "body": body}],
+    }  # fmt: skip
+    headers = await backend.admin()
+    for kind, made in (("rules", rules), ("endpoints", [endpoint])):
+        for one in made:
+            answer = await backend.client.post(f"/admin/v1/{kind}", json=one, headers=headers)
+            assert answer.status_code == 201, answer.text
+    shown = (await backend.client.get("/api/asked")).json()
+    assert shown == {"null": True, "sent": True, "not": False, "has": True, "captured": [False, True]}
+    assert (await backend.client.get("/api/asked?n=1")).json()["sent"] is False
+
+
+def test_a_function_that_comes_later_yields_to_a_rule_of_its_name() -> None:
+    rows: list[tuple[str, str, dict[str, Any]]] = [
+        ("rule", "date_range", {"params": {"x": {"type": "integer"}}, "that": "params.x == 1"}),
+        ("endpoint", "e", {"method": "GET", "path": "/e", "access": "public",
+                           "steps": [{"do": "respond", "body": "=date_range(1)"}]}),
+    ]  # fmt: skip
+    stored = stored_of((kind, name, json.dumps({"name": name, **body})) for kind, name, body in rows)
+    runtime = compile_stored(stored)
+    assert (dict(runtime.broken.parts), list(runtime.endpoints)) == ({}, ["e"])
+    assert check_project(stored.project)[0].stricter
+
+
+@pytest.mark.parametrize("name", ["type", "math", "decimal"])
+def test_a_table_named_like_a_word_of_the_language_stands_and_is_not_read_as_rows(name: str) -> None:
+    table = {"name": name, "columns": [{"name": "a", "type": "text"}]}
+    document: dict[str, Any] = {"rowgate": 1, "tables": [table]}
+    view: dict[str, Any] = {"name": "v", "table": name, "columns": ["a"]}
+    for rule, sound in (("true", True), (f"{name}.exists(t, t.a == row.a)", False)):
+        project, _ = parse_project(document | {"views": [view | {"filter": rule}]})
+        assert project is not None
+        assert (check_project(project) == []) is sound
+
+
+@pytest.mark.parametrize(
+    ("step", "key"),
+    [
+        ({"do": "list", "from": "teams", "as": "teams"}, "as"),
+        ({"do": "fetch", "from": "teams", "where": "true", "as": "users"}, "as"),
+        ({"do": "set", "values": {"fine": 1, "v": 2}}, "values.v"),
+        ({"do": "for_each", "each": "[1]", "as": "members", "steps": [{"do": "require", "that": "true"}]}, "as"),
+    ],
+)
+def test_a_step_that_binds_the_name_of_a_table_or_view_is_a_finding_of_what_is_saved(
+    step: dict[str, Any], key: str
+) -> None:
+    endpoint = {"name": "e", "method": "GET", "path": "/e", "access": "public",
+                "steps": [step, {"do": "respond", "body": 1}]}  # fmt: skip
+    view = {"name": "v", "table": "teams", "columns": ["id"]}
+    project, _ = parse_project({"rowgate": 1, "tables": TABLES, "views": [view], "endpoints": [endpoint]})
+    assert project is not None
+    assert [(one.place, one.stricter) for one in check_project(project)] == [(f"endpoints/e.steps/0.{key}", True)]

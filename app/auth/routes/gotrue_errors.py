@@ -24,9 +24,11 @@ from app.auth.passkeys import PasskeyNotFound, PasskeyRefused, PasskeysOff
 from app.auth.password_change import NonceInvalid, PasswordMissing, PasswordWrong
 from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignInRefused
 from app.auth.passwords import PasswordRefused
+from app.auth.providers import IdentityTaken, IdTokenRefused, ProviderUnknown
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused
 from app.auth.route_limits import RouteLimited
 from app.auth.routes.admin_users import UserNotFound
+from app.auth.routes.by_provider import IdentityNotThere, LastIdentity
 from app.auth.routes.grants import GrantUnsupported
 from app.auth.routes.signed_in import SignInNeeded
 from app.auth.tokens import TokenExpired, TokenInvalid
@@ -72,7 +74,11 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     FactorNotFound: _Wording("mfa_factor_not_found", "Factor not found"),
     FactorsOff: _Wording("mfa_totp_enroll_not_enabled"),
     GrantUnsupported: _Wording("invalid_credentials", "unsupported_grant_type", "unsupported_grant_type"),
+    IdTokenRefused: _Wording("bad_jwt", "Bad ID token", "invalid_grant"),
+    IdentityNotThere: _Wording("identity_not_found", "Identity doesn't exist"),
+    IdentityTaken: _Wording("identity_already_exists", "Identity is already linked to another user"),
     InputInvalid: _Wording("validation_failed"),
+    LastIdentity: _Wording("single_identity_not_deletable", "User must have at least 1 identity after unlinking"),
     PasskeyNotFound: _Wording("webauthn_credential_not_found"),
     PasskeyRefused: _Wording("webauthn_verification_failed"),
     PasskeysOff: _Wording("passkey_disabled"),
@@ -83,6 +89,7 @@ _TOLD: dict[type[RowgateError], _Wording] = {
         "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found", "invalid_grant"
     ),
     RefreshTokenReused: _Wording("refresh_token_already_used", "Invalid Refresh Token: Already Used", "invalid_grant"),
+    ProviderUnknown: _Wording("validation_failed", "Unsupported provider: provider is not enabled"),
     RouteLimited: _LIMITED,
     SecondFactorNeeded: _Wording("insufficient_aal", "AAL2 session is required"),
     SessionEnded: _Wording("session_not_found", "Session from session_id claim in JWT does not exist"),

@@ -47,8 +47,22 @@ class PkceBody(Body):
     code_verifier: str
 
 
-class TokenBody(RootModel[PasswordBody | RefreshBody | PkceBody]):
-    """What a grant sends."""
+class IdTokenBody(Body):
+    """What auth-js sends to sign in by a provider's ID token; `nonce` is what the provider was told the SHA-256 of.
+
+    `link_identity` links it to the account that is signed in.
+    """
+
+    provider: str
+    id_token: str
+    access_token: str | None = None
+    nonce: str | None = None
+    link_identity: bool = False
+    gotrue_meta_security: dict[str, object] | None = None
+
+
+class TokenBody(RootModel[PasswordBody | RefreshBody | PkceBody | IdTokenBody]):
+    """What either grant sends."""
 
 
 class GrantForm(Body):

@@ -20,7 +20,9 @@ from app.auth.accounts import (
 from app.auth.anonymous_users import METHOD, AnonymousOff, TooManyAnonymous, create_anonymous
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
+from app.auth.factors import SecondFactorNeeded
 from app.auth.failures import TooManyFailures, attempt
+from app.auth.foreign_keys import IssuerUnreachable
 from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
 from app.auth.in_force import InForce, InForceDep, SignUpClosed
 from app.auth.mails import Mailer
@@ -34,6 +36,7 @@ from app.auth.password_sign_in import (
     verify_noted,
 )
 from app.auth.passwords import PasswordRefused, UserPassword
+from app.auth.providers import IdentityTaken, IdTokenRefused, ProviderUnknown
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.admin_users import add_admin_routes
@@ -49,10 +52,11 @@ from app.auth.routes.asking import (
     recover,
     resend,
 )
+from app.auth.routes.by_provider import Unlinked, by_id_token, delete_identity
 from app.auth.routes.changing import put_user
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.factors import add_factor_routes
-from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, PasswordBody, PkceBody, RefreshBody
+from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, IdTokenBody, PasswordBody, PkceBody, RefreshBody
 from app.auth.routes.inviting import LinkedUser, generate_link, invite
 from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
 from app.auth.routes.passkey_routes import add_passkey_routes
@@ -67,7 +71,7 @@ from app.auth.routes.shapes import (
     new_id,
     user_object,
 )
-from app.auth.routes.signed_in import SignedInAnyhow
+from app.auth.routes.signed_in import SignedInAnyhow, SignInNeeded
 from app.auth.routes.verifying import BACK, PAGE, HalfChanged, exchanged, open_link, verify
 from app.auth.sessions import end_sessions, open_session, refresh_session
 from app.database.faults import WRITE_REFUSALS
@@ -125,6 +129,7 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post("/verify", verify, response_model=used, responses=BACK | PAGE, **at_most("600/minute", "verify"))
     post("/invite", invite, response_model=UserObject, name="invite")
     post("/admin/generate_link", generate_link, response_model=LinkedUser, name="generate_link")
+    router.add_api_route("/user/identities/{identity_id}", delete_identity, methods=["DELETE"], response_model=Unlinked)
     post("/logout", logout, status_code=204, name="sign_out")
     get("/sessions", get_sessions, response_model=list[OwnSession])
     router.add_api_route("/sessions/{session_id}", delete_session, methods=["DELETE"], status_code=204)
@@ -234,12 +239,21 @@ def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, obje
 
 @refuses(
     GrantUnsupported, InputInvalid, SignInRefused, EmailNotConfirmed, AccountDisabled, TooManyFailures,
-    RefreshTokenInvalid, PasswordRefused, FlowCodeInvalid, VerifierWrong,
+    RefreshTokenInvalid, PasswordRefused, FlowCodeInvalid, VerifierWrong, ProviderUnknown, IdTokenRefused,
+    IdentityTaken, IssuerUnreachable, SignUpClosed, SignInNeeded, SecondFactorNeeded, *CREDENTIAL_REFUSALS,
+    *WRITE_REFUSALS,
 )  # fmt: skip
 async def token(
-    server: AuthServerDep, client: ClientDep, mailer: MailerDep, grant: Annotated[Grant, Depends(GrantBody())]
+    request: Request,
+    server: AuthServerDep,
+    client: ClientDep,
+    mailer: MailerDep,
+    grant: Annotated[Grant, Depends(GrantBody())],
 ) -> Response:
-    """Give a session for a password, a refresh token or the code of a flow; the OAuth2 form is taken too."""
+    """Give a session for a password, a refresh token, the code of a flow or a provider's ID token.
+
+    The OAuth2 form is taken too.
+    """
     if grant.kind == "password":
         return await _by_password(server, client, mailer.in_force.said.sessions, checked(grant.fields, PasswordBody))
     if grant.kind == "refresh_token":
@@ -247,7 +261,12 @@ async def token(
     if grant.kind == "pkce":
         flow = checked(grant.fields, PkceBody)
         return answer(await exchanged(server, client, mailer, flow.auth_code, flow.code_verifier))
-    raise GrantUnsupported("The grant type is not served.", hint="Use password, refresh_token or pkce.")
+    if grant.kind == "id_token":
+        opened = await by_id_token(request, server, client, mailer.in_force, checked(grant.fields, IdTokenBody))
+        async with server.pool.lease() as connection:
+            found = await found_account(connection, opened.user_id)
+        return answer(session_answer(server, found, opened))
+    raise GrantUnsupported("The grant type is not served.", hint="Use password, refresh_token, pkce or id_token.")
 
 
 async def _by_password(server: AuthServer, client: Client, said: SessionsDef, body: PasswordBody) -> Response:

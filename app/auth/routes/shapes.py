@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from app.auth.access_claims import PROVIDER, app_metadata, shown_email, told_of, user_metadata
-from app.auth.accounts import Account
+from app.auth.accounts import Account, Linked
 from app.auth.sessions import OpenedSession
 from app.auth.tokens import AccessTokens
 from app.definitions.auth import SessionsDef, is_anonymous
@@ -47,7 +47,7 @@ class IdentityData(Declared):
 
 
 class IdentityObject(Declared):
-    """A way in that somebody has: the address, with a password."""
+    """A way in that somebody has: the address, with a password, or a provider's identity."""
 
     identity_id: str
     id: str
@@ -142,9 +142,9 @@ def user_object(account: Account) -> UserObject:
         email_confirmed_at=account.confirmed_at,
         confirmed_at=account.confirmed_at,
         last_sign_in_at=account.signed_in_at,
-        app_metadata=AppMetadata(**app_metadata(account.roles)),
+        app_metadata=AppMetadata(**app_metadata(account.roles, account.providers)),
         user_metadata=user_metadata(account.columns),
-        identities=[_identity(account, email, updated_at)] if (email := shown_email(account.email)) else [],
+        identities=[*_own(account, updated_at), *(_linked(account, one) for one in account.identities)],
         created_at=account.created_at,
         updated_at=updated_at,
         is_anonymous=is_anonymous(account.email),
@@ -153,8 +153,31 @@ def user_object(account: Account) -> UserObject:
     )
 
 
+def _own(account: Account, updated_at: datetime) -> list[IdentityObject]:
+    """Give the address as a way in, if it is one."""
+    return [_identity(account, account.email, updated_at)] if account.by_address and account.email else []
+
+
+def _linked(account: Account, one: Linked) -> IdentityObject:
+    """Give a way in by a provider."""
+    email = one.email or ""
+    return IdentityObject(
+        identity_id=one.id,
+        id=one.subject,
+        user_id=account.id,
+        identity_data=IdentityData(
+            sub=one.subject, email=email, email_verified=one.email is not None, phone_verified=False
+        ),
+        provider=one.provider,
+        email=email,
+        created_at=one.created_at,
+        updated_at=one.last_sign_in_at or one.created_at,
+        last_sign_in_at=one.last_sign_in_at,
+    )
+
+
 def _identity(account: Account, email: str, updated_at: datetime) -> IdentityObject:
-    """Give the one way in that there is; clients take a user without any for an address that is taken."""
+    """Give the address as a way in; clients take a user without any way for an address that is taken."""
     verified = account.confirmed_at is not None
     return IdentityObject(
         identity_id=account.id,
@@ -171,7 +194,7 @@ def _identity(account: Account, email: str, updated_at: datetime) -> IdentityObj
 
 def issued_session(tokens: AccessTokens, said: SessionsDef, account: Account, opened: OpenedSession) -> SessionObject:
     """Give a session with its user, and an access token that was just signed."""
-    told = told_of(account.columns, account.roles, opened)
+    told = told_of(account.columns, account.roles, opened, account.providers)
     issued = tokens.issue(opened.user_id, opened.id, told, 60 * said.access_minutes)
     return SessionObject(
         access_token=issued.token,

@@ -29,7 +29,7 @@ class SignInNeeded(RowgateError):
 
 
 @refuses(SignInNeeded, *CREDENTIAL_REFUSALS)
-async def _signed_in(
+async def signed_in(
     request: Request,
     server: AuthServerDep,
     _bearer: Annotated[str | None, Depends(BEARER)],
@@ -48,13 +48,13 @@ async def _signed_in(
 
 
 @refuses(SecondFactorNeeded)
-async def _signed_in_enough(server: AuthServerDep, identity: Annotated[Identity, Depends(_signed_in)]) -> Identity:
+async def _signed_in_enough(server: AuthServerDep, identity: Annotated[Identity, Depends(signed_in)]) -> Identity:
     """Refuse a session by one factor where the document wants two; it takes the definitions as they are now."""
     await server.live.refresh()
     hold_required(server.live.runtime.project.auth, identity)
     return identity
 
 
-SignedInAnyhow = Annotated[Identity, Depends(_signed_in)]
+SignedInAnyhow = Annotated[Identity, Depends(signed_in)]
 """Whoever has a session: for what leads to a second factor, and for signing out."""
 SignedIn = Annotated[Identity, Depends(_signed_in_enough)]

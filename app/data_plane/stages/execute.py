@@ -19,16 +19,20 @@ async def execute(bound: Bound, call: Call) -> Answer:
     what was answered would be a way to undo it, such as a try that is counted.
     Steps that run off the end without an answer answer 204. One that fails is counted where failures are.
     """
-    answer = call.answer or await _carried_out(bound, call)
+    answer = call.answer
+    if answer is None:
+        answer = await _carried_out(bound, call)
     endpoint = bound.endpoint if isinstance(bound, BoundRows) else bound
     if call.holds_answers and isinstance(endpoint, CompiledEndpoint) and endpoint.responses is not None:
         endpoint.responses.check(answer)
-    await call.ended()
+    if call.at_end or call.failures:
+        await call.ended()
     if answer.status >= HTTPStatus.BAD_REQUEST:
         await call.failed()
     if call.keep is not None:
         await call.keep(answer)
-    await call.db.confirm()
+    if not call.db.confirmed:
+        await call.db.confirm()
     if not isinstance(bound, BoundRows):
         return answer
     await call.db.settle()

@@ -54,6 +54,7 @@ def _compile(body: IfBody, context: Context) -> Step | None:
         may_refuse=True,
         undoes=True,
         locks=any(step.locks for step in both),
+        opens=any(step.opens for step in both),
         calls_out=any(step.calls_out for step in both),
         unsent=unsent & binds.keys(),
     )

@@ -48,6 +48,7 @@ def _compile(body: CallBody, context: Context) -> Step | None:
         writes=any(step.writes for step in steps),
         undoes=True,
         locks=any(step.locks for step in steps),
+        opens=any(step.opens for step in steps),
         calls_out=any(step.calls_out for step in steps),
     )
 

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from app.definitions.inputs import RuleDef
 from app.definitions.names import Items
+from app.expressions.evaluate import compile_condition
 from app.steps.context import Context, Step
-from app.steps.deciding import deciding
+from app.steps.deciding import asked_together
 from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
 from app.steps.rules import checked_inputs, refuse
 from app.steps.running import Call
@@ -25,13 +26,17 @@ def _compile(body: ValidateBody, context: Context) -> Step | None:
     checked = checked_inputs(body.rules, f"{context.place}.rules", context.related, context.findings)
     if checked is None:
         return None
-    rules = [(deciding(context, expression), error) for expression, error in checked]
+    rules = [(None if rule.reads else compile_condition(rule), error) for rule, error in checked]
+    reading = [rule for rule, _ in checked if rule.reads]
+    asked = asked_together(context, reading) if reading else None
 
     async def validate(call: Call) -> None:
-        refuse([error for rule, error in rules if not await rule.holds(call)])
+        told = iter(() if asked is None else (await asked.rows(call))[0].values())
+        refuse([error for here, error in rules if not (next(told) is True if here is None else here(call.env))])
 
     sure = context.findings.sure_since(before)
-    return Step(validate, statements=sum(rule.statements for rule, _ in rules), sure=sure)
+    sends = () if asked is None else asked.sends
+    return Step(validate, statements=0 if asked is None else asked.statements, sure=sure, sends=sends)
 
 
 def _rules(said: Fields, read: Reader) -> Iterator[Stated]:
