@@ -12,7 +12,8 @@ from app.audit.writing import chain_under
 from app.auth.auth_server import AuthServerDep
 from app.auth.core import Accounts
 from app.auth.foreign_keys import ForeignKeys
-from app.auth.in_force import InForce
+from app.auth.mailing import Mailing, refuse_without_mail
+from app.auth.mails import mailer_by
 from app.auth.route_limits import RouteLimits, count_for
 from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
@@ -39,6 +40,8 @@ from app.limits.limiter import Limiter
 from app.origins import Origins
 from app.outward.client import Outward
 from app.outward.delivery import Delivery
+from app.outward.mail_delivery import MailDelivery
+from app.outward.smtp import SmtpServer
 from app.policy_tests.runner import Runner
 from app.problems import early_refusal, install_problems
 from app.secrets.sealed import check_key
@@ -154,17 +157,26 @@ class Rowgate:
             stack.push_async_callback(settler.stop)
             live.start()
             stack.push_async_callback(live.stop)
+            refuse_without_mail(settings)
+            smtp = None if settings.smtp_url is None else SmtpServer.of(settings.smtp_url.get_secret_value())
+            mailing = Mailing.of(settings, sealing_key)
+            if mailing.can_send:
+                mail = MailDelivery(pool, sealing_key, smtp)
+                mail.start()
+                stack.push_async_callback(mail.stop)
             delivery = Delivery(pool, outward, allowed)
             delivery.start()
             stack.push_async_callback(delivery.stop)
-            in_force = lambda: InForce(live.runtime.project.auth, settings)  # noqa: E731
-            accounts = Accounts(auth.passwords, auth.tokens, pool, in_force)
+            accounts = Accounts(
+                auth.passwords, auth.tokens, pool, lambda: mailer_by(mailing, settings, live.runtime.project)
+            )
             holds_answers = settings.env == "development"
             services = Services(limiter, outward, accounts, holds_answers=holds_answers)
             plane, recent = Plane(live, auth, pool, services), Recent()
             self.data_plane = DataPlane(plane, settings.trusted_proxies, recent)
             app.state.server = Server(
-                settings=settings, pool=pool, auth=auth, live=live, limiter=limiter, embedded_up=self.embedded_up,
+                settings=settings, mailing=mailing, pool=pool, auth=auth, live=live, limiter=limiter,
+                embedded_up=self.embedded_up,
                 document=ServedDocument(settings.public_url).of, engine=engine, turns=Turns(engine),
                 tests=Runner(self.database_url), sealing_key=sealing_key, recent=recent, plane=plane,
                 data_plane=self.data_plane,

@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)] = ()
     """The networks whose `X-Forwarded-For` is believed."""
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    smtp_url: Annotated[SecretStr, _with_scheme("smtp", "smtps")] | None = None
+    """The server that sends mail; off this machine never without TLS."""
     confirm_email: bool = Field(default_factory=lambda data: data.get("env") == "production")
     pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     """Connections to Postgres that one process opens at most."""

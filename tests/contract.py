@@ -42,7 +42,7 @@ def undocumented(method: str, path: str, answer: httpx.Response) -> str | None:
         return f"{where} stands nowhere: {answer.text[:500]}"
     kind = answer.headers.get("content-type", "").partition(";")[0]
     if not answer.content:
-        return None if status in {"204", "304"} else f"{where} has no body"
+        return None if status in {"204", "303", "304"} else f"{where} has no body"
     content = said.get("content", {}).get(kind)
     if content is None:
         return f"{where} is {kind}, and was to be one of {sorted(said.get('content', {}))}"

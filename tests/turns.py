@@ -17,6 +17,9 @@ HAPPENED = (
     "first_answers",
     "deliveries",
     "outbox",
+    "mail",
+    "one_time_tokens",
+    "counted",
 )
 _TABLES = "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables WHERE schemaname = 'data'"
 _MARKS = """

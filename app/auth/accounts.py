@@ -19,6 +19,8 @@ MAX_EMAIL = 320  # characters
 _ACCOUNT = """
 SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_confirmed,
     a.last_sign_in_at AS rowgate_signed_in, a.disabled_at AS rowgate_disabled,
+    (SELECT max(t.new_email) FROM rowgate.one_time_tokens t
+        WHERE t.user_id = u.id AND t.kind = 'email_change' AND t.expires_at > now()) AS rowgate_new_email,
     a.password_hash IS NOT NULL AS rowgate_password,
     (SELECT coalesce(json_agg(i ORDER BY i.id), '[]')::text FROM rowgate.identities i WHERE i.user_id = u.id)
         AS rowgate_identities,
@@ -88,6 +90,7 @@ class Account:
     identities: tuple[Linked, ...] = ()
     has_password: bool = True
     factors: tuple[Mapping[str, Any], ...] = ()
+    new_email: str | None = None
 
     @property
     def providers(self) -> list[str]:
@@ -126,6 +129,7 @@ def _account(row: Any) -> Account:
         tuple(_linked(one) for one in json.loads(row["rowgate_identities"])),
         row["rowgate_password"],
         tuple(json.loads(row["rowgate_factors"])),
+        row["rowgate_new_email"],
     )
 
 

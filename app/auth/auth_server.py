@@ -7,6 +7,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from app.auth.identify import AuthContext
+from app.auth.mailing import Mailing
 from app.auth.providers import Provider
 from app.database.pool import Pool
 from app.definitions.column_types import Keys
@@ -43,12 +44,13 @@ class ServedNow(Protocol):
 
 @dataclass(frozen=True)
 class AuthServer:
-    """The settings, the database, who is who, and the definitions."""
+    """The settings, the database, who is who, the definitions, and what mail is sent with."""
 
     settings: Settings
     pool: Pool
     auth: AuthContext
     live: ServedNow
+    mailing: Mailing
 
 
 async def server_of(request: Request) -> object:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.auth.in_force import InForce
+from app.auth.mails import Mailer
 from app.auth.passwords import Passwords
 from app.auth.tokens import AccessTokens
 from app.database.pool import Pool
@@ -11,9 +12,13 @@ from app.database.pool import Pool
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What hashes, what signs, where to count, and how people sign in by the definitions that are served."""
+    """What hashes, what signs, where to count, and what mails by the definitions that are served."""
 
     passwords: Passwords
     tokens: AccessTokens
     pool: Pool
-    in_force: Callable[[], InForce]
+    mailer: Callable[[], Mailer]
+
+    def in_force(self) -> InForce:
+        """Give how people sign in by the definitions that are served."""
+        return self.mailer().in_force

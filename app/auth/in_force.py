@@ -7,6 +7,7 @@ from fastapi import Depends
 
 from app.auth.auth_server import AuthServerDep
 from app.definitions.auth import AuthDef
+from app.definitions.redirect_urls import redirect_pattern
 from app.errors import RowgateError
 from app.settings import Settings
 
@@ -20,6 +21,17 @@ class SignUpClosed(RowgateError):
     def __init__(self) -> None:
         """Say who makes accounts."""
         super().__init__("Nobody signs up here by themselves.", hint="Ask an admin for an account.")
+
+
+class RedirectUnlisted(RowgateError):
+    """A sign-in is to end where the document lists nothing; nobody is sent there."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "auth.redirect_unlisted"
+
+    def __init__(self) -> None:
+        """Say where it is listed."""
+        super().__init__("A sign-in can't end there.", hint="List it in auth.redirect_urls.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,15 @@ class InForce:
     def site_url(self) -> str | None:
         """Give where the links of mails end."""
         return self.said.site_url or self.settings.public_url
+
+    def redirect(self, said: str | None) -> str | None:
+        """Give where a sign-in ends: where it is said, else the site; raises RedirectUnlisted for what isn't listed."""
+        if not said:
+            return self.site_url
+        site = () if self.site_url is None else (self.site_url, f"{self.site_url}/**")
+        if not any(redirect_pattern(one).matches(said) for one in (*site, *self.said.redirect_urls)):
+            raise RedirectUnlisted
+        return said
 
     def refuse_sign_up(self, *, by_chain: bool = False) -> None:
         """Raise SignUpClosed unless accounts are made so; a chain is the admin's own way of inviting."""

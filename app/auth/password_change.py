@@ -30,6 +30,17 @@ class PasswordMissing(PasswordWrong):
     sentence: ClassVar[str] = "A change of the password needs the current one."
 
 
+class NonceInvalid(RowgateError):
+    """The code that a change of the password came with is wrong, was used, or its time is over."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str] = "auth.nonce_invalid"
+
+    def __init__(self) -> None:
+        """Say how another one is had."""
+        super().__init__("The nonce is wrong, or its time is over.", hint="Ask for another one: /reauthenticate.")
+
+
 @dataclass(frozen=True, slots=True)
 class _Where:
     """How one kind of people, their passwords and their sessions are found: by an address, else by an id, as $1."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from app.auth.foreign_tokens import Issuer, compile_issuers
+from app.auth.mail_templates import template_problems
 from app.auth.providers import compile_providers
 from app.compiler.chain import (
     NO_INPUT,
@@ -102,6 +103,8 @@ def _compiled(
     schema = schema_of(project, findings, compilation, data)
     _check_names(project, findings)
     check_reachable(project, findings)
+    for place, message, hint in template_problems(project.auth.mail.templates):
+        findings.report(f"auth.mail.templates.{place}", message, hint)
     compiler = _Definitions(project, schema, closed.views, findings, compilation)
     endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}

@@ -15,6 +15,7 @@ from app.control_plane import (
     document,
     frontend,
     history,
+    mail,
     outbox,
     policy_tests,
     requests,
@@ -59,7 +60,7 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix=PREFIX)
     modules = (
-        users, user_import, api_keys, admins, secrets, outbox, simulate, shadow, policy_tests, requests, access,
+        users, user_import, api_keys, admins, secrets, outbox, mail, simulate, shadow, policy_tests, requests, access,
         document, history, begin, frontend, rows,
     )  # fmt: skip
     # The columns of users come before the users themselves, who are named by what follows the same slash.

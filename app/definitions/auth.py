@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.definitions.auth_issuers import IssuerDef
+from app.definitions.auth_mail import MailDef
 from app.definitions.auth_providers import ProviderDef
 from app.definitions.names import Definition, Items
 from app.definitions.redirect_urls import RedirectUrl, SiteUrl
@@ -56,6 +57,8 @@ class AuthDef(Definition):
     """Where else they may end: `*` stands for what holds no dot and no slash, `**` in a path for anything."""
     password: PasswordDef = PasswordDef()
     """What is asked of passwords."""
+    mail: MailDef = MailDef()
+    """The mails that are sent."""
     sessions: SessionsDef = SessionsDef()
     """How long people's sessions last."""
     anonymous: bool = False

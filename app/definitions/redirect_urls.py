@@ -109,6 +109,12 @@ def is_wide(pattern: RedirectPattern) -> bool:
     return "*" in labels[-1] or "*" in "".join(labels[-2:])
 
 
+def is_unencrypted(pattern: RedirectPattern) -> bool:
+    """Say whether a browser goes there without TLS, and not on its own machine."""
+    here = pattern.literal_host in {"localhost", "127.0.0.1", "[::1]"}
+    return pattern.scheme == "http" and not here and not pattern.literal_host.endswith(".localhost")
+
+
 def _checked_pattern(text: str) -> str:
     redirect_pattern(text)
     return text

@@ -7,63 +7,30 @@ import random
 import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
-from app.database.faults import FAULTS, translated
-from app.database.pool import DatabaseUnavailable, Pool
+from app.database.pool import Pool
 from app.errors import RowgateError
-from app.log import Outage
 from app.outward.calls import OutwardCall
 from app.outward.client import Outward
+from app.outward.emptying import AT_ONCE, Emptying
 from app.outward.failures import AnswerRefused, CircuitOpen
 from app.outward.outbox import Claimed, Letter, claim, delivered, failed, opened, postponed
 
-AT_ONCE = 5
-POLL_SECONDS = 0.5
 LONGEST_WAIT = 3600.0
 _FIRST_WAIT = 2.0
 _log = logging.getLogger("rowgate.outbox")
 
 
-class Delivery:
+class Delivery(Emptying):
     """The background task that empties the outbox."""
 
     def __init__(self, pool: Pool, outward: Outward, allow: Callable[[], Sequence[str]]) -> None:
         """Start nothing yet; `allow` gives what the live project lets be called."""
+        super().__init__(_log)
         self._pool = pool
         self._outward = outward
         self._allow = allow
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Deliver from here on."""
-        self._task = asyncio.get_running_loop().create_task(self._work())
-
-    async def stop(self) -> None:
-        """Deliver no longer; a call that is cut off is made again once its lease has ended."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _work(self) -> None:
-        """Deliver what is due, and look again; nothing that happens here ends it."""
-        outage = Outage(_log)
-        while True:
-            found = 0
-            try:
-                found = await self.deliver_due()
-            except (RowgateError, *FAULTS) as error:
-                refusal = error if isinstance(error, RowgateError) else translated(error)
-                if not isinstance(refusal, DatabaseUnavailable):  # of which they tell who read the definitions
-                    outage.lost(f"the outbox can't be emptied: {type(error).__name__}", "the outbox is emptied again")
-            except Exception:
-                _log.exception("delivering failed")
-            else:
-                outage.found()
-            if not found:
-                await asyncio.sleep(POLL_SECONDS)
 
     async def deliver_due(self) -> int:
         """Make the calls that are due, some at once; gives how many there were. No connection is held meanwhile."""

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import permutations
 from typing import Any
 
@@ -20,6 +21,7 @@ from app.expressions.evaluate import folded
 from app.expressions.syntax import Binary, Conditional, FunctionCall, Literal, Logic, Node, NullTest, Unary
 from app.expressions.types import BOOL
 from app.relations.schema import item_type
+from app.review.auth_doubts import auth_doubts
 from app.review.implication import Meant, Untrue, form
 from app.review.meaning import nodes_in, paths_in, rule_of
 from app.review.reach import Check, Reach, Reached, reach_of
@@ -247,21 +249,24 @@ def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
 
 
 def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
-    """Find columns that people set themselves in what decides: rules, conditions, and which rows are reached."""
-    trusted = [column for column in project.users.columns if column.self_editable]
-    if not trusted:
-        return
-    rules = [rule_of(one.text, NONE, view.table) for view in project.views for one in view.conditions]
-    for _, reach in chains:
-        rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
-        rules += [condition for _, condition in reach.conditions]
-    paths = {path for rule in rules for path in paths_read(project, rule)}
-    for column in trusted:
-        if f"auth.user.{column.name}" in paths:
+    """Find what people say of themselves in what decides: columns that they set, addresses that nobody confirmed."""
+    paths = cache(lambda: _paths_of_rules(project, chains))
+    for column in project.users.columns:
+        if column.self_editable and f"auth.user.{column.name}" in paths():
             yield doubt(
                 f"users.columns/{column.name}.self_editable", "self_editable_trusted",
                 "people change this column themselves, and a rule reads it", "don't let a rule rest on it",
             )  # fmt: skip
+    yield from auth_doubts(project, paths)
+
+
+def _paths_of_rules(project: Project, chains: Chains) -> set[str]:
+    """Name the dotted paths that decide: in rules, in conditions, and in which rows are reached."""
+    rules = [rule_of(one.text, NONE, view.table) for view in project.views for one in view.conditions]
+    for _, reach in chains:
+        rules += [one.rule for one in reach.checks if one.is_stated] + [one.rows for one in reach.reached]
+        rules += [condition for _, condition in reach.conditions]
+    return {path for rule in rules for path in paths_read(project, rule)}
 
 
 def _unused(project: Project, chains: Chains, rules: Rules) -> Iterator[Finding]:

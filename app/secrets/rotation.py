@@ -32,6 +32,11 @@ def letter_name(letter_id: str) -> str:
     return f"outbox {letter_id}"
 
 
+def mail_name(mail_id: str) -> str:
+    """Give what a waiting mail is sealed under."""
+    return f"mail {mail_id}"
+
+
 def factor_name(id_: str) -> str:
     """Give what the secret of a second factor is sealed under."""
     return f"factor {id_}"
@@ -51,6 +56,7 @@ _KEPT = (
     _SealedTable("rowgate.secrets", "name", "name, hosts", lambda row: bound_name(row["name"], row["hosts"])),
     _SealedTable("rowgate.outbox", "id", "id", lambda row: letter_name(row["id"])),
     _SealedTable("rowgate.first_answers", "id", "id", lambda row: answer_name(row["id"])),
+    _SealedTable("rowgate.mail", "id", "id", lambda row: mail_name(row["id"])),
     _SealedTable("rowgate.factors", "id", "id", lambda row: factor_name(row["id"])),
     _SealedTable("rowgate.signing_keys", "kid", "kid", lambda row: signing_key_name(row["kid"])),
 )

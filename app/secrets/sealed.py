@@ -15,6 +15,7 @@ _SEALED = "name, hosts, key_id, nonce, ciphertext"
 _FOREIGN = """
 SELECT (SELECT count(*) FROM rowgate.secrets WHERE key_id <> $1)
     + (SELECT count(*) FROM rowgate.outbox WHERE key_id <> $1)
+    + (SELECT count(*) FROM rowgate.mail WHERE key_id <> $1)
     + (SELECT count(*) FROM rowgate.first_answers WHERE key_id <> $1 AND created_at > now() - interval '24 hours')
     + (SELECT count(*) FROM rowgate.factors WHERE key_id <> $1)
     + (SELECT count(*) FROM rowgate.signing_keys WHERE key_id <> $1)

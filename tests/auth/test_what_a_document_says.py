@@ -9,6 +9,7 @@ from app.changes.apply import Wider
 from app.definitions.auth import AuthDef
 from app.definitions.project import parse_project
 from app.review.auth_effects import auth_effects
+from app.review.doubts import doubts
 from tests.auth.conftest import sign_in
 from tests.backend import PASSWORD, Backend
 from tests.turns import Turns
@@ -81,6 +82,23 @@ def test_an_effect_says_who_gains_and_who_loses(before: Any, after: Any, told: l
     old, new = ({**said, "redirect_urls": tuple(said.get("redirect_urls", ()))} for said in (before, after))
     found = auth_effects(AuthDef.model_validate(old), AuthDef.model_validate(new))
     assert [f"{one.key} {one.effect} {one.wider}" for one in found] == told
+
+
+@pytest.mark.parametrize(
+    ("auth", "codes"),
+    [
+        ({"redirect_urls": ["https://*.com/**"]}, ["access.wide_redirect"]),
+        ({"redirect_urls": ["http://app.example.com/**"]}, ["access.plain_redirect"]),
+        ({"redirect_urls": ["https://*.example.com/**", "http://localhost:5173/**", "app://back"]}, []),
+        ({"confirm_email": False}, ["access.unconfirmed_email"]),
+        ({"confirm_email": False, "sign_up": "closed"}, []), ({"confirm_email": True}, []),
+    ],
+)  # fmt: skip
+def test_what_is_seldom_meant_is_a_doubt(auth: Any, codes: list[str]) -> None:
+    view = {"name": "people", "table": "users", "columns": ["id"], "filter": "auth.user.email == 'boss@example.com'"}
+    project, findings = parse_project({"rowgate": 1, "views": [view], "auth": auth})
+    assert project is not None, findings
+    assert [one.code for one in doubts(project) if one.place.startswith("auth")] == codes
 
 
 async def test_a_change_is_planned_kept_and_exported_and_holds_at_once_where_nobody_was_told(backend: Backend) -> None:

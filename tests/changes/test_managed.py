@@ -225,7 +225,10 @@ def served(url: str, *words: str) -> Iterator[tuple[str, list[str]]]:
     """Run the command itself until it listens: where, and what it said before."""
     with subprocess.Popen(
         [str(Path(sys.executable).parent / "rowgate"), "serve", "--port", "0", *words],
-        env={**os.environ, "ROWGATE_DATABASE_URL": url, "ROWGATE_SECRET_KEY": SECRET_KEY, "ROWGATE_LOG_FORMAT": "text"},
+        env={
+            **os.environ, "ROWGATE_DATABASE_URL": url, "ROWGATE_SECRET_KEY": SECRET_KEY, "ROWGATE_LOG_FORMAT": "text",
+            "ROWGATE_CONFIRM_EMAIL": "false",
+        },
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
         said: list[str] = []

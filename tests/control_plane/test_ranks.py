@@ -74,6 +74,7 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("PATCH", "/admin/v1/secrets/{name}"): Needs("editor", 404),
     ("DELETE", "/admin/v1/secrets/{name}"): Needs("editor", 428),
     ("GET", "/admin/v1/outbox"): Needs("viewer", 200),
+    ("GET", "/admin/v1/mail"): Needs("editor", 200),
     ("POST", "/admin/v1/outbox/{call_id}/retry"): Needs("editor", 404),
     ("DELETE", "/admin/v1/outbox/{call_id}"): Needs("editor", 404),
     ("POST", "/admin/v1/simulate"): Needs("editor", 422),

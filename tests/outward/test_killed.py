@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from app.database.pool import connect
-from app.outward.delivery import AT_ONCE
+from app.outward.emptying import AT_ONCE
 from tests.backend import SECRET_KEY, apply
 from tests.outward.test_outbox import document
 from tests.outward.upstream import Upstream, gate, soon, upstream

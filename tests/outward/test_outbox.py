@@ -15,7 +15,7 @@ import pytest
 from app.cli.rotate_secrets import carry_over
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
-from app.outward import delivery, outbox
+from app.outward import delivery, emptying, outbox
 from app.outward.failures import TimedOut
 from app.settings import load_settings
 from app.steps.kinds.http import HttpBody
@@ -59,7 +59,7 @@ async def up() -> AsyncIterator[Upstream]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(emptying, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(delivery, "_FIRST_WAIT", 0.01)
 
 
@@ -223,7 +223,7 @@ async def test_two_senders_make_each_call_once(migrated_url: str, up: Upstream) 
 async def test_what_was_claimed_by_a_dead_sender_is_claimed_again_after_its_lease(
     migrated_url: str, up: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "POLL_SECONDS", 60)
+    monkeypatch.setattr(emptying, "POLL_SECONDS", 60)
     async with serving(migrated_url, document(up)) as backend:
         await asyncio.sleep(0.1)
         await post(backend, "add")

@@ -11,7 +11,7 @@ import pytest
 from app.data_plane import reload
 from app.data_plane.reload import Live
 from app.database.pool import DatabaseOverloaded, DatabaseUnavailable, Pool
-from app.outward import delivery
+from app.outward import emptying
 from app.outward.delivery import Delivery
 
 URL = "postgresql://nobody@127.0.0.1:1/none"
@@ -69,7 +69,7 @@ async def test_a_database_that_goes_is_said_once_and_so_is_that_it_is_back(
 async def test_the_outbox_says_nothing_of_a_database_that_is_away_and_once_what_else_is_wrong(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(delivery, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(emptying, "POLL_SECONDS", 0.001)
     over, work = asyncio.Event(), Delivery(Pool(URL, 1), Any, tuple)  # type: ignore[arg-type]
     monkeypatch.setattr(work, "deliver_due", meets([AWAY, CUT_OFF, OSError(), None, BUSY, BUSY, None], over))
     with caplog.at_level(logging.INFO):

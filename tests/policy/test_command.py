@@ -142,6 +142,7 @@ def server(embedded_server: Any, migrated_template: str) -> Iterator[tuple[str, 
     """A running server: its URL, and the keys of an editor and of a viewer."""
     for url in cloned(embedded_server, migrated_template):
         environment = {**os.environ, "ROWGATE_DATABASE_URL": url, "ROWGATE_SECRET_KEY": SECRET_KEY}
+        environment["ROWGATE_CONFIRM_EMAIL"] = "false"
         rowgate = str(Path(sys.executable).parent / "rowgate")
         keys = [
             subprocess.run(

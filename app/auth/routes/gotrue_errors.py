@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from app.auth.accounts import EmailInvalid, EmailTaken
 from app.auth.anonymous_users import AnonymousOff, TooManyAnonymous
 from app.auth.api_keys import ApiKeyInvalid
+from app.auth.counted import CodeLimited, MailLimited
 from app.auth.factors import (
     ChallengeExpired,
     FactorCodeWrong,
@@ -17,9 +18,10 @@ from app.auth.factors import (
 )
 from app.auth.failures import TooManyFailures
 from app.auth.identify import SessionEnded
-from app.auth.in_force import SignUpClosed
+from app.auth.in_force import RedirectUnlisted, SignUpClosed
+from app.auth.one_time import FlowCodeInvalid, LinkInvalid, VerifierWrong
 from app.auth.passkeys import PasskeyNotFound, PasskeyRefused, PasskeysOff
-from app.auth.password_change import PasswordMissing, PasswordWrong
+from app.auth.password_change import NonceInvalid, PasswordMissing, PasswordWrong
 from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignInRefused
 from app.auth.passwords import PasswordRefused
 from app.auth.providers import IdentityTaken, IdTokenRefused, ProviderUnknown
@@ -50,6 +52,15 @@ _GUESSED = ("pwned", "Password is known to be weak and easy to guess, please cho
 
 # What a class isn't listed for holds of the one that it derives from.
 _TOLD: dict[type[RowgateError], _Wording] = {
+    CodeLimited: _LIMITED,
+    FlowCodeInvalid: _Wording("flow_state_not_found", "invalid flow state, no valid flow state found", "invalid_grant"),
+    LinkInvalid: _Wording("otp_expired", "Token has expired or is invalid"),
+    MailLimited: _Wording("over_email_send_rate_limit", "email rate limit exceeded"),
+    NonceInvalid: _Wording("reauthentication_not_valid", "Nonce has expired or is invalid"),
+    RedirectUnlisted: _Wording("validation_failed"),
+    VerifierWrong: _Wording(
+        "bad_code_verifier", "code challenge does not match previously saved code verifier", "invalid_grant"
+    ),
     AccountDisabled: _Wording("user_banned", "User is banned", "invalid_grant"),
     AnonymousOff: _Wording("anonymous_provider_disabled", "Anonymous sign-ins are disabled"),
     ApiKeyInvalid: _Wording("bad_jwt", "Invalid API key"),

@@ -40,6 +40,13 @@ class RefreshBody(Body):
     refresh_token: str
 
 
+class PkceBody(Body):
+    """What auth-js sends to exchange the code of a flow."""
+
+    auth_code: str
+    code_verifier: str
+
+
 class IdTokenBody(Body):
     """What auth-js sends to sign in by a provider's ID token; `nonce` is what the provider was told the SHA-256 of.
 
@@ -54,7 +61,7 @@ class IdTokenBody(Body):
     gotrue_meta_security: dict[str, object] | None = None
 
 
-class TokenBody(RootModel[PasswordBody | RefreshBody | IdTokenBody]):
+class TokenBody(RootModel[PasswordBody | RefreshBody | PkceBody | IdTokenBody]):
     """What either grant sends."""
 
 
@@ -98,6 +105,14 @@ class GrantBody:
 
 
 async def _form(request: Request, grant_type: str | None) -> Grant:
+    form = await read_form(request)
+    kind = form.pop("grant_type", None) or grant_type or "password"
+    renamed = {"username": "email"}
+    return Grant(kind, {renamed.get(name, name): value for name, value in form.items() if name in _KNOWN})
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """Read a form, in which each field stands once."""
     raw = await read_body(request.receive, request.scope["headers"], limit=8192, media_types={FORM})
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
@@ -107,6 +122,4 @@ async def _form(request: Request, grant_type: str | None) -> Grant:
     form = dict(pairs)
     if len(form) != len(pairs):
         raise InputInvalid("A field stands twice.")
-    kind = form.pop("grant_type", None) or grant_type or "password"
-    renamed = {"username": "email"}
-    return Grant(kind, {renamed.get(name, name): value for name, value in form.items() if name in _KNOWN})
+    return form

@@ -1,43 +1,32 @@
 """Sign-up, sign-in, refresh, the own account and sign-out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse
 
 from app.audit.writing import audit
 from app.auth.accounts import (
     Account,
-    EmailChangeRefused,
-    EmailInvalid,
     EmailTaken,
-    account,
     create_user,
     new_credentials,
-    normal_email,
-    set_columns,
 )
-from app.auth.anonymous_users import METHOD, AnonymousOff, TooManyAnonymous, create_anonymous, given_address
+from app.auth.anonymous_users import METHOD, AnonymousOff, TooManyAnonymous, create_anonymous
 from app.auth.api_keys import ApiKeyInvalid
 from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
 from app.auth.factors import SecondFactorNeeded
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.foreign_keys import IssuerUnreachable
 from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
-from app.auth.identity import Identity
 from app.auth.in_force import InForce, InForceDep, SignUpClosed
-from app.auth.password_change import (
-    NewPassword,
-    PasswordMissing,
-    PasswordWrong,
-    chosen,
-    given,
-    holder,
-    replace_password,
-)
+from app.auth.mails import Mailer
+from app.auth.one_time import FlowCodeInvalid, OneTime, VerifierWrong, kept_challenge
 from app.auth.password_sign_in import (
     AccountDisabled,
     EmailNotConfirmed,
@@ -46,15 +35,29 @@ from app.auth.password_sign_in import (
     stored_account,
     verify_noted,
 )
-from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
+from app.auth.passwords import PasswordRefused, UserPassword
 from app.auth.providers import IdentityTaken, IdTokenRefused, ProviderUnknown
 from app.auth.refresh_tokens import RefreshTokenInvalid, RefreshTokenReused, Reused
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.admin_users import add_admin_routes
+from app.auth.routes.answering import MailerDep, found_account, own_columns, session_answer
+from app.auth.routes.asking import (
+    MAIL_REFUSALS,
+    Nothing,
+    RedirectTo,
+    begun,
+    magiclink,
+    otp,
+    reauthenticate,
+    recover,
+    resend,
+)
 from app.auth.routes.by_provider import Unlinked, by_id_token, delete_identity
+from app.auth.routes.changing import put_user
 from app.auth.routes.client import Client, ClientDep
-from app.auth.routes.factors import add_factor_routes, hold_level
-from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, IdTokenBody, PasswordBody, RefreshBody
+from app.auth.routes.factors import add_factor_routes
+from app.auth.routes.grants import Grant, GrantBody, GrantUnsupported, IdTokenBody, PasswordBody, PkceBody, RefreshBody
+from app.auth.routes.inviting import LinkedUser, generate_link, invite
 from app.auth.routes.own_sessions import OwnSession, delete_session, get_sessions
 from app.auth.routes.passkey_routes import add_passkey_routes
 from app.auth.routes.published import Discovery, KeySet, jwks, openid_configuration
@@ -65,13 +68,12 @@ from app.auth.routes.shapes import (
     SessionObject,
     SignInWays,
     UserObject,
-    issued_session,
     new_id,
     user_object,
 )
-from app.auth.routes.signed_in import SignedIn, SignedInAnyhow, SignInNeeded
-from app.auth.sessions import OpenedSession, end_sessions, open_session, refresh_session
-from app.database.connection import Connection
+from app.auth.routes.signed_in import SignedInAnyhow, SignInNeeded
+from app.auth.routes.verifying import BACK, PAGE, HalfChanged, exchanged, open_link, verify
+from app.auth.sessions import end_sessions, open_session, refresh_session
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.auth import SessionsDef
 from app.definitions.validation import object_validator
@@ -94,15 +96,10 @@ class RegisterBody(Body):
     code_challenge_method: str | None = None
 
 
-class UserBody(Body):
-    """What auth-js sends to change the own account; `current_password` goes with a new password."""
-
-    email: str | None = None
-    data: dict[str, Any] | None = None
-    password: UserPassword | None = None
-    current_password: SentPassword | None = None
-    code_challenge: str | None = None
-    code_challenge_method: str | None = None
+_UNCONFIRMED = """
+SELECT u.id FROM data.users u JOIN rowgate.accounts a ON a.user_id = u.id
+WHERE lower(u.email) = lower($1) AND a.email_confirmed_at IS NULL
+"""
 
 
 def auth_router(limits: RouteLimits) -> APIRouter:
@@ -118,6 +115,20 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post("/token", token, response_model=SessionObject, **at_most("600/minute", "sign_in"))
     get("/user", get_user, response_model=UserObject)
     put("/user", put_user, response_model=UserObject, **at_most("60/minute", "put_user"))
+    mailed: dict[str, Any] = {"response_model": Nothing}
+    post("/otp", otp, **mailed, **at_most("300/minute", "otp"))
+    post("/magiclink", magiclink, **mailed, **at_most("300/minute", "magic_link"))
+    post("/recover", recover, **mailed, **at_most("300/minute", "recover"))
+    post("/resend", resend, **mailed, **at_most("300/minute", "resend"))
+    post("/reauthenticate", reauthenticate, **mailed, **at_most("60/minute", "reauthenticate"))
+    get("/reauthenticate", reauthenticate, **mailed, **at_most("60/minute", "get_reauthenticate"))
+    get("/verify", open_link, response_class=HTMLResponse, responses=BACK, **at_most("600/minute", "open_link"))
+    head = partial(router.add_api_route, methods=["HEAD"], include_in_schema=False)
+    head("/verify", open_link, response_class=HTMLResponse, **at_most("600/minute", "look_at_link"))
+    used = SessionObject | HalfChanged
+    post("/verify", verify, response_model=used, responses=BACK | PAGE, **at_most("600/minute", "verify"))
+    post("/invite", invite, response_model=UserObject, name="invite")
+    post("/admin/generate_link", generate_link, response_model=LinkedUser, name="generate_link")
     router.add_api_route("/user/identities/{identity_id}", delete_identity, methods=["DELETE"], response_model=Unlinked)
     post("/logout", logout, status_code=204, name="sign_out")
     get("/sessions", get_sessions, response_model=list[OwnSession])
@@ -143,19 +154,21 @@ async def _check_apikey(request: Request, server: AuthServerDep) -> None:
 
 
 @refuses(
-    EmailInvalid, EmailTaken, PasswordRefused, SignUpClosed, AnonymousOff, TooManyAnonymous, *WRITE_REFUSALS
+    EmailTaken, PasswordRefused, SignUpClosed, AnonymousOff, TooManyAnonymous, *MAIL_REFUSALS, *WRITE_REFUSALS
 )  # fmt: skip
 async def signup(
     server: AuthServerDep,
     client: ClientDep,
-    in_force: InForceDep,
+    mailer: MailerDep,
     body: Annotated[RegisterBody, Depends(JsonBody(RegisterBody))],
+    redirect_to: RedirectTo = None,
 ) -> Response:
     """Make an account; answers with a session where no confirmation of the address is asked for.
 
     Where it is, the answer for an address that is taken is the same as for a new one, so that nobody learns who has an
-    account here.
+    account here. A password and data for an address that nobody has confirmed wait for their own mail.
     """
+    in_force = mailer.in_force
     if body.email is None and body.password is None:
         return await _anonymous(server, client, in_force, body)
     if body.email is None or body.password is None:
@@ -163,35 +176,57 @@ async def signup(
         wrong = [FieldError(("body", lacking), "input.invalid", "Field required")]
         raise InputInvalid("The body is not what is wanted here.", errors=wrong)
     in_force.refuse_sign_up()
-    columns = own_columns(server.live.runtime, body.data or {}, new=True)
-    said, confirmed, least = in_force.said.sessions, not in_force.confirm_email, in_force.said.password.min_length
+    columns = own_columns(server, body.data or {}, new=True)
+    to, least = in_force.redirect(redirect_to), in_force.said.password.min_length
     email, digest = await new_credentials(server.auth.passwords, body.email, body.password, least)
+    attempt_ = OneTime(
+        "confirmation", None, email, None, kept_challenge(body.code_challenge, body.code_challenge_method), to,
+        digest, body.data or {},
+    )  # fmt: skip
+    if in_force.confirm_email:
+        await begun(server, mailer, email, redirect_to)
+        return answer(user_object(await _to_be_confirmed(server, mailer, attempt_, columns)))
     try:
         async with server.pool.lease() as connection, connection.transaction():
-            user_id = await create_user(connection, email, digest, columns, confirmed=confirmed)
+            user_id = await create_user(connection, email, digest, columns, confirmed=True)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
-            opened = await open_session(connection, user_id, *client, said) if confirmed else None
-            found = await _found(connection, user_id)
+            opened = await open_session(connection, user_id, *client, in_force.said.sessions)
+            return answer(session_answer(server, await found_account(connection, user_id), opened))
     except EmailTaken:
-        # Written for both, so that both take the same time.
         async with server.pool.lease() as connection:
             await audit(connection, "anonymous", "sign_up.email_taken", None)
-        if confirmed:
-            raise
-        return answer(user_object(_lookalike(server.live.runtime, email, columns)))
-    return answer(user_object(found) if opened is None else _session(server, said, found, opened))
+        raise
+
+
+async def _to_be_confirmed(server: AuthServer, mailer: Mailer, of: OneTime, columns: dict[str, object]) -> Account:
+    """Make an account and mail its link, or for an address that is taken do the same work; gives what is answered.
+
+    A taken address that nobody has confirmed gets a link for this attempt as well.
+    """
+    try:
+        async with server.pool.lease() as connection, connection.transaction():
+            user_id = await create_user(connection, of.email, of.password_hash, columns, confirmed=False)
+            await mailer.send_link(connection, replace(of, user_id=user_id))
+            await audit(connection, f"user:{user_id}", "sign_up", user_id)
+            return await found_account(connection, user_id)
+    except EmailTaken:
+        async with server.pool.lease() as connection, connection.transaction():
+            waiting = await connection.fetchval(_UNCONFIRMED, of.email)
+            await mailer.send_link(connection, replace(of, user_id=waiting))
+            await audit(connection, "anonymous", "sign_up.email_taken", None)
+        return _lookalike(server.live.runtime, of.email, columns)
 
 
 async def _anonymous(server: AuthServer, client: Client, in_force: InForce, body: RegisterBody) -> Response:
     if not in_force.said.anonymous:
         raise AnonymousOff
-    columns, said = own_columns(server.live.runtime, body.data or {}, new=True), in_force.said.sessions
+    columns, said = own_columns(server, body.data or {}, new=True), in_force.said.sessions
     async with server.pool.lease() as connection, connection.transaction():
         user_id = await create_anonymous(connection, client.address, columns)
         await audit(connection, f"user:{user_id}", "sign_up.anonymous", user_id)
         opened = await open_session(connection, user_id, *client, said, method=METHOD)
-        found = await _found(connection, user_id)
-    return answer(_session(server, said, found, opened))
+        found = await found_account(connection, user_id)
+    return answer(session_answer(server, found, opened))
 
 
 def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, object]) -> Account:
@@ -204,27 +239,34 @@ def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, obje
 
 @refuses(
     GrantUnsupported, InputInvalid, SignInRefused, EmailNotConfirmed, AccountDisabled, TooManyFailures,
-    RefreshTokenInvalid, PasswordRefused, ProviderUnknown, IdTokenRefused, IdentityTaken, IssuerUnreachable,
-    SignUpClosed, SignInNeeded, SecondFactorNeeded, *CREDENTIAL_REFUSALS, *WRITE_REFUSALS,
+    RefreshTokenInvalid, PasswordRefused, FlowCodeInvalid, VerifierWrong, ProviderUnknown, IdTokenRefused,
+    IdentityTaken, IssuerUnreachable, SignUpClosed, SignInNeeded, SecondFactorNeeded, *CREDENTIAL_REFUSALS,
+    *WRITE_REFUSALS,
 )  # fmt: skip
 async def token(
     request: Request,
     server: AuthServerDep,
     client: ClientDep,
-    in_force: InForceDep,
+    mailer: MailerDep,
     grant: Annotated[Grant, Depends(GrantBody())],
 ) -> Response:
-    """Give a session for a password, a refresh token or a provider's ID token; the OAuth2 form is taken too."""
+    """Give a session for a password, a refresh token, the code of a flow or a provider's ID token.
+
+    The OAuth2 form is taken too.
+    """
     if grant.kind == "password":
-        return await _by_password(server, client, in_force.said.sessions, checked(grant.fields, PasswordBody))
+        return await _by_password(server, client, mailer.in_force.said.sessions, checked(grant.fields, PasswordBody))
     if grant.kind == "refresh_token":
-        return await _by_refresh_token(server, in_force.said.sessions, checked(grant.fields, RefreshBody))
+        return await _by_refresh_token(server, mailer.in_force.said.sessions, checked(grant.fields, RefreshBody))
+    if grant.kind == "pkce":
+        flow = checked(grant.fields, PkceBody)
+        return answer(await exchanged(server, client, mailer, flow.auth_code, flow.code_verifier))
     if grant.kind == "id_token":
-        opened = await by_id_token(request, server, client, in_force, checked(grant.fields, IdTokenBody))
+        opened = await by_id_token(request, server, client, mailer.in_force, checked(grant.fields, IdTokenBody))
         async with server.pool.lease() as connection:
-            found = await _found(connection, opened.user_id)
-        return answer(_session(server, in_force.said.sessions, found, opened))
-    raise GrantUnsupported("The grant type is not served.", hint="Use password, refresh_token or id_token.")
+            found = await found_account(connection, opened.user_id)
+        return answer(session_answer(server, found, opened))
+    raise GrantUnsupported("The grant type is not served.", hint="Use password, refresh_token, pkce or id_token.")
 
 
 async def _by_password(server: AuthServer, client: Client, said: SessionsDef, body: PasswordBody) -> Response:
@@ -237,8 +279,8 @@ async def _by_password(server: AuthServer, client: Client, said: SessionsDef, bo
     async with pool.lease() as connection, connection.transaction():
         opened = await begin(connection, verified, *client, said)
         await audit(connection, f"user:{opened.user_id}", "sign_in", None)
-        found = await _found(connection, opened.user_id)
-    return answer(_session(server, said, found, opened))
+        found = await found_account(connection, opened.user_id)
+    return answer(session_answer(server, found, opened))
 
 
 async def _by_refresh_token(server: AuthServer, said: SessionsDef, body: RefreshBody) -> Response:
@@ -249,74 +291,14 @@ async def _by_refresh_token(server: AuthServer, said: SessionsDef, body: Refresh
                 await audit(connection, "anonymous", "refresh_token.reuse", opened.session_id)
         if isinstance(opened, Reused):
             raise RefreshTokenReused
-        found = await _found(connection, opened.user_id)
-    return answer(_session(server, said, found, opened))
+        found = await found_account(connection, opened.user_id)
+    return answer(session_answer(server, found, opened))
 
 
 async def get_user(server: AuthServerDep, identity: SignedInAnyhow) -> Response:
     """Give the own account."""
     async with server.pool.lease() as connection:
-        return answer(user_object(await _found(connection, str(identity.user_id))))
-
-
-@refuses(
-    EmailInvalid, EmailTaken, EmailChangeRefused, PasswordRefused, PasswordWrong, TooManyFailures, SecondFactorNeeded,
-    *WRITE_REFUSALS
-)  # fmt: skip
-async def put_user(
-    server: AuthServerDep,
-    client: ClientDep,
-    identity: SignedIn,
-    in_force: InForceDep,
-    body: Annotated[UserBody, Depends(JsonBody(UserBody))],
-) -> Response:
-    """Change the columns that one may change oneself, the password, or the address."""
-    user_id = str(identity.user_id)
-    columns = own_columns(server.live.runtime, body.data or {}, new=False)
-    if body.email is not None:
-        columns["email"] = _changed_email(in_force, identity, body.email)
-    if body.password is not None and "email" not in columns and identity.env["is_anonymous"]:
-        raise InputInvalid("An anonymous user has no password.", hint="Send an email with it.")
-    new = await _chosen(server, client, in_force, user_id, body)
-    async with server.pool.lease() as connection, connection.transaction():
-        if in_force.said.second_factor != "off" and ("email" in columns or new is not None):
-            await hold_level(connection, identity)
-        await set_columns(connection, user_id, columns)
-        if "email" in columns and identity.env["is_anonymous"]:
-            await given_address(connection, user_id)
-        if new is not None:
-            await replace_password(connection, new, keep=identity.session_id)
-        done = [*sorted(columns), *(["password"] if new is not None else [])]
-        await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})
-        found = await _found(connection, user_id)
-    return answer(user_object(found))
-
-
-async def _chosen(
-    server: AuthServer, client: Client, in_force: InForce, user_id: str, body: UserBody
-) -> NewPassword | None:
-    """Hash another password, if one was sent; a present one that was sent has to be right, asked for or not."""
-    if body.password is None:
-        return None
-    async with server.pool.lease() as connection:
-        of = await holder(connection, "user", user_id)
-    if of is None:
-        raise SignInNeeded
-    passwords, said = server.auth.passwords, in_force.said.password
-    if body.current_password is not None:
-        return await chosen(
-            server.pool, passwords, of, body.current_password, body.password, client.address, least=said.min_length
-        )
-    if said.current:
-        raise PasswordMissing
-    return await given(passwords, of, body.password, said.min_length)
-
-
-def _changed_email(in_force: InForce, identity: Identity, text: str) -> str:
-    email = normal_email(text)
-    if in_force.confirm_email and email != identity.columns["email"]:
-        raise EmailChangeRefused
-    return email
+        return answer(user_object(await found_account(connection, str(identity.user_id))))
 
 
 async def logout(
@@ -349,31 +331,3 @@ async def get_settings(in_force: InForceDep) -> Response:
 async def health() -> Response:
     """Say that the routes are there."""
     return answer(AuthHealth(version=version("rowgate"), name="Rowgate", description="speaks the GoTrue dialect"))
-
-
-def own_columns(served: ServedDefinitions, data: dict[str, object], *, new: bool) -> dict[str, object]:
-    """Check columns that people may set themselves; raises InputInvalid with every one that isn't or doesn't fit.
-
-    `new` asks for the required ones too.
-    """
-    fields = {one.name: one for one in served.project.users.columns if one.self_editable}
-    found, errors = object_validator(fields, served.keys).read(data)
-    wrong = [
-        FieldError(("body", "data", *one.loc), one.code, one.message)
-        for one in errors
-        if new or one.code != "input.required" or one.loc[0] in data
-    ]
-    if wrong:
-        raise InputInvalid("The data is not what a person may set.", errors=wrong)
-    return {name: found[name] for name in data}
-
-
-async def _found(connection: Connection, user_id: str) -> Account:
-    found = await account(connection, user_id)
-    if found is None:
-        raise SignInNeeded
-    return found
-
-
-def _session(server: AuthServer, said: SessionsDef, found: Account, opened: OpenedSession) -> SessionObject:
-    return issued_session(server.auth.tokens, said, found, opened)

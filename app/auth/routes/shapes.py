@@ -89,6 +89,7 @@ class UserObject(Declared):
     updated_at: datetime
     is_anonymous: bool
     factors: list[FactorObject]
+    new_email: str | None = None
 
 
 class SessionObject(Declared):
@@ -148,6 +149,7 @@ def user_object(account: Account) -> UserObject:
         updated_at=updated_at,
         is_anonymous=is_anonymous(account.email),
         factors=[FactorObject(**one) for one in account.factors],
+        new_email=account.new_email,
     )
 
 

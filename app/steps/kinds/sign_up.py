@@ -6,6 +6,8 @@ from pydantic import Field
 
 from app.audit.writing import audit
 from app.auth.accounts import create_user, new_credentials
+from app.auth.counted import count_mail_in
+from app.auth.one_time import OneTime
 from app.auth.sessions import OpenedSession, open_session
 from app.database.connection import Connection
 from app.definitions.expression_text import ExpressionText
@@ -50,7 +52,8 @@ def _compile(body: SignUpBody, context: Context) -> Step | None:
         accounts, columns = call.accounts, columns_given(values, call.env)
         email, password = email_of(call.env) or "", password_of(call.env) or ""
         await let_go(call)
-        in_force = accounts.in_force()
+        mailer = accounts.mailer()
+        in_force = mailer.in_force
         in_force.refuse_sign_up(by_chain=True)
         least = in_force.said.password.min_length
         address, digest = await new_credentials(accounts.passwords, email, password, least)
@@ -59,10 +62,14 @@ def _compile(body: SignUpBody, context: Context) -> Step | None:
             confirmed = not in_force.confirm_email
             user_id = await create_user(connection, address, digest, columns, confirmed=confirmed)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
-            if not confirmed:
-                return user_id, None
-            said = in_force.said.sessions
-            return user_id, await open_session(connection, user_id, call.user_agent, call.address, said)
+            if confirmed:
+                said = in_force.said.sessions
+                return user_id, await open_session(connection, user_id, call.user_agent, call.address, said)
+            mailer.mailing.needed()
+            await count_mail_in(connection, address)
+            waits = OneTime("confirmation", user_id, address, redirect_to=in_force.site_url, password_hash=digest)
+            await mailer.send_link(connection, waits)
+            return user_id, None
 
         user_id, opened = await call.db.use(make, writes=True)
         if name is not None:

@@ -1,0 +1,61 @@
+"""What a process sends mail with: the keys of links and codes, where links lead, and whether mail can go at all."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from app.errors import RowgateError
+from app.keys.derivation import derived
+from app.secrets.sealing import SealingKey
+from app.settings import Settings, SettingsInvalid
+
+_DEVELOPMENT = "http://127.0.0.1:8000"
+
+
+class MailUnavailable(RowgateError):
+    """No server for mail is set, and in production nothing else could send it."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "mail.unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """`api_url` is where links lead, `is_shown` says that mail is shown to admins instead of being sent."""
+
+    sealing: SealingKey
+    api_url: str
+    can_send: bool
+    is_shown: bool
+    code_key: bytes = field(repr=False)
+    exchange_key: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings, sealing: SealingKey) -> "Mailing":
+        """Make it of the settings."""
+        secret, is_development = settings.secret_key.get_secret_value(), settings.env == "development"
+        return cls(
+            sealing, settings.public_url or _DEVELOPMENT, is_development or settings.smtp_url is not None,
+            is_development and settings.smtp_url is None, derived(secret, "codes of mails"),
+            derived(secret, "codes of flows"),
+        )  # fmt: skip
+
+    def needed(self) -> None:
+        """Raise MailUnavailable where a mail could go nowhere."""
+        if not self.can_send:
+            raise MailUnavailable("No mail can be sent here.", hint="Set ROWGATE_SMTP_URL.")
+
+
+def refuse_without_mail(settings: Settings) -> None:
+    """Raise SettingsInvalid where production asks people to confirm their address and has no way to write to them."""
+    if settings.env != "production":
+        return
+    if settings.smtp_url is None and settings.confirm_email:
+        raise SettingsInvalid(
+            "ROWGATE_SMTP_URL is not set, and new addresses have to be confirmed by mail.",
+            hint="Set it, such as smtp://user:password@mail.example.com:587, or say ROWGATE_CONFIRM_EMAIL=false.",
+        )
+    if settings.smtp_url is not None and settings.public_url is None:
+        raise SettingsInvalid(
+            "ROWGATE_PUBLIC_URL is not set, and the links of mails lead there.",
+            hint="Set it to the URL of this server, such as https://api.example.com.",
+        )

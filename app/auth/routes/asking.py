@@ -1,0 +1,184 @@
+"""Asking for a mail with a link and a code: every answer about an address is the same, whether or not it is known."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Query, Response
+
+from app.audit.writing import audit
+from app.auth.accounts import EmailInvalid, EmailTaken, create_user, normal_email
+from app.auth.auth_server import AuthServer, AuthServerDep
+from app.auth.counted import MailLimited, count_mail
+from app.auth.in_force import RedirectUnlisted
+from app.auth.mailing import MailUnavailable
+from app.auth.mails import Mailer
+from app.auth.one_time import Kind, OneTime, kept_challenge
+from app.auth.routes.answering import MailerDep, own_columns
+from app.auth.routes.signed_in import SignedIn
+from app.database.connection import Connection
+from app.database.faults import WRITE_REFUSALS
+from app.http.fixed_bodies import Body, JsonBody
+from app.http.fixed_routes import Declared, InputInvalid, answer, refuses
+
+MAIL_REFUSALS = (EmailInvalid, MailLimited, MailUnavailable, RedirectUnlisted)
+RedirectTo = Annotated[str | None, Query(max_length=2048)]
+_WHO = """
+SELECT u.id, a.email_confirmed_at IS NOT NULL AS confirmed FROM data.users u
+LEFT JOIN rowgate.accounts a ON a.user_id = u.id WHERE lower(u.email) = lower($1)
+"""
+_LAST = """
+SELECT user_id, email, new_email, challenge, redirect_to, password_hash, columns::text AS columns
+FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'confirmation' AND expires_at > now()
+ORDER BY id DESC LIMIT 1
+"""
+_HALVES = """
+SELECT DISTINCT ON (email) user_id, email, new_email, challenge, redirect_to, columns::text AS columns
+FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'email_change' AND expires_at > now() ORDER BY email, id DESC
+"""
+
+
+class FlowBody(Body):
+    """What a client sends to begin a flow: an address, and the challenge of PKCE (RFC 7636)."""
+
+    email: str
+    code_challenge: str | None = None
+    code_challenge_method: Literal["s256", "S256", "plain"] | None = None
+    gotrue_meta_security: dict[str, object] | None = None
+
+    @property
+    def challenge(self) -> str | None:
+        """Give the challenge as it is kept."""
+        return kept_challenge(self.code_challenge, self.code_challenge_method)
+
+
+class OtpBody(FlowBody):
+    """What auth-js sends for a code or a link that signs in; `data` is for who has no account yet."""
+
+    create_user: bool = True
+    data: dict[str, Any] | None = None
+
+
+class ResendBody(FlowBody):
+    """What auth-js sends for another copy of a mail."""
+
+    type: Literal["signup", "email_change"]
+
+
+class Nothing(Declared):
+    """An answer that says nothing."""
+
+
+@refuses(*MAIL_REFUSALS, *WRITE_REFUSALS)
+async def otp(
+    server: AuthServerDep, mailer: MailerDep, body: Annotated[OtpBody, Depends(JsonBody(OtpBody))],
+    redirect_to: RedirectTo = None,
+) -> Response:  # fmt: skip
+    """Mail a code and a link that sign in; who has no account gets one, where people sign up by themselves."""
+    return await _sign_in_by_mail(server, mailer, body, redirect_to, "code")
+
+
+@refuses(*MAIL_REFUSALS, *WRITE_REFUSALS)
+async def magiclink(
+    server: AuthServerDep, mailer: MailerDep, body: Annotated[OtpBody, Depends(JsonBody(OtpBody))],
+    redirect_to: RedirectTo = None,
+) -> Response:  # fmt: skip
+    """Mail a link and a code that sign in, as `/otp` does."""
+    return await _sign_in_by_mail(server, mailer, body, redirect_to, "magic_link")
+
+
+async def _sign_in_by_mail(
+    server: AuthServer, mailer: Mailer, body: OtpBody, redirect_to: str | None, template: str
+) -> Response:
+    email, to = await begun(server, mailer, body.email, redirect_to)
+    data = body.data or {}
+    may_join = body.create_user and mailer.in_force.said.sign_up == "open" and not _unfit(server, data)
+    kept = (body.challenge, to)
+    async with server.pool.lease() as connection, connection.transaction():
+        who = await connection.fetchrow(_WHO, email)
+        if who is None and may_join:
+            await _joined(connection, server, mailer, email, data, kept)
+        else:
+            user_id = None if who is None else who["id"]
+            await mailer.send_link(connection, OneTime("magic_link", user_id, email, None, *kept), template=template)
+            await audit(connection, "anonymous", "sign_in.mailed", user_id)
+    return answer(Nothing())
+
+
+async def _joined(
+    connection: Connection, server: AuthServer, mailer: Mailer, email: str, data: dict[str, Any],
+    kept: tuple[str | None, str | None],
+) -> None:  # fmt: skip
+    """Make an account that its own mail has to confirm; of two at once, one makes it."""
+    columns = own_columns(server, data, new=True)
+    try:
+        async with connection.transaction():
+            user_id: str | None = await create_user(connection, email, None, columns, confirmed=False)
+    except EmailTaken:
+        user_id = await connection.fetchval("SELECT id FROM data.users WHERE lower(email) = lower($1)", email)
+    of = OneTime("confirmation", user_id, email, None, *kept, columns=data)
+    await mailer.send_link(connection, of)
+    await audit(connection, "anonymous", "sign_up", user_id)
+
+
+def _unfit(server: AuthServer, data: dict[str, Any]) -> bool:
+    """Say whether an account can't be made of this: of a known address nobody is told so, and of no other."""
+    try:
+        own_columns(server, data, new=True)
+    except InputInvalid:
+        return True
+    return False
+
+
+async def begun(server: AuthServer, mailer: Mailer, email: str, redirect_to: str | None) -> tuple[str, str | None]:
+    """Begin a mail: give the normal address and where its link ends, the mail counted for the address."""
+    address, to = normal_email(email), mailer.in_force.redirect(redirect_to)
+    mailer.mailing.needed()
+    await count_mail(server.pool, address)
+    return address, to
+
+
+@refuses(*MAIL_REFUSALS)
+async def recover(
+    server: AuthServerDep, mailer: MailerDep, body: Annotated[FlowBody, Depends(JsonBody(FlowBody))],
+    redirect_to: RedirectTo = None,
+) -> Response:  # fmt: skip
+    """Mail a link and a code to who has forgotten the password; nothing ends before one of them is used."""
+    email, to = await begun(server, mailer, body.email, redirect_to)
+    async with server.pool.lease() as connection, connection.transaction():
+        who = await connection.fetchrow(_WHO, email)
+        user_id = None if who is None else who["id"]
+        await mailer.send_link(connection, OneTime("recovery", user_id, email, None, body.challenge, to))
+        await audit(connection, "anonymous", "recovery.mailed", user_id)
+    return answer(Nothing())
+
+
+@refuses(*MAIL_REFUSALS)
+async def resend(
+    server: AuthServerDep, mailer: MailerDep, body: Annotated[ResendBody, Depends(JsonBody(ResendBody))],
+    redirect_to: RedirectTo = None,
+) -> Response:  # fmt: skip
+    """Mail the link and the code of a sign-up or of a change of address once more."""
+    email, _ = await begun(server, mailer, body.email, redirect_to)
+    async with server.pool.lease() as connection, connection.transaction():
+        who = await connection.fetchrow(_WHO, email)
+        kind: Kind = "confirmation" if body.type == "signup" else "email_change"
+        for of in await _again(connection, None if who is None else who["id"], kind) or [OneTime(kind, None, email)]:
+            await mailer.send_link(connection, of)
+        await audit(connection, "anonymous", "mail.resent", None if who is None else who["id"])
+    return answer(Nothing())
+
+
+async def _again(connection: Connection, user_id: str | None, kind: Kind) -> list[OneTime]:
+    """Give what waits for an account to be confirmed, with what was given for it."""
+    rows: list[Any] = await connection.fetch(_LAST if kind == "confirmation" else _HALVES, user_id)
+    return [OneTime.again(kind, row) for row in rows]
+
+
+@refuses(MailLimited, MailUnavailable)
+async def reauthenticate(server: AuthServerDep, mailer: MailerDep, identity: SignedIn) -> Response:
+    """Mail a code to who is signed in, by which a change of the password shows whose it is."""
+    email, user_id = str(identity.columns["email"]), str(identity.user_id)
+    await begun(server, mailer, email, None)
+    async with server.pool.lease() as connection, connection.transaction():
+        await mailer.send_link(connection, OneTime("reauthentication", user_id, email))
+        await audit(connection, f"user:{user_id}", "reauthentication.mailed", user_id)
+    return answer(Nothing())

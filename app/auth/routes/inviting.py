@@ -1,0 +1,136 @@
+"""What an editor's key does about people by mail: inviting somebody, and a link without a mail."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Response
+
+from app.audit.writing import audit
+from app.auth.accounts import EmailInvalid, EmailTaken, create_user, new_credentials, normal_email
+from app.auth.admin_access import Editor
+from app.auth.auth_server import AuthServer, AuthServerDep
+from app.auth.counted import MailLimited
+from app.auth.in_force import RedirectUnlisted, SignUpClosed
+from app.auth.mailing import MailUnavailable
+from app.auth.mails import Mailer
+from app.auth.one_time import LinkInvalid, OneTime
+from app.auth.passwords import PasswordRefused, UserPassword
+from app.auth.routes.answering import MailerDep, found_account, own_columns
+from app.auth.routes.asking import RedirectTo, begun
+from app.auth.routes.shapes import UserObject, user_object
+from app.database.connection import Connection
+from app.database.faults import WRITE_REFUSALS
+from app.http.fixed_bodies import Body, JsonBody
+from app.http.fixed_routes import answer, refuses
+
+_WHO = """
+SELECT u.id, a.email_confirmed_at IS NOT NULL AS confirmed FROM data.users u
+LEFT JOIN rowgate.accounts a ON a.user_id = u.id WHERE lower(u.email) = lower($1)
+"""
+
+
+class InviteBody(Body):
+    """What auth-js sends to invite somebody."""
+
+    email: str
+    data: dict[str, Any] | None = None
+
+
+class LinkBody(Body):
+    """What auth-js sends for a link that it mails itself."""
+
+    type: Literal["signup", "invite", "magiclink", "recovery", "email_change_current", "email_change_new"]
+    email: str
+    new_email: str | None = None
+    password: UserPassword | None = None
+    data: dict[str, Any] | None = None
+    redirect_to: str | None = None
+
+
+class LinkedUser(UserObject):
+    """A user with a link, and the code that stands for it."""
+
+    action_link: str
+    email_otp: str
+    hashed_token: str
+    redirect_to: str
+    verification_type: str
+
+
+@refuses(
+    EmailInvalid, EmailTaken, SignUpClosed, MailLimited, MailUnavailable, RedirectUnlisted, *WRITE_REFUSALS
+)  # fmt: skip
+async def invite(
+    server: AuthServerDep,
+    mailer: MailerDep,
+    admin: Editor,
+    body: Annotated[InviteBody, Depends(JsonBody(InviteBody))],
+    redirect_to: RedirectTo = None,
+) -> Response:
+    """Make an account without a password, and mail its owner a link; an invitation may be sent again."""
+    mailer.in_force.refuse_sign_up(by_chain=True)
+    email, to = await begun(server, mailer, body.email, redirect_to)
+    async with server.pool.lease() as connection, connection.transaction():
+        user_id = await _invited(connection, server, email, body.data or {})
+        await mailer.send_link(connection, OneTime("invite", user_id, email, redirect_to=to, columns=body.data))
+        await audit(connection, admin.actor, "user.invite", user_id)
+        return answer(user_object(await found_account(connection, user_id)))
+
+
+async def _invited(connection: Connection, server: AuthServer, email: str, data: dict[str, Any]) -> str:
+    """Make the account of who is invited, or give the one that nobody has confirmed; raises EmailTaken."""
+    who = await connection.fetchrow(_WHO, email)
+    if who is None:
+        return await create_user(connection, email, None, own_columns(server, data, new=True), confirmed=False)
+    if who["confirmed"]:
+        raise EmailTaken("There is an account with this address.")
+    return str(who["id"])
+
+
+@refuses(
+    EmailInvalid, EmailTaken, SignUpClosed, PasswordRefused, LinkInvalid, RedirectUnlisted, *WRITE_REFUSALS
+)  # fmt: skip
+async def generate_link(
+    server: AuthServerDep,
+    mailer: MailerDep,
+    admin: Editor,
+    body: Annotated[LinkBody, Depends(JsonBody(LinkBody))],
+) -> Response:
+    """Give a link and a code instead of mailing them."""
+    email, to = normal_email(body.email), mailer.in_force.redirect(body.redirect_to)
+    digest = None
+    if body.password is not None:
+        least = mailer.in_force.said.password.min_length
+        email, digest = await new_credentials(server.auth.passwords, email, body.password, least)
+    async with server.pool.lease() as connection, connection.transaction():
+        of = await _meant(connection, server, mailer, body, OneTime("recovery", None, email, redirect_to=to), digest)
+        drawn = await mailer.drawn(connection, of)
+        await audit(connection, admin.actor, "user.link", of.user_id, {"type": body.type})
+        shown = user_object(await found_account(connection, str(of.user_id)))
+    linked = LinkedUser(
+        **shown.model_dump(), action_link=mailer.link(of, drawn), email_otp=drawn.code, hashed_token=drawn.link,
+        redirect_to=to or "", verification_type=body.type,
+    )  # fmt: skip
+    return answer(linked)
+
+
+async def _meant(
+    connection: Connection, server: AuthServer, mailer: Mailer, body: LinkBody, of: OneTime, digest: str | None
+) -> OneTime:
+    """Give what the link is to stand for, with an account made for it where its kind makes one."""
+    if body.type in {"signup", "invite"}:
+        mailer.in_force.refuse_sign_up(by_chain=True)
+        user_id = await _invited(connection, server, of.email, body.data or {})
+        if body.type == "invite":
+            return OneTime("invite", user_id, of.email, redirect_to=of.redirect_to, columns=body.data)
+        return OneTime(
+            "confirmation", user_id, of.email, redirect_to=of.redirect_to, password_hash=digest, columns=body.data or {}
+        )
+    who = await connection.fetchrow(_WHO, of.email)
+    if who is None:
+        raise LinkInvalid
+    if body.type in {"magiclink", "recovery"}:
+        return OneTime("magic_link" if body.type == "magiclink" else "recovery", who["id"], of.email,
+                       redirect_to=of.redirect_to)  # fmt: skip
+    new = normal_email(body.new_email or "")
+    to_whom = of.email if body.type == "email_change_current" else new
+    return OneTime("email_change", who["id"], to_whom, new, redirect_to=of.redirect_to)
