@@ -26,12 +26,14 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
     """Compile steps; the second result is the context behind them, in which the names that they bind are known."""
     compiled = []
     known = context
+    own = [tables_behind([step], context) for step in said]
     behind = [context.later_writes]  # what is written from each step on, the last one first
-    for step in reversed(said):
-        behind.append(behind[-1] | tables_behind([step], context))
+    for writes in reversed(own):
+        behind.append(behind[-1] | writes)
     for index, step in enumerate(said):
         later = behind[-1 - index if _repeats(step) else -2 - index]
-        here = dataclasses.replace(known, place=f"{context.place}.steps/{step.name or index}", later_writes=later)
+        place = f"{context.place}.steps/{step.name or index}"
+        here = dataclasses.replace(known, place=place, later_writes=later, own_writes=own[index])
         before = len(context.findings.found)
         made = _step(step, here)
         if made is not None:

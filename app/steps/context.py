@@ -82,10 +82,11 @@ class Context:
     """Where a step stands and what it may name; findings gather in the one list of the whole check.
 
     `owner` names the endpoint or view that the chain belongs to, `later_writes` the tables that steps behind this one
-    write, be it by what goes with a row that is deleted, `arguments` the literal arguments of the middleware,
-    `http_allow` what may be called beside the public internet, `before` what the steps before this one did. `held`
-    gathers the rows that steps hold, `answers` the types of what they answer by 2xx; a `serializable` transaction locks
-    tables. `max_bytes` is how large an answer may be, `measured` names what was held against that when it was read.
+    write, be it by what goes with a row that is deleted, `own_writes` those that this one writes, `arguments` the
+    literal arguments of the middleware, `http_allow` what may be called beside the public internet, `before` what the
+    steps before this one did. `held` gathers the rows that steps hold, `answers` the types of what they answer by
+    2xx; a `serializable` transaction locks tables. `max_bytes` is how large an answer may be, `measured` names what
+    was held against that when it was read.
     """
 
     schema: Schema
@@ -97,6 +98,7 @@ class Context:
     place: str
     scope: Scope
     later_writes: frozenset[str] = frozenset()
+    own_writes: frozenset[str] = frozenset()
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     inside: tuple[str, ...] = ()
     http_allow: tuple[str, ...] = ()

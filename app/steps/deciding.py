@@ -39,7 +39,7 @@ class Deciding:
 
 
 def deciding(context: Context, expression: Expression) -> Deciding:
-    """Compile a condition; the rows that it reads are held where a later step writes their table."""
+    """Compile a condition; the rows that it reads are held where a later step writes their table, or this one then."""
     if not expression.reads:
         return Deciding(compile_condition(expression), None)
     return Deciding(None, asked_together(context, [expression]))
@@ -50,7 +50,7 @@ def asked_together(context: Context, rules: Sequence[Expression]) -> HeldRead:
     parameters = Parameters()
     values = [f"{compile_sql(one, _no_column, parameters)} AS v{index}" for index, one in enumerate(rules)]
     sql = statement(f"SELECT {', '.join(values)}", parameters.evaluators)
-    hold = hold_of_rules(rules, context.later_writes)
+    hold = hold_of_rules(rules, context.later_writes | context.own_writes)
     if hold is not None:
         context.held.update(hold.held)
     return HeldRead(sql, Holding(hold, context.serializable), locks=False)

@@ -36,6 +36,7 @@ def insert(table: str, **values: str) -> dict[str, Any]:
     return {"do": "insert", "table": table, "set": values}
 
 
+FREE = "!codes.exists(c, c.code == input.code)"
 CODE = insert("codes", code="=input.code")
 # Each way to ask whether there is such a row, and to write one where there is none.
 ASKING: dict[str, list[Any]] = {
@@ -64,6 +65,14 @@ ASKING: dict[str, list[Any]] = {
         {"do": "require", "that": "all.n == 0"},
     ],
     "quota": [{"do": "quota", "max": 1, "from": "codes", "where": TAKEN}],
+    "require": [{"do": "require", "that": FREE}],
+    "validate": [{"do": "validate", "rules": [{"rule": FREE}]}],
+}
+# Those of which the one step asks and writes; what it hasn't written is told by the last.
+IN_ONE: dict[str, list[Any]] = {
+    "when": [{**CODE, "when": FREE, "as": "made"}, {"do": "require", "that": "made != null"}],
+    "if": [{"do": "if", "when": FREE, "then": [CODE], "else": [{"do": "fail", "status": 409}]}],
+    "if_not": [{"do": "if", "when": f"!({FREE})", "then": [{"do": "fail", "status": 409}], "else": [CODE]}],
 }
 
 DOCUMENT: dict[str, Any] = {
@@ -93,6 +102,7 @@ DOCUMENT: dict[str, Any] = {
     ],
     "endpoints": [
         *(endpoint(f"once_{name}", *steps, CODE) for name, steps in ASKING.items()),
+        *(endpoint(f"once_{name}", *steps) for name, steps in IN_ONE.items()),
         endpoint("off", ACTIVE, MORE, OFF),
         endpoint("gone", ACTIVE, MORE, {"do": "delete", "table": "oncall", "where": "item.who == input.who"}),
         endpoint("off_serializable", ACTIVE, MORE, OFF, isolation="serializable"),
@@ -150,7 +160,7 @@ async def test_of_twelve_who_go_off_duty_at_once_one_stays(backend: Backend) -> 
 
 
 async def test_of_twelve_who_write_what_must_not_be_there_yet_one_does(backend: Backend) -> None:
-    for name in ASKING:
+    for name in (*ASKING, *IN_ONE):
         await backend.sql("DELETE FROM data.codes")
         answers = await asyncio.gather(*(post(backend, f"once_{name}", code="a") for _ in range(AT_ONCE)))
         assert Counter(answer.status_code < 300 for answer in answers) == {True: 1, False: AT_ONCE - 1}, name
