@@ -97,6 +97,12 @@ def told(answer: httpx.Response) -> dict[str, str]:
     return dict(parse_qsl(parts.fragment))
 
 
+def forget_keys(backend: Backend) -> None:
+    keys = backend.app.server.auth.foreign.keys
+    assert keys is not None
+    keys.keep_only([])
+
+
 def code_of(answer: httpx.Response) -> str:
     assert answer.status_code == 303, answer.text
     assert answer.headers["location"].startswith(f"{TO}&code=flow."), answer.headers["location"]
@@ -249,7 +255,7 @@ async def test_the_implicit_flow_ends_with_a_session_in_the_fragment(
     again = await begin(here.client)
     issuer.add("r3")
     issuer.publish("r3")  # its keys are others now; the one that is named is looked up
-    here.app.server.auth.foreign.keys.keep_only([])
+    forget_keys(here)
     gives(issuer, again, header={"kid": "r1"})
     assert told(await come_back(here.client, again))["error_code"] == "bad_jwt"
 
@@ -372,7 +378,7 @@ async def test_a_provider_that_tells_no_place_is_a_503(here: Backend, issuer: Te
     for place in ("ftp://else", "http://else.example.com/", None):
         issuer.told["authorization_endpoint"] = place
         issuer.publish("r1")
-        here.app.server.auth.foreign.keys.keep_only([])
+        forget_keys(here)
         answer = await here.client.get("/auth/v1/authorize", params={"provider": "acme", "redirect_to": TO})
         assert (answer.status_code, answer.json()["code"]) == (503, "auth.issuer_unreachable"), place
     issuer.told = before
