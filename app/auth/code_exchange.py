@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
-from app.auth.flows import Asked
+from app.auth.flows import Question
 from app.auth.foreign_keys import ForeignKeys, IssuerUnreachable, Metadata
 from app.auth.identity import ANONYMOUS
 from app.auth.providers import IdTokenRefused, Proven, Provider, proven
@@ -47,7 +47,7 @@ class ProviderRefused(RowgateError):
 
 
 def authorization_url(
-    keys: ForeignKeys, metadata: Metadata, provider: Provider, asked: Asked, more: Mapping[str, str]
+    keys: ForeignKeys, metadata: Metadata, provider: Provider, asked: Question, more: Mapping[str, str]
 ) -> str:
     """Give where a browser asks the provider who somebody is; raises IssuerUnreachable where it tells no such place."""
     said, place = provider.said, _endpoint(keys, metadata, "authorization_endpoint")
@@ -67,7 +67,7 @@ def hold_issuer(metadata: Metadata, issuer: str, told: str | None) -> None:
 
 
 async def proven_by_code(
-    keys: ForeignKeys, pool: Pool, provider: Provider, code: str, asked: Asked, now: float
+    keys: ForeignKeys, pool: Pool, provider: Provider, code: str, asked: Question, now: float
 ) -> Proven:
     """Exchange a code for an ID token and verify that; no connection is held while the provider is asked.
 
@@ -100,7 +100,7 @@ async def _opened(keys: ForeignKeys, pool: Pool, provider: Provider) -> Mapping[
 
 
 def _call(
-    keys: ForeignKeys, metadata: Metadata, provider: Provider, secrets: Mapping[str, Secret], code: str, asked: Asked
+    keys: ForeignKeys, metadata: Metadata, provider: Provider, secrets: Mapping[str, Secret], code: str, asked: Question
 ) -> OutwardCall:
     """Make the call (RFC 6749, 4.1.3): the secret stands in its header, or in its body where only that is taken."""
     client_id = provider.said.client_id

@@ -112,7 +112,7 @@ async def spend_code(connection: Connection, code: str, verifier: str) -> Flow:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Question:
     """What a provider is asked with, and what its answer is held against; only this server can make them again."""
 
     back: str
@@ -122,7 +122,7 @@ class Asked:
     verifier: str = field(repr=False)
 
     @classmethod
-    def of(cls, key: bytes, back: str, state: str, browser: str) -> "Asked":
+    def of(cls, key: bytes, back: str, state: str, browser: str) -> "Question":
         """Make nonce and verifier of a state in a browser, so that neither is kept anywhere."""
         return cls(back, state, *(_bits(key, f"{what} {state} {browser}") for what in ("nonce", "verifier")))
 

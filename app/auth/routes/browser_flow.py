@@ -14,10 +14,10 @@ from app.auth.code_exchange import ProviderRefused, authorization_url, hold_issu
 from app.auth.factors import SecondFactorNeeded
 from app.auth.flows import (
     LIFETIMES,
-    Asked,
     Flow,
     FlowStateInvalid,
     LinkNeedsPkce,
+    Question,
     is_flow_code,
     keep,
     spend,
@@ -124,7 +124,7 @@ async def authorize(request: Request, server: AuthServerDep, begin: _BeginDep, t
     back, browser = _back(server), _browser(request, server) or secrets.token_urlsafe(32)
     async with server.pool.lease() as connection:
         state = await keep(connection, "state", flow, browser)
-    asked = Asked.of(_flow_key(server), back, state, browser)
+    asked = Question.of(_flow_key(server), back, state, browser)
     there = _to(authorization_url(keys, metadata, provider, asked, more))
     name, is_secure = _cookie(server)
     there.set_cookie(
@@ -209,7 +209,7 @@ async def _proven(server: AuthServer, flow: Flow, said: _Answered, browser: str)
     hold_issuer(await keys.metadata(flow.issuer), flow.issuer, said.issuer)
     if said.error or not said.code:
         raise ProviderRefused(said.error, said.description)
-    asked = Asked.of(_flow_key(server), _back(server), said.state, browser)
+    asked = Question.of(_flow_key(server), _back(server), said.state, browser)
     return await proven_by_code(keys, server.pool, provider, said.code, asked, server.auth.clock.seconds())
 
 
