@@ -25,6 +25,7 @@ from app.auth.flows import (
 )
 from app.auth.foreign_keys import ForeignKeys, IssuerUnreachable
 from app.auth.in_force import InForce, InForceDep, RedirectUnlisted
+from app.auth.mails import Mailer
 from app.auth.one_time import FlowCodeInvalid, kept_challenge
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.providers import IdentityTaken, Proven, Provider, ProviderUnknown, link, person_of
@@ -186,11 +187,11 @@ async def callback(
     request: Request,
     server: AuthServerDep,
     client: ClientDep,
-    in_force: InForceDep,
+    mailer: MailerDep,
     said: Annotated[_Answered, Depends(_answered)],
 ) -> Response:
     """Take what a provider says, and send the browser on to where its sign-in ends, with a code or a session."""
-    browser = _browser(request, server) or ""
+    browser, in_force = _browser(request, server) or "", mailer.in_force
     try:
         async with server.pool.lease() as connection:
             flow = await spend(connection, "state", said.state, browser)
@@ -199,7 +200,7 @@ async def callback(
     in_force.redirect(flow.redirect_to)  # it may be listed no longer
     try:
         person = await _proven(server, flow, said, browser)
-        return await _arrived(server, client, in_force, flow, person)
+        return await _arrived(server, client, mailer, flow, person)
     except RowgateError as refusal:
         return _refused(flow.redirect_to, refusal, request)
 
@@ -213,15 +214,19 @@ async def _proven(server: AuthServer, flow: Flow, said: _Answered, browser: str)
     return await proven_by_code(keys, server.pool, provider, said.code, asked, server.auth.clock.seconds())
 
 
-async def _arrived(server: AuthServer, client: Client, in_force: InForce, flow: Flow, said: Proven) -> Response:
+async def _arrived(server: AuthServer, client: Client, mailer: Mailer, flow: Flow, said: Proven) -> Response:
     """Find, join or make the person; the session stands in the fragment, or waits for the exchange of a code."""
     async with server.pool.lease() as connection, connection.transaction():
-        user_id = flow.user_id or await person_of(connection, said, may_be_made=in_force.refuse_sign_up)
+        user_id, is_joined = flow.user_id, False
+        if user_id is None:
+            user_id, is_joined = await person_of(connection, said, may_be_made=mailer.in_force.refuse_sign_up)
         await hold_open(connection, user_id)
         if flow.challenge is not None:
+            if is_joined:
+                await mailer.notify_user(connection, "identity_linked", user_id, provider=flow.provider)
             after = replace(flow, user_id=user_id, subject=said.subject, email=said.email)
             return _to(flow.redirect_to, query={"code": await keep(connection, "code", after)})
-        opened = await session_by_provider(connection, client, in_force, said, user_id)
+        opened = await session_by_provider(connection, client, mailer, said, user_id, is_linked=is_joined)
         found = session_answer(server, await found_account(connection, user_id), opened)
     fragment = {
         "access_token": found.access_token, "expires_at": str(found.expires_at), "expires_in": str(found.expires_in),
@@ -238,21 +243,19 @@ async def exchanged_code(
     if not is_flow_code(code):
         return await exchanged(server, client, mailer, code, verifier)
     async with server.pool.lease() as connection, connection.transaction():
-        opened = await _opened(
-            connection, server, client, mailer.in_force, await spend_code(connection, code, verifier)
-        )
+        opened = await _opened(connection, server, client, mailer, await spend_code(connection, code, verifier))
         return session_answer(server, await found_account(connection, opened.user_id), opened)
 
 
 async def _opened(
-    connection: Connection, server: AuthServer, client: Client, in_force: InForce, flow: Flow
+    connection: Connection, server: AuthServer, client: Client, mailer: Mailer, flow: Flow
 ) -> OpenedSession:
     user_id = str(flow.user_id)
     said = Proven(_same_provider(server, flow), str(flow.subject), flow.email, {})
     if flow.session_id is not None:
-        await _hold_owner(connection, in_force, flow)
+        await _hold_owner(connection, mailer.in_force, flow)
         await link(connection, said, user_id)
-    return await session_by_provider(connection, client, in_force, said, user_id)
+    return await session_by_provider(connection, client, mailer, said, user_id, is_linked=flow.session_id is not None)
 
 
 async def _hold_owner(connection: Connection, in_force: InForce, flow: Flow) -> None:

@@ -10,6 +10,7 @@ from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.factors import SecondFactorNeeded, hold_required
 from app.auth.identity import Identity
 from app.auth.in_force import InForce, InForceDep
+from app.auth.mails import Mailer
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.providers import Proven, Provider, ProviderUnknown, link, person_of, proven
 from app.auth.routes.factors import hold_level
@@ -46,13 +47,13 @@ class LastIdentity(RowgateError):
 
 
 async def by_id_token(
-    request: Request, server: AuthServer, client: tuple[str | None, str], in_force: InForce, body: IdTokenBody
+    request: Request, server: AuthServer, client: tuple[str | None, str], mailer: Mailer, body: IdTokenBody
 ) -> OpenedSession:
     """Open a session for whom an ID token proves, or, with `link_identity`, link that to the account that is signed in.
 
     No connection is held while the provider's keys are asked for.
     """
-    provider, auth = provider_named(server, body.provider), server.auth
+    provider, auth, in_force = provider_named(server, body.provider), server.auth, mailer.in_force
     owner = None
     if body.link_identity:
         owner = await signed_in(request, server, None, None)
@@ -62,22 +63,33 @@ async def by_id_token(
     said = await proven(auth.foreign.keys, provider, body.id_token, body.nonce, auth.clock.seconds(), hashed=True)
     async with server.pool.lease() as connection, connection.transaction():
         if owner is None:
-            user_id = await person_of(connection, said, may_be_made=in_force.refuse_sign_up)
+            user_id, is_linked = await person_of(connection, said, may_be_made=in_force.refuse_sign_up)
         else:
-            user_id = str(owner.user_id)
+            user_id, is_linked = str(owner.user_id), True
             await hold_own_level(connection, in_force, owner)
             await link(connection, said, user_id)
-        return await session_by_provider(connection, client, in_force, said, user_id)
+        return await session_by_provider(connection, client, mailer, said, user_id, is_linked=is_linked)
 
 
 async def session_by_provider(
-    connection: Connection, client: tuple[str | None, str], in_force: InForce, said: Proven, user_id: str
+    connection: Connection,
+    client: tuple[str | None, str],
+    mailer: Mailer,
+    said: Proven,
+    user_id: str,
+    *,
+    is_linked: bool,
 ) -> OpenedSession:
-    """Open the session of a person whom a provider has named, inside a transaction; raises AccountDisabled."""
+    """Open the session of a person whom a provider has named, inside a transaction; raises AccountDisabled.
+
+    `is_linked` says that the account had another way in before, whose owner is told.
+    """
     provider = said.provider.said
+    if is_linked:
+        await mailer.notify_user(connection, "identity_linked", user_id, provider=provider.name)
     await hold_open(connection, user_id)
     await connection.execute(_SEEN, provider.issuer, said.subject)
-    opened = await open_session(connection, user_id, *client, in_force.said.sessions, method="oauth")
+    opened = await open_session(connection, user_id, *client, mailer.in_force.said.sessions, method="oauth")
     await audit(connection, f"user:{user_id}", "sign_in", None, {"provider": provider.name})
     return opened
 
