@@ -84,8 +84,8 @@ class ForeignKeys:
         self, outward: Outward, allowed: Callable[[], tuple[str, ...]], ticks: Callable[[], float] = time.monotonic
     ) -> None:
         """Take the way out, and what gives the hosts that may be called beside the public internet."""
-        self._outward = outward
-        self._allowed = allowed
+        self.outward = outward
+        self.allowed = allowed
         self._ticks = ticks
         self._known: dict[str, _Known] = {}
         self._asked: dict[str, float] = {}
@@ -153,13 +153,13 @@ class ForeignKeys:
         return _Known(Metadata(address, members), keys, now)
 
     async def _json(self, url: str) -> dict[str, Any]:
-        allow = self._allowed()
+        allow = self.allowed()
         call = OutwardCall("GET", url, headers=(("Accept", "application/json"),), allow=allow)
         target = call.target()
         if target.scheme != "https" and not target.is_named(allow):
             _log.warning("%s is asked for its keys over https only", target.authority)
             raise CallFailed("Keys are read over https.")
-        answer = await self._outward.send(call)
+        answer = await self.outward.send(call)
         refuse_bad_status(answer)
         body = answer.body
         if isinstance(body, str):

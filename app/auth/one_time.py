@@ -195,7 +195,7 @@ async def spend_exchange(connection: Connection, code: str, verifier: str) -> On
     found = await look_by_exchange(connection, code)
     if found is None or found.challenge is None:
         raise FlowCodeInvalid("The code of this flow is unknown, or was used.", hint="Begin again.")
-    if not hmac.compare_digest(found.challenge, _challenge(found.challenge.partition(":")[0], verifier)):
+    if not hmac.compare_digest(found.challenge, challenge_of(found.challenge.partition(":")[0], verifier)):
         raise VerifierWrong("The code verifier is not the one of this flow.")
     await connection.execute(_HOLD_BY.format(_BY_ID), found.id)
     spent = _read(await connection.fetchrow(_SPEND, found.id))
@@ -209,7 +209,8 @@ def kept_challenge(challenge: str | None, method: str | None) -> str | None:
     return None if not challenge else f"{(method or 'plain').lower()}:{challenge}"
 
 
-def _challenge(method: str, verifier: str) -> str:
+def challenge_of(method: str, verifier: str) -> str:
+    """Give the challenge of a verifier as it is kept: `s256` is hashed, and any other method is the verifier itself."""
     if method == "s256":
         hashed = hashlib.sha256(verifier.encode()).digest()
         return f"s256:{urlsafe_b64encode(hashed).rstrip(b'=').decode()}"

@@ -13,6 +13,7 @@ from app.control_plane.etags import IfMatch, NeededETag, etag, version_in
 from app.control_plane.named import NotThere
 from app.control_plane.server import Server, ServerDep
 from app.database.connection import Connection
+from app.definitions.secret_names import NAMED_LIKE
 from app.errors import RowgateError
 from app.http.fixed_bodies import Body, JsonBody
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
@@ -26,7 +27,7 @@ from app.secrets.kept_secrets import (
     drop_secret,
     secret_named,
 )
-from app.secrets.sealed import NAMED_LIKE, load_secrets
+from app.secrets.sealed import load_secrets
 from app.store.rows import SecretRow
 
 router = FixedRouter(tags=["secrets"])

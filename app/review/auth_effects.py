@@ -99,9 +99,27 @@ def _providers(old: dict[str, ProviderDef], new: dict[str, ProviderDef]) -> Iter
         elif (now.issuer, now.client_id) != (before.issuer, before.client_id):
             because = f"it is {now.issuer} now, for {now.client_id}"
             yield AuthEffect(key, who, "may_gain", what, because, wider=True)
+        if before is not None and now is not None:
+            yield from _asked(before, now)
         if now is not None and now.trust_email and not (before is not None and before.trust_email):
             because = "an address that it calls verified joins the account that has it"
             yield AuthEffect(key, who, "may_gain", "accounts with their addresses", because, wider=True)
+
+
+def _asked(before: ProviderDef, now: ProviderDef) -> Iterator[AuthEffect]:
+    """Compare what a provider is asked for, and by what; neither lets anybody in whom it didn't know before."""
+    key, who = "providers", f"whom {now.name} knows"
+    if now.client_secret != before.client_secret:
+        because = "it is asked " + (
+            f"with the secret {now.client_secret} now" if now.client_secret else "without a secret now"
+        )
+        yield AuthEffect(key, who, "may_gain", "signing in through the browser", because, wider=False)
+    if more := [one for one in now.scopes if one not in before.scopes]:
+        because = f"{now.name} is asked for {', '.join(more)} too"
+        yield AuthEffect(key, "columns from its claims", "may_gain", "what it tells", because, wider=False)
+    if less := [one for one in before.scopes if one not in now.scopes]:
+        because = f"{now.name} is asked for {', '.join(less)} no longer"
+        yield AuthEffect(key, "columns from its claims", "loses", "what it tells", because, wider=False)
 
 
 def _issuers(old: dict[str, IssuerDef], new: dict[str, IssuerDef]) -> Iterator[AuthEffect]:

@@ -10,7 +10,6 @@ from app.database.connection import Connection
 from app.errors import RowgateError
 from app.secrets.sealing import Sealed, SealingKey, SecretUnreadable
 
-NAMED_LIKE = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
 _SEALED = "name, hosts, key_id, nonce, ciphertext"
 _FOREIGN = """
 SELECT (SELECT count(*) FROM rowgate.secrets WHERE key_id <> $1)

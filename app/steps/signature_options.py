@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
-from app.secrets.sealed import NAMED_LIKE
+from app.definitions.secret_names import NAMED_LIKE
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 

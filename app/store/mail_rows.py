@@ -1,4 +1,4 @@
-"""The rows of mail that waits, of the links and codes that it holds, and of what is counted for an address."""
+"""The rows of mail that waits, of links, codes and sign-ins under way, and of what is counted for an address."""
 
 from datetime import datetime
 from typing import Any
@@ -89,3 +89,29 @@ class CountedRow(SQLModel, table=True):
     what: str = Field(sa_column=Column(Text, nullable=False))
     who: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     at: datetime = Field(sa_column=_at(now=True))
+
+
+class SignInFlowRow(SQLModel, table=True):
+    """A sign-in under way at a provider, by the hash of the token that takes it to its next step."""
+
+    __tablename__ = "sign_in_flows"
+    __table_args__ = (
+        Index("sign_in_flows_expires", "expires_at"),
+        Index("sign_in_flows_user", "user_id"),
+        {"schema": SCHEMA},
+    )
+
+    token: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    stage: str = Field(sa_column=Column(Text, nullable=False))
+    expires_at: datetime = Field(sa_column=_at())
+    browser: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    issuer: str = Field(sa_column=Column(Text, nullable=False))
+    challenge: str | None = Field(default=None, sa_column=Column(Text))
+    redirect_to: str = Field(sa_column=Column(Text, nullable=False))
+    user_id: str | None = Field(
+        default=None, sa_column=Column(Uuid(as_uuid=False), ForeignKey("data.users.id", ondelete="CASCADE"))
+    )
+    session_id: str | None = Field(default=None, sa_column=Column(Uuid(as_uuid=False)))
+    subject: str | None = Field(default=None, sa_column=Column(Text))
+    email: str | None = Field(default=None, sa_column=Column(Text))

@@ -304,6 +304,7 @@ REACHED = {
 OPEN = {
     ("POST", "/auth/v1/signup"), ("POST", "/auth/v1/token"), ("GET", "/auth/v1/settings"), ("GET", "/auth/v1/health"),
     ("GET", "/auth/v1/.well-known/jwks.json"), ("GET", "/auth/v1/.well-known/openid-configuration"),
+    ("GET", "/auth/v1/authorize"), ("GET", "/auth/v1/callback"), ("POST", "/auth/v1/callback"),
     ("POST", "/auth/v1/passkeys/authentication/options"), ("POST", "/auth/v1/passkeys/authentication/verify"),
     ("POST", "/auth/v1/otp"), ("POST", "/auth/v1/magiclink"), ("POST", "/auth/v1/recover"), ("POST", "/auth/v1/resend"),
     ("GET", "/auth/v1/verify"), ("HEAD", "/auth/v1/verify"), ("POST", "/auth/v1/verify"),

@@ -12,7 +12,7 @@ from app.auth.identity import Identity
 from app.auth.in_force import InForce, InForceDep
 from app.auth.mails import Mailer
 from app.auth.password_sign_in import AccountDisabled
-from app.auth.providers import Provider, ProviderUnknown, link, person_of, proven
+from app.auth.providers import Proven, Provider, ProviderUnknown, link, person_of, proven
 from app.auth.routes.factors import hold_level
 from app.auth.routes.grants import IdTokenBody
 from app.auth.routes.signed_in import SignedIn, signed_in
@@ -53,7 +53,7 @@ async def by_id_token(
 
     No connection is held while the provider's keys are asked for.
     """
-    provider, auth, in_force = _provider(server, body.provider), server.auth, mailer.in_force
+    provider, auth, in_force = provider_named(server, body.provider), server.auth, mailer.in_force
     owner = None
     if body.link_identity:
         owner = await signed_in(request, server, None, None)
@@ -66,31 +66,49 @@ async def by_id_token(
             user_id, is_linked = await person_of(connection, said, may_be_made=in_force.refuse_sign_up)
         else:
             user_id, is_linked = str(owner.user_id), True
-            await _hold_level(connection, in_force, owner)
+            await hold_own_level(connection, in_force, owner)
             await link(connection, said, user_id)
-        if is_linked:
-            await mailer.notify_user(connection, "identity_linked", user_id, provider=provider.said.name)
-        await _hold_open(connection, user_id)
-        await connection.execute(_SEEN, provider.said.issuer, said.subject)
-        opened = await open_session(connection, user_id, *client, in_force.said.sessions, method="oauth")
-        await audit(connection, f"user:{user_id}", "sign_in", None, {"provider": provider.said.name})
+        return await session_by_provider(connection, client, mailer, said, user_id, is_linked=is_linked)
+
+
+async def session_by_provider(
+    connection: Connection,
+    client: tuple[str | None, str],
+    mailer: Mailer,
+    said: Proven,
+    user_id: str,
+    *,
+    is_linked: bool,
+) -> OpenedSession:
+    """Open the session of a person whom a provider has named, inside a transaction; raises AccountDisabled.
+
+    `is_linked` says that the account had another way in before, whose owner is told.
+    """
+    provider = said.provider.said
+    if is_linked:
+        await mailer.notify_user(connection, "identity_linked", user_id, provider=provider.name)
+    await hold_open(connection, user_id)
+    await connection.execute(_SEEN, provider.issuer, said.subject)
+    opened = await open_session(connection, user_id, *client, mailer.in_force.said.sessions, method="oauth")
+    await audit(connection, f"user:{user_id}", "sign_in", None, {"provider": provider.name})
     return opened
 
 
-def _provider(server: AuthServer, name: str) -> Provider:
+def provider_named(server: AuthServer, name: str) -> Provider:
+    """Give a provider of those that are served; raises ProviderUnknown."""
     found: Provider | None = server.live.runtime.providers.get(name)
     if found is None:
         raise ProviderUnknown("No provider of this name signs people in here.")
     return found
 
 
-async def _hold_level(connection: Connection, in_force: InForce, identity: Identity) -> None:
+async def hold_own_level(connection: Connection, in_force: InForce, identity: Identity) -> None:
     """Refuse to change the ways in by one factor where the account has a second."""
     if in_force.said.second_factor != "off":
         await hold_level(connection, identity)
 
 
-async def _hold_open(connection: Connection, user_id: str) -> None:
+async def hold_open(connection: Connection, user_id: str) -> None:
     """Let nobody disable the account until the session is there; raises AccountDisabled where somebody has."""
     if not await connection.fetchval(_OPEN, user_id):
         raise AccountDisabled("This account is disabled.")
@@ -107,7 +125,7 @@ async def delete_identity(
     """Unlink an identity, so that nobody signs in by it any more; the last way in stays."""
     user_id = str(identity.user_id)
     async with server.pool.lease() as connection, connection.transaction():
-        await _hold_level(connection, in_force, identity)
+        await hold_own_level(connection, in_force, identity)
         await connection.execute(_HOLD, user_id)  # first, so that of two at once the second counts without the first's
         others = await connection.fetchval(_WAYS, user_id, _id(identity_id))
         provider: Any = await connection.fetchval(_UNLINK, user_id, _id(identity_id))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from app.auth.accounts import EmailInvalid, EmailTaken
 from app.auth.anonymous_users import AnonymousOff, TooManyAnonymous
 from app.auth.api_keys import ApiKeyInvalid
+from app.auth.code_exchange import CodeExchangeFailed, ProviderRefused
 from app.auth.counted import CodeLimited, MailLimited
 from app.auth.factors import (
     ChallengeExpired,
@@ -17,6 +18,7 @@ from app.auth.factors import (
     TooManyFactors,
 )
 from app.auth.failures import TooManyFailures
+from app.auth.flows import FlowStateInvalid, LinkNeedsPkce
 from app.auth.identify import SessionEnded
 from app.auth.in_force import RedirectUnlisted, SignUpClosed
 from app.auth.one_time import FlowCodeInvalid, LinkInvalid, VerifierWrong
@@ -74,6 +76,10 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     FactorNotFound: _Wording("mfa_factor_not_found", "Factor not found"),
     FactorsOff: _Wording("mfa_totp_enroll_not_enabled"),
     GrantUnsupported: _Wording("invalid_credentials", "unsupported_grant_type", "unsupported_grant_type"),
+    CodeExchangeFailed: _Wording("unexpected_failure", "Unable to exchange external code"),
+    FlowStateInvalid: _Wording("bad_oauth_state", "OAuth state parameter is invalid"),
+    LinkNeedsPkce: _Wording("validation_failed"),
+    ProviderRefused: _Wording("bad_oauth_callback"),
     IdTokenRefused: _Wording("bad_jwt", "Bad ID token", "invalid_grant"),
     IdentityNotThere: _Wording("identity_not_found", "Identity doesn't exist"),
     IdentityTaken: _Wording("identity_already_exists", "Identity is already linked to another user"),

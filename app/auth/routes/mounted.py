@@ -52,6 +52,14 @@ from app.auth.routes.asking import (
     recover,
     resend,
 )
+from app.auth.routes.browser_flow import (
+    ProviderUrl,
+    authorize,
+    authorize_identity,
+    callback,
+    exchanged_code,
+    posted_callback,
+)
 from app.auth.routes.by_provider import Unlinked, by_id_token, delete_identity
 from app.auth.routes.changing import put_user
 from app.auth.routes.client import Client, ClientDep
@@ -72,7 +80,7 @@ from app.auth.routes.shapes import (
     user_object,
 )
 from app.auth.routes.signed_in import SignedInAnyhow, SignInNeeded
-from app.auth.routes.verifying import BACK, PAGE, HalfChanged, exchanged, open_link, verify
+from app.auth.routes.verifying import BACK, PAGE, HalfChanged, open_link, verify
 from app.auth.sessions import end_sessions, open_session, refresh_session
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.auth import SessionsDef
@@ -96,6 +104,7 @@ class RegisterBody(Body):
     code_challenge_method: str | None = None
 
 
+THERE: dict[int | str, dict[str, Any]] = {303: {"description": "The way to a provider, or back to the site."}}
 _UNCONFIRMED = """
 SELECT u.id FROM data.users u JOIN rowgate.accounts a ON a.user_id = u.id
 WHERE lower(u.email) = lower($1) AND a.email_confirmed_at IS NULL
@@ -129,6 +138,11 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post("/verify", verify, response_model=used, responses=BACK | PAGE, **at_most("600/minute", "verify"))
     post("/invite", invite, response_model=UserObject, name="invite")
     post("/admin/generate_link", generate_link, response_model=LinkedUser, name="generate_link")
+    there: dict[str, Any] = {"responses": THERE, "status_code": 303, "response_model": None}
+    get("/authorize", authorize, **there, **at_most("300/minute", "authorize"))
+    get("/callback", callback, **there, **at_most("300/minute", "callback"))
+    post("/callback", posted_callback, **there, **at_most("300/minute", "posted_callback"))
+    get("/user/identities/authorize", authorize_identity, response_model=ProviderUrl, responses=THERE)
     router.add_api_route("/user/identities/{identity_id}", delete_identity, methods=["DELETE"], response_model=Unlinked)
     post("/logout", logout, status_code=204, name="sign_out")
     get("/sessions", get_sessions, response_model=list[OwnSession])
@@ -260,7 +274,7 @@ async def token(
         return await _by_refresh_token(server, mailer.in_force.said.sessions, checked(grant.fields, RefreshBody))
     if grant.kind == "pkce":
         flow = checked(grant.fields, PkceBody)
-        return answer(await exchanged(server, client, mailer, flow.auth_code, flow.code_verifier))
+        return answer(await exchanged_code(server, client, mailer, flow.auth_code, flow.code_verifier))
     if grant.kind == "id_token":
         opened = await by_id_token(request, server, client, mailer, checked(grant.fields, IdTokenBody))
         async with server.pool.lease() as connection:
