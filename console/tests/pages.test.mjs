@@ -14,6 +14,8 @@ const PAGES = {
   endpoint: ["/endpoints/submit_document", (page) => page.getByText("No findings").waitFor()],
   middleware: ["/middleware/owns_document", (page) => page.getByText("Used by").waitFor()],
   view: ["/views/my_documents", (page) => page.getByText("No findings").waitFor()],
+  rows: ["/tables/documents", (page) => page.getByText("2 rows", { exact: true }).waitFor()],
+  table: ["/tables/documents/definition", (page) => page.getByText("No findings").waitFor()],
   history: ["/history/1", (page) => page.getByText("The first revision.").waitFor()],
   start: ["/start", (page) => page.getByText("There are 11 endpoints").waitFor()],
 };
