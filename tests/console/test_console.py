@@ -95,7 +95,7 @@ async def inhabited(backend: Backend) -> dict[str, Any]:
     return {"document": made["id"], "user_password": PASSWORD}
 
 
-@pytest.mark.parametrize("name", ["session", "pages", "changes", "rows"])
+@pytest.mark.parametrize("name", ["session", "pages", "changes", "rows", "people"])
 async def test_the_console_with_a_backend_that_is_in_use(name: str, migrated_url: str, tools: Path) -> None:
     async with serving(migrated_url, "documents.yaml") as backend, listening(backend) as url:
         await run(name, tools, url, **await inhabited(backend))
