@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.audit.writing import audit
+from app.auth.access_claims import shown_email
 from app.auth.accounts import set_columns
 from app.auth.anonymous_users import given_address
 from app.auth.mails import Mailer
-from app.auth.one_time import LinkInvalid, OneTime
+from app.auth.one_time import LinkInvalid, OneTime, hold_person
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.sessions import OpenedSession, end_sessions, open_session
 from app.database.connection import Connection
@@ -23,14 +24,21 @@ UPDATE rowgate.accounts SET email_confirmed_at = coalesce(email_confirmed_at, no
     password_changed_at = CASE WHEN $2::text IS NOT NULL THEN now() END
 WHERE user_id = $1
 """
-_OTHER_ATTEMPTS = "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'confirmation'"
-# What the session says it was opened by, in the words of GoTrue.
-_METHODS = {"recovery": "recovery", "invite": "invite"}
+# What somebody may have given an account before its address was confirmed: a link to another address, too.
 _GIVEN_BEFORE = (
     "DELETE FROM rowgate.factors WHERE user_id = $1",
-    "DELETE FROM rowgate.identities WHERE user_id = $1",
     "DELETE FROM rowgate.recovery_codes WHERE user_id = $1",
+    "DELETE FROM rowgate.passkeys WHERE user_id = $1",
+    "DELETE FROM rowgate.passkey_challenges WHERE user_id = $1",
+    "DELETE FROM rowgate.identities WHERE user_id = $1",
+    "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind IN ('confirmation', 'email_change')",
 )
+# What a session by a link says it was opened by, in the words of GoTrue.
+_METHODS: Mapping[str, str] = {
+    "recovery": "recovery", "invite": "invite", "magic_link": "magiclink", "confirmation": "email/signup",
+    "email_change": "email_change",
+}  # fmt: skip
+_BY_CODE = {"confirmation", "magic_link", "email_change"}  # whose code is an `otp`; that of a recovery is a recovery
 _OTHER_HALF = """
 UPDATE rowgate.one_time_tokens SET columns = '{"confirmed": true}'
 WHERE user_id = $1 AND kind = 'email_change' AND new_email = $2 AND expires_at > now() RETURNING id
@@ -52,6 +60,7 @@ async def confirm(
     where the account is gone.
     """
     user_id = str(of.user_id)
+    await hold_person(connection, user_id)
     row = await connection.fetchrow(_HOLD, user_id)
     if row is None:
         raise LinkInvalid
@@ -66,7 +75,6 @@ async def confirm(
     for gone in _GIVEN_BEFORE:
         await connection.execute(gone, user_id)
     await connection.execute(_CONFIRM, user_id, of.password_hash)
-    await connection.execute(_OTHER_ATTEMPTS, user_id)
     await audit(connection, f"user:{user_id}", "user.confirmed", user_id, {"by": of.kind})
 
 
@@ -85,7 +93,8 @@ async def session_by(
     user_id = str(of.user_id)
     if of.kind == "recovery":
         await end_sessions(connection, user_id=user_id)
-    opened = await open_session(connection, user_id, user_agent, ip, said, method=_METHODS.get(of.kind, "otp"))
+    method = "otp" if of.by_code and of.kind in _BY_CODE else _METHODS[of.kind]
+    opened = await open_session(connection, user_id, user_agent, ip, said, method=method)
     await audit(connection, f"user:{user_id}", "sign_in", None, {"by": of.kind})
     return opened
 
@@ -104,9 +113,9 @@ async def change_email(connection: Connection, mailer: Mailer, of: OneTime) -> b
     await set_columns(connection, user_id, {"email": new_email})
     await connection.execute("UPDATE rowgate.accounts SET email_confirmed_at = now() WHERE user_id = $1", user_id)
     await connection.execute("DELETE FROM rowgate.one_time_tokens WHERE user_id = $1", user_id)
-    if before is None:
-        await given_address(connection, user_id)
-    else:
+    if shown_email(before):
         await mailer.notify(connection, "email_changed", before, new_email=new_email)
+    else:
+        await given_address(connection, user_id)
     await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": ["email"]})
     return True

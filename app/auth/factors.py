@@ -25,6 +25,7 @@ TOTP = "totp"
 MOST = 10  # factors of one person
 CHALLENGE_SECONDS = 300
 RECOVERY_CODES = 10
+TAKEN_AWAY = "a second factor was taken away"  # as a notice says it
 SOON = parse_limit("5/15 minutes")  # wrong codes of one person, from wherever: who tries knows the password
 LATER = parse_limit("20/day")
 _STEP_SECONDS = 30
@@ -255,8 +256,8 @@ async def stepped_up(
     return opened
 
 
-async def unenroll(connection: Connection, user_id: str, factor_id: str, *, by_two: bool) -> None:
-    """Take a factor away, inside a transaction; with the last one the recovery codes go.
+async def unenroll(connection: Connection, user_id: str, factor_id: str, *, by_two: bool) -> bool:
+    """Take a factor away, inside a transaction; with the last one the recovery codes go. Says whether it was in force.
 
     Raises FactorNotFound, or SecondFactorNeeded where it is in force and the session isn't `by_two`.
     """
@@ -271,6 +272,7 @@ async def unenroll(connection: Connection, user_id: str, factor_id: str, *, by_t
         raise SecondFactorNeeded
     if not await has_verified(connection, user_id):
         await connection.execute("DELETE FROM rowgate.recovery_codes WHERE user_id = $1", user_id)
+    return bool(row["in_force"])
 
 
 async def new_recovery_codes(connection: Connection, user_id: str) -> list[str]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from app.errors import RowgateError
+from app.definitions.project import DefinitionInvalid, Project
+from app.errors import Finding, RowgateError
 from app.keys.derivation import derived
 from app.secrets.sealing import SealingKey
 from app.settings import Settings, SettingsInvalid
@@ -34,7 +35,7 @@ class Mailing:
         """Make it of the settings."""
         secret, is_development = settings.secret_key.get_secret_value(), settings.env == "development"
         return cls(
-            sealing, settings.public_url or _DEVELOPMENT, is_development or settings.smtp_url is not None,
+            sealing, settings.public_url or _DEVELOPMENT, can_send_by(settings),
             is_development and settings.smtp_url is None, derived(secret, "codes of mails"),
             derived(secret, "codes of flows"),
         )  # fmt: skip
@@ -43,6 +44,18 @@ class Mailing:
         """Raise MailUnavailable where a mail could go nowhere."""
         if not self.can_send:
             raise MailUnavailable("No mail can be sent here.", hint="Set ROWGATE_SMTP_URL.")
+
+
+def can_send_by(settings: Settings) -> bool:
+    """Say whether mail goes anywhere: to a server, or in development to who reads it here."""
+    return settings.env == "development" or settings.smtp_url is not None
+
+
+def refuse_unsendable(project: Project, *, can_send: bool) -> None:
+    """Raise DefinitionInvalid where addresses are to be confirmed by mail, and no mail could go."""
+    if project.auth.confirm_email and not can_send:
+        hint = "set ROWGATE_SMTP_URL first, such as smtp://user:password@mail.example.com:587"
+        raise DefinitionInvalid([Finding("auth.confirm_email", "no mail can be sent here to confirm an address", hint)])
 
 
 def refuse_without_mail(settings: Settings) -> None:

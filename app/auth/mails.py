@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
+from app.auth.access_claims import shown_email
 from app.auth.in_force import InForce
 from app.auth.mail_templates import rendered
 from app.auth.mailing import Mailing
@@ -51,10 +52,15 @@ class Mailer:
         code = seconds(self.in_force.said.mail.lifetimes.code)
         return await draw(connection, self.mailing, of, self._lifetime(of), code)
 
-    async def notify(self, connection: Connection, template: str, email: str, **values: str) -> None:
-        """Tell an owner what has happened; a mail that can go nowhere isn't written."""
-        if self.mailing.can_send:
+    async def notify(self, connection: Connection, template: str, email: str | None, **values: str) -> None:
+        """Tell an owner what has happened; who has no address isn't told, and a mail that can't go isn't written."""
+        if self.mailing.can_send and email is not None and shown_email(email):
             await self._send(connection, template, email, values, _NOTICE_SECONDS, to_nobody=False)
+
+    async def notify_user(self, connection: Connection, template: str, user_id: str, **values: str) -> None:
+        """Tell a person what has happened to the account, inside the transaction in which it did."""
+        email = await connection.fetchval("SELECT email FROM data.users WHERE id = $1", user_id)
+        await self.notify(connection, template, email, **values)
 
     def link(self, of: OneTime, drawn: Drawn) -> str:
         """Give where a mail's link leads: this server, by the URL that is set for it."""

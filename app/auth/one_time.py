@@ -6,7 +6,7 @@ import json
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from app.auth.mailing import Mailing
@@ -29,6 +29,14 @@ _TYPE_OF: Mapping[str, str] = {
     "email_change": "email_change", "reauthentication": "reauthentication",
 }  # fmt: skip
 
+# Who changes tokens first holds whom they are for: two who change several of one person never wait for each other.
+_HOLD = "SELECT FROM data.users WHERE id = $1 FOR NO KEY UPDATE"
+_HOLD_BY = """
+SELECT FROM data.users WHERE id IN (SELECT user_id FROM rowgate.one_time_tokens WHERE {}) ORDER BY id FOR NO KEY UPDATE
+"""
+_BY_LINK = "link = $1"
+_BY_ID = "id = $1"
+_BY_EMAIL = "email = $1 AND kind = ANY($2)"
 _OLDER = "UPDATE rowgate.one_time_tokens SET code = NULL WHERE email = $1 AND kind = $2 AND code IS NOT NULL"
 _ADD = """
 INSERT INTO rowgate.one_time_tokens (kind, user_id, email, new_email, link, code, exchange, challenge, redirect_to,
@@ -96,6 +104,7 @@ class OneTime:
     password_hash: str | None = field(default=None, repr=False)
     columns: Mapping[str, Any] | None = field(default=None, repr=False)
     id: str | None = None
+    by_code: bool = False
 
     @classmethod
     def again(cls, kind: Kind, row: Mapping[str, Any]) -> "OneTime":
@@ -120,6 +129,7 @@ class Drawn:
 async def draw(connection: Connection, mailing: Mailing, of: OneTime, lifetime: int, code_lifetime: int) -> Drawn:
     """Draw a link and a code, good for so many seconds; an older code for the address ends, an older link doesn't."""
     link, code = secrets.token_urlsafe(32), f"{secrets.randbelow(10**6):06d}"
+    await hold_person(connection, of.user_id)
     await connection.execute(_OLDER, of.email, of.kind)
     await connection.execute(
         _ADD, of.kind, of.user_id, of.email, of.new_email, digest(link), _code_hash(mailing, of.kind, of.email, code),
@@ -128,6 +138,11 @@ async def draw(connection: Connection, mailing: Mailing, of: OneTime, lifetime: 
     )  # fmt: skip
     await connection.execute(_CLEAR)
     return Drawn(link, code)
+
+
+async def hold_person(connection: Connection, user_id: str | None) -> None:
+    """Let nobody else change the links and codes of a person until the transaction ends."""
+    await connection.execute(_HOLD, user_id)
 
 
 def digest(token: str) -> bytes:
@@ -156,18 +171,23 @@ async def look_by_exchange(connection: Connection, code: str) -> OneTime | None:
 
 async def spend_link(connection: Connection, link: str, kinds: Sequence[str]) -> OneTime:
     """Use a link, inside a transaction; raises LinkInvalid."""
+    await connection.execute(_HOLD_BY.format(_BY_LINK), digest(link))
     return _needed(_read(await connection.fetchrow(_SPEND_LINK, digest(link), list(kinds))))
 
 
 async def tried(connection: Connection, email: str, kinds: Sequence[str]) -> None:
-    """Raise the tries of the codes of an address, in a transaction before the one in which a code is compared."""
-    await connection.execute(_TRIED, email, list(kinds))
+    """Raise the tries of the codes of an address, in a transaction of its own before a code is compared."""
+    async with connection.transaction():
+        await connection.execute(_HOLD_BY.format(_BY_EMAIL), email, list(kinds))
+        await connection.execute(_TRIED, email, list(kinds))
 
 
 async def spend_code(connection: Connection, mailing: Mailing, email: str, kinds: Sequence[str], code: str) -> OneTime:
     """Use a code, inside a transaction; raises LinkInvalid."""
     hashes = [_code_hash(mailing, kind, email, code) for kind in kinds]
-    return _needed(_read(await connection.fetchrow(_SPEND_CODE, email, list(kinds), hashes)))
+    await connection.execute(_HOLD_BY.format(_BY_EMAIL), email, list(kinds))
+    spent = _needed(_read(await connection.fetchrow(_SPEND_CODE, email, list(kinds), hashes)))
+    return replace(spent, by_code=True)
 
 
 async def spend_exchange(connection: Connection, code: str, verifier: str) -> OneTime:
@@ -177,6 +197,7 @@ async def spend_exchange(connection: Connection, code: str, verifier: str) -> On
         raise FlowCodeInvalid("The code of this flow is unknown, or was used.", hint="Begin again.")
     if not hmac.compare_digest(found.challenge, _challenge(found.challenge.partition(":")[0], verifier)):
         raise VerifierWrong("The code verifier is not the one of this flow.")
+    await connection.execute(_HOLD_BY.format(_BY_ID), found.id)
     spent = _read(await connection.fetchrow(_SPEND, found.id))
     if spent is None:
         raise FlowCodeInvalid("The code of this flow is unknown, or was used.", hint="Begin again.")

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import asyncpg
 
@@ -30,6 +30,13 @@ WHERE lower(u.email) = lower($1) AND a.email_confirmed_at IS NOT NULL AND a.disa
 FOR NO KEY UPDATE OF a
 """
 _NO_LONGER_ANONYMOUS = "DELETE FROM rowgate.anonymous_users WHERE user_id = $1 RETURNING user_id"
+
+
+class FoundPerson(NamedTuple):
+    """Whom an identity is, and whether it was joined to an account that was there already."""
+
+    user_id: str
+    is_joined: bool = False
 
 
 class ProviderUnknown(RowgateError):
@@ -145,7 +152,7 @@ async def proven(
     return Proven(provider, subject, verified_email(claims), claims)
 
 
-async def person_of(connection: Connection, said: Proven, *, may_be_made: Callable[[], None]) -> str:
+async def person_of(connection: Connection, said: Proven, *, may_be_made: Callable[[], None]) -> FoundPerson:
     """Give the person whom an identity is, inside a transaction: known, joined by an address that both trust, or made.
 
     `may_be_made` raises where nobody signs up by themselves.
@@ -154,16 +161,16 @@ async def person_of(connection: Connection, said: Proven, *, may_be_made: Callab
     await hold_subject(connection, provider.issuer, said.subject)
     known = await find_user(connection, provider.issuer, said.subject)
     if known is not None:
-        return known
+        return FoundPerson(known)
     if provider.trust_email and said.email is not None:
         joined: str | None = await connection.fetchval(_JOINED, said.email)
         if joined is not None:
             await add_identity(connection, joined, provider.name, provider.issuer, said.subject, said.email)
             await audit(connection, f"user:{joined}", "identity.join", joined, {"provider": provider.name})
-            return joined
+            return FoundPerson(joined, is_joined=True)
     may_be_made()
     columns = said.provider.columns_of(said.claims)
-    return await make_user(connection, provider.name, provider.issuer, said.subject, said.email, columns)
+    return FoundPerson(await make_user(connection, provider.name, provider.issuer, said.subject, said.email, columns))
 
 
 async def link(connection: Connection, said: Proven, user_id: str) -> None:

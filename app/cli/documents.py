@@ -48,12 +48,14 @@ def apply(
 
 
 def _planned(file: Path, destroy: list[str], *, dry_run: bool, allow_wider: bool = False) -> dict[str, Any]:
+    from app.auth.mailing import can_send_by, refuse_unsendable
     from app.changes.files import read_project
     from app.cli.database import database
     from app.settings import load_settings
 
-    project = read_project(file)
-    with database(load_settings(), f"{'Planning' if dry_run else 'Applying'} {file.name}") as url:
+    project, settings = read_project(file), load_settings()
+    refuse_unsendable(project, can_send=can_send_by(settings))
+    with database(settings, f"{'Planning' if dry_run else 'Applying'} {file.name}") as url:
         made = asyncio.run(apply_to(url, project, destroy, dry_run=dry_run, allow_wider=allow_wider))
     return made.shown()
 

@@ -16,9 +16,10 @@ from pydantic import SecretStr
 from uvicorn.supervisors import Multiprocess
 
 from app.audit.verify import heads
+from app.auth.mailing import can_send_by, refuse_unsendable
 from app.auth.start import publishable_key
 from app.changes.apply import Plan
-from app.changes.files import read_bytes, read_project
+from app.changes.files import read_project
 from app.changes.start import Start, begin
 from app.cli.collecting import collect_seldom, settle_memory
 from app.cli.database import embedded, is_first_start, url_of
@@ -75,10 +76,9 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, start: Star
 
 def _refuse_unreadable(settings: Settings, start: Start) -> None:
     """Say what is wrong with the document before anything is made for it, where it is going to be read."""
-    if start.path is not None and is_first_start(settings):
-        read_project(start.path)
-    elif start.config is not None:
-        read_bytes(start.config)
+    path = start.config or (start.path if is_first_start(settings) else None)
+    if path is not None:
+        refuse_unsendable(read_project(path), can_send=can_send_by(settings))
 
 
 def _allow_connections() -> None:

@@ -12,10 +12,13 @@ from typing import Any
 from app.compiler.chain import seen
 from app.database.faults import LockTimeout, Unfused
 from app.errors import RowgateError
+from app.expressions.check import Expression
 from app.expressions.evaluate import EvaluationError
 from app.relations.fused import Bound, Fetched, Fused, Inserted, WrittenRow, fused
+from app.relations.locks import hold_of_rules
 from app.steps.context import Step
 from app.steps.fusable import Fusable
+from app.steps.holding import NOTHING, HeldRead, Holding
 from app.steps.refusals import RowNotFound
 from app.steps.running import Call, RunStep
 
@@ -38,7 +41,7 @@ def _together(steps: Sequence[Step], at: int) -> tuple[Sequence[Step], Fused] | 
         end += 1
     for last in range(end, at + 1, -1):
         taken = steps[at:last]
-        if not taken[-1].statements or sum(step.statements for step in taken) < 2:
+        if _are_mixed(taken) or not taken[-1].statements or sum(step.statements for step in taken) < 2:
             continue
         made = fused([step.fusable.part for step in taken if step.fusable is not None])
         if made is not None:
@@ -46,22 +49,40 @@ def _together(steps: Sequence[Step], at: int) -> tuple[Sequence[Step], Fused] | 
     return None
 
 
+def _are_mixed(steps: Sequence[Step]) -> bool:
+    """Say whether some of them hold the rows that they read, and others read or write without doing so first."""
+    parts = [step.fusable for step in steps if step.fusable is not None]
+    return any(part.holds for part in parts) and not all(
+        isinstance(part.part, Expression) and (part.holds or not part.part.reads) for part in parts
+    )
+
+
+def _holding(steps: Sequence[Step]) -> Holding:
+    """Give what rules hold that are asked together."""
+    held = [(step.fusable.part, step.fusable.holds) for step in steps if step.fusable and step.fusable.holds]
+    if not held:
+        return NOTHING
+    rules = [rule for rule, _ in held if isinstance(rule, Expression)]
+    written = frozenset[str]().union(*(holds.written for _, holds in held))
+    return Holding(hold_of_rules(rules, written), held[0][1].by_table)
+
+
 def _as_one(steps: Sequence[Step], made: Fused) -> list[Step]:
-    writes = made.statement.writes
+    writes, holding = made.statement.writes, _holding(steps)
     found = []
     for index, (step, given) in enumerate(zip(steps, made.given, strict=True)):
         fusable = step.fusable
         if fusable is None or fusable.run is None or step.info is None:
             raise AssertionError("a step that is fused was compiled")
         takes = _takes(fusable, given)
-        run = _sends(made, fusable.run, takes, steps[-1]) if index == 0 else _reads(fusable.run, takes)
+        run = _sends(made, holding, fusable.run, takes, steps[-1]) if index == 0 else _reads(fusable.run, takes)
         # What refuses has written nothing: the statement tells that apart.
         found.append(
             replace(
                 step,
                 run=seen(run, step.info),
-                sends=() if index else (made.statement,),
-                statements=0 if index else 1,
+                sends=() if index else (*holding.sends, made.statement),
+                statements=0 if index else 1 + holding.statements,
                 writes=writes and index == 0,
                 may_refuse=not writes,
                 undoes=False,
@@ -71,7 +92,7 @@ def _as_one(steps: Sequence[Step], made: Fused) -> list[Step]:
     return found
 
 
-def _sends(made: Fused, plain: RunStep, takes: Callable[[Call], None], last: Step) -> RunStep:
+def _sends(made: Fused, holding: Holding, plain: RunStep, takes: Callable[[Call], None], last: Step) -> RunStep:
     async def send(call: Call) -> None:
         try:
             bound = None if call.is_plain else made.statement.bind(call.env)
@@ -83,7 +104,10 @@ def _sends(made: Fused, plain: RunStep, takes: Callable[[Call], None], last: Ste
             await _alone(plain, call)
             return
         try:
-            rows = await call.db.bound_rows(made.statement, bound)
+            if holding.hold is None:
+                rows = await call.db.bound_rows(made.statement, bound)
+            else:
+                rows = await HeldRead(made.statement, holding, locks=False).rows(call)
         except RowgateError as refusal:
             if refusal.status >= 500 or isinstance(refusal, LockTimeout):
                 raise

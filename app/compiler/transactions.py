@@ -34,6 +34,8 @@ def _are_good_alone(steps: Sequence[Step], timeout: float) -> bool:
         return False
     if sum(map(_waiting, steps)) > 1:
         return False
+    if any(step.at_end for step in steps):
+        return not any(step.writes for step in steps)
     return not any(
         step.writes and (step.undoes or any(after.may_refuse or after.statements for after in steps[index + 1 :]))
         for index, step in enumerate(steps)

@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from app.auth.admin_access import VIEWER, Editor
+from app.auth.mailing import refuse_unsendable
 from app.changes.apply import CHANGE_REFUSALS, Plan, RevisionChanged, apply_project
 from app.changes.diff import settled
 from app.changes.files import DocumentUnreadable, dump_json, dump_yaml, load_text
@@ -20,7 +21,7 @@ from app.control_plane.findings import FindingAnswer
 from app.control_plane.server import Server, ServerDep
 from app.definitions.project import DefinitionInvalid, Project, dump_project, parse_project
 from app.definitions.stored import Stored
-from app.errors import Finding, RowgateError
+from app.errors import RowgateError
 from app.http.fixed_bodies import UNREADABLE
 from app.http.fixed_routes import Declared, FixedRouter, answer, body_schema, refuses
 from app.http.json_body import parse_json, plain_numbers
@@ -203,13 +204,6 @@ class Made:
         return None if self.plan.revision is None else etag(self.plan.revision)
 
 
-def refuse_unsendable(server: Server, project: Project) -> None:
-    """Raise DefinitionInvalid where addresses are to be confirmed by mail, and no mail could go."""
-    if project.auth.confirm_email and not server.mailing.can_send:
-        hint = "set ROWGATE_SMTP_URL first, such as smtp://user:password@mail.example.com:587"
-        raise DefinitionInvalid([Finding("auth.confirm_email", "no mail can be sent here to confirm an address", hint)])
-
-
 async def make_live(server: Server, edit: Edit, actor: str, wanted: Options) -> Made:
     """Apply an edit of what is stored, and serve it before the answer goes out.
 
@@ -222,7 +216,7 @@ async def make_live(server: Server, edit: Edit, actor: str, wanted: Options) -> 
         while True:
             revision, stored = await active(server)
             edited = await asyncio.to_thread(edit, stored)
-            refuse_unsendable(server, edited.project)
+            refuse_unsendable(edited.project, can_send=server.mailing.can_send)
             try:
                 plan = await apply_project(
                     server.engine, edited.project, author=actor, destroy=wanted.destroy, dry_run=wanted.dry_run,
@@ -273,7 +267,7 @@ async def put_config(server: ServerDep, admin: Editor, wanted: OptionsDep, docum
 async def plan_config(server: ServerDep, document: SaidBackend) -> Response:
     """List the changes that a PUT of this document would make, with their SQL and what they would destroy."""
     project = await asyncio.to_thread(parsed, document)
-    refuse_unsendable(server, project)
+    refuse_unsendable(project, can_send=server.mailing.can_send)
     plan = await apply_project(server.engine, project, author="plan", dry_run=True, judge=server.tests.judge)
     return answer(plan.shown())
 

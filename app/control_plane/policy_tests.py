@@ -53,12 +53,28 @@ class UntriedPair(Declared):
     caller: str
 
 
+class UnseenRule(Declared):
+    """A rule with a name, and the value of it without which every test passes as well."""
+
+    name: str
+    value: bool
+
+
+class RuleCoverage(Declared):
+    """How many values rules with names have, two each, and those that no test sees."""
+
+    of: int
+    tried: int
+    untried: list[UnseenRule]
+
+
 class CoverageAnswer(Declared):
-    """How many pairs of what is served and who may ask there are, and those that no test tries."""
+    """How many pairs of what is served and who may ask there are, and those that no test tries; the same of rules."""
 
     of: int
     tried: int
     untried: list[UntriedPair]
+    rules: RuleCoverage
 
 
 class ReportAnswer(Declared):

@@ -54,8 +54,17 @@ def admit(access: AccessLevel, identity: Identity) -> None:
 
 def is_admitted(access: AccessLevel, identity: Identity) -> bool:
     """Say whether `admit` would let somebody in."""
-    if access.public or identity.is_anonymous:
+    is_nobody, has_address, roles = standing(identity)
+    if access.public or is_nobody:
         return access.public
     if access.permanent:
-        return not identity.env["is_anonymous"]
-    return not access.roles or identity.has_any_role(access.roles)
+        return has_address
+    return not access.roles or not roles.isdisjoint(access.roles)
+
+
+def standing(identity: Identity) -> tuple[bool, bool, frozenset[str]]:
+    """Give all of a caller that decides who is let in: whoever stands alike may do alike.
+
+    That is whether it is nobody, whether it is more than an anonymous user, and the roles.
+    """
+    return identity.is_anonymous, not identity.env["is_anonymous"], identity.roles

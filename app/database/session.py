@@ -269,7 +269,8 @@ class Session:
             await self._connection.fetch(CONFIRM, *(self._guard or ()))
         except FAULTS as error:
             raise translated(error, reading=True) from error
-        self.confirmed = self._fresh = True
+        self.confirmed = True
+        self._fresh = self._in_transaction or self._guard is None
 
     async def connection(self) -> Any:
         """Give the connection itself, inside the transaction and confirmed, to what runs statements of its own."""

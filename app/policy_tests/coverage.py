@@ -1,12 +1,13 @@
-"""Coverage: which kinds of callers no test has sent to an endpoint or a view."""
+"""Coverage: which callers no test has sent to an endpoint or a view, and which rules no test sees true or false."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from app.compiler.checked_tests import CompiledTest, TestCaller
 from app.compiler.runtime import AccessLevel, Runtime
 from app.compiler.test_targets import Served
+from app.definitions.project import Project
 
 STRANGER, SIGNED_IN, WITHOUT_ROLE = "anonymous", "signed in", "signed in without the role"
 
@@ -30,22 +31,57 @@ class Untried:
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
-    """How many pairs of what is served and who may ask there are, and those that are untried."""
+class Unseen:
+    """A rule with a name, and the value of it that no test rests on: all pass where it never has it."""
 
-    of: int
-    untried: tuple[Untried, ...]
+    name: str
+    value: bool
 
     def shown(self) -> dict[str, Any]:
         """Give the members of an answer."""
-        return {"of": self.of, "tried": self.of - len(self.untried), "untried": [one.shown() for one in self.untried]}
+        return {"name": self.name, "value": self.value}
+
+    def __str__(self) -> str:
+        return f"rule {self.name}: {str(self.value).lower()}"
 
 
-def coverage_of(runtime: Runtime) -> Coverage:
-    """Hold what is served against the tests."""
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many pairs of what is served and who may ask there are, and those that are untried; the same of rules.
+
+    A rule with a name counts twice: true, and false.
+    """
+
+    of: int
+    untried: tuple[Untried, ...]
+    of_rules: int
+    unseen: tuple[Unseen, ...]
+
+    def shown(self) -> dict[str, Any]:
+        """Give the members of an answer."""
+        rules = _counted(self.of_rules, self.unseen)
+        return {**_counted(self.of, self.untried), "rules": rules}
+
+
+def _counted(of: int, untried: tuple[Untried, ...] | tuple[Unseen, ...]) -> dict[str, Any]:
+    return {"of": of, "tried": of - len(untried), "untried": [one.shown() for one in untried]}
+
+
+def without_a_value(project: Project) -> Iterator[tuple[Unseen, Project]]:
+    """Give each value of each rule with a name, with the project in which the rule always says the other."""
+    for rule in project.rules:
+        for value in (True, False):
+            decided = rule.model_copy(update={"that": str(not value).lower()})
+            rules = tuple(decided if one is rule else one for one in project.rules)
+            yield Unseen(rule.name, value), project.model_copy(update={"rules": rules})
+
+
+def coverage_of(runtime: Runtime, unseen: tuple[Unseen, ...]) -> Coverage:
+    """Hold what is served against the tests; `unseen` is what was found of rules."""
     tried = {pair for test in runtime.tests for pair in _tried(runtime, test)}
     wanted = [Untried(what, path, caller) for what, path, access in _surface(runtime) for caller in callers_of(access)]
-    return Coverage(len(wanted), tuple(one for one in wanted if (one.what, one.caller) not in tried))
+    untried = tuple(one for one in wanted if (one.what, one.caller) not in tried)
+    return Coverage(len(wanted), untried, 2 * len(runtime.project.rules), unseen)
 
 
 def _surface(runtime: Runtime) -> Iterable[tuple[Served, str, AccessLevel]]:

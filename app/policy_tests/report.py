@@ -46,7 +46,7 @@ def told(report: Shown) -> str:
     seconds = report["milliseconds"] / 1000
     count = len(report["tests"])
     lines.append(f"{count} test{'' if count == 1 else 's'}, {report['failed']} failed, in {seconds:.2f} s")
-    return "\n".join([*lines, *_untried(report["coverage"])])
+    return "\n".join([*lines, *_untried(report["coverage"]), *_unseen(report["coverage"]["rules"])])
 
 
 def why(test: Shown) -> list[str]:
@@ -87,6 +87,18 @@ def _untried(coverage: Shown) -> list[str]:
     for what, group in groupby(untried, key=lambda one: (one["kind"], one["name"], one["action"])):
         callers = ", ".join(one["caller"] for one in group)
         lines.append(f"  {' '.join(filter(None, what))}: {callers}")
+    return lines
+
+
+def _unseen(rules: Shown) -> list[str]:
+    unseen: Sequence[Shown] = rules["untried"]
+    if not rules["of"]:
+        return []
+    if not unseen:
+        return [f"Every rule is seen true and false: {rules['of']} of {rules['of']}."]
+    lines = [f"Of rules, no test would fail without these, {len(unseen)} of {rules['of']}:"]
+    for name, group in groupby(unseen, key=lambda one: one["name"]):
+        lines.append(f"  rule {name}: {', '.join(_json(one['value']) for one in group)}")
     return lines
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -19,10 +20,11 @@ from app.definitions.project import DefinitionInvalid, Project
 from app.expressions.operations import EvaluationError
 from app.policy_tests.attempt import NotGiven, attempt, insert, user_of
 from app.policy_tests.compare import called, failures_of
-from app.policy_tests.coverage import Coverage, coverage_of
+from app.policy_tests.coverage import Coverage, Unseen, coverage_of, without_a_value
 from app.policy_tests.passed import Passed
 from app.policy_tests.result import Failure, Result, checks_passed, deciding
 from app.policy_tests.scratch import SCHEMA, Scratch, scratch, tables_sql
+from app.relations.memory import MEMORY, Memory
 from app.relations.values import Value
 
 MOST_WORKERS = 4
@@ -49,42 +51,79 @@ class Report:
 async def run_tests(url: str, project: Project, passed: Passed | None = None) -> Report:
     """Run the tests of a project on a migrated database, which is left as it was, and whose rows none of them sees.
 
-    Those that have `passed`, and would go through the very same, are left out. Raises DefinitionInvalid, or what the
-    database refuses.
+    Those that have `passed`, and would go through the very same, are left out, and rules aren't tried. Raises
+    DefinitionInvalid, or what the database refuses.
     """
     began = time.perf_counter()
-    runtime, findings = await asyncio.to_thread(compile_project, project, schema=SCHEMA)
+    runtime = await asyncio.to_thread(_compiled, project, MEMORY)
+    tests = [test for test in runtime.tests if passed is None or not passed.has(runtime, test)]
+    results = await _results(url, runtime, tests)
+    known = Passed() if passed is None else passed
+    for test in tests:
+        if results[test.place].passed:
+            known.add(runtime, test)
+    unseen = await _unseen(url, runtime, known, results) if passed is None else ()
+    ordered = tuple(results[test.place] for test in tests)
+    return Report(ordered, coverage_of(runtime, unseen), (time.perf_counter() - began) * 1000)
+
+
+def _compiled(project: Project, memory: Memory) -> Runtime:
+    runtime, findings = compile_project(project, schema=SCHEMA, memory=memory)
     if runtime is None:
         raise DefinitionInvalid(findings)
+    return runtime
+
+
+async def _results(
+    url: str, runtime: Runtime, tests: Sequence[CompiledTest], *, until_one_fails: bool = False
+) -> dict[str, Result]:
+    """Run tests on tables that are made for them; gives by place what came of each that was run."""
     results: dict[str, Result] = {}
-    tests = [test for test in runtime.tests if passed is None or not passed.has(runtime, test)]
-    if tests:
-        sql = await asyncio.to_thread(tables_sql, project)
-        waiting = deque(tests)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(_workers(len(tests), len(runtime.schema.tables))):
-                    group.create_task(_work(url, sql, runtime, waiting, results))
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
-    ordered = tuple(results[test.place] for test in tests)
-    for test, result in zip(tests, ordered, strict=True):
-        if passed is not None and result.passed:
-            passed.add(runtime, test)
-    return Report(ordered, coverage_of(runtime), (time.perf_counter() - began) * 1000)
+    if not tests:
+        return results
+    sql = await asyncio.to_thread(tables_sql, runtime.project)
+    waiting = deque(tests)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_workers(len(tests), len(runtime.schema.tables))):
+                group.create_task(_work(url, sql, runtime, waiting, results, until_one_fails))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return results
+
+
+async def _unseen(url: str, runtime: Runtime, known: Passed, results: Mapping[str, Result]) -> tuple[Unseen, ...]:
+    """Find what no test sees of rules with names: a rule always says the other, and whatever had passed still does."""
+    found, memory = [], MEMORY.aside()
+    for unseen, project in without_a_value(runtime.project):
+        other = await asyncio.to_thread(_compiled, project, memory)
+        tests = [test for test in other.tests if results[test.place].passed and not known.has(other, test)]
+        came = await _results(url, other, tests, until_one_fails=True)
+        if all(result.passed for result in came.values()):
+            found.append(unseen)
+    return tuple(found)
 
 
 def _workers(tests: int, tables: int) -> int:
     return max(1, min(MOST_WORKERS, -(-tests // TESTS_A_WORKER), MOST_TABLES // tables))
 
 
-async def _work(url: str, sql: str, runtime: Runtime, waiting: deque[CompiledTest], results: dict[str, Result]) -> None:
+async def _work(
+    url: str,
+    sql: str,
+    runtime: Runtime,
+    waiting: deque[CompiledTest],
+    results: dict[str, Result],
+    until_one_fails: bool,
+) -> None:
     """Take tests until none is left. A connection that a test has lost is replaced by another one."""
     while waiting:
         async with scratch(url, sql) as held:
             while waiting and not held.broken:
                 test = waiting.popleft()
-                results[test.place] = await run_test(held, runtime, test)
+                results[test.place] = result = await run_test(held, runtime, test)
+                if until_one_fails and not result.passed:
+                    waiting.clear()
 
 
 async def run_test(held: Scratch, runtime: Runtime, test: CompiledTest) -> Result:

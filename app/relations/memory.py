@@ -140,6 +140,12 @@ class Memory:
         """Remember one that has ended."""
         self._recent.setdefault(schema, deque(maxlen=RECENT)).appendleft(one.parts)
 
+    def aside(self) -> "Memory":
+        """Give one that knows the same, and whose compilations this one won't remember."""
+        beside = Memory()
+        beside._recent = {schema: deque(recent, maxlen=RECENT) for schema, recent in self._recent.items()}
+        return beside
+
     def forget(self) -> None:
         """Remember none."""
         self._recent.clear()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from app.definitions.column_types import KEY
 from app.relations.relationships import Relationship
 
 # `bounded` counts as far as COUNTED, which is in query_sql.py.
@@ -178,3 +179,10 @@ def tests_of(read: Read) -> Iterator[Test]:
             yield condition
     for embed in read.embeds:
         yield from tests_of(embed.read)
+
+
+def names_rows(condition: Condition) -> bool:
+    """Say whether a condition does no more than name rows by their ids."""
+    if not isinstance(condition, Test) or condition.negated or condition.quantifier is not None:
+        return False
+    return condition.operand == Operand(KEY) and condition.operator in ("eq", "in")

@@ -1,6 +1,6 @@
 """Writing through a view: the statements that hold every row against the rule of what is done to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
@@ -8,11 +8,13 @@ from app.database.faults import NOT_ALLOWED, OUTSIDE, UNIQUE_TAKEN
 from app.database.quoting import quoted
 from app.database.statement import Statement, writing_statement
 from app.definitions.actions import Action
+from app.definitions.column_types import KEY
 from app.expressions.check import Expression
 from app.expressions.to_sql import Parameters
 from app.relations.defaults import is_kept_by_the_database
-from app.relations.query import Query
+from app.relations.query import Query, names_rows
 from app.relations.query_sql import KeptByShape, QueryLevel, body_of, labels
+from app.relations.rules import joined
 from app.relations.source import ALIAS, EVERY_ROW, RowRule, Source, rule_sql
 from app.relations.writable import Writable
 from app.relations.write import (
@@ -48,6 +50,22 @@ class Upsert:
     def merges(self) -> bool:
         """Say whether the row that is there is updated."""
         return self.updated is not None
+
+
+def reads_rows(source: Source, query: Query, compared: Collection[str] = ()) -> bool:
+    """Say whether a write holds what is in rows against what was sent, so that their number tells of it.
+
+    That is reading them. Their ids are no secret to who names them.
+    """
+    return bool(compared) or KEY in source.computed or not all(map(names_rows, query.read.conditions))
+
+
+def rows_hit(source: Source, action: Action, query: Query, compared: Collection[str] = ()) -> Expression | None:
+    """Give the condition of the rows that an update or a delete is for: where it reads them, the caller reads them."""
+    own = source.writes.get(action, EVERY_ROW).filter
+    if source.filter is None or own == source.filter or not reads_rows(source, query, compared):
+        return own
+    return joined([source.filter] if own is None else [own, source.filter])
 
 
 class WriteShapes(KeptByShape[Statement]):
@@ -114,7 +132,9 @@ class WriteShapes(KeptByShape[Statement]):
         else:
             settings = excluded(self.source.table, upsert.updated) | parts.changes(self.writable)
             settings = parts.unless_changed(upsert.compared, "EXCLUDED", settings)
-            holds = f"CASE WHEN {parts.sql(parts.rule_of('update').filter)} THEN true"
+            # What was sent as it is in a row is held against rows that the caller may read.
+            hit = parts.sql(parts.rule_of("update").filter) + (f" AND {readable}" if upsert.compared else "")
+            holds = f"CASE WHEN {hit} THEN true"
             holds += f" WHEN {readable} THEN {parts.refused(NOT_ALLOWED)} ELSE {taken} END"
         proposed = parts.sql(parts.rule.check, "EXCLUDED")
         holds = f"CASE WHEN {proposed} THEN {holds} ELSE {parts.refused(OUTSIDE)} END"
@@ -123,7 +143,7 @@ class WriteShapes(KeptByShape[Statement]):
     def _update(
         self, query: Query, columns: Sequence[str], compared: Sequence[str], *, seen: bool, alone: bool
     ) -> Statement:
-        parts = _Parts(self.source, "update", query, seen=seen)
+        parts = _Parts(self.source, "update", query, compared, seen=seen)
         table, where = self.source.table, parts.level.where()
         values = {name: f"{GIVEN}.{quoted(name)}" for name in columns} | parts.changes(self.writable)
         if not values:
@@ -153,11 +173,13 @@ def _each_once(names: Sequence[str], values: Sequence[str], given: str, target: 
 class _Parts:
     """The pieces that every writing statement of a view is made of."""
 
-    def __init__(self, source: Source, action: Action, query: Query, *, seen: bool) -> None:
+    def __init__(
+        self, source: Source, action: Action, query: Query, compared: Collection[str] = (), *, seen: bool
+    ) -> None:
         self.parameters = Parameters()
         self.source, self.action, self.query, self.seen = source, action, query, seen
         self.rule = self.rule_of(action)
-        written = replace(source, filter=self.rule.filter)
+        written = replace(source, filter=rows_hit(source, action, query, compared))
         self.level = QueryLevel(written, ALIAS, query.read, self.parameters, source.max_bytes)
 
     def rule_of(self, action: Action) -> RowRule:

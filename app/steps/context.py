@@ -32,11 +32,12 @@ class Step:
     `unsent` are names that may stand for an input which wasn't sent, `undecided` those that are null where nobody knows
     which rows count.
     `statements` counts those that it may send; `may_refuse` says whether it can refuse, `undoes` whether it can do so
-    after its own write; `locks` that a lock of its own has to last, `calls_out` that the transaction ends for it,
-    `measured` that the bytes of what it binds were counted in its statement, `sure` the inputs that have a value behind
-    it. One that is `first` runs before the input is read. `sends` are its statements that are ready, those of steps
-    inside it among them, `info` what it is called. `fusable` is what it is together with its neighbours; one that is
-    `with_before` is sent by a step before it. One that `opens` the transaction has statements that aren't ready.
+    after its own write, `at_end` whether it may when all steps have run; `locks` that a lock of its own has to last,
+    `calls_out` that the transaction ends for it, `measured` that the bytes of what it binds were counted in its
+    statement, `sure` the inputs that have a value behind it. One that is `first` runs before the input is read. `sends`
+    are its statements that are ready, those of steps inside it among them, `info` what it is called. `fusable` is what
+    it is together with its neighbours; one that is `with_before` is sent by a step before it. One that `opens` the
+    transaction has statements that aren't ready.
     """
 
     run: RunStep
@@ -45,6 +46,7 @@ class Step:
     writes: bool = False
     may_refuse: bool = True
     undoes: bool = False
+    at_end: bool = False
     locks: bool = False
     calls_out: bool = False
     unsent: frozenset[str] = frozenset()

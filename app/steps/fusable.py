@@ -10,8 +10,20 @@ from app.steps.running import Call, RunStep
 
 @dataclass(frozen=True, slots=True)
 class Fusable:
-    """What the step does in a statement, of a rule the refusal, and, where the step always runs, how it runs alone."""
+    """What the step does in a statement, of a rule the refusal, and, where the step always runs, how it runs alone.
+
+    `holds` is what a rule holds before it is asked.
+    """
 
     part: Part
     refused: Callable[[Call], RowgateError] | None = None
     run: RunStep | None = None
+    holds: "Holds | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """That the rows which a rule reads are held, since these tables are `written` behind it."""
+
+    written: frozenset[str]
+    by_table: bool

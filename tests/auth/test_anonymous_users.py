@@ -50,6 +50,12 @@ async def anonymous(backend: Backend, **data: Any) -> Person:
     return Person(backend.client, answer.json()["user"]["id"], answer.json())
 
 
+async def test_a_query_that_another_has_sent_lets_no_anonymous_user_in(backend: Backend) -> None:
+    person, real = await anonymous(backend), await backend.sign_up("real")
+    for caller, status in ((person, 403), (real, 200), (person, 403), (real, 200)):
+        assert (await caller.get("/rest/v1/mine?select=people(id)")).status_code == status
+
+
 async def test_half_of_what_signs_up_makes_nobody(backend: Backend) -> None:
     for body, field in (({"email": "a@example.com"}, "email"), ({"password": PASSWORD}, "password")):
         answer = await backend.client.post("/auth/v1/signup", json=body)

@@ -53,6 +53,12 @@ async def sent(backend: Backend, token: str, by: Any = None, **body: Any) -> Any
     return await backend.client.post(PATH, json={k: v for k, v in said.items() if v is not ...}, headers=headers)
 
 
+async def told_of_links(backend: Backend) -> list[str]:
+    """Give the subjects of the notices that owners got."""
+    found = (await backend.client.get("/admin/v1/mail", headers=await backend.admin())).json()
+    return [one["subject"] for one in found if one["kind"] == "identity_linked" and one["to"] == "alice@example.com"]
+
+
 BAD: dict[str, dict[str, Any]] = {
     "another audience": {"aud": "else"},
     "no audience": {"aud": ...},
@@ -132,6 +138,7 @@ async def test_an_address_joins_only_where_both_sides_are_trusted(migrated_url: 
             assert user["email"] == ""
         joined = (await sent(backend, id_token(issuer, "a2", email="Alice@example.com"))).json()["user"]
         assert (joined["id"], joined["app_metadata"]["providers"]) == (alice.id, ["email", "acme"])
+        assert await told_of_links(backend) == ["Another way to sign in"]
         await backend.apply(document(issuer))
         other = (await sent(backend, id_token(issuer, "a3", email="alice@example.com"))).json()["user"]
         assert other["id"] != alice.id
@@ -160,6 +167,7 @@ async def test_an_identity_is_linked_by_its_owner_and_the_last_way_in_stays(here
     linked = (await sent(here, id_token(issuer, "a"), alice.session, link_identity=True)).json()
     assert linked["user"]["id"] == alice.id
     assert linked["user"]["email"] == "alice@example.com"
+    assert await told_of_links(here) == ["Another way to sign in"]
     assert (await sent(here, id_token(issuer, "a"))).json()["user"]["id"] == alice.id
     bob = await here.sign_up("bob")
     taken = await sent(here, id_token(issuer, "a"), bob.session, link_identity=True)

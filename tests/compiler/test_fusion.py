@@ -138,6 +138,8 @@ GROUP = {"do": "fetch", "from": "groups", "id": "x.parent", "as": "g"}
 ALLOWED = {"do": "require", "that": "groups.exists(g, g.owner == auth.user.id)"}
 INSERT = {"do": "insert", "table": "things", "set": {"n": 1, "owner": "=auth.user.id"}, "as": "y"}
 ANSWER = {"do": "respond", "body": "=x"}
+COUNTED = {"do": "require", "that": "size(things.filter(t, t.owner == auth.user.id)) < 5"}
+UNLIKE = {"do": "require", "that": "!things.exists(t, t.owner == auth.user.id && t.parent == input.group)"}
 
 TOGETHER: dict[str, list[Step]] = {
     "update": [FETCH, OWNED, UPDATE, ANSWER],
@@ -172,6 +174,11 @@ APART: dict[str, tuple[list[Step], int]] = {
     "what counts rows that are written": (
         [{"do": "require", "that": "things.all(t, t.n != 9)"}, INSERT], 3,
     ),
+    "what counts rows that are written, beside the like": ([COUNTED, UNLIKE, INSERT], 3),
+    "what counts rows that are written, beside the caller's": (
+        [COUNTED, {"do": "require", "that": "input.on"}, UNLIKE, INSERT], 3,
+    ),
+    "what counts rows that are written, beside others": ([COUNTED, ALLOWED, UNLIKE, INSERT], 6),
 }  # fmt: skip
 
 

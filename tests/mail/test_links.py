@@ -71,9 +71,7 @@ async def test_of_many_uses_at_once_one_counts_of_a_link_as_of_a_code(backend: B
     await post(backend, "/otp", email=ALICE)
     code = code_of(await last_mail(backend))
     uses = [post(backend, "/verify", type="email", email=ALICE, token=code) for _ in range(5)]
-    statuses = [one.status_code for one in await asyncio.gather(*uses)]
-    assert statuses.count(200) == 1
-    assert set(statuses) <= {200, 403, 503}, statuses  # 503: a machine with much to do
+    assert sorted(one.status_code for one in await asyncio.gather(*uses)) == [200] + [403] * 4
 
 
 @pytest.mark.parametrize("kind", ["recovery", "invite", "magiclink", "email_change"])

@@ -83,9 +83,9 @@ DOCUMENT: dict[str, Any] = {
         endpoint(
             "buy",
             [
-                {"do": "fetch", "from": "stock", "where": "true", "as": "stock"},
-                {"do": "require", "that": "stock.left > 0", "status": 409},
-                {"do": "update", "table": "stock", "id": "stock.id", "set": {"left": "=stock.left - 1"}},
+                {"do": "fetch", "from": "stock", "where": "true", "as": "kept"},
+                {"do": "require", "that": "kept.left > 0", "status": 409},
+                {"do": "update", "table": "stock", "id": "kept.id", "set": {"left": "=kept.left - 1"}},
                 {"do": "respond", "status": 201},
             ],
         ),
@@ -101,9 +101,9 @@ DOCUMENT: dict[str, Any] = {
         endpoint(
             "own",
             [
-                {"do": "fetch", "from": "stock", "where": "true", "as": "stock"},
-                {"do": "require", "that": "stock.owner == auth.user.id"},
-                {"do": "update", "table": "stock", "id": "stock.id", "set": {"left": 0}},
+                {"do": "fetch", "from": "stock", "where": "true", "as": "kept"},
+                {"do": "require", "that": "kept.owner == auth.user.id"},
+                {"do": "update", "table": "stock", "id": "kept.id", "set": {"left": 0}},
             ],
             access="authenticated",
         ),

@@ -120,6 +120,14 @@ def test_secrets_are_not_printed() -> None:
     settings = load_settings(database_url=URL, secret_key=KEY, redis_url="redis://:hunter2secret@r", **given)
     assert "hunter2secret" not in repr(settings) + str(settings) + settings.model_dump_json()
     assert KEY not in repr(settings)
+    by_mail = load_settings(database_url=URL, secret_key=KEY, smtp_url="smtps://shop:hunter2secret@mail.example.com")
+    assert "hunter2secret" not in repr(by_mail) + str(by_mail) + by_mail.model_dump_json()
+
+
+def test_mail_goes_by_its_own_protocols_alone() -> None:
+    for wrong in ("https://mail.example.com", "mail.example.com:587"):
+        with pytest.raises(SettingsInvalid, match="ROWGATE_SMTP_URL"):
+            load_settings(database_url=URL, secret_key=KEY, smtp_url=wrong)
 
 
 def test_the_embedded_default_makes_its_key_once_for_its_owner_only(tmp_path: Path) -> None:

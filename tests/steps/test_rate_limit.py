@@ -20,6 +20,8 @@ def endpoint(name: str, *limits: dict[str, Any], then: tuple[dict[str, Any], ...
 
 RIGHT = {"do": "require", "that": 'input.code == "right"', "status": 422}
 COUNTED = {"do": "count", "from": "notes", "as": "n"}
+KEPT = {"do": "insert", "table": "notes", "set": {"body": "=input.code"}}
+GUESSED = {"do": "rate_limit", "limit": "2/minute", "count": "failures"}
 ANSWERED = {"do": "respond", "status": 400, "body": "no", "when": 'input.code != "right"'}
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -39,6 +41,8 @@ DOCUMENT: dict[str, Any] = {
         endpoint("dear", {"limit": "5/minute", "count": "failures", "cost": 3}, then=(RIGHT,)),
         endpoint("dear_said", {"limit": "5/minute", "count": "failures", "cost": "=input.weight"}, then=(RIGHT,)),
         endpoint("slow_guess", {"limit": "2/minute", "count": "failures"}, then=(COUNTED, RIGHT)),
+        endpoint("kept_guess", {"limit": "2/minute", "count": "failures"}, then=(RIGHT, KEPT)),
+        endpoint("kept_inside", then=({"do": "if", "when": "true", "then": [GUESSED]}, RIGHT, KEPT)),
         endpoint("by_said", {"limit": "=input.code"}),
         endpoint("by_kind", {"limit": '=auth.kind == "key" ? "2/minute" : "1/minute"'}),
         endpoint("apart", {"limit": "2/minute", "count": "failures", "by": "input.code"}, then=(RIGHT,)),
@@ -178,6 +182,20 @@ async def test_guesses_sent_at_once_gain_nothing(backend: Backend) -> None:
     codes = ["wrong"] * 12 + ["right"]
     answers = await asyncio.gather(*(backend.client.post("/api/slow_guess", json={"code": code}) for code in codes))
     assert sorted(answer.status_code for answer in answers) == [422] * 2 + [429] * 11
+    assert await backend.sql("SELECT 1 FROM data.notes") == []
+
+
+@pytest.mark.parametrize("name", ["kept_guess", "kept_inside"])
+async def test_a_right_guess_behind_too_many_wrong_ones_keeps_nothing(backend: Backend, name: str) -> None:
+    async with backend.app.server.pool.lease() as other:
+        async with other.transaction():
+            await other.execute("LOCK TABLE data.notes IN EXCLUSIVE MODE")
+            right = asyncio.create_task(backend.client.post(f"/api/{name}", json={"code": "right"}))
+            asks = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            while not await backend.sql(asks):  # noqa: ASYNC110 - Postgres tells nobody
+                await asyncio.sleep(0.01)
+            assert await statuses(backend, name, {"code": "a"}, {"code": "b"}) == [422, 422]
+        assert (await right).status_code == 429
     assert await backend.sql("SELECT 1 FROM data.notes") == []
 
 

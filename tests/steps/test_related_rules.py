@@ -76,6 +76,10 @@ ENDPOINTS = [
         access="authenticated",
     ),
 ]
+JOIN = ENDPOINTS[-1]["steps"]
+TWICE = {"do": "require", "that": "!members.exists(m, m.team_id == input.id && m.user_id == auth.user.id)",
+         "message": "twice"}  # fmt: skip
+ENDPOINTS.append(endpoint("joined_once", JOIN[0], TWICE, *JOIN[1:], access="authenticated"))
 OWNS = "project.team_id.owner_user_id == auth.user.id"
 NOT_BANNED = "!bans.exists(b, b.user_id == auth.user.id)"
 REQUIRE = [{"do": "require", "that": that, "message": that[:9]} for that in (IS_MEMBER, OWNS, NOT_BANNED)]
@@ -189,18 +193,35 @@ async def test_neighbouring_conditions_are_one_statement_and_decide_as_if_each_w
     assert (await ask(backend, "both", {"title": "red"}, ann))[0] == 403
 
 
+async def test_neighbouring_conditions_hold_what_they_read_by_one_statement_before_the_one_that_asks(
+    backend: Backend, people: tuple[Person, Person, dict[str, str]]
+) -> None:
+    ann, bob, ids = people
+    body = {"id": ids["team"]}
+    with captured_here() as statements:
+        assert (await ask(backend, "joined_once", body, bob))[0] == 200
+    seen = [one for one in statements.seen if one.startswith(("SELECT", "WITH", "INSERT"))]
+    assert [("pg_advisory_xact_lock" in one, "INSERT" in one) for one in seen] == [
+        (True, False), (False, False), (False, True),
+    ]  # fmt: skip
+    assert [(await ask(backend, "joined_once", body, who))[1]["detail"] for who in (ann, bob)] == ["twice"] * 2
+    assert (await ask(backend, "joined_once", body, await backend.sign_up("cat")))[0] == 200
+    assert (await ask(backend, "joined_once", body, bob))[1]["detail"] == "full"
+
+
 async def test_in_a_loop_each_round_asks_anew(backend: Backend, people: tuple[Person, Person, dict[str, str]]) -> None:
     ann, bob, ids = people
     assert (await ask(backend, "each", {"id": ids["project"]}, ann))[0] == 200
     assert (await ask(backend, "each", {"id": ids["project"]}, bob))[0] == 403
 
 
+@pytest.mark.parametrize("name", ["joined", "joined_once"])
 async def test_what_a_condition_read_still_holds_where_the_request_writes(
-    backend: Backend, people: tuple[Person, Person, dict[str, str]]
+    backend: Backend, people: tuple[Person, Person, dict[str, str]], name: str
 ) -> None:
     _, bob, ids = people
     more = [await backend.sign_up(f"more{n}") for n in range(6)]
-    answers = await asyncio.gather(*(ask(backend, "joined", {"id": ids["team"]}, who) for who in (bob, *more)))
+    answers = await asyncio.gather(*(ask(backend, name, {"id": ids["team"]}, who) for who in (bob, *more)))
     assert sorted(status for status, _ in answers) == [200, 200, 403, 403, 403, 403, 403]
     ((count,),) = await backend.sql("SELECT count(*) FROM data.members")
     assert count == 3

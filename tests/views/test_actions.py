@@ -60,6 +60,22 @@ DOCUMENT: dict[str, Any] = {
             "allow": {"select": True, "insert": {"presets": {"owner": "=auth.user.id"}},
                       "update": {"access": {"roles": ["editor"]}}},
         },
+        {
+            "name": "dark", "table": "articles", "columns": ["id", "title", "slug", "status"], "unchanged": "ignore",
+            "access": "public", "allow": {"insert": {}, "update": {"writable": ["title"]}, "delete": True},
+        },
+        {
+            "name": "dim", "table": "articles", "columns": ["id", "title", "slug", "status"], "unchanged": "ignore",
+            "access": "public",
+            "allow": {"select": {"access": {"roles": ["editor"]}}, "insert": {}, "update": {"writable": ["title"]},
+                      "delete": True},
+        },
+        {
+            "name": "half", "table": "articles", "unchanged": "ignore",
+            "columns": ["id", "title", "slug", "status", "created_at"],
+            "allow": {"select": {"filter": 'row.status == "published"'}, "insert": {},
+                      "update": {"writable": ["title"]}, "delete": True},
+        },
     ],
 }  # fmt: skip
 BACK = {"Prefer": "return=representation"}
@@ -180,7 +196,11 @@ async def test_a_written_row_that_the_caller_may_not_read_does_not_come_back(bac
     assert answer.headers["content-range"] == "*/2"
     csv = await ann.post("/rest/v1/published", {"title": "F"}, headers={"Accept": "text/csv", **BACK})
     assert csv.text == "id,title,slug,status"
-    gone = await ann.call("DELETE", "/rest/v1/published?title=in.(D,E)", headers=BACK)
+    kept = await ann.call("DELETE", "/rest/v1/published?title=in.(D)", headers=BACK)
+    assert (kept.json(), kept.headers["content-range"]) == ([], "*/*")
+    named = await backend.sql("SELECT id FROM data.articles WHERE title IN ('D', 'E')")
+    ids = ",".join(str(row["id"]) for row in named)
+    gone = await ann.call("DELETE", f"/rest/v1/published?id=in.({ids})", headers=BACK)
     assert [row["title"] for row in gone.json()] == ["E"]
     assert await stored(backend) == ["A", "B", "C", "F"]
     single = await ann.post("/rest/v1/published", {"title": "G"}, headers=ONE)
@@ -275,6 +295,46 @@ async def test_rows_of_one_request_that_are_the_same_are_ignored_but_for_the_fir
     answer = await ann.post("/rest/v1/posts?on_conflict=slug", rows, headers=prefer("ignore-duplicates"))
     assert answer.status_code == 201, answer.text
     assert await stored(backend) == ["1", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("view", "said"), [("dark", (400, "query.unsupported")), ("dim", (401, "access.sign_in_required"))]
+)
+async def test_a_write_holds_nothing_against_rows_for_who_may_not_read_them(
+    backend: Backend, ann: Person, view: str, said: tuple[int, str]
+) -> None:
+    post = await made(ann, title="Secret", slug="a")
+    tests = ("title=like.S*", f"id=eq.{post}&title=like.S*", f"or=(id.eq.{post},title.like.S*)", f"id=neq.{post}")
+    for test in tests:
+        for method, body in (("PATCH", {"title": "B"}), ("DELETE", None)):
+            asked = await backend.client.request(method, f"/rest/v1/{view}?{test}", json=body)
+            assert refused(asked) == said, (method, test)
+    for slug in ("a", "b"):
+        sent = {"title": "B", "slug": slug}
+        compared = await backend.client.patch(f"/rest/v1/{view}?id=eq.{post}", json=sent)
+        assert refused(compared) == said, slug
+    assert await stored(backend) == ["Secret"]
+    named = await backend.client.patch(f"/rest/v1/{view}?id=in.({post})", json={"title": "B"})
+    assert (named.status_code, await stored(backend)) == (204, ["B"])
+    assert (await backend.client.delete(f"/rest/v1/{view}")).status_code == 204
+    assert await stored(backend) == []
+
+
+async def test_what_a_write_compares_is_in_rows_that_the_caller_reads(backend: Backend, ann: Person) -> None:
+    draft, out = await made(ann, title="Draft", slug="a"), await made(ann, title="Out", slug="b", status="published")
+    bulk = await ann.call("PATCH", "/rest/v1/half?title=like.*", json={"title": "New"})
+    assert (bulk.headers["content-range"], await stored(backend)) == ("0-0/*", ["Draft", "New"])
+    for slug in ("a", "guess"):
+        unseen = await ann.call("PATCH", f"/rest/v1/half?id=eq.{draft}", json={"title": "C", "slug": slug})
+        assert (unseen.status_code, unseen.headers["content-range"]) == (204, "*/*"), slug
+    seen = await ann.call("PATCH", f"/rest/v1/half?id=eq.{out}", json={"title": "C", "slug": "guess"})
+    assert refused(seen) == (422, "db.immutable")
+    (row,) = await backend.sql("SELECT created_at FROM data.articles WHERE slug = 'a'")
+    for time in (row["created_at"].isoformat(), "2020-01-01T00:00:00Z"):
+        merged = await ann.post("/rest/v1/half?on_conflict=slug", {"title": "C", "slug": "a", "created_at": time},
+                                headers=prefer("merge-duplicates"))  # fmt: skip
+        assert refused(merged) == (409, "db.unique"), time
+    assert await stored(backend) == ["Draft", "New"]
 
 
 async def test_a_rehearsal_tells_the_rules_of_the_action_and_the_rows_that_they_leave(

@@ -18,6 +18,7 @@ from app.auth.managed_users import act_on, delete_user, hold_user, set_roles
 from app.auth.password_change import NewPassword, given, holder, set_password
 from app.auth.passwords import PasswordRefused, SentPassword, check_new_password, known_hash
 from app.auth.role_names import RolesUnknown, check_roles
+from app.auth.routes.answering import MailerDep
 from app.auth.routes.shapes import FactorObject, UserObject, user_object
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
@@ -209,11 +210,14 @@ async def admin_list_factors(server: AuthServerDep, _admin: Editor, user_id: str
 
 
 @refuses(factors.FactorNotFound)
-async def admin_delete_factor(server: AuthServerDep, admin: Editor, user_id: str, factor_id: str) -> Response:
+async def admin_delete_factor(
+    server: AuthServerDep, admin: Editor, mailer: MailerDep, user_id: str, factor_id: str
+) -> Response:
     """Take a factor away from a person who has lost it, and end every session."""
     user, factor = _id(user_id), _id(factor_id)
     async with server.pool.lease() as connection, connection.transaction():
-        await factors.unenroll(connection, user, factor, by_two=True)
+        if await factors.unenroll(connection, user, factor, by_two=True):
+            await mailer.notify_user(connection, "factor_changed", user, change=factors.TAKEN_AWAY)
         await act_on(connection, user, "sign-out")
         await audit(connection, admin.actor, "user.factor", user, {"factor": factor})
     return answer(NothingObject())

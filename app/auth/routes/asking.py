@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Query, Response
 
 from app.audit.writing import audit
+from app.auth.access_claims import shown_email
 from app.auth.accounts import EmailInvalid, EmailTaken, create_user, normal_email
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import MailLimited, count_mail
@@ -173,10 +174,12 @@ async def _again(connection: Connection, user_id: str | None, kind: Kind) -> lis
     return [OneTime.again(kind, row) for row in rows]
 
 
-@refuses(MailLimited, MailUnavailable)
+@refuses(MailLimited, MailUnavailable, InputInvalid)
 async def reauthenticate(server: AuthServerDep, mailer: MailerDep, identity: SignedIn) -> Response:
     """Mail a code to who is signed in, by which a change of the password shows whose it is."""
-    email, user_id = str(identity.columns["email"]), str(identity.user_id)
+    email, user_id = shown_email(identity.columns["email"]), str(identity.user_id)
+    if not email:
+        raise InputInvalid("There is no address that a code could be mailed to.", hint="Give one: PUT /auth/v1/user.")
     await begun(server, mailer, email, None)
     async with server.pool.lease() as connection, connection.transaction():
         await mailer.send_link(connection, OneTime("reauthentication", user_id, email))

@@ -10,6 +10,7 @@ from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.factors import SecondFactorNeeded, hold_required
 from app.auth.identity import Identity
 from app.auth.in_force import InForce, InForceDep
+from app.auth.mails import Mailer
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.providers import Provider, ProviderUnknown, link, person_of, proven
 from app.auth.routes.factors import hold_level
@@ -46,13 +47,13 @@ class LastIdentity(RowgateError):
 
 
 async def by_id_token(
-    request: Request, server: AuthServer, client: tuple[str | None, str], in_force: InForce, body: IdTokenBody
+    request: Request, server: AuthServer, client: tuple[str | None, str], mailer: Mailer, body: IdTokenBody
 ) -> OpenedSession:
     """Open a session for whom an ID token proves, or, with `link_identity`, link that to the account that is signed in.
 
     No connection is held while the provider's keys are asked for.
     """
-    provider, auth = _provider(server, body.provider), server.auth
+    provider, auth, in_force = _provider(server, body.provider), server.auth, mailer.in_force
     owner = None
     if body.link_identity:
         owner = await signed_in(request, server, None, None)
@@ -62,11 +63,13 @@ async def by_id_token(
     said = await proven(auth.foreign.keys, provider, body.id_token, body.nonce, auth.clock.seconds(), hashed=True)
     async with server.pool.lease() as connection, connection.transaction():
         if owner is None:
-            user_id = await person_of(connection, said, may_be_made=in_force.refuse_sign_up)
+            user_id, is_linked = await person_of(connection, said, may_be_made=in_force.refuse_sign_up)
         else:
-            user_id = str(owner.user_id)
+            user_id, is_linked = str(owner.user_id), True
             await _hold_level(connection, in_force, owner)
             await link(connection, said, user_id)
+        if is_linked:
+            await mailer.notify_user(connection, "identity_linked", user_id, provider=provider.said.name)
         await _hold_open(connection, user_id)
         await connection.execute(_SEEN, provider.said.issuer, said.subject)
         opened = await open_session(connection, user_id, *client, in_force.said.sessions, method="oauth")

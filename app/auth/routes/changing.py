@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Response
 
 from app.audit.writing import audit
+from app.auth.access_claims import shown_email
 from app.auth.accounts import EmailInvalid, EmailTaken, normal_email, set_columns
 from app.auth.anonymous_users import given_address
 from app.auth.auth_server import AuthServer, AuthServerDep
@@ -15,7 +16,7 @@ from app.auth.identity import Identity
 from app.auth.in_force import RedirectUnlisted
 from app.auth.mailing import MailUnavailable
 from app.auth.mails import Mailer
-from app.auth.one_time import LinkInvalid, OneTime, kept_challenge, spend_code, tried
+from app.auth.one_time import LinkInvalid, OneTime, hold_person, kept_challenge, spend_code, tried
 from app.auth.password_change import (
     Holder,
     NewPassword,
@@ -74,7 +75,7 @@ async def put_user(
     if body.email is not None and not halves:
         columns["email"] = normal_email(body.email)
     if body.password is not None and "email" not in columns and identity.env["is_anonymous"]:
-        raise InputInvalid("An anonymous user has no password.", hint="Give an address first.")
+        raise InputInvalid("An anonymous user has no password.", hint="Give an address first, and confirm it.")
     new = await _chosen(server, client, mailer, identity, body)
     async with server.pool.lease() as connection, connection.transaction():
         if mailer.in_force.said.second_factor != "off" and (body.email is not None or new is not None):
@@ -86,8 +87,7 @@ async def put_user(
             await _ask_both(connection, mailer, halves)
         if new is not None:
             await replace_password(connection, new, keep=identity.session_id)
-            if identity.columns["email"] is not None:
-                await mailer.notify(connection, "password_changed", new.holder.email)
+            await mailer.notify(connection, "password_changed", new.holder.email)
         done = [*sorted(columns), *(["password"] if new is not None else [])]
         await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})
         found = await found_account(connection, user_id)
@@ -100,13 +100,13 @@ async def _halves(
     """Give what both addresses of a change are asked, where a new address has to be confirmed."""
     if body.email is None or not mailer.in_force.confirm_email:
         return []
-    old, new = identity.columns["email"], normal_email(body.email)
+    old, new = shown_email(identity.columns["email"]), normal_email(body.email)
     if new == old:
         return []
     challenge = kept_challenge(body.code_challenge, body.code_challenge_method)
     _, to = await begun(server, mailer, new, redirect_to)
     user_id = str(identity.user_id)
-    if old is None:  # nobody to be asked but the new one
+    if not old:  # nobody to be asked but the new one
         return [OneTime("email_change", user_id, new, new, challenge, to, columns={"confirmed": True})]
     await begun(server, mailer, old, redirect_to)
     return [OneTime("email_change", user_id, email, new, challenge, to) for email in (old, new)]
@@ -115,6 +115,7 @@ async def _halves(
 async def _ask_both(connection: Connection, mailer: Mailer, halves: list[OneTime]) -> None:
     """Write to both addresses; to one that has an account nothing goes, and the answer is the same."""
     *old, new = halves
+    await hold_person(connection, new.user_id)
     await connection.execute(_PENDING, new.user_id)
     for one in old:
         await mailer.send_link(connection, one)
@@ -152,7 +153,8 @@ async def _show(server: AuthServer, client: Client, of: Holder, nonce: str) -> N
     async with server.pool.lease() as connection:
         await tried(connection, of.email, kinds)
         try:
-            spent = await spend_code(connection, server.mailing, of.email, kinds, nonce)
+            async with connection.transaction():
+                spent = await spend_code(connection, server.mailing, of.email, kinds, nonce)
         except LinkInvalid:
             raise NonceInvalid from None
     if spent.user_id != of.id:

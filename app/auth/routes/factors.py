@@ -12,11 +12,13 @@ from pydantic import Field
 
 from app.audit.writing import audit
 from app.auth import factors
+from app.auth.access_claims import shown_email
 from app.auth.accounts import account
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.failures import TooManyFailures
 from app.auth.identity import Identity
 from app.auth.in_force import InForceDep
+from app.auth.routes.answering import MailerDep
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.shapes import SessionObject, issued_session
 from app.auth.routes.signed_in import SignedIn, SignedInAnyhow, SignInNeeded
@@ -129,7 +131,8 @@ async def enroll_factor(
     """Make a factor, codes by time (TOTP); where there is one in force, it takes a session by two."""
     if in_force.said.second_factor == "off" or body.factor_type != factors.TOTP:
         raise factors.FactorsOff("Such a factor can't be enrolled here.")
-    user_id, email = str(identity.user_id), str(identity.columns["email"])
+    user_id = str(identity.user_id)
+    email = shown_email(identity.columns["email"]) or user_id
     issuer = body.issuer or urlsplit(in_force.site_url or "").hostname or "Rowgate"
     async with server.pool.lease() as connection, connection.transaction():
         await hold_level(connection, identity)
@@ -170,6 +173,7 @@ async def verify_factor(
     server: AuthServerDep,
     client: ClientDep,
     identity: SignedInAnyhow,
+    mailer: MailerDep,
     factor_id: str,
     body: Annotated[VerifyBody, Depends(JsonBody(VerifyBody))],
 ) -> Response:
@@ -178,7 +182,10 @@ async def verify_factor(
 
     async def take(connection: Connection) -> bool:
         challenge = _id(said.challenge_id, factors.ChallengeExpired)
-        return await factors.verify(connection, server.auth.sealing, user_id, factor, challenge, said.code)
+        first = await factors.verify(connection, server.auth.sealing, user_id, factor, challenge, said.code)
+        if first:
+            await mailer.notify_user(connection, "factor_changed", user_id, change="a second factor was added")
+        return first
 
     return await _stepped_up(server, client, identity, take, method=factors.TOTP, target=factor)
 
@@ -209,23 +216,27 @@ async def _stepped_up(
 
 
 @refuses(factors.FactorNotFound, factors.SecondFactorNeeded)
-async def unenroll_factor(server: AuthServerDep, identity: SignedInAnyhow, factor_id: str) -> Response:
+async def unenroll_factor(
+    server: AuthServerDep, identity: SignedInAnyhow, mailer: MailerDep, factor_id: str
+) -> Response:
     """Take a factor away; one in force takes a session by two."""
     user_id, factor = str(identity.user_id), _id(factor_id)
     async with server.pool.lease() as connection, connection.transaction():
-        await factors.unenroll(connection, user_id, factor, by_two=identity.aal == AAL2)
+        if await factors.unenroll(connection, user_id, factor, by_two=identity.aal == AAL2):
+            await mailer.notify_user(connection, "factor_changed", user_id, change=factors.TAKEN_AWAY)
         await audit(connection, f"user:{user_id}", "factor.unenroll", factor)
     return answer(FactorId(id=factor))
 
 
 @refuses(factors.SecondFactorNeeded)
-async def make_recovery_codes(server: AuthServerDep, identity: SignedIn) -> Response:
+async def make_recovery_codes(server: AuthServerDep, identity: SignedIn, mailer: MailerDep) -> Response:
     """Draw ten recovery codes, which end those of before; it takes a session by two factors."""
     user_id = str(identity.user_id)
     if identity.aal != AAL2:
         raise factors.SecondFactorNeeded
     async with server.pool.lease() as connection, connection.transaction():
         codes = await factors.new_recovery_codes(connection, user_id)
+        await mailer.notify_user(connection, "factor_changed", user_id, change="recovery codes were made")
         await audit(connection, f"user:{user_id}", "recovery_codes.make", user_id)
     return answer(RecoveryCodes(codes=codes))
 

@@ -262,7 +262,7 @@ async def token(
         flow = checked(grant.fields, PkceBody)
         return answer(await exchanged(server, client, mailer, flow.auth_code, flow.code_verifier))
     if grant.kind == "id_token":
-        opened = await by_id_token(request, server, client, mailer.in_force, checked(grant.fields, IdTokenBody))
+        opened = await by_id_token(request, server, client, mailer, checked(grant.fields, IdTokenBody))
         async with server.pool.lease() as connection:
             found = await found_account(connection, opened.user_id)
         return answer(session_answer(server, found, opened))

@@ -14,6 +14,7 @@ from app.auth.accounts import account
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.factors import SecondFactorNeeded
 from app.auth.in_force import InForce, InForceDep
+from app.auth.routes.answering import MailerDep
 from app.auth.routes.client import ClientDep
 from app.auth.routes.factors import hold_level
 from app.auth.routes.shapes import SessionObject, issued_session
@@ -102,14 +103,15 @@ async def ask_to_add_passkey(
 async def add_passkey(
     server: AuthServerDep,
     identity: SignedIn,
-    in_force: InForceDep,
+    mailer: MailerDep,
     body: Annotated[PasskeyBody, Depends(JsonBody(PasskeyBody))],
 ) -> Response:
     """Keep the passkey that answers the challenge."""
-    site, user_id, challenge = _site(server, in_force), str(identity.user_id), _id(body.challenge_id)
+    site, user_id, challenge = _site(server, mailer.in_force), str(identity.user_id), _id(body.challenge_id)
     async with server.pool.lease() as connection, connection.transaction():
         await hold_level(connection, identity)
         made = await passkeys.add(connection, site, user_id, challenge, body.credential, "Passkey")
+        await mailer.notify_user(connection, "factor_changed", user_id, change="a passkey was added")
         await audit(connection, f"user:{user_id}", "passkey.add", made["id"])
     return answer(_shown(made))
 
@@ -168,12 +170,13 @@ async def rename_passkey(
 
 
 @refuses(passkeys.PasskeyNotFound, SecondFactorNeeded)
-async def remove_passkey(server: AuthServerDep, identity: SignedIn, passkey_id: str) -> Response:
+async def remove_passkey(server: AuthServerDep, identity: SignedIn, mailer: MailerDep, passkey_id: str) -> Response:
     """Take one of the own passkeys away; who has a second factor needs a session by two."""
     user_id, passkey = str(identity.user_id), _own(passkey_id)
     async with server.pool.lease() as connection, connection.transaction():
         await hold_level(connection, identity)
         await passkeys.remove(connection, user_id, passkey)
+        await mailer.notify_user(connection, "factor_changed", user_id, change="a passkey was taken away")
         await audit(connection, f"user:{user_id}", "passkey.remove", passkey)
     return Response(status_code=204)
 

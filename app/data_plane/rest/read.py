@@ -6,6 +6,7 @@ from typing import Any
 
 from app.auth.identity import Identity
 from app.compiler.runtime import CompiledView
+from app.data_plane.admission import standing
 from app.data_plane.request import Request
 from app.data_plane.rest.dialect.embedding import Reachable
 from app.data_plane.rest.dialect.headers import (
@@ -73,9 +74,7 @@ def bind_read(view: CompiledView, request: Request, identity: Identity, body: by
 
     if body or len(request.query) + sum(map(len, headers.values())) > _SHORT:
         return read()
-    known: BoundRead = view.shapes.read.kept(
-        (request.query, *headers.items(), identity.is_anonymous, identity.roles), read
-    )
+    known: BoundRead = view.shapes.read.kept((request.query, *headers.items(), standing(identity)), read)
     return known
 
 

@@ -50,7 +50,7 @@ from app.http.query_string import query_pairs
 from app.relations.asked import ASKED
 from app.relations.query import Operand, Picked, Query, Test, hidden
 from app.relations.source import EVERY_ROW
-from app.relations.view_writes import ROWS, Upsert
+from app.relations.view_writes import ROWS, Upsert, reads_rows, rows_hit
 from app.relations.write import rows_json
 from app.steps.running import Answer, Call
 from app.steps.trace import RuleInfo, rules_seen
@@ -76,6 +76,7 @@ class Wanted:
     on_conflict: tuple[str, ...] | None
     params: Mapping[str, Any]
     seen: bool
+    identity: Identity
 
     @property
     def representation(self) -> bool:
@@ -126,6 +127,8 @@ def bind_write(view: CompiledView, request: Request, body: bytes, identity: Iden
     wanted = wanted_of(view, request, identity)
     if wanted.representation and "select" not in view.definition.allow:
         raise QueryUnsupported("This view shows no rows: leave out return=representation.")
+    if request.method != "PUT" and reads_rows(view.source, wanted.query):
+        _refuse_reading(view, wanted)
     match request.method:
         case "DELETE":
             alone = _names_one(view, wanted.query)
@@ -148,6 +151,14 @@ def _refuse_updates(view: CompiledView, identity: Identity) -> None:
     if "update" not in view.definition.allow:
         raise QueryUnsupported("Rows are not updated through this view.", hint="Use resolution=ignore-duplicates.")
     admit(view.access["update"], identity)
+
+
+def _refuse_reading(view: CompiledView, wanted: Wanted) -> None:
+    """Raise what keeps the caller from reading, as a write does that holds a row against what was sent."""
+    if "select" not in view.definition.allow:
+        hint = f"Name the rows by {KEY}=eq.… or {KEY}=in.(…), and leave out what stays as it is."
+        raise QueryUnsupported("This view shows no rows, so nothing in them is compared.", hint=hint)
+    admit(view.access["select"], wanted.identity)
 
 
 def _names_one(view: CompiledView, query: Query) -> bool:
@@ -183,7 +194,8 @@ async def _rules_told(bound: BoundWrite, call: Call) -> None:
     rule, said = bound.view.source.writes.get(action, EVERY_ROW), bound.view.definition.rule(action)
     if action != "insert":
         own = action if "filter" in said.own else None
-        await filter_told(bound.view, bound.wanted.query, call, rule.filter, own)
+        hit = rows_hit(bound.view.source, action, bound.wanted.query)
+        await filter_told(bound.view, bound.wanted.query, call, hit, own)
     if call.trace is not None and rule.check is not None and (action == "insert" or "check" in said.own):
         field = f"allow.{action}.check" if "check" in said.own else "filter"
         told = RuleInfo(field, rule.check.text, tuple(rule.check.paths))
@@ -215,7 +227,7 @@ def wanted_of(view: CompiledView, request: Request, identity: Identity) -> Wante
         if name not in view.source.shown:
             raise ColumnUnknown("The view has no such column.", hint=near(name[:64], view.source.shown))
     seen = "select" in view.definition.allow and is_admitted(view.access["select"], identity)
-    return Wanted(query, prefer, columns, target, params, seen)
+    return Wanted(query, prefer, columns, target, params, seen, identity)
 
 
 def _refuse_in_writes(method: str, query: Query, prefer: Mapping[str, str]) -> None:
@@ -252,6 +264,8 @@ def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any)
     if not rows:
         return None
     with_times = upsert is not None and bool(upsert.compared)
+    if with_times:
+        _refuse_reading(view, wanted)
     checked = rows_json(validated(writing.upserts if with_times else writing.validator, rows))
     return WriteStatement(writing.shapes.insert(wanted.query, upsert, seen=wanted.seen), checked)
 
@@ -312,6 +326,8 @@ def _update(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any)
         return None
     columns = sorted(values.keys() & writing.writable.settable.keys())
     compared = sorted(values.keys() - writing.writable.settable.keys())
+    if compared:
+        _refuse_reading(view, wanted)
     alone = _names_one(view, wanted.query)
     made = writing.shapes.update(wanted.query, columns, compared, seen=wanted.seen, alone=alone)
     return WriteStatement(made, rows_json([values]))

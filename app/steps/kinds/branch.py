@@ -53,6 +53,7 @@ def _compile(body: IfBody, context: Context) -> Step | None:
         writes=any(step.writes for step in both),
         may_refuse=True,
         undoes=True,
+        at_end=any(step.at_end for step in both),
         locks=any(step.locks for step in both),
         opens=any(step.opens for step in both),
         calls_out=any(step.calls_out for step in both),

@@ -58,6 +58,7 @@ def _compile(body: ForEachBody, context: Context) -> Step | None:
         sends=tuple(one for step in steps for one in step.sends),
         writes=any(step.writes for step in steps),
         undoes=True,
+        at_end=any(step.at_end for step in steps),
         locks=any(step.locks for step in steps),
         opens=any(step.opens for step in steps),
         calls_out=any(step.calls_out for step in steps),

@@ -64,7 +64,8 @@ def _compile(body: QuotaBody, context: Context) -> Step | None:
         call.at_end[statement.sql, *map(repr, bound)] = still_holds
 
     is_held = read.holding.hold is not None
-    return Step(quota, statements=read.statements + 1, locks=is_held, sends=(*read.sends, *([statement] * is_held)))
+    sends = (*read.sends, *([statement] * is_held))
+    return Step(quota, statements=read.statements + 1, locks=is_held, at_end=is_held, sends=sends)
 
 
 def _over(count: int | None, most: int) -> bool:

@@ -89,7 +89,7 @@ def _compile(body: RateLimitBody, context: Context) -> Step | None:
         elif refusal := told(call, wanted, outcome):
             raise refusal
 
-    return Step(rate_limit)
+    return Step(rate_limit, at_end=failures and not body.dry_run)
 
 
 def _limit(body: RateLimitBody, context: Context) -> Value | None:

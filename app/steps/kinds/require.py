@@ -8,7 +8,7 @@ from app.errors import RowgateError
 from app.expressions.nulls import sure_where
 from app.steps.context import Context, Step
 from app.steps.deciding import deciding
-from app.steps.fusable import Fusable
+from app.steps.fusable import Fusable, Holds
 from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody, always
 from app.steps.refusals import RefusalCode, RefusalStatus, StepRefused, compile_message, message_of, refusal_class
 from app.steps.running import Call
@@ -38,7 +38,8 @@ def _compile(body: RequireBody, context: Context) -> Step | None:
         return refusal(message_of(message, call.env, _DEFAULT))
 
     is_held = decides.asked is not None and decides.asked.holding.hold is not None
-    part = None if is_held else Fusable(expression, refused)
+    holds_rows = Holds(context.later_writes, context.serializable) if is_held else None
+    part = Fusable(expression, refused, holds=holds_rows)
     sure = sure_where(expression.tree, holds=True)
     if holds is None:
 
