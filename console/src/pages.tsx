@@ -1,6 +1,6 @@
 // The pages: where each stands, what it is called and looks like in the menu, and its file, loaded when it is opened.
 import { type ComponentType, lazy } from "react";
-import { Eye, GitBranch, History, type Icon, Route, Stack } from "./parts/icons";
+import { Eye, GitBranch, History, type Icon, Route, Stack, Table, Users } from "./parts/icons";
 import type { Texts } from "./texts/en";
 
 export type Listed = {
@@ -31,6 +31,18 @@ export const PAGES: Listed[] = [
     label: (texts) => texts.nav.views,
     icon: Eye,
     Page: lazy(() => import("./pages/views/Views")),
+  },
+  {
+    paths: ["/tables", "/tables/:name", "/tables/:name/:part"],
+    label: (texts) => texts.rows.title,
+    icon: Table,
+    Page: lazy(() => import("./pages/tables/Tables")),
+  },
+  {
+    paths: ["/people", "/people/:part", "/people/:part/:id"],
+    label: (texts) => texts.people.title,
+    icon: Users,
+    Page: lazy(() => import("./pages/people/People")),
   },
   { paths: ["/history", "/history/:number"], label: (texts) => texts.nav.history, icon: History, Page: lazy(() => import("./pages/history/History")) },
   { paths: ["/start"], Page: lazy(() => import("./pages/start/Start")) },

@@ -14,6 +14,13 @@ const PAGES = {
   endpoint: ["/endpoints/submit_document", (page) => page.getByText("No findings").waitFor()],
   middleware: ["/middleware/owns_document", (page) => page.getByText("Used by").waitFor()],
   view: ["/views/my_documents", (page) => page.getByText("No findings").waitFor()],
+  rows: ["/tables/documents", (page) => page.getByText("2 rows", { exact: true }).waitFor()],
+  table: ["/tables/documents/definition", (page) => page.getByText("No findings").waitFor()],
+  people: ["/people", (page) => page.getByText("2 users", { exact: true }).waitFor()],
+  roles: ["/people/roles", (page) => page.getByRole("columnheader", { name: "Role support" }).waitFor()],
+  admins: ["/people/admins", (page) => page.getByText("viewer@example.com").waitFor()],
+  keys: ["/people/keys", (page) => page.getByText("No API keys yet.").waitFor()],
+  secrets: ["/people/secrets", (page) => page.getByText("No secrets yet.").waitFor()],
   history: ["/history/1", (page) => page.getByText("The first revision.").waitFor()],
   start: ["/start", (page) => page.getByText("There are 11 endpoints").waitFor()],
 };

@@ -7,7 +7,7 @@ let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 
-const PAGES = ["/", "/start", "/endpoints/hello", "/middleware/asks", "/views/all_notes", "/history/1"];
+const PAGES = ["/", "/start", "/endpoints/hello", "/middleware/asks", "/views/all_notes", "/tables/notes", "/tables/notes/definition", "/people", "/people/roles", "/history/1"];
 
 test("texts of definitions and requests are no scripts on any page", async () => {
   const page = await open(browser);

@@ -95,7 +95,7 @@ async def inhabited(backend: Backend) -> dict[str, Any]:
     return {"document": made["id"], "user_password": PASSWORD}
 
 
-@pytest.mark.parametrize("name", ["session", "pages", "changes"])
+@pytest.mark.parametrize("name", ["session", "pages", "changes", "rows", "people"])
 async def test_the_console_with_a_backend_that_is_in_use(name: str, migrated_url: str, tools: Path) -> None:
     async with serving(migrated_url, "documents.yaml") as backend, listening(backend) as url:
         await run(name, tools, url, **await inhabited(backend))
@@ -108,7 +108,9 @@ async def test_the_first_minute(migrated_url: str, tools: Path) -> None:
 
 async def test_no_text_that_somebody_stores_becomes_a_script(migrated_url: str, tools: Path) -> None:
     async with serving(migrated_url, STORED_BY_AN_ATTACKER) as backend, listening(backend) as url:
-        await backend.admin()
+        root = await backend.admin()
+        kept = await backend.client.post("/admin/v1/tables/notes/rows", json={"text": NASTY}, headers=root)
+        assert kept.status_code == 201
         await backend.client.get("/api/hello", params={"x": NASTY})
         await run("texts", tools, url)
 

@@ -19,8 +19,8 @@ import { namesFor } from "./scope";
 import classes from "./code.module.css";
 
 const CodeEditor = lazy(() => import("./CodeEditor"));
-export type Section = "endpoints" | "middleware" | "views";
-const MODEL: Record<Section, string> = { endpoints: "EndpointDef", middleware: "MiddlewareDef", views: "ViewDef" };
+export type Section = "endpoints" | "middleware" | "views" | "tables";
+const MODEL: Record<Section, string> = { endpoints: "EndpointDef", middleware: "MiddlewareDef", views: "ViewDef", tables: "TableDef" };
 
 type Props = {
   section: Section;

@@ -1,5 +1,5 @@
 // The names that a definition's expressions may use, for completion: what callers, inputs, steps and tables bring.
-import type { Document, Step } from "../api/reads";
+import type { Document, Step, Table } from "../api/reads";
 import type { Section } from "./DefinitionEditor";
 import type { Definition } from "./places";
 import { bound } from "./StepsField";
@@ -7,9 +7,9 @@ import { bound } from "./StepsField";
 export function namesFor(section: Section, definition: Definition, document: Document): string[] {
   const columns = ["id", "email", "roles", ...(document.users?.columns?.map((one) => one.name) ?? [])];
   const caller = ["auth.signed_in", ...columns.map((one) => `auth.user.${one}`), "now"];
-  if (section === "views") {
-    const table = document.tables?.find((one) => one.name === definition.table);
-    return [...caller, ...["id", "created_at", "updated_at", ...(table?.columns?.map((one) => one.name) ?? [])].map((one) => `row.${one}`)];
+  if (section === "views" || section === "tables") {
+    const table = section === "tables" ? (definition as Partial<Table>) : document.tables?.find((one) => one.name === definition.table);
+    return [...(section === "views" ? caller : []), ...["id", "created_at", "updated_at", ...(table?.columns?.map((one) => one.name) ?? [])].map((one) => `row.${one}`)];
   }
   const input = definition.input as Record<string, Record<string, unknown>> | undefined;
   const inputs = Object.values(input ?? {}).flatMap((part) => (typeof part === "object" && part !== null ? Object.keys(part) : []));

@@ -1,1 +1,0 @@
-import{D as e,S as t,w as n}from"./index-Df1VxEiO.js";import{i as r,o as i}from"./texts-DTzhsHF3.js";import{t as a}from"./jsx-runtime-Wy9s6hX0.js";var o=a();function s(){let a=r().shell;return(0,o.jsxs)(n,{align:`center`,pt:80,children:[(0,o.jsx)(t,{order:1,children:a.notFound}),(0,o.jsx)(e,{component:i,to:`/`,children:a.toGate})]})}export{s as default};
