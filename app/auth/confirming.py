@@ -31,6 +31,7 @@ _GIVEN_BEFORE = (
     "DELETE FROM rowgate.passkeys WHERE user_id = $1",
     "DELETE FROM rowgate.passkey_challenges WHERE user_id = $1",
     "DELETE FROM rowgate.identities WHERE user_id = $1",
+    "DELETE FROM rowgate.sign_in_flows WHERE user_id = $1",
     "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind IN ('confirmation', 'email_change')",
 )
 # What a session by a link says it was opened by, in the words of GoTrue.

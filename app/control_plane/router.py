@@ -60,10 +60,10 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix=PREFIX)
     modules = (
-        users, user_import, api_keys, admins, secrets, outbox, mail, simulate, shadow, policy_tests, requests, access,
+        user_import, users, api_keys, admins, secrets, outbox, mail, simulate, shadow, policy_tests, requests, access,
         document, history, begin, frontend, rows,
     )  # fmt: skip
-    # The columns of users come before the users themselves, who are named by what follows the same slash.
+    # The columns of users and their import come before the users, who are named by what follows the same slash.
     signing_in = (sign_in_router(limits), browser_router(limits))
     for part in (*signing_in, definitions_router(), *(module.router for module in modules), about):
         router.include_router(part)

@@ -64,10 +64,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """One of pydantic's: `path` are the keys that are in the document, `choice` how many come before a choice."""
+    """One of pydantic's: `path` are the keys that are in the document, `choice` how many come before a choice.
+
+    `way` is which of its ways pydantic tried.
+    """
 
     path: Path
     choice: int | None
+    way: str | int | None
     kind: str
     details: Details
 
@@ -83,16 +87,16 @@ def told(error: ValidationError, said: object, model: type[Definition]) -> list[
 def _problem(problem: Any, said: object) -> _Problem:
     """Take the names of pydantic's own choices out of the location: they are no keys of the document."""
     path: list[str | int] = []
-    choice, here, keys = None, said, problem["loc"]
+    choice, way, here, keys = None, None, said, problem["loc"]
     for at, key in enumerate(keys):
         there, inside = _inside(here, key)
         if there or (at == len(keys) - 1 and problem["type"] == "missing"):
             path.append(key)
             here = inside
         elif choice is None:
-            choice = len(path)
+            choice, way = len(path), key
     details = {**problem.get("ctx", {}), "input": problem.get("input"), "msg": problem["msg"]}
-    return _Problem(tuple(path), choice, problem["type"], details)
+    return _Problem(tuple(path), choice, way, problem["type"], details)
 
 
 def _inside(here: object, key: str | int) -> tuple[bool, object]:
@@ -114,10 +118,25 @@ def _by_choice(problems: Sequence[_Problem]) -> Iterator[list[_Problem]]:
 
 def _of_group(group: list[_Problem], model: type[Definition]) -> list[Told]:
     deep = [one for one in group if one.choice is not None and len(one.path) > one.choice]
-    if deep or len(group) == 1:
-        return [_told(one, model) for one in deep or group]
+    if deep:
+        return [_told(one, model) for one in _nearest_way(deep, model)]
+    if len(group) == 1:
+        return [_told(group[0], model)]
     wanted = list(dict.fromkeys(_wanted(one) for one in group))
     return [Told(group[0].path, f"{' or '.join(wanted)} is wanted here", _hint(group[-1], model))]
+
+
+def _nearest_way(problems: list[_Problem], model: type[Definition]) -> list[_Problem]:
+    """Give what is wrong by the way that the fewest keys are wrong by; of ways alike the first."""
+    ways: dict[str | int | None, list[_Problem]] = {}
+    for one in problems:
+        ways.setdefault(one.way, []).append(one)
+    return min(ways.values(), key=lambda way: len({_wrong_key(one, model) for one in way}))
+
+
+def _wrong_key(one: _Problem, model: type[Definition]) -> Path:
+    meant = _meant(one, model) if one.kind == "extra_forbidden" else None
+    return (*one.path[:-1], meant or one.path[-1])
 
 
 def _told(one: _Problem, model: type[Definition]) -> Told:

@@ -201,7 +201,9 @@ class _Walker:
 
     def use(self, name: str, arguments: Mapping[str, Any], names: Names) -> None:
         """Follow a middleware with its arguments; what it binds is known behind it."""
-        definition = self.middleware[name]
+        definition = self.middleware.get(name)
+        if definition is None:  # what needs it is broken, and closed until it is there
+            return
         self.found.used.add(name)
         outer = {key: one for key, one in names.items() if key.startswith("params.")}
         given = {

@@ -21,7 +21,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 @cache
 def document_schema() -> Json:
     """Make it. What only a check can know, such as whether a name is one of a table, it leaves to `rowgate check`."""
-    bodies = {name: kind.body for name, kind in KINDS.items()}
+    bodies = {name: kind.body for name, kind in sorted(KINDS.items())}
     wanted: list[type[Definition]] = [Project, *bodies.values()]
     refs, schema = models_json_schema([(model, "validation") for model in wanted])
     parts: Json = schema["$defs"]

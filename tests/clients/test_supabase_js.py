@@ -275,7 +275,8 @@ def clients() -> Path:
     """The packages of the lock file, as they come from their registry."""
     with (HERE / "package.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of several test processes one installs
-        if not (HERE / "node_modules" / ".package-lock.json").exists():
+        installed, wanted = HERE / "node_modules" / ".package-lock.json", HERE / "package-lock.json"
+        if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
             command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
             subprocess.run(command, cwd=HERE, check=True, timeout=600)
     return HERE

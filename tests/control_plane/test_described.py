@@ -52,9 +52,9 @@ async def test_both_documents_are_valid_and_together_have_every_route_with_what_
     assert {one for one in routes if one[1].startswith("/admin/v1")} == operations(admins).keys()
     for route in routes:
         answers = found[route]["responses"]
-        assert any(status.startswith("2") for status in answers), route
+        assert any(status.startswith(("2", "303")) for status in answers), route
         for status, said in answers.items():
-            assert status == "204" or all(one["schema"] for one in said["content"].values()), (route, status)
+            assert status in {"204", "303"} or all(one["schema"] for one in said["content"].values()), (route, status)
         assert "5XX" in answers, route
 
 
@@ -64,7 +64,9 @@ async def test_a_method_that_a_path_has_not_is_refused_with_those_that_it_has(mi
             for path, methods in document["paths"].items():
                 answer = await backend.client.request("TRACE", re.sub(r"\{\w+\}", "x", path))
                 assert (answer.status_code, answer.json()["code"]) == (405, "route.method_not_allowed"), path
-                assert answer.headers["allow"] == ", ".join(sorted(map(str.upper, methods))), path
+                # HEAD is what GET is, and stands in no document.
+                allowed = [one for one in answer.headers["allow"].split(", ") if one != "HEAD"]
+                assert allowed == sorted(map(str.upper, methods)), path
 
 
 def lists_without_items(part: Any, place: str = "") -> list[str]:

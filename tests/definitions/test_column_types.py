@@ -51,10 +51,10 @@ ELSEWHERE = {
     "definitions/messages.py": {"enum"},  # a key that people try
     "definitions/values.py": {"enum"},  # an error's code
     "database/wire_values.py": {"date", "time", "uuid"},  # types of Postgres
-    "auth/access_claims.py": {"timestamp"},  # a member that GoTrue's clients read
     "policy_tests/report.py": {"time"},  # an attribute of JUnit
     "data_plane/rest/dialect/select.py": {"time"},  # what Postgres casts times to
     "relations/defaults.py": {"integer", "uuid"},
+    "relations/fused.py": {"boolean"},
     "relations/write.py": {"boolean"},
     "steps/kinds/respond.py": {"date"},  # a header
 }  # fmt: skip

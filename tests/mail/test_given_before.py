@@ -21,6 +21,8 @@ GIVEN = {
     "passkeys": "(user_id, credential_id, public_key, sign_count, name) VALUES ($1, 'c', 'k', 0, 'mine')",
     "passkey_challenges": "(user_id, challenge, expires_at) VALUES ($1, 'c', now() + interval '5 minutes')",
     "identities": "(user_id, provider, issuer, subject) VALUES ($1, 'acme', 'https://id.example.com', 'eve')",
+    "sign_in_flows": "(user_id, token, stage, provider, issuer, redirect_to, expires_at) VALUES ($1, 't', 'code',"
+    " 'acme', 'https://id.example.com', 'https://a.example', now() + interval '10 minutes')",
     "sessions": "(user_id, expires_at) VALUES ($1, now() + interval '1 day')",
     "one_time_tokens": "(kind, user_id, email, new_email, link, columns, expires_at, code_expires_at) VALUES"
     " ('email_change', $1, 'eve@example.com', 'eve@example.com', 'l', '{\"confirmed\": true}',"

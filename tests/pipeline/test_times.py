@@ -11,7 +11,7 @@ from app.database.faults import Retryable
 from tests.backend import Backend, serving
 
 INSERT = {"do": "insert", "table": "marks", "set": {"n": 1}, "as": "mark"}
-LIST = {"do": "list", "from": "marks", "as": "marks"}
+LIST = {"do": "list", "from": "marks", "as": "found"}
 
 
 def endpoint(name: str, *steps: Any, **more: Any) -> dict[str, Any]:

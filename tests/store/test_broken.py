@@ -351,7 +351,8 @@ async def test_a_server_starts_on_a_broken_revision_and_signs_nobody_in_but_admi
     async with serving(migrated_url, DOCUMENT) as backend:
         await backend.admin()
         await damage(backend, "role", "support", "7")
-    app = create_app(load_settings(database_url=migrated_url, secret_key=SECRET_KEY), migrated_url)
+    settings = load_settings(database_url=migrated_url, secret_key=SECRET_KEY, confirm_email=False)
+    app = create_app(settings, migrated_url)
     async with app.fastapi.router.lifespan_context(app.fastapi):
         transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Response
+from pydantic import BeforeValidator
 
 from app.audit.writing import audit
 from app.auth.access_claims import shown_email
@@ -37,12 +38,16 @@ FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'email_change' AND ex
 """
 
 
+def _in_small_letters(method: object) -> object:
+    return method.lower() if isinstance(method, str) else method
+
+
 class FlowBody(Body):
     """What a client sends to begin a flow: an address, and the challenge of PKCE (RFC 7636)."""
 
     email: str
     code_challenge: str | None = None
-    code_challenge_method: Literal["s256", "S256", "plain"] | None = None
+    code_challenge_method: Annotated[Literal["s256", "plain"], BeforeValidator(_in_small_letters)] | None = None
     gotrue_meta_security: dict[str, object] | None = None
 
     @property

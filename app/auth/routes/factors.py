@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import segno
 from fastapi import APIRouter, Depends, Response
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from app.audit.writing import audit
 from app.auth import factors
@@ -45,8 +45,7 @@ class EnrollBody(Body):
 class ChallengeBody(Body):
     """What the clients send along, which says nothing that the path doesn't."""
 
-    factorId: str | None = None  # noqa: N815 - auth-js sends its own parameters
-    factor_id: str | None = None
+    factor_id: str | None = Field(default=None, validation_alias=AliasChoices("factor_id", "factorId"))
     channel: str | None = None
 
 

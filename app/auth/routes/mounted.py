@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.audit.writing import audit
 from app.auth.accounts import (
@@ -24,7 +24,7 @@ from app.auth.factors import SecondFactorNeeded
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.foreign_keys import IssuerUnreachable
 from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
-from app.auth.in_force import InForce, InForceDep, SignUpClosed
+from app.auth.in_force import InForce, SignUpClosed
 from app.auth.mails import Mailer
 from app.auth.one_time import FlowCodeInvalid, OneTime, VerifierWrong, kept_challenge
 from app.auth.password_sign_in import (
@@ -138,7 +138,9 @@ def auth_router(limits: RouteLimits) -> APIRouter:
     post("/verify", verify, response_model=used, responses=BACK | PAGE, **at_most("600/minute", "verify"))
     post("/invite", invite, response_model=UserObject, name="invite")
     post("/admin/generate_link", generate_link, response_model=LinkedUser, name="generate_link")
-    there: dict[str, Any] = {"responses": THERE, "status_code": 303, "response_model": None}
+    there: dict[str, Any] = {
+        "responses": THERE, "status_code": 303, "response_model": None, "response_class": RedirectResponse,
+    }  # fmt: skip
     get("/authorize", authorize, **there, **at_most("300/minute", "authorize"))
     get("/callback", callback, **there, **at_most("300/minute", "callback"))
     post("/callback", posted_callback, **there, **at_most("300/minute", "posted_callback"))
@@ -329,8 +331,9 @@ async def logout(
     return Response(status_code=204)
 
 
-async def get_settings(in_force: InForceDep) -> Response:
-    """Say what sign-in offers."""
+async def get_settings(server: AuthServerDep) -> Response:
+    """Say what sign-in offers, by what is served now: anybody may ask for it as often as they like."""
+    in_force = InForce(server.live.runtime.project.auth, server.settings)
     offered = AuthSettings(
         external=SignInWays(email=True, phone=False, anonymous_users=in_force.said.anonymous),
         disable_signup=in_force.said.sign_up != "open",
