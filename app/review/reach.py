@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -11,6 +11,7 @@ from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.steps import StepDef
 from app.definitions.views import ViewDef
+from app.expressions.problems import ExpressionErrors
 from app.expressions.syntax import Binary, Field, ListLiteral, MapLiteral, Name, Node, walk
 from app.expressions.trees import HERE, literal, term
 from app.review.implication import Meant, Passes, Untrue, all_of, any_of, form
@@ -163,7 +164,8 @@ class _Walker:
     def value(self, said: Any, names: Names, item: str | None = None) -> Node:
         """Read a value: a literal, in which any text that begins with `=` is a rule."""
         if isinstance(said, str) and said.startswith("="):
-            return self.tree(said, names, item)
+            with suppress(ExpressionErrors):  # what is a rule here was checked: this is a text, such as a message
+                return self.tree(said, names, item)
         if isinstance(said, Mapping):
             pairs = sorted((str(key), self.value(one, names, item)) for key, one in said.items())
             return MapLiteral(**HERE, entries=tuple((literal(key), one) for key, one in pairs))

@@ -104,7 +104,7 @@ def test_junk_in_place_of_any_part_of_a_document_is_found_or_is_sound(
         to_json(finding.shown())
 
 
-@pytest.mark.parametrize("what", [None, True, [], {}, "=null"], ids=str)
+@pytest.mark.parametrize("what", [None, True, [], {}, "=null", "=1 +"], ids=str)
 def test_nothing_in_place_of_each_part_of_a_document_is_found_or_is_sound(what: Any) -> None:
     for index, path in PLACES:
         findings_or_a_backend(replaced(DOCUMENTS[index], path, "value", what), sound(index))
