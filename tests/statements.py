@@ -99,11 +99,17 @@ def captured() -> Iterator[Statements]:
 @contextmanager
 def captured_here() -> Iterator[Statements]:
     """Note the statements of this task's requests, and none that the server sends beside them."""
+    with of_this_task() as here, _noting(here) as statements:
+        yield statements
+
+
+@contextmanager
+def of_this_task() -> Iterator[Callable[[], bool]]:
+    """Give what says whether it is called for this task, or for one that has begun in it meanwhile."""
     here: ContextVar[bool] = ContextVar("here", default=False)
     token = here.set(True)
     try:
-        with _noting(here.get) as statements:
-            yield statements
+        yield here.get
     finally:
         here.reset(token)
 

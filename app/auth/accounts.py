@@ -140,6 +140,12 @@ def _linked(row: Mapping[str, Any]) -> Linked:
     )
 
 
+async def id_of_address(connection: Connection, email: str) -> str | None:
+    """Give who has an address here; None where nobody has."""
+    found: str | None = await connection.fetchval("SELECT id FROM data.users WHERE lower(email) = lower($1)", email)
+    return found
+
+
 async def account(connection: Connection, user_id: str) -> Account | None:
     """Read one account."""
     row = await _row(connection, f"{_ACCOUNT} WHERE u.id = $1", user_id)

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.audit.writing import audit
-from app.auth.accounts import EmailInvalid, create_user, normal_email
+from app.auth.accounts import EmailInvalid, create_user, id_of_address, normal_email
 from app.database.connection import Connection
 
 _FIND = "SELECT user_id::text FROM rowgate.identities WHERE issuer = $1 AND subject = $2"
 _ADD = """
 INSERT INTO rowgate.identities (user_id, provider, issuer, subject, email) VALUES ($1, $2, $3, $4, $5)
 """
-_TAKEN = "SELECT EXISTS (SELECT FROM data.users WHERE lower(email) = lower($1))"
 
 
 async def find_user(connection: Connection, issuer: str, subject: str) -> str | None:
@@ -43,11 +42,6 @@ def verified_email(claims: Mapping[str, Any]) -> str | None:
         return None
 
 
-async def is_taken(connection: Connection, email: str) -> bool:
-    """Say whether somebody has this address here."""
-    return bool(await connection.fetchval(_TAKEN, email))
-
-
 async def make_user(
     connection: Connection, provider: str, issuer: str, subject: str, email: str | None, columns: Mapping[str, Any]
 ) -> str:
@@ -58,7 +52,7 @@ async def make_user(
     await hold_subject(connection, issuer, subject)
     if (known := await find_user(connection, issuer, subject)) is not None:
         return known
-    if email is not None and await is_taken(connection, email):
+    if email is not None and await id_of_address(connection, email) is not None:
         email = None
     user_id = await create_user(connection, email, None, columns, confirmed=email is not None)
     await add_identity(connection, user_id, provider, issuer, subject, email)

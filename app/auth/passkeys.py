@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
-
-import webauthn
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from app.database.connection import Connection
 from app.errors import RowgateError
@@ -82,6 +73,12 @@ class PasskeyAsked:
     ends: datetime
 
 
+def _webauthn() -> Any:
+    import webauthn  # noqa: PLC0415 - 6 MB, for who uses passkeys
+
+    return webauthn
+
+
 def site_of(name: str | None, site_url: str | None, origins: Sequence[str]) -> Site:
     """Give where passkeys are for: the site's host, and its pages and those of its subdomains that may call.
 
@@ -104,16 +101,18 @@ async def ask_to_add(connection: Connection, site: Site, user_id: str, email: st
     known = await connection.fetch("SELECT credential_id FROM rowgate.passkeys WHERE user_id = $1", user_id)
     if len(known) >= MOST:
         raise TooManyPasskeys(f"There are {MOST} passkeys already.", hint="Take one away first.")
-    challenge = secrets.token_bytes(_CHALLENGE_BYTES)
+    webauthn, challenge = _webauthn(), secrets.token_bytes(_CHALLENGE_BYTES)
+    structs = webauthn.helpers.structs
     options = webauthn.generate_registration_options(
         rp_id=site.host,
         rp_name=site.name,
         user_id=user_id.encode(),
         user_name=email,
         challenge=challenge,
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=row["credential_id"]) for row in known],
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
+        exclude_credentials=[structs.PublicKeyCredentialDescriptor(id=row["credential_id"]) for row in known],
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         ),
     )
     return await _asked(connection, user_id, challenge, webauthn.options_to_json(options))
@@ -121,9 +120,10 @@ async def ask_to_add(connection: Connection, site: Site, user_id: str, email: st
 
 async def ask_to_sign_in(connection: Connection, site: Site) -> PasskeyAsked:
     """Begin to sign in, inside a transaction, by whichever passkey the person chooses."""
-    challenge = secrets.token_bytes(_CHALLENGE_BYTES)
+    webauthn, challenge = _webauthn(), secrets.token_bytes(_CHALLENGE_BYTES)
+    structs = webauthn.helpers.structs
     options = webauthn.generate_authentication_options(
-        rp_id=site.host, challenge=challenge, user_verification=UserVerificationRequirement.REQUIRED
+        rp_id=site.host, challenge=challenge, user_verification=structs.UserVerificationRequirement.REQUIRED
     )
     return await _asked(connection, None, challenge, webauthn.options_to_json(options))
 
@@ -155,21 +155,29 @@ async def _challenge(connection: Connection, challenge_id: str, user_id: str | N
     return found
 
 
-async def add(
-    connection: Connection, site: Site, user_id: str, challenge_id: str, credential: dict[str, Any], name: str
+def _verified(
+    verify: Callable[..., Any], site: Site, challenge: bytes, credential: dict[str, Any], **known: object
 ) -> Any:
-    """Keep a passkey that answers a challenge of this person, inside a transaction; raises PasskeyRefused."""
-    challenge = await _challenge(connection, challenge_id, user_id)
+    """Let webauthn verify what came, with the person's own verification; raises PasskeyRefused."""
     try:
-        made = webauthn.verify_registration_response(
+        return verify(
             credential=credential,
             expected_challenge=challenge,
             expected_rp_id=site.host,
             expected_origin=list(site.origins),
             require_user_verification=True,
+            **known,
         )
-    except (WebAuthnException, ValueError, KeyError, TypeError):
+    except (_webauthn().helpers.exceptions.WebAuthnException, ValueError, KeyError, TypeError):
         raise PasskeyRefused from None
+
+
+async def add(
+    connection: Connection, site: Site, user_id: str, challenge_id: str, credential: dict[str, Any], name: str
+) -> Any:
+    """Keep a passkey that answers a challenge of this person, inside a transaction; raises PasskeyRefused."""
+    challenge = await _challenge(connection, challenge_id, user_id)
+    made = _verified(_webauthn().verify_registration_response, site, challenge, credential)
     kept = await connection.fetchrow(
         "INSERT INTO rowgate.passkeys (user_id, credential_id, public_key, sign_count, name)"
         " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING id, name, created_at, last_used_at",
@@ -191,7 +199,7 @@ async def use(connection: Connection, site: Site, challenge_id: str, credential:
     """
     challenge = await _challenge(connection, challenge_id, None)
     try:
-        raw = webauthn.base64url_to_bytes(str(credential.get("rawId") or credential.get("id") or ""))
+        raw = _webauthn().base64url_to_bytes(str(credential.get("rawId") or credential.get("id") or ""))
     except ValueError:
         raise PasskeyRefused from None
     row = await connection.fetchrow(
@@ -202,18 +210,8 @@ async def use(connection: Connection, site: Site, challenge_id: str, credential:
     )
     if row is None:
         raise PasskeyRefused
-    try:
-        seen = webauthn.verify_authentication_response(
-            credential=credential,
-            expected_challenge=challenge,
-            expected_rp_id=site.host,
-            expected_origin=list(site.origins),
-            credential_public_key=row["public_key"],
-            credential_current_sign_count=row["sign_count"],
-            require_user_verification=True,
-        )
-    except (WebAuthnException, ValueError, KeyError, TypeError):
-        raise PasskeyRefused from None
+    known = {"credential_public_key": row["public_key"], "credential_current_sign_count": row["sign_count"]}
+    seen = _verified(_webauthn().verify_authentication_response, site, challenge, credential, **known)
     await connection.execute(
         "UPDATE rowgate.passkeys SET sign_count = $2, last_used_at = now() WHERE id = $1",
         row["id"],

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, NamedTuple
 import asyncpg
 
 from app.audit.writing import audit
+from app.auth.accounts import id_of_address
 from app.auth.foreign_keys import ForeignKeys
 from app.auth.foreign_tokens import SKEW_SECONDS, check_address, moment
-from app.auth.identities import add_identity, find_user, hold_subject, is_taken, make_user, verified_email
+from app.auth.identities import add_identity, find_user, hold_subject, make_user, verified_email
 from app.auth.tokens import TokenInvalid
 from app.database.connection import Connection
 from app.definitions.auth_providers import ProviderDef
@@ -189,7 +190,7 @@ async def _make_permanent(connection: Connection, user_id: str, email: str | Non
     """Let an anonymous user who can sign in now be one no longer, with the address if nobody has it."""
     if await connection.fetchval(_NO_LONGER_ANONYMOUS, user_id) is None:
         return
-    free = email if email is not None and not await is_taken(connection, email) else None
+    free = email if email is not None and await id_of_address(connection, email) is None else None
     await connection.execute("UPDATE data.users SET email = $2 WHERE id = $1", user_id, free)
     await connection.execute(
         "UPDATE rowgate.accounts SET email_confirmed_at = CASE WHEN $2 THEN now() END WHERE user_id = $1",

@@ -13,12 +13,11 @@ from app.database.pool import Pool
 from app.errors import RowgateError
 from app.outward.calls import OutwardCall
 from app.outward.client import Outward
-from app.outward.emptying import AT_ONCE, Emptying
+from app.outward.emptying import AT_ONCE, Emptying, until_next_try
 from app.outward.failures import AnswerRefused, CircuitOpen
 from app.outward.outbox import Claimed, Letter, claim, delivered, failed, opened, postponed
 
 LONGEST_WAIT = 3600.0
-_FIRST_WAIT = 2.0
 _log = logging.getLogger("rowgate.outbox")
 
 
@@ -52,14 +51,10 @@ class Delivery(Emptying):
         except RowgateError as error:
             _log.warning("call %s failed, attempt %d: %s", claimed.id, claimed.attempts, error.code)
             async with self._pool.lease() as connection:
-                await failed(connection, claimed, error.code, _wait(claimed.attempts))
+                await failed(connection, claimed, error.code, until_next_try(claimed.attempts, LONGEST_WAIT))
         else:
             async with self._pool.lease() as connection:
                 await delivered(connection, claimed)
-
-
-def _wait(attempts: int) -> float:
-    return min(LONGEST_WAIT, _FIRST_WAIT * 2.0**attempts) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
 
 def _signed(claimed: Claimed, letter: Letter) -> OutwardCall:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from contextlib import suppress
 
 from app.database.faults import FAULTS, translated
@@ -11,6 +12,12 @@ from app.log import Outage
 
 AT_ONCE = 5
 POLL_SECONDS = 0.5
+_FIRST_WAIT = 2.0
+
+
+def until_next_try(attempts: int, longest: float) -> float:
+    """Give the seconds until one that failed so often is tried again: twice as many each time, and not all at once."""
+    return min(longest, _FIRST_WAIT * 2.0**attempts) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
 
 class Emptying:

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-import random
 
 from app.database.pool import Pool
-from app.outward.emptying import AT_ONCE, Emptying
+from app.outward.emptying import AT_ONCE, Emptying, until_next_try
 from app.outward.mail_box import ClaimedMail, claim_mail, mail_failed, mail_refused, mail_sent, message_of
 from app.outward.smtp import MailNotSent, MailRefused, SmtpServer
 from app.secrets.sealing import SealingKey, SecretUnreadable
 
-_FIRST_WAIT, _LONGEST_WAIT = 2.0, 900.0
+_LONGEST_WAIT = 900.0
 _log = logging.getLogger("rowgate.mail")
 
 
@@ -43,7 +42,7 @@ class MailDelivery(Emptying):
         except MailNotSent as error:
             _log.warning("mail %s wasn't sent, attempt %d: %s", claimed.id, claimed.attempts, error.detail)
             async with self._pool.lease() as connection:
-                await mail_failed(connection, claimed, error.detail, _wait(claimed.attempts))
+                await mail_failed(connection, claimed, error.detail, until_next_try(claimed.attempts, _LONGEST_WAIT))
         else:
             async with self._pool.lease() as connection:
                 await mail_sent(connection, claimed, keep=self._server is None)
@@ -58,7 +57,3 @@ class MailDelivery(Emptying):
         except ValueError:
             raise MailRefused("it holds what no mail can") from None
         await self._server.send(message)
-
-
-def _wait(attempts: int) -> float:
-    return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**attempts) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter

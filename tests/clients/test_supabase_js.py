@@ -1,10 +1,8 @@
 """The official JavaScript clients, unmodified, against a listening server; what they read is what SQL reads."""
 
 import asyncio
-import fcntl
 import json
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ import uvicorn
 
 from app.http.protocol import BoundedHttpProtocol
 from tests.backend import PASSWORD, Backend, serving
+from tests.npm import installed
 
 HERE = Path(__file__).parent
 NODE = shutil.which("node")
@@ -273,13 +272,7 @@ ANSWERS: list[tuple[str, dict[str, Any]]] = [
 @pytest.fixture(scope="session")
 def clients() -> Path:
     """The packages of the lock file, as they come from their registry."""
-    with (HERE / "package.json").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of several test processes one installs
-        installed, wanted = HERE / "node_modules" / ".package-lock.json", HERE / "package-lock.json"
-        if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
-            command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
-            subprocess.run(command, cwd=HERE, check=True, timeout=600)
-    return HERE
+    return installed(HERE)
 
 
 @asynccontextmanager

@@ -1,10 +1,8 @@
 """The console in Chromium against a listening server: its own tests in `console/tests`, by playwright-core and axe."""
 
 import asyncio
-import fcntl
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from tests.backend import ADMIN_PASSWORD, PASSWORD, Backend, serving
 from tests.clients.chromium import BROWSER
 from tests.clients.test_supabase_js import NODE, listening
+from tests.npm import installed
 
 SOURCE = Path(__file__).parents[2] / "console"
 pytestmark = [
@@ -59,12 +58,7 @@ STORED_BY_AN_ATTACKER: dict[str, Any] = {
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """The packages of the console's lock file."""
-    with (SOURCE / "package.json").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of several test processes one installs
-        if not (SOURCE / "node_modules" / ".package-lock.json").exists():
-            command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
-            subprocess.run(command, cwd=SOURCE, check=True, timeout=300)
-    return SOURCE
+    return installed(SOURCE)
 
 
 async def run(name: str, tools: Path, url: str, **known: Any) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from app.compiler.runtime import Runtime
 from app.data_plane.described import openapi as surface
 from app.data_plane.described.openapi import openapi_document
 from tests.backend import Backend, serving
+from tests.statements import of_this_task
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -62,23 +62,18 @@ async def backend(migrated_url: str) -> AsyncIterator[Backend]:
 def counted() -> Iterator[list[str]]:
     """Note each statement of every connection, and each time that one is taken."""
     seen: list[str] = []
-    patch = pytest.MonkeyPatch()
-    here: ContextVar[bool] = ContextVar("here", default=False)  # no statement that the server sends beside the requests
-    token = here.set(True)
-    for name in ("_execute", "execute"):
-        whole = getattr(Connection, name)
+    # No statement that the server sends beside the requests is one of theirs.
+    with pytest.MonkeyPatch.context() as patch, of_this_task() as here:
+        for name in ("_execute", "execute"):
+            whole = getattr(Connection, name)
 
-        async def noting(self: Any, query: str, *more: Any, whole: Any = whole, **named: Any) -> Any:
-            if here.get():
-                seen.append(query)
-            return await whole(self, query, *more, **named)
+            async def noting(self: Any, query: str, *more: Any, whole: Any = whole, **named: Any) -> Any:
+                if here():
+                    seen.append(query)
+                return await whole(self, query, *more, **named)
 
-        patch.setattr(Connection, name, noting)
-    try:
+            patch.setattr(Connection, name, noting)
         yield seen
-    finally:
-        here.reset(token)
-        patch.undo()
 
 
 async def test_statements_are_counted(backend: Backend) -> None:

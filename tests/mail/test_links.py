@@ -286,3 +286,15 @@ async def test_links_that_are_used_by_being_opened_are_said_to_be(backend: Backe
     mail = await signed_up(backend)
     opened = await backend.client.get(link_of(mail))
     assert (opened.status_code, fragment(opened)["type"]) == (303, "signup")
+
+
+async def test_wherever_a_flow_may_begin_its_challenge_is_of_a_method_that_there_is(backend: Backend) -> None:
+    session = await confirmed(backend)
+    other = {"code_challenge": S256, "code_challenge_method": "s512"}
+    for path in ("signup", "otp", "magiclink", "recover"):
+        body = {"email": "bob@example.com", **({"password": PASSWORD} if path == "signup" else {})}
+        refused = await backend.client.post(f"/auth/v1/{path}", json={**body, **other})
+        assert (refused.status_code, refused.json()["error_code"]) == (422, "validation_failed"), path
+    new = {"email": "new@example.com", **other}
+    changed = await backend.client.put("/auth/v1/user", json=new, headers=bearer(session))
+    assert (changed.status_code, changed.json()["error_code"]) == (422, "validation_failed")

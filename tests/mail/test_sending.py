@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.database.pool import connect
-from app.outward import emptying, mail_delivery, smtp
+from app.outward import emptying, smtp
 from app.outward.smtp import SmtpServer
 from app.secrets.rotation import rotate
 from app.settings import SettingsInvalid
@@ -25,7 +25,7 @@ API = "https://api.example.com"
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emptying, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(mail_delivery, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(emptying, "_FIRST_WAIT", 0.01)
 
 
 @asynccontextmanager

@@ -60,7 +60,7 @@ async def up() -> AsyncIterator[Upstream]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emptying, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(delivery, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(emptying, "_FIRST_WAIT", 0.01)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ async def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(
     backend: Backend, up: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "MOST_ATTEMPTS", 4)
-    monkeypatch.setattr(delivery, "_FIRST_WAIT", 0.05)
+    monkeypatch.setattr(emptying, "_FIRST_WAIT", 0.05)
     came: list[float] = []
 
     async def answer(_asked: Asked, writer: asyncio.StreamWriter) -> None:
@@ -175,7 +175,7 @@ async def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(
     assert len({asked.headers["idempotency-key"] for asked in up.asked}) == 1
     for attempt in (1, 5, 12, 100):
         most = min(3600, 0.05 * 2.0**attempt)
-        found = {delivery._wait(attempt) for _ in range(20)}
+        found = {emptying.until_next_try(attempt, delivery.LONGEST_WAIT) for _ in range(20)}
         assert len(found) > 1
         assert all(0.75 * most <= wait <= 1.25 * most for wait in found)
 
@@ -183,7 +183,7 @@ async def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(
 async def test_a_host_that_rests_costs_a_call_none_of_its_attempts(
     backend: Backend, up: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "_FIRST_WAIT", 600)
+    monkeypatch.setattr(emptying, "_FIRST_WAIT", 600)
     up.answers["/hook"] = b""
     for _ in range(5):
         await post(backend, "add")

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator
 
 from app.audit.writing import audit
 from app.auth.access_claims import shown_email
-from app.auth.accounts import EmailInvalid, EmailTaken, create_user, normal_email
+from app.auth.accounts import EmailInvalid, EmailTaken, create_user, id_of_address, normal_email
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import MailLimited, count_mail
 from app.auth.in_force import RedirectUnlisted
@@ -23,10 +23,6 @@ from app.http.fixed_routes import Declared, InputInvalid, answer, refuses
 
 MAIL_REFUSALS = (EmailInvalid, MailLimited, MailUnavailable, RedirectUnlisted)
 RedirectTo = Annotated[str | None, Query(max_length=2048)]
-_WHO = """
-SELECT u.id, a.email_confirmed_at IS NOT NULL AS confirmed FROM data.users u
-LEFT JOIN rowgate.accounts a ON a.user_id = u.id WHERE lower(u.email) = lower($1)
-"""
 _LAST = """
 SELECT user_id, email, new_email, challenge, redirect_to, password_hash, columns::text AS columns
 FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'confirmation' AND expires_at > now()
@@ -42,18 +38,23 @@ def _in_small_letters(method: object) -> object:
     return method.lower() if isinstance(method, str) else method
 
 
-class FlowBody(Body):
-    """What a client sends to begin a flow: an address, and the challenge of PKCE (RFC 7636)."""
+class PkceFields(Body):
+    """What auth-js sends along wherever a flow may begin: the challenge of PKCE (RFC 7636)."""
 
-    email: str
     code_challenge: str | None = None
     code_challenge_method: Annotated[Literal["s256", "plain"], BeforeValidator(_in_small_letters)] | None = None
-    gotrue_meta_security: dict[str, object] | None = None
 
     @property
     def challenge(self) -> str | None:
         """Give the challenge as it is kept."""
         return kept_challenge(self.code_challenge, self.code_challenge_method)
+
+
+class FlowBody(PkceFields):
+    """What a client sends to begin a flow with an address."""
+
+    email: str
+    gotrue_meta_security: dict[str, object] | None = None
 
 
 class OtpBody(FlowBody):
@@ -99,11 +100,10 @@ async def _sign_in_by_mail(
     may_join = body.create_user and mailer.in_force.said.sign_up == "open" and not _unfit(server, data)
     kept = (body.challenge, to)
     async with server.pool.lease() as connection, connection.transaction():
-        who = await connection.fetchrow(_WHO, email)
-        if who is None and may_join:
+        user_id = await id_of_address(connection, email)
+        if user_id is None and may_join:
             await _joined(connection, server, mailer, email, data, kept)
         else:
-            user_id = None if who is None else who["id"]
             await mailer.send_link(connection, OneTime("magic_link", user_id, email, None, *kept), template=template)
             await audit(connection, "anonymous", "sign_in.mailed", user_id)
     return answer(Nothing())
@@ -119,7 +119,7 @@ async def _joined(
         async with connection.transaction():
             user_id: str | None = await create_user(connection, email, None, columns, confirmed=False)
     except EmailTaken:
-        user_id = await connection.fetchval("SELECT id FROM data.users WHERE lower(email) = lower($1)", email)
+        user_id = await id_of_address(connection, email)
     of = OneTime("confirmation", user_id, email, None, *kept, columns=data)
     await mailer.send_link(connection, of)
     await audit(connection, "anonymous", "sign_up", user_id)
@@ -150,8 +150,7 @@ async def recover(
     """Mail a link and a code to who has forgotten the password; nothing ends before one of them is used."""
     email, to = await begun(server, mailer, body.email, redirect_to)
     async with server.pool.lease() as connection, connection.transaction():
-        who = await connection.fetchrow(_WHO, email)
-        user_id = None if who is None else who["id"]
+        user_id = await id_of_address(connection, email)
         await mailer.send_link(connection, OneTime("recovery", user_id, email, None, body.challenge, to))
         await audit(connection, "anonymous", "recovery.mailed", user_id)
     return answer(Nothing())
@@ -165,11 +164,11 @@ async def resend(
     """Mail the link and the code of a sign-up or of a change of address once more."""
     email, _ = await begun(server, mailer, body.email, redirect_to)
     async with server.pool.lease() as connection, connection.transaction():
-        who = await connection.fetchrow(_WHO, email)
+        user_id = await id_of_address(connection, email)
         kind: Kind = "confirmation" if body.type == "signup" else "email_change"
-        for of in await _again(connection, None if who is None else who["id"], kind) or [OneTime(kind, None, email)]:
+        for of in await _again(connection, user_id, kind) or [OneTime(kind, None, email)]:
             await mailer.send_link(connection, of)
-        await audit(connection, "anonymous", "mail.resent", None if who is None else who["id"])
+        await audit(connection, "anonymous", "mail.resent", user_id)
     return answer(Nothing())
 
 

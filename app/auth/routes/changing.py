@@ -6,7 +6,7 @@ from fastapi import Depends, Response
 
 from app.audit.writing import audit
 from app.auth.access_claims import shown_email
-from app.auth.accounts import EmailInvalid, EmailTaken, normal_email, set_columns
+from app.auth.accounts import EmailInvalid, EmailTaken, id_of_address, normal_email, set_columns
 from app.auth.anonymous_users import given_address
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import CodeLimited, MailLimited, count_try
@@ -16,7 +16,7 @@ from app.auth.identity import Identity
 from app.auth.in_force import RedirectUnlisted
 from app.auth.mailing import MailUnavailable
 from app.auth.mails import Mailer
-from app.auth.one_time import LinkInvalid, OneTime, hold_person, kept_challenge, spend_code, tried
+from app.auth.one_time import LinkInvalid, OneTime, hold_person, spend_code, tried
 from app.auth.password_change import (
     Holder,
     NewPassword,
@@ -30,21 +30,21 @@ from app.auth.password_change import (
 )
 from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
 from app.auth.routes.answering import MailerDep, found_account, own_columns
-from app.auth.routes.asking import RedirectTo, begun
+from app.auth.routes.asking import PkceFields, RedirectTo, begun
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.factors import hold_level
 from app.auth.routes.shapes import user_object
 from app.auth.routes.signed_in import SignedIn, SignInNeeded
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
-from app.http.fixed_bodies import Body, JsonBody
+from app.http.fixed_bodies import JsonBody
 from app.http.fixed_routes import InputInvalid, answer, refuses
 
 _PENDING = "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'email_change'"
 _IS_RECOVERY = """SELECT amr @> '[{"method": "recovery"}]' FROM rowgate.sessions WHERE id = $1"""
 
 
-class UserBody(Body):
+class UserBody(PkceFields):
     """What auth-js sends to change the own account; `current_password` or a `nonce` goes with a new password."""
 
     email: str | None = None
@@ -52,8 +52,6 @@ class UserBody(Body):
     password: UserPassword | None = None
     current_password: SentPassword | None = None
     nonce: str | None = None
-    code_challenge: str | None = None
-    code_challenge_method: str | None = None
 
 
 @refuses(
@@ -103,13 +101,12 @@ async def _halves(
     old, new = shown_email(identity.columns["email"]), normal_email(body.email)
     if new == old:
         return []
-    challenge = kept_challenge(body.code_challenge, body.code_challenge_method)
     _, to = await begun(server, mailer, new, redirect_to)
     user_id = str(identity.user_id)
     if not old:  # nobody to be asked but the new one
-        return [OneTime("email_change", user_id, new, new, challenge, to, columns={"confirmed": True})]
+        return [OneTime("email_change", user_id, new, new, body.challenge, to, columns={"confirmed": True})]
     await begun(server, mailer, old, redirect_to)
-    return [OneTime("email_change", user_id, email, new, challenge, to) for email in (old, new)]
+    return [OneTime("email_change", user_id, email, new, body.challenge, to) for email in (old, new)]
 
 
 async def _ask_both(connection: Connection, mailer: Mailer, halves: list[OneTime]) -> None:
@@ -119,7 +116,7 @@ async def _ask_both(connection: Connection, mailer: Mailer, halves: list[OneTime
     await connection.execute(_PENDING, new.user_id)
     for one in old:
         await mailer.send_link(connection, one)
-    is_taken = await connection.fetchval("SELECT true FROM data.users WHERE lower(email) = lower($1)", new.email)
+    is_taken = await id_of_address(connection, new.email) is not None
     await mailer.send_link(connection, OneTime(new.kind, None, new.email, new.new_email) if is_taken else new)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Response
 
 from app.audit.writing import audit
-from app.auth.accounts import EmailInvalid, EmailTaken, create_user, new_credentials, normal_email
+from app.auth.accounts import EmailInvalid, EmailTaken, create_user, id_of_address, new_credentials, normal_email
 from app.auth.admin_access import Editor
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import MailLimited
@@ -125,12 +125,12 @@ async def _meant(
         return OneTime(
             "confirmation", user_id, of.email, redirect_to=of.redirect_to, password_hash=digest, columns=body.data or {}
         )
-    who = await connection.fetchrow(_WHO, of.email)
-    if who is None:
+    known = await id_of_address(connection, of.email)
+    if known is None:
         raise LinkInvalid
     if body.type in {"magiclink", "recovery"}:
-        return OneTime("magic_link" if body.type == "magiclink" else "recovery", who["id"], of.email,
+        return OneTime("magic_link" if body.type == "magiclink" else "recovery", known, of.email,
                        redirect_to=of.redirect_to)  # fmt: skip
     new = normal_email(body.new_email or "")
     to_whom = of.email if body.type == "email_change_current" else new
-    return OneTime("email_change", who["id"], to_whom, new, redirect_to=of.redirect_to)
+    return OneTime("email_change", known, to_whom, new, redirect_to=of.redirect_to)

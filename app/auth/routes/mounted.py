@@ -26,7 +26,7 @@ from app.auth.foreign_keys import IssuerUnreachable
 from app.auth.identify import CREDENTIAL_REFUSALS, identify_now
 from app.auth.in_force import InForce, SignUpClosed
 from app.auth.mails import Mailer
-from app.auth.one_time import FlowCodeInvalid, OneTime, VerifierWrong, kept_challenge
+from app.auth.one_time import FlowCodeInvalid, OneTime, VerifierWrong
 from app.auth.password_sign_in import (
     AccountDisabled,
     EmailNotConfirmed,
@@ -44,6 +44,7 @@ from app.auth.routes.answering import MailerDep, found_account, own_columns, ses
 from app.auth.routes.asking import (
     MAIL_REFUSALS,
     Nothing,
+    PkceFields,
     RedirectTo,
     begun,
     magiclink,
@@ -86,11 +87,11 @@ from app.database.faults import WRITE_REFUSALS
 from app.definitions.auth import SessionsDef
 from app.definitions.validation import object_validator
 from app.errors import FieldError
-from app.http.fixed_bodies import Body, JsonBody, checked
+from app.http.fixed_bodies import JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
 
 
-class RegisterBody(Body):
+class RegisterBody(PkceFields):
     """What auth-js sends to sign up; `data` are columns of the person that may be set by oneself.
 
     An anonymous user has neither address nor password.
@@ -100,8 +101,6 @@ class RegisterBody(Body):
     password: UserPassword | None = None
     data: dict[str, Any] | None = None
     gotrue_meta_security: dict[str, object] | None = None
-    code_challenge: str | None = None
-    code_challenge_method: str | None = None
 
 
 THERE: dict[int | str, dict[str, Any]] = {303: {"description": "The way to a provider, or back to the site."}}
@@ -195,10 +194,7 @@ async def signup(
     columns = own_columns(server, body.data or {}, new=True)
     to, least = in_force.redirect(redirect_to), in_force.said.password.min_length
     email, digest = await new_credentials(server.auth.passwords, body.email, body.password, least)
-    attempt_ = OneTime(
-        "confirmation", None, email, None, kept_challenge(body.code_challenge, body.code_challenge_method), to,
-        digest, body.data or {},
-    )  # fmt: skip
+    attempt_ = OneTime("confirmation", None, email, None, body.challenge, to, digest, body.data or {})
     if in_force.confirm_email:
         await begun(server, mailer, email, redirect_to)
         return answer(user_object(await _to_be_confirmed(server, mailer, attempt_, columns)))
