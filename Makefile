@@ -44,7 +44,7 @@ migrate: ## Bring the database to what this version needs
 bench: ## Measure S1 to S6 beside hand-written servers and the raw ceiling
 	$(RUN) python -m benchmarks.run
 
-bench-docs: ## Measure S1 to S5, and write docs/benchmarks.md and its plot
+bench-docs: ## Measure S1 to S6, and write docs/benchmarks.md and its plot
 	$(RUN) python -m benchmarks.run --write
 
 bench-smoke: ## The same in a minute, for watching

@@ -139,12 +139,15 @@ def started(command: list[str], port: int, url: str) -> Iterator[int]:
         "ROWGATE_DATABASE_URL": url,
         "ROWGATE_SECRET_KEY": SECRET,
         "ROWGATE_LOG_FORMAT": "json",
+        "ROWGATE_CONFIRM_EMAIL": "false",
         "PYTHONPATH": str(HERE.parent),
     }
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
     process = subprocess.Popen(command, cwd=HERE.parent, env=environment, stdout=log, stderr=log)
     try:
-        _wait(port, process)
+        if not _answers(port, process):
+            log.seek(0)
+            sys.exit(f"the server on port {port} doesn't answer; it said:\n{log.read().decode()}")
         yield process.pid
     finally:
         process.terminate()
@@ -152,19 +155,19 @@ def started(command: list[str], port: int, url: str) -> Iterator[int]:
         log.close()
 
 
-def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+def _answers(port: int, process: "subprocess.Popen[bytes]") -> bool:
     for _ in range(900):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1)
         except urllib.error.HTTPError:
-            return
+            return True
         except OSError:
             if process.poll() is not None:
-                sys.exit(f"the server on port {port} ended")
+                return False
             time.sleep(0.1)
         else:
-            return
-    sys.exit(f"the server on port {port} doesn't answer")
+            return True
+    return False
 
 
 def measure(name: str, work: str, callers: list[tuple[str, str, str]], seconds: int, pid: int) -> dict[str, float]:
