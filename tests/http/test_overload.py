@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.cli import serving
 from app.database.pool import SESSION_SETTINGS, connect
 from app.http import overload
 from app.http.head_refusals import HEAD_BYTES
 from app.http.overload import Room, share_of
+from app.http.protocol import BoundedHttpProtocol
 from tests.backend import Backend
 from tests.backend import serving as served
 from tests.http.test_room import until
@@ -188,13 +188,13 @@ async def test_requests_that_come_at_one_blow_are_each_refused_in_turn(
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What the parser is given from here on."""
     given: list[bytes] = []
-    unread = HttpToolsProtocol.data_received
+    parse = BoundedHttpProtocol._parse
 
-    def data_received(self: Any, data: bytes) -> None:
+    def parsing(self: Any, data: bytes) -> None:
         given.append(data)
-        unread(self, data)
+        parse(self, data)
 
-    monkeypatch.setattr(HttpToolsProtocol, "data_received", data_received)
+    monkeypatch.setattr(BoundedHttpProtocol, "_parse", parsing)
     return given
 
 
@@ -285,7 +285,7 @@ async def test_who_is_gone_while_it_waits_takes_no_place(flooded: Flooded, monke
         await until(lambda: work._count)
         begin: Any = work._by_age[0].begin
         writer.close()
-        await until(lambda: begin.args[0].disconnected)
+        await until(lambda: begin.func.__self__.disconnected)
     assert await flooded.notes() == 4
     assert (work.taken, work._shares) == (0, {})
 
