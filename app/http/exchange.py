@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from app.http.protocol import BoundedHttpProtocol
 
 _START, _BODY = "http.response.start", "http.response.body"
+_LENGTH = b"content-length"
 # What uvicorn refuses in the names and the values of an answer's headers.
 _NOT_IN_NAMES = re.compile(b'[\x00-\x1f\x7f()<>@,;:\\[\\]={} \t\\\\"]')
 _NOT_IN_VALUES = re.compile(b"[\x00-\x08\x0a-\x1f\x7f]")
@@ -48,7 +49,7 @@ class Exchange(RequestResponseCycle):
             protocol.on_response_complete,
         )  # fmt: skip
         self._protocol = protocol
-        self._head: Any = None  # what waits for its body
+        self._held: tuple[Any, dict[bytes, bytes]] | None = None  # a head that waits for its body, and its headers
         self._place: tuple[Room, RoomShare] | None = None
 
     def begin(self, app: Any, room: Room, share: RoomShare) -> None:
@@ -74,48 +75,44 @@ class Exchange(RequestResponseCycle):
             await self.flow.drain()
         if self.disconnected:
             return
-        head, kind = self._head, message["type"]
-        if head is None:
-            if self.response_started or kind != _START or _length(message.get("headers", ())) is None:
+        held, kind = self._held, message["type"]
+        if held is None:
+            headers = message.get("headers", ())
+            if self.response_started or kind != _START or _LENGTH not in (named := dict(headers)):
                 await super().send(message)
             else:
-                self._head, self.response_started = message, True
+                self._held, self.response_started = (message, named), True
             return
-        self._head = None
+        self._held = None
         if kind == _BODY and not message.get("more_body", False):
-            self._send_whole(head["status"], head["headers"], message.get("body", b""))
+            self._send_whole(*held, message.get("body", b""))
             return
         self.response_started = False
-        await super().send(head)
+        await super().send(held[0])
         await super().send(message)
 
-    def _send_whole(self, status: int, headers: Any, body: bytes) -> None:
+    def _send_whole(self, head: Any, named: dict[bytes, bytes], body: bytes) -> None:
         """Write all of an answer at once, as uvicorn would in parts."""
-        if _NOT_IN_NAMES.search(b"".join([name for name, _ in headers])):
+        headers = head["headers"]
+        if _NOT_IN_NAMES.search(b"".join(named)):
             raise RuntimeError("Invalid HTTP header name.")
         if _NOT_IN_VALUES.search(b"".join([value for _, value in headers])):
             raise RuntimeError("Invalid HTTP header value.")
-        lines = [b"%b: %b\r\n" % one for one in (*self.default_headers, *headers)]
         if self.scope["method"] == "HEAD":
             body = b""
-        elif len(body) != _length(headers):
+        elif len(body) != int(named[_LENGTH]):
             raise RuntimeError("The answer's content is not as long as its Content-Length")
-        closes = any(b"close" in value.lower() for name, value in headers if name == b"connection")
-        if not self.keep_alive and not closes:
+        lines = [STATUS_LINE[head["status"]]]
+        lines += [b"%b: %b\r\n" % (name, value) for name, value in (*self.default_headers, *headers)]
+        if b"close" in named.get(b"connection", b"").lower():
+            self.keep_alive = False
+        elif not self.keep_alive:
             lines.append(b"connection: close\r\n")
-        self.keep_alive = self.keep_alive and not closes
         self.waiting_for_100_continue = False
-        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+        lines += b"\r\n", body
+        self.transport.write(b"".join(lines))
         self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
-
-
-def _length(headers: Any) -> int | None:
-    """Give what the headers say of the body's length."""
-    for name, value in headers:
-        if name == b"content-length":
-            return int(value)
-    return None

@@ -144,7 +144,7 @@ class Room:
         self._ended += 1
         self._ended_lately += 1
         self._look_back()
-        while (found := next_in_line(self._waiting, self._has_room, _is_done)) is not None:
+        while self._count and (found := next_in_line(self._waiting, self._has_room, _is_done)) is not None:
             waiting: Waiting = found.waiters.pop()
             if not found.waiters:
                 self._waiting.pop()
@@ -176,7 +176,7 @@ class Room:
 
     def _has_room(self, share: RoomShare) -> bool:
         left = self.places - self.taken - 1
-        return left >= 0 and (left >= KEPT_FREE or may_take_one_more(share, left))
+        return left >= KEPT_FREE or (left >= 0 and may_take_one_more(share, left))
 
     def _take(self, share: RoomShare, begin: Callable[[RoomShare], None]) -> None:
         """Begin a request, in a later turn of the loop if this one has begun enough: others get their turns between."""
@@ -287,5 +287,7 @@ class Admission:
 def share_of(scope: Any) -> tuple[str, str, int]:
     """Name what a request begins alike with: its method, the first parts of its path, and how many parts there are."""
     path: str = scope["path"]
-    parts = path.split("/", 5)
-    return scope["method"], "/".join(parts[: 3 if path.startswith("/api/") else 5]), path.count("/")
+    parts = path.count("/")
+    if parts > (most := 2 if path.startswith("/api/") else 4):
+        path = path.rsplit("/", parts - most)[0]
+    return scope["method"], path, parts
