@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start \
-	bench-growth migrate reference soak test-docker
+.PHONY: help setup serve test check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-holds \
+	bench-start bench-growth migrate reference soak test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -55,6 +55,9 @@ bench-seeing: ## Measure what the ring of refusals, a trace that nobody asks for
 
 bench-overload: ## Measure 1,000 connections at once and three times the load that is carried, in a minute or two
 	$(RUN) python -m benchmarks.overload
+
+bench-beside: ## Measure what others get beside a slow endpoint, and beside a flood of health checks
+	$(RUN) python -m benchmarks.beside
 
 bench-language: ## Measure the rule language beside two other implementations of CEL
 	$(RUN) --with common-expression-language==0.10.0 python -m benchmarks.language

@@ -34,7 +34,7 @@ from app.database.pool import Pool
 from app.definitions.project import SettingsDef
 from app.errors import RowgateError
 from app.http.cors import allowed_headers, answer_preflight, is_preflight, with_headers
-from app.http.headers import header
+from app.http.header_names import header
 from app.http.overload import Admission
 from app.http.protocol import PROBLEM
 from app.limits.limiter import Limiter

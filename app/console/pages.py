@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.http.cors import Headers
-from app.http.headers import header
+from app.http.header_names import header
 
 PREFIX = "/console"
 BUILT = Path(__file__).parent / "built"

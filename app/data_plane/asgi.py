@@ -18,7 +18,7 @@ from app.data_plane.seeing.timing import ASKS, TimedRun, is_asked_by_admin
 from app.data_plane.stages.accept import REST, RPC
 from app.errors import RowgateError, render_problem
 from app.http.client_address import Networks
-from app.http.headers import header
+from app.http.header_names import header
 from app.http.problem_body import Form, problem_body
 from app.http.protocol import CLIENT_LOST
 from app.steps.running import Answer

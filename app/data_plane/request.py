@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from app.http.client_address import Networks, client_address
-from app.http.headers import header_names
+from app.http.header_names import header_names
 from app.http.read_body import read_body
 
 Header = tuple[bytes, bytes]

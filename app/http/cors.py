@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.http.headers import header
+from app.http.header_names import header
 from app.origins import Origins
 
 Headers = list[tuple[bytes, bytes]]

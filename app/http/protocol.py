@@ -310,15 +310,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if len(self._behind) > HEAD_BYTES:
                 self.transport.abort()
             return True
-        if self._admission is None or not self._admission.work.is_full or self._in_head or self._in_body:
+        if self._admission is None or not self._admission.is_full or self._in_head or self._in_body:
             return False
         scope = plain_head(data) if self.cycle is None or self.cycle.response_complete else None
-        if scope is None or not self._admission.would_refuse(scope):
+        room = None if scope is None else self._admission.refusing(scope)
+        if room is None:
             return False
         self._unset_keepalive_if_required()
         self._end_timers()
         self._turned_away = scope
-        self._admission.work.turn_away(self._refuse_unread)
+        room.turn_away(self._refuse_unread)
         return True
 
     def _refusal_of(self, admission: Admission, scope: Any) -> tuple[bytes, bytes]:

@@ -198,11 +198,12 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return given
 
 
-def none_may_wait_but_one(flooded: Flooded, monkeypatch: pytest.MonkeyPatch) -> Room:
+def none_may_wait_but_one(flooded: Flooded, monkeypatch: pytest.MonkeyPatch, name: str = "work") -> Room:
     """Give a room without a place, in which somebody waits and nobody else may."""
     monkeypatch.setattr(overload, "WAIT_SECONDS", 3600)
     monkeypatch.setattr(overload, "MOST_WAITING", 1)
-    room = flooded.backend.app.admission.work = Room(0, 0)
+    room = Room(0, 0)
+    setattr(flooded.backend.app.admission, name, room)
     room.admit("somebody", lambda _: None, lambda: None)
     return room
 
@@ -229,6 +230,20 @@ async def test_what_would_be_refused_anyhow_is_refused_unread_and_what_came_behi
     assert got.pop(b"date")
     assert (head.split(b"\r\n")[0], got, body) == (b"HTTP/1.1 503 Service Unavailable", same, longer.content)
     assert parsed[1:], "httpx says how it wants the connection, which is for the parser to understand"
+
+
+async def test_a_flood_of_health_checks_is_refused_unread_too(
+    flooded: Flooded, monkeypatch: pytest.MonkeyPatch, parsed: list[bytes]
+) -> None:
+    none_may_wait_but_one(flooded, monkeypatch, "care")
+    check = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", flooded.port)
+    writer.write(check)
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
+    writer.close()
+    assert parsed == []
+    assert (await flooded.client.post("/api/quick")).json() == "quick"
 
 
 @pytest.mark.parametrize("data", [
