@@ -9,9 +9,11 @@ from app.definitions.actions import ActionRule
 from app.definitions.auth import HOOKS
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
-from app.definitions.steps import UseDef
+from app.definitions.steps import StepDef, UseDef
 from app.definitions.views import ViewDef
 from app.steps.kind import Fields, Kind, Means
+
+_NOTHING = (StepDef.model_validate({"do": "respond", "status": 204}),)
 
 
 def surface_of(project: Project) -> list[dict[str, Any]]:
@@ -34,7 +36,9 @@ def hook_chain(project: Project, key: str) -> EndpointDef:
     name: str | None = getattr(project.auth, key)
     skipped = tuple(use.use for use in project.project.middleware)
     uses = () if name is None else (UseDef(use=name),)
-    return EndpointDef(name=key, method="POST", path=f"/{key}", access="public", middleware=uses, skip=skipped)
+    return EndpointDef(
+        name=key, method="POST", path=f"/{key}", access="public", middleware=uses, skip=skipped, steps=_NOTHING
+    )
 
 
 def chain_of(project: Project, definition: EndpointDef | ViewDef) -> list[UseDef]:
@@ -97,7 +101,7 @@ def table(surface: Sequence[Mapping[str, Any]], hooks: Sequence[Mapping[str, Any
     """Write the matrix for a reader: what is called, by whom, through which middleware, and what it writes."""
     rows = [_cells(row) for row in surface]
     rows += [
-        ("hook", f"auth.{row['name']}", "new accounts", _further([row["middleware"]], row["writes"])) for row in hooks
+        ("hook", f"auth.{one['name']}", "new accounts", _further([one["middleware"]], one["writes"])) for one in hooks
     ]
     widths = [max((len(row[index]) for row in rows), default=0) for index in range(3)]
     lines = (
