@@ -68,7 +68,7 @@ class ServedHooks:
     async def _run(self, hook: CompiledHook, names: Mapping[str, Any], connection: Connection) -> None:
         env = {"auth": ANONYMOUS.env, "now": self._now(), **names}
         try:
-            async with connection.transaction(), self._session(hook, connection) as db:
+            async with _session(hook, connection) as db:
                 call = Call(
                     env, db, ANONYMOUS, received=_NoRequest(), counted={}, outside=set(), services=self._services
                 )
@@ -81,6 +81,10 @@ class ServedHooks:
                 raise
             raise SignUpRefused(refusal.detail, hint=refusal.hint) from refusal
 
-    def _session(self, hook: CompiledHook, connection: Connection) -> Session:
-        locks = hook.chained.locks
-        return Session(Lent(connection), None, begin="SAVEPOINT rowgate_hook", locks=locks, ends=_HOOK)
+
+def _session(hook: CompiledHook, connection: Connection) -> Session:
+    """Give a session of a savepoint, or of a transaction of its own where none is open."""
+    lent, locks = Lent(connection), hook.chained.locks
+    if connection.is_in_transaction():
+        return Session(lent, None, begin="SAVEPOINT rowgate_hook", locks=locks, ends=_HOOK)
+    return Session(lent, None, begin="BEGIN", locks=locks)
