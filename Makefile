@@ -2,7 +2,7 @@
 RUN := .venv/bin/uv run -q --frozen
 
 .PHONY: help setup serve test check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-pocketbase bench-holds \
-	bench-start bench-growth migrate reference soak test-docker
+	bench-start bench-growth bench-growth-rows migrate reference soak test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -73,6 +73,9 @@ bench-start: ## Measure how long `rowgate --help`, a check and a start take, wit
 
 bench-growth: ## Measure a project of 1,000 endpoints: its check, its start, one role more, its memory
 	$(RUN) python -m benchmarks.growth
+
+bench-growth-rows: ## Measure more rows, more people, and a second process; some minutes
+	$(RUN) python -m benchmarks.growth_rows
 
 soak: ## Kill servers and databases under load, and print what was held to; some ten minutes
 	$(RUN) python -m tests.faults.soak $(SOAK)
