@@ -18,6 +18,7 @@ from app.auth.passwords import PasswordRefused, UserPassword
 from app.auth.routes.answering import MailerDep, found_account, own_columns
 from app.auth.routes.asking import RedirectTo, begun
 from app.auth.routes.shapes import UserObject, user_object
+from app.auth.sign_up_hooks import SignUpRefused, let_in
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
 from app.http.fixed_bodies import Body, JsonBody
@@ -59,7 +60,8 @@ class LinkedUser(UserObject):
 
 
 @refuses(
-    EmailInvalid, EmailTaken, SignUpClosed, MailLimited, MailUnavailable, RedirectUnlisted, *WRITE_REFUSALS
+    EmailInvalid, EmailTaken, SignUpClosed, SignUpRefused, MailLimited, MailUnavailable, RedirectUnlisted,
+    *WRITE_REFUSALS,
 )  # fmt: skip
 async def invite(
     server: AuthServerDep,
@@ -79,17 +81,23 @@ async def invite(
 
 
 async def _invited(connection: Connection, server: AuthServer, email: str, data: dict[str, Any]) -> str:
-    """Make the account of who is invited, or give the one that nobody has confirmed; raises EmailTaken."""
-    who = await connection.fetchrow(_WHO, email)
-    if who is None:
-        return await create_user(connection, email, None, own_columns(server, data, new=True), confirmed=False)
-    if who["confirmed"]:
+    """Make the account of who is invited, or give the one that nobody has confirmed.
+
+    Raises EmailTaken or SignUpRefused.
+    """
+    columns = own_columns(server, data, new=False)
+    who = await let_in(server.hooks, connection, email, columns)
+    there = await connection.fetchrow(_WHO, email)
+    if there is None:
+        return await create_user(connection, who, None, own_columns(server, data, new=True), confirmed=False)
+    if there["confirmed"]:
         raise EmailTaken("There is an account with this address.")
-    return str(who["id"])
+    return str(there["id"])
 
 
 @refuses(
-    EmailInvalid, EmailTaken, SignUpClosed, PasswordRefused, LinkInvalid, RedirectUnlisted, *WRITE_REFUSALS
+    EmailInvalid, EmailTaken, SignUpClosed, SignUpRefused, PasswordRefused, LinkInvalid, RedirectUnlisted,
+    *WRITE_REFUSALS,
 )  # fmt: skip
 async def generate_link(
     server: AuthServerDep,
@@ -135,5 +143,6 @@ async def _meant(
         return OneTime("magic_link" if body.type == "magiclink" else "recovery", known, of.email,
                        redirect_to=of.redirect_to)  # fmt: skip
     new = normal_email(body.new_email or "")
+    await let_in(server.hooks, connection, new, {})
     to_whom = of.email if body.type == "email_change_current" else new
     return OneTime("email_change", known, to_whom, new, redirect_to=of.redirect_to)
