@@ -68,7 +68,7 @@ async def apply_to(
     from app.changes.start import ACTOR
     from app.database.pool import connected
     from app.policy_tests.runner import Runner
-    from app.secrets.named import refuse_secretless
+    from app.secrets.provider_secrets import refuse_secretless
     from app.store.engine import make_engine
     from app.store.migrate import migrate
 

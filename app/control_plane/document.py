@@ -26,7 +26,7 @@ from app.http.fixed_bodies import UNREADABLE
 from app.http.fixed_routes import Declared, FixedRouter, answer, body_schema, refuses
 from app.http.json_body import parse_json, plain_numbers
 from app.http.read_body import read_body
-from app.secrets.named import refuse_secretless
+from app.secrets.provider_secrets import refuse_secretless
 from app.store.active import load_active
 
 router = FixedRouter(tags=["document"])
