@@ -21,8 +21,7 @@ MAX_EMAIL = 320  # characters
 _ACCOUNT = """
 SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_confirmed,
     a.last_sign_in_at AS rowgate_signed_in, a.disabled_at AS rowgate_disabled,
-    (SELECT max(t.new_email) FROM rowgate.one_time_tokens t
-        WHERE t.user_id = u.id AND t.kind = 'email_change' AND t.expires_at > now()) AS rowgate_new_email,
+    w.new_email AS rowgate_new_email, w.invited_at AS rowgate_invited,
     a.password_hash IS NOT NULL AS rowgate_password,
     (SELECT coalesce(json_agg(i ORDER BY i.id), '[]')::text FROM rowgate.identities i WHERE i.user_id = u.id)
         AS rowgate_identities,
@@ -31,7 +30,10 @@ SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_con
         'status', CASE WHEN f.verified_at IS NULL THEN 'unverified' ELSE 'verified' END, 'created_at', f.created_at,
         'updated_at', f.updated_at) ORDER BY f.id), '[]')::text
         FROM rowgate.factors f WHERE f.user_id = u.id) AS rowgate_factors
-FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id
+FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id CROSS JOIN LATERAL (
+    SELECT max(t.new_email) FILTER (WHERE t.kind = 'email_change') AS new_email,
+        max(t.created_at) FILTER (WHERE t.kind = 'invite') AS invited_at
+    FROM rowgate.one_time_tokens t WHERE t.user_id = u.id AND t.expires_at > now()) w
 """
 _WAYS_IN = """
 SELECT u.email, a.password_hash IS NOT NULL AS has_password,
@@ -98,6 +100,8 @@ class Account:
     has_password: bool = True
     factors: tuple[Mapping[str, Any], ...] = ()
     new_email: str | None = None
+    invited_at: datetime | None = None
+    """Since when an invitation waits to be taken."""
 
     @property
     def providers(self) -> list[str]:
@@ -145,6 +149,7 @@ def _account(row: Any) -> Account:
         row["rowgate_password"],
         tuple(json.loads(row["rowgate_factors"])),
         row["rowgate_new_email"],
+        row["rowgate_invited"],
     )
 
 

@@ -28,7 +28,7 @@ from app.auth.password_change import NewPassword, given, holder, set_password
 from app.auth.passwords import PasswordRefused, SentPassword, check_new_password, known_hash
 from app.auth.role_names import RolesUnknown, check_roles
 from app.auth.routes.answering import MailerDep
-from app.auth.routes.shapes import FactorObject, UserObject, user_object
+from app.auth.routes.shapes import FactorId, FactorObject, UserObject, user_object
 from app.auth.sign_up_hooks import SignUpRefused, let_in
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
@@ -98,7 +98,7 @@ def add_admin_routes(router: FixedRouter) -> None:
     add("PUT", f"{path}/{{user_id}}", admin_update_user, UserObject)
     add("DELETE", f"{path}/{{user_id}}", admin_delete_user, NothingObject)
     add("GET", f"{path}/{{user_id}}/factors", admin_list_factors, list[FactorObject])
-    add("DELETE", f"{path}/{{user_id}}/factors/{{factor_id}}", admin_delete_factor, NothingObject)
+    add("DELETE", f"{path}/{{user_id}}/factors/{{factor_id}}", admin_delete_factor, FactorId)
 
 
 def _add(router: APIRouter, method: str, path: str, endpoint: Callable[..., Any], model: Any) -> None:
@@ -143,7 +143,7 @@ async def admin_create_user(
     in_force: InForceDep,
     body: Annotated[AdminUserBody, Depends(JsonBody(AdminUserBody))],
 ) -> Response:
-    """Make a person; the address counts as confirmed where `email_confirm` says so, or nobody's has to be."""
+    """Make a person; whether the address counts as confirmed, `email_confirm` says, or that nobody's has to be."""
     if body.email is None:
         raise EmailInvalid
     _check(body)
@@ -154,7 +154,7 @@ async def admin_create_user(
     if body.password is not None:
         check_new_password(body.password, about=[email], least=in_force.said.password.min_length)
         digest = await server.auth.passwords.hash(body.password)
-    confirmed = bool(body.email_confirm) or not in_force.confirm_email
+    confirmed = not in_force.confirm_email if body.email_confirm is None else body.email_confirm
     async with server.pool.lease() as connection, connection.transaction():
         who = await let_in(server.hooks, connection, email, columns)
         user_id = await create_user(connection, who, digest, columns, confirmed=confirmed)
@@ -232,7 +232,7 @@ async def admin_delete_factor(
             await mailer.notify_user(connection, "factor_changed", user, change=factors.TAKEN_AWAY)
         await act_on(connection, user, "sign-out")
         await audit(connection, admin.actor, "user.factor", user, {"factor": factor})
-    return answer(NothingObject())
+    return answer(FactorId(id=factor))
 
 
 async def _answer(connection: Connection, user_id: str) -> Response:

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Response
+from pydantic import AliasChoices, Field
 
 from app.audit.writing import audit
 from app.auth.accounts import EmailInvalid, EmailTaken, create_user, id_of_address, new_credentials, normal_email
@@ -44,7 +45,8 @@ class LinkBody(Body):
     new_email: str | None = None
     password: UserPassword | None = None
     data: dict[str, Any] | None = None
-    redirect_to: str | None = None
+    redirect_to: str | None = Field(default=None, validation_alias=AliasChoices("redirect_to", "redirectTo"))
+    """Where the link ends; auth-js spells it so too, beside the query's, which is what it means."""
 
 
 class LinkedUser(UserObject):
@@ -102,9 +104,10 @@ async def generate_link(
     mailer: MailerDep,
     admin: Editor,
     body: Annotated[LinkBody, Depends(JsonBody(LinkBody))],
+    redirect_to: RedirectTo = None,
 ) -> Response:
     """Give a link and a code instead of mailing them."""
-    email, to = normal_email(body.email), mailer.in_force.redirect(body.redirect_to)
+    email, to = normal_email(body.email), mailer.in_force.redirect(redirect_to or body.redirect_to)
     digest = None
     if body.password is not None:
         least = mailer.in_force.said.password.min_length
