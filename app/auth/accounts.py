@@ -236,11 +236,12 @@ class _Undone(Exception):
 
 
 async def readdress(connection: Connection, user_id: str, who: LetIn) -> None:
-    """Give a person another address, inside a transaction; raises EmailTaken."""
+    """Give a person another address, inside a transaction; what was mailed before opens nothing. Raises EmailTaken."""
     try:
         await connection.execute("UPDATE data.users SET email = $2 WHERE id = $1", user_id, who.stored)
     except asyncpg.UniqueViolationError as error:
         raise _taken(error) from None
+    await connection.execute("DELETE FROM rowgate.one_time_tokens WHERE user_id = $1", user_id)
 
 
 async def set_columns(connection: Connection, user_id: str, columns: Mapping[str, Any]) -> None:

@@ -114,7 +114,6 @@ async def change_email(connection: Connection, hooks: SignUpHooks, mailer: Maile
     before = await connection.fetchval("SELECT email FROM data.users WHERE id = $1 FOR NO KEY UPDATE", user_id)
     await readdress(connection, user_id, await let_in(hooks, connection, new_email, {}))
     await connection.execute("UPDATE rowgate.accounts SET email_confirmed_at = now() WHERE user_id = $1", user_id)
-    await connection.execute("DELETE FROM rowgate.one_time_tokens WHERE user_id = $1", user_id)
     if shown_email(before):
         await mailer.notify(connection, "email_changed", before, new_email=new_email)
     else:
