@@ -29,7 +29,7 @@ from app.auth.password_change import (
     replace_password,
 )
 from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
-from app.auth.refusals import noted
+from app.auth.refused_ways import noted
 from app.auth.routes.answering import MailerDep, found_account, own_columns
 from app.auth.routes.asking import PkceFields, RedirectTo, begun
 from app.auth.routes.client import Client, ClientDep
