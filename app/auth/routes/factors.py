@@ -260,7 +260,7 @@ async def use_recovery_code(
         await factors.use_recovery_code(connection, user_id, said.code)
         return False
 
-    return await _stepped_up(server, client, identity, take, method="recovery_code", target=None)
+    return await _stepped_up(server, client, identity, take, method=factors.RECOVERY_CODE, target=None)
 
 
 async def hold_level(connection: Connection, identity: Identity) -> None:
