@@ -129,8 +129,8 @@ async def test_a_code_counts_once_and_none_before_it_any_more(backend: Backend) 
     alice, app = await stepped_up(backend)
     assert await level(alice) == {"aal": "aal2", "amr": ["totp", "password"]}
     bob = await again(backend, alice)
-    for ahead in (-1, -1):
-        assert told(await app.verify(await app.code(ahead), bob)) == (422, "auth.factor_code_wrong")
+    # One wrong one and four at once are as many as may be tried, however they come.
+    assert told(await app.verify(await app.code(-1), bob)) == (422, "auth.factor_code_wrong")
     code = await app.code(0)
     sessions = [await again(backend, alice) for _ in range(4)]
     answers = await asyncio.gather(*(app.verify(code, person) for person in sessions))

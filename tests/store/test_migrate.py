@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from app.auth.admins import AdminSession, refresh
+from app.auth.admin_sessions import AdminSession, refresh
 from app.auth.refresh_tokens import Reused, new_refresh_token
 from app.database.pool import connect
 from app.database.quoting import DATA_SCHEMA
