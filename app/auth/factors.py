@@ -45,7 +45,7 @@ WHERE f.id = $1 AND f.user_id = $2 AND c.id = $3 AND c.expires_at > now() FOR UP
 
 
 @dataclass(frozen=True, slots=True)
-class _Where:
+class _FactorTables:
     """Where the factors of one kind of people are, their recovery codes and their tries, and the column of whose."""
 
     owner: str
@@ -54,9 +54,11 @@ class _Where:
     tries: str
 
 
-_WHERE: dict[Kind, _Where] = {
-    "user": _Where("user_id", "rowgate.factors", "rowgate.recovery_codes", "rowgate.factor_tries"),
-    "admin": _Where("admin_id", "rowgate.admin_factors", "rowgate.admin_recovery_codes", "rowgate.admin_factor_tries"),
+_WHERE: dict[Kind, _FactorTables] = {
+    "user": _FactorTables("user_id", "rowgate.factors", "rowgate.recovery_codes", "rowgate.factor_tries"),
+    "admin": _FactorTables(
+        "admin_id", "rowgate.admin_factors", "rowgate.admin_recovery_codes", "rowgate.admin_factor_tries"
+    ),
 }
 
 
@@ -209,7 +211,7 @@ async def challenge(connection: Connection, user_id: str, factor_id: str) -> tup
     return made["id"], made["expires_at"]
 
 
-async def _hold_owned(connection: Connection, at: _Where, owner_id: str, factor_id: str) -> None:
+async def _hold_owned(connection: Connection, at: _FactorTables, owner_id: str, factor_id: str) -> None:
     owned = f"SELECT id FROM {at.factors} WHERE id = $1 AND {at.owner} = $2"
     if await connection.fetchval(owned, factor_id, owner_id) is None:
         raise FactorNotFound
@@ -233,7 +235,7 @@ async def count_try(connection: Connection, owner_id: str, kind: Kind = "user") 
         )
 
 
-async def _forget_tries(connection: Connection, at: _Where, owner_id: str) -> None:
+async def _forget_tries(connection: Connection, at: _FactorTables, owner_id: str) -> None:
     await connection.execute(f"DELETE FROM {at.tries} WHERE {at.owner} = $1", owner_id)
 
 
@@ -284,7 +286,7 @@ async def show_any(connection: Connection, sealing: SealingKey, kind: Kind, owne
 
 
 async def _take(
-    connection: Connection, sealing: SealingKey, at: _Where, owner_id: str, rows: Iterable[Any], code: str
+    connection: Connection, sealing: SealingKey, at: _FactorTables, owner_id: str, rows: Iterable[Any], code: str
 ) -> None:
     """Let a code of one of the factors count; raises FactorCodeWrong."""
     for row in rows:

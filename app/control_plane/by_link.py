@@ -41,7 +41,7 @@ class ForgottenBody(Body):
     email: str
 
 
-class RedeemBody(AcceptBody):
+class ForgottenPasswordBody(AcceptBody):
     """The token of a mail's link, and the new password; `code` is for who has a second factor."""
 
     code: Code | None = None
@@ -88,7 +88,9 @@ async def recover(server: ServerDep, body: Annotated[ForgottenBody, Depends(Json
 
 @refuses(LinkInvalid, PasswordRefused, CodeNeeded, FactorCodeWrong, TooManyFailures)
 async def redeem(
-    server: ServerDep, client: ClientDep, body: Annotated[RedeemBody, Depends(JsonBody(RedeemBody))]
+    server: ServerDep,
+    client: ClientDep,
+    body: Annotated[ForgottenPasswordBody, Depends(JsonBody(ForgottenPasswordBody))],
 ) -> Response:
     """Choose another password by a mail's link, once: every session ends, and who has a second factor shows it, too.
 
