@@ -276,6 +276,7 @@ async def test_what_is_enrolled_shows_a_picture_that_a_data_url_can_hold(backend
     made = (await alice.post("/auth/v1/factors", body)).json()["totp"]
     assert made["qr_code"].startswith("<svg ")
     assert "#" not in made["qr_code"]
+    assert 'xmlns="http://www.w3.org/2000/svg"' in made["qr_code"]  # without it no page shows it as an image
     uri = pyotp.parse_uri(made["uri"])
     assert (uri.name, uri.issuer, uri.secret) == ("alice@example.com", "Shop & Co", made["secret"])
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
+from io import BytesIO
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -154,9 +155,10 @@ def totp_object(made: factors.EnrolledFactor) -> TotpObject:
 
 
 def _picture(uri: str) -> str:
-    """Draw the link; a sign of number would end the data URL that clients make of it."""
-    drawn = segno.make(uri, error="m").svg_inline(scale=4, border=2, light="white")
-    return str(drawn).replace("#000", "black").replace("#fff", "white")
+    """Draw the link, with the namespace that an image needs; a sign of number would end the data URL of clients."""
+    drawn = BytesIO()
+    segno.make(uri, error="m").save(drawn, kind="svg", scale=4, border=2, light="white", xmldecl=False, nl=False)
+    return drawn.getvalue().decode().replace("#000", "black").replace("#fff", "white")
 
 
 @refuses(factors.FactorNotFound)
