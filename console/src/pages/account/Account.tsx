@@ -29,7 +29,7 @@ export default function Account() {
 
 function Part({ title, lead, children }: { title: string; lead?: string; children: ReactNode }) {
   return (
-    <Paper className="card" p="md" component="section" aria-label={title}>
+    <Paper className="card" p="md" component="section">
       <Stack gap="sm">
         <div>
           <Title order={2} size="h4">{title}</Title>
