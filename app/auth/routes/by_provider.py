@@ -1,5 +1,6 @@
 """Signing in by a provider's ID token, and the identities of one's own account."""
 
+from contextlib import AsyncExitStack
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -12,7 +13,8 @@ from app.auth.identity import Identity
 from app.auth.in_force import InForce, InForceDep
 from app.auth.mails import Mailer
 from app.auth.password_sign_in import AccountDisabled
-from app.auth.providers import Proven, Provider, ProviderUnknown, link, person_of, proven
+from app.auth.providers import IdTokenRefused, Proven, Provider, ProviderUnknown, link, person_of, proven
+from app.auth.refusals import noted
 from app.auth.routes.factors import hold_level
 from app.auth.routes.grants import IdTokenBody
 from app.auth.routes.signed_in import SignedIn, signed_in
@@ -60,8 +62,11 @@ async def by_id_token(
         hold_required(in_force.said, owner)
     if auth.foreign.keys is None:
         raise ProviderUnknown("No provider signs people in here.")
-    said = await proven(auth.foreign.keys, provider, body.id_token, body.nonce, auth.clock.seconds(), hashed=True)
-    async with server.pool.lease() as connection, connection.transaction():
+    refused = noted(server.pool, client[1], IdTokenRefused, AccountDisabled, by=provider.said.name)
+    async with refused, AsyncExitStack() as stack:
+        said = await proven(auth.foreign.keys, provider, body.id_token, body.nonce, auth.clock.seconds(), hashed=True)
+        connection = await stack.enter_async_context(server.pool.lease())
+        await stack.enter_async_context(connection.transaction())
         if owner is None:
             user_id, is_linked = await person_of(connection, server.hooks, said, may_be_made=in_force.refuse_sign_up)
         else:
