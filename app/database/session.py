@@ -242,7 +242,7 @@ class Session:
     async def _fetch(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
         guard = () if self._fresh else self._guard or ()
         self.in_doubt = statement.writes and not self._in_transaction
-        fetched = self._connection.fetch(statement.sql if self._fresh else statement.guarded, *parameters, *guard)
+        fetched = self._connection.rows(statement.sql if self._fresh else statement.guarded, (*parameters, *guard))
         if self._watch is not None:
             fetched = self._watch(statement.sql, parameters, fetched)
         found: list[object] = await fetched

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 from app.errors import RowgateError
+from app.http.deadline import Deadline
 
 BODY_SECONDS = 30.0
 
@@ -52,7 +53,7 @@ async def read_body(
     if length == 0:
         return b""
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        with Deadline(asyncio.get_running_loop().time() + BODY_SECONDS):
             body = await _received(receive, limit)
     except TimeoutError:
         raise BodyTimeout("The body didn't come in time.") from None
