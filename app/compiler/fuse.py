@@ -14,7 +14,7 @@ from app.database.faults import LockTimeout, Unfused
 from app.errors import RowgateError
 from app.expressions.check import Expression
 from app.expressions.evaluate import EvaluationError
-from app.relations.fused import Bound, Fetched, Fused, Inserted, WrittenRow, fused
+from app.relations.fused import Bound, Fetched, Fused, Inserted, Listed, WrittenRow, fused
 from app.relations.locks import hold_of_rules
 from app.steps.context import Step
 from app.steps.fusable import Fusable
@@ -159,6 +159,8 @@ def _takes(fusable: Fusable, given: Bound | tuple[Bound, int]) -> Callable[[Call
         return _inserted(part.name, given)
     if isinstance(part, Fetched | WrittenRow):
         return _found(part.name, given)
+    if isinstance(part, Listed):
+        return lambda _call: None  # its rows are nothing but the answer
     msg = f"{part} gives no row"
     raise AssertionError(msg)
 

@@ -17,7 +17,7 @@ from app.expressions.problems import ExpressionErrors
 from app.expressions.to_sql import Parameters, compile_sql
 from app.relations.alike import is_alike
 from app.relations.measured import BETWEEN
-from app.relations.row_json import row_json
+from app.relations.row_json import measured, row_json
 from app.relations.schema import Table
 from app.relations.source import ALIAS, Columns, Source, column_sql, conditions_sql, shown_sql, table_source
 from app.relations.values import Value
@@ -69,13 +69,21 @@ class Inserted:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """Rows that are bound to a name, and the statement of their JSON."""
+
+    name: str
+    shown: Statement
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
-    """The JSON of a row that is bound before it; nothing comes behind."""
+    """The JSON of a row or of rows that are bound before it; nothing comes behind."""
 
     name: str
 
 
-Part = Fetched | Expression | WrittenRow | Inserted | Shown
+Part = Fetched | Expression | WrittenRow | Inserted | Listed | Shown
 """What one statement may do: an Expression is a rule that has to hold."""
 
 
@@ -123,12 +131,22 @@ def fused(parts: Sequence[Part], told: Collection[str] = ()) -> Fused | None:
     """
     *before, last = parts
     shown = last if isinstance(last, Shown) else None
+    if any(isinstance(part, Listed) for part in parts):
+        return _listed(before, shown)
     if not _keep_their_order(before if shown else parts):
         return None
     try:
         return _Writer(before if shown else parts, shown, frozenset(told)).written()
     except (_Unsayable, ExpressionErrors):
         return None
+
+
+def _listed(before: Sequence[Part], shown: Shown | None) -> Fused | None:
+    """Give the statement of rows that are the whole answer."""
+    match before:
+        case [Listed(name=name, shown=statement)] if shown is not None and shown.name == name:
+            return Fused(statement, (Bound((), 0), Bound((), 0)), is_of_one=True)
+    return None
 
 
 def _keep_their_order(parts: Sequence[Part]) -> bool:
@@ -317,9 +335,10 @@ class _Writer:
         is_read = isinstance(part, Fetched)
         source = part.source if isinstance(part, Fetched) else table_source(part.table)
         row, there = (self.rows[str(part.name)], _REFUSED) if is_read else (_WRITTEN, _DONE)
-        made = row_json(source, row, self.parameters.constant(part.max_bytes, "bigint"))
+        made = row_json(source, row)
         if made is None:
             raise _Unsayable
+        made = measured(made, self.parameters.constant(part.max_bytes, "bigint"))
         self.given.append(Bound((), len(self.shown)))
         self.shown.append(f"CASE WHEN {row}.{there} IS NOT NULL THEN {made} END")
 

@@ -23,18 +23,19 @@ _SMALL = (
 )
 
 
-def row_json(source: Source, row: str, most: str) -> str | None:
-    """Write the text of a row, which `row` names, None where Postgres writes a column otherwise.
-
-    Where it has more than `most` bytes, the statement fails.
-    """
+def row_json(source: Source, row: str) -> str | None:
+    """Write the text of a row, which `row` names; None where Postgres writes a column otherwise."""
     columns = [(name, _column(source, name, f"{row}.{quoted(name)}")) for name in source.shown]
     if any(text is None for _, text in columns):
         return None
     listed = ", ".join(f"{text} AS {quoted(name)}" for name, text in columns)
-    made = f"SELECT row_to_json(rowgate_shown)::text AS made FROM (SELECT {listed}) rowgate_shown OFFSET 0"
+    return f"(SELECT row_to_json(rowgate_shown)::text FROM (SELECT {listed}) rowgate_shown)"
+
+
+def measured(made: str, most: str) -> str:
+    """Write a text that was made so; where it has more than `most` bytes, the statement fails."""
     fits = f"octet_length(rowgate_made.made) <= {most} OR rowgate.too_large()"
-    return f"(SELECT CASE WHEN {fits} THEN rowgate_made.made END FROM ({made}) rowgate_made)"
+    return f"(SELECT CASE WHEN {fits} THEN rowgate_made.made END FROM (SELECT {made} AS made OFFSET 0) rowgate_made)"
 
 
 def _column(source: Source, name: str, text: str) -> str | None:

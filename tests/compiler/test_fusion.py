@@ -152,6 +152,13 @@ TOGETHER: dict[str, list[Step]] = {
         INSERT | {"set": {"label": "=input.label"}, "on_conflict": {"columns": ["label"], "do": "nothing"}},
         {"do": "respond", "body": "=y"},
     ],
+    "rows that answer": [
+        {
+            "do": "list", "from": "things", "where": "item.n != null", "order": ["n desc"], "limit": "=input.n",
+            "offset": 1, "as": "found",
+        },
+        {"do": "respond", "body": "=found"},
+    ],
     "a row that is updated and answers": [UPDATE | {"id": "input.id"}, ANSWER],
     "delete": [FETCH, OWNED, DELETE],
     "same id": [FETCH, OWNED, {**UPDATE, "id": "input.id"}],

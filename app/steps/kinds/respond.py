@@ -9,7 +9,7 @@ from app.database.faults import AnswerTooLarge
 from app.database.statement import Evaluator
 from app.expressions.syntax import Name
 from app.expressions.trees import term
-from app.expressions.types import BOOL, INT, STRING, UUID, Enum, Record
+from app.expressions.types import BOOL, INT, STRING, UUID, Enum, ListOf, Record
 from app.http.json_answer import to_json
 from app.relations.fused import Shown
 from app.relations.values import Value
@@ -76,9 +76,10 @@ def _check_text(said: object, context: Context) -> None:
 
 
 def _row(value: Value) -> str | None:
-    """Name the row that is the whole answer: it was measured, and need not become a value."""
+    """Name the row, or the rows, that are the whole answer: they were measured, and need not become values."""
     tree = None if value.expression is None else value.expression.tree
-    return tree.name if isinstance(tree, Name) and isinstance(tree.type, Record) else None
+    kind = None if tree is None else tree.type.element if isinstance(tree.type, ListOf) else tree.type
+    return tree.name if isinstance(tree, Name) and isinstance(kind, Record) else None
 
 
 def _headers(body: RespondBody, context: Context) -> list[tuple[str, Evaluator]] | None:
