@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from app.errors import RowgateError
@@ -95,7 +96,12 @@ def media_type_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
 
 def _content_type(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, str]:
     given = [value for name, value in headers if name == b"content-type"]
-    kind, _, parameters = (given[0] if len(given) == 1 else b"").decode("latin-1").lower().partition(";")
+    return _parts(given[0]) if len(given) == 1 else ("", "")
+
+
+@lru_cache(64)
+def _parts(said: bytes) -> tuple[str, str]:
+    kind, _, parameters = said.decode("latin-1").lower().partition(";")
     return kind.strip(), parameters
 
 
