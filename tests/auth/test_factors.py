@@ -13,7 +13,7 @@ import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
 from app.auth.factors import SecondFactorNeeded, hold_required
-from app.auth.identity import ANONYMOUS, foreign_identity, user_identity
+from app.auth.identity import ANONYMOUS, SignIn, foreign_identity, user_identity
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.mounted import auth_router
 from app.definitions.auth import AuthDef
@@ -367,7 +367,7 @@ async def _key(backend: Backend) -> str:
 
 def test_another_issuers_token_by_one_factor_is_refused_where_two_are_required() -> None:
     user = user_identity(str(uuid.uuid4()), session_id=None, version=1)
-    foreign = foreign_identity(user, [], {"sub": "x"})
+    foreign = foreign_identity(user, [], SignIn(claims={"sub": "x"}))
     with pytest.raises(SecondFactorNeeded):
         hold_required(AuthDef(second_factor="required"), foreign)
     for said, identity in (("optional", foreign), ("required", user), ("required", ANONYMOUS)):
