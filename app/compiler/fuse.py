@@ -43,11 +43,18 @@ def _together(steps: Sequence[Step], at: int) -> tuple[Sequence[Step], Fused] | 
         taken = steps[at:last]
         if _are_mixed(taken) or not _is_worth_it(taken):
             continue
-        parts = [step.fusable for step in taken if step.fusable is not None]
-        made = fused([one.part for one in parts], frozenset[str]().union(*(one.told for one in parts)))
+        parts = [step.fusable.part for step in taken if step.fusable is not None]
+        made = fused(parts, frozenset().union(*map(_told, taken)))
         if made is not None:
             return taken, made
     return None
+
+
+def _told(step: Step) -> frozenset[str]:
+    """Give the paths that are read where the step refuses: by its message, and by who is told what its rules saw."""
+    refused = frozenset[str]() if step.fusable is None else step.fusable.told
+    rules = () if step.info is None else step.info.rules
+    return refused.union(*(rule.paths for rule in rules))
 
 
 def _is_worth_it(steps: Sequence[Step]) -> bool:

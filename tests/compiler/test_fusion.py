@@ -148,6 +148,9 @@ TOGETHER: dict[str, list[Step]] = {
     "a row that answers with a rule whose refusal reads it": [
         FETCH, {"do": "require", "that": "x.n < 2", "message": "=x.label"}, ANSWER,
     ],
+    "a row that answers, whose id another one has": [
+        FETCH, {"do": "fetch", "from": "groups", "id": "x.parent", "as": "g"}, {"do": "respond", "body": "=g"},
+    ],
     "a row that is inserted and answers": [INSERT, {"do": "respond", "status": 201, "body": "=y"}],
     "a row that is inserted, or is there, and answers": [
         INSERT | {"set": {"label": "=input.label"}, "on_conflict": {"columns": ["label"], "do": "nothing"}},
