@@ -143,8 +143,10 @@ def hold_required(said: AuthDef, identity: Identity) -> None:
 
     Keys and strangers have none to show, and who is only rehearsed has signed in nowhere.
     """
+    if said.second_factor != "required":
+        return
     has_signed_in = identity.session_id is not None or identity.env["claims"] is not None
-    if said.second_factor == "required" and has_signed_in and identity.aal != AAL2:
+    if has_signed_in and identity.aal != AAL2:
         raise SecondFactorNeeded
 
 
