@@ -18,6 +18,7 @@ from app.control_plane import (
     mail,
     outbox,
     policy_tests,
+    request_tests,
     requests,
     rows,
     secrets,
@@ -60,8 +61,8 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix=PREFIX)
     modules = (
-        user_import, users, api_keys, admins, secrets, outbox, mail, simulate, shadow, policy_tests, requests, access,
-        document, history, begin, frontend, rows,
+        user_import, users, api_keys, admins, secrets, outbox, mail, simulate, shadow, policy_tests, requests,
+        request_tests, access, document, history, begin, frontend, rows,
     )  # fmt: skip
     # The columns of users and their import come before the users, who are named by what follows the same slash.
     signing_in = (sign_in_router(limits), browser_router(limits))

@@ -73,7 +73,7 @@ CHANGES: list[tuple[str, str, Any, dict[str, str], str]] = [
     ("POST", "/browser/sign-in", {"email": "root@example.com", "password": ADMIN_PASSWORD}, OWN, "admin.sign_in"),
 ]
 # What changes nothing that lasts, or goes on with a session that there is; setup is tried by itself.
-OTHERS = {"plan_config", "check", "test", "isolation", "simulate", "refresh", "browser_refresh", "setup"}
+OTHERS = {"plan_config", "check", "test", "isolation", "make_test", "simulate", "refresh", "browser_refresh", "setup"}
 TABLES = (
     *("admins", "admin_sessions", "api_keys", "accounts", "sessions", "user_roles", "secrets"),
     *("definitions", "revisions", "live"),

@@ -1,6 +1,7 @@
 // Every text of the console in German.
 import { people } from "./de/people";
 import { rows } from "./de/rows";
+import { why } from "./de/why";
 import type { Texts } from "./en";
 
 export const de: Texts = {
@@ -267,6 +268,7 @@ export const de: Texts = {
   },
   rows,
   people,
+  why,
   history: {
     title: "Verlauf",
     lead: "Jede Änderung, die gültig wurde, mit wem und wozu. Zu jeder kann man zurück.",

@@ -1,6 +1,7 @@
 // Every text of the console in English; those of a page with many stand in a file of their own. The other languages have the same keys.
 import { people } from "./en/people";
 import { rows } from "./en/rows";
+import { why } from "./en/why";
 
 export const en = {
   name: "Rowgate",
@@ -272,6 +273,7 @@ export const en = {
   },
   rows,
   people,
+  why,
   history: {
     title: "History",
     lead: "Every change that was made live, with who made it and why. Any of them can be gone back to.",
