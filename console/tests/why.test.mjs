@@ -38,13 +38,13 @@ test("a refusal is found by person, endpoint, code and id, and its story says wh
   const page = await open(browser);
   await signIn(page);
   await go(page, "/why");
-  await page.getByRole("radio", { name: "Refused" }).check({ force: true });
-  await page.getByPlaceholder("Person: address, id or anonymous").fill("bob@example.com");
+  await page.getByText("Refused", { exact: true }).click();
+  await page.getByLabel("Person").fill("bob@example.com");
   await page.getByText("1 request", { exact: true }).waitFor();
-  await page.getByRole("textbox", { name: "Code" }).fill("no.such");
+  await page.getByRole("combobox", { name: "Code" }).fill("no.such");
   await page.getByText("No request that is remembered fits.").waitFor();
   await page.getByRole("button", { name: "Show all" }).click();
-  await page.getByRole("textbox", { name: "Endpoint or view" }).fill("get_doc");
+  await page.getByRole("combobox", { name: "Endpoint or view" }).fill("get_doc");
   await page.getByRole("option", { name: "endpoints/get_document" }).click();
   await page.getByRole("button", { name: new RegExp(known.document) }).first().click();
   const story = page.getByRole("region", { name: "Its story" });
@@ -173,7 +173,7 @@ test("what is asked for stays when the server goes away and comes back", async (
   await page.getByText("/api/export").first().waitFor();
   await page.route("**/admin/v1/**", (route) => route.abort());
   await page.route("**/healthz", (route) => route.abort());
-  await page.getByPlaceholder("Request id, or a part of the path from its /").fill("/api/export");
+  await page.getByLabel("Id or path").fill("/api/export");
   await page.getByText("The server doesn't answer. What you typed").waitFor();
   await page.unroute("**/admin/v1/**");
   await page.unroute("**/healthz");

@@ -26,7 +26,7 @@ export function Matrix({ failed }: { failed: Set<string> }) {
   const listed = lines.filter((one) => !gaps || one.hasGap);
   const tried = all.filter((one) => !isGap(one)).length;
   return (
-    <Stack gap="xs" component="section" aria-label={texts.matrix}>
+    <Stack gap="xs">
       <Group justify="space-between">
         <Group gap="sm"><Title order={2}>{texts.matrix}</Title><Badge variant="light" color={tried === all.length ? "teal" : "orange"}>{texts.covered(tried, all.length)}</Badge></Group>
         <Switch label={texts.untriedOnly} checked={gaps} onChange={(event) => setGaps(event.currentTarget.checked)} />

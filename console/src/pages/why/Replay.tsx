@@ -37,8 +37,6 @@ export function Replay({ seen, people }: { seen: SeenRequest; people: Map<string
           <SegmentedControl size="xs" aria-labelledby="replay-on" value={on} onChange={setOn} data={[{ value: "live", label: texts.live }, { value: "drafts", label: texts.drafts(drafts.count) }]} />
         </Group>
       ) : null}
-      <RunPanel key={seen.request_id} asked={{ methods: [seen.method], path: seen.path, query, body }} person={personOf(seen, people)}
-        draft={on === "drafts" ? drafts.document : undefined} onRun={(ran) => setCame(ran)} />
       <div aria-live="polite">
         {came ? (
           <Alert p="sm" color={isSame ? "gray" : "yellow"} title={isSame ? texts.same : texts.differs}>
@@ -49,6 +47,8 @@ export function Replay({ seen, people }: { seen: SeenRequest; people: Map<string
           </Alert>
         ) : null}
       </div>
+      <RunPanel key={seen.request_id} asked={{ methods: [seen.method], path: seen.path, query, body }} person={personOf(seen, people)}
+        isNarrow draft={on === "drafts" ? drafts.document : undefined} onRun={(ran) => setCame(ran)} />
     </Stack>
   );
 }

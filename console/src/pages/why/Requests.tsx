@@ -6,7 +6,7 @@ import { useState } from "react";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { isProblem } from "../../api/problem";
 import { access, type SeenRequest } from "../../api/reads";
-import { Route, Search } from "../../parts/icons";
+import { ChevronRight, Route, Search } from "../../parts/icons";
 import { Loading } from "../../parts/Loading";
 import { ProblemAlert } from "../../parts/Problem";
 import { useTexts } from "../../texts";
@@ -38,8 +38,8 @@ export default function Requests() {
     <Stack gap="md">
       <Filters asked={asked} set={set} codes={all} />
       {listing.error ? <ProblemAlert error={listing.error} retry={() => void listing.refetch()} /> : null}
-      <div className={classes.frame}>
-        <Stack gap="xs">
+      <div className={classes.frame} data-opened={id !== undefined}>
+        <Stack gap="xs" className={classes.listing}>
           <Group justify="space-between">
             <Text size="sm" c="dimmed" role="status">{texts.count(all.length, all.length === limit)}</Text>
             {isAny ? null : <Button size="compact-xs" variant="subtle" onClick={() => setSearch({}, { replace: true })}>{texts.clear}</Button>}
@@ -50,7 +50,12 @@ export default function Requests() {
           </ul>
           {all.length === limit ? <Button variant="default" size="xs" loading={listing.isFetching} onClick={() => setLimit(limit + 4 * PAGE)}>{act.more}</Button> : null}
         </Stack>
-        {id === undefined ? <Text c="dimmed">{texts.pick}</Text> : <Opened key={id} id={id} />}
+        {id === undefined ? <Text c="dimmed" className={classes.pick}>{texts.pick}</Text> : (
+          <div style={{ minWidth: 0 }}>
+            <Button component={Link} to={`/why/requests?${search}`} size="xs" variant="default" mb="sm" className={classes.back} leftSection={<ChevronRight size={14} style={{ transform: "rotate(180deg)" }} />}>{texts.back}</Button>
+            <Opened key={id} id={id} />
+          </div>
+        )}
       </div>
     </Stack>
   );
@@ -81,12 +86,11 @@ function Filters({ asked, set, codes }: { asked: Asked; set: (part: Partial<Aske
       <SegmentedControl value={asked.which || "all"} onChange={(value) => set({ which: value === "all" ? "" : value })} style={{ alignSelf: "start" }}
         data={[{ value: "all", label: texts.which.all }, { value: "refused", label: texts.which.refused }, { value: "slow", label: texts.which.slow }]} />
       <div className={classes.filters}>
-        <TextInput aria-label={texts.find} placeholder={texts.find} leftSection={<Search size={15} />} value={asked.find} onChange={(event) => set({ find: event.currentTarget.value })} />
-        <Autocomplete aria-label={texts.caller} placeholder={texts.caller} data={["anonymous"]} value={asked.caller} onChange={(caller) => set({ caller })} />
-        <Select aria-label={texts.target} placeholder={texts.target} data={targets} value={asked.target || null} onChange={(target) => set({ target: target ?? "" })} searchable clearable limit={50}
-          clearButtonProps={{ "aria-label": texts.clear, tabIndex: 0 }} />
-        <Autocomplete aria-label={texts.code} placeholder={texts.code} data={known} value={asked.code} onChange={(code) => set({ code })} />
-        <Select aria-label={texts.when} data={Object.entries(texts.times).map(([value, label]) => ({ value, label }))} value={asked.minutes || "any"} allowDeselect={false}
+        <TextInput size="xs" label={texts.find} placeholder={texts.findHint} leftSection={<Search size={15} />} value={asked.find} onChange={(event) => set({ find: event.currentTarget.value })} />
+        <Autocomplete size="xs" label={texts.caller} placeholder={texts.callerHint} data={["anonymous"]} value={asked.caller} onChange={(caller) => set({ caller })} />
+        <Select size="xs" label={texts.target} data={targets} value={asked.target || null} onChange={(target) => set({ target: target ?? "" })} searchable clearable limit={50} />
+        <Autocomplete size="xs" label={texts.code} data={known} value={asked.code} onChange={(code) => set({ code })} />
+        <Select size="xs" label={texts.when} data={Object.entries(texts.times).map(([value, label]) => ({ value, label }))} value={asked.minutes || "any"} allowDeselect={false}
           onChange={(minutes) => set({ minutes: minutes === "any" || minutes === null ? "" : minutes })} />
       </div>
     </Stack>
