@@ -35,10 +35,10 @@ export default function Requests() {
   if (listing.isPending) return <Loading />;
   if (listing.data?.length === 0 && isAny && id === undefined) return <Empty />;
   return (
-    <Stack gap="md">
+    <Stack gap="md" className={classes.page} data-opened={id !== undefined}>
       <Filters asked={asked} set={set} codes={all} />
       {listing.error ? <ProblemAlert error={listing.error} retry={() => void listing.refetch()} /> : null}
-      <div className={classes.frame} data-opened={id !== undefined}>
+      <div className={classes.frame}>
         <Stack gap="xs" className={classes.listing}>
           <Group justify="space-between">
             <Text size="sm" c="dimmed" role="status">{texts.count(all.length, all.length === limit)}</Text>
@@ -82,7 +82,7 @@ function Filters({ asked, set, codes }: { asked: Asked; set: (part: Partial<Aske
   const targets = (read?.surface ?? []).map((part) => `${part.kind}s/${part.name}`);
   const known = [...new Set(codes.flatMap((seen) => (seen.code ? [seen.code] : [])))].sort();
   return (
-    <Stack gap="xs">
+    <Stack gap="xs" className={classes.asked}>
       <SegmentedControl value={asked.which || "all"} onChange={(value) => set({ which: value === "all" ? "" : value })} style={{ alignSelf: "start" }}
         data={[{ value: "all", label: texts.which.all }, { value: "refused", label: texts.which.refused }, { value: "slow", label: texts.which.slow }]} />
       <div className={classes.filters}>

@@ -82,7 +82,7 @@ function Results({ report }: { report: Report }) {
     <Stack gap="xs" component="section" aria-label={texts.results}>
       {failed.map((one) => <Failed key={one.name} result={one} />)}
       {passed.length > 0 ? (
-        <More label={texts.passed(passed.length)}>
+        <More label={texts.thosePassed}>
           <List size="sm" mt={4}>{passed.map((one) => <List.Item key={one.name}><span className="mono">{one.name}</span> <Text component="span" size="xs" c="dimmed">{one.status} · {lasted(one.milliseconds)}</Text></List.Item>)}</List>
         </More>
       ) : null}

@@ -81,6 +81,7 @@ export const why: Texts["why"] = {
     failed: (count) => `${count} gescheitert`,
     took: (text) => `in ${text}`,
     results: "Was kam",
+    thosePassed: "Die bestanden haben",
     letBy: "Durchgelassen von",
     decided: "Entschieden von",
     covered: (tried, of) => `${tried} von ${of} abgedeckt`,
@@ -104,8 +105,8 @@ export const why: Texts["why"] = {
   isolation: {
     lead: "Zwei erfundene Leute versuchen, durch alles, was bedient wird, an die Zeilen des anderen zu kommen, überall mit dessen Kennungen. Gültige Zeilen werden nicht gesehen, und nichts bleibt.",
     roles: "Rollen, die beide haben",
-    columns: "Spalten von beiden, etwa plan=pro",
-    shared: "Tabellen oder Spalten für alle",
+    columns: "Spalten, etwa plan=pro",
+    shared: "Offen für alle",
     start: "Den Beweis beginnen",
     again: "Noch einmal beweisen",
     progress: (done, known) => `${done} von ${known} Versuchen`,

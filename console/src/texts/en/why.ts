@@ -79,6 +79,7 @@ export const why = {
     failed: (count: number) => `${count} failed`,
     took: (text: string) => `in ${text}`,
     results: "What came",
+    thosePassed: "Those that passed",
     letBy: "Let by",
     decided: "Decided by",
     covered: (tried: number, of: number) => `${tried} of ${of} covered`,
@@ -102,8 +103,8 @@ export const why = {
   isolation: {
     lead: "Two made-up people try to reach each other's rows through everything that is served, with each other's ids everywhere. Live rows are not seen, and nothing is left.",
     roles: "Roles that both hold",
-    columns: "Columns of both, such as plan=pro",
-    shared: "Tables or columns for everybody",
+    columns: "Columns, as plan=pro",
+    shared: "Open to everybody",
     start: "Start the proof",
     again: "Prove it again",
     progress: (done: number, known: number) => `${done} of ${known} tries`,
