@@ -104,7 +104,7 @@ function LeakTold({ leak }: { leak: Leak }) {
   if (request.body !== null) lines.push(JSON.stringify(request.body));
   return (
     <Paper className={classes.leak} component="section" aria-label={`${leak.where} ${leak.action ?? ""}`}>
-      <Group gap="xs"><Title order={3} className="mono">{leak.where}{leak.action ? ` ${leak.action}` : ""}</Title></Group>
+      <Group gap="xs"><Title order={2} size="h3" className="mono">{leak.where}{leak.action ? ` ${leak.action}` : ""}</Title></Group>
       <Text size="sm" fw={600}>{texts.kinds[leak.kind]?.(who, leak.other ?? "", reached) ?? `${who}: ${leak.kind} ${reached}`}</Text>
       <div><Text size="sm">{texts.by}, {texts.answered(leak.status)}:</Text><pre className="code" tabIndex={0}>{lines.join("\n")}</pre></div>
       {leak.let_by.length === 0 ? <Text size="sm">{texts.noCheck}</Text> : leak.let_by.map((one, index) => <Decision key={index} word={texts.letBy} entry={one as Record<string, unknown>} />)}

@@ -115,13 +115,13 @@ function Told({ report }: { report: Report }) {
       </dl>
       {ways.length === 0 ? <Text size="sm">{texts.noDifference}</Text> : (
         <Paper className="card" p="md" component="section" aria-label={texts.by}>
-          <Title order={3} mb={6}>{texts.by}</Title>
+          <Title order={2} size="h3" mb={6}>{texts.by}</Title>
           <Stack gap={4}>{ways.map(([way, count]) => <Group key={way} justify="space-between" wrap="nowrap"><span className="mono">{way}</span><Badge variant="light" color="red" style={{ flex: "none" }}>{count}</Badge></Group>)}</Stack>
         </Paper>
       )}
       {kept.length > 0 ? (
         <Stack gap="xs" component="section" aria-label={texts.kept}>
-          <Title order={3}>{texts.kept}</Title>
+          <Title order={2} size="h3">{texts.kept}</Title>
           {[...kept].reverse().map((one) => <Differs key={one.number} one={one} />)}
         </Stack>
       ) : null}
