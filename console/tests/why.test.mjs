@@ -174,5 +174,7 @@ test("what is asked for stays when the server goes away and comes back", async (
   await page.unroute("**/admin/v1/**");
   await page.unroute("**/healthz");
   await page.getByText("The server doesn't answer. What you typed").waitFor({ state: "detached" });
-  await page.getByText("1 request", { exact: true }).waitFor();
+  assert.equal(await page.getByLabel("Id or path").inputValue(), "/api/export");
+  await page.getByText("/rest/v1/my_documents").waitFor({ state: "detached" }); // what was typed meanwhile is asked now
+  await page.getByText("/api/export").first().waitFor();
 });
