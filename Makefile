@@ -2,7 +2,7 @@
 RUN := .venv/bin/uv run -q --frozen
 
 .PHONY: help setup serve test check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start \
-	bench-growth migrate reference soak test-docker
+	bench-growth bench-sign-in migrate reference soak test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -64,6 +64,11 @@ bench-holds: ## Measure what it costs that rows which are counted are held until
 
 bench-start: ## Measure how long `rowgate --help`, a check and a start take, with and without bytecode
 	$(RUN) python -m benchmarks.start
+
+bench-sign-in: ## Measure sign-ins a second, what the caller's authority costs S1, and whether time tells who has an account
+	$(RUN) python -m benchmarks.sign_ins
+	$(RUN) python -m benchmarks.authority
+	$(RUN) python -m benchmarks.telling
 
 bench-growth: ## Measure a project of 1,000 endpoints: its check, its start, one role more, its memory
 	$(RUN) python -m benchmarks.growth
