@@ -38,6 +38,7 @@ from app.http.cors import allowed_headers, answer_preflight, is_preflight, with_
 from app.http.header_names import header
 from app.http.overload import Admission
 from app.http.protocol import PROBLEM
+from app.isolation.proofs import Proofs
 from app.limits.limiter import Limiter
 from app.origins import Origins
 from app.outward.client import Outward
@@ -181,7 +182,7 @@ class Rowgate:
                 settings=settings, mailing=mailing, hooks=hooks, pool=pool, auth=auth, live=live, limiter=limiter,
                 embedded_up=self.embedded_up,
                 document=ServedDocument(settings.public_url).of, engine=engine, turns=Turns(engine),
-                tests=Runner(self.database_url), sealing_key=sealing_key, recent=recent, plane=plane,
+                tests=Runner(self.database_url), proofs=Proofs(), sealing_key=sealing_key, recent=recent, plane=plane,
                 data_plane=self.data_plane,
             )  # fmt: skip
             self.on_ready()

@@ -80,7 +80,12 @@ def parse_named(path: Path, raw: bytes) -> Project:
 
 def dump_yaml(stored: Stored) -> str:
     """Write a backend as YAML that reads like a document that an admin wrote."""
-    return str(yaml.dump(stored.document, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
+    return dump_part(stored.document)
+
+
+def dump_part(part: object) -> str:
+    """Write a part of a document as YAML."""
+    return str(yaml.dump(part, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def dump_json(stored: Stored) -> str:

@@ -22,7 +22,7 @@ _MEDIA = {
     ".js": b"text/javascript; charset=utf-8",
     ".svg": b"image/svg+xml",
 }
-_HASHED = re.compile(r"assets/[\w-]+\.(?:css|js|svg)")
+_HASHED = re.compile(r"assets/[\w-]+(?:\.[\w-]+)*\.(?:css|js|svg)")
 _KEPT = (b"cache-control", b"public, max-age=31536000, immutable")
 # Scripts are files alone; a style may have the answer's nonce, since the components bring some of theirs with them.
 _POLICY = (

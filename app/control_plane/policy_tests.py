@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from fastapi import Query, Response
 
@@ -13,7 +14,7 @@ from app.definitions.project import DefinitionInvalid, Project
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
 from app.isolation import report as isolation_report
 from app.isolation.callers import BadProof, asked_for
-from app.isolation.prove import prove
+from app.policy_tests.coverage import pairs_of
 from app.policy_tests.report import shown
 from app.policy_tests.scratch import TablesNotMade
 
@@ -75,6 +76,13 @@ class CoverageAnswer(Declared):
     tried: int
     untried: list[UntriedPair]
     rules: RuleCoverage
+
+
+class CoveredPair(UntriedPair):
+    """What is served, a caller, and the tests that ask for it so: those that are to be let in, and to be refused."""
+
+    let_in: list[str]
+    refused: list[str]
 
 
 class ReportAnswer(Declared):
@@ -143,6 +151,22 @@ class ProofAnswer(Declared):
     milliseconds: float
 
 
+class ProofProgress(Declared):
+    """The proof of this process: how many of the tries that are known by now are done, and the last report."""
+
+    state: Literal["none", "running", "done"]
+    started_at: datetime | None
+    done: int
+    known: int
+    report: ProofAnswer | None
+
+
+@router.get("/test/coverage", dependencies=[VIEWER], response_model=list[CoveredPair])
+async def test_coverage(server: ServerDep) -> Response:
+    """List what is served with each kind of caller, and the tests of what is live that ask for it so."""
+    return answer([pair.shown() for pair in pairs_of(server.live.runtime)])
+
+
 @router.post("/test", dependencies=[VIEWER], response_model=ReportAnswer)
 @refuses(DefinitionInvalid, TablesNotMade)
 async def test(server: ServerDep, document: SaidBackendOrNone) -> Response:
@@ -162,8 +186,14 @@ async def isolation(
     """Prove that one person's rows are out of another's reach; nothing of it lasts, and no live row is seen."""
     project = await _project(server, document)
     asked = asked_for(project, roles=role, columns=user, shared=shared)
-    proof = await server.tests.alone(lambda url: prove(url, project, asked))
+    proof = await server.tests.alone(lambda url: server.proofs.prove(url, project, asked))
     return answer(isolation_report.shown(proof))
+
+
+@router.get("/test/isolation", dependencies=[VIEWER], response_model=ProofProgress)
+async def isolation_progress(server: ServerDep) -> Response:
+    """Say how far the proof is that runs in this process, or what came of the last one."""
+    return answer(server.proofs.shown())
 
 
 async def _project(server: Server, document: Any) -> Project:

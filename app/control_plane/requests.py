@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, Field
 
 from app.auth.admin_access import VIEWER
 from app.auth.managed_users import id_of
-from app.control_plane.server import ServerDep
-from app.data_plane.seeing.recent import RequestsAsked
+from app.control_plane.server import Server, ServerDep
+from app.data_plane.seeing.recent import RecentRequest, RequestsAsked
 from app.errors import RowgateError
 from app.http.fixed_routes import Declared, FixedRouter, ProblemField, answer, refuses
 
@@ -109,8 +109,13 @@ async def list_requests(
 @refuses(RequestForgotten)
 async def get_request(server: ServerDep, request_id: str) -> Response:
     """Give one request by its X-Request-Id."""
+    return answer(remembered(server, request_id).shown())
+
+
+def remembered(server: Server, request_id: str) -> RecentRequest:
+    """Give the newest request of an id; raises RequestForgotten."""
     found = server.recent.find(request_id)
     if found is None:
         hint = "Simulate it: POST /admin/v1/simulate."
         raise RequestForgotten("No request of this id is remembered by this process.", hint=hint)
-    return answer(found.shown())
+    return found

@@ -20,6 +20,7 @@ from app.control_plane import (
     mail,
     outbox,
     policy_tests,
+    request_tests,
     requests,
     rows,
     secrets,
@@ -64,7 +65,7 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     router = APIRouter(prefix=PREFIX)
     modules = (
         user_import, users, api_keys, account, invites, admins, secrets, outbox, mail, simulate, shadow, policy_tests,
-        requests, access, document, history, begin, frontend, rows,
+        requests, request_tests, access, document, history, begin, frontend, rows,
     )  # fmt: skip
     # The columns of users and their import come before the users, who are named by what follows the same slash.
     signing_in = (sign_in_router(limits), browser_router(limits), by_link_router(limits))

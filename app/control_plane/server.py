@@ -14,17 +14,19 @@ from app.data_plane.data_server import DataServer
 from app.data_plane.run import Plane
 from app.data_plane.seeing.recent import Recent
 from app.definitions.project import EMPTY
+from app.isolation.proofs import Proofs
 from app.policy_tests.runner import Runner
 from app.secrets.sealing import SealingKey
 
 
 @dataclass(frozen=True)
 class Server(DataServer):
-    """What changes definitions, tests them, seals secrets, and serves and remembers requests."""
+    """What changes definitions, tests and proves them, seals secrets, and serves and remembers requests."""
 
     engine: AsyncEngine
     turns: Turns
     tests: Runner
+    proofs: Proofs
     sealing_key: SealingKey
     recent: Recent
     plane: Plane

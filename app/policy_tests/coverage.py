@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from app.compiler.checked_tests import CompiledTest, TestCaller
@@ -14,7 +15,7 @@ STRANGER, SIGNED_IN, WITHOUT_ROLE = "anonymous", "signed in", "signed in without
 
 @dataclass(frozen=True, slots=True)
 class Untried:
-    """An endpoint, or an action of a view, that no test has tried as one kind of caller."""
+    """An endpoint, or an action of a view, and one kind of caller, as whom no test may have tried it."""
 
     what: Served
     path: str
@@ -28,6 +29,19 @@ class Untried:
     def __str__(self) -> str:
         action = f" {self.what.action}" if self.what.action else ""
         return f"{self.what.kind} {self.what.name}{action}: {self.caller}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An endpoint or an action of a view, who asks, and the tests of that: by their names, as what they expect."""
+
+    asked: Untried
+    let_in: tuple[str, ...]
+    refused: tuple[str, ...]
+
+    def shown(self) -> dict[str, Any]:
+        """Give the members of an answer."""
+        return {**self.asked.shown(), "let_in": list(self.let_in), "refused": list(self.refused)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +92,23 @@ def without_a_value(project: Project) -> Iterator[tuple[Unseen, Project]]:
 
 def coverage_of(runtime: Runtime, unseen: tuple[Unseen, ...]) -> Coverage:
     """Hold what is served against the tests; `unseen` is what was found of rules."""
-    tried = {pair for test in runtime.tests for pair in _tried(runtime, test)}
-    wanted = [Untried(what, path, caller) for what, path, access in _surface(runtime) for caller in callers_of(access)]
-    untried = tuple(one for one in wanted if (one.what, one.caller) not in tried)
-    return Coverage(len(wanted), untried, 2 * len(runtime.project.rules), unseen)
+    pairs = list(pairs_of(runtime))
+    untried = tuple(pair.asked for pair in pairs if not pair.let_in and not pair.refused)
+    return Coverage(len(pairs), untried, 2 * len(runtime.project.rules), unseen)
+
+
+def pairs_of(runtime: Runtime) -> Iterator[Pair]:
+    """Give each endpoint and action of a view with each kind of caller, and the tests that send one to the other."""
+    tried: dict[tuple[Served, str], list[CompiledTest]] = {}
+    for test in runtime.tests:
+        for pair in _tried(runtime, test):
+            tried.setdefault(pair, []).append(test)
+    for what, path, access in _surface(runtime):
+        for caller in callers_of(access):
+            tests = tried.get((what, caller), ())
+            let_in = tuple(one.said.name for one in tests if one.said.expect.status < HTTPStatus.BAD_REQUEST)
+            refused = tuple(one.said.name for one in tests if one.said.name not in let_in)
+            yield Pair(Untried(what, path, caller), let_in, refused)
 
 
 def _surface(runtime: Runtime) -> Iterable[tuple[Served, str, AccessLevel]]:

@@ -64,6 +64,15 @@ def links_of(project: Project) -> Links:
     return Links(inputs, params, _groups(reader.pairs), frozenset(reader.of_callers), literals)
 
 
+def links_of_one(
+    project: Project, said: EndpointDef | ViewDef
+) -> tuple[Mapping[Path, tuple[Place, ...]], frozenset[Place]]:
+    """Read what the inputs of an endpoint or the params of a view stand for, and which columns its rules compare."""
+    reader = _LinkReader(project)
+    found = reader.endpoint(said) if isinstance(said, EndpointDef) else reader.view(said)
+    return found, frozenset(reader.literals)
+
+
 Rows = Mapping[str, str]
 """The table or view that a name stands for a row of."""
 

@@ -86,7 +86,14 @@ async def inhabited(backend: Backend) -> dict[str, Any]:
     assert (await alice.get("/api/export")).status_code == 403
     assert (await backend.client.get("/rest/v1/my_documents")).status_code == 401
     assert (await alice.post("/api/documents", {"title": ""})).status_code == 422
-    return {"document": made["id"], "user_password": PASSWORD}
+    return {"document": made["id"], "user_password": PASSWORD, "token": alice.session["access_token"]}
+
+
+async def test_why_with_every_request_kept_as_a_slow_one(migrated_url: str, tools: Path) -> None:
+    async with serving(migrated_url, "documents.yaml") as backend, listening(backend) as url:
+        backend.app.server.recent.slow_after = 0.0
+        known = await inhabited(backend)
+        await run("why", tools, url, **known)
 
 
 @pytest.mark.parametrize("name", ["session", "pages", "changes", "rows", "people", "account"])

@@ -82,6 +82,13 @@ def test_a_hashed_file_is_kept_for_ever_and_comes_compressed_to_who_takes_it() -
     assert headers_of(path)["vary"] == "accept-encoding"
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in (BUILT / "assets").iterdir()))
+def test_every_file_that_was_built_is_answered(name: str) -> None:
+    found = page(f"/console/assets/{name}")
+    assert found is not None
+    assert found.body == (BUILT / "assets" / name).read_bytes()
+
+
 def test_the_page_names_only_files_that_are_there_and_no_other_host() -> None:
     text = (BUILT / "index.html").read_text()
     named = re.findall(r'(?:src|href)="([^"]+)"', text)

@@ -84,7 +84,18 @@ CHANGES: list[tuple[str, str, Any, dict[str, str], str]] = [
 ]
 # What changes nothing that lasts, or goes on with a session that there is; setup is tried by itself.
 BY_LINK = {"accept_invite", "recover", "redeem"}  # which nobody is signed in for: tried by themselves
-OTHERS = {"plan_config", "check", "test", "isolation", "simulate", "refresh", "browser_refresh", "setup", *BY_LINK}
+OTHERS = {
+    "plan_config",
+    "check",
+    "test",
+    "isolation",
+    "make_test",
+    "simulate",
+    "refresh",
+    "browser_refresh",
+    "setup",
+    *BY_LINK,
+}
 OF_ANY_RANK = {
     "sign_in", "browser_sign_in", "sign_out", "change_password", "add_factor", "verify_factor", "remove_factor",
     "make_recovery_codes", "end_own_session",

@@ -1,5 +1,6 @@
 """The proof on the command line and over HTTP: its report, its exit code, and what it is asked with."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -100,7 +101,32 @@ async def test_over_http_it_is_of_a_document_or_of_what_is_live_and_nothing_is_l
     answer = await served.client.post("/admin/v1/test/isolation?role=boss", headers=root)
     assert (answer.status_code, answer.json()["code"]) == (422, "isolation.invalid")
     assert (await served.client.post("/admin/v1/test/isolation")).status_code == 401
+    nothing = (await served.client.get("/admin/v1/test/isolation", headers=root)).json()
+    assert (nothing["state"], len(nothing["report"]["leaks"])) == ("done", 0)  # what is refused proves nothing anew
     assert await served.sql(rows) == before
+
+
+async def test_how_far_it_is_is_told_while_it_runs_and_then_what_came(served: Backend) -> None:
+    root = await served.admin()
+
+    async def told() -> dict[str, Any]:
+        answer = await served.client.get("/admin/v1/test/isolation", headers=root)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    assert await told() == {"state": "none", "started_at": None, "done": 0, "known": 0, "report": None}
+    proving = asyncio.create_task(served.client.post("/admin/v1/test/isolation", headers=root))
+    seen = []
+    while not proving.done():
+        seen.append(await told())
+    running = [one for one in seen if one["state"] == "running"]
+    assert running
+    assert all(one["done"] <= one["known"] and one["report"] is None for one in running)
+    assert any(one["done"] > 0 for one in running)
+    last = await told()
+    assert (last["state"], last["report"]) == ("done", proving.result().json())
+    assert last["done"] == last["known"] > 0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from app.changes.files import load_text
+from app.compiler.compile import compile_project
+from app.policy_tests.coverage import pairs_of
 from app.policy_tests.report import shown, told
 from app.policy_tests.runner import Runner
 from tests.policy.backend import backend, one, project_of, ran
@@ -49,6 +51,26 @@ async def test_a_test_tries_one_thing_as_one_caller_whatever_comes(migrated_url:
         "endpoint tidy: clerk",
         "endpoint tidy: signed in without the role",
         "view my_documents insert: anonymous",
+    }
+
+
+async def test_each_pair_names_its_tests_as_what_they_expect(migrated_url: str) -> None:
+    rename = "request: {path: /rest/v1/rpc/tidy, method: POST, body: {}}"
+    tests = [
+        one(f"as: {{roles: [clerk]}}\n{rename}\nexpect: {{status: 200}}", "clerk_may"),
+        one(f"as: {{roles: [clerk]}}\n{rename}\nexpect: {{status: 409}}", "clerk_may_not_twice"),
+        one(f"as: {{}}\n{rename}\nexpect: {{status: 403}}", "others_may_not"),
+    ]
+    runtime, findings = compile_project(project_of(backend("\n".join(tests))))
+    assert runtime is not None, findings
+    pairs = [pair.shown() for pair in pairs_of(runtime)]
+    assert len(pairs) == 17
+    tidy = {one["caller"]: (one["let_in"], one["refused"]) for one in pairs if one["name"] == "tidy"}
+    assert tidy == {
+        "anonymous": ([], []),
+        "signed in without the role": ([], ["others_may_not"]),
+        "clerk": (["clerk_may"], ["clerk_may_not_twice"]),
+        "support": ([], []),
     }
 
 

@@ -12,14 +12,15 @@ import { Loading } from "../parts/Loading";
 import { Fields, ProblemAlert } from "../parts/Problem";
 import { PlanDialog, type Proposal } from "../plan/PlanDialog";
 import { useTexts } from "../texts";
+import { KEPT_AT, type Section, within } from "./drafts";
 import { type Definition, diagnosed, read, unreadable, write } from "./places";
 import type { Root } from "./schema";
 import { SchemaForm } from "./SchemaForm";
 import { namesFor } from "./scope";
 import classes from "./code.module.css";
 
+export type { Section } from "./drafts";
 const CodeEditor = lazy(() => import("./CodeEditor"));
-export type Section = "endpoints" | "middleware" | "views" | "tables";
 const MODEL: Record<Section, string> = { endpoints: "EndpointDef", middleware: "MiddlewareDef", views: "ViewDef", tables: "TableDef" };
 
 type Props = {
@@ -157,16 +158,9 @@ function useCheck(draft: Document, own: string): Found {
   );
 }
 
-function within(document: Document, section: Section, name: string | undefined, definition: Definition | undefined): Document {
-  if (definition === undefined) return document;
-  const all = (document[section] ?? []) as unknown as Definition[];
-  const next = name === undefined ? [...all, definition] : all.map((one) => (one.name === name ? definition : one));
-  return { ...document, [section]: next };
-}
-
 /** Keeps what is typed, and the ETag that it was begun for, across reloads, until it is live or discarded. */
 function useDraft(key: string, stored: string, etag: string): [string, (text: string) => void, () => void, string] {
-  const place = `rowgate.draft.${key}`;
+  const place = `${KEPT_AT}${key}`;
   const [kept, setKept] = useState<{ text: string; etag: string } | undefined>(() => {
     const found = localStorage.getItem(place);
     return found === null ? undefined : (JSON.parse(found) as { text: string; etag: string });

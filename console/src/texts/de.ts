@@ -2,6 +2,7 @@
 import { account } from "./de/account";
 import { people } from "./de/people";
 import { rows } from "./de/rows";
+import { why } from "./de/why";
 import type { Texts } from "./en";
 
 export const de: Texts = {
@@ -269,6 +270,7 @@ export const de: Texts = {
   rows,
   account,
   people,
+  why,
   history: {
     title: "Verlauf",
     lead: "Jede Änderung, die gültig wurde, mit wem und wozu. Zu jeder kann man zurück.",

@@ -2,6 +2,7 @@
 import { account } from "./en/account";
 import { people } from "./en/people";
 import { rows } from "./en/rows";
+import { why } from "./en/why";
 
 export const en = {
   name: "Rowgate",
@@ -274,6 +275,7 @@ export const en = {
   rows,
   account,
   people,
+  why,
   history: {
     title: "History",
     lead: "Every change that was made live, with who made it and why. Any of them can be gone back to.",

@@ -18,11 +18,13 @@ type Props = {
   asked: Asked;
   person?: Person;
   draft?: Document;
+  /** Says that there is no room for two columns. */
+  isNarrow?: boolean;
   /** Told how the run went, and how many of its stages are shown so far. */
   onRun?: (run: Simulated | undefined, upTo: number) => void;
 };
 
-export function RunPanel({ asked, person, draft, onRun }: Props) {
+export function RunPanel({ asked, person, draft, isNarrow = false, onRun }: Props) {
   const texts = useTexts().run;
   const { mayEdit } = useMe();
   const [as, setAs] = useState<Person | undefined>(person);
@@ -48,7 +50,7 @@ export function RunPanel({ asked, person, draft, onRun }: Props) {
     running.mutate();
   };
   return (
-    <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+    <SimpleGrid cols={{ base: 1, md: isNarrow ? 1 : 2 }} spacing="lg">
       <form onSubmit={submit}>
         <Stack gap="sm">
           {asked.methods.length > 1 ? <SegmentedControl data={asked.methods} value={method} onChange={setMethod} size="xs" /> : null}

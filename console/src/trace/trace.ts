@@ -27,17 +27,22 @@ export function took(microseconds: number): string {
 
 /** Makes a simulation's answer of what is remembered of a request, as far as that goes. */
 export function remembered(seen: Schemas["SeenRequest"]): Entry[] {
-  const refused = seen.code !== "";
-  const last = refused ? STAGES.indexOf(seen.stage as (typeof STAGES)[number]) : STAGES.length - 1;
-  const before = (seen.steps_before ?? []) as unknown as { step: string; place: string }[];
-  const step = seen.step as { step?: string; place?: string; rules?: Rule[]; name?: string } | undefined;
-  return STAGES.slice(0, Math.max(last, 0) + 1).map((stage, index) => {
-    const decides = refused && index === last;
-    const refusal = { status: seen.status, code: seen.code ?? "", detail: seen.detail ?? "" };
-    const entry: Entry = { stage, decision: decides ? "refused" : "passed", microseconds: 0 };
-    if (!decides) return entry;
-    const steps: Entry[] = before.map((one) => ({ step: one.step, place: one.place, decision: "passed", microseconds: 0 }));
-    if (step?.step) steps.push({ step: step.step, name: step.name, place: step.place, rules: step.rules, decision: "refused", microseconds: 0, refusal });
-    return { ...entry, refusal, steps };
+  const refused = Boolean(seen.code);
+  const decides = seen.step as { step?: string; place?: string; rules?: Rule[] } | undefined;
+  const refusal = { status: seen.status, code: seen.code ?? "", detail: seen.detail ?? "" };
+  return seen.stages.map(({ stage, milliseconds }) => {
+    const isLast = refused && stage === seen.stage;
+    const steps: Entry[] = seen.steps.filter((one) => stageOf(one.place, seen) === stage).map((one) => ({
+      step: one.step, name: one.name, place: one.place, decision: "passed", microseconds: Math.round(one.milliseconds * 1000),
+    }));
+    const last = steps.at(-1);
+    if (isLast && last !== undefined && last.place === decides?.place) Object.assign(last, { rules: decides?.rules, decision: "refused", refusal });
+    return { stage, decision: isLast ? "refused" : "passed", microseconds: Math.round(milliseconds * 1000), steps, ...(isLast ? { refusal } : {}) };
   });
+}
+
+/** Says at which stage a step ran: the last ones at the stage that was come to, those of middleware in the chain. */
+function stageOf(place: string, seen: Schemas["SeenRequest"]): string {
+  if (seen.stage === "bind") return "bind";
+  return /\.middleware\/|^project\./.test(place) ? "chain" : "execute";
 }
