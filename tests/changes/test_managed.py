@@ -160,7 +160,7 @@ BESIDE = {
     ("POST", "/api-keys"), ("DELETE", "/api-keys/{name}"),
     ("POST", "/admins"), ("PATCH", "/admins/{admin_id}"), ("DELETE", "/admins/{admin_id}"),
     ("POST", "/secrets"), ("PUT", "/secrets/{name}"), ("PATCH", "/secrets/{name}"), ("DELETE", "/secrets/{name}"),
-    ("POST", "/outbox/{call_id}/retry"), ("DELETE", "/outbox/{call_id}"),
+    ("POST", "/outbox/{call_id}/retry"), ("DELETE", "/outbox/{call_id}"), ("POST", "/mail/{mail_id}/retry"),
     *((method, "/tables/{name}/rows") for method in ("POST", "PATCH", "DELETE")),
 }  # fmt: skip
 

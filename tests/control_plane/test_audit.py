@@ -55,6 +55,7 @@ CHANGES: list[tuple[str, str, Any, dict[str, str], str]] = [
     ("DELETE", "/secrets/KEY", None, ANY, "secret.delete"),
     ("POST", "/outbox/{call}/retry", None, {}, "outbox.retry"),
     ("DELETE", "/outbox/{call}", None, {}, "outbox.delete"),
+    ("POST", "/mail/{mail}/retry", None, {}, "mail.retry"),
     ("POST", "/tables/notes/rows", {"text": "a"}, {}, "rows.create"),
     ("PATCH", "/tables/notes/rows?text=eq.a", {"text": "b"}, {}, "rows.change"),
     ("DELETE", "/tables/notes/rows?text=eq.b", None, {}, "rows.delete"),
@@ -81,6 +82,10 @@ TABLES = (
 OUTBOX = """
 INSERT INTO rowgate.outbox (id, step, method, host, key_id, nonce, ciphertext, dead_at)
 VALUES (gen_random_uuid(), 's', 'GET', 'example.com', 'k', ''::bytea, ''::bytea, now()) RETURNING id
+"""
+MAIL = """
+INSERT INTO rowgate.mail (id, kind, next_at, expires_at)
+VALUES (gen_random_uuid(), 'invite', now() + interval '1 day', now()) RETURNING id
 """
 
 
@@ -124,7 +129,7 @@ def changing(backend: Backend) -> list[tuple[str, str, str]]:
 
 async def test_every_change_is_one_row_and_none_is_made_without_its_row(backend: Backend) -> None:
     root = await backend.admin()
-    known = {"call": str((await backend.sql(OUTBOX))[0]["id"])}
+    known = {kind: str((await backend.sql(one))[0]["id"]) for kind, one in (("call", OUTBOX), ("mail", MAIL))}
     done = set()
     for method, path, body, more, action in CHANGES:
         call = backend.client.build_request(

@@ -75,6 +75,10 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("DELETE", "/admin/v1/secrets/{name}"): Needs("editor", 428),
     ("GET", "/admin/v1/outbox"): Needs("viewer", 200),
     ("GET", "/admin/v1/mail"): Needs("editor", 200),
+    ("GET", "/admin/v1/mail/queue"): Needs("viewer", 200),
+    ("POST", "/admin/v1/mail/{mail_id}/retry"): Needs("editor", 404),
+    ("GET", "/admin/v1/instances"): Needs("viewer", 200),
+    ("GET", "/admin/v1/queues"): Needs("viewer", 200),
     ("POST", "/admin/v1/outbox/{call_id}/retry"): Needs("editor", 404),
     ("DELETE", "/admin/v1/outbox/{call_id}"): Needs("editor", 404),
     ("POST", "/admin/v1/simulate"): Needs("editor", 422),
@@ -102,7 +106,7 @@ ROUTES: dict[tuple[str, str], Needs] = {
     **{route: needs for section in CALLED for route, needs in of_section(section).items()},
 }
 FILLED = {
-    **dict.fromkeys(("user_id", "admin_id", "call_id", "request_id"), "018f0000-0000-7000-8000-00000000000a"),
+    **dict.fromkeys(("user_id", "admin_id", "call_id", "mail_id", "request_id"), "018f0000-0000-7000-8000-00000000000a"),
     "name": "nothing", "number": "999", "action": "disable",
 }  # fmt: skip
 OWN_PAGE = {"Origin": "http://testserver"}  # what a browser says of a page of this server
