@@ -13,6 +13,7 @@ from app.control_plane import (
     api_keys,
     begin,
     document,
+    explain,
     frontend,
     history,
     mail,
@@ -61,8 +62,8 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix=PREFIX)
     modules = (
-        user_import, users, api_keys, admins, secrets, operations, outbox, mail, simulate, shadow, policy_tests,
-        requests, access, document, history, begin, frontend, rows,
+        user_import, users, api_keys, admins, secrets, operations, outbox, mail, simulate, explain, shadow,
+        policy_tests, requests, access, document, history, begin, frontend, rows,
     )  # fmt: skip
     # The columns of users and their import come before the users, who are named by what follows the same slash.
     signing_in = (sign_in_router(limits), browser_router(limits))

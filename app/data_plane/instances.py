@@ -28,13 +28,13 @@ BEAT_SECONDS = 5.0
 _log = logging.getLogger("rowgate.instances")
 
 
-class _Told(Declared):
+class _ToldByAny(Declared):
     """The base of what a process tells of itself; another version may tell more."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class PoolTold(_Told):
+class PoolTold(_ToldByAny):
     """How many connections to the database a process may have, has in use, had at most lately, and waits for."""
 
     size: int
@@ -43,7 +43,7 @@ class PoolTold(_Told):
     waiting: int
 
 
-class MinuteTold(_Told):
+class MinuteTold(_ToldByAny):
     """What was answered to frontends in a minute, by the kind of its status, and the most connections in use."""
 
     at: datetime
@@ -53,14 +53,14 @@ class MinuteTold(_Told):
     pool_peak: int
 
 
-class LimitTold(_Told):
+class LimitTold(_ToldByAny):
     """How often limits refused an endpoint, a view or a route in these minutes."""
 
     what: str
     count: int
 
 
-class InstanceState(_Told):
+class InstanceState(_ToldByAny):
     """How a process fares; of one that tells nothing that can be read here, nothing is known."""
 
     revision: int | None = None

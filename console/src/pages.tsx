@@ -1,6 +1,6 @@
 // The pages: where each stands, what it is called and looks like in the menu, and its file, loaded when it is opened.
 import { type ComponentType, lazy } from "react";
-import { Eye, GitBranch, History, type Icon, Route, Stack, Table, Users } from "./parts/icons";
+import { Activity, Eye, GitBranch, History, type Icon, Route, Stack, Table, Users } from "./parts/icons";
 import type { Texts } from "./texts/en";
 
 export type Listed = {
@@ -45,5 +45,11 @@ export const PAGES: Listed[] = [
     Page: lazy(() => import("./pages/people/People")),
   },
   { paths: ["/history", "/history/:number"], label: (texts) => texts.nav.history, icon: History, Page: lazy(() => import("./pages/history/History")) },
+  {
+    paths: ["/operations", "/operations/:part"],
+    label: (texts) => texts.operations.title,
+    icon: Activity,
+    Page: lazy(() => import("./pages/operations/Operations")),
+  },
   { paths: ["/start"], Page: lazy(() => import("./pages/start/Start")) },
 ];

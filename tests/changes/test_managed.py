@@ -149,7 +149,8 @@ async def test_servers_that_start_at_once_take_turns(migrated_url: str, tmp_path
 
 # Every route of the admin API that writes, or is sent a body, and is not about definitions.
 BESIDE = {
-    ("POST", "/check"), ("POST", "/config/plan"), ("POST", "/simulate"), ("POST", "/test"), ("POST", "/test/isolation"),
+    ("POST", "/check"), ("POST", "/config/plan"), ("POST", "/simulate"), ("POST", "/explain"),
+    ("POST", "/test"), ("POST", "/test/isolation"),
     ("POST", "/shadow"), ("DELETE", "/shadow"),
     ("PUT", "/password"), ("PUT", "/admins/{admin_id}/password"),
     ("POST", "/setup"), ("POST", "/sign-in"), ("POST", "/sign-out"), ("POST", "/refresh"),

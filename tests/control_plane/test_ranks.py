@@ -82,6 +82,7 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("POST", "/admin/v1/outbox/{call_id}/retry"): Needs("editor", 404),
     ("DELETE", "/admin/v1/outbox/{call_id}"): Needs("editor", 404),
     ("POST", "/admin/v1/simulate"): Needs("editor", 422),
+    ("POST", "/admin/v1/explain"): Needs("editor", 422),
     ("POST", "/admin/v1/shadow"): Needs("editor", 422),
     ("GET", "/admin/v1/shadow"): Needs("editor", 404),
     ("DELETE", "/admin/v1/shadow"): Needs("editor", 404),
@@ -106,7 +107,9 @@ ROUTES: dict[tuple[str, str], Needs] = {
     **{route: needs for section in CALLED for route, needs in of_section(section).items()},
 }
 FILLED = {
-    **dict.fromkeys(("user_id", "admin_id", "call_id", "mail_id", "request_id"), "018f0000-0000-7000-8000-00000000000a"),
+    **dict.fromkeys(
+        ("user_id", "admin_id", "call_id", "mail_id", "request_id"), "018f0000-0000-7000-8000-00000000000a"
+    ),
     "name": "nothing", "number": "999", "action": "disable",
 }  # fmt: skip
 OWN_PAGE = {"Origin": "http://testserver"}  # what a browser says of a page of this server

@@ -1,5 +1,6 @@
 // Every text of the console in German.
 import type { Texts } from "./en";
+import { operations } from "./de/operations";
 
 export const de: Texts = {
   name: "Rowgate",
@@ -380,6 +381,7 @@ export const de: Texts = {
     secretValue: "Wert",
     secretStays: "Bleibt es leer, bleibt er, wie er ist.",
   },
+  operations,
   history: {
     title: "Verlauf",
     lead: "Jede Änderung, die gültig wurde, mit wem und wozu. Zu jeder kann man zurück.",

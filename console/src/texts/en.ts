@@ -1,4 +1,6 @@
 // Every text of the console in English, page by page; the other languages have the same keys.
+import { operations } from "./en/operations";
+
 export const en = {
   name: "Rowgate",
   nav: {
@@ -384,6 +386,7 @@ export const en = {
     secretValue: "Value",
     secretStays: "Left empty, it stays as it is.",
   },
+  operations,
   history: {
     title: "History",
     lead: "Every change that was made live, with who made it and why. Any of them can be gone back to.",
