@@ -78,6 +78,12 @@ SELECT gen_random_uuid(), now() - interval '3 hours', now() + interval '1 hour',
     'pool_peak', 2 + (n * 3) % 6))
    FROM generate_series(0, 14) n))
 """
+MANY_DOCUMENTS = (
+    """INSERT INTO data.documents (owner_user_id, title, amount)
+    SELECT owner_user_id, 'Note ' || n, n % 9973 FROM generate_series(1, 20000) n,
+     (SELECT owner_user_id FROM data.documents LIMIT 1) alice""",
+    "ANALYZE data.documents",
+)
 
 
 @pytest.fixture(scope="session")
@@ -126,6 +132,9 @@ async def test_the_operations_of_a_backend_that_is_in_use(migrated_url: str, too
         for statement in (WAITING_CALLS, WAITING_MAIL, ANOTHER_PROCESS):
             await backend.sql(statement)
         await run("operations", tools, url, **known)
+        for statement in MANY_DOCUMENTS:
+            await backend.sql(statement)
+        await run("plans", tools, url, **known)
 
 
 async def test_the_first_minute(migrated_url: str, tools: Path) -> None:

@@ -2,6 +2,7 @@
 import { people } from "./de/people";
 import { rows } from "./de/rows";
 import type { Texts } from "./en";
+import { explain } from "./de/explain";
 import { operations } from "./de/operations";
 
 export const de: Texts = {
@@ -269,6 +270,7 @@ export const de: Texts = {
   rows,
   people,
   operations,
+  explain,
   history: {
     title: "Verlauf",
     lead: "Jede Änderung, die gültig wurde, mit wem und wozu. Zu jeder kann man zurück.",
