@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from app.auth.foreign_keys import ForeignKeys, read_token
-from app.auth.identities import find_user, make_user, verified_email
+from app.auth.identities import Stranger, find_user, make_user, verified_email
+from app.auth.sign_up_hooks import SignUpHooks
 from app.auth.tokens import LAST_SECOND, TokenExpired, TokenInvalid, TokenRefused
 from app.database.pool import Pool
 from app.definitions.auth_issuers import IssuerDef, life_seconds
@@ -109,9 +110,10 @@ class ForeignCaller:
 class ForeignTokens:
     """The issuers in force, and the bounded cache of their tokens that were verified."""
 
-    def __init__(self, pool: Pool, keys: ForeignKeys | None, clock: Callable[[], float]) -> None:
+    def __init__(self, pool: Pool, keys: ForeignKeys | None, clock: Callable[[], float], hooks: SignUpHooks) -> None:
         """Begin without issuers; `clock` gives Unix seconds."""
         self.keys = keys
+        self._hooks = hooks
         self._pool = pool
         self._clock = clock
         self._issuers: Mapping[str, Issuer] = {}
@@ -143,7 +145,8 @@ class ForeignTokens:
     async def read(self, token: str) -> ForeignCaller:
         """Verify a token and find or make its person.
 
-        Raises TokenInvalid, TokenExpired, ForeignUserUnknown or IssuerUnreachable; a bad token costs no connection.
+        Raises TokenInvalid, TokenExpired, ForeignUserUnknown, SignUpRefused or IssuerUnreachable; a bad token costs no
+        connection.
         """
         _, unverified = read_token(token)
         named = unverified.get("iss")
@@ -178,7 +181,8 @@ class ForeignTokens:
             found = await find_user(connection, name, subject)
             if found is None and issuer.said.create:
                 async with connection.transaction():
-                    found = await make_user(connection, name, name, subject, verified_email(claims), {})
+                    stranger = Stranger(name, name, subject, verified_email(claims))
+                    found = await make_user(connection, self._hooks, stranger)
         if found is None:
             raise ForeignUserUnknown
         return found

@@ -144,16 +144,22 @@ def check(file: File, *, as_json: AsJson = False) -> None:
 
     checked, findings = check_file(file)
     matrix = {} if checked is None or findings else access_matrix(checked.project)
-    surface, doubts = matrix.get("surface", []), matrix.get("findings", [])
+    surface, hooks, doubts = (matrix.get(name, []) for name in ("surface", "hooks", "findings"))
     written_out = [] if checked is None else [one.shown() for one in checked.written_out]
     if as_json:
         listed = [finding.shown() for finding in findings]
-        shown = {"valid": not findings, "findings": listed, "surface": surface, "doubts": doubts}
+        shown = {
+            "valid": not findings,
+            "findings": listed,
+            "surface": surface,
+            "hooks": hooks,
+            "doubts": doubts,
+        }
         typer.echo(json.dumps({**shown, "written_out": written_out}, indent=2))
     elif findings:
         say_findings(findings)
     else:
-        typer.echo(f"{file} is sound. Who gets in:\n{table(surface)}")
+        typer.echo(f"{file} is sound. Who gets in:\n{table(surface, hooks)}")
         for doubt in doubts:
             typer.echo(f"{doubt['place']}: {doubt['message']} ({doubt['code']}; {doubt['hint']})")
         typer.echo("".join(f"{line}\n" for line in said_in_full(written_out)), nl=False)

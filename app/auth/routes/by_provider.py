@@ -63,11 +63,11 @@ async def by_id_token(
     said = await proven(auth.foreign.keys, provider, body.id_token, body.nonce, auth.clock.seconds(), hashed=True)
     async with server.pool.lease() as connection, connection.transaction():
         if owner is None:
-            user_id, is_linked = await person_of(connection, said, may_be_made=in_force.refuse_sign_up)
+            user_id, is_linked = await person_of(connection, server.hooks, said, may_be_made=in_force.refuse_sign_up)
         else:
             user_id, is_linked = str(owner.user_id), True
             await hold_own_level(connection, in_force, owner)
-            await link(connection, said, user_id)
+            await link(connection, server.hooks, said, user_id)
         return await session_by_provider(connection, client, mailer, said, user_id, is_linked=is_linked)
 
 
