@@ -151,6 +151,12 @@ async def test_no_text_that_somebody_stores_becomes_a_script(migrated_url: str, 
         await run("texts", tools, url)
 
 
+async def test_the_diagram_of_tables(migrated_url: str, tools: Path) -> None:
+    async with serving(migrated_url, "blog.yaml") as backend, listening(backend) as url:
+        await backend.admin()
+        await run("diagram", tools, url)
+
+
 async def test_two_thousand_endpoints(migrated_url: str, tools: Path) -> None:
     async with serving(migrated_url, MANY) as backend, listening(backend) as url:
         await backend.admin()

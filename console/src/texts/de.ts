@@ -2,6 +2,7 @@
 import { people } from "./de/people";
 import { rows } from "./de/rows";
 import type { Texts } from "./en";
+import { diagram } from "./de/diagram";
 import { explain } from "./de/explain";
 import { operations } from "./de/operations";
 
@@ -271,6 +272,7 @@ export const de: Texts = {
   people,
   operations,
   explain,
+  diagram,
   history: {
     title: "Verlauf",
     lead: "Jede Änderung, die gültig wurde, mit wem und wozu. Zu jeder kann man zurück.",

@@ -1,4 +1,5 @@
 // Every text of the console in English; those of a page with many stand in a file of their own. The other languages have the same keys.
+import { diagram } from "./en/diagram";
 import { explain } from "./en/explain";
 import { operations } from "./en/operations";
 import { people } from "./en/people";
@@ -276,6 +277,7 @@ export const en = {
   people,
   operations,
   explain,
+  diagram,
   history: {
     title: "History",
     lead: "Every change that was made live, with who made it and why. Any of them can be gone back to.",
