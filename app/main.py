@@ -34,7 +34,7 @@ from app.data_plane.sign_up_hooks import ServedHooks
 from app.database.clock import DatabaseClock
 from app.database.embedded import UpFlag
 from app.database.pool import Pool
-from app.definitions.project import SettingsDef
+from app.definitions.project import EMPTY, SettingsDef
 from app.errors import RowgateError
 from app.http.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
 from app.http.counts import Counts
@@ -177,7 +177,7 @@ class Rowgate:
             stack.push_async_callback(settler.stop)
             live.start()
             stack.push_async_callback(live.stop)
-            refuse_without_mail(settings)
+            refuse_without_mail(settings, live.runtime.project.auth if live.ready else EMPTY.auth)
             smtp = None if settings.smtp_url is None else SmtpServer.of(settings.smtp_url.get_secret_value())
             mailing = Mailing.of(settings, sealing_key)
             if mailing.can_send:

@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +34,11 @@ FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id CROSS JOIN LA
     SELECT max(t.new_email) FILTER (WHERE t.kind = 'email_change') AS new_email,
         max(t.created_at) FILTER (WHERE t.kind = 'invite') AS invited_at
     FROM rowgate.one_time_tokens t WHERE t.user_id = u.id AND t.expires_at > now()) w
+"""
+_WAYS_IN = """
+SELECT u.email, a.password_hash IS NOT NULL AS has_password,
+    ARRAY(SELECT i.provider FROM rowgate.identities i WHERE i.user_id = u.id ORDER BY i.id) AS identities
+FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id WHERE u.id = $1
 """
 
 
@@ -101,13 +106,21 @@ class Account:
     @property
     def providers(self) -> list[str]:
         """Name the ways in: the address first, where that is one."""
-        own = [PROVIDER] if self.by_address else []
-        return [*own, *dict.fromkeys(one.provider for one in self.identities)] or [PROVIDER]
+        return _ways(self.email, [one.provider for one in self.identities], has_password=self.has_password)
 
     @property
     def by_address(self) -> bool:
         """Say whether somebody signs in by the address here."""
-        return shown_email(self.email) != "" and (self.has_password or not self.identities)
+        return _is_by_address(self.email, self.identities, has_password=self.has_password)
+
+
+def _ways(email: str | None, identities: Sequence[str], *, has_password: bool) -> list[str]:
+    own = [PROVIDER] if _is_by_address(email, identities, has_password=has_password) else []
+    return [*own, *dict.fromkeys(identities)] or [PROVIDER]
+
+
+def _is_by_address(email: str | None, identities: Sequence[object], *, has_password: bool) -> bool:
+    return shown_email(email) != "" and (has_password or not identities)
 
 
 def normal_email(text: str) -> str:
@@ -163,6 +176,12 @@ async def roles_of(connection: Connection, user_id: str) -> list[str]:
     """Read the roles of a person."""
     rows = await connection.fetch("SELECT role FROM rowgate.user_roles WHERE user_id = $1 ORDER BY role", user_id)
     return [row["role"] for row in rows]
+
+
+async def ways_in(connection: Connection, user_id: str) -> list[str]:
+    """Name the ways in of a person, as `Account.providers` does."""
+    row = await connection.fetchrow(_WAYS_IN, user_id)
+    return _ways(row["email"], row["identities"], has_password=row["has_password"])
 
 
 async def accounts(connection: Connection, email: str | None, limit: int, offset: int) -> list[Account]:

@@ -9,12 +9,12 @@ from app.auth.accounts import create_user
 from app.auth.managed_users import delete_user
 from app.auth.sign_up_hooks import SignUpHooks, anonymous
 from app.database.connection import Connection
-from app.definitions.auth import NO_ADDRESS
+from app.definitions.auth import BY_NOTHING, NO_ADDRESS
 from app.errors import RowgateError
 from app.limits.keys import counted_key
 from app.limits.limit import parse_limit
 
-METHOD = "anonymous"
+METHOD = BY_NOTHING
 FROM_ADDRESS = parse_limit("30/hour")
 UNUSED_DAYS = 30
 _CLEARED_AT_ONCE = 5

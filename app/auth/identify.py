@@ -118,7 +118,7 @@ async def _identify_foreign(credential: str, context: AuthContext) -> Identity:
 
 
 def _by_foreign(caller: ForeignCaller, user: UserState) -> Identity | None:
-    return None if user.disabled else foreign_identity(user.anyone, caller.roles, caller.claims)
+    return None if user.disabled else foreign_identity(user.anyone, caller.roles, caller.by)
 
 
 def _credential(

@@ -6,11 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 from app.database.connection import Connection
-from app.definitions.auth import NO_ADDRESS
+from app.definitions.auth import BY_ADDRESS, NO_ADDRESS
 from app.errors import RowgateError
-
-BY_ADDRESS = "email"
-"""What `input.provider` says where no provider and no issuer has named the person."""
 
 
 class SignUpRefused(RowgateError):

@@ -66,11 +66,15 @@ async def apply_to(
     """Make a database's backend a project if its tests pass, or plan it."""
     from app.changes.apply import apply_project
     from app.changes.start import ACTOR
+    from app.database.pool import connected
     from app.policy_tests.runner import Runner
+    from app.secrets.provider_secrets import refuse_secretless
     from app.store.engine import make_engine
     from app.store.migrate import migrate
 
     await migrate(url)
+    async with connected(url) as connection:
+        await refuse_secretless(connection, project)
     engine, judge = make_engine(url), Runner(url).judge
     try:
         return await apply_project(

@@ -12,6 +12,8 @@ from app.definitions.redirect_urls import RedirectUrl, SiteUrl
 
 NO_AAL, AAL1, AAL2 = LEVELS = ("none", "aal1", "aal2")
 """How sure it is who calls: nobody has signed in, by one factor, by two (GoTrue's names, after NIST 800-63B)."""
+BY_ADDRESS, BY_NOTHING = "email", "anonymous"
+"""What `auth.provider` is where no provider and no issuer says who somebody is, and of an anonymous user."""
 NO_ADDRESS = "anonymous:"
 """How what stands in the place of an anonymous user's address begins; no address can begin so."""
 HOOKS = BEFORE, AFTER = ("before_sign_up", "after_sign_up")

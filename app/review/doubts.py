@@ -259,6 +259,13 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
                 f"users.columns/{column.name}.self_editable", "self_editable_trusted",
                 "people change this column themselves, and a rule reads it", "don't let a rule rest on it",
             )  # fmt: skip
+    for number, one in enumerate(project.auth.providers):
+        for name in (name for name in one.columns if f"auth.user.{name}" in paths()):
+            yield doubt(
+                f"auth.providers/{number}.columns/{name}", "claim_trusted",
+                f"{one.name} may tell what people write of themselves there, and a rule reads it",
+                "don't let a rule rest on it, unless the provider alone sets that claim",
+            )  # fmt: skip
     yield from auth_doubts(project, paths)
 
 

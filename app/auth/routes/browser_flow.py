@@ -29,6 +29,7 @@ from app.auth.mails import Mailer
 from app.auth.one_time import FlowCodeInvalid, kept_challenge
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.providers import IdentityTaken, Proven, Provider, ProviderUnknown, link, person_of
+from app.auth.refusals import noted
 from app.auth.routes.answering import MailerDep, found_account, session_answer
 from app.auth.routes.asking import RedirectTo
 from app.auth.routes.by_provider import hold_open, hold_own_level, provider_named, session_by_provider
@@ -200,8 +201,9 @@ async def callback(
         return _refused(in_force.site_url, refusal, request)
     in_force.redirect(flow.redirect_to)  # it may be listed no longer
     try:
-        person = await _proven(server, flow, said, browser)
-        return await _arrived(server, client, mailer, flow, person)
+        async with noted(server.pool, client.address, RowgateError, by=flow.provider):
+            person = await _proven(server, flow, said, browser)
+            return await _arrived(server, client, mailer, flow, person)
     except RowgateError as refusal:
         return _refused(flow.redirect_to, refusal, request)
 

@@ -29,6 +29,7 @@ from app.auth.password_change import (
     replace_password,
 )
 from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
+from app.auth.refusals import noted
 from app.auth.routes.answering import MailerDep, found_account, own_columns
 from app.auth.routes.asking import PkceFields, RedirectTo, begun
 from app.auth.routes.client import Client, ClientDep
@@ -141,13 +142,16 @@ async def _chosen(
     if of is None:
         raise SignInNeeded
     passwords, said = server.auth.passwords, mailer.in_force.said.password
-    if body.nonce is not None:
-        await _show(server, client, of, body.nonce)
-    elif body.current_password is not None:
-        return await chosen(
-            server.pool, passwords, of, body.current_password, body.password, client.address, least=said.min_length
-        )
-    elif said.current and not is_recovery:
+    by = "code" if body.nonce is not None else "password"
+    told = {"actor": f"user:{of.id}", "action": "user.change_refused"}
+    async with noted(server.pool, client.address, PasswordWrong, NonceInvalid, by=by, **told):
+        if body.nonce is not None:
+            await _show(server, client, of, body.nonce)
+        elif body.current_password is not None:
+            return await chosen(
+                server.pool, passwords, of, body.current_password, body.password, client.address, least=said.min_length
+            )
+    if body.nonce is None and said.current and not is_recovery:
         raise PasswordMissing
     return await given(passwords, of, body.password, said.min_length)
 

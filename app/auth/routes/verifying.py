@@ -30,6 +30,7 @@ from app.auth.one_time import (
     tried,
 )
 from app.auth.password_sign_in import AccountDisabled
+from app.auth.refusals import noted
 from app.auth.routes.answering import (
     MailerDep,
     found_account,
@@ -175,7 +176,8 @@ async def verify(
         raise InputInvalid("Send an email with its token, or a token_hash.")
     email = normal_email(body.email)
     await count_try(server.pool, email, client.address)
-    async with server.pool.lease() as connection:
+    refused = noted(server.pool, client.address, LinkInvalid, AccountDisabled, by="code")
+    async with refused, server.pool.lease() as connection:
         await tried(connection, email, kinds)  # committed before the code is looked at
         async with connection.transaction():
             of = await spend_code(connection, server.mailing, email, kinds, body.token)
