@@ -47,6 +47,8 @@ class AuthContext:
     refresh_key: bytes = field(repr=False)
     """What the successors of refresh tokens are sealed under."""
     no_admin: bool
+    admins_need_two: bool
+    """Whether an admin without a second factor reaches nothing but the way to one."""
 
     async def reload(self, identity: Identity) -> None:
         """Read the caller afresh, whose authority has changed or may have."""

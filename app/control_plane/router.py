@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from app.auth.route_limits import RouteLimits
 from app.control_plane import (
     access,
+    account,
     admins,
     api_keys,
     begin,
@@ -16,6 +17,7 @@ from app.control_plane import (
     explain,
     frontend,
     history,
+    invites,
     mail,
     operations,
     outbox,
@@ -29,6 +31,7 @@ from app.control_plane import (
     users,
 )
 from app.control_plane.browser_session import browser_router
+from app.control_plane.by_link import by_link_router
 from app.control_plane.definitions import definitions_router
 from app.control_plane.sign_in import sign_in_router
 from app.data_plane.described.routes import docs_page
@@ -62,11 +65,11 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix=PREFIX)
     modules = (
-        user_import, users, api_keys, admins, secrets, operations, outbox, mail, simulate, explain, shadow,
-        policy_tests, requests, access, document, history, begin, frontend, rows,
+        user_import, users, api_keys, account, invites, admins, secrets, operations, outbox, mail, simulate, explain,
+        shadow, policy_tests, requests, access, document, history, begin, frontend, rows,
     )  # fmt: skip
     # The columns of users and their import come before the users, who are named by what follows the same slash.
-    signing_in = (sign_in_router(limits), browser_router(limits))
+    signing_in = (sign_in_router(limits), browser_router(limits), by_link_router(limits))
     for part in (*signing_in, definitions_router(), *(module.router for module in modules), about):
         router.include_router(part)
     return router

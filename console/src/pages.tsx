@@ -51,5 +51,6 @@ export const PAGES: Listed[] = [
     icon: Activity,
     Page: lazy(() => import("./pages/operations/Operations")),
   },
+  { paths: ["/account"], Page: lazy(() => import("./pages/account/Account")) },
   { paths: ["/start"], Page: lazy(() => import("./pages/start/Start")) },
 ];

@@ -1,4 +1,5 @@
 // Every text of the console in English; those of a page with many stand in a file of their own. The other languages have the same keys.
+import { account } from "./en/account";
 import { diagram } from "./en/diagram";
 import { explain } from "./en/explain";
 import { operations } from "./en/operations";
@@ -274,6 +275,7 @@ export const en = {
     sql: "Its SQL",
   },
   rows,
+  account,
   people,
   operations,
   explain,
