@@ -25,6 +25,8 @@ from app.control_plane.server import Server
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
 from app.data_plane.described.openapi import ServedDocument
 from app.data_plane.described.routes import router as surface_router
+from app.data_plane.instances import Instance
+from app.data_plane.readiness import readiness
 from app.data_plane.reload import Live
 from app.data_plane.run import Plane
 from app.data_plane.seeing.recent import Recent
@@ -35,6 +37,7 @@ from app.database.pool import Pool
 from app.definitions.project import EMPTY, SettingsDef
 from app.errors import RowgateError
 from app.http.cors import allowed_headers, answer_preflight, is_preflight, with_headers
+from app.http.counts import Counts
 from app.http.header_names import header
 from app.http.overload import Admission
 from app.http.protocol import PROBLEM
@@ -74,6 +77,7 @@ class Rowgate:
         self.data_plane: DataPlane | None = None
         self._origins_of: SettingsDef | None = None  # whose origins are read in `_allowed`
         self._allowed = Origins.of(settings.cors_origins)
+        self.counts = Counts()
         self.admission = Admission(settings.pool_size, self._early_refusal)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -96,6 +100,7 @@ class Rowgate:
 
     def _early_refusal(self, scope: Any, error: RowgateError) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """Give the headers and the body for a request that isn't begun."""
+        self.counts.note(error.status, "")
         request_id = request_id_of(scope)
         body = early_refusal(error, scope["path"], request_id)
         headers = [*FIXED_HEADERS, (b"content-type", PROBLEM), (b"x-request-id", request_id.encode())]
@@ -119,7 +124,20 @@ class Rowgate:
         request_id = request_id_of(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         fixed = [*FIXED_HEADERS, (b"x-request-id", request_id.encode())]
+        if scope["path"].startswith("/auth/"):
+            send = self._counting(scope, send)
         await self.fastapi(scope, receive, with_headers(send, fixed, but=b"cache-control"))
+
+    def _counting(self, scope: Any, send: Any) -> Any:
+        """Give a `send` that counts the answer, by the path of its route, in which the names of what differs stand."""
+
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                path = getattr(scope.get("route"), "path", scope["path"])
+                self.counts.note(message["status"], f"{scope['method']} {path}")
+            await send(message)
+
+        return sending
 
     @property
     def server(self) -> Server:
@@ -177,16 +195,24 @@ class Rowgate:
             holds_answers = settings.env == "development"
             services = Services(limiter, outward, accounts, holds_answers=holds_answers)
             plane, recent = Plane(live, auth, pool, services), Recent()
-            self.data_plane = DataPlane(plane, settings.trusted_proxies, recent)
+            self.data_plane = DataPlane(plane, settings.trusted_proxies, recent, self.counts)
             app.state.server = Server(
                 settings=settings, mailing=mailing, hooks=hooks, pool=pool, auth=auth, live=live, limiter=limiter,
-                embedded_up=self.embedded_up,
+                embedded_up=self.embedded_up, instance=self._instance(stack, pool, live, limiter),
                 document=ServedDocument(settings.public_url).of, engine=engine, turns=Turns(engine),
                 tests=Runner(self.database_url), proofs=Proofs(), sealing_key=sealing_key, recent=recent, plane=plane,
                 data_plane=self.data_plane,
             )  # fmt: skip
             self.on_ready()
             yield
+
+    def _instance(self, stack: AsyncExitStack, pool: Pool, live: Live, limiter: Limiter) -> Instance:
+        """Have the database told of this process from here on, until the stack ends."""
+        instance = Instance(pool, live, self.counts, lambda: readiness(live, limiter, self.embedded_up))
+        live.on_change.append(lambda _: instance.wake())
+        instance.start()
+        stack.push_async_callback(instance.stop)
+        return instance
 
 
 @cache

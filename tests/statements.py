@@ -30,7 +30,7 @@ TIME = re.compile(r"SET LOCAL (?:statement|lock)_timeout = [0-9]+(?=;|$)")
 LITERAL = re.compile(r"U?&?'(?:[^']|'')*'")
 IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"')
 CHOSEN = re.compile(r' AS "((?:[^"]|"")*)"')
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")  # an index of a draft: table, column, idx
 NUMBER = re.compile(r"(?<![\w$.\"])[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?(?![\w\"])")
 
 

@@ -20,6 +20,7 @@ from app.store.rows import RevisionRow
 router = FixedRouter(tags=["document"])
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Before = Annotated[int | None, Query(ge=1)]
+About = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class RevisionAnswer(Declared):
@@ -87,7 +88,7 @@ async def restore_revision(server: ServerDep, admin: Editor, number: int, wanted
 
 
 @router.get("/audit", dependencies=[VIEWER], response_model=list[EventAnswer])
-async def list_audit(server: ServerDep, limit: Limit = 100, before: Before = None) -> Response:
-    """List what admins did and who signed in, the newest first."""
+async def list_audit(server: ServerDep, limit: Limit = 100, before: Before = None, about: About = "") -> Response:
+    """List what admins did and who signed in, the newest first; `about` is a part of who, what or about whom."""
     async with server.pool.lease() as connection:
-        return answer([EventAnswer.from_row(one) for one in await events(connection, limit, before)])
+        return answer([EventAnswer.from_row(one) for one in await events(connection, limit, before, about)])

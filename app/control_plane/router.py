@@ -14,10 +14,12 @@ from app.control_plane import (
     api_keys,
     begin,
     document,
+    explain,
     frontend,
     history,
     invites,
     mail,
+    operations,
     outbox,
     policy_tests,
     request_tests,
@@ -64,8 +66,8 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix=PREFIX)
     modules = (
-        user_import, users, api_keys, account, invites, admins, secrets, outbox, mail, simulate, shadow, policy_tests,
-        requests, request_tests, access, document, history, begin, frontend, rows,
+        user_import, users, api_keys, account, invites, admins, secrets, operations, outbox, mail, simulate, explain,
+        shadow, policy_tests, requests, request_tests, access, document, history, begin, frontend, rows,
     )  # fmt: skip
     # The columns of users and their import come before the users, who are named by what follows the same slash.
     signing_in = (sign_in_router(limits), browser_router(limits), by_link_router(limits))

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Response
@@ -20,6 +20,7 @@ from app.control_plane.named import NotThere, identifier, known_roles
 from app.control_plane.server import Server, ServerDep
 from app.data_plane.asgi import answered
 from app.data_plane.made_request import made_request
+from app.data_plane.request import Request
 from app.data_plane.run import Plane
 from app.data_plane.seeing.rehearsal import LookingLimiter, Rehearsal
 from app.definitions.policy_tests import SignInDef
@@ -33,6 +34,7 @@ from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
 from app.http.json_body import json_or_text, plain_numbers
 
 router = FixedRouter(tags=["seeing"])
+R = TypeVar("R", bound=Rehearsal)
 _PREFIXES = ("/api/", "/rest/v1/", "/functions/v1/")
 _NOBODYS = "00000000-0000-0000-0000-000000000000"
 
@@ -83,14 +85,9 @@ async def simulate(
     """Run a request as anyone; the answer has its status and body, and the trace of each stage and step."""
     if not said.path.startswith(_PREFIXES) or "?" in said.path:
         raise SimulationInvalid("The path begins with /api/, /rest/v1/ or /functions/v1/, and has no query in it.")
-    identity, pretended = await _caller(server, said.as_)
-    draft, ddl = (None, ()) if said.draft is None else await _draft(server, said.draft)
     query = said.query if isinstance(said.query, str) else urlencode(said.query, doseq=True)
     made = made_request(said.method, said.path, query, said.headers, said.body)
-    plane = server.plane
-    services = replace(plane.services, limiter=LookingLimiter(plane.services.limiter))
-    rehearsed = Plane(plane.live, plane.auth, plane.pool, services)
-    rehearsal = Rehearsal(rehearsed, made, identity, draft=draft, ddl=ddl, pretended=pretended)
+    rehearsal = await rehearsal_of(server, Rehearsal, said.as_, made, said.draft)
     given, refusal = await answered(rehearsal)
     rehearsal.trace.leave(refusal)
     return answer({
@@ -99,6 +96,19 @@ async def simulate(
         "body": json_or_text(given.body),
         "trace": rehearsal.trace.shown(),
     })  # fmt: skip
+
+
+async def rehearsal_of(server: Server, kind: type[R], as_: str | Pretended, request: Request, draft: object) -> R:
+    """Make a rehearsal of a request as anyone, on a draft if there is one, which counts for no limit.
+
+    Raises NotThere, SimulationInvalid, RolesUnknown, and DefinitionInvalid with every finding of the draft.
+    """
+    identity, pretended = await _caller(server, as_)
+    runtime, ddl = (None, ()) if draft is None else await _draft(server, draft)
+    plane = server.plane
+    services = replace(plane.services, limiter=LookingLimiter(plane.services.limiter))
+    rehearsed = Plane(plane.live, plane.auth, plane.pool, services)
+    return kind(rehearsed, request, identity, draft=runtime, ddl=ddl, pretended=pretended)
 
 
 async def _caller(server: Server, said: str | Pretended) -> tuple[Identity, bool]:

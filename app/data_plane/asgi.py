@@ -18,6 +18,7 @@ from app.data_plane.seeing.timing import ASKS, TimedRun, is_asked_by_admin
 from app.data_plane.stages.accept import REST, RPC
 from app.errors import RowgateError, render_problem
 from app.http.client_address import Networks
+from app.http.counts import Counts
 from app.http.header_names import header
 from app.http.problem_body import Form, problem_body
 from app.http.protocol import CLIENT_LOST
@@ -43,9 +44,10 @@ class ClientGone(RowgateError):
 class DataPlane:
     """Serves `/api`, `/rest/v1` and `/functions/v1`."""
 
-    def __init__(self, plane: Plane, trusted: Networks, recent: Recent) -> None:
-        """Take what requests share, the proxies that are believed, and where refusals are kept."""
+    def __init__(self, plane: Plane, trusted: Networks, recent: Recent, counts: Counts) -> None:
+        """Take what requests share, the proxies that are believed, where refusals are kept, and who counts."""
         self.recent = recent
+        self.counts = counts
         self.plane = plane
         self.trusted = trusted
         self.shadow: Shadow | None = None
@@ -68,9 +70,11 @@ class DataPlane:
             running.uncancel()
             gone = ClientGone("The client closed the connection before the answer.")
             self.recent.note(run, gone.status, gone)
+            self.counts.note(gone.status, "")
             return
         scope.pop(CLIENT_LOST, None)
         self.recent.note(run, answer.status, refusal)
+        self.counts.note(answer.status, "" if run.target is None else run.target.place)
         if isinstance(run, TimedRun):
             answer = replace(answer, headers=(*answer.headers, ("Server-Timing", run.timing())))
         await _send(send, answer, request)

@@ -8,6 +8,7 @@ from fastapi import Depends
 
 from app.auth.auth_server import AuthServer, server_of
 from app.compiler.runtime import Runtime
+from app.data_plane.instances import Instance
 from app.data_plane.reload import Live
 from app.database.embedded import UpFlag
 from app.limits.limiter import Limiter
@@ -15,7 +16,7 @@ from app.limits.limiter import Limiter
 
 @dataclass(frozen=True)
 class DataServer(AuthServer):
-    """What is served and counted; `embedded_up` says whether the embedded server runs, if it is used.
+    """What is served and counted, as which `instance`; `embedded_up` says whether the embedded server runs, if any.
 
     `document` gives the OpenAPI document of what is served, as JSON.
     """
@@ -23,6 +24,7 @@ class DataServer(AuthServer):
     live: Live
     limiter: Limiter
     embedded_up: UpFlag | None
+    instance: Instance
     document: Callable[[Runtime], bytes]
 
 

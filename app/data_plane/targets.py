@@ -33,6 +33,11 @@ class EndpointTarget:
         return self.compiled.definition.path if self.path else None
 
     @property
+    def place(self) -> str:
+        """Name it as a document does."""
+        return f"endpoints/{self.compiled.name}"
+
+    @property
     def timeout(self) -> float:
         """Give the seconds that the request may take."""
         return self.compiled.definition.timeout
@@ -68,6 +73,11 @@ class ViewTarget:
     timeout: ClassVar[float] = TIMEOUT
     responses: ClassVar[None] = None
     template: ClassVar[None] = None
+
+    @property
+    def place(self) -> str:
+        """Name it as a document does."""
+        return f"views/{self.compiled.name}"
 
     @property
     def access(self) -> AccessLevel:

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -168,6 +169,16 @@ class ConnectionShare(Share):
         self.returned = 0  # connections given back
 
 
+@dataclass(frozen=True, slots=True)
+class PoolStanding:
+    """How many connections there may be, are in use, were at most since this was last asked, and are waited for."""
+
+    size: int
+    used: int
+    peak: int
+    waiting: int
+
+
 class Pool:
     """At most `size` connections, the last one given back used first; no query is sent when one changes hands.
 
@@ -187,6 +198,7 @@ class Pool:
         self._leased: dict[Any, tuple[ConnectionShare, float]] = {}
         self._slots = 0  # connections that are open, opening or closing
         self._granted = 0  # those that are leased, or will be as soon as they are open
+        self._peak = 0  # the most that were so at once, since `standing` was asked
         self._unshared = ConnectionShare()
         self._shares: dict[object, ConnectionShare] = {}
         self._waiting: deque[ConnectionShare] = deque()
@@ -244,6 +256,13 @@ class Pool:
         if self._waiting:
             self._serve_waiters()
 
+    def standing(self) -> PoolStanding:
+        """Say how much of it is in use, and begin to look for the most at once anew."""
+        used, peak = self._granted, max(self._peak, self._granted)
+        self._peak = used
+        waiting = sum(not one.done() for share in self._waiting for one in share.waiters)
+        return PoolStanding(self.size, used, peak, waiting)
+
     async def close(self, grace: float = CLOSE_SECONDS) -> None:
         """Refuse new borrowers, wait `grace` seconds for the present ones, then close every connection."""
         self._closed = True
@@ -268,6 +287,7 @@ class Pool:
         """
         share.held += 1
         self._granted += 1
+        self._peak = max(self._peak, self._granted)
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from app.definitions.column_types import KEY
 from app.definitions.project import Project
 from app.errors import Finding
 from app.expressions.check import Expression
@@ -21,11 +20,12 @@ from app.expressions.syntax import (
     walk,
 )
 from app.relations.source import Related, Source, told_apart
+from app.review.missing_index import leading_columns, missing_index
 
 
 def row_doubts(project: Project, rules: Sequence[tuple[str, Expression]]) -> Iterator[Finding]:
     """Give the doubts about rules that read rows of other tables, and about steps that make one value of rows."""
-    leading = _leading(project)
+    leading = leading_columns(project)
     for place, rule in rules:
         if rule.reads:
             yield from _slow(place, rule, leading)
@@ -33,32 +33,12 @@ def row_doubts(project: Project, rules: Sequence[tuple[str, Expression]]) -> Ite
     yield from _uncounted(rules)
 
 
-def _leading(project: Project) -> dict[str, set[str]]:
-    """Give the columns of each table by which an index finds rows."""
-    found = {"users": {KEY, *(one.name for one in project.users.columns if one.unique or one.index)}}
-    for table in project.tables:
-        groups = [one.columns for one in table.unique if one.where is None]
-        groups += [one.columns for one in table.indexes]
-        groups += [one.columns for one in table.references]
-        # A reference has an index by itself.
-        single = {one.name for one in table.columns if one.unique or one.index or one.target is not None}
-        found[table.name] = {KEY, *single, *(group[0] for group in groups)}
-    return found
-
-
 def _slow(place: str, rule: Expression, leading: dict[str, set[str]]) -> Iterator[Finding]:
     for node, source in _loops(rule):
         conditions = [node.body if node.macro != "map" else node.condition, *_filters(node.operand)]
         asked = [name for condition in conditions for name in _equal(condition, node.variable, source)]
         table = source.table.name
-        if asked and not leading.get(table, set()) & set(asked):
-            columns = ", ".join(dict.fromkeys(asked))
-            yield Finding(
-                f"{place}:{node.line}:{node.column}",
-                f"rows of {table} are looked up by {columns}, and no index begins with one of them",
-                f"add to {table}: indexes: [[{columns}]]",
-                "rules.missing_index",
-            )
+        yield from missing_index(f"{place}:{node.line}:{node.column}", table, asked, leading)
 
 
 def _loops(rule: Expression) -> Iterator[tuple[Comprehension, Source]]:

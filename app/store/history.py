@@ -1,5 +1,6 @@
 """What was: the revisions, who changed the definitions when and how, and the events of the audit log."""
 
+from sqlalchemy import func
 from sqlmodel import col
 
 from app.database.connection import Connection
@@ -23,8 +24,11 @@ async def revision_numbered(connection: Connection, number: int) -> RevisionRow 
     return await first(connection, RevisionRow, col(RevisionRow.number) == number)
 
 
-async def events(connection: Connection, limit: int, before: int | None) -> list[AuditRow]:
-    """List events of the audit log before an id, the newest first."""
+async def events(connection: Connection, limit: int, before: int | None, about: str = "") -> list[AuditRow]:
+    """List events of the audit log before an id, the newest first; `about` is a part of what they say."""
     number = col(AuditRow.id)
-    earlier = [] if before is None else [number < before]
-    return await found(connection, AuditRow, *earlier, order=[number.desc()], limit=limit)
+    which = [] if before is None else [number < before]
+    if about:
+        told = func.concat_ws(" ", col(AuditRow.actor), col(AuditRow.action), col(AuditRow.target))
+        which.append(func.strpos(func.lower(told), func.lower(about)) > 0)
+    return await found(connection, AuditRow, *which, order=[number.desc()], limit=limit)

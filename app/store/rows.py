@@ -202,3 +202,18 @@ class FirstAnswerRow(SQLModel, table=True):
     nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = Field(sa_column=_moment())
+
+
+class InstanceRow(SQLModel, table=True):
+    """A process that serves this database: since when, when it last said so, and how it fared then."""
+
+    __tablename__ = "instances"
+    __table_args__ = {"schema": SCHEMA}
+
+    id: str = Field(sa_column=Column(Uuid(as_uuid=False), primary_key=True))
+    started_at: datetime = Field(sa_column=_moment())
+    seen_at: datetime = Field(sa_column=_moment())
+    host: str = Field(sa_column=Column(Text, nullable=False))
+    process: int = Field(sa_column=Column(BigInteger, nullable=False))
+    version: str = Field(sa_column=Column(Text, nullable=False))
+    state: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))

@@ -1,6 +1,6 @@
 // The pages: where each stands, what it is called and looks like in the menu, and its file, loaded when it is opened.
 import { type ComponentType, lazy } from "react";
-import { Eye, GitBranch, Help, History, type Icon, Route, Stack, Table, Users } from "./parts/icons";
+import { Activity, Eye, GitBranch, Help, History, type Icon, Route, Stack, Table, Users } from "./parts/icons";
 import type { Texts } from "./texts/en";
 
 export type Listed = {
@@ -46,6 +46,12 @@ export const PAGES: Listed[] = [
   },
   { paths: ["/history", "/history/:number"], label: (texts) => texts.nav.history, icon: History, Page: lazy(() => import("./pages/history/History")) },
   { paths: ["/why", "/why/:part", "/why/:part/:id"], label: (texts) => texts.why.title, icon: Help, Page: lazy(() => import("./pages/why/Why")) },
+  {
+    paths: ["/operations", "/operations/:part"],
+    label: (texts) => texts.operations.title,
+    icon: Activity,
+    Page: lazy(() => import("./pages/operations/Operations")),
+  },
   { paths: ["/account"], Page: lazy(() => import("./pages/account/Account")) },
   { paths: ["/start"], Page: lazy(() => import("./pages/start/Start")) },
 ];

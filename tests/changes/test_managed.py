@@ -149,8 +149,8 @@ async def test_servers_that_start_at_once_take_turns(migrated_url: str, tmp_path
 
 # Every route of the admin API that writes, or is sent a body, and is not about definitions.
 BESIDE = {
-    ("POST", "/check"), ("POST", "/config/plan"), ("POST", "/simulate"), ("POST", "/test"), ("POST", "/test/isolation"),
-    ("POST", "/requests/{request_id}/test"),
+    ("POST", "/check"), ("POST", "/config/plan"), ("POST", "/simulate"), ("POST", "/explain"),
+    ("POST", "/test"), ("POST", "/test/isolation"), ("POST", "/requests/{request_id}/test"),
     ("POST", "/shadow"), ("DELETE", "/shadow"),
     ("PUT", "/password"), ("PUT", "/admins/{admin_id}/password"),
     ("POST", "/setup"), ("POST", "/sign-in"), ("POST", "/sign-out"), ("POST", "/refresh"),
@@ -167,7 +167,7 @@ BESIDE = {
     ("POST", "/account/factors/{factor_id}/remove"), ("POST", "/account/recovery-codes"),
     ("DELETE", "/account/sessions/{session_id}"),
     ("POST", "/secrets"), ("PUT", "/secrets/{name}"), ("PATCH", "/secrets/{name}"), ("DELETE", "/secrets/{name}"),
-    ("POST", "/outbox/{call_id}/retry"), ("DELETE", "/outbox/{call_id}"),
+    ("POST", "/outbox/{call_id}/retry"), ("DELETE", "/outbox/{call_id}"), ("POST", "/mail/{mail_id}/retry"),
     *((method, "/tables/{name}/rows") for method in ("POST", "PATCH", "DELETE")),
 }  # fmt: skip
 

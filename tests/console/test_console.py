@@ -54,6 +54,37 @@ STORED_BY_AN_ATTACKER: dict[str, Any] = {
     ],
 }  # fmt: skip
 
+WAITING_CALLS = """
+INSERT INTO rowgate.outbox (id, step, method, host, key_id, nonce, ciphertext, attempts, next_at, last_error, dead_at)
+VALUES (gen_random_uuid(), 'tell_billing', 'POST', 'billing.example.com', 'k', '', '', 2, now() + interval '1 day',
+        'http.answer_refused', NULL),
+       (gen_random_uuid(), 'tell_search', 'POST', 'search.example.com', 'k', '', '', 12, now(),
+        'http.unreachable', now())
+"""
+WAITING_MAIL = """
+INSERT INTO rowgate.mail (id, kind, created_at, attempts, next_at, expires_at, last_error, dead_at)
+VALUES (gen_random_uuid(), 'recovery', now() - interval '5 min', 3, now() + interval '1 hour', now() + interval '1 day',
+        '421 try again later', NULL),
+       (gen_random_uuid(), 'invite', now() - interval '2 hours', 1, now(), now(), '550 no such mailbox', now())
+"""
+ANOTHER_PROCESS = """
+INSERT INTO rowgate.instances (id, started_at, seen_at, host, process, version, state)
+SELECT gen_random_uuid(), now() - interval '3 hours', now() + interval '1 hour', 'api-2', 41, '0.1.0',
+ jsonb_build_object('revision', 1, 'status', 'degraded', 'checks', '{"database": true, "limits": false}'::jsonb,
+  'broken', '[]'::jsonb, 'pool', '{"size": 10, "used": 3, "peak": 7, "waiting": 0}'::jsonb,
+  'limited', '[{"what": "endpoints/enter_contest", "count": 34}, {"what": "POST /auth/v1/token", "count": 12}]'::jsonb,
+  'minutes', (SELECT jsonb_agg(jsonb_build_object('at', date_trunc('minute', now()) - n * interval '1 min',
+    'answered', 40 + 9 * ((n * 7) % 6), 'refused', (n * 5) % 9, 'failed', (n = 6)::int * 4,
+    'pool_peak', 2 + (n * 3) % 6))
+   FROM generate_series(0, 14) n))
+"""
+MANY_DOCUMENTS = (
+    """INSERT INTO data.documents (owner_user_id, title, amount)
+    SELECT owner_user_id, 'Note ' || n, n % 9973 FROM generate_series(1, 20000) n,
+     (SELECT owner_user_id FROM data.documents LIMIT 1) alice""",
+    "ANALYZE data.documents",
+)
+
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
@@ -102,6 +133,17 @@ async def test_the_console_with_a_backend_that_is_in_use(name: str, migrated_url
         await run(name, tools, url, **await inhabited(backend))
 
 
+async def test_the_operations_of_a_backend_that_is_in_use(migrated_url: str, tools: Path) -> None:
+    async with serving(migrated_url, "documents.yaml") as backend, listening(backend) as url:
+        known = await inhabited(backend)
+        for statement in (WAITING_CALLS, WAITING_MAIL, ANOTHER_PROCESS):
+            await backend.sql(statement)
+        await run("operations", tools, url, **known)
+        for statement in MANY_DOCUMENTS:
+            await backend.sql(statement)
+        await run("plans", tools, url, **known)
+
+
 async def test_the_first_minute(migrated_url: str, tools: Path) -> None:
     async with serving(migrated_url, EMPTY) as backend, listening(backend) as url:
         await run("first", tools, url, token=backend.app.server.auth.setup_token)
@@ -120,6 +162,12 @@ async def test_no_text_that_somebody_stores_becomes_a_script(migrated_url: str, 
         assert kept.status_code == 201
         await backend.client.get("/api/hello", params={"x": NASTY})
         await run("texts", tools, url)
+
+
+async def test_the_diagram_of_tables(migrated_url: str, tools: Path) -> None:
+    async with serving(migrated_url, "blog.yaml") as backend, listening(backend) as url:
+        await backend.admin()
+        await run("diagram", tools, url)
 
 
 async def test_two_thousand_endpoints(migrated_url: str, tools: Path) -> None:

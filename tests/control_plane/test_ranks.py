@@ -97,9 +97,14 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("DELETE", "/admin/v1/secrets/{name}"): Needs("editor", 428),
     ("GET", "/admin/v1/outbox"): Needs("viewer", 200),
     ("GET", "/admin/v1/mail"): Needs("editor", 200),
+    ("GET", "/admin/v1/mail/queue"): Needs("viewer", 200),
+    ("POST", "/admin/v1/mail/{mail_id}/retry"): Needs("editor", 404),
+    ("GET", "/admin/v1/instances"): Needs("viewer", 200),
+    ("GET", "/admin/v1/queues"): Needs("viewer", 200),
     ("POST", "/admin/v1/outbox/{call_id}/retry"): Needs("editor", 404),
     ("DELETE", "/admin/v1/outbox/{call_id}"): Needs("editor", 404),
     ("POST", "/admin/v1/simulate"): Needs("editor", 422),
+    ("POST", "/admin/v1/explain"): Needs("editor", 422),
     ("POST", "/admin/v1/shadow"): Needs("editor", 422),
     ("GET", "/admin/v1/shadow"): Needs("editor", 404),
     ("DELETE", "/admin/v1/shadow"): Needs("editor", 404),
@@ -128,7 +133,7 @@ ROUTES: dict[tuple[str, str], Needs] = {
 }
 FILLED = {
     **dict.fromkeys((
-        "user_id", "admin_id", "call_id", "request_id", "invite_id", "factor_id", "session_id",
+        "user_id", "admin_id", "call_id", "mail_id", "request_id", "invite_id", "factor_id", "session_id",
     ), "018f0000-0000-7000-8000-00000000000a"),
     "name": "nothing", "number": "999", "action": "disable",
 }  # fmt: skip

@@ -9,6 +9,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
 
 from app.data_plane.data_server import DataServerDep
+from app.data_plane.readiness import Readiness, readiness
 from app.http.fixed_routes import Declared, FixedRouter, answer
 
 _FOLDER = Path(fastapi_offline.__file__).parent / "static"
@@ -23,14 +24,6 @@ class Alive(Declared):
     status: Literal["alive"] = "alive"
 
 
-class Readiness(Declared):
-    """Whether requests can be served, what was looked at for it, and the definitions that are out of order."""
-
-    status: Literal["ready", "degraded", "not ready"]
-    checks: dict[str, bool]
-    broken: list[str]
-
-
 @router.get("/healthz", response_model=Alive)
 async def healthz() -> Response:
     """Say that the process is alive."""
@@ -39,22 +32,9 @@ async def healthz() -> Response:
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "Not ready"}})
 async def readyz(server: DataServerDep) -> Response:
-    """Say whether requests can be served: the database answers, and its definitions are compiled. Asks it nothing.
-
-    Without the store of rate limits it is ready all the same: sign-in and all that isn't limited go on. So it is while
-    others are served beside definitions that are out of order, which `broken` names.
-    """
-    live, watch = server.live, server.limiter.watch
-    checks = {"database": live.in_touch, "definitions": live.ready}
-    if server.embedded_up is not None:
-        checks["embedded_postgres"] = bool(server.embedded_up)
-    ready = all(checks.values())
-    if watch is not None:
-        checks["limits"] = watch.answers
-    status: Literal["ready", "degraded", "not ready"] = "not ready"
-    if ready:
-        status = "ready" if all(checks.values()) and not live.broken else "degraded"
-    return answer(Readiness(status=status, checks=checks, broken=live.broken), 200 if ready else 503)
+    """Say whether requests can be served: the database answers, and its definitions are compiled."""
+    found = readiness(server.live, server.limiter, server.embedded_up)
+    return answer(found, 503 if found.status == "not ready" else 200)
 
 
 @router.get("/openapi.json", response_model=dict[str, object])

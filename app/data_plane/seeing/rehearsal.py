@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from app.auth.identity import Identity
 from app.compiler.runtime import Runtime
@@ -37,6 +37,8 @@ class Rehearsal(Run):
     """
 
     __slots__ = ("_ddl", "_now", "_pretended", "trace")
+
+    opens: ClassVar[type[Session]] = Session
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class Rehearsal(Run):
         """Give a session that is rolled back; the draft's tables come to be in its transaction, and go with it."""
         changes = (WAIT_AS_CHANGES_DO, *self._ddl) if self._ddl else ()
         opened = ";\n".join((target.begin or "BEGIN", *changes))
-        return Session(
+        return self.opens(
             self.plane.pool,
             self.guard(identity),
             begin=opened,

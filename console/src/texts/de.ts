@@ -4,6 +4,9 @@ import { people } from "./de/people";
 import { rows } from "./de/rows";
 import { why } from "./de/why";
 import type { Texts } from "./en";
+import { diagram } from "./de/diagram";
+import { explain } from "./de/explain";
+import { operations } from "./de/operations";
 
 export const de: Texts = {
   name: "Rowgate",
@@ -271,6 +274,9 @@ export const de: Texts = {
   account,
   people,
   why,
+  operations,
+  explain,
+  diagram,
   history: {
     title: "Verlauf",
     lead: "Jede Änderung, die gültig wurde, mit wem und wozu. Zu jeder kann man zurück.",

@@ -1,5 +1,8 @@
 // Every text of the console in English; those of a page with many stand in a file of their own. The other languages have the same keys.
 import { account } from "./en/account";
+import { diagram } from "./en/diagram";
+import { explain } from "./en/explain";
+import { operations } from "./en/operations";
 import { people } from "./en/people";
 import { rows } from "./en/rows";
 import { why } from "./en/why";
@@ -276,6 +279,9 @@ export const en = {
   account,
   people,
   why,
+  operations,
+  explain,
+  diagram,
   history: {
     title: "History",
     lead: "Every change that was made live, with who made it and why. Any of them can be gone back to.",

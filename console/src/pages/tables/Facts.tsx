@@ -9,7 +9,7 @@ import { columnsOf } from "./columns";
 
 type Named = { columns: string[]; where?: string };
 const listed = (said: unknown): Named[] => ((said as (string[] | Named)[] | undefined) ?? []).map((one) => (Array.isArray(one) ? { columns: one } : one));
-type Relation = { from: string; columns: string; to: string };
+export type Relation = { from: string; columns: string; to: string };
 
 export function relationsOf(document: Document): Relation[] {
   return (document.tables ?? []).flatMap((table) => [

@@ -1,5 +1,5 @@
 // Tables: the rows of each, and its definition.
-import { Tabs, Text } from "@mantine/core";
+import { Stack, Tabs, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "react-router";
 import { config } from "../../api/reads";
@@ -7,6 +7,7 @@ import { Browse } from "../../code/Browse";
 import { DefinitionEditor } from "../../code/DefinitionEditor";
 import { useTexts } from "../../texts";
 import { columnsOf } from "./columns";
+import { Diagram } from "./Diagram";
 import { Facts } from "./Facts";
 import { Grid } from "./Grid";
 
@@ -25,7 +26,7 @@ export default function Tables() {
   );
   return (
     <Browse section="tables" title={texts.rows.title} lead={texts.rows.lead} names={names} open={name}>
-      {name === undefined ? <Text c="dimmed">{texts.editor.pick}</Text> : table === undefined ? editor : (
+      {name === undefined ? <Stack gap="md"><Text c="dimmed">{texts.editor.pick}</Text>{read ? <Diagram document={read.document} /> : null}</Stack> : table === undefined ? editor : (
         <Tabs value={part} onChange={(next) => void go(`/tables/${name}/${next}`)} keepMounted={false}>
           <Tabs.List mb="md">
             <Tabs.Tab value="rows">{texts.rows.rows}</Tabs.Tab>

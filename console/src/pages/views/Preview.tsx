@@ -1,52 +1,65 @@
 // The rows that a person sees through a view, and how many its filter hides from them; two people side by side.
-import { Alert, Button, Paper, ScrollArea, SimpleGrid, Stack, Table, Text, Title } from "@mantine/core";
+import { Alert, Button, Group, Paper, ScrollArea, SimpleGrid, Stack, Table, Text, TextInput, Title } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
 import { type Document, useMe } from "../../api/reads";
-import { Eye } from "../../parts/icons";
+import { Eye, Route } from "../../parts/icons";
 import { asSimulated, type Person, PersonPicker } from "../../parts/PersonPicker";
 import { ProblemAlert } from "../../parts/Problem";
 import { useTexts } from "../../texts";
 import type { Entry, Simulated } from "../../trace/trace";
 import { More } from "../../trace/TraceView";
+import { type Explained, Plan } from "./Plan";
 
 const ROWS = 20;
 
 export function Preview({ name, draft }: { name: string; draft: Document }) {
   const texts = useTexts();
   const { mayEdit } = useMe();
+  const [query, setQuery] = useState("");
   return (
     <Paper className="card" p="md" component="section" aria-label={texts.views.preview}>
       <Title order={3}>{texts.views.preview}</Title>
       <Text size="sm" c="dimmed" mb="sm">{mayEdit ? texts.views.previewLead : texts.run.editorOnly}</Text>
       {mayEdit ? (
-        <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
-          <Side name={name} draft={draft} begin={{ kind: "anonymous" }} />
-          <Side name={name} draft={draft} begin={{ kind: "signedIn" }} />
-        </SimpleGrid>
+        <Stack gap="md">
+          <TextInput maw={480} label={texts.explain.query} description={texts.explain.queryHint} placeholder="order=created_at.desc" classNames={{ input: "mono" }} value={query} onChange={(event) => setQuery(event.currentTarget.value)} />
+          <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+            <Side name={name} draft={draft} query={query} begin={{ kind: "anonymous" }} />
+            <Side name={name} draft={draft} query={query} begin={{ kind: "signedIn" }} />
+          </SimpleGrid>
+        </Stack>
       ) : null}
     </Paper>
   );
 }
 
-function Side({ name, draft, begin }: { name: string; draft: Document; begin: Person }) {
-  const texts = useTexts().views;
+function Side({ name, draft, query, begin }: { name: string; draft: Document; query: string; begin: Person }) {
+  const { views: texts, explain } = useTexts();
   const [person, setPerson] = useState<Person | undefined>(begin);
   const showing = useMutation({
     mutationFn: async () => {
-      const said = { as: asSimulated(person), method: "GET", path: `/rest/v1/${name}`, query: `limit=${ROWS}`, headers: {}, draft } as unknown as Schemas["Simulation"];
+      const said = { as: asSimulated(person), method: "GET", path: `/rest/v1/${name}`, query: [query, `limit=${ROWS}`].filter(Boolean).join("&"), headers: {}, draft } as unknown as Schemas["Simulation"];
       return (await data(api.POST("/admin/v1/simulate", { body: said }))) as unknown as Simulated;
     },
+  });
+  const planning = useMutation({
+    mutationFn: async () => (await data(api.POST("/admin/v1/explain", { body: { view: name, as: asSimulated(person), query, draft } as unknown as Schemas["Explanation"] }))) as Explained,
   });
   return (
     <Stack gap="sm" miw={0}>
       <PersonPicker value={person} onChange={setPerson} w="100%" />
-      <div><Button size="xs" variant="light" leftSection={<Eye size={14} />} loading={showing.isPending} onClick={() => showing.mutate()}>{texts.show}</Button></div>
-      <div aria-live="polite">
+      <Group gap="xs">
+        <Button size="xs" variant="light" leftSection={<Eye size={14} />} loading={showing.isPending} onClick={() => showing.mutate()}>{texts.show}</Button>
+        <Button size="xs" variant="default" leftSection={<Route size={14} />} loading={planning.isPending} onClick={() => planning.mutate()}>{explain.plan}</Button>
+      </Group>
+      <Stack gap="md" aria-live="polite">
         {showing.error ? <ProblemAlert error={showing.error} /> : null}
         {showing.data ? <Seen run={showing.data} /> : null}
-      </div>
+        {planning.error ? <ProblemAlert error={planning.error} /> : null}
+        {planning.data ? <Plan of={planning.data} /> : null}
+      </Stack>
     </Stack>
   );
 }
