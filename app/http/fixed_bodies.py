@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
-from app.errors import FieldError
+from app.errors import FieldError, near
 from app.http.fixed_routes import InputInvalid, body_schema, refuses
 from app.http.json_body import BadJson, BadText, parse_json
 from app.http.read_body import BodyIncomplete, BodyTimeout, BodyTooLarge, BodyTypeUnsupported, read_body
@@ -66,5 +66,16 @@ def checked(value: Any, model: type[M]) -> M:
         return model.model_validate(value)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_context=False, include_url=False)
-        errors = [FieldError(("body", *one["loc"]), "input.invalid", one["msg"]) for one in problems]
+        errors = [FieldError(("body", *one["loc"]), "input.invalid", _sentence(one, model)) for one in problems]
         raise InputInvalid("The body is not what is wanted here.", errors=errors) from None
+
+
+def _sentence(problem: Any, model: type[BaseModel]) -> str:
+    """Say what is wrong with a field; of one that isn't taken, which one is meant or what there is."""
+    if problem["type"] != "extra_forbidden" or len(problem["loc"]) != 1:
+        sentence: str = problem["msg"]
+        return sentence
+    taken = [field.alias or name for name, field in model.model_fields.items()]
+    meant = near(str(problem["loc"][0]), taken)
+    listed = f"There are {', '.join(taken)}." if taken else "None is taken."
+    return f"There is no such field: {meant}" if meant else f"There is no such field. {listed}"
