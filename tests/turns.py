@@ -23,13 +23,14 @@ HAPPENED = (
 )
 _TABLES = "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables WHERE schemaname = 'data'"
 _MARKS = """
-SELECT (SELECT revision FROM rowgate.live), (SELECT count(*) FROM rowgate.admins),
+SELECT (SELECT revision FROM rowgate.live),
+ (SELECT string_agg(concat(email, role, password_hash, disabled_at), ',') FROM rowgate.admins),
  (SELECT count(*) FROM rowgate.api_keys), (SELECT count(*) FROM rowgate.secrets)
 """
 
 
 class Turns:
-    """Gives the server without people and rows; where a test changed its definitions or made an admin, a new one."""
+    """Gives the server with its first admin, without people and rows; where a test left more than these, a new one."""
 
     def __init__(self, stack: AsyncExitStack, document: Any, databases: Callable[[], Iterator[str]]) -> None:
         """Take what ends the servers, what they serve, and what makes a database and drops it."""
@@ -49,13 +50,14 @@ class Turns:
             await backend.sql(f"TRUNCATE {tables[0]}, {happened} RESTART IDENTITY CASCADE")
         self._taken += 1
         client = calling(backend.app, f"127.1.{self._taken // 250}.{self._taken % 250 + 1}")
-        return Backend(backend.app, await self._stack.enter_async_context(client), backend.url)
+        return Backend(backend.app, await self._stack.enter_async_context(client), backend.url, has_admin=True)
 
     async def _served(self) -> Backend:
         database = self._databases()
         url = await asyncio.to_thread(next, database)
         self._stack.push_async_callback(asyncio.to_thread, lambda: next(database, None))
         self._backend = await self._stack.enter_async_context(serving(url, self._document))
+        await self._backend.admin()
         self._marks = await self._marks_of(self._backend)
         return self._backend
 
