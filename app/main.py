@@ -28,10 +28,11 @@ from app.data_plane.described.routes import router as surface_router
 from app.data_plane.reload import Live
 from app.data_plane.run import Plane
 from app.data_plane.seeing.recent import Recent
+from app.data_plane.sign_up_hooks import ServedHooks
 from app.database.clock import DatabaseClock
 from app.database.embedded import UpFlag
 from app.database.pool import Pool
-from app.definitions.project import SettingsDef
+from app.definitions.project import EMPTY, SettingsDef
 from app.errors import RowgateError
 from app.http.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
 from app.http.overload import Admission
@@ -145,7 +146,8 @@ class Rowgate:
             clock = DatabaseClock()
             live = Live(pool, self.database_url, clock)
             allowed = lambda: live.runtime.project.project.http_allow  # noqa: E731 - what is in force when it is asked
-            auth = await open_auth(settings, pool, clock, ForeignKeys(outward, allowed))
+            hooks = ServedHooks(lambda: live.runtime, outward, clock.now)
+            auth = await open_auth(settings, pool, clock, ForeignKeys(outward, allowed), hooks)
             stack.callback(auth.close)
             live.on_change.append(lambda runtime: auth.foreign.follow(runtime.issuers))
             live.on_change.append(lambda runtime: auth.users.follow(runtime.revision, runtime.project.users))
@@ -157,7 +159,7 @@ class Rowgate:
             stack.push_async_callback(settler.stop)
             live.start()
             stack.push_async_callback(live.stop)
-            refuse_without_mail(settings)
+            refuse_without_mail(settings, live.runtime.project.auth if live.ready else EMPTY.auth)
             smtp = None if settings.smtp_url is None else SmtpServer.of(settings.smtp_url.get_secret_value())
             mailing = Mailing.of(settings, sealing_key)
             if mailing.can_send:
@@ -168,14 +170,14 @@ class Rowgate:
             delivery.start()
             stack.push_async_callback(delivery.stop)
             accounts = Accounts(
-                auth.passwords, auth.tokens, pool, lambda: mailer_by(mailing, settings, live.runtime.project)
+                auth.passwords, auth.tokens, pool, lambda: mailer_by(mailing, settings, live.runtime.project), hooks
             )
             holds_answers = settings.env == "development"
             services = Services(limiter, outward, accounts, holds_answers=holds_answers)
             plane, recent = Plane(live, auth, pool, services), Recent()
             self.data_plane = DataPlane(plane, settings.trusted_proxies, recent)
             app.state.server = Server(
-                settings=settings, mailing=mailing, pool=pool, auth=auth, live=live, limiter=limiter,
+                settings=settings, mailing=mailing, hooks=hooks, pool=pool, auth=auth, live=live, limiter=limiter,
                 embedded_up=self.embedded_up,
                 document=ServedDocument(settings.public_url).of, engine=engine, turns=Turns(engine),
                 tests=Runner(self.database_url), sealing_key=sealing_key, recent=recent, plane=plane,

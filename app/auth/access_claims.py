@@ -26,7 +26,7 @@ def app_metadata(roles: Iterable[str], providers: Sequence[str] = (PROVIDER,)) -
 
 
 def told_of(
-    columns: Mapping[str, Any], roles: Iterable[str], opened: OpenedSession, providers: Sequence[str] = (PROVIDER,)
+    columns: Mapping[str, Any], roles: Iterable[str], opened: OpenedSession, providers: Sequence[str]
 ) -> Sequence[Mapping[str, Any]]:
     """Give what the tokens of a session tell, each time with less, for a token that has no room."""
     who = {"email": shown_email(columns["email"]), "is_anonymous": is_anonymous(columns["email"])}

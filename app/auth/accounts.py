@@ -2,7 +2,8 @@
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
@@ -12,6 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from app.auth.access_claims import PROVIDER, shown_email
 from app.auth.passwords import Passwords, check_new_password
+from app.auth.sign_up_hooks import LetIn
 from app.database.connection import Connection
 from app.errors import FieldError, RowgateError
 
@@ -19,8 +21,7 @@ MAX_EMAIL = 320  # characters
 _ACCOUNT = """
 SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_confirmed,
     a.last_sign_in_at AS rowgate_signed_in, a.disabled_at AS rowgate_disabled,
-    (SELECT max(t.new_email) FROM rowgate.one_time_tokens t
-        WHERE t.user_id = u.id AND t.kind = 'email_change' AND t.expires_at > now()) AS rowgate_new_email,
+    w.new_email AS rowgate_new_email, w.invited_at AS rowgate_invited,
     a.password_hash IS NOT NULL AS rowgate_password,
     (SELECT coalesce(json_agg(i ORDER BY i.id), '[]')::text FROM rowgate.identities i WHERE i.user_id = u.id)
         AS rowgate_identities,
@@ -29,7 +30,15 @@ SELECT u.*, a.password_hash AS rowgate_hash, a.email_confirmed_at AS rowgate_con
         'status', CASE WHEN f.verified_at IS NULL THEN 'unverified' ELSE 'verified' END, 'created_at', f.created_at,
         'updated_at', f.updated_at) ORDER BY f.id), '[]')::text
         FROM rowgate.factors f WHERE f.user_id = u.id) AS rowgate_factors
-FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id
+FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id CROSS JOIN LATERAL (
+    SELECT max(t.new_email) FILTER (WHERE t.kind = 'email_change') AS new_email,
+        max(t.created_at) FILTER (WHERE t.kind = 'invite') AS invited_at
+    FROM rowgate.one_time_tokens t WHERE t.user_id = u.id AND t.expires_at > now()) w
+"""
+_WAYS_IN = """
+SELECT u.email, a.password_hash IS NOT NULL AS has_password,
+    ARRAY(SELECT i.provider FROM rowgate.identities i WHERE i.user_id = u.id ORDER BY i.id) AS identities
+FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id WHERE u.id = $1
 """
 
 
@@ -91,17 +100,27 @@ class Account:
     has_password: bool = True
     factors: tuple[Mapping[str, Any], ...] = ()
     new_email: str | None = None
+    invited_at: datetime | None = None
+    """Since when an invitation waits to be taken."""
 
     @property
     def providers(self) -> list[str]:
         """Name the ways in: the address first, where that is one."""
-        own = [PROVIDER] if self.by_address else []
-        return [*own, *dict.fromkeys(one.provider for one in self.identities)] or [PROVIDER]
+        return _ways(self.email, [one.provider for one in self.identities], has_password=self.has_password)
 
     @property
     def by_address(self) -> bool:
         """Say whether somebody signs in by the address here."""
-        return shown_email(self.email) != "" and (self.has_password or not self.identities)
+        return _is_by_address(self.email, self.identities, has_password=self.has_password)
+
+
+def _ways(email: str | None, identities: Sequence[str], *, has_password: bool) -> list[str]:
+    own = [PROVIDER] if _is_by_address(email, identities, has_password=has_password) else []
+    return [*own, *dict.fromkeys(identities)] or [PROVIDER]
+
+
+def _is_by_address(email: str | None, identities: Sequence[object], *, has_password: bool) -> bool:
+    return shown_email(email) != "" and (has_password or not identities)
 
 
 def normal_email(text: str) -> str:
@@ -130,6 +149,7 @@ def _account(row: Any) -> Account:
         row["rowgate_password"],
         tuple(json.loads(row["rowgate_factors"])),
         row["rowgate_new_email"],
+        row["rowgate_invited"],
     )
 
 
@@ -158,6 +178,12 @@ async def roles_of(connection: Connection, user_id: str) -> list[str]:
     return [row["role"] for row in rows]
 
 
+async def ways_in(connection: Connection, user_id: str) -> list[str]:
+    """Name the ways in of a person, as `Account.providers` does."""
+    row = await connection.fetchrow(_WAYS_IN, user_id)
+    return _ways(row["email"], row["identities"], has_password=row["has_password"])
+
+
 async def accounts(connection: Connection, email: str | None, limit: int, offset: int) -> list[Account]:
     """Read accounts, the newest first; with an address the one that has it."""
     where, parameters = ("WHERE lower(u.email) = lower($3)", [email]) if email is not None else ("", [])
@@ -175,23 +201,6 @@ async def authority_version(connection: Connection, user_id: str) -> int:
     return found or 0
 
 
-async def sign_up(
-    connection: Connection,
-    passwords: Passwords,
-    email: str,
-    password: str,
-    columns: Mapping[str, Any],
-    *,
-    confirmed: bool,
-) -> str:
-    """Make a person with an account, and give its id. `columns` have been checked and are the caller's to set.
-
-    Raises EmailInvalid, EmailTaken or PasswordRefused. The work is the same whether or not the address is taken.
-    """
-    address, digest = await new_credentials(passwords, email, password)
-    return await create_user(connection, address, digest, columns, confirmed=confirmed)
-
-
 async def new_credentials(passwords: Passwords, email: str, password: str, least: int = 0) -> tuple[str, str]:
     """Give the normal address and the password's hash; no connection is held while it is made.
 
@@ -203,14 +212,17 @@ async def new_credentials(passwords: Passwords, email: str, password: str, least
 
 
 async def create_user(
-    connection: Connection, email: str | None, password_hash: str | None, columns: Mapping[str, Any], *, confirmed: bool
+    connection: Connection, who: LetIn, password_hash: str | None, columns: Mapping[str, Any], *, confirmed: bool
 ) -> str:
-    """Insert the rows of a person, without an address where an issuer gives none; raises EmailTaken."""
+    """Insert the rows of a person, inside a transaction, and do what the document wants done then.
+
+    Raises EmailTaken or SignUpRefused. The address is missing where an issuer gives none.
+    """
     names = ", ".join(['"email"', *(f'"{name}"' for name in columns)])
     holders = ", ".join(f"${index + 1}" for index in range(len(columns) + 1))
     try:
         user_id = await connection.fetchval(
-            f"INSERT INTO data.users ({names}) VALUES ({holders}) RETURNING id", email, *columns.values()
+            f"INSERT INTO data.users ({names}) VALUES ({holders}) RETURNING id", who.stored, *columns.values()
         )
     except asyncpg.UniqueViolationError as error:
         raise _taken(error) from None
@@ -221,21 +233,41 @@ async def create_user(
         password_hash,
         confirmed,
     )
+    await who.hooks.after(connection, str(user_id), who.email)
     return str(user_id)
 
 
-async def set_columns(connection: Connection, user_id: str, columns: Mapping[str, Any]) -> None:
-    """Write columns of a person; they have been checked, and their names come from the definitions.
+async def try_out(connection: Connection, who: LetIn, password_hash: str | None, columns: Mapping[str, Any]) -> None:
+    """Make a person whose address is another's, and undo it: that takes as long, and is refused, as for a new address.
 
-    Raises EmailTaken where `email` is among them.
+    Nothing is done where the document wants nothing done for a new row.
     """
+    if not who.hooks.does_more:
+        return
+    with suppress(_Undone):
+        async with connection.transaction():
+            await create_user(connection, who.tried_out, password_hash, columns, confirmed=False)
+            raise _Undone
+
+
+class _Undone(Exception):
+    """Ends the transaction of what was only tried out."""
+
+
+async def readdress(connection: Connection, user_id: str, who: LetIn) -> None:
+    """Give a person another address, inside a transaction; raises EmailTaken."""
+    try:
+        await connection.execute("UPDATE data.users SET email = $2 WHERE id = $1", user_id, who.stored)
+    except asyncpg.UniqueViolationError as error:
+        raise _taken(error) from None
+
+
+async def set_columns(connection: Connection, user_id: str, columns: Mapping[str, Any]) -> None:
+    """Write columns of a person; they have been checked, and their names come from the definitions."""
     if not columns:
         return
     settings = ", ".join(f'"{name}" = ${index + 2}' for index, name in enumerate(columns))
-    try:
-        await connection.execute(f"UPDATE data.users SET {settings} WHERE id = $1", user_id, *columns.values())
-    except asyncpg.UniqueViolationError as error:
-        raise _taken(error) from None
+    await connection.execute(f"UPDATE data.users SET {settings} WHERE id = $1", user_id, *columns.values())
 
 
 def _taken(error: Exception) -> Exception:

@@ -1,6 +1,5 @@
 """Users without an address: made by whoever asks, within a bound, and gone once nobody has used them for long."""
 
-import uuid
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -8,13 +7,14 @@ import asyncpg
 
 from app.auth.accounts import create_user
 from app.auth.managed_users import delete_user
+from app.auth.sign_up_hooks import SignUpHooks, anonymous
 from app.database.connection import Connection
-from app.definitions.auth import NO_ADDRESS
+from app.definitions.auth import BY_NOTHING, NO_ADDRESS
 from app.errors import RowgateError
 from app.limits.keys import counted_key
 from app.limits.limit import parse_limit
 
-METHOD = "anonymous"
+METHOD = BY_NOTHING
 FROM_ADDRESS = parse_limit("30/hour")
 UNUSED_DAYS = 30
 _CLEARED_AT_ONCE = 5
@@ -55,16 +55,16 @@ class TooManyAnonymous(RowgateError):
         super().__init__("Too many users without an address.", hint="Wait, then try again.", headers=wait)
 
 
-async def create_anonymous(connection: Connection, address: str, columns: Mapping[str, Any]) -> str:
+async def create_anonymous(connection: Connection, hooks: SignUpHooks, address: str, columns: Mapping[str, Any]) -> str:
     """Make a user without an address, inside a transaction, and clear some away that nobody uses.
 
-    Raises TooManyAnonymous, counted exactly over all instances.
+    Raises TooManyAnonymous, counted exactly over all instances, or SignUpRefused.
     """
     who = counted_key(address)
     await connection.execute(_IN_TURN, who)
     if await connection.fetchval(_MADE, who, FROM_ADDRESS.period) >= FROM_ADDRESS.amount:
         raise TooManyAnonymous
-    user_id = await create_user(connection, f"{NO_ADDRESS}{uuid.uuid4()}", None, columns, confirmed=False)
+    user_id = await create_user(connection, anonymous(hooks), None, columns, confirmed=False)
     await connection.execute(
         "INSERT INTO rowgate.anonymous_users (user_id, address, at) VALUES ($1, $2, statement_timestamp())",
         user_id,

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from app.auth.identify import AuthContext
 from app.auth.mailing import Mailing
 from app.auth.providers import Provider
+from app.auth.sign_up_hooks import SignUpHooks
 from app.database.pool import Pool
 from app.definitions.column_types import Keys
 from app.definitions.project import Project
@@ -44,13 +45,14 @@ class ServedNow(Protocol):
 
 @dataclass(frozen=True)
 class AuthServer:
-    """The settings, the database, who is who, the definitions, and what mail is sent with."""
+    """The settings, the database, who is who, the definitions, what mail is sent with, and who may get an account."""
 
     settings: Settings
     pool: Pool
     auth: AuthContext
     live: ServedNow
     mailing: Mailing
+    hooks: SignUpHooks
 
 
 async def server_of(request: Request) -> object:

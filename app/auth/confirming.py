@@ -5,12 +5,13 @@ from typing import Any
 
 from app.audit.writing import audit
 from app.auth.access_claims import shown_email
-from app.auth.accounts import set_columns
+from app.auth.accounts import readdress, set_columns
 from app.auth.anonymous_users import given_address
 from app.auth.mails import Mailer
 from app.auth.one_time import LinkInvalid, OneTime, hold_person
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.sessions import OpenedSession, end_sessions, open_session
+from app.auth.sign_up_hooks import SignUpHooks, let_in
 from app.database.connection import Connection
 from app.definitions.auth import SessionsDef
 from app.definitions.columns import UserColumnDef
@@ -100,10 +101,10 @@ async def session_by(
     return opened
 
 
-async def change_email(connection: Connection, mailer: Mailer, of: OneTime) -> bool:
+async def change_email(connection: Connection, hooks: SignUpHooks, mailer: Mailer, of: OneTime) -> bool:
     """Take one half of a change of address, inside a transaction; says whether the address is another one now.
 
-    Raises LinkInvalid where the other half is there no more, or EmailTaken.
+    Raises LinkInvalid where the other half is there no more, SignUpRefused or EmailTaken.
     """
     user_id, new_email = str(of.user_id), str(of.new_email)
     if not (of.columns or {}).get("confirmed"):
@@ -111,7 +112,7 @@ async def change_email(connection: Connection, mailer: Mailer, of: OneTime) -> b
             raise LinkInvalid
         return False
     before = await connection.fetchval("SELECT email FROM data.users WHERE id = $1 FOR NO KEY UPDATE", user_id)
-    await set_columns(connection, user_id, {"email": new_email})
+    await readdress(connection, user_id, await let_in(hooks, connection, new_email, {}))
     await connection.execute("UPDATE rowgate.accounts SET email_confirmed_at = now() WHERE user_id = $1", user_id)
     await connection.execute("DELETE FROM rowgate.one_time_tokens WHERE user_id = $1", user_id)
     if shown_email(before):

@@ -7,13 +7,16 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from app.auth.foreign_keys import ForeignKeys, read_token
-from app.auth.identities import find_user, make_user, verified_email
+from app.auth.identities import Stranger, find_user, make_user, verified_email
+from app.auth.identity import SignIn
+from app.auth.sign_up_hooks import SignUpHooks
 from app.auth.tokens import LAST_SECOND, TokenExpired, TokenInvalid, TokenRefused
 from app.database.pool import Pool
+from app.definitions.auth import AAL1, AAL2
 from app.definitions.auth_issuers import IssuerDef, life_seconds
 from app.expressions.evaluate import EvaluationError, compile_value
 from app.expressions.scope import Scope
-from app.expressions.types import DYN, STRING
+from app.expressions.types import BOOL, DYN, STRING
 from app.relations.findings import Findings
 
 MAX_CACHED = 2048
@@ -40,6 +43,12 @@ class Issuer:
     said: IssuerDef
     user: Callable[[Mapping[str, Any]], Any]
     roles: Callable[[Mapping[str, Any]], Any] | None
+    aal2: Callable[[Mapping[str, Any]], Any] | None = None
+
+    def sign_in(self, claims: Mapping[str, Any]) -> SignIn:
+        """Give what rules see of a sign-in by this token: by two factors only where the document reads that of it."""
+        by_two = self.aal2 is not None and _value(self.aal2, claims) is True
+        return SignIn(AAL2 if by_two else AAL1, (), self.said.issuer, None, claims)
 
     def subject(self, claims: Mapping[str, Any]) -> str:
         """Give whom a token is about; raises TokenInvalid for one that doesn't say."""
@@ -83,8 +92,10 @@ def compile_issuers(
             findings.report(f"{place}.create", message, "give these columns a default, or say create: false")
         user = findings.expression(f"{place}.user", one.user, _SCOPE, STRING)
         groups = None if one.roles is None else findings.expression(f"{place}.roles", one.roles, _SCOPE)
+        by_two = None if one.aal2 is None else findings.expression(f"{place}.aal2", one.aal2, _SCOPE, BOOL)
         if user is not None:
-            found[one.issuer] = Issuer(one, compile_value(user), None if groups is None else compile_value(groups))
+            compiled = [None if read is None else compile_value(read) for read in (groups, by_two)]
+            found[one.issuer] = Issuer(one, compile_value(user), *compiled)
     return found
 
 
@@ -103,15 +114,16 @@ class ForeignCaller:
     issuer: str
     until: float
     roles: frozenset[str]
-    claims: Mapping[str, Any] = field(repr=False)
+    by: SignIn = field(repr=False)
 
 
 class ForeignTokens:
     """The issuers in force, and the bounded cache of their tokens that were verified."""
 
-    def __init__(self, pool: Pool, keys: ForeignKeys | None, clock: Callable[[], float]) -> None:
+    def __init__(self, pool: Pool, keys: ForeignKeys | None, clock: Callable[[], float], hooks: SignUpHooks) -> None:
         """Begin without issuers; `clock` gives Unix seconds."""
         self.keys = keys
+        self._hooks = hooks
         self._pool = pool
         self._clock = clock
         self._issuers: Mapping[str, Issuer] = {}
@@ -143,7 +155,8 @@ class ForeignTokens:
     async def read(self, token: str) -> ForeignCaller:
         """Verify a token and find or make its person.
 
-        Raises TokenInvalid, TokenExpired, ForeignUserUnknown or IssuerUnreachable; a bad token costs no connection.
+        Raises TokenInvalid, TokenExpired, ForeignUserUnknown, SignUpRefused or IssuerUnreachable; a bad token costs no
+        connection.
         """
         _, unverified = read_token(token)
         named = unverified.get("iss")
@@ -153,7 +166,7 @@ class ForeignTokens:
         claims = await self.keys.verified(token, issuer.said.issuer)
         until, subject = self._until(claims, issuer), issuer.subject(claims)
         user_id = await self._person(issuer, subject, claims)
-        caller = ForeignCaller(user_id, issuer.said.issuer, until, issuer.granted(claims), claims)
+        caller = ForeignCaller(user_id, issuer.said.issuer, until, issuer.granted(claims), issuer.sign_in(claims))
         if self._issuers.get(issuer.said.issuer) is not issuer:
             raise TokenInvalid  # it was taken back meanwhile
         self._cache[token] = caller
@@ -178,7 +191,8 @@ class ForeignTokens:
             found = await find_user(connection, name, subject)
             if found is None and issuer.said.create:
                 async with connection.transaction():
-                    found = await make_user(connection, name, name, subject, verified_email(claims), {})
+                    stranger = Stranger(name, name, subject, verified_email(claims))
+                    found = await make_user(connection, self._hooks, stranger)
         if found is None:
             raise ForeignUserUnknown
         return found

@@ -9,6 +9,7 @@ from app.auth.api_keys import PREFIX, ApiKeyInvalid, ApiKeys
 from app.auth.foreign_tokens import ForeignCaller, ForeignTokens, ForeignUserUnknown
 from app.auth.identity import ANONYMOUS, Identity, foreign_identity
 from app.auth.passwords import Passwords
+from app.auth.sign_up_hooks import SignUpRefused
 from app.auth.signing_keys import SigningKeys
 from app.auth.tokens import AccessTokens, TokenExpired, TokenInvalid
 from app.auth.users import UserCache, UserState
@@ -17,7 +18,7 @@ from app.secrets.sealing import SealingKey
 
 PUBLISHABLE_PREFIX = "rgp_"
 SCHEMES = ("Bearer",)
-CREDENTIAL_REFUSALS = (ApiKeyInvalid, TokenInvalid, TokenExpired, ForeignUserUnknown)
+CREDENTIAL_REFUSALS = (ApiKeyInvalid, TokenInvalid, TokenExpired, ForeignUserUnknown, SignUpRefused)
 
 
 class SessionEnded(TokenInvalid):
@@ -117,7 +118,7 @@ async def _identify_foreign(credential: str, context: AuthContext) -> Identity:
 
 
 def _by_foreign(caller: ForeignCaller, user: UserState) -> Identity | None:
-    return None if user.disabled else foreign_identity(user.anyone, caller.roles, caller.claims)
+    return None if user.disabled else foreign_identity(user.anyone, caller.roles, caller.by)
 
 
 def _credential(

@@ -1,10 +1,12 @@
 """Identities: who somebody is elsewhere, by issuer and subject and never by an address."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.audit.writing import audit
 from app.auth.accounts import EmailInvalid, create_user, id_of_address, normal_email
+from app.auth.sign_up_hooks import SignUpHooks, let_in
 from app.database.connection import Connection
 
 _FIND = "SELECT user_id::text FROM rowgate.identities WHERE issuer = $1 AND subject = $2"
@@ -42,19 +44,30 @@ def verified_email(claims: Mapping[str, Any]) -> str | None:
         return None
 
 
-async def make_user(
-    connection: Connection, provider: str, issuer: str, subject: str, email: str | None, columns: Mapping[str, Any]
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody whom an issuer calls so, and whom nobody here knows yet; `provider` is what the issuer is called."""
+
+    provider: str
+    issuer: str
+    subject: str
+    email: str | None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def make_user(connection: Connection, hooks: SignUpHooks, of: Stranger) -> str:
     """Make a person whom an issuer calls so, inside a transaction, and give the id; of two at once it is one person.
 
     An address that somebody has here already stays with that account: nobody is joined by an address.
+    Raises SignUpRefused.
     """
-    await hold_subject(connection, issuer, subject)
-    if (known := await find_user(connection, issuer, subject)) is not None:
+    await hold_subject(connection, of.issuer, of.subject)
+    if (known := await find_user(connection, of.issuer, of.subject)) is not None:
         return known
-    if email is not None and await id_of_address(connection, email) is not None:
-        email = None
-    user_id = await create_user(connection, email, None, columns, confirmed=email is not None)
-    await add_identity(connection, user_id, provider, issuer, subject, email)
-    await audit(connection, f"user:{user_id}", "sign_up", user_id, {"provider": provider})
+    who = await let_in(hooks, connection, of.email, of.columns, of.provider)
+    if of.email is not None and await id_of_address(connection, of.email) is not None:
+        who = who.without_address
+    user_id = await create_user(connection, who, None, of.columns, confirmed=who.email is not None)
+    await add_identity(connection, user_id, of.provider, of.issuer, of.subject, who.email)
+    await audit(connection, f"user:{user_id}", "sign_up", user_id, {"provider": of.provider})
     return user_id

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from app.definitions.auth import AAL1, NO_AAL, is_anonymous
+from app.definitions.auth import AAL1, BY_ADDRESS, NO_AAL, is_anonymous
+from app.definitions.policy_tests import SignInDef
 
 Kind = Literal["anonymous", "user", "key"]
 
@@ -16,11 +17,33 @@ def _no_columns() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
-def auth_env(
-    kind: Kind, user: Mapping[str, Any] | None = None, *, aal: str = NO_AAL, amr: Iterable[str] = ()
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How somebody has signed in, as rules see it: how sure it is, by what, at whom, in which session.
+
+    `provider` is `email`, `anonymous`, a name of a provider, or an issuer, `claims` what that one's token says.
+    """
+
+    aal: str = AAL1
+    amr: tuple[str, ...] = ()
+    provider: str | None = BY_ADDRESS
+    session_id: str | None = None
+    claims: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def env(self) -> dict[str, Any]:
+        """Give the members of `auth`."""
+        return {
+            "aal": self.aal, "amr": list(self.amr), "provider": self.provider, "session_id": self.session_id,
+            "claims": self.claims,
+        }  # fmt: skip
+
+
+NOT_SIGNED_IN = SignIn(NO_AAL, provider=None)
+
+
+def auth_env(kind: Kind, user: Mapping[str, Any] | None = None, by: SignIn = NOT_SIGNED_IN) -> dict[str, Any]:
     """Give what rules read as `auth`; of a user, the columns and the roles."""
-    said = {"user": user, "signed_in": user is not None, "kind": kind, "aal": aal, "amr": list(amr), "claims": None}
+    said = {"user": user, "signed_in": user is not None, "kind": kind, **by.env()}
     return {**said, "is_anonymous": user is not None and is_anonymous(user.get("email"))}
 
 
@@ -85,13 +108,11 @@ def user_identity(
     roles: Iterable[str] = (),
     columns: Mapping[str, Any] | None = None,
     version: int,
-    aal: str = AAL1,
-    amr: Iterable[str] = (),
 ) -> Identity:
     """Make the identity of a signed-in user; the columns are copied, so a later change to the source isn't seen."""
     own = dict(columns or {})
     held = sorted(roles)
-    env = auth_env("user", {**own, "roles": held}, aal=aal, amr=amr)
+    env = auth_env("user", {**own, "roles": held}, SignIn(session_id=session_id))
     return Identity("user", user_id, session_id, None, frozenset(held), MappingProxyType(own), version, env)
 
 
@@ -100,8 +121,18 @@ def key_identity(key_id: str, *, roles: Iterable[str] = (), version: int) -> Ide
     return Identity("key", key_id=key_id, roles=frozenset(roles), version=version, env=auth_env("key"))
 
 
-def foreign_identity(user: Identity, roles: Iterable[str], claims: Mapping[str, Any]) -> Identity:
+def sign_in_as(said: SignInDef) -> SignIn:
+    """Give a sign-in that somebody makes up, for a simulation or a test."""
+    return SignIn(said.aal, said.amr, said.provider, said.session_id, said.claims)
+
+
+def signed_in_by(user: Identity, by: SignIn) -> Identity:
+    """Give a user who has signed in so."""
+    return replace(user, session_id=by.session_id, env={**user.env, **by.env()})
+
+
+def foreign_identity(user: Identity, roles: Iterable[str], by: SignIn) -> Identity:
     """Make the identity of a user by another issuer's token, which brings roles and shows its claims, in no session."""
     held = user.roles | frozenset(roles)
     own = {**user.env["user"], "roles": sorted(held)}
-    return replace(user, session_id=None, roles=held, env={**user.env, "user": own, "claims": claims})
+    return replace(user, session_id=None, roles=held, env={**user.env, "user": own, **by.env()})

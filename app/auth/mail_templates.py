@@ -23,7 +23,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "password_changed": _ALWAYS,
     "email_changed": (*_ALWAYS, "new_email"),
     "factor_changed": (*_ALWAYS, "change"),
-    "identity_linked": (*_ALWAYS, "provider"),
+    **dict.fromkeys(("identity_linked", "identity_unlinked"), (*_ALWAYS, "provider")),
 }
 _FILTERS = frozenset({
     "capitalize", "default", "d", "e", "escape", "length", "lower", "replace", "title", "trim", "truncate", "upper",
@@ -64,6 +64,10 @@ _OWN: Mapping[str, tuple[str, str]] = {
     "factor_changed": ("Your second factor was changed", "At {{ project }}: {{ change }}.\n" + _TELL),
     "identity_linked": (
         "Another way to sign in", "You can sign in to {{ project }} by {{ provider }} now.\n" + _TELL,
+    ),
+    "identity_unlinked": (
+        "A way to sign in was taken away",
+        "Nobody signs in to {{ project }} by {{ provider }} as you any more.\n" + _TELL,
     ),
 }  # fmt: skip
 

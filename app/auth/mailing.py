@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from app.definitions.auth import AuthDef
 from app.definitions.project import DefinitionInvalid, Project
 from app.errors import Finding, RowgateError
 from app.keys.derivation import derived
@@ -58,10 +59,15 @@ def refuse_unsendable(project: Project, *, can_send: bool) -> None:
         raise DefinitionInvalid([Finding("auth.confirm_email", "no mail can be sent here to confirm an address", hint)])
 
 
-def refuse_without_mail(settings: Settings) -> None:
+def refuse_without_mail(settings: Settings, stored: AuthDef) -> None:
     """Raise SettingsInvalid where production asks people to confirm their address and has no way to write to them."""
     if settings.env != "production":
         return
+    if settings.smtp_url is None and stored.confirm_email:
+        raise SettingsInvalid(
+            "ROWGATE_SMTP_URL is not set, and the stored definitions have new addresses confirmed by mail.",
+            hint="Set it, such as smtp://user:password@mail.example.com:587, or apply one without confirm_email.",
+        )
     if settings.smtp_url is None and settings.confirm_email:
         raise SettingsInvalid(
             "ROWGATE_SMTP_URL is not set, and new addresses have to be confirmed by mail.",

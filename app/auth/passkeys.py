@@ -17,6 +17,14 @@ METHOD = "webauthn"
 CHALLENGE_SECONDS = 300
 MOST = 20  # passkeys of one person
 _CHALLENGE_BYTES = 32
+_HOLD_OWNER = """
+SELECT user_id FROM rowgate.accounts
+WHERE user_id = (SELECT p.user_id FROM rowgate.passkeys p WHERE p.credential_id = $1) AND disabled_at IS NULL
+FOR NO KEY UPDATE
+"""
+_HOLD_PASSKEY = """
+SELECT id, user_id, public_key, sign_count FROM rowgate.passkeys WHERE credential_id = $1 AND user_id = $2 FOR UPDATE
+"""
 
 
 class PasskeysOff(RowgateError):
@@ -202,12 +210,9 @@ async def use(connection: Connection, site: Site, challenge_id: str, credential:
         raw = _webauthn().base64url_to_bytes(str(credential.get("rawId") or credential.get("id") or ""))
     except ValueError:
         raise PasskeyRefused from None
-    row = await connection.fetchrow(
-        "SELECT p.id, p.user_id, p.public_key, p.sign_count FROM rowgate.passkeys p"
-        " JOIN rowgate.accounts a ON a.user_id = p.user_id AND a.disabled_at IS NULL"
-        " WHERE p.credential_id = $1 FOR UPDATE OF p FOR NO KEY UPDATE OF a",
-        raw,
-    )
+    # The account first, as whoever disables it or takes its passkeys away has it: each would wait for the other.
+    user_id = await connection.fetchval(_HOLD_OWNER, raw)
+    row = None if user_id is None else await connection.fetchrow(_HOLD_PASSKEY, raw, user_id)
     if row is None:
         raise PasskeyRefused
     known = {"credential_public_key": row["public_key"], "credential_current_sign_count": row["sign_count"]}

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, NamedTuple
 import asyncpg
 
 from app.audit.writing import audit
-from app.auth.accounts import id_of_address
+from app.auth.accounts import id_of_address, readdress
 from app.auth.foreign_keys import ForeignKeys
 from app.auth.foreign_tokens import SKEW_SECONDS, check_address, moment
-from app.auth.identities import add_identity, find_user, hold_subject, make_user, verified_email
+from app.auth.identities import Stranger, add_identity, find_user, hold_subject, make_user, verified_email
+from app.auth.sign_up_hooks import SignUpHooks, let_in
 from app.auth.tokens import TokenInvalid
 from app.database.connection import Connection
 from app.definitions.auth_providers import ProviderDef
@@ -153,10 +154,12 @@ async def proven(
     return Proven(provider, subject, verified_email(claims), claims)
 
 
-async def person_of(connection: Connection, said: Proven, *, may_be_made: Callable[[], None]) -> FoundPerson:
+async def person_of(
+    connection: Connection, hooks: SignUpHooks, said: Proven, *, may_be_made: Callable[[], None]
+) -> FoundPerson:
     """Give the person whom an identity is, inside a transaction: known, joined by an address that both trust, or made.
 
-    `may_be_made` raises where nobody signs up by themselves.
+    `may_be_made` raises where nobody signs up by themselves. Raises SignUpRefused.
     """
     provider = said.provider.said
     await hold_subject(connection, provider.issuer, said.subject)
@@ -171,29 +174,32 @@ async def person_of(connection: Connection, said: Proven, *, may_be_made: Callab
             return FoundPerson(joined, is_joined=True)
     may_be_made()
     columns = said.provider.columns_of(said.claims)
-    return FoundPerson(await make_user(connection, provider.name, provider.issuer, said.subject, said.email, columns))
+    stranger = Stranger(provider.name, provider.issuer, said.subject, said.email, columns)
+    return FoundPerson(await make_user(connection, hooks, stranger))
 
 
-async def link(connection: Connection, said: Proven, user_id: str) -> None:
-    """Let a person sign in by this identity too, inside a transaction; raises IdentityTaken."""
+async def link(connection: Connection, hooks: SignUpHooks, said: Proven, user_id: str) -> None:
+    """Let a person sign in by this identity too, inside a transaction; raises IdentityTaken or SignUpRefused."""
     provider = said.provider.said
     try:
         async with connection.transaction():
             await add_identity(connection, user_id, provider.name, provider.issuer, said.subject, said.email)
     except asyncpg.UniqueViolationError:
         raise IdentityTaken("This identity is linked to an account already.") from None
-    await _make_permanent(connection, user_id, said.email)
+    await _make_permanent(connection, hooks, said, user_id)
     await audit(connection, f"user:{user_id}", "identity.link", user_id, {"provider": provider.name})
 
 
-async def _make_permanent(connection: Connection, user_id: str, email: str | None) -> None:
+async def _make_permanent(connection: Connection, hooks: SignUpHooks, said: Proven, user_id: str) -> None:
     """Let an anonymous user who can sign in now be one no longer, with the address if nobody has it."""
     if await connection.fetchval(_NO_LONGER_ANONYMOUS, user_id) is None:
         return
-    free = email if email is not None and await id_of_address(connection, email) is None else None
-    await connection.execute("UPDATE data.users SET email = $2 WHERE id = $1", user_id, free)
+    who = await let_in(hooks, connection, said.email, {}, said.provider.said.name)
+    if said.email is not None and await id_of_address(connection, said.email) is not None:
+        who = who.without_address
+    await readdress(connection, user_id, who)
     await connection.execute(
         "UPDATE rowgate.accounts SET email_confirmed_at = CASE WHEN $2 THEN now() END WHERE user_id = $1",
         user_id,
-        free is not None,
+        who.email is not None,
     )

@@ -18,7 +18,10 @@ _ALIVE = (
     " AND NOT EXISTS (SELECT FROM rowgate.accounts a WHERE a.user_id = s.user_id AND a.disabled_at IS NOT NULL)"
 )
 # The names of methods are GoTrue's: password, totp, recovery_code and so on.
-_BY = "jsonb_build_array(jsonb_build_object('method', {}::text, 'timestamp', floor(extract(epoch FROM now()))::bigint))"
+_BY = (
+    "jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('method', {}::text, 'provider', {}::text,"
+    " 'timestamp', floor(extract(epoch FROM now()))::bigint)))"
+)
 _READ = "id, user_id, created_at, aal, amr::text AS amr"
 
 
@@ -35,7 +38,7 @@ class OpenedSession:
     began: datetime
     aal: str
     amr: Sequence[Mapping[str, Any]]
-    """By what somebody signed in, the newest first: `method`, and `timestamp` in seconds since 1970."""
+    """By what somebody signed in, the newest first: `method`, perhaps `provider`, and `timestamp` in Unix seconds."""
     refresh_token: str = field(repr=False)
 
 
@@ -48,21 +51,23 @@ async def open_session(
     *,
     method: str = "password",
     aal: str = AAL1,
+    provider: str | None = None,
 ) -> OpenedSession:
-    """Begin a session by a method, whose name `amr` shows; beyond 100 the oldest ends, and with `single` every other.
+    """Begin a session by a method and perhaps a provider, which `amr` names.
 
-    What is left of the person's ended ones goes: their tokens now, they themselves after a time in which it still
-    counts from where somebody signed in.
+    Beyond 100 the oldest ends, and with `single` every other. What is left of the person's ended ones goes: their
+    tokens now, they themselves after a time in which it still counts from where somebody signed in.
     """
     made = await connection.fetchrow(
         "INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip, amr, aal)"
-        f" VALUES ($1, now() + make_interval(days => $4), $2, $3, {_BY.format('$5')}, $6) RETURNING {_READ}",
+        f" VALUES ($1, now() + make_interval(days => $4), $2, $3, {_BY.format('$5', '$7')}, $6) RETURNING {_READ}",
         user_id,
         None if user_agent is None else user_agent[:400],
         ip,
         said.absolute_days,
         method,
         aal,
+        provider,
     )
     # Who signs in at the same time waits here, and then finds this session.
     await connection.execute("UPDATE rowgate.accounts SET last_sign_in_at = now() WHERE user_id = $1", user_id)
@@ -97,7 +102,7 @@ async def step_up(
         "WITH before AS (UPDATE rowgate.sessions SET revoked_at = now()"
         " WHERE id = $1 AND revoked_at IS NULL AND expires_at > now() RETURNING *)"
         " INSERT INTO rowgate.sessions (user_id, expires_at, user_agent, ip, aal, amr)"
-        f" SELECT user_id, expires_at, $2, $3, 'aal2', {_BY.format('$4')} || amr FROM before RETURNING {_READ}",
+        f" SELECT user_id, expires_at, $2, $3, 'aal2', {_BY.format('$4', 'NULL')} || amr FROM before RETURNING {_READ}",
         session_id,
         None if user_agent is None else user_agent[:400],
         ip,

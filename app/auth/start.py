@@ -10,6 +10,7 @@ from app.auth.foreign_keys import ForeignKeys
 from app.auth.foreign_tokens import ForeignTokens
 from app.auth.identify import PUBLISHABLE_PREFIX, AuthContext
 from app.auth.passwords import PasswordRefused, Passwords
+from app.auth.sign_up_hooks import NoHooks, SignUpHooks
 from app.auth.signing_keys import SigningKeys, derived_key, load_keyring
 from app.auth.tokens import AccessTokens, Keyring, SigningKey
 from app.auth.users import UserCache
@@ -25,11 +26,15 @@ _FIRST_START = 0x726F77616474  # one process at a time looks whether there is an
 
 
 async def open_auth(
-    settings: Settings, pool: Pool, clock: DatabaseClock | None = None, foreign_keys: ForeignKeys | None = None
+    settings: Settings,
+    pool: Pool,
+    clock: DatabaseClock | None = None,
+    foreign_keys: ForeignKeys | None = None,
+    hooks: SignUpHooks | None = None,
 ) -> AuthContext:
     """Open auth on a migrated database; `clock` is the database's, as the process measures it.
 
-    Without `foreign_keys` nobody else's tokens are taken.
+    Without `foreign_keys` nobody else's tokens are taken, and so nobody is made, of whom `hooks` would be asked.
 
     The setup token is the same for all instances and at every start; it makes the first admin, and nothing after that.
     """
@@ -54,7 +59,7 @@ async def open_auth(
         keys=ApiKeys(pool, derived(secret, "api keys")),
         tokens=tokens,
         signing=SigningKeys(tokens, first, sealing),
-        foreign=ForeignTokens(pool, foreign_keys, clock.seconds),
+        foreign=ForeignTokens(pool, foreign_keys if hooks else None, clock.seconds, hooks or NoHooks()),
         admin_tokens=AccessTokens(admin_keyring, issuer, audience=ADMIN_AUDIENCE, clock=clock.seconds),
         passwords=passwords,
         publishable_key=publishable,

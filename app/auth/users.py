@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from app.auth.identity import Identity, user_identity
+from app.auth.identity import Identity, SignIn, signed_in_by, user_identity
 from app.database.pool import Pool
+from app.definitions.auth import BY_ADDRESS, BY_NOTHING
 
 MAX_USERS = 20_000
 _OWN = "rowgate_"  # no column of an admin's begins so
@@ -54,9 +55,16 @@ class UserState:
         known = self._identities.get(session_id)
         if known is None:
             aal, _, amr = self.levels[session_id].partition(" ")
-            env = {**self.anyone.env, "aal": aal, "amr": [one["method"] for one in json.loads(amr)]}
-            known = self._identities[session_id] = replace(self.anyone, session_id=session_id, env=env)
+            known = signed_in_by(self.anyone, sign_in_of(session_id, aal, json.loads(amr)))
+            self._identities[session_id] = known
         return known
+
+
+def sign_in_of(session_id: str, aal: str, amr: Sequence[Mapping[str, Any]]) -> SignIn:
+    """Give how a session was begun; `amr` is as it is kept, the newest first."""
+    methods = tuple(one["method"] for one in amr)
+    named = next((one["provider"] for one in amr if "provider" in one), None)
+    return SignIn(aal, methods, named or (BY_NOTHING if BY_NOTHING in methods else BY_ADDRESS), session_id)
 
 
 class UserCache:

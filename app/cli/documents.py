@@ -66,11 +66,15 @@ async def apply_to(
     """Make a database's backend a project if its tests pass, or plan it."""
     from app.changes.apply import apply_project
     from app.changes.start import ACTOR
+    from app.database.pool import connected
     from app.policy_tests.runner import Runner
+    from app.secrets.provider_secrets import refuse_secretless
     from app.store.engine import make_engine
     from app.store.migrate import migrate
 
     await migrate(url)
+    async with connected(url) as connection:
+        await refuse_secretless(connection, project)
     engine, judge = make_engine(url), Runner(url).judge
     try:
         return await apply_project(
@@ -144,16 +148,22 @@ def check(file: File, *, as_json: AsJson = False) -> None:
 
     checked, findings = check_file(file)
     matrix = {} if checked is None or findings else access_matrix(checked.project)
-    surface, doubts = matrix.get("surface", []), matrix.get("findings", [])
+    surface, hooks, doubts = (matrix.get(name, []) for name in ("surface", "hooks", "findings"))
     written_out = [] if checked is None else [one.shown() for one in checked.written_out]
     if as_json:
         listed = [finding.shown() for finding in findings]
-        shown = {"valid": not findings, "findings": listed, "surface": surface, "doubts": doubts}
+        shown = {
+            "valid": not findings,
+            "findings": listed,
+            "surface": surface,
+            "hooks": hooks,
+            "doubts": doubts,
+        }
         typer.echo(json.dumps({**shown, "written_out": written_out}, indent=2))
     elif findings:
         say_findings(findings)
     else:
-        typer.echo(f"{file} is sound. Who gets in:\n{table(surface)}")
+        typer.echo(f"{file} is sound. Who gets in:\n{table(surface, hooks)}")
         for doubt in doubts:
             typer.echo(f"{doubt['place']}: {doubt['message']} ({doubt['code']}; {doubt['hint']})")
         typer.echo("".join(f"{line}\n" for line in said_in_full(written_out)), nl=False)

@@ -11,9 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from app.auth.identity import auth_env
+from app.auth.identity import SignIn, auth_env
 from app.changes.files import read_project
-from app.definitions.auth import AAL1
 from app.errors import RowgateError
 from app.expressions.check import Scope, caret, check
 from app.expressions.conversion import to_type
@@ -173,5 +172,5 @@ def caller_names(path: Path, user_file: Path | None) -> Names:
             raise BadJson(f"{user_file} can't be read: {error.strerror}.") from None
         record = Record("auth.user", {**users.record.fields, "roles": ListOf(STRING)})
         user = {**dict.fromkeys(users.record.fields), "roles": [], **to_type(given, record)}
-    caller = auth_env("anonymous") if user is None else auth_env("user", user, aal=AAL1)
+    caller = auth_env("anonymous") if user is None else auth_env("user", user, SignIn())
     return Names(scope, {"auth": caller, "now": datetime.now(UTC)})

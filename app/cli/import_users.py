@@ -113,30 +113,40 @@ def _into_database(done: _Done) -> None:
     from app.cli.database import database
     from app.settings import load_settings
 
-    with database(load_settings(), done.bar) as url:
-        asyncio.run(into(url, done))
+    settings = load_settings()
+    with database(settings, done.bar) as url:
+        asyncio.run(into(url, settings.secret_key.get_secret_value(), done))
 
 
-async def into(url: str, done: _Done) -> None:
-    """Import into the database at `url`."""
+async def into(url: str, secret: str, done: _Done) -> None:
+    """Import into the database at `url`; what a hook sends after the commit is sealed under `secret`."""
+    from contextlib import AsyncExitStack
     from dataclasses import asdict
+    from datetime import UTC, datetime
 
     from app.auth.imported_users import Imported, insert_users
     from app.compiler.stored import compile_stored
     from app.control_plane.user_import import BATCH as BATCH_OF_ONE
     from app.control_plane.user_import import RowCutter, RowReader
+    from app.data_plane.sign_up_hooks import ServedHooks
     from app.database.pool import connected
+    from app.outward.client import Outward
+    from app.secrets.sealing import SealingKey
     from app.store.active import load_active
     from app.store.migrate import migrate
 
     await migrate(url)
-    async with connected(url) as connection:
+    key = SealingKey.of(secret)
+    async with connected(url) as connection, AsyncExitStack() as stack:
+        outward = Outward(key)
+        stack.push_async_callback(outward.close)
         revision, stored = await load_active(connection)
-        cutter = RowCutter(done.is_csv)
-        reader = RowReader(compile_stored(stored, revision), cutter)
+        cutter, served = RowCutter(done.is_csv), compile_stored(stored, revision)
+        hooks = ServedHooks(lambda: served, outward, lambda: datetime.now(UTC))
+        reader = RowReader(served, cutter)
         for rows in _batches(done, cutter, BATCH_OF_ONE):
             batch = Imported()
-            await insert_users(connection, reader.users(rows, batch), batch, "command")
+            await insert_users(connection, hooks, reader.users(rows, batch), batch, "command")
             done.add(batch.made, [asdict(one) for one in batch.refusals], batch.refused)
 
 

@@ -8,6 +8,8 @@ import typer
 
 from app.cli.options import AsJson, ServerKey, ServerUrl
 
+_LONGEST = 3
+
 
 def why(
     request_id: Annotated[str, typer.Argument(help="The X-Request-Id of an answer.")],
@@ -16,7 +18,7 @@ def why(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a request was refused: by which step and rule, and what the rule saw."""
+    """Say why a request was refused, by which step and rule, and what the rule saw; and how long it took."""
     found = ask(url, key, request_id)
     typer.echo(json.dumps(found, indent=2) if as_json else told(found))
 
@@ -38,6 +40,7 @@ def told(found: dict[str, Any]) -> str:
         lines.append(f"        {found['detail']}")
     lines += [f"        {'.'.join(map(str, one['loc']))}: {one['message']}" for one in found.get("errors", [])]
     lines += [f"stage:  {found['stage']}"] if "code" in found else []
+    lines += _took(found) if found.get("stages") else []
     lines += [f"before: {one['step']} at {one['place']}" for one in found.get("steps_before", [])]
     step = found.get("step")
     if step is not None:
@@ -46,3 +49,15 @@ def told(found: dict[str, Any]) -> str:
             lines.append(f"        {rule['field']}: {rule['text']}")
             lines += [f"          {path} = {json.dumps(value)}" for path, value in rule["saw"].items()]
     return "\n".join(lines)
+
+
+def _took(found: dict[str, Any]) -> list[str]:
+    """Say how long it took, which stages took most of that, and which step the most."""
+    stages, steps = (sorted(found[of], key=_time, reverse=True) for of in ("stages", "steps"))
+    longest = ", ".join(f"{one['stage']} {_time(one):.1f}" for one in stages[:_LONGEST])
+    lines = [f"took:   {_time(found):.1f} ms: {longest}"]
+    return lines + [f"        of it {_time(one):.1f} {one['step']} at {one['place']}" for one in steps[:1]]
+
+
+def _time(one: dict[str, Any]) -> float:
+    return float(one["milliseconds"])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -114,7 +115,7 @@ def seen(run: RunStep, info: StepInfo) -> RunStep:
 
     def step(call: Call) -> Any:
         call.at = info
-        call.ran.append(info)
+        call.ran.append((info, time.perf_counter()))
         return run(call) if call.trace is None else call.trace.step(info, run, call)
 
     return step

@@ -1,7 +1,7 @@
 """Policy tests compiled: rows with their ids, the request, what it means and what has to come, all checked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from app.compiler.test_labels import Id, Labels, is_uuid, labelled, target_of
 from app.compiler.test_targets import Served, path_hint, served
 from app.definitions.column_types import KEY, read_moment
 from app.definitions.names import NAME_PATTERN
-from app.definitions.policy_tests import CALLER, ChangedDef, PolicyTestDef
+from app.definitions.policy_tests import CALLER, ChangedDef, PolicyTestDef, SignInDef
 from app.definitions.project import Project
 from app.definitions.validation import plain, reader
 from app.definitions.wrong import Wrong
@@ -30,6 +30,7 @@ class TestCaller:
     kind: Literal["anonymous", "user", "key"]
     id: str | None = None
     roles: tuple[str, ...] = ()
+    sign_in: SignInDef = field(default_factory=SignInDef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class _TestCompiler:
         id_ = self.labels.ids.get(said.id or CALLER)
         if id_ is not None:
             self.labels.ids[CALLER], self.labels.tables[CALLER] = id_, "users"
-        return TestCaller("user", None if id_ is None else str(id_), roles)
+        return TestCaller("user", None if id_ is None else str(id_), roles, said.sign_in)
 
     def _row(self, table_name: str, place: str, row: Mapping[str, Any]) -> GivenRow:
         table = self.schema.tables[table_name]

@@ -1,12 +1,12 @@
 """Project to Runtime: the check of everything that an admin said, and the compilation, in one go."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
-from app.auth.foreign_tokens import Issuer, compile_issuers
-from app.auth.mail_templates import template_problems
-from app.auth.providers import compile_providers
+from app.compiler.auth import compile_auth
 from app.compiler.chain import (
     NO_INPUT,
     OPEN_INPUT,
@@ -19,27 +19,30 @@ from app.compiler.chain import (
 )
 from app.compiler.checked_tests import compile_tests
 from app.compiler.fuse import fuse
+from app.compiler.hooks import compile_hook, names_of
 from app.compiler.inputs import compile_inputs
-from app.compiler.locks import endpoint_with_locks, held_by, view_with_locks
+from app.compiler.locks import endpoint_with_locks, held_by, hook_with_locks, view_with_locks
 from app.compiler.paths import Router
 from app.compiler.plan import plan_of
 from app.compiler.responses import compile_responses
-from app.compiler.role_names import check_role_names
+from app.compiler.role_names import check_access_roles, check_role_names
 from app.compiler.runtime import (
-    AccessLevel,
     Chained,
     Closed,
     CompiledEndpoint,
+    CompiledHook,
     CompiledView,
     RelatedViews,
     Runtime,
     ViewWriting,
+    access_level,
 )
 from app.compiler.transactions import begin_of
 from app.compiler.unreachable import check_reachable
 from app.compiler.view_writing import view_writing
 from app.database.quoting import DATA_SCHEMA
-from app.definitions.access import Access, PermanentAccess, RolesAccess
+from app.definitions.access import Access
+from app.definitions.auth import AFTER, HOOKS
 from app.definitions.endpoints import TIMEOUT, EndpointDef
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.names import Definition
@@ -101,19 +104,17 @@ def _compiled(
     project: Project, revision: int, findings: Findings, data: str, closed: Closed, compilation: Compilation
 ) -> tuple[Runtime | None, list[Finding]]:
     schema = schema_of(project, findings, compilation, data)
-    _check_names(project, findings)
+    check_access_roles(project, findings)
     check_reachable(project, findings)
-    for place, message, hint in template_problems(project.auth.mail.templates):
-        findings.report(f"auth.mail.templates.{place}", message, hint)
     compiler = _Definitions(project, schema, closed.views, findings, compilation)
     endpoints = {definition.name: compiler.endpoint(definition) for definition in project.endpoints}
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
     check_role_names(project, findings)
-    issuers = _issuers(project, findings)
-    allowed = project.project.http_allow
-    providers = compile_providers(project.auth.providers, schema.tables["users"], allowed, findings)
-    held = held_by(served, [view for view in views.values() if view is not None])
+    issuers, providers = compile_auth(project, schema.tables["users"], findings)
+    hooks = compiler.hooks()
+    held = held_by(served, [view for view in views.values() if view is not None], hooks.values())
+    hooks = {key: hook_with_locks(hook, held, schema.tables) for key, hook in hooks.items()}
     served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
     # Those that are closed come first: what would answer in their place is a conflict.
     routes: list[tuple[str, str, CompiledEndpoint | None]] = [(*route, None) for route in closed.routes]
@@ -145,28 +146,9 @@ def _compiled(
         held,
         issuers=issuers,
         providers=providers,
+        hooks=hooks,
     )
     return runtime, findings.found
-
-
-def _issuers(project: Project, findings: Findings) -> dict[str, Issuer]:
-    needed = [one.name for one in project.users.columns if one.required and not one.has_default]
-    roles = [role.name for role in project.roles]
-    return compile_issuers(project.auth.issuers, roles, needed, project.project.http_allow, findings)
-
-
-def _check_names(project: Project, findings: Findings) -> None:
-    """Check what names roles and middleware outside chains."""
-    roles = [role.name for role in project.roles]
-    guarded: Sequence[EndpointDef | ViewDef] = (*project.endpoints, *project.views)
-    said = [(f"{_place(one)}.access", one.access) for one in guarded]
-    said += [
-        (rule.place_of("access"), rule.access) for view in project.views for rule in view.rules if "access" in rule.own
-    ]
-    for place, access in said:
-        for role in access.roles if isinstance(access, RolesAccess) else ():
-            if role not in roles:
-                findings.unknown(f"{place}.roles", "role", role, roles)
 
 
 def _place(definition: Definition) -> str:
@@ -187,7 +169,7 @@ class _Definitions:
             "tables": schema.tables, "views": schema.views, "keys": schema.keys, "params": schema.params,
             "middleware": middleware, "said": {view.name: view for view in project.views}, "rules": schema.rules,
         }  # fmt: skip
-        self.kinds = tuple(KINDS.items())
+        self.kinds, self.auth = tuple(KINDS.items()), project.auth
         self.broken: frozenset[str] = frozenset()
         self.broken = frozenset(one.name for one in project.middleware if not self._middleware(one))
         self.related = self._related(schema, {view.name: view for view in project.views}, closed)
@@ -209,13 +191,28 @@ class _Definitions:
 
     def _middleware(self, said: MiddlewareDef) -> bool:
         """Check a middleware by itself, with an input that may hold anything; say whether it is sound."""
-        return self._part(_place(said), said, lambda compiler: compiler.middleware_alone(said))
+        is_after = said.name == self.auth.after_sign_up
+        make = partial(_Compiler.middleware_alone, said=said, is_after=is_after)
+        return self._part(_place(said), said, make, ((is_after,),))
 
-    def _part(self, place: str, said: Any, make: Callable[["_Compiler"], Made]) -> Made:
-        given = (self.scope, self.settings, self.broken, self.kinds)
-        return self.compilation.part(
-            place, said, given, self.world, lambda world: make(_Compiler(world, given, self.findings)), self.findings
-        )
+    def hooks(self) -> dict[str, CompiledHook]:
+        """Give the hooks of sign-up that are said and sound."""
+        said = {key: getattr(self.auth, key) for key in HOOKS}
+        compiler = _Compiler(self.world, self._given, self.findings)
+        found = {key: compiler.hook(key, name) for key, name in said.items() if name is not None}
+        return {key: hook for key, hook in found.items() if hook is not None}
+
+    @property
+    def _given(self) -> tuple[Any, ...]:
+        return (self.scope, self.settings, self.broken, self.kinds)
+
+    def _part(self, place: str, said: Any, make: Callable[["_Compiler"], Made], more: tuple[object, ...] = ()) -> Made:
+        given = self._given
+
+        def made(world: World) -> Made:
+            return make(_Compiler(world, given, self.findings))
+
+        return self.compilation.part(place, said, (*given, *more), self.world, made, self.findings)
 
     def _related(self, schema: Schema, said: Mapping[str, ViewDef], closed: frozenset[str]) -> RelatedViews:
         def related(world: World) -> RelatedViews:
@@ -239,7 +236,7 @@ class _Compiler:
         self.middleware = world["middleware"]
         self.findings = findings
 
-    def middleware_alone(self, said: MiddlewareDef) -> bool:
+    def middleware_alone(self, said: MiddlewareDef, *, is_after: bool) -> bool:
         place, before = _place(said), self.findings.refusing
         params = declared("params", said.params, self.schema.keys)
         if params.optional is not None:
@@ -247,6 +244,8 @@ class _Compiler:
                 params, nullable=params.optional
             )  # what an argument may be is asked at its use
         scope = self.schema.scope.with_names(input=OPEN_INPUT, request=RAW_REQUEST, params=params)
+        if is_after:
+            scope = scope.with_names(**names_of(AFTER, self.schema.tables["users"]))
         context = Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, said.name, place, scope,
             inside=(said.name,),
@@ -254,6 +253,15 @@ class _Compiler:
         check_params(said, place, context)
         compile_steps(said.steps, context)
         return self.findings.refusing == before
+
+    def hook(self, key: str, name: str) -> CompiledHook | None:
+        scope = dataclasses.replace(self.schema.scope, relations=readable(self.world, ("public",)))
+        context = Context(
+            self.schema, self.findings, self.middleware, compile_steps, compile_use, key, f"auth.{key}", scope,
+            http_allow=self.settings.http_allow,
+        )  # fmt: skip
+        with self._unheard():
+            return compile_hook(key, name, context)
 
     def endpoint(self, said: EndpointDef) -> CompiledEndpoint | None:
         place = f"endpoints/{said.name}"
@@ -351,13 +359,18 @@ class _Compiler:
 
     def _uses(self, uses: Sequence[UseDef], context: Context, then: Any) -> tuple[list[Step], Context]:
         """Compile a chain; what is wrong with a middleware itself was found when it was checked by itself."""
+        with self._unheard():
+            return compile_uses(uses, context, then)
+
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        """Leave out what is found in a middleware that was found broken when it was checked by itself."""
         before = list(self.findings.found)
-        chain, known = compile_uses(uses, context, then)
+        yield
         fresh = self.findings.found[len(before) :]
         self.findings.found[:] = before + [
             finding for finding in fresh if not any(f"({name})" in finding.place for name in self.broken)
         ]
-        return chain, known
 
     def _project_uses(self, skip: Sequence[str], place: str) -> list[UseDef]:
         names = [use.use for use in self.settings.middleware]
@@ -381,12 +394,3 @@ def readable(world: World, accesses: tuple[Access, ...] | None) -> Readable:
         return view_of(said, own if accesses is None else accesses, "come here", world["views"])
 
     return Readable(world["tables"], world["said"], view)
-
-
-def access_level(said: Access) -> AccessLevel:
-    """Give the access level as it is checked."""
-    if isinstance(said, RolesAccess):
-        return AccessLevel(public=False, roles=frozenset(said.roles))
-    if isinstance(said, PermanentAccess):
-        return AccessLevel(public=False, roles=frozenset(), permanent=True)
-    return AccessLevel(public=said == "public", roles=frozenset())

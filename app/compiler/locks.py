@@ -1,19 +1,21 @@
 """What a transaction locks as it begins, which depends on what all chains of the project hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from app.compiler.runtime import Chained, CompiledEndpoint, CompiledView, ViewWriting
+from app.compiler.runtime import Chained, CompiledEndpoint, CompiledHook, CompiledView, ViewWriting
 from app.relations.locks import Held
 from app.relations.schema import Table
 
-Made = TypeVar("Made", CompiledEndpoint, CompiledView, ViewWriting, Chained)
+Made = TypeVar("Made", CompiledEndpoint, CompiledHook, CompiledView, ViewWriting, Chained)
 
 
-def held_by(endpoints: Sequence[CompiledEndpoint], views: Sequence[CompiledView]) -> frozenset[Held]:
+def held_by(
+    endpoints: Sequence[CompiledEndpoint], views: Sequence[CompiledView], hooks: Iterable[CompiledHook]
+) -> frozenset[Held]:
     """Give all rows that some chain holds: what the triggers of the tables are for."""
-    chains = [*(one.chained for one in endpoints), *(one.chained for one in views)]
+    chains = [*(one.chained for one in endpoints), *(one.chained for one in views), *(one.chained for one in hooks)]
     chains += [one.writing.chained for one in views if one.writing is not None]
     return frozenset[Held]().union(*(chained.held for chained in chains))
 
@@ -28,6 +30,11 @@ def endpoint_with_locks(
     names = ", ".join(tables[name].sql for name in sorted({one.table for one in endpoint.chained.held}))
     locks = (f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE",) if names else ()
     return _with(endpoint, chained=_with(endpoint.chained, locks=locks))
+
+
+def hook_with_locks(hook: CompiledHook, held: frozenset[Held], tables: Mapping[str, Table]) -> CompiledHook:
+    """Give the hook with the locks that it begins by."""
+    return _with(hook, chained=_sharing(hook.chained, held, tables))
 
 
 def view_with_locks(view: CompiledView, held: frozenset[Held], tables: Mapping[str, Table]) -> CompiledView:

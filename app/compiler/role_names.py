@@ -1,8 +1,9 @@
-"""Roles that rules ask for by name, and that there are none of: such a rule lets nobody in, ever."""
+"""Roles that access and rules ask for by name, and that there are none of: such a rule lets nobody in, ever."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from app.definitions.access import RolesAccess
 from app.definitions.project import Project
 from app.errors import near
 from app.expressions import syntax
@@ -26,6 +27,20 @@ def check_role_names(project: Project, findings: Findings) -> None:
                 message, cure = f"unknown role {name.value!r}", near(name.value, roles) or hint
                 shown = excerpt(expression.text, Problem(name.line, name.column, message))
                 findings.report(place, message, cure, excerpt=shown, stricter=True)
+
+
+def check_access_roles(project: Project, findings: Findings) -> None:
+    """Find names of roles that `access` asks for and the project doesn't have."""
+    roles = [role.name for role in project.roles]
+    said = [(f"endpoints/{one.name}.access", one.access) for one in project.endpoints]
+    said += [(f"views/{one.name}.access", one.access) for one in project.views]
+    said += [
+        (rule.place_of("access"), rule.access) for view in project.views for rule in view.rules if "access" in rule.own
+    ]
+    for place, access in said:
+        for role in access.roles if isinstance(access, RolesAccess) else ():
+            if role not in roles:
+                findings.unknown(f"{place}.roles", "role", role, roles)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from app.compiler.inputs import BoundInputs
 from app.compiler.paths import Route, Router
 from app.compiler.plan import NOTHING_PLANNED, RequestPlan
 from app.compiler.responses import Responses
+from app.definitions.access import Access, PermanentAccess, RolesAccess
 from app.definitions.column_types import ColumnType, Keys
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
@@ -43,6 +44,15 @@ class AccessLevel:
         if self.permanent:
             return PERMANENT
         return "public" if self.public else sorted(self.roles) or "authenticated"
+
+
+def access_level(said: Access) -> AccessLevel:
+    """Give the access level as it is checked."""
+    if isinstance(said, RolesAccess):
+        return AccessLevel(public=False, roles=frozenset(said.roles))
+    if isinstance(said, PermanentAccess):
+        return AccessLevel(public=False, roles=frozenset(), permanent=True)
+    return AccessLevel(public=said == "public", roles=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,14 @@ class CompiledEndpoint:
     gate: RunStep | None = None
     rows: Shapes | None = None
     plan: RequestPlan = NOTHING_PLANNED
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledHook:
+    """A middleware that runs where an account is asked about or made."""
+
+    runs: tuple[RunStep, ...]
+    chained: Chained = Chained()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +189,7 @@ class Runtime:
     `keys` are what references hold; `constraints` gives the columns and the message of each constraint;
     `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
     served, and `doubts` what would not be saved so today. `issuers` are those whose tokens are taken, `providers` those
-    that sign people in.
+    that sign people in, `hooks` by key what runs where an account is asked about or made.
     """
 
     revision: int
@@ -188,3 +206,4 @@ class Runtime:
     doubts: tuple[Finding, ...] = ()
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     providers: Mapping[str, Provider] = field(default_factory=dict)
+    hooks: Mapping[str, CompiledHook] = field(default_factory=dict)

@@ -16,9 +16,10 @@ router = FixedRouter(tags=["seeing"])
 
 
 class AccessAnswer(Declared):
-    """Each endpoint and view with who gets in and through what, and the findings about them."""
+    """Each endpoint and view with who gets in and through what, the hooks of sign-up, and the findings about them."""
 
     surface: list[dict[str, Any]]
+    hooks: list[dict[str, Any]]
     findings: list[FindingAnswer]
 
 

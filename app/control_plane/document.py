@@ -21,11 +21,12 @@ from app.control_plane.findings import FindingAnswer
 from app.control_plane.server import Server, ServerDep
 from app.definitions.project import DefinitionInvalid, Project, dump_project, parse_project
 from app.definitions.stored import Stored
-from app.errors import Finding, RowgateError
+from app.errors import RowgateError
 from app.http.fixed_bodies import UNREADABLE
 from app.http.fixed_routes import Declared, FixedRouter, answer, body_schema, refuses
 from app.http.json_body import parse_json, plain_numbers
 from app.http.read_body import read_body
+from app.secrets.provider_secrets import refuse_secretless
 from app.store.active import load_active
 
 router = FixedRouter(tags=["document"])
@@ -204,24 +205,9 @@ class Made:
         return None if self.plan.revision is None else etag(self.plan.revision)
 
 
-async def refuse_secretless(server: Server, project: Project) -> None:
-    """Raise DefinitionInvalid where a provider is to be asked with a secret that isn't there."""
-    said = [(number, one.client_secret) for number, one in enumerate(project.auth.providers) if one.client_secret]
-    if not said:
-        return
+async def _refuse_secretless(server: Server, project: Project) -> None:
     async with server.pool.lease() as connection:
-        kept = {one["name"] for one in await connection.fetch("SELECT name FROM rowgate.secrets")}
-    missing = [
-        Finding(
-            f"auth.providers.{number}.client_secret",
-            f"there is no secret {name}",
-            "make it first: POST /admin/v1/secrets",
-        )
-        for number, name in said
-        if name not in kept
-    ]
-    if missing:
-        raise DefinitionInvalid(missing)
+        await refuse_secretless(connection, project)
 
 
 async def make_live(server: Server, edit: Edit, actor: str, wanted: Options) -> Made:
@@ -237,7 +223,7 @@ async def make_live(server: Server, edit: Edit, actor: str, wanted: Options) -> 
             revision, stored = await active(server)
             edited = await asyncio.to_thread(edit, stored)
             refuse_unsendable(edited.project, can_send=server.mailing.can_send)
-            await refuse_secretless(server, edited.project)
+            await _refuse_secretless(server, edited.project)
             try:
                 plan = await apply_project(
                     server.engine, edited.project, author=actor, destroy=wanted.destroy, dry_run=wanted.dry_run,
@@ -289,7 +275,7 @@ async def plan_config(server: ServerDep, document: SaidBackend) -> Response:
     """List the changes that a PUT of this document would make, with their SQL and what they would destroy."""
     project = await asyncio.to_thread(parsed, document)
     refuse_unsendable(project, can_send=server.mailing.can_send)
-    await refuse_secretless(server, project)
+    await _refuse_secretless(server, project)
     plan = await apply_project(server.engine, project, author="plan", dry_run=True, judge=server.tests.judge)
     return answer(plan.shown())
 

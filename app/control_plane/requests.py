@@ -1,17 +1,21 @@
-"""Recent requests, for the admin who is asked why."""
+"""Recent requests, found by who asked for what and what came, for the admin who is asked why."""
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from fastapi import Response
-from pydantic import Field
+from fastapi import Depends, Query, Response
+from pydantic import AwareDatetime, Field
 
 from app.auth.admin_access import VIEWER
+from app.auth.managed_users import id_of
 from app.control_plane.server import ServerDep
+from app.data_plane.seeing.recent import RequestsAsked
 from app.errors import RowgateError
 from app.http.fixed_routes import Declared, FixedRouter, ProblemField, answer, refuses
 
 router = FixedRouter(tags=["seeing"])
+_MOST = 2000
 
 
 class RequestForgotten(RowgateError):
@@ -29,8 +33,27 @@ class SeenCaller(Declared):
     roles: list[str]
 
 
+class SeenStage(Declared):
+    """A stage that the request came to, and how long it took."""
+
+    stage: str
+    milliseconds: float
+
+
+class SeenStep(Declared):
+    """A step that began, and how long it was until the next one or the end of its stage."""
+
+    step: str
+    name: str | None
+    place: str
+    milliseconds: float
+
+
 class SeenRequest(Declared):
-    """A request as it is remembered; of one that was refused why, and of one that a step refused which."""
+    """A request as it is remembered; of one that was refused why, and of one that a step refused which.
+
+    `target` is the endpoint or view that was found: `endpoints/get_document`.
+    """
 
     request_id: str
     at: datetime
@@ -39,6 +62,10 @@ class SeenRequest(Declared):
     query: dict[str, Any]
     status: int
     caller: SeenCaller | None
+    target: str | None
+    milliseconds: float
+    stages: list[SeenStage]
+    steps: list[SeenStep]
     code: str = ""
     detail: str = ""
     errors: list[ProblemField] = Field(default_factory=list)
@@ -47,10 +74,35 @@ class SeenRequest(Declared):
     steps_before: list[dict[str, Any]] = Field(default_factory=list)
 
 
+_Text = Annotated[str | None, Query(max_length=500)]
+
+
+async def _asked(
+    *,
+    which: Literal["refused", "slow"] | None = None,
+    id: Annotated[_Text, Query(description="What the X-Request-Id begins with.")] = None,  # noqa: A002 - its name
+    caller: Annotated[_Text, Query(description="`anonymous`, the id of a user or key, or a user's address.")] = None,
+    target: Annotated[_Text, Query(description="`endpoints/NAME` or `views/NAME`.")] = None,
+    code: _Text = None,
+    path: Annotated[_Text, Query(description="A part of the path.")] = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+) -> RequestsAsked:
+    return RequestsAsked(which, id, caller, target, code, path, since, until)
+
+
+AskedDep = Annotated[RequestsAsked, Depends(_asked)]
+
+
 @router.get("/requests", dependencies=[VIEWER], response_model=list[SeenRequest])
-async def list_requests(server: ServerDep) -> Response:
-    """List recent requests, the newest first: every refusal, and a sample of the others."""
-    return answer(server.recent.listed())
+async def list_requests(
+    server: ServerDep, asked: AskedDep, limit: Annotated[int, Query(ge=1, le=_MOST)] = _MOST
+) -> Response:
+    """List recent requests, the newest first: every refusal, what was slow, and a sample of the others."""
+    if asked.caller is not None and "@" in asked.caller:
+        async with server.pool.lease() as connection:
+            asked = replace(asked, caller=await id_of(connection, asked.caller) or asked.caller)
+    return answer(server.recent.listed(asked, limit))
 
 
 @router.get("/requests/{request_id}", dependencies=[VIEWER], response_model=SeenRequest)
@@ -61,4 +113,4 @@ async def get_request(server: ServerDep, request_id: str) -> Response:
     if found is None:
         hint = "Simulate it: POST /admin/v1/simulate."
         raise RequestForgotten("No request of this id is remembered by this process.", hint=hint)
-    return answer(found)
+    return answer(found.shown())

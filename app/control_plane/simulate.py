@@ -9,7 +9,7 @@ from fastapi import Depends, Response
 from pydantic import Field
 
 from app.auth.admin_access import Editor
-from app.auth.identity import ANONYMOUS, Identity, auth_env
+from app.auth.identity import ANONYMOUS, Identity, sign_in_as, signed_in_by, user_identity
 from app.auth.managed_users import id_of
 from app.auth.role_names import RolesUnknown
 from app.changes.apply import CHANGE_REFUSALS, apply_project
@@ -22,7 +22,7 @@ from app.data_plane.asgi import answered
 from app.data_plane.made_request import made_request
 from app.data_plane.run import Plane
 from app.data_plane.seeing.rehearsal import LookingLimiter, Rehearsal
-from app.definitions.auth import AAL1
+from app.definitions.policy_tests import SignInDef
 from app.definitions.project import DefinitionInvalid
 from app.errors import RowgateError
 from app.expressions.conversion import to_type
@@ -45,12 +45,13 @@ class SimulationInvalid(RowgateError):
 
 
 class Pretended(Body):
-    """A caller: one there is, by id or email, or one who is made up of roles and columns."""
+    """A caller: one there is, by id or email, or one who is made up of roles and columns; `sign_in` says by what."""
 
     user: str | None = None
     email: str | None = None
     roles: list[str] | None = None
     columns: dict[str, Any] | None = None
+    sign_in: SignInDef = SignInDef()
 
 
 class Simulation(Body):
@@ -110,7 +111,8 @@ async def _caller(server: Server, said: str | Pretended) -> tuple[Identity, bool
     made_up = said.roles is not None or said.columns is not None
     if len(named) + made_up != 1:
         raise SimulationInvalid("Say who by one of: anonymous, user, email, or roles and columns.")
-    return (_made_up(server, said), True) if made_up else (await _user(server, said), False)
+    user = _made_up(server, said) if made_up else await _user(server, said)
+    return signed_in_by(user, sign_in_as(said.sign_in)), made_up
 
 
 async def _user(server: Server, said: Pretended) -> Identity:
@@ -136,8 +138,7 @@ def _made_up(server: Server, said: Pretended) -> Identity:
         columns = {**dict.fromkeys(record.fields), **to_type(given, record)}
     except EvaluationError as error:
         raise SimulationInvalid(f"The caller's columns are not what users have: {error}") from None
-    env = auth_env("user", {**columns, "roles": roles}, aal=AAL1)
-    return Identity("user", str(columns["id"]), roles=frozenset(roles), columns=columns, version=0, env=env)
+    return user_identity(str(columns["id"]), session_id=None, roles=roles, columns=columns, version=0)
 
 
 async def _draft(server: Server, document: object) -> tuple[Runtime, tuple[str, ...]]:

@@ -98,7 +98,7 @@ async def import_users(request: Request, server: ServerDep, admin: Editor) -> Re
     async for batch in _batches(request, cutter):
         users = reader.users(batch, done)
         async with server.pool.lease() as connection:
-            await insert_users(connection, users, done, admin.actor)
+            await insert_users(connection, server.hooks, users, done, admin.actor)
     return answer(ImportReport(**asdict(done)))
 
 

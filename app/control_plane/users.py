@@ -18,6 +18,7 @@ from app.auth.accounts import (
     authority_version,
     create_user,
     normal_email,
+    readdress,
     set_columns,
 )
 from app.auth.admin_access import VIEWER, Editor
@@ -25,6 +26,7 @@ from app.auth.managed_users import Action, act_on, delete_user, hold_user, set_r
 from app.auth.password_change import given, holder, set_password
 from app.auth.passwords import PasswordRefused, UserPassword, check_new_password
 from app.auth.role_names import RolesUnknown
+from app.auth.sign_up_hooks import SignUpRefused, let_in
 from app.control_plane.etags import IfMatch, etag, version_in
 from app.control_plane.named import NotThere, identifier, known_roles
 from app.control_plane.server import Server, ServerDep
@@ -126,7 +128,7 @@ async def list_users(
 
 
 @router.post("/users", status_code=201, name="create_user", response_model=UserAnswer)
-@refuses(RolesUnknown, EmailInvalid, EmailTaken, PasswordRefused, *WRITE_REFUSALS)
+@refuses(RolesUnknown, EmailInvalid, EmailTaken, PasswordRefused, SignUpRefused, *WRITE_REFUSALS)
 async def create(
     server: ServerDep, admin: Editor, body: Annotated[NewUserBody, Depends(JsonBody(NewUserBody))]
 ) -> Response:
@@ -137,7 +139,8 @@ async def create(
         check_new_password(body.password, about=[email], least=_least(server))
         digest = await server.auth.passwords.hash(body.password)
     async with server.pool.lease() as connection, connection.transaction():
-        user_id = await create_user(connection, email, digest, columns, confirmed=True)
+        who = await let_in(server.hooks, connection, email, columns)
+        user_id = await create_user(connection, who, digest, columns, confirmed=True)
         await set_roles(connection, user_id, roles)
         await audit(connection, admin.actor, "user.create", user_id, {"roles": roles})
         return await _answer(connection, user_id, 201)
@@ -172,7 +175,7 @@ async def _held(server: Server, user_id: str, if_match: str | None) -> AsyncIter
 
 
 @router.patch("/users/{user_id}", response_model=UserAnswer)
-@refuses(*_HELD, EmailInvalid, EmailTaken)
+@refuses(*_HELD, EmailInvalid, EmailTaken, SignUpRefused)
 async def change_user(
     server: ServerDep,
     admin: Editor,
@@ -184,12 +187,14 @@ async def change_user(
     given = dict(body.root)
     email = given.pop("email", None)
     columns = _columns(server, given, new=False)
-    if email is not None:
-        columns["email"] = normal_email(str(email))
+    address = None if email is None else normal_email(str(email))
     user = identifier(user_id, "user")
     async with _held(server, user, if_match) as connection:
         await set_columns(connection, user, columns)
-        await audit(connection, admin.actor, "user.change", user, {"columns": sorted(columns)})
+        if address is not None:
+            await readdress(connection, user, await let_in(server.hooks, connection, address, columns))
+        changed = sorted([*columns, *(["email"] if address is not None else [])])
+        await audit(connection, admin.actor, "user.change", user, {"columns": changed})
         return await _answer(connection, user)
 
 

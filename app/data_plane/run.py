@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AbstractContextManager
 from datetime import datetime
 from http import HTTPStatus
+from time import perf_counter
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -61,16 +62,16 @@ class Plane:
 class Run:
     """A request that is served: it acts as who its credentials say, at the database's time, and what it does lasts.
 
-    `at` is the stage that began last. `runtime`, `target`, `identity` and `call` are of the try that is under way, None
-    before the stage that finds them; `known` is who it acts as where no credentials are asked, and `draft` what it runs
-    on instead of what is live. One request has one `deadline`, in the loop's time, is `counted` once by each limit, and
-    has called `outside` from the steps that are named there, however often it is tried. A `plain` one sends each step's
-    own statements.
+    `at` is the stage that began last, `marks` are all that began, with when, in the process's own time, as `began` is.
+    `runtime`, `target`, `identity` and `call` are of the try that is under way, None before the stage that finds them;
+    `known` is who it acts as where no credentials are asked, and `draft` what it runs on instead of what is live. One
+    request has one `deadline`, in the loop's time, is `counted` once by each limit, and has called `outside` from the
+    steps that are named there, however often it is tried. A `plain` one sends each step's own statements.
     """
 
     __slots__ = (
-        "at", "call", "counted", "deadline", "draft", "identity", "known", "outside", "plain", "plane", "request",
-        "runtime", "target",
+        "at", "began", "call", "counted", "deadline", "draft", "identity", "known", "marks", "outside", "plain",
+        "plane", "request", "runtime", "target",
     )  # fmt: skip
 
     runtime: Runtime
@@ -79,6 +80,8 @@ class Run:
         self, plane: Plane, request: Request, known: Identity | None = None, draft: Runtime | None = None
     ) -> None:
         """Begin before the first stage."""
+        self.began = perf_counter()
+        self.marks: list[tuple[str, float]] = []
         self.plane = plane
         self.request = request
         self.known = known
@@ -104,6 +107,7 @@ class Run:
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Give the span of a stage, which begins."""
         self.at = name
+        self.marks.append((name, perf_counter()))
         return _UNWATCHED
 
     def now(self) -> datetime:

@@ -7,13 +7,17 @@ from pydantic import Field
 from app.definitions.auth_issuers import IssuerDef
 from app.definitions.auth_mail import MailDef
 from app.definitions.auth_providers import ProviderDef
-from app.definitions.names import Definition, Items
+from app.definitions.names import Definition, Items, Name
 from app.definitions.redirect_urls import RedirectUrl, SiteUrl
 
 NO_AAL, AAL1, AAL2 = LEVELS = ("none", "aal1", "aal2")
 """How sure it is who calls: nobody has signed in, by one factor, by two (GoTrue's names, after NIST 800-63B)."""
+BY_ADDRESS, BY_NOTHING = "email", "anonymous"
+"""What `auth.provider` is where no provider and no issuer says who somebody is, and of an anonymous user."""
 NO_ADDRESS = "anonymous:"
 """How what stands in the place of an anonymous user's address begins; no address can begin so."""
+HOOKS = BEFORE, AFTER = ("before_sign_up", "after_sign_up")
+"""The keys that name middleware which runs without an endpoint."""
 MIN_PASSWORD = 8  # code points, as NIST 800-63B counts them; no document may ask for less
 
 
@@ -71,3 +75,7 @@ class AuthDef(Definition):
     """Whether people may add passkeys and sign in by them; they are bound to the host of `site_url`."""
     second_factor: Literal["off", "optional", "required"] = "optional"
     """Whether people may have a second factor, or need one: without it a session then reaches nothing else."""
+    before_sign_up: Name | None = None
+    """A middleware that may refuse an address before an account gets it, by `input.email`, `.data` and `.provider`."""
+    after_sign_up: Name | None = None
+    """A middleware that runs where a row of `users` is made, in the same transaction, and sees the row as `user`."""

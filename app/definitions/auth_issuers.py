@@ -51,6 +51,8 @@ class IssuerDef(Definition):
     """The groups that a token tells, as a list of texts, such as `claims.groups`."""
     grants: Items[Name] = ()
     """The roles that may come from there; a group of another name opens nothing."""
+    aal2: OptionalExpression = None
+    """When a token counts as two factors, such as `claims.acr == 'mfa'` or `'mfa' in claims.amr`; else it is one."""
     create: bool = False
     """Whether who comes for the first time gets an account; else only who is known is let in."""
     max_age: Annotated[str, AfterValidator(_life)] = "1h"

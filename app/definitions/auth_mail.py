@@ -105,6 +105,8 @@ class TemplatesDef(Definition):
     """Notice that a second factor came or went."""
     identity_linked: TemplateDef = TemplateDef()
     """Notice that another way in was linked."""
+    identity_unlinked: TemplateDef = TemplateDef()
+    """Notice that a way in is one no longer."""
 
 
 class MailDef(Definition):

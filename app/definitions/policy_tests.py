@@ -4,13 +4,30 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from app.definitions.auth import BY_ADDRESS
 from app.definitions.names import Definition, Items, Name
 
 ANONYMOUS = "anonymous"
 CALLER = "me"
 MOST_ROWS = 1000
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 Count = Annotated[int, Field(ge=0)]
+
+
+class SignInDef(Definition):
+    """How the caller has signed in; what is left out is as of a password."""
+
+    aal: Literal["aal1", "aal2"] = "aal1"
+    """`auth.aal`: by one factor, or by two."""
+    amr: Items[str] = ()
+    """`auth.amr`: the methods, the newest first."""
+    provider: str = Field(default=BY_ADDRESS, min_length=1, max_length=500)
+    """`auth.provider`: `email`, `anonymous`, the name of a provider, or an issuer's address."""
+    session_id: str | None = Field(default=None, pattern=_UUID)
+    """`auth.session_id`."""
+    claims: dict[str, Any] | None = None
+    """`auth.claims`: what an issuer's token says."""
 
 
 class CallerDef(Definition):
@@ -24,11 +41,13 @@ class CallerDef(Definition):
     """Columns of the row that is made."""
     key: bool = False
     """Whether an API key asks, and no user."""
+    sign_in: SignInDef = SignInDef()
+    """How the caller has signed in."""
 
     @model_validator(mode="after")
     def _keys_are_nobody(self) -> Self:
-        if self.key and (self.id is not None or self.columns):
-            msg = "an API key is no user: it has roles, and neither id nor columns"
+        if self.key and (self.id is not None or self.columns or self.sign_in != SignInDef()):
+            msg = "an API key is no user: it has roles, and neither id, columns nor sign_in"
             raise ValueError(msg)
         return self
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from app.auth.identity import ANONYMOUS, Identity, key_identity
+from app.auth.identity import ANONYMOUS, Identity, key_identity, sign_in_as, signed_in_by
 from app.compiler.checked_tests import CompiledTest
 from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
@@ -163,7 +163,7 @@ async def _caller(held: Scratch, test: CompiledTest, now: datetime) -> Identity:
     roles = test.caller.roles
     if test.caller.kind == "key":
         return key_identity(_KEY, roles=roles, version=0)
-    return ANONYMOUS if own is None else user_of(own, roles)
+    return ANONYMOUS if own is None else signed_in_by(user_of(own, roles), sign_in_as(test.caller.sign_in))
 
 
 def _request(test: CompiledTest, now: datetime) -> Request:

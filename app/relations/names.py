@@ -6,7 +6,7 @@ from app.definitions.auth import LEVELS
 from app.definitions.column_types import Keys
 from app.definitions.inputs import ListDef, ObjectDef, ParamDef
 from app.expressions.check import Scope
-from app.expressions.types import BOOL, DYN, SECRET, STRING, TIMESTAMP, Enum, ListOf, MapOf, Record, Type, shared
+from app.expressions.types import BOOL, DYN, SECRET, STRING, TIMESTAMP, UUID, Enum, ListOf, MapOf, Record, Type, shared
 from app.relations.schema import Table, value_type
 
 REQUEST = Record(
@@ -32,7 +32,7 @@ def base_scope(users: Table) -> Scope:
     user = Record("auth.user", {**known.fields, "roles": ListOf(STRING)}, references=known.references)
     kinds = Enum(("anonymous", "user", "key"))
     said = {"user": user, "signed_in": BOOL, "kind": kinds, "aal": Enum(LEVELS), "amr": ListOf(STRING), "claims": DYN}
-    said["is_anonymous"] = BOOL
+    said |= {"is_anonymous": BOOL, "provider": STRING, "session_id": UUID}
     auth = Record("auth", said)
     return Scope({"auth": auth, "now": TIMESTAMP, "secrets": MapOf(STRING, SECRET)})
 

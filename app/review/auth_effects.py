@@ -140,7 +140,7 @@ def _issuer(who: str, old: IssuerDef, new: IssuerDef) -> Iterator[AuthEffect]:
         yield AuthEffect(key, who, "gains", _roles(gained), "it may grant more now", wider=True)
     if lost := tuple(role for role in old.grants if role not in new.grants):
         yield AuthEffect(key, who, "loses", _roles(lost), "it may grant less now", wider=False)
-    if (said := (new.audience, new.user, new.roles)) != (old.audience, old.user, old.roles):
+    if (said := (new.audience, new.user, new.roles, new.aal2)) != (old.audience, old.user, old.roles, old.aal2):
         because = f"its tokens are read otherwise now: {', '.join(one for one in said if one)}"
         yield AuthEffect(key, who, "may_gain", "being somebody here", because, wider=True)
     if new.create != old.create:

@@ -11,6 +11,7 @@ from typing import Any
 from app.compiler.compile import checked_rules
 from app.compiler.stored import compile_stored
 from app.definitions.access import RolesAccess
+from app.definitions.auth import HOOKS
 from app.definitions.endpoints import TIMEOUT, EndpointDef
 from app.definitions.project import Project, dump_definition
 from app.definitions.stored import Stored
@@ -28,7 +29,7 @@ from app.review.reach import Check, Reach, Reached, reach_of
 from app.review.renames import NONE
 from app.review.resting import calls_in
 from app.review.row_doubts import row_doubts
-from app.review.surface import steps_of, surface_of, tables_written
+from app.review.surface import hook_chain, hooks_of, steps_of, surface_of, tables_written
 from app.review.view_doubts import doubt, has_user, paths_read, view_doubts
 from app.steps.kind import Asks, Means
 from app.steps.registry import KINDS
@@ -42,8 +43,9 @@ _NAMING = frozenset({"name", "description", "message", "table", "from", "as", "f
 
 
 def access_matrix(project: Project) -> dict[str, Any]:
-    """Give `surface`, a row for each endpoint and view, and `findings`, each with a place, a code and a hint."""
-    return {"surface": surface_of(project), "findings": [one.shown() for one in doubts(project)]}
+    """Give `surface`, a row for each endpoint and view, `hooks`, and `findings`, with a place, a code and a hint."""
+    found = [one.shown() for one in doubts(project)]
+    return {"surface": surface_of(project), "hooks": hooks_of(project), "findings": found}
 
 
 def stored_matrix(stored: Stored) -> dict[str, Any]:
@@ -257,6 +259,13 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
                 f"users.columns/{column.name}.self_editable", "self_editable_trusted",
                 "people change this column themselves, and a rule reads it", "don't let a rule rest on it",
             )  # fmt: skip
+    for number, one in enumerate(project.auth.providers):
+        for name in (name for name in one.columns if f"auth.user.{name}" in paths()):
+            yield doubt(
+                f"auth.providers/{number}.columns/{name}", "claim_trusted",
+                f"{one.name} may tell what people write of themselves there, and a rule reads it",
+                "don't let a rule rest on it, unless the provider alone sets that claim",
+            )  # fmt: skip
     yield from auth_doubts(project, paths)
 
 
@@ -281,6 +290,7 @@ def _unused(project: Project, chains: Chains, rules: Rules) -> Iterator[Finding]
             yield doubt(f"rules/{named.name}", "unused_rule", "nothing calls this rule", "call it or drop it")
     used = {use.use for use in project.project.middleware}
     used |= {name for _, reach in chains for name in reach.used}
+    used |= {name for key in HOOKS for name in reach_of(project, hook_chain(project, key), NONE).used}
     for one in project.middleware:
         if one.name not in used:
             yield doubt(

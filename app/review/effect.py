@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from app.compiler.compile import access_level
+from app.compiler.runtime import access_level
 from app.definitions.access import Access
 from app.definitions.endpoints import EndpointDef
 from app.definitions.views import ViewDef

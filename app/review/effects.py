@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.compiler.compile import checked_rules
+from app.definitions.auth import HOOKS
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.views import ViewDef
@@ -17,6 +18,7 @@ from app.review.pairing import paired
 from app.review.reach import reach_of
 from app.review.renames import NONE, Renames, renames
 from app.review.resting import resting_on
+from app.review.surface import hook_chain
 from app.review.view_effects import UNREADABLE, ViewChange, kept_actions, view_effects, whole_view
 
 __all__ = ["Effect", "effects"]
@@ -117,8 +119,16 @@ class _Comparison:
         """Find who may newly get an account or a session."""
         for one in auth_effects(self.old.auth, self.new.auth):
             yield Effect(f"auth.{one.key}", one.who, one.effect, one.what, one.because, one.wider)
+        for key in HOOKS:
+            yield from self._hook(key)
         if self.new.auth.anonymous and not self.old.auth.anonymous:
             yield from self._anonymous_users()
+
+    def _hook(self, key: str) -> Iterator[Effect]:
+        """Compare what is asked about a new account, and done for it."""
+        before, after = hook_chain(self.old, key), hook_chain(self.new, key)
+        if (before.middleware or after.middleware) and not self._is_untouched(before, after):
+            yield from self._chain(f"auth.{key}", before, after, "an account")
 
     def _anonymous_users(self) -> Iterator[Effect]:
         """Name all that is open to whoever is signed in: anybody may become an anonymous user."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.compiler.chain import kinds_in
-from app.compiler.compile import access_level
-from app.compiler.runtime import PERMANENT
+from app.compiler.runtime import PERMANENT, access_level
 from app.definitions.actions import ActionRule
+from app.definitions.auth import HOOKS
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
 from app.definitions.steps import UseDef
@@ -17,6 +17,27 @@ from app.steps.kind import Fields, Kind, Means
 def surface_of(project: Project) -> list[dict[str, Any]]:
     """Give a row for each endpoint and view."""
     return [*(_endpoint(project, one) for one in project.endpoints), *map(_view_of(project), project.views)]
+
+
+def hooks_of(project: Project) -> list[dict[str, Any]]:
+    """Give a row for each hook of sign-up that is said: the middleware that it is, and the tables that it writes."""
+    chains = [hook_chain(project, key) for key in HOOKS]
+    return [
+        {"name": one.name, "middleware": one.middleware[0].use, "writes": sorted(tables_written(project, one))}
+        for one in chains
+        if one.middleware
+    ]
+
+
+def hook_chain(project: Project, key: str) -> EndpointDef:
+    """Give a hook as an endpoint that anybody may call: that is what reviews chains, and what the hook amounts to."""
+    name: str | None = getattr(project.auth, key)
+    skipped = tuple(use.use for use in project.project.middleware)
+    uses = () if name is None else (UseDef(use=name),)
+    # Not checked: it has no steps of its own.
+    return EndpointDef.model_construct(
+        name=key, method="POST", path=f"/{key}", access="public", middleware=uses, skip=skipped, steps=()
+    )
 
 
 def chain_of(project: Project, definition: EndpointDef | ViewDef) -> list[UseDef]:
@@ -75,9 +96,12 @@ def tables_written(project: Project, said: EndpointDef) -> frozenset[str]:
     return frozenset(kind.said(fields, Means.TABLE) for kind, fields in steps_of(project, said) if kind.writes)
 
 
-def table(surface: Sequence[Mapping[str, Any]]) -> str:
+def table(surface: Sequence[Mapping[str, Any]], hooks: Sequence[Mapping[str, Any]] = ()) -> str:
     """Write the matrix for a reader: what is called, by whom, through which middleware, and what it writes."""
     rows = [_cells(row) for row in surface]
+    rows += [
+        ("hook", f"auth.{one['name']}", "new accounts", _further([one["middleware"]], one["writes"])) for one in hooks
+    ]
     widths = [max((len(row[index]) for row in rows), default=0) for index in range(3)]
     lines = (
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
@@ -98,7 +122,11 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
             by_words.setdefault(_who(said["access"]), []).append(action)
         several = [f"{words} ({', '.join(actions)})" for words, actions in by_words.items()]
         who = ", ".join(several) if len(several) > 1 else next(iter(by_words), who)
-    through = f"through {', '.join(row['middleware'])}" if row["middleware"] else ""
-    writes = f"writes {', '.join(row['writes'])}" if row["writes"] else ""
     called = "view" if row["kind"] == "view" else row["methods"][0]
-    return called, row["path"], who, "; ".join(filter(None, (through, writes)))
+    return called, row["path"], who, _further(row["middleware"], row["writes"])
+
+
+def _further(middleware: Sequence[str], written: Sequence[str]) -> str:
+    through = f"through {', '.join(middleware)}" if middleware else ""
+    writes = f"writes {', '.join(written)}" if written else ""
+    return "; ".join(filter(None, (through, writes)))

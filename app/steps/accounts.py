@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from app.auth.access_claims import told_of
-from app.auth.accounts import roles_of
+from app.auth.accounts import roles_of, ways_in
 from app.database.statement import Evaluator, Statement
 from app.expressions.evaluate import compile_value
 from app.expressions.types import INT, STRING, Record, Type
@@ -67,8 +67,9 @@ def columns_given(values: Mapping[str, Value], env: Mapping[str, Any]) -> dict[s
 async def session_of(call: Call, row: Mapping[str, Any], opened: "OpenedSession") -> dict[str, Any]:
     """Give a session as rules see it, of the person with this row; `expires_at` is in seconds since 1970."""
     roles = await call.db.use(partial(roles_of, user_id=opened.user_id))
+    ways = await call.db.use(partial(ways_in, user_id=opened.user_id))
     lifetime = 60 * call.accounts.in_force().said.sessions.access_minutes
-    issued = call.accounts.tokens.issue(opened.user_id, opened.id, told_of(row, roles, opened), lifetime)
+    issued = call.accounts.tokens.issue(opened.user_id, opened.id, told_of(row, roles, opened, ways), lifetime)
     return {
         "access_token": issued.token,
         "refresh_token": opened.refresh_token,

@@ -211,7 +211,8 @@ class Kind:
     that states none, and so is compared by all that it says.
     `does` is what it does beyond the chain, `answers` whether it ends the chain by an answer, `pauses` why it can't be
     run behind a write, `opens` when a step that goes by the clock lets through. One that is `first` runs on the bytes
-    of a request, before its input is read: it stands before all else of an endpoint's chain, and always runs.
+    of a request, before its input is read: it stands before all else of an endpoint's chain, and always runs. One that
+    is `by_caller` goes by who calls or from where.
     """
 
     body: type[StepBody]
@@ -224,6 +225,7 @@ class Kind:
     pauses: Pause | None
     opens: Callable[[Fields], TimeWindow | None] | None = None
     first: bool = False
+    by_caller: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a description in which something is left open."""

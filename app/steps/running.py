@@ -82,9 +82,9 @@ class Call:
     each limit; `outside` too, and names the steps that have called out. `answer` ends the chain when a step sets it.
     `failures` are the limits that count this request if it fails. `keep` keeps the answer for the same request again.
     `at_end` are checks of what all steps have done together, made before the transaction commits.
-    `at` is the step that began last, `ran` the last of those that began; `trace` records the run where somebody asked
-    to see it. A run that is `plain`, as each is that is recorded, sends each step's own statements; in others some are
-    sent `together`, which is the row that such a statement gave.
+    `at` is the step that began last, `ran` the last of those that began, with when; `trace` records the run where
+    somebody asked to see it. A run that is `plain`, as each is that is recorded, sends each step's own statements; in
+    others some are sent `together`, which is the row that such a statement gave.
     """
 
     __slots__ = (
@@ -118,7 +118,7 @@ class Call:
         self.at_end: dict[tuple[str, ...], Callable[[], Awaitable[None]]] = {}
         self.trace: Trace | None = None
         self.at: StepInfo | None = None
-        self.ran: deque[StepInfo] = deque(maxlen=REMEMBERED)
+        self.ran: deque[tuple[StepInfo, float]] = deque(maxlen=REMEMBERED)
         self.answer: Answer | None = None
         self.plain = False
         self.together: Any = None

@@ -13,10 +13,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.control_plane.document import refuse_secretless
+from app.cli.documents import apply_to
 from app.definitions.auth import AuthDef
 from app.definitions.project import DefinitionInvalid, parse_project
 from app.review.auth_effects import auth_effects
+from app.secrets.provider_secrets import refuse_secretless
 from tests.auth.issuers import KEYS, TestIssuer, issuing
 from tests.auth.test_providers import CLIENT, document
 from tests.backend import Backend, Person, calling, serving
@@ -361,10 +362,15 @@ async def test_a_secret_goes_only_where_it_may_and_has_to_be_there(here: Backend
     assert len(issuer.server.asked) == count
     project, _ = parse_project(said(issuer, name="acme2"))
     assert project is not None
-    await refuse_secretless(here.app.server, project)
+    pool = here.app.server.pool
+    async with pool.lease() as connection:
+        await refuse_secretless(connection, project)
     await here.sql("DELETE FROM rowgate.secrets")
     with pytest.raises(DefinitionInvalid) as refused:
-        await refuse_secretless(here.app.server, project)
+        async with pool.lease() as connection:
+            await refuse_secretless(connection, project)
+    with pytest.raises(DefinitionInvalid, match="have a problem"):
+        await apply_to(here.url, project, dry_run=True)
     assert [one.place for one in refused.value.findings] == ["auth.providers.0.client_secret"]
     planned = await here.client.post("/admin/v1/config/plan", json=said(issuer), headers=root)
     assert (planned.status_code, planned.json()["errors"][0]["loc"]) == (

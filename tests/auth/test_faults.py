@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from app.auth.accounts import sign_up as make_account
+from app.auth.accounts import create_user, new_credentials
 from app.auth.password_sign_in import begin, stored_account, verify
 from app.auth.passwords import Passwords
 from app.auth.sessions import OpenedSession
+from app.auth.sign_up_hooks import NoHooks, let_in
 from app.database.pool import connect
 from app.definitions.auth import SessionsDef
 from tests.auth.conftest import DOCUMENT, bearer, refresh, sign_in
@@ -116,6 +117,12 @@ async def test_no_connection_is_held_while_a_password_is_hashed(
     assert held == [0] * 6
 
 
+async def make_account(connection: Any, passwords: Passwords, email: str) -> None:
+    address, digest = await new_credentials(passwords, email, PASSWORD)
+    who = await let_in(NoHooks(), connection, address, {})
+    await create_user(connection, who, digest, {"plan": "pro"}, confirmed=True)
+
+
 async def open_by_password(connection: Any, passwords: Passwords, email: str) -> OpenedSession:
     verified = await verify(passwords, await stored_account(connection, email), PASSWORD)
     return await begin(connection, verified, None, "127.0.0.1", SessionsDef())
@@ -127,13 +134,13 @@ async def test_a_chain_signs_up_and_in_inside_its_own_transaction(backend: Backe
     connection: Any = await connect(backend.url)
     transaction = connection.transaction()
     await transaction.start()
-    await make_account(connection, passwords, "Carol@example.com", PASSWORD, {"plan": "pro"}, confirmed=True)
+    await make_account(connection, passwords, "Carol@example.com")
     opened = await open_by_password(connection, passwords, "carol@example.com")
     assert (await refresh(backend, opened.refresh_token)).status_code == 401  # nobody else sees it yet
     await transaction.rollback()
     assert await backend.sql("SELECT 1 FROM data.users") == []
     async with connection.transaction():
-        await make_account(connection, passwords, "carol@example.com", PASSWORD, {"plan": "pro"}, confirmed=True)
+        await make_account(connection, passwords, "carol@example.com")
         opened = await open_by_password(connection, passwords, "carol@example.com")
     session = (await refresh(backend, opened.refresh_token)).json()
     me = await backend.client.get("/api/me", headers=bearer(session["access_token"]))

@@ -16,7 +16,7 @@ from passlib.hash import argon2, django_pbkdf2_sha256, pbkdf2_sha1, pbkdf2_sha25
 from app.cli import import_users as command
 from app.cli.server_client import RemoteServer, Reply
 from tests.auth.conftest import DOCUMENT, bearer, sign_in
-from tests.backend import PASSWORD, Backend
+from tests.backend import PASSWORD, SECRET_KEY, Backend
 from tests.turns import Turns
 
 __all__ = ["DOCUMENT"]
@@ -217,7 +217,7 @@ async def test_the_command_reads_a_file_in_pieces_and_tells_rows_by_their_number
     refused = tmp_path / "refused.jsonl"
     with refused.open("w") as told:
         done = command._Done(folder(tmp_path, name, 30), told)
-        await command.into(backend.url, done)
+        await command.into(backend.url, SECRET_KEY, done)
     assert (done.made, done.refused, done.read) == (29, 1, done.file.stat().st_size)
     assert [json.loads(line)["row"] for line in refused.read_text().splitlines()] == [18]
     assert done.bar() == f"[{'#' * 30}] 100%  29 made, 1 refused"

@@ -104,7 +104,8 @@ class Compared:
         rows += await self.connection.fetch("SELECT to_jsonb(g) AS r FROM data.groups g")
         kept = [json.dumps(row["r"], default=str, sort_keys=True) for row in rows]
         assert self.backend.app.data_plane is not None
-        found = self.backend.app.data_plane.recent.find(answer.headers["x-request-id"]) or {}
+        kept_request = self.backend.app.data_plane.recent.find(answer.headers["x-request-id"])
+        found: dict[str, Any] = {} if kept_request is None else kept_request.shown()
         seen = {key: found.get(key) for key in ("status", "code", "detail", "errors", "stage", "steps_before", "step")}
         refused = json.dumps(seen, default=str) if answer.status_code >= 400 else ""
         text = answer.text.replace(answer.headers["x-request-id"], "")

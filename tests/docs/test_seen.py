@@ -18,6 +18,10 @@ REQUEST: dict[str, Any] = {
     "method": "GET", "path": "/api/documents/01a21dee-c781-7d0d-9f0b-baa49baf186a",
     "at": "2026-11-27T16:55:17.652999+00:00", "caller": {"kind": "user", "id": ANN, "roles": []}, "status": 403,
     "code": "chain.refused", "detail": "This document belongs to somebody else.", "stage": "chain",
+    "milliseconds": 4.126,
+    "stages": [{"stage": "authorize", "milliseconds": 0.2}, {"stage": "chain", "milliseconds": 3.9}],
+    "steps": [{"step": "fetch", "place": f"{CHAIN}/0", "milliseconds": 2.81},
+              {"step": "require", "place": f"{CHAIN}/1", "milliseconds": 0.05}],
     "steps_before": [{"step": "fetch", "place": f"{CHAIN}/0"}],
     "step": {"step": "require", "place": f"{CHAIN}/1", "rules": [{
         "field": "that", "text": 'document.owner_user_id == auth.user.id || "support" in auth.user.roles',

@@ -1,5 +1,6 @@
 """The blog's whole story over HTTP, by people who write, read, follow, and try what isn't theirs."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -58,8 +59,18 @@ async def test_people_sign_up_sign_in_and_change_themselves(blog: Backend) -> No
     assert (await Reader(blog).call("POST", "/users/login", wrong)).status_code == 401
     changed = await ann.found("PUT", "/user", {"user": {"bio": "I write.", "image": "https://example.com/a.png"}})
     assert changed["user"]["bio"] == "I write."
-    me = await Reader(blog, changed["user"]["token"]).found("GET", "/user")
-    assert (me["user"]["username"], me["user"]["image"]) == ("ann", "https://example.com/a.png")
+    me = Reader(blog, changed["user"]["token"])
+    said = (await me.found("GET", "/user"))["user"]
+    assert (said["username"], said["image"]) == ("ann", "https://example.com/a.png")
+    for nothing in ("", None):
+        await me.found("PUT", "/user", {"user": {"bio": "Again.", "image": "https://example.com/b.png"}})
+        for name in ("bio", "image"):
+            said = (await me.found("PUT", "/user", {"user": {name: nothing}}))["user"]
+            assert (said["username"], said[name]) == ("ann", None)
+    assert (await me.call("PUT", "/user", {"user": {"username": None}})).status_code == 422
+    for blank in ("email", "password"):
+        body = {"user": {"email": "ann@example.com", "password": PASSWORD, blank: ""}}
+        assert (await Reader(blog).call("POST", "/users/login", body)).status_code == 422
     assert (await Reader(blog).call("GET", "/user")).status_code == 401
 
 
@@ -71,13 +82,21 @@ async def test_an_article_is_written_shown_changed_and_gone(blog: Backend) -> No
     assert (made["favorited"], made["favoritesCount"]) == (False, 0)
     assert await stranger.found("GET", "/articles/how-to-train") == {"article": made}
     assert await stranger.found("GET", "/tags") == {"tags": ["care", "dragons"]}
-    twice = await ann.call("POST", "/articles", article("How to train"))
-    assert (twice.status_code, twice.json()["code"]) == (409, "db.unique")
+    twice = (await ann.found("POST", "/articles", article("How to train"), 201))["article"]
+    assert re.fullmatch("how-to-train-[0-9a-f]{8}", twice["slug"])
+    (listed, _) = (await stranger.found("GET", "/articles"))["articles"]
+    assert listed == {name: value for name, value in twice.items() if name != "body"}
     change = {"article": {"title": "Another title"}}
     assert (await bob.call("PUT", "/articles/how-to-train", change)).status_code == 403
     assert (await stranger.call("PUT", "/articles/how-to-train", change)).status_code == 401
     changed = (await ann.found("PUT", "/articles/how-to-train", change))["article"]
     assert (changed["slug"], changed["body"]) == ("another-title", "All of it.")
+    assert changed["tagList"] == ["care", "dragons"]
+    for words in (["new", "care", "new"], []):
+        tagged = (await ann.found("PUT", "/articles/another-title", {"article": {"tagList": words}}))["article"]
+        assert (tagged["tagList"], tagged["slug"]) == (sorted({*words}), "another-title")
+    taken = (await ann.found("PUT", f"/articles/{twice['slug']}", {"article": {"title": "Another title"}}))["article"]
+    assert re.fullmatch("another-title-[0-9a-f]{8}", taken["slug"])
     assert (await bob.call("DELETE", "/articles/another-title")).status_code == 403
     assert (await ann.call("DELETE", "/articles/another-title")).status_code == 204
     assert (await stranger.call("GET", "/articles/another-title")).status_code == 404

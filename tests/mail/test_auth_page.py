@@ -29,7 +29,7 @@ def blocks(language: str) -> list[str]:
 @asynccontextmanager
 async def served(url: str) -> AsyncIterator[tuple[Backend, str, str]]:
     """Serve the page's document; gives where, and an editor's key."""
-    (document,) = blocks("yaml")
+    document, _hooks = blocks("yaml")
     async with serving(url, yaml.safe_load(document)) as backend, listening(backend) as where:
         body = {"name": "editor", "admin_role": "editor"}
         made = await backend.client.post("/admin/v1/api-keys", json=body, headers=await backend.admin())

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli.command import app
+from app.auth.mailing import refuse_without_mail
+from app.cli.command import app as commands
+from app.definitions.auth import AuthDef
 from app.definitions.project import DefinitionInvalid
-from tests.backend import SECRET_KEY
+from app.main import create_app
+from app.settings import SettingsInvalid, load_settings
+from tests.backend import SECRET_KEY, serving
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"  # what is refused by what it says needs no database
 
@@ -22,7 +26,7 @@ def test_no_command_asks_for_mail_that_cant_go(
         monkeypatch.setenv(name, value)
     path = tmp_path / "shop.yaml"
     path.write_text(json.dumps({"rowgate": 1, "auth": {"confirm_email": True}}))
-    refused = CliRunner().invoke(app, [*command, str(path)])
+    refused = CliRunner().invoke(commands, [*command, str(path)])
     assert isinstance(refused.exception, DefinitionInvalid), refused.output
     (error,) = refused.exception.errors
     assert error.loc == ("auth.confirm_email",)
@@ -38,6 +42,26 @@ def test_where_mail_goes_such_a_document_is_taken(
         monkeypatch.setenv(name, value)
     path = tmp_path / "shop.yaml"
     path.write_text(json.dumps({"rowgate": 1, "auth": {"confirm_email": True}}))
-    tried = CliRunner().invoke(app, ["plan", str(path)])
+    tried = CliRunner().invoke(commands, ["plan", str(path)])
     assert tried.exception is not None  # it went on to the database, which isn't there
     assert not isinstance(tried.exception, DefinitionInvalid)
+
+
+def test_a_server_that_has_such_a_document_refuses_to_start_without_mail() -> None:
+    said = {"database_url": NOBODY, "secret_key": SECRET_KEY, "confirm_email": False}
+    stored = AuthDef(confirm_email=True)
+    settings = load_settings(**said, env="production")
+    with pytest.raises(SettingsInvalid, match="ROWGATE_SMTP_URL is not set, and the stored definitions"):
+        refuse_without_mail(settings, stored)
+    refuse_without_mail(settings, AuthDef())
+    refuse_without_mail(load_settings(**said, env="development"), stored)
+
+
+async def test_the_start_asks_what_is_stored(migrated_url: str) -> None:
+    async with serving(migrated_url, {"rowgate": 1, "auth": {"confirm_email": True}}):
+        pass
+    settings = load_settings(database_url=migrated_url, secret_key=SECRET_KEY, confirm_email=False, env="production")
+    app = create_app(settings, migrated_url)
+    with pytest.raises(SettingsInvalid, match="stored definitions"):
+        async with app.fastapi.router.lifespan_context(app.fastapi):
+            pass

@@ -1,6 +1,8 @@
 """Recent requests tell why somebody was refused, and show no credential."""
 
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -12,7 +14,7 @@ from app.cli.server_client import ServerRefused
 from app.cli.why import ask, told
 from app.data_plane.request import Request
 from app.data_plane.run import Plane, Run
-from app.data_plane.seeing.recent import OTHERS, REFUSALS, Recent
+from app.data_plane.seeing.recent import OTHERS, REFUSALS, SLOW, Recent, RequestsAsked
 from app.errors import RowgateError
 from tests.backend import Backend, serving
 
@@ -41,6 +43,71 @@ async def test_a_refusal_is_found_by_its_id_with_the_rule_and_what_it_saw(backen
     assert [one["request_id"] for one in listed.json()][:2] == ["why-2", "why-1"]
     assert "very-secret" not in listed.text
     assert bob.session["access_token"] not in listed.text
+
+
+async def test_what_is_slow_is_kept_with_the_time_of_each_stage_and_step(backend: Backend) -> None:
+    admin, alice = await backend.admin(), await backend.sign_up("alice")
+    recent = backend.app.server.recent
+    document = (await alice.post("/api/documents", {"title": "Plan"})).json()
+    slow = {"X-Request-Id": "slow-1"}
+    await alice.get("/rest/v1/my_documents", headers={"X-Request-Id": "fast-1"})  # the first of a hundred may be kept
+    assert (await backend.client.get("/admin/v1/requests?which=slow", headers=admin)).json() == []
+    recent.slow_after = 0.0
+    assert (await alice.get(f"/api/documents/{document['id']}", headers=slow)).status_code == 200
+    (found,) = (await backend.client.get("/admin/v1/requests?which=slow&id=slow-1", headers=admin)).json()
+    assert (found["status"], found["target"], "code" in found) == (200, "endpoints/get_document", False)
+    stages = [one["stage"] for one in found["stages"]]
+    assert stages == ["accept", "authenticate", "authorize", "bind", "chain", "execute", "respond"]
+    assert sum(one["milliseconds"] for one in found["stages"]) == pytest.approx(found["milliseconds"], rel=0.5)
+    assert [one["step"] for one in found["steps"]][:2] == ["fetch", "require"]
+    chain = next(one["milliseconds"] for one in found["stages"] if one["stage"] == "chain")
+    assert 0 < found["steps"][0]["milliseconds"] <= chain
+    assert re.search(
+        r"took:   \d+\.\d ms: \w+ \d+\.\d, .+\n        of it \d+\.\d \w+ at endpoints/get_document", told(found)
+    )
+
+
+async def test_requests_are_found_by_id_person_endpoint_code_path_and_time(backend: Backend) -> None:
+    admin, alice, bob = await backend.admin(), await backend.sign_up("alice"), await backend.sign_up("bob")
+    document = (await alice.post("/api/documents", {"title": "Plan"})).json()
+    before = datetime.now(UTC)
+    await bob.get(f"/api/documents/{document['id']}", headers={"X-Request-Id": "by-bob"})
+    await alice.get("/api/export", headers={"X-Request-Id": "by-alice"})
+    await backend.client.get("/rest/v1/my_documents", headers={"X-Request-Id": "by-nobody"})
+    after = datetime.now(UTC)
+
+    async def found(**query: Any) -> list[str]:
+        answer = await backend.client.get("/admin/v1/requests", params={"which": "refused", **query}, headers=admin)
+        assert answer.status_code == 200, answer.text
+        return [one["request_id"] for one in answer.json()]
+
+    assert await found() == ["by-nobody", "by-alice", "by-bob"]
+    assert await found(limit=1) == ["by-nobody"]
+    assert await found(id="by-a") == ["by-alice"]
+    assert await found(caller=bob.id) == await found(caller="bob@example.com") == ["by-bob"]
+    assert await found(caller="anonymous") == ["by-nobody"]
+    assert await found(caller="who@example.com") == []
+    assert await found(target="endpoints/get_document") == ["by-bob"]
+    assert await found(target="views/my_documents") == ["by-nobody"]
+    assert await found(code="plan.pro_required") == ["by-alice"]
+    assert await found(path="/api/") == ["by-alice", "by-bob"]
+    assert await found(since=before.isoformat(), until=after.isoformat()) == ["by-nobody", "by-alice", "by-bob"]
+    assert await found(until=before.isoformat()) == await found(since=after.isoformat()) == []
+    for query in ("which=others", "since=2036-01-01T00:00:00", "limit=0"):
+        answer = await backend.client.get(f"/admin/v1/requests?{query}", headers=admin)
+        assert (answer.status_code, answer.json()["code"]) == (422, "input.invalid")
+
+
+async def test_a_secret_in_a_path_is_not_found_by_its_text(migrated_url: str) -> None:
+    reset = {"name": "reset", "method": "GET", "path": "/reset/{token}", "access": "authenticated",
+             "input": {"path": {"token": {"type": "text"}}}, "steps": [{"do": "respond", "body": 1}]}  # fmt: skip
+    async with serving(migrated_url, {"rowgate": 1, "endpoints": [reset]}) as backend:
+        admin = await backend.admin()
+        assert (await backend.client.get("/api/reset/very-secret")).status_code == 401
+        for part, count in (("very-secret", 0), ("/api/reset/", 1)):
+            listed = await backend.client.get("/admin/v1/requests", params={"path": part}, headers=admin)
+            assert len(listed.json()) == count, part
+            assert "very-secret" not in listed.text
 
 
 async def test_who_is_refused_for_the_role_is_named_and_who_has_no_token_is_not(backend: Backend) -> None:
@@ -101,7 +168,21 @@ def run(number: int) -> Run:
     return Run(cast("Plane", None), Request(scope, receive, f"r{number}", ()))
 
 
-def test_the_ring_is_bounded_keeps_refusals_and_samples_the_rest() -> None:
+def test_the_rings_are_bounded_and_none_displaces_what_another_keeps() -> None:
+    recent = Recent()
+    recent.note(run(-1), 403, RowgateError("no"))
+    recent.slow_after = 0.0
+    for number in range(SLOW + 50):
+        recent.note(run(number), 200, None)
+    assert len(recent.listed(RequestsAsked(which="slow"))) == SLOW + 1  # a refusal may be slow, too
+    recent.slow_after = 60.0
+    for number in range(REFUSALS + 100 * (OTHERS + 50)):
+        recent.note(run(number), 403 if number < REFUSALS else 200, RowgateError("no") if number < REFUSALS else None)
+    assert len(recent.listed()) == REFUSALS + SLOW + OTHERS
+    assert len(recent.listed(RequestsAsked(which="refused"))) == REFUSALS
+
+
+def test_the_ring_keeps_refusals_and_samples_the_rest() -> None:
     recent = Recent()
     recent.note(run(-1), 403, RowgateError("no"))
     for number in range(100 * (OTHERS + 50)):

@@ -13,6 +13,7 @@ import pytest
 
 from app.compiler import compile as compiler
 from app.compiler.check import check_project
+from app.compiler.role_names import check_access_roles
 from app.compiler.stored import compile_stored
 from app.definitions.endpoints import EndpointDef
 from app.definitions.middleware import MiddlewareDef
@@ -68,7 +69,7 @@ async def backend(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     """A server of the version to come on what this one has stored."""
     async with serving(migrated_url, DOCUMENT):
         pass
-    monkeypatch.setattr(compiler, "_check_names", doubt_what_is_old(compiler._check_names))
+    monkeypatch.setattr(compiler, "check_access_roles", doubt_what_is_old(check_access_roles))
     async with serving(migrated_url, DOCUMENT) as backend:
         yield backend
 

@@ -10,7 +10,16 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.audit.writing import audit
 from app.auth import factors
-from app.auth.accounts import EmailInvalid, EmailTaken, account, accounts, create_user, normal_email, set_columns
+from app.auth.accounts import (
+    EmailInvalid,
+    EmailTaken,
+    account,
+    accounts,
+    create_user,
+    normal_email,
+    readdress,
+    set_columns,
+)
 from app.auth.admin_access import Admin, Editor
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.in_force import InForceDep
@@ -19,7 +28,8 @@ from app.auth.password_change import NewPassword, given, holder, set_password
 from app.auth.passwords import PasswordRefused, SentPassword, check_new_password, known_hash
 from app.auth.role_names import RolesUnknown, check_roles
 from app.auth.routes.answering import MailerDep
-from app.auth.routes.shapes import FactorObject, UserObject, user_object
+from app.auth.routes.shapes import FactorId, FactorObject, UserObject, user_object
+from app.auth.sign_up_hooks import SignUpRefused, let_in
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.column_types import read_uuid
@@ -88,7 +98,7 @@ def add_admin_routes(router: FixedRouter) -> None:
     add("PUT", f"{path}/{{user_id}}", admin_update_user, UserObject)
     add("DELETE", f"{path}/{{user_id}}", admin_delete_user, NothingObject)
     add("GET", f"{path}/{{user_id}}/factors", admin_list_factors, list[FactorObject])
-    add("DELETE", f"{path}/{{user_id}}/factors/{{factor_id}}", admin_delete_factor, NothingObject)
+    add("DELETE", f"{path}/{{user_id}}/factors/{{factor_id}}", admin_delete_factor, FactorId)
 
 
 def _add(router: APIRouter, method: str, path: str, endpoint: Callable[..., Any], model: Any) -> None:
@@ -126,14 +136,14 @@ async def admin_get_user(server: AuthServerDep, _admin: Editor, user_id: str) ->
         return await _answer(connection, _id(user_id))
 
 
-@refuses(EmailInvalid, EmailTaken, PasswordRefused, RolesUnknown, *WRITE_REFUSALS)
+@refuses(EmailInvalid, EmailTaken, PasswordRefused, RolesUnknown, SignUpRefused, *WRITE_REFUSALS)
 async def admin_create_user(
     server: AuthServerDep,
     admin: Editor,
     in_force: InForceDep,
     body: Annotated[AdminUserBody, Depends(JsonBody(AdminUserBody))],
 ) -> Response:
-    """Make a person; the address counts as confirmed where `email_confirm` says so, or nobody's has to be."""
+    """Make a person; whether the address counts as confirmed, `email_confirm` says, or that nobody's has to be."""
     if body.email is None:
         raise EmailInvalid
     _check(body)
@@ -144,16 +154,17 @@ async def admin_create_user(
     if body.password is not None:
         check_new_password(body.password, about=[email], least=in_force.said.password.min_length)
         digest = await server.auth.passwords.hash(body.password)
-    confirmed = bool(body.email_confirm) or not in_force.confirm_email
+    confirmed = not in_force.confirm_email if body.email_confirm is None else body.email_confirm
     async with server.pool.lease() as connection, connection.transaction():
-        user_id = await create_user(connection, email, digest, columns, confirmed=confirmed)
+        who = await let_in(server.hooks, connection, email, columns)
+        user_id = await create_user(connection, who, digest, columns, confirmed=confirmed)
         await set_roles(connection, user_id, roles or [])
         await _ban(connection, user_id, body)
         await audit(connection, admin.actor, "user.create", user_id, {"roles": roles or []})
         return await _answer(connection, user_id)
 
 
-@refuses(UserNotFound, EmailInvalid, EmailTaken, PasswordRefused, RolesUnknown, *WRITE_REFUSALS)
+@refuses(UserNotFound, EmailInvalid, EmailTaken, PasswordRefused, RolesUnknown, SignUpRefused, *WRITE_REFUSALS)
 async def admin_update_user(
     server: AuthServerDep,
     admin: Editor,
@@ -165,13 +176,14 @@ async def admin_update_user(
     user = _id(user_id)
     _check(body)
     columns, roles = _columns(server, body, new=False), _roles(server, body)
-    if body.email is not None:
-        columns["email"] = normal_email(body.email)
+    email = None if body.email is None else normal_email(body.email)
     new = await _new_password(server, user, body, in_force.said.password.min_length)
     async with server.pool.lease() as connection, connection.transaction():
         if await hold_user(connection, user) is None:
             raise UserNotFound
         await set_columns(connection, user, columns)
+        if email is not None:
+            await readdress(connection, user, await let_in(server.hooks, connection, email, columns))
         if roles is not None:
             await set_roles(connection, user, roles)
         if new is not None:
@@ -220,7 +232,7 @@ async def admin_delete_factor(
             await mailer.notify_user(connection, "factor_changed", user, change=factors.TAKEN_AWAY)
         await act_on(connection, user, "sign-out")
         await audit(connection, admin.actor, "user.factor", user, {"factor": factor})
-    return answer(NothingObject())
+    return answer(FactorId(id=factor))
 
 
 async def _answer(connection: Connection, user_id: str) -> Response:

@@ -1,13 +1,14 @@
 """Asking for a mail with a link and a code: every answer about an address is the same, whether or not it is known."""
 
-from typing import Annotated, Any, Literal
+from contextlib import suppress
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Depends, Query, Response
 from pydantic import BeforeValidator
 
 from app.audit.writing import audit
 from app.auth.access_claims import shown_email
-from app.auth.accounts import EmailInvalid, EmailTaken, create_user, id_of_address, normal_email
+from app.auth.accounts import EmailInvalid, EmailTaken, create_user, id_of_address, normal_email, try_out
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import MailLimited, count_mail
 from app.auth.in_force import RedirectUnlisted
@@ -16,6 +17,7 @@ from app.auth.mails import Mailer
 from app.auth.one_time import Kind, OneTime, kept_challenge
 from app.auth.routes.answering import MailerDep, own_columns
 from app.auth.routes.signed_in import SignedIn
+from app.auth.sign_up_hooks import LetIn, SignUpRefused, let_in
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
 from app.http.fixed_bodies import Body, JsonBody
@@ -96,40 +98,57 @@ async def _sign_in_by_mail(
     server: AuthServer, mailer: Mailer, body: OtpBody, redirect_to: str | None, template: str
 ) -> Response:
     email, to = await begun(server, mailer, body.email, redirect_to)
-    data = body.data or {}
-    may_join = body.create_user and mailer.in_force.said.sign_up == "open" and not _unfit(server, data)
     kept = (body.challenge, to)
     async with server.pool.lease() as connection, connection.transaction():
+        newcomer = await _newcomer(connection, server, mailer, email, body)
         user_id = await id_of_address(connection, email)
-        if user_id is None and may_join:
-            await _joined(connection, server, mailer, email, data, kept)
-        else:
+        if newcomer is None or not await _joined(connection, mailer, newcomer, user_id, kept):
             await mailer.send_link(connection, OneTime("magic_link", user_id, email, None, *kept), template=template)
             await audit(connection, "anonymous", "sign_in.mailed", user_id)
     return answer(Nothing())
 
 
+class _Newcomer(NamedTuple):
+    """Whom an account may be made for: the address, the columns as they were sent, and checked."""
+
+    who: LetIn
+    email: str
+    data: dict[str, Any]
+    columns: dict[str, object]
+
+
+async def _newcomer(
+    connection: Connection, server: AuthServer, mailer: Mailer, email: str, body: OtpBody
+) -> _Newcomer | None:
+    """Give it, where an account may be made of this: of a known address nobody is told that not, and of no other."""
+    if not body.create_user or mailer.in_force.said.sign_up != "open":
+        return None
+    data = body.data or {}
+    with suppress(InputInvalid, SignUpRefused):
+        columns = own_columns(server, data, new=True)
+        return _Newcomer(await let_in(server.hooks, connection, email, columns), email, data, columns)
+    return None
+
+
 async def _joined(
-    connection: Connection, server: AuthServer, mailer: Mailer, email: str, data: dict[str, Any],
-    kept: tuple[str | None, str | None],
-) -> None:  # fmt: skip
-    """Make an account that its own mail has to confirm; of two at once, one makes it."""
-    columns = own_columns(server, data, new=True)
-    try:
-        async with connection.transaction():
-            user_id: str | None = await create_user(connection, email, None, columns, confirmed=False)
-    except EmailTaken:
-        user_id = await id_of_address(connection, email)
-    of = OneTime("confirmation", user_id, email, None, *kept, columns=data)
-    await mailer.send_link(connection, of)
-    await audit(connection, "anonymous", "sign_up", user_id)
+    connection: Connection, mailer: Mailer, new: _Newcomer, user_id: str | None, kept: tuple[str | None, str | None]
+) -> bool:
+    """Make an account that its own mail has to confirm, and say whether; of two at once, one makes it.
 
-
-def _unfit(server: AuthServer, data: dict[str, Any]) -> bool:
-    """Say whether an account can't be made of this: of a known address nobody is told so, and of no other."""
-    try:
-        own_columns(server, data, new=True)
-    except InputInvalid:
+    For an address that has one, the same is done and undone.
+    """
+    with suppress(SignUpRefused):
+        if user_id is not None:
+            await try_out(connection, new.who, None, new.columns)
+            return False
+        try:
+            async with connection.transaction():
+                user_id = await create_user(connection, new.who, None, new.columns, confirmed=False)
+        except EmailTaken:
+            user_id = await id_of_address(connection, new.email)
+        of = OneTime("confirmation", user_id, new.email, None, *kept, columns=new.data)
+        await mailer.send_link(connection, of)
+        await audit(connection, "anonymous", "sign_up", user_id)
         return True
     return False
 

@@ -29,6 +29,7 @@ from app.auth.mails import Mailer
 from app.auth.one_time import FlowCodeInvalid, kept_challenge
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.providers import IdentityTaken, Proven, Provider, ProviderUnknown, link, person_of
+from app.auth.refusals import noted
 from app.auth.routes.answering import MailerDep, found_account, session_answer
 from app.auth.routes.asking import RedirectTo
 from app.auth.routes.by_provider import hold_open, hold_own_level, provider_named, session_by_provider
@@ -40,6 +41,7 @@ from app.auth.routes.shapes import SessionObject
 from app.auth.routes.signed_in import SignedIn
 from app.auth.routes.verifying import HalfChanged, exchanged
 from app.auth.sessions import OpenedSession
+from app.auth.sign_up_hooks import SignUpRefused
 from app.database.connection import Connection
 from app.errors import RowgateError
 from app.http.fixed_bodies import UNREADABLE, Body
@@ -199,8 +201,9 @@ async def callback(
         return _refused(in_force.site_url, refusal, request)
     in_force.redirect(flow.redirect_to)  # it may be listed no longer
     try:
-        person = await _proven(server, flow, said, browser)
-        return await _arrived(server, client, mailer, flow, person)
+        async with noted(server.pool, client.address, RowgateError, by=flow.provider):
+            person = await _proven(server, flow, said, browser)
+            return await _arrived(server, client, mailer, flow, person)
     except RowgateError as refusal:
         return _refused(flow.redirect_to, refusal, request)
 
@@ -219,7 +222,8 @@ async def _arrived(server: AuthServer, client: Client, mailer: Mailer, flow: Flo
     async with server.pool.lease() as connection, connection.transaction():
         user_id, is_joined = flow.user_id, False
         if user_id is None:
-            user_id, is_joined = await person_of(connection, said, may_be_made=mailer.in_force.refuse_sign_up)
+            may = mailer.in_force.refuse_sign_up
+            user_id, is_joined = await person_of(connection, server.hooks, said, may_be_made=may)
         await hold_open(connection, user_id)
         if flow.challenge is not None:
             if is_joined:
@@ -235,7 +239,7 @@ async def _arrived(server: AuthServer, client: Client, mailer: Mailer, flow: Flo
     return _to(flow.redirect_to, fragment=fragment)
 
 
-@refuses(FlowCodeInvalid, ProviderUnknown, IdentityTaken, AccountDisabled, SecondFactorNeeded)
+@refuses(FlowCodeInvalid, ProviderUnknown, IdentityTaken, AccountDisabled, SecondFactorNeeded, SignUpRefused)
 async def exchanged_code(
     server: AuthServer, client: Client, mailer: MailerDep, code: str, verifier: str
 ) -> SessionObject | HalfChanged:
@@ -254,7 +258,7 @@ async def _opened(
     said = Proven(_same_provider(server, flow), str(flow.subject), flow.email, {})
     if flow.session_id is not None:
         await _hold_owner(connection, mailer.in_force, flow)
-        await link(connection, said, user_id)
+        await link(connection, server.hooks, said, user_id)
     return await session_by_provider(connection, client, mailer, said, user_id, is_linked=flow.session_id is not None)
 
 

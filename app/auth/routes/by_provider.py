@@ -1,5 +1,6 @@
 """Signing in by a provider's ID token, and the identities of one's own account."""
 
+from contextlib import AsyncExitStack
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -9,10 +10,12 @@ from app.audit.writing import audit
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.factors import SecondFactorNeeded, hold_required
 from app.auth.identity import Identity
-from app.auth.in_force import InForce, InForceDep
+from app.auth.in_force import InForce
 from app.auth.mails import Mailer
 from app.auth.password_sign_in import AccountDisabled
-from app.auth.providers import Proven, Provider, ProviderUnknown, link, person_of, proven
+from app.auth.providers import IdTokenRefused, Proven, Provider, ProviderUnknown, link, person_of, proven
+from app.auth.refusals import noted
+from app.auth.routes.answering import MailerDep
 from app.auth.routes.factors import hold_level
 from app.auth.routes.grants import IdTokenBody
 from app.auth.routes.signed_in import SignedIn, signed_in
@@ -60,14 +63,17 @@ async def by_id_token(
         hold_required(in_force.said, owner)
     if auth.foreign.keys is None:
         raise ProviderUnknown("No provider signs people in here.")
-    said = await proven(auth.foreign.keys, provider, body.id_token, body.nonce, auth.clock.seconds(), hashed=True)
-    async with server.pool.lease() as connection, connection.transaction():
+    refused = noted(server.pool, client[1], IdTokenRefused, AccountDisabled, by=provider.said.name)
+    async with refused, AsyncExitStack() as stack:
+        said = await proven(auth.foreign.keys, provider, body.id_token, body.nonce, auth.clock.seconds(), hashed=True)
+        connection = await stack.enter_async_context(server.pool.lease())
+        await stack.enter_async_context(connection.transaction())
         if owner is None:
-            user_id, is_linked = await person_of(connection, said, may_be_made=in_force.refuse_sign_up)
+            user_id, is_linked = await person_of(connection, server.hooks, said, may_be_made=in_force.refuse_sign_up)
         else:
             user_id, is_linked = str(owner.user_id), True
             await hold_own_level(connection, in_force, owner)
-            await link(connection, said, user_id)
+            await link(connection, server.hooks, said, user_id)
         return await session_by_provider(connection, client, mailer, said, user_id, is_linked=is_linked)
 
 
@@ -89,7 +95,8 @@ async def session_by_provider(
         await mailer.notify_user(connection, "identity_linked", user_id, provider=provider.name)
     await hold_open(connection, user_id)
     await connection.execute(_SEEN, provider.issuer, said.subject)
-    opened = await open_session(connection, user_id, *client, mailer.in_force.said.sessions, method="oauth")
+    sessions = mailer.in_force.said.sessions
+    opened = await open_session(connection, user_id, *client, sessions, method="oauth", provider=provider.name)
     await audit(connection, f"user:{user_id}", "sign_in", None, {"provider": provider.name})
     return opened
 
@@ -119,13 +126,11 @@ class Unlinked(Declared):
 
 
 @refuses(IdentityNotThere, LastIdentity, SecondFactorNeeded)
-async def delete_identity(
-    server: AuthServerDep, identity: SignedIn, in_force: InForceDep, identity_id: str
-) -> Response:
+async def delete_identity(server: AuthServerDep, identity: SignedIn, mailer: MailerDep, identity_id: str) -> Response:
     """Unlink an identity, so that nobody signs in by it any more; the last way in stays."""
     user_id = str(identity.user_id)
     async with server.pool.lease() as connection, connection.transaction():
-        await hold_own_level(connection, in_force, identity)
+        await hold_own_level(connection, mailer.in_force, identity)
         await connection.execute(_HOLD, user_id)  # first, so that of two at once the second counts without the first's
         others = await connection.fetchval(_WAYS, user_id, _id(identity_id))
         provider: Any = await connection.fetchval(_UNLINK, user_id, _id(identity_id))
@@ -133,6 +138,7 @@ async def delete_identity(
             raise IdentityNotThere("There is no such identity of yours.")
         if not others:
             raise LastIdentity("This is the last way in to the account.", hint="Set a password first.")
+        await mailer.notify_user(connection, "identity_unlinked", user_id, provider=provider)
         await audit(connection, f"user:{user_id}", "identity.unlink", user_id, {"provider": provider})
     return answer(Unlinked())
 

@@ -6,7 +6,7 @@ from fastapi import Depends, Response
 
 from app.audit.writing import audit
 from app.auth.access_claims import shown_email
-from app.auth.accounts import EmailInvalid, EmailTaken, id_of_address, normal_email, set_columns
+from app.auth.accounts import EmailInvalid, EmailTaken, id_of_address, normal_email, readdress, set_columns
 from app.auth.anonymous_users import given_address
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import CodeLimited, MailLimited, count_try
@@ -29,12 +29,14 @@ from app.auth.password_change import (
     replace_password,
 )
 from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
+from app.auth.refusals import noted
 from app.auth.routes.answering import MailerDep, found_account, own_columns
 from app.auth.routes.asking import PkceFields, RedirectTo, begun
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.factors import hold_level
 from app.auth.routes.shapes import user_object
 from app.auth.routes.signed_in import SignedIn, SignInNeeded
+from app.auth.sign_up_hooks import LetIn, SignUpRefused, let_in
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
 from app.http.fixed_bodies import JsonBody
@@ -56,7 +58,7 @@ class UserBody(PkceFields):
 
 @refuses(
     EmailInvalid, EmailTaken, PasswordRefused, PasswordWrong, NonceInvalid, TooManyFailures, CodeLimited, MailLimited,
-    MailUnavailable, RedirectUnlisted, SecondFactorNeeded, *WRITE_REFUSALS,
+    MailUnavailable, RedirectUnlisted, SecondFactorNeeded, SignUpRefused, *WRITE_REFUSALS,
 )  # fmt: skip
 async def put_user(
     server: AuthServerDep,
@@ -69,36 +71,44 @@ async def put_user(
     """Change the columns that one may change oneself, the password, or the address."""
     user_id = str(identity.user_id)
     columns: dict[str, object] = own_columns(server, body.data or {}, new=False)
-    halves = await _halves(server, identity, mailer, body, redirect_to)
-    if body.email is not None and not halves:
-        columns["email"] = normal_email(body.email)
-    if body.password is not None and "email" not in columns and identity.env["is_anonymous"]:
+    who = None if body.email is None else await _let_in(server, body.email, columns)
+    halves = [] if who is None else await _halves(server, identity, mailer, body, who, redirect_to)
+    at_once = None if halves else who
+    if body.password is not None and at_once is None and identity.env["is_anonymous"]:
         raise InputInvalid("An anonymous user has no password.", hint="Give an address first, and confirm it.")
     new = await _chosen(server, client, mailer, identity, body)
     async with server.pool.lease() as connection, connection.transaction():
         if mailer.in_force.said.second_factor != "off" and (body.email is not None or new is not None):
             await hold_level(connection, identity)
         await set_columns(connection, user_id, columns)
-        if "email" in columns and identity.env["is_anonymous"]:
-            await given_address(connection, user_id)
+        if at_once is not None:
+            await readdress(connection, user_id, at_once)
+            if identity.env["is_anonymous"]:
+                await given_address(connection, user_id)
         if halves:
             await _ask_both(connection, mailer, halves)
         if new is not None:
             await replace_password(connection, new, keep=identity.session_id)
             await mailer.notify(connection, "password_changed", new.holder.email)
-        done = [*sorted(columns), *(["password"] if new is not None else [])]
+        done = sorted([*columns, *(["email"] if at_once is not None else [])])
+        done += ["password"] if new is not None else []
         await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})
         found = await found_account(connection, user_id)
     return answer(user_object(found))
 
 
+async def _let_in(server: AuthServer, email: str, columns: dict[str, object]) -> LetIn:
+    async with server.pool.lease() as connection:
+        return await let_in(server.hooks, connection, normal_email(email), columns)
+
+
 async def _halves(
-    server: AuthServer, identity: Identity, mailer: Mailer, body: UserBody, redirect_to: str | None
+    server: AuthServer, identity: Identity, mailer: Mailer, body: UserBody, who: LetIn, redirect_to: str | None
 ) -> list[OneTime]:
     """Give what both addresses of a change are asked, where a new address has to be confirmed."""
-    if body.email is None or not mailer.in_force.confirm_email:
+    if not mailer.in_force.confirm_email:
         return []
-    old, new = shown_email(identity.columns["email"]), normal_email(body.email)
+    old, new = shown_email(identity.columns["email"]), str(who.email)
     if new == old:
         return []
     _, to = await begun(server, mailer, new, redirect_to)
@@ -132,13 +142,16 @@ async def _chosen(
     if of is None:
         raise SignInNeeded
     passwords, said = server.auth.passwords, mailer.in_force.said.password
-    if body.nonce is not None:
-        await _show(server, client, of, body.nonce)
-    elif body.current_password is not None:
-        return await chosen(
-            server.pool, passwords, of, body.current_password, body.password, client.address, least=said.min_length
-        )
-    elif said.current and not is_recovery:
+    by = "code" if body.nonce is not None else "password"
+    told = {"actor": f"user:{of.id}", "action": "user.change_refused"}
+    async with noted(server.pool, client.address, PasswordWrong, NonceInvalid, by=by, **told):
+        if body.nonce is not None:
+            await _show(server, client, of, body.nonce)
+        elif body.current_password is not None:
+            return await chosen(
+                server.pool, passwords, of, body.current_password, body.password, client.address, least=said.min_length
+            )
+    if body.nonce is None and said.current and not is_recovery:
         raise PasswordMissing
     return await given(passwords, of, body.password, said.min_length)
 

@@ -20,7 +20,7 @@ from app.auth.identity import Identity
 from app.auth.in_force import InForceDep
 from app.auth.routes.answering import MailerDep
 from app.auth.routes.client import Client, ClientDep
-from app.auth.routes.shapes import SessionObject, issued_session
+from app.auth.routes.shapes import FactorId, SessionObject, issued_session
 from app.auth.routes.signed_in import SignedIn, SignedInAnyhow, SignInNeeded
 from app.database.connection import Connection
 from app.definitions.auth import AAL2
@@ -86,12 +86,6 @@ class ChallengeObject(Declared):
     id: str
     type: Literal["totp"]
     expires_at: int
-
-
-class FactorId(Declared):
-    """The factor that is gone."""
-
-    id: str
 
 
 class RecoveryCodes(Declared):

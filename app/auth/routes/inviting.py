@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Response
+from pydantic import AliasChoices, Field
 
 from app.audit.writing import audit
 from app.auth.accounts import EmailInvalid, EmailTaken, create_user, id_of_address, new_credentials, normal_email
@@ -17,6 +18,7 @@ from app.auth.passwords import PasswordRefused, UserPassword
 from app.auth.routes.answering import MailerDep, found_account, own_columns
 from app.auth.routes.asking import RedirectTo, begun
 from app.auth.routes.shapes import UserObject, user_object
+from app.auth.sign_up_hooks import SignUpRefused, let_in
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
 from app.http.fixed_bodies import Body, JsonBody
@@ -43,7 +45,8 @@ class LinkBody(Body):
     new_email: str | None = None
     password: UserPassword | None = None
     data: dict[str, Any] | None = None
-    redirect_to: str | None = None
+    redirect_to: str | None = Field(default=None, validation_alias=AliasChoices("redirect_to", "redirectTo"))
+    """Where the link ends; auth-js spells it so too, beside the query's, which is what it means."""
 
 
 class LinkedUser(UserObject):
@@ -57,7 +60,8 @@ class LinkedUser(UserObject):
 
 
 @refuses(
-    EmailInvalid, EmailTaken, SignUpClosed, MailLimited, MailUnavailable, RedirectUnlisted, *WRITE_REFUSALS
+    EmailInvalid, EmailTaken, SignUpClosed, SignUpRefused, MailLimited, MailUnavailable, RedirectUnlisted,
+    *WRITE_REFUSALS,
 )  # fmt: skip
 async def invite(
     server: AuthServerDep,
@@ -77,26 +81,33 @@ async def invite(
 
 
 async def _invited(connection: Connection, server: AuthServer, email: str, data: dict[str, Any]) -> str:
-    """Make the account of who is invited, or give the one that nobody has confirmed; raises EmailTaken."""
-    who = await connection.fetchrow(_WHO, email)
-    if who is None:
-        return await create_user(connection, email, None, own_columns(server, data, new=True), confirmed=False)
-    if who["confirmed"]:
+    """Make the account of who is invited, or give the one that nobody has confirmed.
+
+    Raises EmailTaken or SignUpRefused.
+    """
+    columns = own_columns(server, data, new=False)
+    who = await let_in(server.hooks, connection, email, columns)
+    there = await connection.fetchrow(_WHO, email)
+    if there is None:
+        return await create_user(connection, who, None, own_columns(server, data, new=True), confirmed=False)
+    if there["confirmed"]:
         raise EmailTaken("There is an account with this address.")
-    return str(who["id"])
+    return str(there["id"])
 
 
 @refuses(
-    EmailInvalid, EmailTaken, SignUpClosed, PasswordRefused, LinkInvalid, RedirectUnlisted, *WRITE_REFUSALS
+    EmailInvalid, EmailTaken, SignUpClosed, SignUpRefused, PasswordRefused, LinkInvalid, RedirectUnlisted,
+    *WRITE_REFUSALS,
 )  # fmt: skip
 async def generate_link(
     server: AuthServerDep,
     mailer: MailerDep,
     admin: Editor,
     body: Annotated[LinkBody, Depends(JsonBody(LinkBody))],
+    redirect_to: RedirectTo = None,
 ) -> Response:
     """Give a link and a code instead of mailing them."""
-    email, to = normal_email(body.email), mailer.in_force.redirect(body.redirect_to)
+    email, to = normal_email(body.email), mailer.in_force.redirect(redirect_to or body.redirect_to)
     digest = None
     if body.password is not None:
         least = mailer.in_force.said.password.min_length
@@ -132,5 +143,6 @@ async def _meant(
         return OneTime("magic_link" if body.type == "magiclink" else "recovery", known, of.email,
                        redirect_to=of.redirect_to)  # fmt: skip
     new = normal_email(body.new_email or "")
+    await let_in(server.hooks, connection, new, {})
     to_whom = of.email if body.type == "email_change_current" else new
     return OneTime("email_change", known, to_whom, new, redirect_to=of.redirect_to)

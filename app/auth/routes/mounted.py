@@ -16,6 +16,8 @@ from app.auth.accounts import (
     EmailTaken,
     create_user,
     new_credentials,
+    normal_email,
+    try_out,
 )
 from app.auth.anonymous_users import METHOD, AnonymousOff, TooManyAnonymous, create_anonymous
 from app.auth.api_keys import ApiKeyInvalid
@@ -83,6 +85,7 @@ from app.auth.routes.shapes import (
 from app.auth.routes.signed_in import SignedInAnyhow, SignInNeeded
 from app.auth.routes.verifying import BACK, PAGE, HalfChanged, open_link, verify
 from app.auth.sessions import end_sessions, open_session, refresh_session
+from app.auth.sign_up_hooks import LetIn, SignUpRefused, let_in
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.auth import SessionsDef
 from app.definitions.validation import object_validator
@@ -169,7 +172,8 @@ async def _check_apikey(request: Request, server: AuthServerDep) -> None:
 
 
 @refuses(
-    EmailTaken, PasswordRefused, SignUpClosed, AnonymousOff, TooManyAnonymous, *MAIL_REFUSALS, *WRITE_REFUSALS
+    EmailTaken, PasswordRefused, SignUpClosed, SignUpRefused, AnonymousOff, TooManyAnonymous, *MAIL_REFUSALS,
+    *WRITE_REFUSALS,
 )  # fmt: skip
 async def signup(
     server: AuthServerDep,
@@ -193,14 +197,16 @@ async def signup(
     in_force.refuse_sign_up()
     columns = own_columns(server, body.data or {}, new=True)
     to, least = in_force.redirect(redirect_to), in_force.said.password.min_length
+    async with server.pool.lease() as connection:
+        who = await let_in(server.hooks, connection, normal_email(body.email), columns)
     email, digest = await new_credentials(server.auth.passwords, body.email, body.password, least)
     attempt_ = OneTime("confirmation", None, email, None, body.challenge, to, digest, body.data or {})
     if in_force.confirm_email:
         await begun(server, mailer, email, redirect_to)
-        return answer(user_object(await _to_be_confirmed(server, mailer, attempt_, columns)))
+        return answer(user_object(await _to_be_confirmed(server, mailer, who, attempt_, columns)))
     try:
         async with server.pool.lease() as connection, connection.transaction():
-            user_id = await create_user(connection, email, digest, columns, confirmed=True)
+            user_id = await create_user(connection, who, digest, columns, confirmed=True)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
             opened = await open_session(connection, user_id, *client, in_force.said.sessions)
             return answer(session_answer(server, await found_account(connection, user_id), opened))
@@ -210,19 +216,22 @@ async def signup(
         raise
 
 
-async def _to_be_confirmed(server: AuthServer, mailer: Mailer, of: OneTime, columns: dict[str, object]) -> Account:
+async def _to_be_confirmed(
+    server: AuthServer, mailer: Mailer, who: LetIn, of: OneTime, columns: dict[str, object]
+) -> Account:
     """Make an account and mail its link, or for an address that is taken do the same work; gives what is answered.
 
     A taken address that nobody has confirmed gets a link for this attempt as well.
     """
     try:
         async with server.pool.lease() as connection, connection.transaction():
-            user_id = await create_user(connection, of.email, of.password_hash, columns, confirmed=False)
+            user_id = await create_user(connection, who, of.password_hash, columns, confirmed=False)
             await mailer.send_link(connection, replace(of, user_id=user_id))
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
             return await found_account(connection, user_id)
     except EmailTaken:
         async with server.pool.lease() as connection, connection.transaction():
+            await try_out(connection, who, of.password_hash, columns)
             waiting = await connection.fetchval(_UNCONFIRMED, of.email)
             await mailer.send_link(connection, replace(of, user_id=waiting))
             await audit(connection, "anonymous", "sign_up.email_taken", None)
@@ -234,7 +243,7 @@ async def _anonymous(server: AuthServer, client: Client, in_force: InForce, body
         raise AnonymousOff
     columns, said = own_columns(server, body.data or {}, new=True), in_force.said.sessions
     async with server.pool.lease() as connection, connection.transaction():
-        user_id = await create_anonymous(connection, client.address, columns)
+        user_id = await create_anonymous(connection, server.hooks, client.address, columns)
         await audit(connection, f"user:{user_id}", "sign_up.anonymous", user_id)
         opened = await open_session(connection, user_id, *client, said, method=METHOD)
         found = await found_account(connection, user_id)
@@ -252,8 +261,8 @@ def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, obje
 @refuses(
     GrantUnsupported, InputInvalid, SignInRefused, EmailNotConfirmed, AccountDisabled, TooManyFailures,
     RefreshTokenInvalid, PasswordRefused, FlowCodeInvalid, VerifierWrong, ProviderUnknown, IdTokenRefused,
-    IdentityTaken, IssuerUnreachable, SignUpClosed, SignInNeeded, SecondFactorNeeded, *CREDENTIAL_REFUSALS,
-    *WRITE_REFUSALS,
+    IdentityTaken, IssuerUnreachable, SignUpClosed, SignUpRefused, SignInNeeded, SecondFactorNeeded,
+    *CREDENTIAL_REFUSALS, *WRITE_REFUSALS,
 )  # fmt: skip
 async def token(
     request: Request,

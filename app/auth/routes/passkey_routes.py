@@ -14,6 +14,7 @@ from app.auth.accounts import account
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.factors import SecondFactorNeeded
 from app.auth.in_force import InForce, InForceDep
+from app.auth.refusals import noted
 from app.auth.routes.answering import MailerDep
 from app.auth.routes.client import ClientDep
 from app.auth.routes.factors import hold_level
@@ -135,16 +136,12 @@ async def sign_in_by_passkey(
 ) -> Response:
     """Give a session for a passkey; it was unlocked by its holder, so that it counts as two factors."""
     site, said, challenge = _site(server, in_force), in_force.said.sessions, _id(body.challenge_id)
-    async with server.pool.lease() as connection:
-        try:
-            async with connection.transaction():
-                user_id = await passkeys.use(connection, site, challenge, body.credential)
-                opened = await open_session(connection, user_id, *client, said, method=passkeys.METHOD, aal=AAL2)
-                await audit(connection, f"user:{user_id}", "sign_in", None, {"method": passkeys.METHOD})
-                found = await account(connection, user_id)
-        except passkeys.PasskeyRefused:
-            await audit(connection, "anonymous", "sign_in.refused", None, {"ip": client.address})
-            raise
+    refused = noted(server.pool, client.address, passkeys.PasskeyRefused, by=passkeys.METHOD)
+    async with refused, server.pool.lease() as connection, connection.transaction():
+        user_id = await passkeys.use(connection, site, challenge, body.credential)
+        opened = await open_session(connection, user_id, *client, said, method=passkeys.METHOD, aal=AAL2)
+        await audit(connection, f"user:{user_id}", "sign_in", None, {"method": passkeys.METHOD})
+        found = await account(connection, user_id)
     if found is None:
         raise passkeys.PasskeyRefused
     return answer(issued_session(server.auth.tokens, said, found, opened))

@@ -71,6 +71,12 @@ class FactorObject(Declared):
     updated_at: datetime
 
 
+class FactorId(Declared):
+    """The factor that is gone."""
+
+    id: str
+
+
 class UserObject(Declared):
     """A user; the columns that admins added are the `user_metadata`, the roles stand in `app_metadata`."""
 
@@ -90,6 +96,7 @@ class UserObject(Declared):
     is_anonymous: bool
     factors: list[FactorObject]
     new_email: str | None = None
+    invited_at: datetime | None = None
 
 
 class SessionObject(Declared):
@@ -150,6 +157,7 @@ def user_object(account: Account) -> UserObject:
         is_anonymous=is_anonymous(account.email),
         factors=[FactorObject(**one) for one in account.factors],
         new_email=account.new_email,
+        invited_at=account.invited_at,
     )
 
 

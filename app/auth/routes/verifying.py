@@ -30,6 +30,7 @@ from app.auth.one_time import (
     tried,
 )
 from app.auth.password_sign_in import AccountDisabled
+from app.auth.refusals import noted
 from app.auth.routes.answering import (
     MailerDep,
     found_account,
@@ -40,6 +41,7 @@ from app.auth.routes.answering import (
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.grants import FORM, read_form
 from app.auth.routes.shapes import SessionObject
+from app.auth.sign_up_hooks import SignUpRefused
 from app.database.connection import Connection
 from app.errors import RowgateError
 from app.http.fixed_bodies import UNREADABLE, Body, checked, read_json
@@ -60,7 +62,16 @@ _FORM = '<form method="post" action="/auth/v1/verify">{fields}<button type="subm
 # What the routes answer beside sessions and refusals, as OpenAPI has it.
 BACK: dict[int | str, dict[str, Any]] = {303: {"description": "The way back to the site."}}
 PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
-VERIFY_REFUSALS = (LinkInvalid, CodeLimited, AccountDisabled, EmailTaken, RedirectUnlisted)
+VERIFY_REFUSALS = (LinkInvalid, CodeLimited, AccountDisabled, EmailTaken, SignUpRefused, RedirectUnlisted)
+
+
+# The refusals that a browser takes back to the site, as GoTrue calls them.
+_TOLD: dict[type[RowgateError], str] = {
+    LinkInvalid: "otp_expired",
+    AccountDisabled: "user_banned",
+    EmailTaken: "email_exists",
+    SignUpRefused: "sign_up_refused",
+}
 
 
 class RedeemBody(Body):
@@ -112,7 +123,7 @@ class RedeemBodies:
         return {"application/json": {"schema": body_schema(RedeemBody)}, FORM: {"schema": body_schema(RedeemForm)}}
 
 
-@refuses(LinkInvalid, AccountDisabled, EmailTaken, RedirectUnlisted)
+@refuses(LinkInvalid, AccountDisabled, EmailTaken, SignUpRefused, RedirectUnlisted)
 async def open_link(
     server: AuthServerDep,
     client: ClientDep,
@@ -165,7 +176,8 @@ async def verify(
         raise InputInvalid("Send an email with its token, or a token_hash.")
     email = normal_email(body.email)
     await count_try(server.pool, email, client.address)
-    async with server.pool.lease() as connection:
+    refused = noted(server.pool, client.address, LinkInvalid, AccountDisabled, by="code")
+    async with refused, server.pool.lease() as connection:
         await tried(connection, email, kinds)  # committed before the code is looked at
         async with connection.transaction():
             of = await spend_code(connection, server.mailing, email, kinds, body.token)
@@ -177,7 +189,7 @@ async def redeemed(
 ) -> SessionObject | HalfChanged:
     """Put in force what was confirmed, and open the session, inside the transaction that spent it."""
     if of.kind == "email_change":
-        if not await change_email(connection, mailer, of):
+        if not await change_email(connection, server.hooks, mailer, of):
             return HalfChanged(msg=_HALF, code="200")
     else:
         await _confirmed(connection, server, of, with_session=True)
@@ -209,12 +221,12 @@ async def _by_link(server: AuthServer, client: Client, in_force: InForce, form: 
             to = said or of.redirect_to
             if to is None:  # nowhere to give a session to
                 if of.kind == "email_change":
-                    await change_email(connection, mailer, of)
+                    await change_email(connection, server.hooks, mailer, of)
                 else:
                     await _confirmed(connection, server, of, with_session=False)
                 return _done()
             found = await redeemed(connection, server, client, mailer, of)
-    except (LinkInvalid, AccountDisabled, EmailTaken) as refusal:
+    except tuple(_TOLD) as refusal:
         return _refused(to, refusal)
     if isinstance(found, HalfChanged):
         return _to(to, fragment={"message": found.msg})
@@ -257,8 +269,7 @@ def _to(url: str, *, query: dict[str, str] | None = None, fragment: dict[str, st
 def _refused(to: str | None, refusal: RowgateError) -> Response:
     if to is None:
         raise refusal
-    codes = {LinkInvalid: "otp_expired", AccountDisabled: "user_banned", EmailTaken: "email_exists"}
-    told = {"error": "access_denied", "error_code": codes[type(refusal)], "error_description": refusal.detail}
+    told = {"error": "access_denied", "error_code": _TOLD[type(refusal)], "error_description": refusal.detail}
     return _to(to, fragment=told)
 
 

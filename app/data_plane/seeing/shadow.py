@@ -163,7 +163,7 @@ class Shadow:
         kind = f"{target}: {_said(live)} → {_said(draft)}"
         self._by[kind if kind in self._by or len(self._by) < KINDS else "others"] += 1
         told = kept(run, 0, None).shown()
-        told.pop("status")
+        del told["status"], told["target"]
         self._kept.append({
             "number": self._counts["differences"],
             **told,

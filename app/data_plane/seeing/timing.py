@@ -29,7 +29,7 @@ class TimedRun(Run):
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Take the time of a stage's span."""
-        self.at = name
+        super().stage(name)
         began = time.perf_counter_ns()
         try:
             yield

@@ -150,4 +150,5 @@ RATE_LIMIT = Kind(
     does=None,
     answers=False,
     pauses=None,
+    by_caller=True,
 )

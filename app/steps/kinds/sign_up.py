@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from app.audit.writing import audit
-from app.auth.accounts import create_user, new_credentials
+from app.auth.accounts import create_user, new_credentials, normal_email
 from app.auth.counted import count_mail_in
 from app.auth.one_time import OneTime
 from app.auth.sessions import OpenedSession, open_session
+from app.auth.sign_up_hooks import let_in
 from app.database.connection import Connection
 from app.definitions.expression_text import ExpressionText
 from app.definitions.names import Name
@@ -56,11 +57,13 @@ def _compile(body: SignUpBody, context: Context) -> Step | None:
         in_force = mailer.in_force
         in_force.refuse_sign_up(by_chain=True)
         least = in_force.said.password.min_length
+        async with accounts.pool.lease() as connection:
+            who = await let_in(accounts.hooks, connection, normal_email(email), columns)
         address, digest = await new_credentials(accounts.passwords, email, password, least)
 
         async def make(connection: Connection) -> tuple[str, OpenedSession | None]:
             confirmed = not in_force.confirm_email
-            user_id = await create_user(connection, address, digest, columns, confirmed=confirmed)
+            user_id = await create_user(connection, who, digest, columns, confirmed=confirmed)
             await audit(connection, f"user:{user_id}", "sign_up", user_id)
             if confirmed:
                 said = in_force.said.sessions

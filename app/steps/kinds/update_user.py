@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from app.audit.writing import audit
-from app.auth.accounts import EmailChangeRefused, normal_email, set_columns
+from app.auth.accounts import EmailChangeRefused, normal_email, readdress, set_columns
 from app.auth.password_change import NewPassword, given, holder, replace_password
+from app.auth.sign_up_hooks import let_in
 from app.database.connection import Connection
 from app.database.statement import Evaluator
 from app.definitions.expression_text import ExpressionText, OptionalExpression
@@ -93,7 +94,10 @@ def _said(body: UpdateUserBody, context: Context) -> _Changed | None:
 async def _change(
     connection: Connection, call: Call, user_id: str, columns: Mapping[str, Any], new: NewPassword | None
 ) -> None:
-    await set_columns(connection, user_id, columns)
+    own = {name: value for name, value in columns.items() if name != "email"}
+    await set_columns(connection, user_id, own)
+    if "email" in columns:
+        await readdress(connection, user_id, await let_in(call.accounts.hooks, connection, columns["email"], own))
     if new is not None:
         keep = call.identity.session_id if call.identity.user_id == user_id else None
         await replace_password(connection, new, keep=keep)

@@ -1,0 +1,89 @@
+"""The same work for every address: what is asked of the database, hashed and written, whoever has an account."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from app.auth.passwords import Passwords
+from tests.backend import PASSWORD, Backend
+from tests.mail.conftest import ALICE, DOCUMENT, bearer, confirmed, mails, post, signed_up
+from tests.statements import captured_here
+
+__all__ = ["DOCUMENT"]
+WAITING, NOBODY = "waiting@example.com", "nobody@example.com"
+OTHER = "another horse battery"
+# What each route that takes an address is asked, but for the address.
+ROUTES: list[tuple[str, dict[str, Any]]] = [
+    ("/token?grant_type=password", {"password": OTHER}),
+    ("/signup", {"password": PASSWORD}),
+    ("/otp", {"create_user": False}),
+    ("/magiclink", {"create_user": False}),
+    ("/recover", {}),
+    ("/resend", {"type": "signup"}),
+    ("/resend", {"type": "email_change"}),
+    ("/verify", {"type": "recovery", "token": "000000"}),
+]
+# A sign-up makes the account, or finds that it is there and makes an answer alike: each of it is a statement or two.
+BY_ITSELF = {"/signup"}
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give what is hashed, as it happens."""
+    found: list[str] = []
+    for name in ("hash", "verify"):
+        real = getattr(Passwords, name)
+
+        async def noting(self: Passwords, *parts: Any, real: Any = real, name: str = name) -> Any:
+            found.append(name)
+            return await real(self, *parts)
+
+        monkeypatch.setattr(Passwords, name, noting)
+    return found
+
+
+async def work(backend: Backend, hashed: list[str], path: str, email: str, body: dict[str, Any]) -> Any:
+    """Ask, and give the status, what was hashed, how many mails were written, and which statements were sent."""
+    hashed.clear()
+    before = (await backend.sql("SELECT count(*) FROM rowgate.mail"))[0][0]
+    with captured_here() as sent:
+        answer = await post(backend, path, email=email, **body)
+    written = (await backend.sql("SELECT count(*) FROM rowgate.mail"))[0][0] - before
+    return answer.status_code, tuple(hashed), written, set() if path in BY_ITSELF else set(sent.seen)
+
+
+@pytest.mark.parametrize(("path", "body"), ROUTES)
+async def test_every_address_costs_the_same_work(
+    backend: Backend, hashed: list[str], path: str, body: dict[str, Any]
+) -> None:
+    await confirmed(backend)
+    await signed_up(backend, WAITING)
+    await backend.sql("DELETE FROM rowgate.counted")
+    await work(backend, hashed, path, "warm@example.com", body)  # what a connection is told once
+    known, waiting, nobody = [await work(backend, hashed, path, one, body) for one in (ALICE, WAITING, NOBODY)]
+    assert known == waiting == nobody
+    assert nobody[1:] != ((), 0, set())
+
+
+async def test_mails_of_one_address_are_counted_together_whoever_asks_for_whatever_and_however_many_at_once(
+    backend: Backend,
+) -> None:
+    session = await confirmed(backend)
+    await backend.sql("DELETE FROM rowgate.counted")
+    admin = await backend.admin()
+    asked = [
+        post(backend, path, email=email, **body)
+        for email in (ALICE, "Alice@Example.com")
+        for path, body in ROUTES
+        if path not in {"/token?grant_type=password", "/verify"}
+    ]
+    asked += [
+        backend.client.post("/auth/v1/reauthenticate", headers=bearer(session)),
+        backend.client.post("/auth/v1/invite", json={"email": ALICE}, headers=admin),
+    ]
+    before = len(await mails(backend))
+    statuses = Counter(answer.status_code for answer in await asyncio.gather(*asked))
+    assert statuses[429] == len(asked) - 6
+    assert len(await mails(backend)) - before <= 6
