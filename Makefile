@@ -20,8 +20,10 @@ test: ## Run all tests
 
 test-many: ## Run the tests that draw their cases at random, with many times as many cases
 	ROWGATE_AGREEMENT_EXAMPLES=5000 ROWGATE_JUNK_EXAMPLES=10000 ROWGATE_CHANGE_EXAMPLES=100 ROWGATE_VERDICT_EXAMPLES=100 \
+		ROWGATE_POLICY_SEEDS=50 ROWGATE_CHAIN_CHANGES=60 \
 		$(RUN) pytest -q -n auto --dist worksteal tests/expressions/test_agreement.py tests/definitions/test_junk.py \
-		tests/changes/test_any_change.py tests/seeing/test_verdicts.py
+		tests/changes/test_any_change.py tests/seeing/test_verdicts.py tests/seeing/test_change_of_policy.py \
+		tests/compiler/test_incremental.py
 
 check: ## Lint, format, types, import contracts and the quick tests; under half a minute
 	$(RUN) ruff check app tests migrations benchmarks

@@ -32,7 +32,7 @@ EXAMPLES = int(os.environ.get("ROWGATE_JUNK_EXAMPLES", "300"))
 DOCUMENTS = documents()
 # Each place meets some of what is put in each of them, and all of it where many examples are asked for.
 THIN = 1 if EXAMPLES >= 1000 else 3
-NOTHING = [None, True, [], {}, "=null", "=1 +"]
+NOTHING: list[Any] = [None, True, [], {}, "=null", "=1 +"]
 PLACES = [(index, path) for index, document in enumerate(DOCUMENTS) for path in places(document)]
 
 
