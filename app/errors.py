@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar
 
+_TITLES = {one.value: one.phrase for one in HTTPStatus}
 _LONGEST_NAME = 64
 _LIKE_A_PART = 0.75  # of a part: `ownr` is meant for `owner`
 
@@ -126,10 +127,10 @@ class RowgateError(Exception):
 
 def problem_document(error: RowgateError, request_id: str) -> dict[str, object]:
     """Give the members of an RFC 9457 problem document; a 5xx without a safe sentence of its own shows only its id."""
-    hidden = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    hidden = error.status == 500
     document: dict[str, object] = {
         "type": "about:blank",
-        "title": error.title or HTTPStatus(error.status).phrase,
+        "title": error.title or _TITLES[error.status],
         "status": error.status,
         "detail": "The request failed. The log has the details under this request's id." if hidden else error.detail,
         "code": error.code,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 _LONGEST = 8000  # characters of one line
-_INVALID = "Invalid HTTP request received."  # uvicorn's, to which any stranger brings it
+INVALID_HEAD = "Invalid HTTP request received."  # any stranger can have it said as often as they like
 
 
 class _JsonLines(logging.Formatter):
@@ -92,4 +92,4 @@ def start_log(form: Literal["text", "json"]) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     server = logging.getLogger("uvicorn.error")
     server.setLevel(logging.WARNING)
-    server.filters[:] = [_OncePerSecond(_INVALID)]
+    server.filters[:] = [_OncePerSecond(INVALID_HEAD)]

@@ -34,7 +34,8 @@ from app.database.embedded import UpFlag
 from app.database.pool import Pool
 from app.definitions.project import EMPTY, SettingsDef
 from app.errors import RowgateError
-from app.http.cors import allowed_headers, answer_preflight, header, is_preflight, with_headers
+from app.http.cors import allowed_headers, answer_preflight, is_preflight, with_headers
+from app.http.header_names import header
 from app.http.overload import Admission
 from app.http.protocol import PROBLEM
 from app.limits.limiter import Limiter
@@ -94,8 +95,8 @@ class Rowgate:
 
     def _early_refusal(self, scope: Any, error: RowgateError) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """Give the headers and the body for a request that isn't begun."""
-        request_id = request_id_of(scope["headers"])
-        body = early_refusal(type(error), scope["path"], request_id)
+        request_id = request_id_of(scope)
+        body = early_refusal(error, scope["path"], request_id)
         headers = [*FIXED_HEADERS, (b"content-type", PROBLEM), (b"x-request-id", request_id.encode())]
         headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
         headers.append((b"content-length", b"%d" % len(body)))
@@ -114,7 +115,7 @@ class Rowgate:
 
     async def _fixed(self, scope: Any, receive: Any, send: object) -> None:
         """Answer on a fixed route."""
-        request_id = request_id_of(scope["headers"])
+        request_id = request_id_of(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         fixed = [*FIXED_HEADERS, (b"x-request-id", request_id.encode())]
         await self.fastapi(scope, receive, with_headers(send, fixed, but=b"cache-control"))

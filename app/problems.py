@@ -1,8 +1,6 @@
 """Refusals on FastAPI's routes, in the one form that all refusals have."""
 
 import logging
-from collections.abc import Callable
-from functools import cache
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -15,17 +13,17 @@ from starlette.routing import compile_path
 
 from app.auth.route_limits import RateLimitExceeded, RouteLimited, retry_after
 from app.auth.routes.gotrue_errors import error_members
-from app.data_plane.rest.dialect.codes import rest_problem
+from app.data_plane.rest.dialect.codes import rest_body
 from app.data_plane.stages.accept import REST
 from app.database.faults import translated
 from app.errors import FieldError, RowgateError, problem_document
 from app.http.fixed_routes import PROBLEM, InputInvalid
 from app.http.json_answer import to_json
+from app.http.problem_body import Form, problem_body
 
 _DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _REST = REST.decode()
 _AUTH, _TOKEN = "/auth/v1", "/auth/v1/token"
-_HERE = "where the request's id stands"
 _log = logging.getLogger("rowgate.requests")
 
 
@@ -55,25 +53,26 @@ def problem(error: RowgateError, request: Request) -> Response:
     return Response(to_json(document), error.status, error.headers, media_type=PROBLEM)
 
 
-Early = Callable[[], RowgateError]
+def early_refusal(error: RowgateError, path: str, request_id: str) -> bytes:
+    """Give the body for a request that isn't begun, in the form that its path has."""
+    if path.startswith(_REST):
+        form: Form = rest_body
+    else:
+        form = _token_body if path == _TOKEN else _auth_body if path.startswith(_AUTH) else _body
+    return problem_body(form, error, request_id)
 
 
-@cache
-def _early(kind: Early, path: str) -> tuple[bytes, bytes]:
-    """Give what stands before and behind the request's id in the answer to a request that isn't begun."""
-    error = kind()
-    document = rest_problem(error, _HERE) if path.startswith(_REST) else problem_document(error, _HERE)
-    if path.startswith(_AUTH):
-        document |= error_members(error, path, document["detail"])
-    before, after = to_json(document).split(_HERE.encode())
-    return before, after
+def _body(error: RowgateError, request_id: str) -> bytes:
+    return to_json(problem_document(error, request_id))
 
 
-def early_refusal(kind: Early, path: str, request_id: str) -> bytes:
-    """Give the body for a request that isn't begun, in the form that its path has; each of a kind says the same."""
-    form = _REST if path.startswith(_REST) else path if path == _TOKEN else _AUTH if path.startswith(_AUTH) else ""
-    before, after = _early(kind, form)
-    return before + request_id.encode() + after
+def _auth_body(error: RowgateError, request_id: str, path: str = _AUTH) -> bytes:
+    document = problem_document(error, request_id)
+    return to_json(document | error_members(error, path, document["detail"]))
+
+
+def _token_body(error: RowgateError, request_id: str) -> bytes:
+    return _auth_body(error, request_id, _TOKEN)
 
 
 def install_problems(app: FastAPI) -> None:

@@ -216,7 +216,7 @@ def told(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, first in rounds[0].items():
         each = [one[key] for one in rounds]
-        if key == "counts":
+        if key.endswith("counts"):
             found[key] = dict(sum((Counter(one) for one in each), Counter[str]()))
         elif isinstance(first, dict):
             print(f"\n{key}")
@@ -224,7 +224,7 @@ def told(rounds: list[dict[str, Any]]) -> dict[str, Any]:
             continue
         else:
             found[key] = statistics.median(each)
-        print(f"  {key:18} {found[key] if key == 'counts' else round(found[key], 2)}")
+        print(f"  {key:18} {found[key] if key.endswith('counts') else round(found[key], 2)}")
     return found
 
 

@@ -99,7 +99,7 @@ def _told(profile: cProfile.Profile, calls: int) -> None:
 
 async def measure(url: str, works: list[str], callers: list[tuple[str, str, str]], *, deep: bool) -> dict[str, float]:
     """Print the layers of each work, and give the microseconds of CPU of a request."""
-    app = create_app(load_settings(database_url=url, secret_key=SECRET, env="production"), url)
+    app = create_app(load_settings(database_url=url, secret_key=SECRET, env="production", confirm_email=False), url)
     app.on_ready = settle_memory
     found = {}
     async with app.fastapi.router.lifespan_context(app.fastapi):

@@ -31,6 +31,7 @@ SECRET = "9f2c41d07be85a36c1d94ef7028b6a53e8d1"  # noqa: S105 - of servers that 
 USERS, ROWS = 1_000, 100_000
 TEAMS, TEAMS_OF_EACH = 500, 3
 CONNECTIONS = 16
+BODY = '{"title": "A new document", "amount": 12.5}'
 CONTESTANTS = ("rowgate", "sqlmodel", "asyncpg", "ceiling")
 PORTS = {name: 8_600 + index for index, name in enumerate(CONTESTANTS)}
 MODULES = {"sqlmodel": "by_hand_sqlmodel", "asyncpg": "by_hand_asyncpg", "ceiling": "ceiling"}
@@ -50,10 +51,10 @@ SERVED_BY = {"S6 20 newest rows of my teams": ("rowgate", "asyncpg")}
 _LUA = """
 local calls, index = {}, 0
 for line in io.lines("%(calls)s") do
-  local path, token = line:match("^(%%S+) (%%S*)$")
+  local path, token, body = line:match("^(%%S+) (%%S*) (.*)$")
   local headers = {["Host"] = "127.0.0.1", ["Content-Type"] = "application/json"}
   if token ~= "" then headers["Authorization"] = "Bearer " .. token end
-  calls[#calls + 1] = wrk.format("%(method)s", path, headers, %(body)s)
+  calls[#calls + 1] = wrk.format("%(method)s", path, headers, body ~= "" and body or nil)
 end
 index = math.random(#calls)
 request = function()
@@ -170,46 +171,57 @@ def _answers(port: int, process: "subprocess.Popen[bytes]") -> bool:
     return False
 
 
-def measure(name: str, work: str, callers: list[tuple[str, str, str]], seconds: int, pid: int) -> dict[str, float]:
-    """Run one round of one work; gives requests a second, milliseconds, and CPU of the server for each request."""
+def measure(
+    name: str, work: str, callers: list[tuple[str, str, str]], seconds: int, pid: int, *before_it: str
+) -> dict[str, float]:
+    """Run one round of one work; gives requests a second, milliseconds, and CPU of the server for each request.
+
+    `before_it` is what the load generator's command begins with.
+    """
     method, own, others = WORKS[work]
     path = others if name in MODULES else own
     signed_in = not work.startswith("S5")
+    status = 401 if not signed_in else 201 if work.startswith("S3") else 200
+    _check(name, method, callers[0], path, status, signed_in=signed_in)
+    calls = [
+        (path % document if "%s" in path else path, token if signed_in else "", BODY if method == "POST" else "")
+        for _, token, document in callers
+    ]
+    figures, refused = loaded(PORTS[name], method, calls, seconds, pid, *before_it)
+    if signed_in and refused:
+        sys.exit(f"{name} refused {refused} requests of {work}")
+    return figures
+
+
+def loaded(
+    port: int, method: str, calls: list[tuple[str, str, str]], seconds: int, pid: int, *before_it: str
+) -> tuple[dict[str, float], int]:
+    """Have `wrk` make calls, each a path, a token and a body, in turn; gives the figures, and how many were refused."""
     with tempfile.TemporaryDirectory() as folder:
-        calls = Path(folder) / "calls"
-        calls.write_text(
-            "".join(
-                f"{path % document if '%s' in path else path} {token if signed_in else ''}\n"
-                for _, token, document in callers
-            )
-        )
-        body = '\'{"title": "A new document", "amount": 12.5}\'' if method == "POST" else "nil"
-        status = 401 if not signed_in else 201 if work.startswith("S3") else 200
-        script = Path(folder) / "script.lua"
-        script.write_text(_LUA % {"calls": calls, "method": method, "body": body})
-        _check(name, method, callers[0], path, status, signed_in=signed_in)
+        listed, script = Path(folder) / "calls", Path(folder) / "script.lua"
+        listed.write_text("".join(f"{path} {token} {body}\n" for path, token, body in calls))
+        script.write_text(_LUA % {"calls": listed, "method": method})
         before = cpu_of(pid)
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)]
-        done = subprocess.run([*command, f"http://127.0.0.1:{PORTS[name]}"], capture_output=True, text=True, check=True)
+        command = [*before_it, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)]
+        done = subprocess.run([*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True)
     said = done.stdout
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
     total = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
-    if signed_in and refused:
-        sys.exit(f"{name} refused {refused[1]} requests of {work}")
-    return {
+    figures = {
         "rps": rate,
         "p50": _milliseconds(said, "50%"),
         "p99": _milliseconds(said, "99%"),
         "cpu": (cpu_of(pid) - before) / max(1, total) * 1e6,
     }
+    return figures, int(refused[1]) if refused else 0
 
 
 def _check(name: str, method: str, caller: tuple[str, str, str], path: str, status: int, *, signed_in: bool) -> None:
     """Make one call and look at its answer, so that nobody wins by answering something else."""
     user, token, document = caller
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if signed_in else {})}
-    data = b'{"title": "A new document", "amount": 12.5}' if method == "POST" else None
+    data = BODY.encode() if method == "POST" else None
     url = f"http://127.0.0.1:{PORTS[name]}{path % document if '%s' in path else path}"
     request = urllib.request.Request(url, data, headers, method=method)
     try:

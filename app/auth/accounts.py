@@ -13,7 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from app.auth.access_claims import PROVIDER, shown_email
 from app.auth.passwords import Passwords, check_new_password
-from app.auth.sign_up_hooks import LetIn
+from app.auth.sign_up_hooks import LetIn, SignUpHooks, let_in
 from app.database.connection import Connection
 from app.errors import FieldError, RowgateError
 
@@ -255,11 +255,23 @@ class _Undone(Exception):
 
 
 async def readdress(connection: Connection, user_id: str, who: LetIn) -> None:
-    """Give a person another address, inside a transaction; raises EmailTaken."""
+    """Give a person another address, inside a transaction; what was mailed before opens nothing. Raises EmailTaken."""
     try:
         await connection.execute("UPDATE data.users SET email = $2 WHERE id = $1", user_id, who.stored)
     except asyncpg.UniqueViolationError as error:
         raise _taken(error) from None
+    await connection.execute("DELETE FROM rowgate.one_time_tokens WHERE user_id = $1", user_id)
+
+
+async def change_address(
+    connection: Connection, hooks: SignUpHooks, user_id: str, email: str, data: Mapping[str, Any]
+) -> None:
+    """Give a person an address in its normal form, inside a transaction; one that is there already isn't asked about.
+
+    Raises EmailTaken or SignUpRefused.
+    """
+    if await connection.fetchval("SELECT lower(email) FROM data.users WHERE id = $1", user_id) != email:
+        await readdress(connection, user_id, await let_in(hooks, connection, email, data))
 
 
 async def set_columns(connection: Connection, user_id: str, columns: Mapping[str, Any]) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 
 from app.audit.writing import audit
 from app.auth.access_claims import shown_email
-from app.auth.accounts import readdress, set_columns
+from app.auth.accounts import change_address, set_columns
 from app.auth.anonymous_users import given_address
 from app.auth.mails import Mailer
 from app.auth.one_time import LinkInvalid, OneTime, hold_person
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.sessions import OpenedSession, end_sessions, open_session
-from app.auth.sign_up_hooks import SignUpHooks, let_in
+from app.auth.sign_up_hooks import SignUpHooks
 from app.database.connection import Connection
 from app.definitions.auth import SessionsDef
 from app.definitions.columns import UserColumnDef
@@ -112,9 +112,8 @@ async def change_email(connection: Connection, hooks: SignUpHooks, mailer: Maile
             raise LinkInvalid
         return False
     before = await connection.fetchval("SELECT email FROM data.users WHERE id = $1 FOR NO KEY UPDATE", user_id)
-    await readdress(connection, user_id, await let_in(hooks, connection, new_email, {}))
+    await change_address(connection, hooks, user_id, new_email, {})
     await connection.execute("UPDATE rowgate.accounts SET email_confirmed_at = now() WHERE user_id = $1", user_id)
-    await connection.execute("DELETE FROM rowgate.one_time_tokens WHERE user_id = $1", user_id)
     if shown_email(before):
         await mailer.notify(connection, "email_changed", before, new_email=new_email)
     else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from app.auth.foreign_tokens import Issuer
 from app.auth.providers import Provider
@@ -189,7 +189,8 @@ class Runtime:
     `keys` are what references hold; `constraints` gives the columns and the message of each constraint;
     `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
     served, and `doubts` what would not be saved so today. `issuers` are those whose tokens are taken, `providers` those
-    that sign people in, `hooks` by key what runs where an account is asked about or made.
+    that sign people in, `hooks` by key what runs where an account is asked about or made. `accepted` is what requests
+    have found so far by their methods and the paths of views.
     """
 
     revision: int
@@ -207,3 +208,4 @@ class Runtime:
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     providers: Mapping[str, Provider] = field(default_factory=dict)
     hooks: Mapping[str, CompiledHook] = field(default_factory=dict)
+    accepted: dict[tuple[str, bytes], Any] = field(default_factory=dict, compare=False, repr=False)

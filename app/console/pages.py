@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from app.http.cors import Headers, header
+from app.http.cors import Headers
+from app.http.header_names import header
 
 PREFIX = "/console"
 BUILT = Path(__file__).parent / "built"

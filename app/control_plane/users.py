@@ -16,9 +16,9 @@ from app.auth.accounts import (
     account,
     accounts,
     authority_version,
+    change_address,
     create_user,
     normal_email,
-    readdress,
     set_columns,
 )
 from app.auth.admin_access import VIEWER, Editor
@@ -192,7 +192,7 @@ async def change_user(
     async with _held(server, user, if_match) as connection:
         await set_columns(connection, user, columns)
         if address is not None:
-            await readdress(connection, user, await let_in(server.hooks, connection, address, columns))
+            await change_address(connection, server.hooks, user, address, columns)
         changed = sorted([*columns, *(["email"] if address is not None else [])])
         await audit(connection, admin.actor, "user.change", user, {"columns": changed})
         return await _answer(connection, user)

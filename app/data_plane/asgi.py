@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from app.compiler.paths import MethodNotAllowed
 from app.data_plane.request import Request
-from app.data_plane.rest.dialect.codes import rest_problem
+from app.data_plane.rest.dialect.codes import rest_body, rpc_body
 from app.data_plane.retries import serve_with_retries
 from app.data_plane.run import Plane, Run
 from app.data_plane.seeing.recent import Recent
@@ -18,7 +18,8 @@ from app.data_plane.seeing.timing import ASKS, TimedRun, is_asked_by_admin
 from app.data_plane.stages.accept import REST, RPC
 from app.errors import RowgateError, render_problem
 from app.http.client_address import Networks
-from app.http.json_answer import to_json
+from app.http.header_names import header
+from app.http.problem_body import Form, problem_body
 from app.http.protocol import CLIENT_LOST
 from app.steps.running import Answer
 
@@ -51,7 +52,7 @@ class DataPlane:
 
     async def __call__(self, scope: Any, receive: Any, send: object) -> None:
         """Answer one HTTP request. It is cancelled, and so rolled back, as soon as its client is gone."""
-        request_id = request_id_of(scope["headers"])
+        request_id = request_id_of(scope)
         is_timed = ASKS in scope["headers"] and await is_asked_by_admin(self.plane, scope)
         if self.shadow is not None:
             receive = await self.shadow.observe(self.plane, (scope, receive, request_id, self.trusted))
@@ -93,26 +94,24 @@ async def answered(run: Run) -> tuple[Answer, RowgateError | None]:
         return _refused(fault, request), fault
 
 
-def request_id_of(headers: Any) -> str:
-    """Give the caller's X-Request-Id if it is short and plain, else a new one."""
-    for name, value in headers:
-        if name == b"x-request-id":
-            return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else _new_id()
-    return _new_id()
+def request_id_of(scope: Any) -> str:
+    """Give the caller's X-Request-Id if it is short and plain, else a new one.
 
-
-def _new_id() -> str:
-    """Give an id that no other request has; nothing is kept safe by it, so it needs no call of the kernel."""
+    A new one is like no other's; nothing is kept safe by it, so it needs no call of the kernel.
+    """
+    said = header(scope, b"x-request-id")
+    if said is not None and _REQUEST_ID.fullmatch(said):
+        return said.decode("ascii")
     return f"{random.getrandbits(128):032x}"
 
 
 def _refused(refusal: RowgateError, request: Request) -> Answer:
     if refusal.status >= 500 and refusal.status != 503:
         _log.error("request %s: %s: %s", request.id, refusal.code, refusal.detail, exc_info=refusal)
+    form: Form = render_problem
     if request.path.startswith(REST):
-        body = to_json(rest_problem(refusal, request.id, rpc=request.path.startswith(RPC)))
-    else:
-        body = render_problem(refusal, request.id)
+        form = rpc_body if request.path.startswith(RPC) else rest_body
+    body = problem_body(form, refusal, request.id)
     return Answer(refusal.status, body, tuple(refusal.headers.items()), _PROBLEM)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from app.http.client_address import Networks, client_address
+from app.http.header_names import header_names
 from app.http.read_body import read_body
 
 Header = tuple[bytes, bytes]
@@ -12,19 +13,31 @@ Header = tuple[bytes, bytes]
 class Request:
     """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs."""
 
-    __slots__ = ("_address", "_body", "_receive", "_scope", "_trusted", "headers", "id", "method", "path", "query")
+    __slots__ = (
+        "_address", "_body", "_headers", "_names", "_receive", "_scope", "_trusted", "id", "method", "path", "query",
+    )  # fmt: skip
 
     def __init__(self, scope: Any, receive: object, request_id: str, trusted: Networks) -> None:
         """Take what the server parsed; nothing of the body is read."""
         self.method: str = scope["method"]
         self.path: bytes = scope["raw_path"].partition(b"?")[0]
         self.query: bytes = scope["query_string"]
-        self.headers: list[Header] = scope["headers"]
+        self._headers: list[Header] = scope["headers"]
+        self._names = header_names(scope)
         self.id = request_id
         self._address: str | None = None
         self._scope, self._trusted = scope, trusted
         self._receive = receive
         self._body: bytes | None = None
+
+    @property
+    def headers(self) -> list[Header]:
+        """Give all of them, in their order."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, said: list[Header]) -> None:
+        self._headers, self._names = said, dict(said)
 
     @property
     def address(self) -> str:
@@ -39,15 +52,18 @@ class Request:
 
     def header(self, name: bytes) -> str | None:
         """Give a header's value, of several the first; names are lower-case."""
-        for key, value in self.headers:
-            if key == name:
-                return value.decode("latin-1")
+        if name in self._names:
+            for key, value in self._headers:
+                if key == name:
+                    return value.decode("latin-1")
         return None
 
     def joined(self, names: Collection[bytes]) -> dict[bytes, str]:
         """Give these headers' values; one that stands twice is one list (RFC 9110, 5.3), and nothing is dropped."""
         found: dict[bytes, str] = {}
-        for name, value in self.headers:
+        if self._names.keys().isdisjoint(names):
+            return found
+        for name, value in self._headers:
             if name in names:
                 text = value.decode("latin-1")
                 found[name] = f"{found[name]}, {text}" if name in found else text
@@ -55,7 +71,7 @@ class Request:
 
     def header_count(self, name: bytes) -> int:
         """Count the lines of a header."""
-        return sum(key == name for key, _ in self.headers)
+        return sum(key == name for key, _ in self._headers)
 
     async def body(self, limit: int, media_types: frozenset[str]) -> bytes:
         """Read the body, at most `limit` bytes of one of these media types."""
@@ -71,7 +87,7 @@ class Request:
     def described(self) -> dict[str, Any]:
         """Give what rules see as `request`; credentials are not among the headers."""
         headers = {
-            key.decode("latin-1"): value.decode("latin-1") for key, value in self.headers if key not in _CREDENTIALS
+            key.decode("latin-1"): value.decode("latin-1") for key, value in self._headers if key not in _CREDENTIALS
         }
         return {
             "method": self.method,

@@ -42,29 +42,25 @@ async def serve_with_retries(run: Run) -> Answer:
     A try that finds its definitions or its caller's authority changed has done nothing yet: another one begins on the
     new ones. After a deadlock or a serialization failure another one begins too.
     """
-    for attempt in range(ATTEMPTS):
+    attempt = 0
+    while attempt < ATTEMPTS:
         run.begin()
         try:
-            return await _served(run)
+            return await serve(run)
+        except Unfused:
+            # What was refused in a statement of several steps runs as they are said, which is no other try.
+            run.plain = True
         except Stale:
             if run.outside:
                 raise ChangedMeanwhile from None
             await run.refresh()
+            attempt += 1
         except Retryable:
             if run.outside:
                 raise
-            if attempt == ATTEMPTS - 1:
+            attempt += 1
+            if attempt == ATTEMPTS:
                 raise Contended from None
             # Whoever was faster may still be committing: at once, the same would only happen again.
-            await asyncio.sleep(PAUSE * 4**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            await asyncio.sleep(PAUSE * 4 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
     raise DefinitionsChanging
-
-
-async def _served(run: Run) -> Answer:
-    """Serve it; what was refused in a statement of several steps runs again as they are said."""
-    try:
-        return await serve(run)
-    except Unfused:
-        run.plain = True
-        run.begin()
-        return await serve(run)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.http.header_names import header
 from app.origins import Origins
 
 Headers = list[tuple[bytes, bytes]]
@@ -13,14 +14,6 @@ _EXPOSED = (
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _MAX_AGE = b"600"
 _SAFE_HEADER = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, ")
-
-
-def header(scope: Any, name: bytes) -> bytes | None:
-    """Give the first value of a header."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return bytes(value)
-    return None
 
 
 def allowed_headers(origin: bytes | None, origins: Origins) -> Headers:

@@ -22,8 +22,9 @@ MOST_WAITING = 10_000
 WINDOW_SECONDS = 0.25
 AT_FIRST = 500.0  # requests a second that a server is taken to carry until it has been seen at work
 BATCH = 16  # requests begun in one turn of the loop: in between others have theirs
-# Refused in one turn of the loop: so many for each that has ended, and a few where none does. However many refusals are
-# asked for, they leave the loop the better part of its time.
+FEW_IN_A_TURN = 2  # of those that look after the server: a flood of them takes little from all others
+# Refused in one turn of the loop: so many for each that has ended, and a few where none does, fewer where fewer are
+# begun. However many refusals are asked for, they leave the loop the better part of its time.
 REFUSED_FOR_EACH = 2
 REFUSED_AT_LEAST = 4
 KEPT_FREE = 32  # places of many that no share alone has to leave more of
@@ -80,9 +81,9 @@ class Room:
     of its time left, and under more load than can be carried others must be refused anyhow. Belongs to one event loop.
     """
 
-    def __init__(self, least: int, most: int) -> None:
-        """Begin empty."""
-        self._least, self._most = least, most
+    def __init__(self, least: int, most: int, batch: int = BATCH) -> None:
+        """Begin empty; so many are begun in one turn of the loop."""
+        self._least, self._most, self._batch = least, most, batch
         self._rate = AT_FIRST
         self.places = self._places()
         self.taken = 0
@@ -144,7 +145,7 @@ class Room:
         self._ended += 1
         self._ended_lately += 1
         self._look_back()
-        while (found := next_in_line(self._waiting, self._has_room, _is_done)) is not None:
+        while self._count and (found := next_in_line(self._waiting, self._has_room, _is_done)) is not None:
             waiting: Waiting = found.waiters.pop()
             if not found.waiters:
                 self._waiting.pop()
@@ -176,7 +177,7 @@ class Room:
 
     def _has_room(self, share: RoomShare) -> bool:
         left = self.places - self.taken - 1
-        return left >= 0 and (left >= KEPT_FREE or may_take_one_more(share, left))
+        return left >= KEPT_FREE or (left >= 0 and may_take_one_more(share, left))
 
     def _take(self, share: RoomShare, begin: Callable[[RoomShare], None]) -> None:
         """Begin a request, in a later turn of the loop if this one has begun enough: others get their turns between."""
@@ -184,14 +185,14 @@ class Room:
         self.taken += 1
         if self._begun == 0:
             asyncio.get_running_loop().call_soon(self._turn)
-        if self._begun < BATCH:
+        if self._begun < self._batch:
             self._begun += 1
             begin(share)
         else:
             self._due.append((begin, share))
 
     def _turn(self) -> None:
-        self._begun = min(BATCH, len(self._due))
+        self._begun = min(self._batch, len(self._due))
         if self._begun:
             asyncio.get_running_loop().call_soon(self._turn)
         for _ in range(self._begun):
@@ -233,7 +234,8 @@ class Room:
 
     def _refuse_some(self) -> None:
         """Refuse as many as this turn of the loop has time for: all else has its own."""
-        left = REFUSED_AT_LEAST + REFUSED_FOR_EACH * min(self._ended_lately, BATCH)
+        least = max(1, REFUSED_AT_LEAST * self._batch // BATCH)
+        left = least + REFUSED_FOR_EACH * min(self._ended_lately, self._batch)
         self._ended_lately = 0
         for _ in range(min(left, len(self._hopeless))):
             self._refuse(self._hopeless.popleft())
@@ -270,12 +272,18 @@ class Admission:
     def __init__(self, connections: int, refusal: Refusal) -> None:
         """Take how many connections to the database there are, and what gives a refusal's headers and body."""
         self.work = Room(PLACES_PER_CONNECTION * connections, MOST_PLACES)
-        self.care = Room(FEW_PLACES, FEW_PLACES)
+        self.care = Room(FEW_PLACES, FEW_PLACES, FEW_IN_A_TURN)
         self.refusal = refusal
 
-    def would_refuse(self, scope: object) -> bool:
-        """Say whether a request would be refused at once."""
-        return self.room_of(scope) is self.work and self.work.would_refuse(share_of(scope))
+    @property
+    def is_full(self) -> bool:
+        """Say whether somebody waits for a place."""
+        return self.work.is_full or self.care.is_full
+
+    def refusing(self, scope: object) -> Room | None:
+        """Give the room that would refuse a request at once, if it would."""
+        room = self.room_of(scope)
+        return room if room is not None and room.would_refuse(share_of(scope)) else None
 
     def room_of(self, scope: Any) -> Room | None:
         """Give the room of a request; None for a browser's question before a request, which costs less than a place."""
@@ -287,5 +295,7 @@ class Admission:
 def share_of(scope: Any) -> tuple[str, str, int]:
     """Name what a request begins alike with: its method, the first parts of its path, and how many parts there are."""
     path: str = scope["path"]
-    parts = path.split("/", 5)
-    return scope["method"], "/".join(parts[: 3 if path.startswith("/api/") else 5]), path.count("/")
+    parts = path.count("/")
+    if parts > (most := 2 if path.startswith("/api/") else 4):
+        path = path.rsplit("/", parts - most)[0]
+    return scope["method"], path, parts

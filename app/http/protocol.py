@@ -5,15 +5,21 @@ a client that still sends its body reads the answer and not a reset (RFC 9112, 9
 """
 
 import re
-from asyncio import TimerHandle, Transport
+from asyncio import TimerHandle
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
+from httptools import HttpParserError, HttpParserUpgrade, parse_url
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import render_problem
+from app.http.exchange import Answering, Exchange
 from app.http.head_refusals import HEAD_BYTES, HEADERS, AddressTooLong, HeadersTooLarge, HeadRefused, HeadTooSlow
-from app.http.overload import Admission, Room, RoomShare, ServerOverloaded, share_of
+from app.http.overload import Admission, ServerOverloaded, share_of
+from app.http.plain_head import plain_head
+from app.log import INVALID_HEAD
 
 # What is over a bound is read on, so that the refusal can be told to the page that asks: the address is not kept, and
 # of the fields as much again.
@@ -26,16 +32,8 @@ LINGER_BYTES = 1024 * 1024
 CLIENT_LOST = "rowgate.client_lost"
 PROBLEM = b"application/problem+json"
 
-# A head that nothing needs to be understood of but a few headers, all of it there and no body behind it.
-_PLAIN_HEAD = re.compile(rb"GET (/[^ ?#%\r\n]*)[^ %\r\n]* HTTP/1\.1\r\n")
-_TELLING = re.compile(
-    rb"\r\n(origin|x-request-id|connection|content-length|transfer-encoding|expect|upgrade)[ \t]*:[ \t]*([^\r\n]*)",
-    re.IGNORECASE,
-)
-_HARMLESS = frozenset({b"origin", b"x-request-id"})
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _TARGET = re.compile(rb"/|https?://", re.IGNORECASE)
-_STATUS_LINE, _CONTINUE = b"HTTP/1.1 ", b"HTTP/1.1 100 "
 _LINES = {
     400: b"HTTP/1.1 400 Bad Request\r\n",
     408: b"HTTP/1.1 408 Request Timeout\r\n",
@@ -50,44 +48,6 @@ class _Refused(Exception):
     """The head of a request is past a bound; the parser ends with this."""
 
 
-class Answering:
-    """The transport as one answer sees it: its head leaves together with its body, and closing is the protocol's.
-
-    Two writes are two system calls, and small packets; a head whose body isn't there at once leaves by itself.
-    """
-
-    __slots__ = ("_head", "_protocol", "_transport", "is_closing")
-
-    def __init__(self, transport: Transport, protocol: "BoundedHttpProtocol") -> None:
-        """Take where it is written."""
-        self._transport = transport
-        self._protocol = protocol
-        self._head: bytes | None = None
-        self.is_closing = transport.is_closing
-
-    def write(self, data: bytes) -> None:
-        """Write, or hold a head until its body comes."""
-        if self._head is not None:
-            head, self._head = self._head, None
-            self._transport.write(head + data)
-        elif data.startswith(_STATUS_LINE) and not data.startswith(_CONTINUE):
-            self._head = data
-            self._protocol.loop.call_soon(self.flush)
-        else:
-            self._transport.write(data)
-
-    def flush(self) -> None:
-        """Let a head that is held leave."""
-        if self._head is not None:
-            head, self._head = self._head, None
-            self._transport.write(head)
-
-    def close(self) -> None:
-        """Close behind what was written."""
-        self.flush()
-        self._protocol.end()
-
-
 class BoundedHttpProtocol(HttpToolsProtocol):
     """Answers a head that is too large, too slow or unclear, and closes the connection."""
 
@@ -99,6 +59,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._refusal: type[HeadRefused] = HeadRefused
         self._over: type[HeadRefused] | None = None  # what the head is refused for as soon as it has been read
         self._deadline: TimerHandle | None = None
+        self._rested: float | None = None  # since when nothing is under way, in the loop's time
         self._linger: TimerHandle | None = None
         self._lingered = 0  # bytes that came after the answer
         self._deaf = False  # what still comes is another protocol's
@@ -123,10 +84,25 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             scope.pop(CLIENT_LOST)()
 
     def _end_timers(self) -> None:
-        for timer in (self._deadline, self._linger):
+        for timer in (self._deadline, self._linger, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
-        self._deadline = self._linger = None
+        self._deadline = self._linger = self.timeout_keep_alive_task = None
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Note that the connection isn't at rest; its clock runs on, since to stop it costs more than to look again."""
+        self._rested = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close what has been at rest for long enough."""
+        self.timeout_keep_alive_task = None
+        if self._rested is None or self.transport.is_closing():
+            return
+        left = self._rested + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        else:
+            self.transport.close()
 
     def _too_slow(self) -> None:
         self._deadline = None
@@ -135,15 +111,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.send_400_response(self._refusal.said)
 
     def data_received(self, data: bytes) -> None:
-        if self.parser is None or self.transport.is_closing() or self._is_thrown_away(data):
-            return
-        if self._is_refused_unread(data):
+        if self.parser is None or self._is_thrown_away(data) or self._is_refused_unread(data):
             return
         begun, at_rest = self._begun, not (self._in_head or self._in_body)
         if self._in_body:
             self._silent_bytes += len(data)
-        super().data_received(data)
-        if self.transport.is_closing() or self._deaf or self._ended:
+        self._rested = None
+        self._parse(data)
+        came_whole = at_rest and self._begun > begun and not (self._in_head or self._in_body)
+        if came_whole or self.transport.is_closing() or self._deaf or self._ended:
             return
         # All of it belongs to one head if none ended in it; what is at rest may also get line ends before a head.
         began = self._begun - begun
@@ -154,6 +130,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.send_400_response(self._refusal.said)
             return
         self._watch()
+
+    def _parse(self, data: bytes) -> None:
+        """Have the parser call what is named `on_`. An Upgrade, which isn't known, is ignored: anybody can send one."""
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade:
+            pass
+        except HttpParserError:
+            self.logger.warning(INVALID_HEAD)
+            self.send_400_response(INVALID_HEAD)
 
     def _is_too_much(self) -> bool:
         """Say whether what has come of a head is more than is read, and note what is more than is taken."""
@@ -178,7 +164,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self._begun += 1
         self._head_bytes = self._address_bytes = self._header_bytes = self._header_count = 0
         self._over = None
@@ -189,7 +177,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._address_bytes > HEAD_BYTES:
             self._over = AddressTooLong
             url = url[: max(0, HEAD_BYTES - len(self.url))]
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_count += 1
@@ -199,54 +187,92 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if not self._in_head:
                 self._refuse(HeadersTooLarge)
         # What stands behind the body is not a header: proxies and we have judged the request without it.
-        if self._in_head and (self._over is None or name.lower() in _KEPT):
-            super().on_header(name, value)
+        if self._in_head:
+            name = name.lower()
+            if self._over is None or name in _KEPT:
+                self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._over is not None:
             self._refuse(self._over)
-        self._check_head()
+        version, method = self.parser.get_http_version(), self.parser.get_method()
+        self._check_head(version, method)
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
         self._in_head, self._in_body, self._silent_bytes = False, True, 0
-        super().on_headers_complete()
-        self.cycle.transport = self._answering  # type: ignore[assignment]
-        if self.parser.should_upgrade():
-            self.cycle.keep_alive = False
-            self._deaf = self.parser.get_method() == b"CONNECT" or not self._has_body()
+        self.scope = self._scope(version, method)
+        before, upgrades = self.cycle, self.parser.should_upgrade()
+        keep_alive = version != "1.0" and not upgrades and self.parser.should_keep_alive()
+        self.cycle = Exchange(self, self._answering, keep_alive=keep_alive)
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+        if upgrades:
+            self._deaf = method == b"CONNECT" or not self._has_body()
 
-    def _check_head(self) -> None:
-        version = self.parser.get_http_version()
-        hosts = [value for name, value in self.headers if name == b"host"]
-        encodings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+    def _check_head(self, version: str, method: bytes) -> None:
+        hosts, encodings = [], []
+        for name, value in self.headers:
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"transfer-encoding":
+                encodings.append(value.lower())
+            elif name == b"expect":
+                self.expect_100_continue |= value.lower() == b"100-continue"
         if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]) or version not in {"1.1", "1.0"}:
             self._refuse(HeadRefused)
         if encodings and (encodings != [b"chunked"] or version == "1.0"):
             self._refuse(HeadRefused)
-        if not _TARGET.match(self.url) and (self.url != b"*" or self.parser.get_method() != b"OPTIONS"):
+        if not _TARGET.match(self.url) and (self.url != b"*" or method != b"OPTIONS"):
             self._refuse(HeadRefused)
+
+    def _scope(self, version: str, method: bytes) -> Any:
+        """Give the request as ASGI has it (HTTP Connection Scope)."""
+        target = parse_url(self.url)
+        path = target.path.decode("ascii")
+        return {
+            "type": "http", "asgi": {"version": self.asgi_version, "spec_version": "2.3"}, "http_version": version,
+            "server": self.server, "client": self.client, "scheme": self.scheme, "method": method.decode("ascii"),
+            "root_path": "", "path": unquote(path) if "%" in path else path, "raw_path": target.path,
+            "query_string": target.query or b"", "headers": self.headers, "state": self.app_state.copy(),
+        }  # fmt: skip
 
     def _has_body(self) -> bool:
         return any(name in {b"transfer-encoding", b"content-length"} for name, _ in self.headers)
 
     def on_body(self, body: bytes) -> None:
         self._silent_bytes = 0
-        super().on_body(body)
+        if not self.cycle.response_complete:
+            self.cycle.body += body
+            if len(self.cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         self._in_body = False
         if self._linger is not None and not self._ended:
             self._linger.cancel()
             self._linger = None
-        super().on_message_complete()
+        if not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
-        if self._ended:
-            self.server_state.total_requests += 1
+        self.server_state.total_requests += 1
+        if self._ended or self.transport.is_closing():
             return
-        super().on_response_complete()
-        if self._in_body and not self.pipeline and not self.transport.is_closing():
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._rested = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                after = self.timeout_keep_alive
+                self.timeout_keep_alive_task = self.loop.call_later(after, self.timeout_keep_alive_handler)
+        if self._in_body and not self.pipeline:
             self._give_time()
 
     def end(self) -> None:
@@ -272,7 +298,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if room is None:
             super()._start_asgi_task(cycle, app)
         else:
-            room.admit(share_of(cycle.scope), partial(self._begin, cycle, app, room), partial(self._turn_away, cycle))
+            room.admit(share_of(cycle.scope), partial(cycle.begin, app, room), partial(self._turn_away, cycle))
 
     def _is_refused_unread(self, data: bytes) -> bool:
         """Say whether this is a request that would be refused anyhow, and refuse it if so without parsing it.
@@ -284,25 +310,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if len(self._behind) > HEAD_BYTES:
                 self.transport.abort()
             return True
-        if self._admission is None or not self._admission.work.is_full or self._in_head or self._in_body:
+        if self._admission is None or not self._admission.is_full or self._in_head or self._in_body:
             return False
-        scope = _plain(data) if self.cycle is None or self.cycle.response_complete else None
-        if scope is None or not self._admission.would_refuse(scope):
+        scope = plain_head(data) if self.cycle is None or self.cycle.response_complete else None
+        room = None if scope is None else self._admission.refusing(scope)
+        if room is None:
             return False
         self._unset_keepalive_if_required()
         self._end_timers()
         self._turned_away = scope
-        self._admission.work.turn_away(self._refuse_unread)
+        room.turn_away(self._refuse_unread)
         return True
-
-    def _begin(self, cycle: Any, app: Any, room: Room, share: RoomShare) -> None:
-        if cycle.disconnected:
-            self.loop.call_soon(room.leave, share)
-            return
-        task = self.loop.create_task(cycle.run_asgi(app))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        task.add_done_callback(lambda _: room.leave(share))
 
     def _refusal_of(self, admission: Admission, scope: Any) -> tuple[bytes, bytes]:
         headers, body = admission.refusal(scope, ServerOverloaded())
@@ -315,7 +333,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         head, body = self._refusal_of(self._admission, scope)
         self.transport.write(head + b"\r\n" + body)
-        super().on_response_complete()
+        self.on_response_complete()
         if self._behind:
             behind, self._behind = self._behind, b""
             self.data_received(behind)
@@ -333,12 +351,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.end()
         self.on_response_complete()
 
-    def _should_upgrade(self) -> bool:
-        return False
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: an Upgrade that isn't known is ignored, and anybody can send one."""
-
     def _refuse(self, refusal: type[HeadRefused]) -> None:
         self._refusal = refusal
         raise _Refused
@@ -351,8 +363,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         headers, body = self._told(self._refusal())
         lines = [_LINES[self._refusal.status], *(b"%s: %s\r\n" % one for one in headers), b"connection: close\r\n\r\n"]
-        if self._answering is not None:
-            self._answering.flush()
         self.transport.write(b"".join([*lines, body]))
         self._end(linger=True)
 
@@ -371,15 +381,3 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self._in_body:
             return bool(self.pipeline) or not cycle.response_complete
         return bool(self.pipeline) or cycle.response_started
-
-
-def _plain(data: bytes) -> dict[str, Any] | None:
-    """Give what a refusal needs of a head without a body; None if it needs more than a look."""
-    end = data.find(b"\r\n\r\n")
-    found = _PLAIN_HEAD.match(data)
-    if found is None or end != len(data) - 4 or end > HEAD_BYTES:
-        return None
-    headers = [(name.lower(), value) for name, value in _TELLING.findall(data)]
-    if headers and not _HARMLESS.issuperset(name for name, _ in headers):
-        return None
-    return {"method": "GET", "path": found[1].decode("latin-1"), "headers": headers}

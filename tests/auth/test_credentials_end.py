@@ -4,10 +4,12 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyotp
 import pytest
 import pytest_asyncio
 
@@ -15,18 +17,27 @@ from app.cli.rotate_keys import rotated
 from app.database.embedded import SUPERUSER, EmbeddedPostgres
 from app.database.pool import connect
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer, refresh, sign_in
+from tests.auth.issuers import AUDIENCE, TestIssuer, issuing
 from tests.backend import ADMIN_PASSWORD, PASSWORD, SECRET_KEY, Backend, serving
 from tests.conftest import cloned
+from tests.mail.conftest import code_of, last_mail, token_of
 
 NEW_PASSWORD = "another horse battery"
 REFRESH, ADMIN_REFRESH = "/auth/v1/token?grant_type=refresh_token", "/admin/v1/refresh"
 
 # What somebody may hold: the session that acts, and a role with it, the same person's on another device, the token
-# whose answer was lost on a third one, another person's, an API key, and an admin's session.
+# whose answer was lost on a third one, another issuer's token, a mailed link and code, another person's session, one by
+# two factors with a challenge and a recovery code, an API key, and an admin's session.
 ROLE = frozenset({"role"})
 OWN = frozenset({"access", "refresh"}) | ROLE
 OTHERS = frozenset({"other access", "other refresh", "lost refresh"})
 BOB = frozenset({"bob access", "bob refresh"})
+FOREIGN = frozenset({"foreign"})
+MAILED = frozenset({"link", "code"})
+FACTOR = frozenset({"challenge", "recovery code"})
+BY_TWO = frozenset({"carol access"})
+# Of many uses one counts, on whichever instance.
+ONE_TIME = MAILED | FACTOR
 KEY = frozenset({"api key"})
 ADMIN = frozenset({"admin access", "admin refresh"})
 NOTHING: frozenset[str] = frozenset()
@@ -39,7 +50,10 @@ class Held:
     here: Backend
     there: Backend
     owner: dict[str, str]
+    issuer: TestIssuer
     number: int
+    carol: dict[str, Any] = field(default_factory=dict)
+    factor: dict[str, Any] = field(default_factory=dict)
     alice: dict[str, Any] = field(default_factory=dict)
     admin: dict[str, Any] = field(default_factory=dict)
     credentials: dict[str, str] = field(default_factory=dict)
@@ -75,10 +89,70 @@ class Held:
             "bob access": bob["access_token"], "bob refresh": bob["refresh_token"],
             "api key": key.json()["key"],
             "admin access": admin["access_token"], "admin refresh": admin["refresh_token"],
+            "foreign": await self._foreign(), **await self._by_two(), **await self._mailed(),
         }  # fmt: skip
         for name in self.credentials:
-            if "refresh" not in name:
+            if "refresh" not in name and name not in ONE_TIME:
                 assert [await self.counts(name, at) for at in (self.here, self.there)] == [True, True], name
+
+    async def _foreign(self) -> str:
+        """Let another issuer name alice."""
+        row = "INSERT INTO rowgate.identities (user_id, provider, issuer, subject) VALUES ($1, $2, $2, $3)"
+        await self.here.sql(row, self.user, self.issuer.name, self.name)
+        return self.issuer.signed(sub=self.name)
+
+    async def _mailed(self) -> dict[str, str]:
+        await self.here.sql("DELETE FROM rowgate.counted")  # one caller has few tries
+        email, found = f"{self.name}@example.com", {}
+        for name, path, read in (("code", "recover", code_of), ("link", "magiclink", token_of)):
+            await self.ask("POST", f"/auth/v1/{path}", {"email": email}, **{"X-Nobody": "1"})
+            found[name] = read(await last_mail(self.here, email))
+        return found
+
+    async def _by_two(self) -> dict[str, str]:
+        """Let carol sign in by two factors, with a challenge under way and recovery codes."""
+        self.carol = (await self.here.sign_up(f"carol{self.number}")).session
+        self.factor = (
+            await self.as_carol("POST", "/factors", {"factor_type": "totp", "friendly_name": "phone"})
+        ).json()
+        challenge = await self.challenge()
+        body = {"challenge_id": challenge, "code": await self.shown(0)}
+        self.carol |= (await self.as_carol("POST", f"/factors/{self.factor['id']}/verify", body)).json()
+        codes = (await self.as_carol("POST", "/factors/recovery-codes", {})).json()["codes"]
+        return {
+            "carol access": self.carol["access_token"], "challenge": await self.challenge(), "recovery code": codes[0],
+        }  # fmt: skip
+
+    async def challenge(self) -> str:
+        return str((await self.as_carol("POST", f"/factors/{self.factor['id']}/challenge", {})).json()["id"])
+
+    async def shown(self, ahead: int) -> str:
+        (row,) = await self.here.sql("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint / 30 AS step")
+        return pyotp.TOTP(self.factor["totp"]["secret"]).generate_otp(row["step"] + ahead)
+
+    async def as_carol(self, method: str, path: str, body: Any = None) -> Any:
+        return await self.ask(method, f"/auth/v1{path}", body, **bearer(self.carol["access_token"]))
+
+    async def used(self, name: str, at: Backend) -> bool:
+        """Use what is good once; a factor's by a new session of carol's."""
+        credential, email = self.credentials[name], f"{self.name}@example.com"
+        bodies: dict[str, tuple[str, Any]] = {
+            "link": ("/verify", {"type": "magiclink", "token_hash": credential}),
+            "code": ("/verify", {"type": "recovery", "email": email, "token": credential}),
+            "challenge": (f"/factors/{self.factor['id']}/verify",
+                          {"challenge_id": credential, "code": await self.shown(1)}),
+            "recovery code": ("/factors/recovery-codes/verify", {"code": credential}),
+        }  # fmt: skip
+        headers = {}
+        if name in FACTOR:
+            entered = await sign_in(at, f"carol{self.number}@example.com", PASSWORD)
+            if entered.status_code != 200:
+                return False
+            headers = bearer(entered.json()["access_token"])
+        path, body = bodies[name]
+        answer = await at.client.post(f"/auth/v1{path}", json=body, headers=headers)
+        assert answer.status_code in {200, 403, 404, 422}, (name, answer.text)
+        return bool(answer.status_code == 200)
 
     async def sign_in(self, password: str = PASSWORD) -> Any:
         return await sign_in(self.here, f"{self.name}@example.com", password)
@@ -93,12 +167,19 @@ class Held:
 
     async def counts(self, name: str, at: Backend) -> bool:
         """Say whether a credential is taken on every plane that knows it, or on none."""
+        if name in ONE_TIME:
+            return await self.used(name, at)
         credential = self.credentials[name]
         if "refresh" in name:
             path = ADMIN_REFRESH if "admin" in name else REFRESH
             answers = [await at.client.post(path, json={"refresh_token": credential})]
         else:
-            paths = {"admin access": ["/admin/v1/endpoints"], "api key": ["/api/desk"], "role": ["/api/desk"]}
+            paths = {
+                "admin access": ["/admin/v1/endpoints"],
+                "api key": ["/api/desk"],
+                "role": ["/api/desk"],
+                "foreign": ["/api/me", "/rest/v1/people"],
+            }
             wanted = paths.get(name, ["/api/me", "/rest/v1/people", "/auth/v1/user", "/auth/v1/sessions"])
             answers = [await at.client.get(path, headers=bearer(credential)) for path in wanted]
         statuses = {answer.status_code for answer in answers}
@@ -144,7 +225,26 @@ def as_alice(method: str, path: str, body: Any = None) -> "Event":
 
 
 def by_owner(method: str, path: str, body: Any = None) -> "Event":
-    return lambda held: held.ask(method, path.format(user=held.user, name=held.name, admin=held.admin["id"]), body)
+    return lambda held: held.ask(
+        method,
+        path.format(
+            user=held.user, name=held.name, admin=held.admin["id"], carol=held.carol["user"]["id"],
+            factor=held.factor["id"],
+        ),
+        body,
+    )  # fmt: skip
+
+
+def as_carol(method: str, path: str, body: Any = None) -> "Event":
+    return lambda held: held.as_carol(method, path.format(factor=held.factor["id"]), body)
+
+
+async def _readdressed(held: Held) -> None:
+    await held.as_alice("PUT", "/auth/v1/user", {"email": f"new.{held.name}@example.com"})
+
+
+async def _readdressed_by_an_admin(held: Held) -> None:
+    await held.ask("PATCH", f"/admin/v1/users/{held.user}", {"email": f"new.{held.name}@example.com"})
 
 
 def as_admin(method: str, path: str, body: Any = None) -> "Event":
@@ -167,10 +267,10 @@ EVENTS: dict[str, tuple[Event, frozenset[str]]] = {
     "password given by an admin": (
         by_owner("PUT", "/admin/v1/users/{user}/password", {"password": NEW_PASSWORD}), OWN | OTHERS),
     "signed out by an admin": (by_owner("POST", "/admin/v1/users/{user}/sign-out"), OWN | OTHERS),
-    "disabled": (by_owner("POST", "/admin/v1/users/{user}/disable"), OWN | OTHERS),
-    "deleted": (by_owner("DELETE", "/admin/v1/users/{user}"), OWN | OTHERS),
+    "disabled": (by_owner("POST", "/admin/v1/users/{user}/disable"), OWN | OTHERS | FOREIGN | MAILED),
+    "deleted": (by_owner("DELETE", "/admin/v1/users/{user}"), OWN | OTHERS | FOREIGN | MAILED),
     "disabled by hand": (
-        by_hand("UPDATE rowgate.accounts SET disabled_at = now() WHERE user_id = $1"), OWN | OTHERS),
+        by_hand("UPDATE rowgate.accounts SET disabled_at = now() WHERE user_id = $1"), OWN | OTHERS | FOREIGN | MAILED),
     "sessions deleted by hand": (by_hand("DELETE FROM rowgate.sessions WHERE user_id = $1"), OWN | OTHERS),
     "at its last day": (
         by_hand("UPDATE rowgate.sessions SET expires_at = now() WHERE user_id = $1"), OWN | OTHERS),
@@ -190,7 +290,21 @@ EVENTS: dict[str, tuple[Event, frozenset[str]]] = {
     "the admin's password changed": (as_admin("PUT", "/admin/v1/password", ADMIN_CHANGE), NOTHING),
     "the admin disabled": (by_owner("PATCH", "/admin/v1/admins/{admin}", {"disabled": True}), ADMIN),
     "the admin deleted": (by_owner("DELETE", "/admin/v1/admins/{admin}"), ADMIN),
-    "a key of access tokens leaked": (_leaked, frozenset({"access", "role", "other access", "bob access"})),
+    "a key of access tokens leaked": (_leaked, frozenset({"access", "role", "other access", "bob access"}) | BY_TWO),
+    "the address changed": (_readdressed, MAILED),
+    "the address changed by an admin": (_readdressed_by_an_admin, MAILED),
+    "another issuer names nobody here": (by_hand("DELETE FROM rowgate.identities WHERE user_id = $1"), FOREIGN),
+    "mails are over": (
+        by_hand("UPDATE rowgate.one_time_tokens SET expires_at = now(), code_expires_at = now() WHERE user_id = $1"),
+        MAILED),
+    "a factor taken by an editor": (
+        by_owner("DELETE", "/auth/v1/admin/users/{carol}/factors/{factor}"), BY_TWO | FACTOR),
+    "a factor taken away by oneself": (as_carol("DELETE", "/factors/{factor}"), FACTOR),
+    "recovery codes made anew": (as_carol("POST", "/factors/recovery-codes", {}), frozenset({"recovery code"})),
+    "challenges are over": (
+        by_hand("UPDATE rowgate.factor_challenges SET expires_at = now() WHERE $1::uuid IS NOT NULL"),
+        frozenset({"challenge"})),
+    "another person disabled": (by_owner("POST", "/admin/v1/users/{carol}/disable"), BY_TWO | FACTOR),
 }  # fmt: skip
 
 
@@ -200,11 +314,23 @@ def database(embedded_server: EmbeddedPostgres, migrated_template: str) -> Itera
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def instances(embedded_server: EmbeddedPostgres, database: str) -> AsyncIterator[tuple[Backend, Backend]]:
+async def issuer() -> AsyncIterator[TestIssuer]:
+    async with issuing() as one:
+        yield one
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def instances(
+    embedded_server: EmbeddedPostgres, database: str, issuer: TestIssuer
+) -> AsyncIterator[tuple[Backend, Backend]]:
     """Two of them, whose backends that LISTEN are stopped: neither hears a thing, nor that nothing comes."""
     people = {"name": "people", "table": "users", "access": "authenticated", "columns": ["id"]}
-    document = {**DOCUMENT, "views": [people]}
-    async with serving(database, document) as here, serving(database, document) as there:
+    taken = {"issuer": issuer.name, "audience": AUDIENCE}
+    project = {"http_allow": [issuer.server.host]}
+    auth = {**DOCUMENT["auth"], "site_url": "https://app.example.com", "issuers": [taken]}
+    document = {**DOCUMENT, "project": project, "auth": auth, "views": [people]}
+    async with AsyncExitStack() as stack:
+        here, there = [await stack.enter_async_context(serving(database, document)) for _ in range(2)]
         frozen: set[int] = set()
         try:
             async with asyncio.timeout(30):
@@ -236,12 +362,13 @@ async def owner(instances: tuple[Backend, Backend]) -> dict[str, str]:
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("event", EVENTS)
 async def test_an_event_ends_these_credentials_at_once_on_both_instances_and_no_others(
-    event: str, instances: tuple[Backend, Backend], owner: dict[str, str]
+    event: str, instances: tuple[Backend, Backend], owner: dict[str, str], issuer: TestIssuer
 ) -> None:
-    held = Held(*instances, owner, list(EVENTS).index(event))
+    held = Held(*instances, owner, issuer, list(EVENTS).index(event))
     await held.begin()
     happens, ends = EVENTS[event]
     await happens(held)
     for name in held.credentials:
         for instance in (held.there, held.here):
-            assert await held.counts(name, instance) is (name not in ends), (event, name)
+            is_spent = name in ONE_TIME and instance is held.here
+            assert await held.counts(name, instance) is (name not in ends and not is_spent), (event, name)

@@ -1,5 +1,6 @@
 """Hooks of sign-up: every way to an address asks, what they refuse and do, and who can't be told from whom."""
 
+import asyncio
 import hashlib
 import json
 import re
@@ -283,6 +284,27 @@ async def test_an_import_leaves_out_whom_a_hook_refuses_also_by_the_command(here
     await command.into(here.url, SECRET_KEY, done)
     assert (done.made, done.refused, done.first[0]["code"]) == (2, 1, "auth.sign_up_refused")
     assert (await here.sql("SELECT count(*) FROM data.profiles"))[0][0] == 2
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_quota_behind_the_row_holds_however_many_come_at_once(migrated_url: str, issuer: TestIssuer) -> None:
+    two = {"name": "make_profile", "steps": [
+        {"do": "quota", "from": "profiles", "where": "true", "max": 2, "message": "We are full."}, *PROFILE["steps"],
+    ]}  # fmt: skip
+    said = {**document(issuer, confirm_email=False), "middleware": [OURS, two]}
+    async with serving(migrated_url, said) as backend:
+        sign_up = [{"email": f"p{number}@{GOOD}", "password": PASSWORD} for number in range(6)]
+        answers = await asyncio.gather(*(backend.client.post("/auth/v1/signup", json=body) for body in sign_up))
+        assert sorted(one.status_code for one in answers) == [200, 200, 403, 403, 403, 403]
+        assert len(await addresses(backend)) == 2
+        anna = {"nick": "x", "email": sorted(await addresses(backend))[0]}
+        people = (await backend.client.get("/admin/v1/users", headers=await backend.admin())).json()
+        (user_id,) = [one["id"] for one in people if one["email"] == anna["email"]]
+        nobody = {**OURS, "steps": [{"do": "fail", "status": 403, "code": "x.y", "message": "Nobody now."}]}
+        await backend.apply({**said, "middleware": [nobody, two]})
+        headers = {**await backend.admin(), "If-Match": "*"}
+        same = await backend.client.patch(f"/admin/v1/users/{user_id}", json=anna, headers=headers)
+        assert same.status_code == 200, "an address that is there already is no other one"
 
 
 async def test_the_page_has_an_example_that_works(migrated_url: str) -> None:

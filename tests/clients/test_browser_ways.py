@@ -203,14 +203,14 @@ async def test_by_a_second_step(world: World) -> None:
     await world.begin()
     assert await world.call("signInWithPassword", **both) is None
     made = await world.tab.run("client.auth.mfa.enroll({factorType: 'totp'}).then(r => r.data)")
-    for ahead in (-1, 1):
-        if ahead > 0:
+    for ahead in (0, 1):
+        if ahead:
             assert await world.call("signInWithPassword", **both) is None
             assert (await world.tab.run(HOW))["aal"] == "aal1"
         (row,) = await world.backend.sql("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint / 30 AS step")
         code = pyotp.TOTP(made["totp"]["secret"]).generate_otp(row["step"] + ahead)
         assert await world.call("mfa.challengeAndVerify", factorId=made["id"], code=code) is None
-        if ahead < 0:
+        if not ahead:
             assert (await world.tab.run(HOW))["aal"] == "aal2"
     await world.signed_in("two@example.com", "totp", "password", aal="aal2")
 

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.cli import serving
 from app.database.pool import SESSION_SETTINGS, connect
 from app.http import overload
 from app.http.head_refusals import HEAD_BYTES
 from app.http.overload import Room, share_of
+from app.http.protocol import BoundedHttpProtocol
 from tests.backend import Backend
 from tests.backend import serving as served
 from tests.http.test_room import until
@@ -188,21 +188,22 @@ async def test_requests_that_come_at_one_blow_are_each_refused_in_turn(
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What the parser is given from here on."""
     given: list[bytes] = []
-    unread = HttpToolsProtocol.data_received
+    parse = BoundedHttpProtocol._parse
 
-    def data_received(self: Any, data: bytes) -> None:
+    def parsing(self: Any, data: bytes) -> None:
         given.append(data)
-        unread(self, data)
+        parse(self, data)
 
-    monkeypatch.setattr(HttpToolsProtocol, "data_received", data_received)
+    monkeypatch.setattr(BoundedHttpProtocol, "_parse", parsing)
     return given
 
 
-def none_may_wait_but_one(flooded: Flooded, monkeypatch: pytest.MonkeyPatch) -> Room:
+def none_may_wait_but_one(flooded: Flooded, monkeypatch: pytest.MonkeyPatch, name: str = "work") -> Room:
     """Give a room without a place, in which somebody waits and nobody else may."""
     monkeypatch.setattr(overload, "WAIT_SECONDS", 3600)
     monkeypatch.setattr(overload, "MOST_WAITING", 1)
-    room = flooded.backend.app.admission.work = Room(0, 0)
+    room = Room(0, 0)
+    setattr(flooded.backend.app.admission, name, room)
     room.admit("somebody", lambda _: None, lambda: None)
     return room
 
@@ -229,6 +230,20 @@ async def test_what_would_be_refused_anyhow_is_refused_unread_and_what_came_behi
     assert got.pop(b"date")
     assert (head.split(b"\r\n")[0], got, body) == (b"HTTP/1.1 503 Service Unavailable", same, longer.content)
     assert parsed[1:], "httpx says how it wants the connection, which is for the parser to understand"
+
+
+async def test_a_flood_of_health_checks_is_refused_unread_too(
+    flooded: Flooded, monkeypatch: pytest.MonkeyPatch, parsed: list[bytes]
+) -> None:
+    none_may_wait_but_one(flooded, monkeypatch, "care")
+    check = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", flooded.port)
+    writer.write(check)
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
+    writer.close()
+    assert parsed == []
+    assert (await flooded.client.post("/api/quick")).json() == "quick"
 
 
 @pytest.mark.parametrize("data", [
@@ -285,7 +300,7 @@ async def test_who_is_gone_while_it_waits_takes_no_place(flooded: Flooded, monke
         await until(lambda: work._count)
         begin: Any = work._by_age[0].begin
         writer.close()
-        await until(lambda: begin.args[0].disconnected)
+        await until(lambda: begin.func.__self__.disconnected)
     assert await flooded.notes() == 4
     assert (work.taken, work._shares) == (0, {})
 

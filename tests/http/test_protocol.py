@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.server import ServerState
 
 from app import log
 from app.http import protocol as http_protocol
-from app.http.protocol import Answering, BoundedHttpProtocol
+from app.http.protocol import BoundedHttpProtocol
 from app.log import start_log
 
 
@@ -275,43 +276,94 @@ async def test_a_flood_of_invalid_requests_is_one_line_of_the_log_in_a_second(
     assert len(others) == 2
 
 
-class _Wire:
-    """A transport that keeps what is written, and a loop that runs nothing by itself."""
+class _Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.written: list[bytes] = []
-        self.soon: list[Any] = []
-        self.loop = self
+        self.closed = False
 
-    def call_soon(self, run: Any) -> None:
-        self.soon.append(run)
-
-    def write(self, data: bytes) -> None:
-        self.written.append(data)
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
 
     def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def can_write_eof(self) -> bool:
         return False
 
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+async def _written(app: Any, sent: bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") -> list[bytes]:
+    """Give what an application writes, call by call, up to the end of its answer."""
+    config = uvicorn.Config(app, http=BoundedHttpProtocol, ws="none", lifespan="off", log_config=None)
+    config.load()
+    protocol, wire = BoundedHttpProtocol(config, ServerState(), {}), _Wire()
+    protocol.connection_made(wire)
+    protocol.data_received(sent)
+    await asyncio.gather(*protocol.tasks, return_exceptions=True)
+    protocol.connection_lost(None)
+    return wire.written
 
 
-def test_the_head_of_an_answer_leaves_with_its_body() -> None:
-    wire: Any = _Wire()
-    answering = Answering(wire, wire)
-    answering.write(HEAD)
-    answering.write(b"ok")
-    for run in wire.soon:
-        run()
-    assert wire.written == [HEAD + b"ok"]
+def _saying(*parts: bytes, headers: Any = ()) -> Any:
+    """Make an application that answers in so many parts, with a turn of the loop between them."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [*headers]})
+        for part in parts[:-1]:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+            await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": parts[-1]})
+
+    return app
 
 
-def test_a_head_without_a_body_and_an_interim_answer_leave_by_themselves() -> None:
-    wire: Any = _Wire()
-    answering = Answering(wire, wire)
-    answering.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    assert wire.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
-    answering.write(HEAD)
-    wire.soon[0]()
-    answering.write(b"ok")
-    assert wire.written[1:] == [HEAD, b"ok"]
+async def test_the_head_of_an_answer_leaves_with_its_body() -> None:
+    written = await _written(_saying(b"ok", headers=[(b"content-length", b"2")]))
+    assert written == [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"]
+
+
+async def test_an_answer_to_head_has_a_length_and_no_body() -> None:
+    app = _saying(b"ok", headers=[(b"content-length", b"2")])
+    written = await _written(app, b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert written == [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"]
+
+
+async def test_a_head_whose_body_comes_in_parts_leaves_at_once() -> None:
+    head, *parts = await _written(_saying(b"a", b"b"))
+    assert head == b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert parts == [b"1\r\na\r\n", b"1\r\nb\r\n0\r\n\r\n"]
+
+
+async def test_a_body_in_parts_may_have_a_length() -> None:
+    written = await _written(_saying(b"a", b"b", headers=[(b"content-length", b"2")]))
+    assert b"".join(written) == b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ([(b"x", b"a\r\ny: b")], b"ok"),
+        ([(b"x", b"a\x00b")], b"ok"),
+        ([(b"x: y\r\nz", b"a")], b"ok"),
+        ([], b"longer"),
+        ([], b"o"),
+    ],
+)
+async def test_an_answer_that_is_none_is_never_written(headers: Any, body: bytes) -> None:
+    written = await _written(_saying(body, headers=[*headers, (b"content-length", b"2")]))
+    assert not any(b"200 OK" in one for one in written)
+
+
+async def test_an_answer_that_closes_says_so_once() -> None:
+    length = (b"content-length", b"2")
+    closing = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    by_client, by_app = (
+        await _written(_saying(b"ok", headers=[length]), closing),
+        await _written(_saying(b"ok", headers=[length, (b"connection", b"close")])),
+    )
+    assert by_client == by_app == [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"]

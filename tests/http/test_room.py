@@ -117,6 +117,27 @@ async def test_in_one_turn_of_the_loop_only_some_are_begun_and_only_some_refused
     await until(lambda: len(requests.refused) == 200)
 
 
+async def test_a_room_of_few_in_a_turn_takes_as_little_for_its_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overload, "WAIT_SECONDS", 0)
+    requests = Requests(Room(16, 16, 2))
+    for _ in range(12):
+        requests.ask("one")
+    begun = []
+    while len(requests.begun) < 12:
+        begun.append(len(requests.begun))
+        await asyncio.sleep(0)
+    assert begun == [2, 4, 6, 8, 10]
+    for _ in range(40):
+        requests.ask("one")
+    turns = 0
+    while len(requests.refused) < 30:
+        before = len(requests.refused)
+        await asyncio.sleep(0)
+        assert len(requests.refused) - before <= 1
+        turns += 1
+    assert turns >= 30
+
+
 async def test_no_more_of_a_share_wait_than_can_be_begun_in_time() -> None:
     room = Room(0, 0)
     requests = Requests(room)

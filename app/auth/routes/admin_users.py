@@ -15,9 +15,9 @@ from app.auth.accounts import (
     EmailTaken,
     account,
     accounts,
+    change_address,
     create_user,
     normal_email,
-    readdress,
     set_columns,
 )
 from app.auth.admin_access import Admin, Editor
@@ -183,7 +183,7 @@ async def admin_update_user(
             raise UserNotFound
         await set_columns(connection, user, columns)
         if email is not None:
-            await readdress(connection, user, await let_in(server.hooks, connection, email, columns))
+            await change_address(connection, server.hooks, user, email, columns)
         if roles is not None:
             await set_roles(connection, user, roles)
         if new is not None:

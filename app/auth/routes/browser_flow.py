@@ -29,7 +29,7 @@ from app.auth.mails import Mailer
 from app.auth.one_time import FlowCodeInvalid, kept_challenge
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.providers import IdentityTaken, Proven, Provider, ProviderUnknown, link, person_of
-from app.auth.refusals import noted
+from app.auth.refused_ways import noted
 from app.auth.routes.answering import MailerDep, found_account, session_answer
 from app.auth.routes.asking import RedirectTo
 from app.auth.routes.by_provider import hold_open, hold_own_level, provider_named, session_by_provider

@@ -14,7 +14,7 @@ from app.auth.in_force import InForce
 from app.auth.mails import Mailer
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.providers import IdTokenRefused, Proven, Provider, ProviderUnknown, link, person_of, proven
-from app.auth.refusals import noted
+from app.auth.refused_ways import noted
 from app.auth.routes.answering import MailerDep
 from app.auth.routes.factors import hold_level
 from app.auth.routes.grants import IdTokenBody

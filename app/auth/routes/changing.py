@@ -29,7 +29,7 @@ from app.auth.password_change import (
     replace_password,
 )
 from app.auth.passwords import PasswordRefused, SentPassword, UserPassword
-from app.auth.refusals import noted
+from app.auth.refused_ways import noted
 from app.auth.routes.answering import MailerDep, found_account, own_columns
 from app.auth.routes.asking import PkceFields, RedirectTo, begun
 from app.auth.routes.client import Client, ClientDep
@@ -71,7 +71,7 @@ async def put_user(
     """Change the columns that one may change oneself, the password, or the address."""
     user_id = str(identity.user_id)
     columns: dict[str, object] = own_columns(server, body.data or {}, new=False)
-    who = None if body.email is None else await _let_in(server, body.email, columns)
+    who = await _let_in(server, identity, body.email, columns)
     halves = [] if who is None else await _halves(server, identity, mailer, body, who, redirect_to)
     at_once = None if halves else who
     if body.password is not None and at_once is None and identity.env["is_anonymous"]:
@@ -97,9 +97,13 @@ async def put_user(
     return answer(user_object(found))
 
 
-async def _let_in(server: AuthServer, email: str, columns: dict[str, object]) -> LetIn:
+async def _let_in(server: AuthServer, identity: Identity, said: str | None, columns: dict[str, object]) -> LetIn | None:
+    """Ask whether somebody may have the address; None where none is said, or the one that is there already."""
+    email = None if said is None else normal_email(said)
+    if email is None or email == shown_email(identity.columns["email"]):
+        return None
     async with server.pool.lease() as connection:
-        return await let_in(server.hooks, connection, normal_email(email), columns)
+        return await let_in(server.hooks, connection, email, columns)
 
 
 async def _halves(
@@ -109,8 +113,6 @@ async def _halves(
     if not mailer.in_force.confirm_email:
         return []
     old, new = shown_email(identity.columns["email"]), str(who.email)
-    if new == old:
-        return []
     _, to = await begun(server, mailer, new, redirect_to)
     user_id = str(identity.user_id)
     if not old:  # nobody to be asked but the new one

@@ -14,7 +14,7 @@ from app.auth.accounts import account
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.factors import SecondFactorNeeded
 from app.auth.in_force import InForce, InForceDep
-from app.auth.refusals import noted
+from app.auth.refused_ways import noted
 from app.auth.routes.answering import MailerDep
 from app.auth.routes.client import ClientDep
 from app.auth.routes.factors import hold_level

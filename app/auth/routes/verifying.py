@@ -30,7 +30,7 @@ from app.auth.one_time import (
     tried,
 )
 from app.auth.password_sign_in import AccountDisabled
-from app.auth.refusals import noted
+from app.auth.refused_ways import noted
 from app.auth.routes.answering import (
     MailerDep,
     found_account,

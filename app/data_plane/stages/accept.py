@@ -46,6 +46,9 @@ def accept(runtime: Runtime, request: Request) -> Target:
     """Give the target; raises NotFound, or MethodNotAllowed with what is allowed."""
     path = request.path
     if path.startswith(REST):
+        known: ViewTarget | None = runtime.accepted.get((request.method, path))
+        if known is not None:
+            return known
         return _named(runtime, request, path, RPC) if path.startswith(RPC) else _view(runtime, request)
     if path.startswith(FUNCTIONS):
         return _named(runtime, request, path, FUNCTIONS)
@@ -84,6 +87,9 @@ def _view(runtime: Runtime, request: Request) -> ViewTarget:
         raise ViewNotFound(name)
     by_body, allow = bool(more), view.definition.allow
     try:
-        return ViewTarget(view, view_action(allow, request.method, by_body=by_body), by_body)
+        target = ViewTarget(view, view_action(allow, request.method, by_body=by_body), by_body)
     except MethodNotAllowed:
         raise MethodNotAllowed([*view_methods(allow, by_body=by_body), "OPTIONS"]) from None
+    # There are few of them, however many paths are asked for: each view has two, for some methods.
+    runtime.accepted[request.method, request.path] = target
+    return target

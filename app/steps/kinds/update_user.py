@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from app.audit.writing import audit
-from app.auth.accounts import EmailChangeRefused, normal_email, readdress, set_columns
+from app.auth.accounts import EmailChangeRefused, change_address, normal_email, set_columns
 from app.auth.password_change import NewPassword, given, holder, replace_password
-from app.auth.sign_up_hooks import let_in
 from app.database.connection import Connection
 from app.database.statement import Evaluator
 from app.definitions.expression_text import ExpressionText, OptionalExpression
@@ -97,7 +96,7 @@ async def _change(
     own = {name: value for name, value in columns.items() if name != "email"}
     await set_columns(connection, user_id, own)
     if "email" in columns:
-        await readdress(connection, user_id, await let_in(call.accounts.hooks, connection, columns["email"], own))
+        await change_address(connection, call.accounts.hooks, user_id, columns["email"], own)
     if new is not None:
         keep = call.identity.session_id if call.identity.user_id == user_id else None
         await replace_password(connection, new, keep=keep)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.errors import RowgateError, problem_document
+from app.http.json_answer import to_json
 
 CODES: Mapping[str, str] = {
     "query.invalid": "PGRST100",
@@ -88,3 +89,13 @@ def rest_problem(error: RowgateError, request_id: str, *, rpc: bool = False) -> 
     document["details"] = getattr(error, "details", None)
     document.setdefault("hint", None)
     return document
+
+
+def rest_body(error: RowgateError, request_id: str) -> bytes:
+    """Encode the problem of a view."""
+    return to_json(rest_problem(error, request_id))
+
+
+def rpc_body(error: RowgateError, request_id: str) -> bytes:
+    """Encode the problem of an endpoint that is called by its name."""
+    return to_json(rest_problem(error, request_id, rpc=True))

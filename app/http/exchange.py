@@ -1,0 +1,118 @@
+"""One request on a connection and its answer: uvicorn's cycle, whose answers leave whole and whose end is told once."""
+
+import asyncio
+import re
+from asyncio import Task, Transport
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from app.http.overload import Room, RoomShare
+
+if TYPE_CHECKING:
+    from app.http.protocol import BoundedHttpProtocol
+
+_START, _BODY = "http.response.start", "http.response.body"
+_LENGTH = b"content-length"
+# What uvicorn refuses in the names and the values of an answer's headers.
+_NOT_IN_NAMES = re.compile(b'[\x00-\x1f\x7f()<>@,;:\\[\\]={} \t\\\\"]')
+_NOT_IN_VALUES = re.compile(b"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Answering:
+    """The transport as an answer sees it: to close it is the protocol's."""
+
+    __slots__ = ("_protocol", "is_closing", "write")
+
+    def __init__(self, transport: Transport, protocol: "BoundedHttpProtocol") -> None:
+        """Take where it is written."""
+        self._protocol = protocol
+        self.is_closing, self.write = transport.is_closing, transport.write
+
+    def close(self) -> None:
+        """Close behind what was written."""
+        self._protocol.end()
+
+
+class Exchange(RequestResponseCycle):
+    """A request and its answer.
+
+    A head that says how long its body is waits for it: two writes are two system calls, and small packets. A head that
+    doesn't leaves at once, and so does whatever comes in parts.
+    """
+
+    def __init__(self, protocol: "BoundedHttpProtocol", transport: Any, *, keep_alive: bool) -> None:
+        """Take the request whose head has been read."""
+        super().__init__(
+            protocol.scope, transport, protocol.flow, protocol.logger, protocol.access_logger, False,
+            protocol.server_state.default_headers, asyncio.Event(), protocol.expect_100_continue, keep_alive,
+            protocol.on_response_complete,
+        )  # fmt: skip
+        self._protocol = protocol
+        self._held: tuple[Any, dict[bytes, bytes]] | None = None  # a head that waits for its body, and its headers
+        self._place: tuple[Room, RoomShare] | None = None
+
+    def begin(self, app: Any, room: Room, share: RoomShare) -> None:
+        """Run it, and give its place back at its end."""
+        loop = self._protocol.loop
+        if self.disconnected:
+            loop.call_soon(room.leave, share)
+            return
+        self._place = room, share
+        task = loop.create_task(self.run_asgi(app))
+        self._protocol.tasks.add(task)
+        task.add_done_callback(self._leave)
+
+    def _leave(self, task: Task[None]) -> None:
+        self._protocol.tasks.discard(task)
+        if self._place is not None:
+            room, share = self._place
+            room.leave(share)
+
+    async def send(self, message: Any) -> None:
+        """Send a part of the answer, or hold a head until its body comes."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        held, kind = self._held, message["type"]
+        if held is None:
+            headers = message.get("headers", ())
+            if self.response_started or kind != _START or _LENGTH not in (named := dict(headers)):
+                await super().send(message)
+            else:
+                self._held, self.response_started = (message, named), True
+            return
+        self._held = None
+        if kind == _BODY and not message.get("more_body", False):
+            self._send_whole(*held, message.get("body", b""))
+            return
+        self.response_started = False
+        await super().send(held[0])
+        await super().send(message)
+
+    def _send_whole(self, head: Any, named: dict[bytes, bytes], body: bytes) -> None:
+        """Write all of an answer at once, as uvicorn would in parts."""
+        headers = head["headers"]
+        if _NOT_IN_NAMES.search(b"".join(named)):
+            raise RuntimeError("Invalid HTTP header name.")
+        if _NOT_IN_VALUES.search(b"".join([value for _, value in headers])):
+            raise RuntimeError("Invalid HTTP header value.")
+        if self.scope["method"] == "HEAD":
+            body = b""
+        elif len(body) != int(named[_LENGTH]):
+            raise RuntimeError("The answer's content is not as long as its Content-Length")
+        lines = [STATUS_LINE[head["status"]]]
+        lines += [b"%b: %b\r\n" % (name, value) for name, value in (*self.default_headers, *headers)]
+        if b"close" in named.get(b"connection", b"").lower():
+            self.keep_alive = False
+        elif not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        self.waiting_for_100_continue = False
+        lines += b"\r\n", body
+        self.transport.write(b"".join(lines))
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
