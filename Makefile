@@ -48,10 +48,10 @@ screenshots: ## Make the pictures of docs/console.md by the console's own tests
 migrate: ## Bring the database to what this version needs
 	$(RUN) rowgate migrate
 
-bench: ## Measure S1 to S6 beside hand-written servers and the raw ceiling
+bench: ## Measure S1 to S7 beside hand-written servers and the raw ceiling
 	$(RUN) python -m benchmarks.run
 
-bench-docs: ## Measure S1 to S6, and write docs/benchmarks.md and its plot
+bench-docs: ## Measure S1 to S7, and write docs/benchmarks.md and its plot
 	$(RUN) python -m benchmarks.run --write
 
 bench-smoke: ## The same in a minute, for watching

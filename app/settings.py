@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     """At least 32 bytes that can't be guessed; the embedded database has its own, which `load_settings` fills in."""
     admin_email: EmailStr | None = None
     admin_password: SecretStr | None = None
+    admin_second_factor: Literal["optional", "required"] = "optional"
+    """Whether an admin without a second factor reaches nothing but the way to one."""
     serve_role: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] | None = None
     """The database's role that `rowgate serve` connects as, for `rowgate migrate` as another one."""
     serve_password: Annotated[SecretStr, AfterValidator(_ascii)] | None = None

@@ -1,4 +1,4 @@
-"""Measures S1 to S6: the contestants one beside the other, in interleaved rounds, with `wrk`."""
+"""Measures S1 to S7: the contestants one beside the other, in interleaved rounds, with `wrk`."""
 
 import argparse
 import asyncio
@@ -44,9 +44,13 @@ WORKS: dict[str, tuple[str, str, str]] = {
     "S4 fetch, compare, update": ("POST", "/api/documents/%s/submit", "/documents/%s/submit"),
     "S5 refused: no token": ("GET", "/rest/v1/my_documents?limit=20", "/my_documents"),
     "S6 20 newest rows of my teams": ("GET", "/rest/v1/team_posts?limit=20", "/team_posts"),
+    "S7 S2 behind five steps of middleware": ("GET", "/api/guarded/documents/%s", ""),
 }
 # Who serves a work, where not everybody does.
-SERVED_BY = {"S6 20 newest rows of my teams": ("rowgate", "asyncpg")}
+SERVED_BY = {
+    "S6 20 newest rows of my teams": ("rowgate", "asyncpg"),
+    "S7 S2 behind five steps of middleware": ("rowgate",),
+}
 
 _LUA = """
 local calls, index = {}, 0
@@ -253,7 +257,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--only", nargs="*", default=list(CONTESTANTS))
     arguments.add_argument("--write", action="store_true", help="into docs/benchmarks.md and docs/benchmarks.svg")
-    arguments.add_argument("--works", nargs="*", default=["S1", "S2", "S3", "S4", "S5", "S6"])
+    arguments.add_argument("--works", nargs="*", default=["S1", "S2", "S3", "S4", "S5", "S6", "S7"])
     asked = arguments.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("The load generator wrk is needed: apt-get install wrk")

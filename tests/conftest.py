@@ -24,6 +24,7 @@ from app.database import lock_waits, postgres_process
 from app.database.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
 from app.database.pool import SESSION_SETTINGS, Pool
 from app.definitions.endpoints import TIMEOUT
+from app.http.deadline import Deadline
 from app.relations import memory
 from app.store.migrate import migrate
 from tests.backend import SECRET_KEY, Backend, serving
@@ -123,7 +124,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SESSION_SETTINGS, "statement_timeout", "60s")
     monkeypatch.setattr(Pool.__init__, "__kwdefaults__", {"patience": 60.0})
 
-    def in_time(self: Run, target: Target) -> asyncio.Timeout:
+    def in_time(self: Run, target: Target) -> Deadline:
         if self.deadline is None and target.timeout == TIMEOUT:
             self.deadline = asyncio.get_running_loop().time() + 60
         return real(self, target)

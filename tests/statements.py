@@ -15,6 +15,7 @@ from typing import Any
 
 from asyncpg.connection import Connection
 
+from app.database.lock_waits import RowWaitingConnection
 from app.expressions.library.signature import Sql
 from app.expressions.library.table import TABLE
 from app.expressions.syntax import Literal
@@ -117,7 +118,7 @@ def of_this_task() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def _noting(wanted: Callable[[], bool] = lambda: True) -> Iterator[Statements]:
     statements = Statements()
-    get_statement, execute = Connection._get_statement, Connection.execute
+    get_statement, execute, rows = Connection._get_statement, Connection.execute, RowWaitingConnection.rows
 
     async def noting_get(self: Any, query: str, *more: Any, **named: Any) -> Any:
         if wanted():
@@ -129,8 +130,15 @@ def _noting(wanted: Callable[[], bool] = lambda: True) -> Iterator[Statements]:
             statements.note(query)
         return await execute(self, query, *more, **named)
 
+    async def noting_rows(self: Any, query: str, parameters: Any) -> Any:
+        if wanted():
+            statements.note(query)
+        return await rows(self, query, parameters)
+
     Connection._get_statement, Connection.execute = noting_get, noting_execute
+    RowWaitingConnection.rows = noting_rows  # type: ignore[method-assign]  # it asks for a statement that it knows
     try:
         yield statements
     finally:
         Connection._get_statement, Connection.execute = get_statement, execute
+        RowWaitingConnection.rows = rows  # type: ignore[method-assign]

@@ -1,8 +1,6 @@
-"""Admins: those who configure a backend, with accounts, sessions and tokens apart from those of its users."""
+"""Admins: those who configure a backend, with accounts apart from those of its users."""
 
 import hmac
-from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, ClassVar
 
 import asyncpg
@@ -11,26 +9,18 @@ from sqlmodel import col
 
 from app.audit.writing import audit
 from app.auth.accounts import EmailInvalid, normal_email
-from app.auth.admin_access import Role
+from app.auth.admin_access import Role, role_of
+from app.auth.admin_links import INVITE, revoke_invites_by, spend
 from app.auth.password_sign_in import SignInRefused
 from app.auth.passwords import Passwords, check_new_password
-from app.auth.refresh_tokens import Family, RefreshTokenInvalid, Reused, first_token, rotate
 from app.database.connection import Connection
 from app.errors import RowgateError
 from app.http.challenge import ADMINS, challenge
+from app.store.admin_rows import AdminFactorRow
 from app.store.by_model import Which, added, changed, first, found, removed
-from app.store.people_rows import AdminRow, AdminSessionRow
+from app.store.people_rows import AdminRow
 
 AUDIENCE = "rowgate-admin"
-SESSION_DAYS = 7
-
-_FAMILY = Family(
-    "rowgate.admin_sessions",
-    "rowgate.admin_refresh_tokens",
-    alive="s.revoked_at IS NULL AND s.expires_at > now() AND s.refreshed_at > now() - make_interval(days => {idle})"
-    " AND EXISTS (SELECT FROM rowgate.admins a WHERE a.id = s.admin_id AND a.disabled_at IS NULL)",
-    idle_days=SESSION_DAYS,
-)
 
 
 class AdminExists(RowgateError):
@@ -59,15 +49,6 @@ class LastOwner(RowgateError):
     code: ClassVar[str] = "admin.last_owner"
 
 
-@dataclass(frozen=True, slots=True)
-class AdminSession:
-    """A session of an admin and its refresh token."""
-
-    id: str
-    admin_id: str
-    refresh_token: str = field(repr=False)
-
-
 async def create_admin(
     connection: Connection, passwords: Passwords, email: str, password: str, role: Role, *, actor: str
 ) -> AdminRow:
@@ -81,6 +62,24 @@ async def create_admin(
         raise AdminExists("There is an admin with this address.") from None
     await audit(connection, actor, "admin.create", address, {"role": role})
     return made
+
+
+async def refuse_known(connection: Connection, email: str) -> str:
+    """Give the normal form of an address that no admin has; raises AdminExists or EmailInvalid."""
+    address = normal_email(email)
+    if await stored_admin(connection, address) is not None:
+        raise AdminExists("There is an admin with this address.")
+    return address
+
+
+async def take_up(connection: Connection, passwords: Passwords, token: str, password: str) -> AdminRow:
+    """Make the admin whom an invitation is for, inside a transaction.
+
+    Raises LinkInvalid, PasswordRefused, or AdminExists where the address has become one's meanwhile.
+    """
+    invited = await spend(connection, INVITE, token)
+    actor = f"admin:{invited.email}"
+    return await create_admin(connection, passwords, invited.email, password, role_of(str(invited.role)), actor=actor)
 
 
 async def has_admin(connection: Connection) -> bool:
@@ -111,42 +110,34 @@ async def stored_admin(connection: Connection, email: str) -> AdminRow | None:
     return await first(connection, AdminRow, func.lower(AdminRow.email) == address)
 
 
+async def held_by_address(connection: Connection, address: str) -> AdminRow | None:
+    """Read the admin of an address who isn't disabled, whom nobody else changes until the transaction ends."""
+    return await first(connection, AdminRow, func.lower(AdminRow.email) == address, _enabled(), hold=True)
+
+
+async def admin_by_id(connection: Connection, admin_id: str, *, hold: bool = False) -> AdminRow | None:
+    """Read an admin; None where there is none, and with `hold` nobody else changes one until the transaction ends."""
+    return await first(connection, AdminRow, _is(admin_id), hold=hold)
+
+
+async def factors_of(connection: Connection, admin_id: str) -> list[AdminFactorRow]:
+    """List an admin's second factors, the oldest first."""
+    whose = col(AdminFactorRow.admin_id) == admin_id
+    return await found(connection, AdminFactorRow, whose, order=[col(AdminFactorRow.id)])
+
+
+async def with_factor(connection: Connection) -> set[str]:
+    """Give the ids of the admins who have a second factor in force."""
+    in_force = await found(connection, AdminFactorRow, col(AdminFactorRow.verified_at).is_not(None))
+    return {one.admin_id for one in in_force}
+
+
 async def verify(passwords: Passwords, stored: AdminRow | None, password: str) -> AdminRow:
     """Check a password, holding no connection; raises SignInRefused for every cause alike."""
     checked = await passwords.verify(password, None if stored is None else stored.password_hash, "admin")
     if stored is None or not checked.matches or stored.disabled_at is not None:
         raise SignInRefused
     return stored
-
-
-async def begin(connection: Connection, stored: AdminRow, ip: str) -> AdminSession:
-    """Open a session, inside a transaction; raises SignInRefused where the account was changed meanwhile."""
-    unchanged = col(AdminRow.password_hash) == stored.password_hash
-    held = await first(connection, AdminRow, _is(stored.id), unchanged, _enabled(), hold=True)
-    if held is None:
-        raise SignInRefused
-    until = func.now() + timedelta(days=SESSION_DAYS)
-    opened = await added(connection, AdminSessionRow, admin_id=stored.id, ip=ip, expires_at=until)
-    await audit(connection, f"admin:{stored.email}", "admin.sign_in", None)
-    return AdminSession(opened.id, stored.id, await first_token(connection, _FAMILY, opened.id))
-
-
-async def refresh(connection: Connection, token: str, key: bytes) -> AdminSession | Reused:
-    """Go on with an admin's session by its refresh token, inside a transaction of its own; as `rotate` says."""
-    rotated = await rotate(connection, _FAMILY, token, key)
-    if isinstance(rotated, Reused):
-        await audit(connection, "anonymous", "admin.refresh_token_reuse", rotated.session_id)
-        return rotated
-    session = await first(connection, AdminSessionRow, col(AdminSessionRow.id) == rotated.session_id)
-    if session is None:
-        raise RefreshTokenInvalid
-    return AdminSession(rotated.session_id, session.admin_id, rotated.token)
-
-
-async def end_session(connection: Connection, session_id: str) -> None:
-    """End one session."""
-    goes_on = col(AdminSessionRow.revoked_at).is_(None)
-    await changed(connection, AdminSessionRow, col(AdminSessionRow.id) == session_id, goes_on, revoked_at=func.now())
 
 
 async def all_admins(connection: Connection) -> list[AdminRow]:
@@ -177,6 +168,8 @@ async def _changed(connection: Connection, action: str, actor: str, rows: list[A
     for row in rows:
         if await first(connection, AdminRow, col(AdminRow.role) == "owner", _enabled()) is None:
             raise LastOwner("This is the last owner.", hint="Make another admin an owner first.")
+        if await first(connection, AdminRow, _is(row.id), col(AdminRow.role) == "owner", _enabled()) is None:
+            await revoke_invites_by(connection, f"admin:{row.email}")
         detail = {"role": row.role, "disabled": row.disabled_at is not None}
         await audit(connection, actor, action, row.email, detail)
         return row

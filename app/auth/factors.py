@@ -5,13 +5,14 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pyotp
 
-from app.auth.failures import TooManyFailures
+from app.auth.failures import Kind, TooManyFailures
 from app.auth.identity import Identity
 from app.auth.sessions import OpenedSession, end_weaker, step_up
 from app.database.connection import Connection
@@ -22,6 +23,7 @@ from app.secrets.rotation import factor_name
 from app.secrets.sealing import Sealed, SealingKey
 
 TOTP = "totp"
+RECOVERY_CODE = "recovery_code"
 MOST = 10  # factors of one person
 CHALLENGE_SECONDS = 300
 RECOVERY_CODES = 10
@@ -32,16 +34,32 @@ _STEP_SECONDS = 30
 _DRIFT = 1  # steps that a clock may be off, before and behind
 _RECOVERY = re.compile(r"[a-z2-7]{24}")
 _IN_TURN = "SELECT pg_advisory_xact_lock(1919907683, hashtext($1::text))"
-_TRIED = """
-SELECT count(*) FILTER (WHERE at > statement_timestamp() - $2 * interval '1 second') AS soon, count(*) AS later
-FROM rowgate.factor_tries WHERE user_id = $1 AND at > statement_timestamp() - $3 * interval '1 second'
-"""
-_CHALLENGED = """
+_READ = f"""
 SELECT f.id, f.verified_at, f.last_step, f.key_id, f.nonce, f.ciphertext,
-    floor(extract(epoch FROM clock_timestamp()))::bigint / $4 AS step
-FROM rowgate.factors f JOIN rowgate.factor_challenges c ON c.factor_id = f.id
+    floor(extract(epoch FROM clock_timestamp()))::bigint / {_STEP_SECONDS} AS step
+"""
+_CHALLENGED = f"""
+{_READ} FROM rowgate.factors f JOIN rowgate.factor_challenges c ON c.factor_id = f.id
 WHERE f.id = $1 AND f.user_id = $2 AND c.id = $3 AND c.expires_at > now() FOR UPDATE OF f
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _FactorTables:
+    """Where the factors of one kind of people are, their recovery codes and their tries, and the column of whose."""
+
+    owner: str
+    factors: str
+    codes: str
+    tries: str
+
+
+_WHERE: dict[Kind, _FactorTables] = {
+    "user": _FactorTables("user_id", "rowgate.factors", "rowgate.recovery_codes", "rowgate.factor_tries"),
+    "admin": _FactorTables(
+        "admin_id", "rowgate.admin_factors", "rowgate.admin_recovery_codes", "rowgate.admin_factor_tries"
+    ),
+}
 
 
 class FactorsOff(RowgateError):
@@ -125,34 +143,45 @@ def hold_required(said: AuthDef, identity: Identity) -> None:
 
     Keys and strangers have none to show, and who is only rehearsed has signed in nowhere.
     """
+    if said.second_factor != "required":
+        return
     has_signed_in = identity.session_id is not None or identity.env["claims"] is not None
-    if said.second_factor == "required" and has_signed_in and identity.aal != AAL2:
+    if has_signed_in and identity.aal != AAL2:
         raise SecondFactorNeeded
 
 
-async def has_verified(connection: Connection, user_id: str) -> bool:
-    """Say whether a person has a second factor in force."""
-    sql = "SELECT EXISTS(SELECT FROM rowgate.factors WHERE user_id = $1 AND verified_at IS NOT NULL)"
-    return bool(await connection.fetchval(sql, user_id))
+async def has_verified(connection: Connection, owner_id: str, kind: Kind = "user") -> bool:
+    """Say whether somebody has a second factor in force."""
+    at = _WHERE[kind]
+    sql = f"SELECT EXISTS(SELECT FROM {at.factors} WHERE {at.owner} = $1 AND verified_at IS NOT NULL)"
+    return bool(await connection.fetchval(sql, owner_id))
 
 
 async def enroll(
-    connection: Connection, sealing: SealingKey, user_id: str, email: str, name: str, issuer: str
+    connection: Connection,
+    sealing: SealingKey,
+    owner_id: str,
+    email: str,
+    name: str,
+    issuer: str,
+    *,
+    kind: Kind = "user",
 ) -> EnrolledFactor:
     """Make a factor, inside a transaction; it counts once a code of it was right.
 
     One of the same name that was never verified goes, and so do those of a day ago. Raises FactorNameTaken or
     TooManyFactors.
     """
-    await connection.execute(_IN_TURN, user_id)
+    at = _WHERE[kind]
+    await connection.execute(_IN_TURN, owner_id)
     await connection.execute(
-        "DELETE FROM rowgate.factors WHERE user_id = $1 AND verified_at IS NULL"
+        f"DELETE FROM {at.factors} WHERE {at.owner} = $1 AND verified_at IS NULL"
         " AND (name = $2 OR created_at < now() - interval '1 day')",
-        user_id,
+        owner_id,
         name,
     )
     names = [
-        row["name"] for row in await connection.fetch("SELECT name FROM rowgate.factors WHERE user_id = $1", user_id)
+        row["name"] for row in await connection.fetch(f"SELECT name FROM {at.factors} WHERE {at.owner} = $1", owner_id)
     ]
     if name and name in names:
         raise FactorNameTaken("There is a factor of this name.", hint="Give it another one.")
@@ -162,25 +191,17 @@ async def enroll(
     factor_id = await connection.fetchval("SELECT rowgate.uuid7()")
     sealed = sealing.seal(secret.encode(), factor_name(factor_id))
     await connection.execute(
-        "INSERT INTO rowgate.factors (id, user_id, kind, name, key_id, nonce, ciphertext)"
+        f"INSERT INTO {at.factors} (id, {at.owner}, kind, name, key_id, nonce, ciphertext)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        factor_id,
-        user_id,
-        TOTP,
-        name,
-        sealed.key_id,
-        sealed.nonce,
-        sealed.ciphertext,
-    )
+        factor_id, owner_id, TOTP, name, sealed.key_id, sealed.nonce, sealed.ciphertext,
+    )  # fmt: skip
     uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=issuer)
     return EnrolledFactor(factor_id, name, secret, uri)
 
 
 async def challenge(connection: Connection, user_id: str, factor_id: str) -> tuple[str, datetime]:
     """Give the id of a challenge and its end; those that are over go. Raises FactorNotFound."""
-    owned = "SELECT id FROM rowgate.factors WHERE id = $1 AND user_id = $2"
-    if await connection.fetchval(owned, factor_id, user_id) is None:
-        raise FactorNotFound
+    await _hold_owned(connection, _WHERE["user"], user_id, factor_id)
     await connection.execute(
         "DELETE FROM rowgate.factor_challenges WHERE factor_id = $1 AND expires_at <= now()", factor_id
     )
@@ -192,16 +213,32 @@ async def challenge(connection: Connection, user_id: str, factor_id: str) -> tup
     return made["id"], made["expires_at"]
 
 
-async def count_try(connection: Connection, user_id: str) -> None:
+async def _hold_owned(connection: Connection, at: _FactorTables, owner_id: str, factor_id: str) -> None:
+    owned = f"SELECT id FROM {at.factors} WHERE id = $1 AND {at.owner} = $2"
+    if await connection.fetchval(owned, factor_id, owner_id) is None:
+        raise FactorNotFound
+
+
+async def count_try(connection: Connection, owner_id: str, kind: Kind = "user") -> None:
     """Count a code before it is looked at, in a transaction of its own; raises TooManyFailures."""
+    at = _WHERE[kind]
     async with connection.transaction():
-        await connection.execute(_IN_TURN, user_id)
-        tried = await connection.fetchrow(_TRIED, user_id, SOON.period, LATER.period)
+        await connection.execute(_IN_TURN, owner_id)
+        tried = await connection.fetchrow(
+            "SELECT count(*) FILTER (WHERE at > statement_timestamp() - $2 * interval '1 second') AS soon,"
+            f" count(*) AS later FROM {at.tries}"
+            f" WHERE {at.owner} = $1 AND at > statement_timestamp() - $3 * interval '1 second'",
+            owner_id, SOON.period, LATER.period,
+        )  # fmt: skip
         if tried["soon"] >= SOON.amount or tried["later"] >= LATER.amount:
             raise TooManyFailures(SOON.period)
         await connection.execute(
-            "INSERT INTO rowgate.factor_tries (user_id, at) VALUES ($1, statement_timestamp())", user_id
+            f"INSERT INTO {at.tries} ({at.owner}, at) VALUES ($1, statement_timestamp())", owner_id
         )
+
+
+async def _forget_tries(connection: Connection, at: _FactorTables, owner_id: str) -> None:
+    await connection.execute(f"DELETE FROM {at.tries} WHERE {at.owner} = $1", owner_id)
 
 
 async def verify(
@@ -212,23 +249,61 @@ async def verify(
     A code counts once, and none that is older than the newest that counted (RFC 6238, 5.2). Raises FactorNotFound,
     ChallengeExpired or FactorCodeWrong.
     """
-    row = await connection.fetchrow(_CHALLENGED, factor_id, user_id, challenge_id, _STEP_SECONDS)
+    at = _WHERE["user"]
+    row = await connection.fetchrow(_CHALLENGED, factor_id, user_id, challenge_id)
     if row is None:
-        owned = "SELECT id FROM rowgate.factors WHERE id = $1 AND user_id = $2"
-        raise ChallengeExpired if await connection.fetchval(owned, factor_id, user_id) else FactorNotFound
-    secret = sealing.open(Sealed.of(row), factor_name(row["id"])).decode()
-    step = _step_of(secret, code, row["step"])
-    if step is None or (row["last_step"] is not None and step <= row["last_step"]):
-        raise FactorCodeWrong
-    await connection.execute(
-        "UPDATE rowgate.factors SET last_step = $2, verified_at = coalesce(verified_at, now()), updated_at = now()"
-        " WHERE id = $1",
-        factor_id,
-        step,
-    )
+        await _hold_owned(connection, at, user_id, factor_id)
+        raise ChallengeExpired
+    await _take(connection, sealing, at, user_id, [row], code)
     await connection.execute("DELETE FROM rowgate.factor_challenges WHERE id = $1", challenge_id)
-    await connection.execute("DELETE FROM rowgate.factor_tries WHERE user_id = $1", user_id)
     return row["verified_at"] is None
+
+
+async def confirm(
+    connection: Connection, sealing: SealingKey, kind: Kind, owner_id: str, factor_id: str, code: str
+) -> bool:
+    """Take a code of a factor as `verify` does, without a challenge."""
+    at = _WHERE[kind]
+    owned = f"{_READ} FROM {at.factors} f WHERE f.id = $1 AND f.{at.owner} = $2 FOR UPDATE OF f"
+    row = await connection.fetchrow(owned, factor_id, owner_id)
+    if row is None:
+        raise FactorNotFound
+    await _take(connection, sealing, at, owner_id, [row], code)
+    return row["verified_at"] is None
+
+
+async def show_any(connection: Connection, sealing: SealingKey, kind: Kind, owner_id: str, code: str) -> str:
+    """Take a code of any factor in force, or a recovery code, inside a transaction, once; gives the method.
+
+    Raises FactorCodeWrong.
+    """
+    at = _WHERE[kind]
+    in_force = f"{_READ} FROM {at.factors} f WHERE f.{at.owner} = $1 AND f.verified_at IS NOT NULL ORDER BY f.id"
+    rows = await connection.fetch(f"{in_force} FOR UPDATE OF f", owner_id)
+    if _RECOVERY.fullmatch(_plain(code)):
+        await use_recovery_code(connection, owner_id, code, kind)
+        return RECOVERY_CODE
+    await _take(connection, sealing, at, owner_id, rows, code)
+    return TOTP
+
+
+async def _take(
+    connection: Connection, sealing: SealingKey, at: _FactorTables, owner_id: str, rows: Iterable[Any], code: str
+) -> None:
+    """Let a code of one of the factors count; raises FactorCodeWrong."""
+    for row in rows:
+        secret = sealing.open(Sealed.of(row), factor_name(row["id"])).decode()
+        step = _step_of(secret, code, row["step"])
+        if step is not None and (row["last_step"] is None or step > row["last_step"]):
+            await connection.execute(
+                f"UPDATE {at.factors} SET last_step = $2, verified_at = coalesce(verified_at, now()),"
+                " updated_at = now() WHERE id = $1",
+                row["id"],
+                step,
+            )
+            await _forget_tries(connection, at, owner_id)
+            return
+    raise FactorCodeWrong
 
 
 def _step_of(secret: str, code: str, now: int) -> int | None:
@@ -256,51 +331,68 @@ async def stepped_up(
     return opened
 
 
-async def unenroll(connection: Connection, user_id: str, factor_id: str, *, by_two: bool) -> bool:
+async def unenroll(connection: Connection, owner_id: str, factor_id: str, *, by_two: bool, kind: Kind = "user") -> bool:
     """Take a factor away, inside a transaction; with the last one the recovery codes go. Says whether it was in force.
 
     Raises FactorNotFound, or SecondFactorNeeded where it is in force and the session isn't `by_two`.
     """
+    at = _WHERE[kind]
     row = await connection.fetchrow(
-        "DELETE FROM rowgate.factors WHERE id = $1 AND user_id = $2 RETURNING verified_at IS NOT NULL AS in_force",
+        f"DELETE FROM {at.factors} WHERE id = $1 AND {at.owner} = $2 RETURNING verified_at IS NOT NULL AS in_force",
         factor_id,
-        user_id,
+        owner_id,
     )
     if row is None:
         raise FactorNotFound
     if row["in_force"] and not by_two:
         raise SecondFactorNeeded
-    if not await has_verified(connection, user_id):
-        await connection.execute("DELETE FROM rowgate.recovery_codes WHERE user_id = $1", user_id)
+    if not await has_verified(connection, owner_id, kind):
+        await connection.execute(f"DELETE FROM {at.codes} WHERE {at.owner} = $1", owner_id)
     return bool(row["in_force"])
 
 
-async def new_recovery_codes(connection: Connection, user_id: str) -> list[str]:
+async def unenroll_all(connection: Connection, owner_id: str, kind: Kind) -> bool:
+    """Take every factor and every recovery code away, inside a transaction; says whether one was in force."""
+    at = _WHERE[kind]
+    in_force = await has_verified(connection, owner_id, kind)
+    for table in (at.factors, at.codes, at.tries):
+        await connection.execute(f"DELETE FROM {table} WHERE {at.owner} = $1", owner_id)
+    return in_force
+
+
+async def new_recovery_codes(connection: Connection, owner_id: str, kind: Kind = "user") -> list[str]:
     """Draw codes that each stand in once for a factor, inside a transaction; those of before end."""
+    at = _WHERE[kind]
     drawn = [base64.b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(RECOVERY_CODES)]
-    await connection.execute("DELETE FROM rowgate.recovery_codes WHERE user_id = $1", user_id)
+    await connection.execute(f"DELETE FROM {at.codes} WHERE {at.owner} = $1", owner_id)
     await connection.execute(
-        "INSERT INTO rowgate.recovery_codes (user_id, digest) SELECT $1, unnest($2::bytea[])",
-        user_id,
+        f"INSERT INTO {at.codes} ({at.owner}, digest) SELECT $1, unnest($2::bytea[])",
+        owner_id,
         [_digest(code) for code in drawn],
     )
-    return ["-".join(code[at : at + 4] for at in range(0, 24, 4)) for code in drawn]
+    return ["-".join(code[start : start + 4] for start in range(0, 24, 4)) for code in drawn]
 
 
-async def recovery_codes_left(connection: Connection, user_id: str) -> int:
+async def recovery_codes_left(connection: Connection, owner_id: str, kind: Kind = "user") -> int:
     """Count the codes that weren't used."""
-    return int(await connection.fetchval("SELECT count(*) FROM rowgate.recovery_codes WHERE user_id = $1", user_id))
+    at = _WHERE[kind]
+    return int(await connection.fetchval(f"SELECT count(*) FROM {at.codes} WHERE {at.owner} = $1", owner_id))
 
 
-async def use_recovery_code(connection: Connection, user_id: str, code: str) -> None:
+async def use_recovery_code(connection: Connection, owner_id: str, code: str, kind: Kind = "user") -> None:
     """Take a code, inside a transaction, once; raises FactorCodeWrong."""
-    plain = code.replace("-", "").replace(" ", "").lower()
+    at, plain = _WHERE[kind], _plain(code)
     used = _RECOVERY.fullmatch(plain) and await connection.fetchval(
-        "DELETE FROM rowgate.recovery_codes WHERE user_id = $1 AND digest = $2 RETURNING true", user_id, _digest(plain)
+        f"DELETE FROM {at.codes} WHERE {at.owner} = $1 AND digest = $2 RETURNING true", owner_id, _digest(plain)
     )
     if not used:
         raise FactorCodeWrong
-    await connection.execute("DELETE FROM rowgate.factor_tries WHERE user_id = $1", user_id)
+    await _forget_tries(connection, at, owner_id)
+
+
+def _plain(code: str) -> str:
+    """Give a recovery code as it was drawn, however it is typed."""
+    return code.replace("-", "").replace(" ", "").lower()
 
 
 def _digest(code: str) -> bytes:

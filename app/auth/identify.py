@@ -11,7 +11,7 @@ from app.auth.identity import ANONYMOUS, Identity, foreign_identity
 from app.auth.passwords import Passwords
 from app.auth.sign_up_hooks import SignUpRefused
 from app.auth.signing_keys import SigningKeys
-from app.auth.tokens import AccessTokens, TokenExpired, TokenInvalid
+from app.auth.tokens import AccessClaims, AccessTokens, TokenExpired, TokenInvalid
 from app.auth.users import UserCache, UserState
 from app.database.clock import DatabaseClock
 from app.secrets.sealing import SealingKey
@@ -47,6 +47,8 @@ class AuthContext:
     refresh_key: bytes = field(repr=False)
     """What the successors of refresh tokens are sealed under."""
     no_admin: bool
+    admins_need_two: bool
+    """Whether an admin without a second factor reaches nothing but the way to one."""
 
     async def reload(self, identity: Identity) -> None:
         """Read the caller afresh, whose authority has changed or may have."""
@@ -74,6 +76,9 @@ def identify_now(
     """
     if authorization is None and apikey is None:
         return ANONYMOUS
+    known = None if authorization is None or apikey is not None else context.tokens.sent_before(authorization, schemes)
+    if known is not None:
+        return _by_claims(known, context)
     credential = _credential(authorization, apikey, context, schemes)
     if credential is None:
         return ANONYMOUS
@@ -85,8 +90,14 @@ def identify_now(
         user = None if caller is None else context.users.known(caller.user_id)
         return None if caller is None or user is None else _by_foreign(caller, user)
     claims = context.tokens.verify(credential)
+    if authorization is not None and apikey is None:
+        context.tokens.remember_sent(authorization, schemes, credential)
+    return _by_claims(claims, context)
+
+
+def _by_claims(claims: AccessClaims, context: AuthContext) -> Identity | None:
     user = context.users.known(claims.user_id)
-    return None if user is None else user.identity(claims.session_id, context.clock.now())
+    return None if user is None else user.identity(claims.session_id, context.clock.seconds())
 
 
 async def identify(
@@ -102,7 +113,7 @@ async def identify(
         return await _identify_foreign(credential, context)
     claims = context.tokens.verify(credential)
     user = await context.users.reload(claims.user_id)
-    identity = None if user is None else user.identity(claims.session_id, context.clock.now())
+    identity = None if user is None else user.identity(claims.session_id, context.clock.seconds())
     if identity is None:
         raise SessionEnded
     return identity

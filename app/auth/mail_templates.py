@@ -13,6 +13,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from app.definitions.auth_mail import TemplateDef, TemplatesDef
 from app.errors import near
 
+INVITED, FORGOTTEN, PASSWORD_CHANGED, FACTOR_CHANGED = ADMINS_MAILS = (
+    "admin_invite", "admin_recovery", "admin_password_changed", "admin_factor_changed"
+)  # fmt: skip
+"""What goes to admins, in Rowgate's words alone: a template of an editor's would see an owner's links."""
 _ALWAYS = ("email", "project", "site_url")
 _LINKED = (*_ALWAYS, "link", "code", "token_hash", "redirect_to")
 # What each kind may name.
@@ -64,6 +68,22 @@ _OWN: Mapping[str, tuple[str, str]] = {
     "factor_changed": ("Your second factor was changed", "At {{ project }}: {{ change }}.\n" + _TELL),
     "identity_linked": (
         "Another way to sign in", "You can sign in to {{ project }} by {{ provider }} now.\n" + _TELL,
+    ),
+    INVITED: (
+        "You are invited to configure {{ project }}",
+        "{{ inviter }} invites you to configure {{ project }}, as {{ role }}. Choose a password within seven days:\n\n"
+        "{{ link }}\n" + _NOT_YOU,
+    ),
+    FORGOTTEN: (
+        "Choose another password",
+        "Choose another password for the console of {{ project }}, within an hour:\n\n{{ link }}\n" + _NOT_YOU,
+    ),
+    PASSWORD_CHANGED: (
+        "Your password was changed",
+        "Your password for the console of {{ project }} is another one now, and other sessions have ended.\n" + _TELL,
+    ),
+    FACTOR_CHANGED: (
+        "Your second factor was changed", "For the console of {{ project }}: {{ change }}.\n" + _TELL,
     ),
     "identity_unlinked": (
         "A way to sign in was taken away",

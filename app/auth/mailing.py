@@ -10,6 +10,7 @@ from app.keys.derivation import derived
 from app.secrets.sealing import SealingKey
 from app.settings import Settings, SettingsInvalid
 
+CONSOLE = "/console"  # where this server has the console, to which the links of admins lead
 _DEVELOPMENT = "http://127.0.0.1:8000"
 
 
@@ -40,6 +41,11 @@ class Mailing:
             is_development and settings.smtp_url is None, derived(secret, "codes of mails"),
             derived(secret, "codes of flows"),
         )  # fmt: skip
+
+    @property
+    def goes_out(self) -> bool:
+        """Whether a server takes mail; otherwise it is shown here, or can't go."""
+        return self.can_send and not self.is_shown
 
     def needed(self) -> None:
         """Raise MailUnavailable where a mail could go nowhere."""

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 from app.auth.access_claims import shown_email
 from app.auth.in_force import InForce
 from app.auth.mail_templates import rendered
-from app.auth.mailing import Mailing
+from app.auth.mailing import CONSOLE, Mailing
 from app.auth.one_time import Drawn, OneTime, draw
 from app.database.connection import Connection
 from app.definitions.auth_mail import TemplateDef, seconds
@@ -62,6 +62,19 @@ class Mailer:
         email = await connection.fetchval("SELECT email FROM data.users WHERE id = $1", user_id)
         await self.notify(connection, template, email, **values)
 
+    async def send_admin(
+        self, connection: Connection, kind: str, to: str, values: Mapping[str, str] | None = None,
+        lifetime: float = _NOTICE_SECONDS, *, to_nobody: bool = False,
+    ) -> None:  # fmt: skip
+        """Write a mail to an admin, in words that no document says; one that can't go isn't written."""
+        if self.mailing.can_send:
+            own = TemplateDef()
+            await self._send(connection, kind, to, values or {}, lifetime, to_nobody=to_nobody, said=own)
+
+    def console_link(self, page: str, token: str) -> str:
+        """Give where a link of an admin leads; the token stands behind the #, which no browser sends."""
+        return f"{self.mailing.api_url}{CONSOLE}/{page}#{token}"
+
     def link(self, of: OneTime, drawn: Drawn) -> str:
         """Give where a mail's link leads: this server, by the URL that is set for it."""
         return f"{self.mailing.api_url}/auth/v1/verify?{urlencode({'token': drawn.link, 'type': of.type})}"
@@ -71,10 +84,10 @@ class Mailer:
         return seconds(getattr(lifetimes, _NO_LINK.get(of.kind, of.kind)))
 
     async def _send(
-        self, connection: Connection, template: str, to: str, values: Mapping[str, str], lifetime: int, *,
-        to_nobody: bool,
+        self, connection: Connection, template: str, to: str, values: Mapping[str, str], lifetime: float, *,
+        to_nobody: bool, said: TemplateDef | None = None,
     ) -> None:  # fmt: skip
-        said: TemplateDef = getattr(self.in_force.said.mail.templates, template)
+        said = said or getattr(self.in_force.said.mail.templates, template)
         shared = {"email": to, "project": self.project, "site_url": self.in_force.site_url or ""}
         told = rendered(template, said, {**shared, **values})
         mail = Mail(self._sender(), to, told.subject, told.text, told.html)

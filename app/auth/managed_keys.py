@@ -9,6 +9,7 @@ from sqlalchemy import func
 from sqlmodel import col
 
 from app.audit.writing import audit
+from app.auth.admin_links import revoke_invites_by
 from app.auth.api_keys import ApiKeys
 from app.database.connection import Connection
 from app.errors import RowgateError
@@ -67,8 +68,9 @@ async def key_that_holds(connection: Connection, name: str) -> ApiKeyRow | None:
 
 
 async def revoke_key(connection: Connection, key: ApiKeyRow, *, actor: str) -> bool:
-    """End a key, inside a transaction; says whether it still held."""
+    """End a key, and what it invited, inside a transaction; says whether it still held."""
     ended = await changed(connection, ApiKeyRow, col(ApiKeyRow.id) == key.id, _HOLDS, revoked_at=func.now())
     if ended:
+        await revoke_invites_by(connection, f"key:{key.name}")
         await audit(connection, actor, "api_key.revoke", key.name)
     return bool(ended)

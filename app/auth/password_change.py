@@ -66,7 +66,8 @@ _WHERE: dict[Kind, _Where] = {
     "admin": _Where(
         "SELECT id FROM rowgate.admins WHERE lower(email) = lower($1)",
         "SELECT email, password_hash FROM rowgate.admins WHERE id = $1",
-        "UPDATE rowgate.admins SET password_hash = $2 WHERE id = $1 AND ($4 OR password_hash = $3) RETURNING id",
+        "WITH back AS (DELETE FROM rowgate.admin_links WHERE admin_id = $1)"
+        " UPDATE rowgate.admins SET password_hash = $2 WHERE id = $1 AND ($4 OR password_hash = $3) RETURNING id",
         _ENDED.format("rowgate.admin_sessions", "admin_id"),
     ),
 }
@@ -107,13 +108,20 @@ async def chosen(
 ) -> NewPassword:
     """Check the present password and hash the one that its owner chose; holds no connection while it does.
 
-    A wrong one counts as in a sign-in, so that a stolen session is no way to guess it. Raises PasswordWrong,
-    PasswordRefused or TooManyFailures.
+    Raises PasswordWrong, PasswordRefused or TooManyFailures.
+    """
+    await hold_present(pool, passwords, of, current, address)
+    return await given(passwords, of, new, least)
+
+
+async def hold_present(pool: Pool, passwords: Passwords, of: Holder, current: str, address: str) -> None:
+    """Raise PasswordWrong unless it is the present password, or TooManyFailures; holds no connection while it hashes.
+
+    A wrong one counts as in a sign-in, so that a stolen session is no way to guess it.
     """
     async with attempt(pool, of.kind, of.email, address).counting(PasswordWrong):
         if not (await passwords.verify(current, of.password_hash, of.kind)).matches:
             raise PasswordWrong
-    return await given(passwords, of, new, least)
 
 
 async def given(passwords: Passwords, of: Holder, new: str, least: int = 0) -> NewPassword:

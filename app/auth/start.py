@@ -67,6 +67,7 @@ async def open_auth(
         sealing=sealing,
         refresh_key=derived(secret, "refresh tokens"),
         no_admin=no_admin,
+        admins_need_two=settings.admin_second_factor == "required",
     )
 
 

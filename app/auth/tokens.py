@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NoReturn, TypeGuard, get_args
 from uuid import UUID
@@ -188,6 +188,7 @@ class AccessTokens:
         self._max_cached = max_cached
         self._clock = clock
         self._cache: OrderedDict[str, _Verified] = OrderedDict()
+        self._sent: dict[str, tuple[Collection[str], _Verified]] = {}
         self.replace_keys(keyring)
 
     def replace_keys(self, keyring: Keyring) -> None:
@@ -196,6 +197,7 @@ class AccessTokens:
         self._current = read[0]
         self._keys = {one.header_segment(): one for one in read}
         self._cache.clear()
+        self._sent.clear()
 
     @property
     def issuer(self) -> str:
@@ -240,6 +242,25 @@ class AccessTokens:
     def is_ours(self, token: str) -> bool:
         """Say whether a token begins as those of one of the keys do; that is no proof of anything."""
         return token.partition(".")[0] in self._keys
+
+    def sent_before(self, header: str, schemes: Collection[str]) -> AccessClaims | None:
+        """Give the claims of the token in an Authorization header that `remember_sent` was told of, if it counts now.
+
+        Raises TokenInvalid or TokenExpired where its time is over.
+        """
+        known = self._sent.get(header)
+        if known is None or known[0] != schemes:
+            return None
+        self._check_time(known[1])
+        return known[1].claims
+
+    def remember_sent(self, header: str, schemes: Collection[str], token: str) -> None:
+        """Remember that a header, read by these schemes, holds a token that was verified."""
+        verified = self._cache.get(token)
+        if verified is not None:
+            if len(self._sent) >= self._max_cached:
+                self._sent.clear()
+            self._sent[header] = schemes, verified
 
     def verify(self, token: str) -> AccessClaims:
         """Give the claims of a token that counts now; raise TokenInvalid or TokenExpired for every other string."""

@@ -5,7 +5,6 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from app.auth.identity import Identity, SignIn, signed_in_by, user_identity
@@ -33,22 +32,22 @@ WHERE u.id = $1
 
 @dataclass(frozen=True, slots=True)
 class UserState:
-    """A user at one authority version; `sessions` maps each living session to its end."""
+    """A user at one authority version; `sessions` maps each living session to its end, in Unix seconds."""
 
     id: str
     version: int
     disabled: bool
     columns: Mapping[str, Any]
     roles: tuple[str, ...]
-    sessions: Mapping[str, datetime]
+    sessions: Mapping[str, float]
     levels: Mapping[str, str]
     """Of each of them how sure it is who signed in, and by what, as the database has it."""
     anyone: Identity
     """The identity of whatever session; what it holds of columns and roles is shared by those of all sessions."""
     _identities: dict[str, Identity] = field(default_factory=dict, repr=False, compare=False)
 
-    def identity(self, session_id: str, now: datetime) -> Identity | None:
-        """Give the identity of a session, or None if it doesn't live."""
+    def identity(self, session_id: str, now: float) -> Identity | None:
+        """Give the identity of a session, or None if it doesn't live at this time, in Unix seconds."""
         ends = self.sessions.get(session_id)
         if ends is None or self.disabled or ends <= now:
             return None
@@ -144,7 +143,8 @@ def state_of(row: Any) -> UserState:
     columns = {name: value for name, value in row.items() if not name.startswith(_OWN)}
     version = row["rowgate_version"] or 0
     roles = tuple(row["rowgate_roles"])
-    sessions = dict(zip(row["rowgate_sessions"], row["rowgate_ends"], strict=True))
+    ends = [one.timestamp() for one in row["rowgate_ends"]]
+    sessions = dict(zip(row["rowgate_sessions"], ends, strict=True))
     levels = dict(zip(row["rowgate_sessions"], row["rowgate_levels"], strict=True))
     anyone = user_identity(row["id"], session_id=None, roles=roles, columns=columns, version=version)
     return UserState(row["id"], version, row["rowgate_disabled"], anyone.columns, roles, sessions, levels, anyone)

@@ -14,7 +14,7 @@ from app.database.faults import LockTimeout, Unfused
 from app.errors import RowgateError
 from app.expressions.check import Expression
 from app.expressions.evaluate import EvaluationError
-from app.relations.fused import Bound, Fetched, Fused, Inserted, WrittenRow, fused
+from app.relations.fused import Bound, Fetched, Fused, Inserted, Listed, WrittenRow, fused
 from app.relations.locks import hold_of_rules
 from app.steps.context import Step
 from app.steps.fusable import Fusable
@@ -41,12 +41,30 @@ def _together(steps: Sequence[Step], at: int) -> tuple[Sequence[Step], Fused] | 
         end += 1
     for last in range(end, at + 1, -1):
         taken = steps[at:last]
-        if _are_mixed(taken) or not taken[-1].statements or sum(step.statements for step in taken) < 2:
+        if _are_mixed(taken) or not _is_worth_it(taken):
             continue
-        made = fused([step.fusable.part for step in taken if step.fusable is not None])
+        parts = [step.fusable.part for step in taken if step.fusable is not None]
+        made = fused(parts, frozenset().union(*map(_told, taken)))
         if made is not None:
             return taken, made
     return None
+
+
+def _told(step: Step) -> frozenset[str]:
+    """Give the paths that are read where the step refuses: by its message, and by who is told what its rules saw."""
+    refused = frozenset[str]() if step.fusable is None else step.fusable.told
+    rules = () if step.info is None else step.info.rules
+    return refused.union(*(rule.paths for rule in rules))
+
+
+def _is_worth_it(steps: Sequence[Step]) -> bool:
+    """Say whether a statement of all is less than they are alone: fewer statements, or the answer's JSON with one."""
+    sends = sum(step.statements for step in steps)
+    return sends > 0 if _shows(steps[-1]) else sends > 1 and steps[-1].statements > 0
+
+
+def _shows(step: Step) -> bool:
+    return step.fusable is not None and step.fusable.shows is not None
 
 
 def _are_mixed(steps: Sequence[Step]) -> bool:
@@ -109,7 +127,7 @@ def _sends(made: Fused, holding: Holding, plain: RunStep, takes: Callable[[Call]
             else:
                 rows = await HeldRead(made.statement, holding, locks=False).rows(call)
         except RowgateError as refusal:
-            if refusal.status >= 500 or isinstance(refusal, LockTimeout):
+            if refusal.status >= 500 or isinstance(refusal, LockTimeout) or made.is_of_one:
                 raise
             if not call.outside:
                 raise Unfused from refusal
@@ -142,10 +160,14 @@ def _takes(fusable: Fusable, given: Bound | tuple[Bound, int]) -> Callable[[Call
     part = fusable.part
     if isinstance(given, tuple):
         return _ruled(given[0].told, given[1], fusable.refused)
+    if fusable.shows is not None:
+        return _shown(given.told, fusable.shows)
     if isinstance(part, Inserted):
         return _inserted(part.name, given)
     if isinstance(part, Fetched | WrittenRow):
         return _found(part.name, given)
+    if isinstance(part, Listed):
+        return lambda _call: None  # its rows are nothing but the answer
     msg = f"{part} gives no row"
     raise AssertionError(msg)
 
@@ -177,6 +199,15 @@ def _inserted(name: str | None, given: Bound) -> Callable[[Call], None]:
     def inserted(call: Call) -> None:
         if name is not None:
             # Where such a row was there already, none was inserted.
-            call.env[name] = None if call.together[told] is None else given.row(call.together)
+            row = call.together
+            call.env[name] = None if row is None or row[told] is None else given.row(row)
 
     return inserted
+
+
+def _shown(told: int, shows: Callable[[Call, bytes], None]) -> Callable[[Call], None]:
+    def shown(call: Call) -> None:
+        made = None if call.together is None else call.together[told]
+        shows(call, b"null" if made is None else made.encode())
+
+    return shown

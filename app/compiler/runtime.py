@@ -190,7 +190,7 @@ class Runtime:
     `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
     served, and `doubts` what would not be saved so today. `issuers` are those whose tokens are taken, `providers` those
     that sign people in, `hooks` by key what runs where an account is asked about or made. `accepted` is what requests
-    have found so far by their methods and the paths of views.
+    have found so far by their methods and the paths of views; a runtime that is made of this one begins without any.
     """
 
     revision: int
@@ -208,4 +208,4 @@ class Runtime:
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     providers: Mapping[str, Provider] = field(default_factory=dict)
     hooks: Mapping[str, CompiledHook] = field(default_factory=dict)
-    accepted: dict[tuple[str, bytes], Any] = field(default_factory=dict, compare=False, repr=False)
+    accepted: dict[tuple[str, bytes], Any] = field(init=False, default_factory=dict, compare=False, repr=False)

@@ -8,10 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from app.auth.mailing import CONSOLE as PREFIX
 from app.http.cors import Headers
 from app.http.header_names import header
 
-PREFIX = "/console"
+__all__ = ["PREFIX", "page_of"]
+
 BUILT = Path(__file__).parent / "built"
 NONCE = b"__nonce__"  # stands in the page where the answer's own nonce goes
 _MEDIA = {

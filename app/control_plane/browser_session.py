@@ -6,14 +6,12 @@ from urllib.parse import urlsplit
 
 from fastapi import Cookie, Depends, Request, Response
 
-from app.auth.admins import SESSION_DAYS, AdminSession
-from app.auth.failures import TooManyFailures
-from app.auth.password_sign_in import SignInRefused
-from app.auth.passwords import PasswordRefused
+from app.auth.admin_sessions import SESSION_DAYS, AdminSession
 from app.auth.refresh_tokens import RefreshTokenInvalid
 from app.auth.route_limits import RouteLimits
+from app.auth.routes.client import ClientDep
 from app.control_plane.server import Server, ServerDep
-from app.control_plane.sign_in import AdminSignInBody, refreshed, signed_in
+from app.control_plane.sign_in import SIGN_IN_REFUSALS, AdminSignInBody, refreshed, signed_in
 from app.errors import RowgateError
 from app.http.fixed_bodies import JsonBody
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
@@ -65,15 +63,15 @@ def browser_router(limits: RouteLimits) -> FixedRouter:
     return router
 
 
-@refuses(SignInRefused, TooManyFailures, PasswordRefused)
+@refuses(*SIGN_IN_REFUSALS)
 async def browser_sign_in(
-    request: Request,
+    client: ClientDep,
     server: ServerDep,
     origin: Origin,
     body: Annotated[AdminSignInBody, Depends(JsonBody(AdminSignInBody))],
 ) -> Response:
     """Sign in from a page of this server: the answer has the access token, a cookie the refresh token."""
-    return _answered(server, await signed_in(request, server, body), origin)
+    return _answered(server, await signed_in(client, server, body), origin)
 
 
 @refuses(RefreshTokenInvalid)

@@ -9,12 +9,14 @@ from fastapi.responses import HTMLResponse
 from app.auth.route_limits import RouteLimits
 from app.control_plane import (
     access,
+    account,
     admins,
     api_keys,
     begin,
     document,
     frontend,
     history,
+    invites,
     mail,
     outbox,
     policy_tests,
@@ -27,6 +29,7 @@ from app.control_plane import (
     users,
 )
 from app.control_plane.browser_session import browser_router
+from app.control_plane.by_link import by_link_router
 from app.control_plane.definitions import definitions_router
 from app.control_plane.sign_in import sign_in_router
 from app.data_plane.described.routes import docs_page
@@ -60,11 +63,11 @@ def admin_router(limits: RouteLimits) -> APIRouter:
     """Give the routes of the admin API."""
     router = APIRouter(prefix=PREFIX)
     modules = (
-        user_import, users, api_keys, admins, secrets, outbox, mail, simulate, shadow, policy_tests, requests, access,
-        document, history, begin, frontend, rows,
+        user_import, users, api_keys, account, invites, admins, secrets, outbox, mail, simulate, shadow, policy_tests,
+        requests, access, document, history, begin, frontend, rows,
     )  # fmt: skip
     # The columns of users and their import come before the users, who are named by what follows the same slash.
-    signing_in = (sign_in_router(limits), browser_router(limits))
+    signing_in = (sign_in_router(limits), browser_router(limits), by_link_router(limits))
     for part in (*signing_in, definitions_router(), *(module.router for module in modules), about):
         router.include_router(part)
     return router

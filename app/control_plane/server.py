@@ -7,11 +7,13 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth.auth_server import server_of
+from app.auth.mails import Mailer, mailer_by
 from app.changes.turns import Turns
 from app.data_plane.asgi import DataPlane
 from app.data_plane.data_server import DataServer
 from app.data_plane.run import Plane
 from app.data_plane.seeing.recent import Recent
+from app.definitions.project import EMPTY
 from app.policy_tests.runner import Runner
 from app.secrets.sealing import SealingKey
 
@@ -30,3 +32,9 @@ class Server(DataServer):
 
 
 ServerDep = Annotated[Server, Depends(server_of)]
+
+
+def mailer_to_admins(server: Server) -> Mailer:
+    """Give what writes mails to admins, also while no definitions are served."""
+    project = server.live.runtime.project if server.live.ready else EMPTY
+    return mailer_by(server.mailing, server.settings, project)

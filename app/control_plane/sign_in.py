@@ -3,23 +3,28 @@
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Response
+from pydantic import Field
 
 from app.audit.writing import audit
-from app.auth import admins
+from app.auth import admin_sessions, admins
 from app.auth.accounts import EmailInvalid
-from app.auth.admin_access import Viewer
-from app.auth.admins import AdminExists, AdminSession, SetupTokenInvalid
+from app.auth.admin_access import AdminAnyhow, Viewer
+from app.auth.admin_sessions import AdminSession, CodeNeeded, note_refused
+from app.auth.admins import AdminExists, SetupTokenInvalid
+from app.auth.factors import FactorCodeWrong, count_try, has_verified
 from app.auth.failures import TooManyFailures, attempt
+from app.auth.mail_templates import PASSWORD_CHANGED
 from app.auth.password_change import PasswordWrong, chosen, holder, replace_password
 from app.auth.password_sign_in import SignInRefused
 from app.auth.passwords import AdminPassword, PasswordRefused, SentPassword
 from app.auth.refresh_tokens import RefreshTokenInvalid, Reused
 from app.auth.route_limits import RouteLimits
+from app.auth.routes.client import Client, ClientDep
 from app.control_plane.admins import NewAdmin
-from app.control_plane.server import Server, ServerDep
+from app.control_plane.server import Server, ServerDep, mailer_to_admins
+from app.database.connection import Connection
 from app.errors import RowgateError
-from app.http.client_address import client_address
 from app.http.fixed_bodies import Body, JsonBody
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
 
@@ -43,11 +48,16 @@ class SetupBody(Body):
     password: AdminPassword
 
 
+Code = Annotated[str, Field(max_length=100)]
+"""What an authenticator shows, or a recovery code."""
+
+
 class AdminSignInBody(Body):
-    """An admin's address and password."""
+    """An admin's address and password; `code` is for who has a second factor, as `admin.code_needed` says."""
 
     email: str
     password: SentPassword
+    code: Code | None = None
 
 
 class AdminRefreshBody(Body):
@@ -101,28 +111,42 @@ async def setup(server: ServerDep, body: Annotated[SetupBody, Depends(JsonBody(S
     return answer(NewAdmin.from_row(made), 201)
 
 
-@refuses(SignInRefused, TooManyFailures, PasswordRefused)
+SIGN_IN_REFUSALS = (SignInRefused, CodeNeeded, FactorCodeWrong, TooManyFailures, PasswordRefused)
+
+
+@refuses(*SIGN_IN_REFUSALS)
 async def sign_in(
-    request: Request, server: ServerDep, body: Annotated[AdminSignInBody, Depends(JsonBody(AdminSignInBody))]
+    client: ClientDep, server: ServerDep, body: Annotated[AdminSignInBody, Depends(JsonBody(AdminSignInBody))]
 ) -> Response:
-    """Give tokens for an address and a password."""
-    return answer(_tokens(server, await signed_in(request, server, body)))
+    """Give tokens for an address and a password, and a code of who has a second factor."""
+    return answer(_tokens(server, await signed_in(client, server, body)))
 
 
-async def signed_in(request: Request, server: Server, body: AdminSignInBody) -> AdminSession:
-    """Open a session for an address and a password."""
-    address = client_address(request.scope, server.settings.trusted_proxies)
-    async with attempt(server.pool, "admin", body.email, address).counting(SignInRefused):
+async def signed_in(client: Client, server: Server, body: AdminSignInBody) -> AdminSession:
+    """Open a session for an address and a password, and a code where one is needed."""
+    async with attempt(server.pool, "admin", body.email, client.address).counting(SignInRefused):
         async with server.pool.lease() as connection:
             stored = await admins.stored_admin(connection, body.email)
         try:
             verified = await admins.verify(server.auth.passwords, stored, body.password)
         except SignInRefused:
             async with server.pool.lease() as connection:
-                await audit(connection, "anonymous", "admin.sign_in_refused", None, {"ip": address})
+                await note_refused(connection, stored, client, "password")
             raise
-    async with server.pool.lease() as connection, connection.transaction():
-        return await admins.begin(connection, verified, address)
+    async with server.pool.lease() as connection:
+        await count_code(connection, verified.id, body.code)
+        try:
+            async with connection.transaction():
+                return await admin_sessions.begin(connection, server.auth.sealing, verified, client, body.code)
+        except FactorCodeWrong:
+            await note_refused(connection, verified, client, "code")
+            raise
+
+
+async def count_code(connection: Connection, admin_id: str, code: str | None) -> None:
+    """Count a code before it is looked at, where the admin has a second factor; raises TooManyFailures."""
+    if code is not None and await has_verified(connection, admin_id, "admin"):
+        await count_try(connection, admin_id, "admin")
 
 
 @refuses(RefreshTokenInvalid)
@@ -136,24 +160,24 @@ async def refresh(
 async def refreshed(server: Server, token: str) -> AdminSession:
     """Go on with a session by its refresh token; raises RefreshTokenInvalid."""
     async with server.pool.lease() as connection, connection.transaction():
-        session = await admins.refresh(connection, token, server.auth.refresh_key)
+        session = await admin_sessions.refresh(connection, token, server.auth.refresh_key)
     if isinstance(session, Reused):
         raise RefreshTokenInvalid
     return session
 
 
-async def sign_out(server: ServerDep, admin: Viewer) -> Response:
+async def sign_out(server: ServerDep, admin: AdminAnyhow) -> Response:
     """End this session; an API key has none and goes on."""
-    if admin.session_id is not None:
+    if admin.id is not None and admin.session_id is not None:
         async with server.pool.lease() as connection, connection.transaction():
-            await admins.end_session(connection, admin.session_id)
+            await admin_sessions.end_session(connection, admin.id, admin.session_id)
             await audit(connection, admin.actor, "admin.sign_out", None)
     return Response(status_code=204)
 
 
 @refuses(NoPassword, PasswordWrong, PasswordRefused, TooManyFailures)
 async def change_password(
-    request: Request,
+    client: ClientDep,
     server: ServerDep,
     admin: Viewer,
     body: Annotated[ChangedPasswordBody, Depends(JsonBody(ChangedPasswordBody))],
@@ -163,10 +187,10 @@ async def change_password(
         of = None if admin.id is None else await holder(connection, "admin", admin.id)
     if of is None:
         raise NoPassword
-    address = client_address(request.scope, server.settings.trusted_proxies)
-    new = await chosen(server.pool, server.auth.passwords, of, body.current_password, body.password, address)
+    new = await chosen(server.pool, server.auth.passwords, of, body.current_password, body.password, client.address)
     async with server.pool.lease() as connection, connection.transaction():
         await replace_password(connection, new, keep=admin.session_id)
+        await mailer_to_admins(server).send_admin(connection, PASSWORD_CHANGED, of.email)
         await audit(connection, admin.actor, "admin.password", of.email)
     return Response(status_code=204)
 

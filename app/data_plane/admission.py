@@ -54,12 +54,11 @@ def admit(access: AccessLevel, identity: Identity) -> None:
 
 def is_admitted(access: AccessLevel, identity: Identity) -> bool:
     """Say whether `admit` would let somebody in."""
-    is_nobody, has_address, roles = standing(identity)
-    if access.public or is_nobody:
+    if access.public or identity.is_anonymous:
         return access.public
     if access.permanent:
-        return has_address
-    return not access.roles or not roles.isdisjoint(access.roles)
+        return not identity.env["is_anonymous"]
+    return not access.roles or not identity.roles.isdisjoint(access.roles)
 
 
 def standing(identity: Identity) -> tuple[bool, bool, frozenset[str]]:

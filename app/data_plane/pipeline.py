@@ -28,7 +28,7 @@ async def serve(run: Run) -> Answer:
             call = run.call_of(target, identity, db)
             with run.stage("bind"):
                 bound = await bind(target, run.request, call)
-            async with run.in_time(target):
+            with run.in_time(target):
                 with run.stage("chain"):
                     await chain(target.chain, call)
                 with run.stage("execute"):

@@ -19,6 +19,7 @@ from app.database.lock_waits import WAIT_FOR_ROWS, wait_for_rows
 from app.database.session import Connections, Guard, Session
 from app.definitions.endpoints import TIMEOUT
 from app.errors import FieldError, RowgateError
+from app.http.deadline import Deadline
 from app.limits.limit import Limit, Outcome
 from app.steps.refusals import OutsideWindow
 from app.steps.running import Call, Services
@@ -144,11 +145,11 @@ class Run:
         self.call.plain = self.plain
         return self.call
 
-    def in_time(self, target: Target) -> asyncio.Timeout:
+    def in_time(self, target: Target) -> Deadline:
         """Give the block that ends with TimeoutError at the deadline."""
         if self.deadline is None:
             self.deadline = asyncio.get_running_loop().time() + target.timeout
-        return asyncio.timeout_at(self.deadline)
+        return Deadline(self.deadline)
 
     async def refused(self, refusal: RowgateError, db: Session) -> None:
         """Do what a refusal owes before it is raised on: count the failure, and confirm or explain what it rests on."""

@@ -4,6 +4,7 @@ What only reads waits for no row, so that all it can wait for is a change of def
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import asyncpg
@@ -49,6 +50,24 @@ class RowWaitingConnection(asyncpg.Connection):  # type: ignore[misc]  # nor her
     """A connection that begins such transactions, and knows whether its borrower has begun one."""
 
     waits_for_rows = False
+
+    async def rows(self, query: str, parameters: Sequence[object]) -> list[Any]:
+        """Do as `fetch` does, in fewer calls where the statement is prepared: that is a tenth of a request's time."""
+        known = self._stmt_cache.get((query, asyncpg.Record, False))
+        if known is None or self._query_loggers:
+            return await self.fetch(query, *parameters)  # type: ignore[no-any-return]
+        try:
+            return await self._protocol.bind_execute(known, parameters, "", 0, False, None)  # type: ignore[no-any-return]
+        except asyncpg.InvalidCachedStatementError:
+            if self.is_in_transaction():
+                self._drop_global_statement_cache()
+                raise
+            # A table was changed: it is prepared anew.
+            self._drop_global_statement_cache()
+            return await self.fetch(query, *parameters)  # type: ignore[no-any-return]
+        except asyncpg.OutdatedSchemaCacheError:
+            await self.reload_schema_state()
+            raise
 
     def transaction(self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False) -> Any:
         """Make a transaction, as asyncpg does."""

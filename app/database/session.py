@@ -1,6 +1,6 @@
 """The database side of one request: a connection taken at the first statement, one transaction, and the guard."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -154,18 +154,20 @@ class Session:
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Commit; after any error roll back, and close the connection if it was cut off in a statement."""
+        if self._connection is None:
+            return
         if error is None:
             await self.commit()
         else:
             await self.rollback(reusable=isinstance(error, RowgateError | Stale | Unfused))
 
-    async def rows(self, statement: Statement, env: Environment, *more: Any) -> list[Any]:
+    def rows(self, statement: Statement, env: Environment, *more: Any) -> Coroutine[Any, Any, list[Any]]:
         """Run a statement and give its rows; `more` are parameters behind those that the statement evaluates."""
-        return await self.bound_rows(statement, [*statement.bind(env), *more])
+        return self.bound_rows(statement, [*statement.bind(env), *more] if more else statement.bind(env))
 
     async def bound_rows(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
         """Run a statement with these parameters and give its rows."""
-        if self._connection is None:
+        if self._held and self._connection is None:
             await self._find_again()
         self._wrote = self._wrote or statement.writes
         return await self._run(statement, parameters)
@@ -242,7 +244,7 @@ class Session:
     async def _fetch(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
         guard = () if self._fresh else self._guard or ()
         self.in_doubt = statement.writes and not self._in_transaction
-        fetched = self._connection.fetch(statement.sql if self._fresh else statement.guarded, *parameters, *guard)
+        fetched = self._connection.rows(statement.sql if self._fresh else statement.guarded, (*parameters, *guard))
         if self._watch is not None:
             fetched = self._watch(statement.sql, parameters, fetched)
         found: list[object] = await fetched

@@ -57,7 +57,7 @@ def _fits(precision: int, scale: int) -> Read:
     def check(value: Any) -> Any:
         if value and value.adjusted() + 1 > precision - scale:
             raise Wrong("range", "The number is out of range.")
-        if _places(value) > scale:
+        if -int(value.as_tuple().exponent) > scale and _places(value) > scale:
             raise Wrong("scale", f"A number of at most {scale} decimal places is wanted.")
         return value
 

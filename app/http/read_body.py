@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from app.errors import RowgateError
+from app.http.deadline import Deadline
 
 BODY_SECONDS = 30.0
 
@@ -52,7 +54,7 @@ async def read_body(
     if length == 0:
         return b""
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        with Deadline(asyncio.get_running_loop().time() + BODY_SECONDS):
             body = await _received(receive, limit)
     except TimeoutError:
         raise BodyTimeout("The body didn't come in time.") from None
@@ -94,7 +96,12 @@ def media_type_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
 
 def _content_type(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, str]:
     given = [value for name, value in headers if name == b"content-type"]
-    kind, _, parameters = (given[0] if len(given) == 1 else b"").decode("latin-1").lower().partition(";")
+    return _parts(given[0]) if len(given) == 1 else ("", "")
+
+
+@lru_cache(64)
+def _parts(said: bytes) -> tuple[str, str]:
+    kind, _, parameters = said.decode("latin-1").lower().partition(";")
     return kind.strip(), parameters
 
 

@@ -4,7 +4,7 @@ Each fetched row is a CTE that also says which of the rules behind it refuses: 0
 comes behind it reads nothing, locks nothing and writes nothing unless that is 0, so that Postgres alone decides.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -15,8 +15,9 @@ from app.expressions.check import Expression
 from app.expressions.evaluate import compile_condition, folded
 from app.expressions.problems import ExpressionErrors
 from app.expressions.to_sql import Parameters, compile_sql
-from app.expressions.types import BOOL, DECIMAL, DOUBLE, INT, STRING, UUID, Enum, ListOf, Record, Type
+from app.relations.alike import is_alike
 from app.relations.measured import BETWEEN
+from app.relations.row_json import measured, row_json
 from app.relations.schema import Table
 from app.relations.source import ALIAS, Columns, Source, column_sql, conditions_sql, shown_sql, table_source
 from app.relations.values import Value
@@ -67,7 +68,22 @@ class Inserted:
     max_bytes: int
 
 
-Part = Fetched | Expression | WrittenRow | Inserted
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Rows that are bound to a name, and the statement of their JSON."""
+
+    name: str
+    shown: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The JSON of a row or of rows that are bound before it; nothing comes behind."""
+
+    name: str
+
+
+Part = Fetched | Expression | WrittenRow | Inserted | Listed | Shown
 """What one statement may do: an Expression is a rule that has to hold."""
 
 
@@ -76,6 +92,7 @@ class Bound:
     """Where a row stands in the statement's one row: its columns from `first` on, and behind them how it went.
 
     That is of a fetched row which rule behind it refuses, or null where there is none; of a written one whether it is.
+    Of a row that is shown there are only the columns that something else reads, and of its JSON no column.
     """
 
     names: tuple[str, ...]
@@ -93,24 +110,43 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """The statement, and what it gives for each of the parts: a row, or a rule's number behind which row."""
+    """The statement, and what it gives for each of the parts: a row, or a rule's number behind which row.
+
+    Where it `is_of_one` part, a row and its JSON, whatever is refused is that part.
+    """
 
     statement: Statement
     given: tuple[Bound | tuple[Bound, int], ...]
+    is_of_one: bool
 
 
 class _Unsayable(Exception):
     """The parts can't be one statement."""
 
 
-def fused(parts: Sequence[Part]) -> Fused | None:
-    """Give the one statement of these parts, None where their meaning could differ from that of one after the other."""
-    if not _keep_their_order(parts):
+def fused(parts: Sequence[Part], told: Collection[str] = ()) -> Fused | None:
+    """Give the one statement of these parts, None where their meaning could differ from that of one after the other.
+
+    `told` are the paths that refusals read.
+    """
+    *before, last = parts
+    shown = last if isinstance(last, Shown) else None
+    if any(isinstance(part, Listed) for part in parts):
+        return _listed(before, shown)
+    if not _keep_their_order(before if shown else parts):
         return None
     try:
-        return _Writer(parts).written()
+        return _Writer(before if shown else parts, shown, frozenset(told)).written()
     except (_Unsayable, ExpressionErrors):
         return None
+
+
+def _listed(before: Sequence[Part], shown: Shown | None) -> Fused | None:
+    """Give the statement of rows that are the whole answer."""
+    match before:
+        case [Listed(name=name, shown=statement)] if shown is not None and shown.name == name:
+            return Fused(statement, (Bound((), 0), Bound((), 0)), is_of_one=True)
+    return None
 
 
 def _keep_their_order(parts: Sequence[Part]) -> bool:
@@ -146,6 +182,8 @@ class _Writer:
     """What is written so far: the CTEs with the rows that they hold, by name, and the columns that come out."""
 
     parts: Sequence[Part]
+    answer: Shown | None = None
+    told: frozenset[str] = frozenset()
     parameters: Parameters = field(default_factory=Parameters)
     rows: dict[str, str] = field(default_factory=dict)
     ctes: list[tuple[str, str]] = field(default_factory=list)
@@ -160,6 +198,8 @@ class _Writer:
         last = self.parts[-1]
         if isinstance(last, WrittenRow | Inserted):
             self._write(last)
+        if self.answer is not None:
+            self._show(self._answering)
         cte = "WITH " + ", ".join(f"{name} AS ({sql})" for name, sql in self.ctes)
         listed = ", ".join(f"{one} AS c{index}" for index, one in enumerate(self.shown))
         statement = cte_statement(
@@ -168,7 +208,7 @@ class _Writer:
             self.parameters.evaluators,
             writes=isinstance(last, WrittenRow | Inserted),
         )
-        return Fused(statement, tuple(self.given))
+        return Fused(statement, tuple(self.given), is_of_one=len(self.parts) == 1)
 
     def _read(self, read: Fetched | None, rules: Sequence[Expression]) -> None:
         name, around = f"rowgate_f{len(self.ctes)}", [one for one, _ in self.ctes]
@@ -180,7 +220,7 @@ class _Writer:
         refusing = f"{f'CASE {refused} ELSE 0 END' if rules else '0'} AS {_REFUSED}"
         names = () if read is None else tuple(read.source.shown)
         listed = ", ".join([*(f"{_ROW}.{quoted(one)}" for one in names), refusing])
-        self._add(name, f"SELECT {listed}{source}", names, _REFUSED)
+        self._add(name, f"SELECT {listed}{source}", names, _REFUSED, bound=None if read is None else read.name)
         bound = self.given[-1]
         if read is None:
             self.given.pop()
@@ -202,12 +242,20 @@ class _Writer:
         held = f" FOR UPDATE OF {ALIAS}" if read.lock else ""
         rows = f"SELECT {shown} FROM {read.source.table.sql} {ALIAS} WHERE {' AND '.join(conditions)} LIMIT 1{held}"
         beside = "".join(f"{one} CROSS JOIN " for one in around)
-        within = self._within(_ROW, read.max_bytes)
+        within = self._within(_ROW, read)
         return f" FROM {beside}{'LATERAL ' if around else ''}({rows}) {_ROW} WHERE {within}"
 
-    def _within(self, row: str, most: int) -> str:
+    def _within(self, row: str, part: Fetched | WrittenRow) -> str:
+        if part is self._answering:
+            return "true"  # its JSON is measured
         bytes_ = f"octet_length(row_to_json({row})::text) + {BETWEEN}"
-        return f"({bytes_} <= {self.parameters.constant(most, 'bigint')} OR rowgate.too_large())"
+        return f"({bytes_} <= {self.parameters.constant(part.max_bytes, 'bigint')} OR rowgate.too_large())"
+
+    @property
+    def _answering(self) -> Fetched | WrittenRow | Inserted | None:
+        """Give the row whose JSON comes out: the last of its name."""
+        named = (part for part in reversed(self.parts) if isinstance(part, Fetched | WrittenRow | Inserted))
+        return next((part for part in named if self.answer is not None and part.name == self.answer.name), None)
 
     def _rule(self, rule: Expression, places: Mapping[str, str]) -> str:
         if rule.reads:
@@ -221,28 +269,30 @@ class _Writer:
     def _over(self, expression: Expression, places: Mapping[str, str]) -> Expression:
         """Give an expression that reads the fetched rows where they are."""
         touched = _touched(expression, places)
-        if touched and (expression.reads or not all(map(_is_alike, syntax.walk(folded(expression.tree))))):
+        if touched and (expression.reads or not all(map(is_alike, syntax.walk(folded(expression.tree))))):
             raise _Unsayable
         return replace(expression, rows=expression.rows | touched)
 
     def _write(self, last: WrittenRow | Inserted) -> None:
         around = [name for name, _ in self.ctes]
-        gate = f"{around[-1]}.{_REFUSED} = 0"
+        tables, gate = ", ".join(around), f"{around[-1]}.{_REFUSED} = 0" if around else "true"
         source = table_source(last.table)
         own = _columns(self.rows, column_sql(source, self.parameters))
         if isinstance(last, Inserted):
-            sql, within = self._insert(last, own, f"{', '.join(around)} WHERE {gate}"), "true"
+            gated = f" FROM {tables} WHERE {gate}" if around else ""
+            sql, within = self._insert(last, own, gated), "true"
         else:
             where = compile_sql(self._over(last.where, self.rows), own, self.parameters)
-            named, tables = f"{last.table.sql} AS {ALIAS}", ", ".join(around)
+            named = f"{last.table.sql} AS {ALIAS}"
             if last.values is None:
-                sql = f"DELETE FROM {named} USING {tables} WHERE ({where}) AND {gate}"
+                sql = f"DELETE FROM {named}{f' USING {tables}' if around else ''} WHERE ({where}) AND {gate}"
             else:
                 settings = ", ".join(self._settings(last.table, last.values, own))
-                sql = f"UPDATE {named} SET {settings} FROM {tables} WHERE ({where}) AND {gate}"
+                beside = f" FROM {tables}" if around else ""
+                sql = f"UPDATE {named} SET {settings}{beside} WHERE ({where}) AND {gate}"
             sql += f" RETURNING {shown_sql(source, self.parameters)}"
-            within = self._within(_WRITTEN, last.max_bytes)
-        self._add(_WRITTEN, f"{sql}, true AS {_DONE}", tuple(last.table.columns), _DONE, within)
+            within = self._within(_WRITTEN, last)
+        self._add(_WRITTEN, f"{sql}, true AS {_DONE}", tuple(last.table.columns), _DONE, within, last.name)
 
     def _insert(self, last: Inserted, own: Columns, gated: str) -> str:
         if not last.values:
@@ -253,9 +303,11 @@ class _Writer:
             for name, value in last.values.items()
         )
         conflicting = conflict_sql(last.table, last.values, last.conflict, self.parameters)
-        returned = inserted_columns(last.table, last.max_bytes, self.parameters)
+        returned = shown_sql(table_source(last.table), self.parameters)
+        if last is not self._answering:
+            returned = inserted_columns(last.table, last.max_bytes, self.parameters)
         into = f"INSERT INTO {last.table.sql} AS {ALIAS} ({names}){OVERRIDING}"
-        return f"{into} SELECT {given} FROM {gated}{conflicting} RETURNING {returned}"
+        return f"{into} SELECT {given}{gated}{conflicting} RETURNING {returned}"
 
     def _settings(self, table: Table, values: Mapping[str, Value], own: Columns) -> Iterator[str]:
         for name, value in values.items():
@@ -276,8 +328,33 @@ class _Writer:
             raise _Unsayable
         return compile_sql(self._over(expression, self.rows), own, self.parameters)
 
-    def _add(self, name: str, sql: str, names: tuple[str, ...], told: str, within: str = "true") -> None:
+    def _show(self, part: Fetched | WrittenRow | Inserted | None) -> None:
+        """Have the JSON of a row come out, null where there is none."""
+        if part is None:
+            raise _Unsayable
+        is_read = isinstance(part, Fetched)
+        source = part.source if isinstance(part, Fetched) else table_source(part.table)
+        row, there = (self.rows[str(part.name)], _REFUSED) if is_read else (_WRITTEN, _DONE)
+        made = row_json(source, row)
+        if made is None:
+            raise _Unsayable
+        made = measured(made, self.parameters.constant(part.max_bytes, "bigint"))
+        self.given.append(Bound((), len(self.shown)))
+        self.shown.append(f"CASE WHEN {row}.{there} IS NOT NULL THEN {made} END")
+
+    def _read_here(self, name: str | None, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """Give the columns of a row that are read when the statement is done; where it answers, only by refusals."""
+        if self.answer is None or name is None:
+            return columns
+        rules = (part.paths for part in self.parts if isinstance(part, Expression))
+        paths = self.told.union(*rules)
+        return columns if name in paths else tuple(one for one in columns if f"{name}.{one}" in paths)
+
+    def _add(
+        self, name: str, sql: str, columns: tuple[str, ...], told: str, within: str = "true", bound: str | None = None
+    ) -> None:
         self.ctes.append((name, sql))
+        names = self._read_here(bound, columns)
         self.given.append(Bound(names, len(self.shown)))
         self.shown += [f"{name}.{quoted(one)}" for one in names] + [f"{name}.{told}"]
         self.joined += f" LEFT JOIN {name} ON {within}" if self.joined else name
@@ -315,35 +392,3 @@ def _no_column(root: str, name: str) -> str:
 
 def _is_required(source: Source, places: Mapping[str, str], root: str, name: str) -> bool:
     return root not in places and source.never_null(name)
-
-
-_ALIKE = (syntax.Literal, syntax.Name, syntax.Field, syntax.NullTest, syntax.Logic)
-_COMPARES = frozenset({"==", "!=", "<", "<=", ">", ">="})
-
-
-def _is_alike(node: syntax.Node) -> bool:
-    """Say whether Python and Postgres give the same for a node, whatever somebody else has written into the row.
-
-    A column of times may hold an infinite one, which Python has not.
-    """
-    match node:
-        case syntax.Binary(operator=operator):
-            compares = operator in _COMPARES or (operator == "in" and isinstance(node.right.type, ListOf))
-            return compares and _is_plain(node.left.type) and _is_plain(node.right.type)
-        case syntax.Unary(operator=operator):
-            return operator == "!"
-        case syntax.Field(operand=operand):
-            return isinstance(operand.type, Record) and _is_field_of_names(operand)
-    return isinstance(node, _ALIKE)
-
-
-def _is_field_of_names(node: syntax.Node) -> bool:
-    while isinstance(node, syntax.Field):
-        node = node.operand
-    return isinstance(node, syntax.Name)
-
-
-def _is_plain(kind: Type) -> bool:
-    if isinstance(kind, ListOf):
-        kind = kind.element
-    return kind in (BOOL, DECIMAL, DOUBLE, INT, STRING, UUID) or isinstance(kind, Enum)

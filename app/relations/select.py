@@ -12,7 +12,8 @@ from app.expressions.to_sql import Parameters, compile_kept
 from app.expressions.types import pg_type
 from app.expressions.undecided import DECIDED, Undecidable, answer_sql
 from app.relations.bound_row import told_columns
-from app.relations.measured import measured_rows
+from app.relations.measured import ROW, measured_rows, measured_values
+from app.relations.row_json import row_json
 from app.relations.source import ALIAS, OrderBy, Source, column_sql, conditions_sql, is_required, order_sql, shown_sql
 
 Count = Callable[[Any], object]
@@ -49,13 +50,41 @@ def select_rows(
 ) -> Statement:
     """Read rows for `binding`: at most `limit`, which the caller bounds, and of so many bytes as JSON."""
     parameters = Parameters()
-    shown = _bound_sql(source, parameters)
-    rows = f"SELECT {shown} FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)}"
+    rows = f"SELECT {_bound_sql(source, parameters)} {_some_rows(source, where, order, limit, offset, parameters)}"
+    return _measured(rows + (f" FOR UPDATE OF {ALIAS}" if lock else ""), source, parameters, max_bytes, lock=lock)
+
+
+def select_shown(
+    source: Source,
+    where: Expression | None,
+    order: tuple[OrderBy, ...],
+    limit: Count,
+    offset: Count | None,
+    *,
+    max_bytes: int,
+) -> Statement | None:
+    """Read the same rows as the text of one JSON list; None where Postgres writes a column otherwise."""
+    made, parameters = row_json(source, ROW), Parameters()
+    if made is None:
+        return None
+    rows = f"SELECT {shown_sql(source, parameters)} {_some_rows(source, where, order, limit, offset, parameters)}"
+    values = measured_values(made, rows, parameters.constant(max_bytes, "bigint"))
+    listed = "'[' || coalesce(string_agg(rowgate_measured.value, ','), '') || ']'"
+    return statement(f"SELECT {listed} AS made FROM {values}", parameters.evaluators)
+
+
+def _some_rows(
+    source: Source,
+    where: Expression | None,
+    order: tuple[OrderBy, ...],
+    limit: Count,
+    offset: Count | None,
+    parameters: Parameters,
+) -> str:
+    rows = f"FROM {source.table.sql} {ALIAS}{_where(source, where, parameters)}"
     rows += order_sql(order or source.order, source, parameters)
     rows += f" LIMIT {parameters.add(limit, 'bigint')}"
-    if offset is not None:
-        rows += f" OFFSET {parameters.add(offset, 'bigint')}"
-    return _measured(rows + (f" FOR UPDATE OF {ALIAS}" if lock else ""), source, parameters, max_bytes, lock=lock)
+    return rows if offset is None else f"{rows} OFFSET {parameters.add(offset, 'bigint')}"
 
 
 def _bound_sql(source: Source, parameters: Parameters) -> str:

@@ -191,7 +191,7 @@ def _all_there(path: Sequence[str]) -> Callable[[Environment], bool]:
         for name in path:
             if value is None:
                 return False
-            if not isinstance(value, Mapping):
+            if type(value) is not dict and not isinstance(value, Mapping):
                 return True  # it is evaluated, and says what is wrong with it
             if name not in value:
                 return False

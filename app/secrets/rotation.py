@@ -58,6 +58,7 @@ _KEPT = (
     _SealedTable("rowgate.first_answers", "id", "id", lambda row: answer_name(row["id"])),
     _SealedTable("rowgate.mail", "id", "id", lambda row: mail_name(row["id"])),
     _SealedTable("rowgate.factors", "id", "id", lambda row: factor_name(row["id"])),
+    _SealedTable("rowgate.admin_factors", "id", "id", lambda row: factor_name(row["id"])),
     _SealedTable("rowgate.signing_keys", "kid", "kid", lambda row: signing_key_name(row["kid"])),
 )
 _AUDIT_KEYS = _SealedTable("rowgate.audit_keys", "id", "id", lambda row: audit_key_name(row["id"]))

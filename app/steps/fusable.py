@@ -12,11 +12,14 @@ from app.steps.running import Call, RunStep
 class Fusable:
     """What the step does in a statement, of a rule the refusal, and, where the step always runs, how it runs alone.
 
-    `holds` is what a rule holds before it is asked.
+    `told` are the paths that the refusal reads, `shows` takes the JSON of what answers; `holds` is what a rule holds
+    before it is asked.
     """
 
     part: Part
     refused: Callable[[Call], RowgateError] | None = None
+    told: frozenset[str] = frozenset()
+    shows: Callable[[Call, bytes], None] | None = None
     run: RunStep | None = None
     holds: "Holds | None" = None
 

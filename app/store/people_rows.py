@@ -163,7 +163,7 @@ class AdminSessionRow(SQLModel, table=True):
     """One sign-in of an admin, until it is revoked or expires."""
 
     __tablename__ = "admin_sessions"
-    __table_args__ = _SCHEMA
+    __table_args__ = (Index("admin_sessions_admin", "admin_id"), _SCHEMA)
 
     id: str = Field(sa_column=_id())
     admin_id: str = Field(sa_column=_refers("rowgate.admins"))
@@ -172,6 +172,7 @@ class AdminSessionRow(SQLModel, table=True):
     expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     revoked_at: datetime | None = Field(default=None, sa_column=_moment())
     ip: str | None = Field(default=None, sa_column=Column(Text))
+    user_agent: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class AdminRefreshTokenRow(SQLModel, table=True):

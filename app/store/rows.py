@@ -96,7 +96,15 @@ class AuditRow(SQLModel, table=True):
     """One event of the audit log, written in the transaction of what it tells about."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("audit_at", "at"), Index("audit_chain", "chain", "seq", unique=True), {"schema": SCHEMA})
+    __table_args__ = (
+        Index("audit_at", "at"),
+        Index("audit_chain", "chain", "seq", unique=True),
+        Index(
+            "audit_admin_sign_ins", text("(detail ->> 'admin')"), "id",
+            postgresql_where=text("action IN ('admin.sign_in', 'admin.sign_in_refused')"),
+        ),
+        {"schema": SCHEMA},
+    )  # fmt: skip
 
     id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     at: datetime = Field(sa_column=_moment())

@@ -1,10 +1,11 @@
 // The console as a whole: its providers, who is signed in, and the page that the address names.
 import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
-import { QueryClientProvider } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect } from "react";
+import { QueryClientProvider, useQuery } from "@tanstack/react-query";
+import { lazy, type ReactNode, Suspense, useEffect } from "react";
 import { createBrowserRouter, Outlet, RouterProvider } from "react-router";
 import { queries } from "./api/client";
+import { account } from "./api/reads";
 import { renew, useSession } from "./api/session";
 import { PAGES } from "./pages";
 import { Loading } from "./parts/Loading";
@@ -16,6 +17,9 @@ import { theme, variables } from "./theme/theme";
 
 const Shell = lazy(() => import("./shell/Shell"));
 const Setup = lazy(() => import("./pages/start/Setup"));
+const ByLink = lazy(() => import("./pages/account/ByLink"));
+const Forgotten = lazy(() => import("./pages/account/Forgotten"));
+const FactorFirst = lazy(() => import("./pages/account/FactorFirst"));
 const NotFound = lazy(() => import("./shell/NotFound"));
 
 function Guarded() {
@@ -24,8 +28,10 @@ function Guarded() {
     if (session.status === "unknown") void renew().catch(() => undefined);
     if (session.status === "out") queries.clear();
   }, [session.status]);
-  if (session.status === "unknown") return <Loading />;
+  const me = useQuery({ ...account, enabled: session.status === "in" });
   if (session.status === "out") return <SignIn />;
+  if (session.status === "unknown" || me.isPending) return <Loading />;
+  if (me.data?.second_factor_needed) return <Suspense fallback={<Loading />}><FactorFirst /></Suspense>;
   return (
     <Suspense fallback={<Loading />}>
       <Shell>
@@ -37,9 +43,15 @@ function Guarded() {
   );
 }
 
+/** What is outside of the shell: nobody is signed in there. */
+const outside = (path: string, page: ReactNode) => ({ path, element: <Suspense fallback={<Loading />}>{page}</Suspense>, errorElement: <Crash /> });
+
 const router = createBrowserRouter(
   [
-    { path: "/setup", element: <Suspense fallback={<Loading />}><Setup /></Suspense>, errorElement: <Crash /> },
+    outside("/setup", <Setup />),
+    outside("/forgotten", <Forgotten />),
+    outside("/invited", <ByLink way="invited" />),
+    outside("/recover", <ByLink way="recover" />),
     {
       element: <Guarded />,
       errorElement: <Crash />,

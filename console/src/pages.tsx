@@ -45,5 +45,6 @@ export const PAGES: Listed[] = [
     Page: lazy(() => import("./pages/people/People")),
   },
   { paths: ["/history", "/history/:number"], label: (texts) => texts.nav.history, icon: History, Page: lazy(() => import("./pages/history/History")) },
+  { paths: ["/account"], Page: lazy(() => import("./pages/account/Account")) },
   { paths: ["/start"], Page: lazy(() => import("./pages/start/Start")) },
 ];

@@ -21,6 +21,7 @@ const PAGES = {
   admins: ["/people/admins", (page) => page.getByText("viewer@example.com").waitFor()],
   keys: ["/people/keys", (page) => page.getByText("No API keys yet.").waitFor()],
   secrets: ["/people/secrets", (page) => page.getByText("No secrets yet.").waitFor()],
+  account: ["/account", (page) => page.getByRole("table", { name: "Sign-ins" }).waitFor()],
   history: ["/history/1", (page) => page.getByText("The first revision.").waitFor()],
   start: ["/start", (page) => page.getByText("There are 11 endpoints").waitFor()],
 };

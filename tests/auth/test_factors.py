@@ -141,8 +141,8 @@ async def test_a_code_counts_once_and_none_before_it_any_more(backend: Backend) 
     alice, app = await stepped_up(backend)
     assert await level(alice) == {"aal": "aal2", "amr": ["totp", "password"]}
     bob = await again(backend, alice)
-    for ahead in (-1, -1):
-        assert told(await app.verify(await app.code(ahead), bob)) == (422, "auth.factor_code_wrong")
+    # One wrong one and four at once are as many as may be tried, however they come.
+    assert told(await app.verify(await app.code(-1), bob)) == (422, "auth.factor_code_wrong")
     code = await app.code(0)
     sessions = [await again(backend, alice) for _ in range(4)]
     answers = await asyncio.gather(*(app.verify(code, person) for person in sessions))
@@ -288,6 +288,7 @@ async def test_what_is_enrolled_shows_a_picture_that_a_data_url_can_hold(backend
     made = (await alice.post("/auth/v1/factors", body)).json()["totp"]
     assert made["qr_code"].startswith("<svg ")
     assert "#" not in made["qr_code"]
+    assert 'xmlns="http://www.w3.org/2000/svg"' in made["qr_code"]  # without it no page shows it as an image
     uri = pyotp.parse_uri(made["uri"])
     assert (uri.name, uri.issuer, uri.secret) == ("alice@example.com", "Shop & Co", made["secret"])
 

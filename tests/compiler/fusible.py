@@ -62,7 +62,10 @@ class Fusible:
             steps += self._guards()
         if self.chance.random() < 0.1:
             steps.append(self._write())
-        return [*steps, {"do": "respond", "body": {name: f"={name}" for name in self.bound} or {"done": True}}]
+        body: object = {name: f"={name}" for name in self.bound} or {"done": True}
+        if self.bound and self.chance.random() < 0.5:
+            body = f"={self.chance.choice(list(self.bound))}"
+        return [*steps, {"do": "respond", "body": body}]
 
     def _guarded(self, step: Step) -> list[Step]:
         between = self.chance.random()

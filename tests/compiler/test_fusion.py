@@ -144,6 +144,26 @@ UNLIKE = {"do": "require", "that": "!things.exists(t, t.owner == auth.user.id &&
 
 TOGETHER: dict[str, list[Step]] = {
     "update": [FETCH, OWNED, UPDATE, ANSWER],
+    "a row that answers": [FETCH, OWNED, ANSWER],
+    "a row that answers with a rule whose refusal reads it": [
+        FETCH, {"do": "require", "that": "x.n < 2", "message": "=x.label"}, ANSWER,
+    ],
+    "a row that answers, whose id another one has": [
+        FETCH, {"do": "fetch", "from": "groups", "id": "x.parent", "as": "g"}, {"do": "respond", "body": "=g"},
+    ],
+    "a row that is inserted and answers": [INSERT, {"do": "respond", "status": 201, "body": "=y"}],
+    "a row that is inserted, or is there, and answers": [
+        INSERT | {"set": {"label": "=input.label"}, "on_conflict": {"columns": ["label"], "do": "nothing"}},
+        {"do": "respond", "body": "=y"},
+    ],
+    "rows that answer": [
+        {
+            "do": "list", "from": "things", "where": "item.n != null", "order": ["n desc"], "limit": "=input.n",
+            "offset": 1, "as": "found",
+        },
+        {"do": "respond", "body": "=found"},
+    ],
+    "a row that is updated and answers": [UPDATE | {"id": "input.id"}, ANSWER],
     "delete": [FETCH, OWNED, DELETE],
     "same id": [FETCH, OWNED, {**UPDATE, "id": "input.id"}],
     "two rules": [FETCH, OWNED, {"do": "require", "that": "x.n < 3 && input.on"}, UPDATE],
@@ -211,7 +231,7 @@ def test_a_row_that_middleware_fetches_is_updated_in_its_statement() -> None:
     plan = planned([], **more)
     assert (plan.begin, plan.round_trips) == (None, 1)
     places = ["endpoints/e.middleware/owned(owned).steps/0", "endpoints/e.middleware/owned(owned).steps/1"]
-    assert [place for place, _ in plan.sent[0].steps] == [*places, "endpoints/e.steps/0"]
+    assert [place for place, _ in plan.sent[0].steps] == [*places, "endpoints/e.steps/0", "endpoints/e.steps/1"]
 
 
 async def test_each_that_is_together_or_apart_is_the_same_fused_and_plain(migrated_url: str) -> None:

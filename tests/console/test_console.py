@@ -76,8 +76,8 @@ async def run(name: str, tools: Path, url: str, **known: Any) -> None:
 async def inhabited(backend: Backend) -> dict[str, Any]:
     """Make an admin of each rank, two people, and requests that were refused and not."""
     root = await backend.admin()
-    for rank in ("viewer", "editor"):
-        body = {"email": f"{rank}@example.com", "password": ADMIN_PASSWORD, "role": rank}
+    for name, rank in (("viewer", "viewer"), ("editor", "editor"), ("other", "viewer")):
+        body = {"email": f"{name}@example.com", "password": ADMIN_PASSWORD, "role": rank}
         assert (await backend.client.post("/admin/v1/admins", json=body, headers=root)).status_code == 201
     alice, bob = await backend.sign_up("alice"), await backend.sign_up("bob")
     made = (await alice.post("/api/documents", {"title": "Plan", "amount": 12.5})).json()
@@ -89,7 +89,7 @@ async def inhabited(backend: Backend) -> dict[str, Any]:
     return {"document": made["id"], "user_password": PASSWORD}
 
 
-@pytest.mark.parametrize("name", ["session", "pages", "changes", "rows", "people"])
+@pytest.mark.parametrize("name", ["session", "pages", "changes", "rows", "people", "account"])
 async def test_the_console_with_a_backend_that_is_in_use(name: str, migrated_url: str, tools: Path) -> None:
     async with serving(migrated_url, "documents.yaml") as backend, listening(backend) as url:
         await run(name, tools, url, **await inhabited(backend))
@@ -98,6 +98,12 @@ async def test_the_console_with_a_backend_that_is_in_use(name: str, migrated_url
 async def test_the_first_minute(migrated_url: str, tools: Path) -> None:
     async with serving(migrated_url, EMPTY) as backend, listening(backend) as url:
         await run("first", tools, url, token=backend.app.server.auth.setup_token)
+
+
+async def test_where_admins_need_a_second_factor(migrated_url: str, tools: Path) -> None:
+    async with serving(migrated_url, EMPTY, admin_second_factor="required") as backend, listening(backend) as url:
+        await backend.admin()
+        await run("required", tools, url)
 
 
 async def test_no_text_that_somebody_stores_becomes_a_script(migrated_url: str, tools: Path) -> None:

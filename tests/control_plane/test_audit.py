@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pyotp
 import pytest
 from fastapi.routing import iter_route_contexts
 from starlette.routing import compile_path
@@ -48,7 +49,16 @@ CHANGES: list[tuple[str, str, Any, dict[str, str], str]] = [
     ("POST", "/admins", ADMIN, {}, "admin.create"),
     ("PATCH", "/admins/{admin}", {"role": "editor", "disabled": True}, {}, "admin.change"),
     ("PUT", "/admins/{admin}/password", {"password": NEW_PASSWORD}, {}, "admin.password"),
+    ("DELETE", "/admins/{admin}/factors", None, {}, "admin.factor_reset"),
+    ("DELETE", "/admins/{admin}/sessions", None, {}, "admin.sessions_end"),
     ("DELETE", "/admins/{admin}", None, {}, "admin.delete"),
+    ("POST", "/admins/invites", {"email": "i@example.com", "role": "viewer"}, {}, "admin.invite"),
+    ("DELETE", "/admins/invites/{invite}", None, {}, "admin.invite_revoke"),
+    ("DELETE", "/account/sessions/{session}", None, {}, "admin.session_end"),
+    ("POST", "/account/factors", {"current_password": ADMIN_PASSWORD}, {}, "admin.factor_add"),
+    ("POST", "/account/factors/{factor}/verify", "code", {}, "admin.factor_verify"),
+    ("POST", "/account/recovery-codes", {"current_password": ADMIN_PASSWORD}, {}, "admin.recovery_codes"),
+    ("POST", "/account/factors/{factor}/remove", {"current_password": ADMIN_PASSWORD}, {}, "admin.factor_remove"),
     ("POST", "/secrets", {"name": "KEY", **SECRET}, {}, "secret.create"),
     ("PUT", "/secrets/KEY", SECRET, ANY, "secret.change"),
     ("PATCH", "/secrets/KEY", {"value": "w"}, {}, "secret.change"),
@@ -73,14 +83,35 @@ CHANGES: list[tuple[str, str, Any, dict[str, str], str]] = [
     ("POST", "/browser/sign-in", {"email": "root@example.com", "password": ADMIN_PASSWORD}, OWN, "admin.sign_in"),
 ]
 # What changes nothing that lasts, or goes on with a session that there is; setup is tried by itself.
-OTHERS = {"plan_config", "check", "test", "isolation", "simulate", "refresh", "browser_refresh", "setup"}
+BY_LINK = {"accept_invite", "recover", "redeem"}  # which nobody is signed in for: tried by themselves
+OTHERS = {"plan_config", "check", "test", "isolation", "simulate", "refresh", "browser_refresh", "setup", *BY_LINK}
+OF_ANY_RANK = {
+    "sign_in", "browser_sign_in", "sign_out", "change_password", "add_factor", "verify_factor", "remove_factor",
+    "make_recovery_codes", "end_own_session",
+}  # fmt: skip
 TABLES = (
-    *("admins", "admin_sessions", "api_keys", "accounts", "sessions", "user_roles", "secrets"),
+    *(
+        "admins",
+        "admin_sessions",
+        "admin_factors",
+        "admin_recovery_codes",
+        "admin_links",
+        "api_keys",
+        "accounts",
+        "sessions",
+        "user_roles",
+        "secrets",
+    ),
     *("definitions", "revisions", "live"),
 )
 OUTBOX = """
 INSERT INTO rowgate.outbox (id, step, method, host, key_id, nonce, ciphertext, dead_at)
 VALUES (gen_random_uuid(), 's', 'GET', 'example.com', 'k', ''::bytea, ''::bytea, now()) RETURNING id
+"""
+
+SESSION = """
+INSERT INTO rowgate.admin_sessions (admin_id, expires_at) SELECT id, now() + interval '1 day' FROM rowgate.admins
+RETURNING id
 """
 
 
@@ -124,9 +155,10 @@ def changing(backend: Backend) -> list[tuple[str, str, str]]:
 
 async def test_every_change_is_one_row_and_none_is_made_without_its_row(backend: Backend) -> None:
     root = await backend.admin()
-    known = {"call": str((await backend.sql(OUTBOX))[0]["id"])}
+    known = {"call": str((await backend.sql(OUTBOX))[0]["id"]), "session": str((await backend.sql(SESSION))[0]["id"])}
     done = set()
-    for method, path, body, more, action in CHANGES:
+    for method, path, said, more, action in CHANGES:
+        body = {"code": pyotp.TOTP(known["secret"]).now()} if said == "code" else said
         call = backend.client.build_request(
             method, f"/admin/v1{path.format(**known)}", json=body, headers={**root, **more}
         )
@@ -143,9 +175,42 @@ async def test_every_change_is_one_row_and_none_is_made_without_its_row(backend:
         assert [(actor, name) for actor, name, _ in added] == [(ROOT, action)], (method, path)
         if action in {"user.create", "admin.create"}:
             known[action.split(".")[0]] = answer.json()["id"]
+        if action == "admin.invite":
+            known["invite"] = answer.json()["id"]
+        if action == "admin.factor_add":
+            known |= {"factor": answer.json()["id"], "secret": answer.json()["totp"]["secret"]}
         same = (one for one in changing(backend) if one[0] == method)
         done.add(next(name for _, template, name in same if compile_path(template)[0].match(call.url.path)))
     assert {one[2] for one in changing(backend)} == done | OTHERS
+
+
+async def test_what_an_admin_does_by_a_link_is_one_row_and_isnt_done_without_it(backend: Backend) -> None:
+    root = await backend.admin()
+    invited = {"email": "two@example.com", "role": "viewer"}
+    made = (await backend.client.post("/admin/v1/admins/invites", json=invited, headers=root)).json()
+    token = made["link"].partition("#")[2]
+    taken = {"token": token, "password": ADMIN_PASSWORD}
+    known, unknown = {"email": "two@example.com"}, {"email": "none@example.com"}
+    for path, said, row in (
+        ("admins/invites/accept", taken, ("admin:two@example.com", "admin.create", "two@example.com")),
+        ("recover", unknown, ("anonymous", "admin.recovery_mailed", None)),
+        ("recover", known, ("anonymous", "admin.recovery_mailed", "two@example.com")),
+        ("recover/redeem", "token", ("admin:two@example.com", "admin.recover", "two@example.com")),
+    ):
+        body: Any = said
+        if said == "token":
+            mails = (await backend.client.get("/admin/v1/mail", headers=root)).json()
+            token = next(one["text"] for one in mails if one["kind"] == "admin_recovery").split("#")[1].split()[0]
+            body = {"token": token, "password": NEW_PASSWORD}
+        before, seen = await state(backend), await rows(backend)
+        await sql(backend, "ALTER TABLE rowgate.audit ADD CONSTRAINT refused CHECK (false) NOT VALID")
+        with out_of_order(backend.client):
+            assert (await backend.client.post(f"/admin/v1/{path}", json=body)).status_code >= 400
+        assert (await state(backend), await rows(backend)) == (before, seen), path
+        await sql(backend, "ALTER TABLE rowgate.audit DROP CONSTRAINT refused")
+        answer = await backend.client.post(f"/admin/v1/{path}", json=body)
+        assert answer.status_code < 300, (path, answer.text)
+        assert (await rows(backend))[len(seen) :] == [row], path
 
 
 async def test_what_is_refused_as_before_it_changed_nothing_leaves_no_row(backend: Backend) -> None:
@@ -164,7 +229,7 @@ async def test_what_an_admins_role_does_not_reach_is_one_row_under_its_name(back
     before = await state(backend)
     tried = 0
     for method, template, name in changing(backend):
-        if name in (OTHERS - {"simulate"}) | {"sign_in", "browser_sign_in", "sign_out", "change_password"}:
+        if name in (OTHERS - {"simulate"}) | OF_ANY_RANK:
             continue
         path = template.replace("{number}", "1").replace("{action}", "disable").format_map(_Any())
         seen = await rows(backend)

@@ -8,6 +8,7 @@ import pytest
 from app.data_plane import pipeline
 from app.data_plane.run import Run
 from app.database.faults import Retryable
+from app.http.deadline import Deadline
 from tests.backend import Backend, serving
 
 INSERT = {"do": "insert", "table": "marks", "set": {"n": 1}, "as": "mark"}
@@ -70,9 +71,9 @@ async def once_more(backend: Backend) -> None:
     deadlines: list[float | None] = []
     timed = Run.in_time
 
-    def in_time(run: Run, target: Any) -> asyncio.Timeout:
+    def in_time(run: Run, target: Any) -> Deadline:
         block = timed(run, target)
-        deadlines.append(block.when())
+        deadlines.append(block.at)
         return block
 
     async def executed(_bound: Any, _call: Any) -> Any:

@@ -45,6 +45,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("PUBLIC_URL", "example.com"),
         ("PUBLISHABLE_KEY", "hunter2secret"),
         ("ADMIN_EMAIL", "hunter2secret"),
+        ("ADMIN_SECOND_FACTOR", "hunter2secret"),
         ("SERVE_ROLE", "Hunter2secret; DROP"),
         ("SERVE_PASSWORD", "hunter2secret\u00fc"),
     ],

@@ -9,11 +9,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from app.auth.admins import AdminSession, refresh
+from app.auth.admin_sessions import AdminSession, refresh
 from app.auth.refresh_tokens import Reused, new_refresh_token
 from app.database.pool import connect
 from app.database.quoting import DATA_SCHEMA
-from app.store import mail_rows, people_rows, rows
+from app.store import admin_rows, mail_rows, people_rows, rows
 from app.store.engine import make_engine
 from app.store.migrate import DatabaseNewer, _config, migrate, newest
 
@@ -41,6 +41,7 @@ async def test_a_database_of_a_newer_version_is_left_alone(fresh_database_url: s
 async def test_every_system_table_is_a_model_and_every_model_a_table(fresh_database_url: str) -> None:
     await migrate(fresh_database_url)
     assert people_rows.UserRow.metadata is rows.DefinitionRow.metadata is mail_rows.MailRow.metadata
+    assert admin_rows.AdminLinkRow.metadata is rows.DefinitionRow.metadata
 
     def included(thing: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
         return kind != "table" or (thing.schema in (rows.SCHEMA, DATA_SCHEMA) and name != "alembic_version")

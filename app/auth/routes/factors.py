@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
+from io import BytesIO
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -137,15 +138,21 @@ async def enroll_factor(
             id=made.id,
             type="totp",
             friendly_name=made.name,
-            totp=TotpObject(qr_code=_picture(made.uri), secret=made.secret, uri=made.uri),
+            totp=totp_object(made),
         )
     )
 
 
+def totp_object(made: factors.EnrolledFactor) -> TotpObject:
+    """Give what an authenticator is told of a factor that was just made."""
+    return TotpObject(qr_code=_picture(made.uri), secret=made.secret, uri=made.uri)
+
+
 def _picture(uri: str) -> str:
-    """Draw the link; a sign of number would end the data URL that clients make of it."""
-    drawn = segno.make(uri, error="m").svg_inline(scale=4, border=2, light="white")
-    return str(drawn).replace("#000", "black").replace("#fff", "white")
+    """Draw the link, with the namespace that an image needs; a sign of number would end the data URL of clients."""
+    drawn = BytesIO()
+    segno.make(uri, error="m").save(drawn, kind="svg", scale=4, border=2, light="white", xmldecl=False, nl=False)
+    return drawn.getvalue().decode().replace("#000", "black").replace("#fff", "white")
 
 
 @refuses(factors.FactorNotFound)
@@ -157,7 +164,7 @@ async def challenge_factor(
 ) -> Response:
     """Begin to verify a factor; the challenge holds for five minutes, or until a right code came."""
     async with server.pool.lease() as connection, connection.transaction():
-        made, ends = await factors.challenge(connection, str(identity.user_id), _id(factor_id))
+        made, ends = await factors.challenge(connection, str(identity.user_id), read_factor_id(factor_id))
     return answer(ChallengeObject(id=made, type="totp", expires_at=_seconds(ends)))
 
 
@@ -171,10 +178,10 @@ async def verify_factor(
     body: Annotated[VerifyBody, Depends(JsonBody(VerifyBody))],
 ) -> Response:
     """Give a session by two factors for a code, in the place of the one that asks; the first time, other ones end."""
-    user_id, factor, said = str(identity.user_id), _id(factor_id), body
+    user_id, factor, said = str(identity.user_id), read_factor_id(factor_id), body
 
     async def take(connection: Connection) -> bool:
-        challenge = _id(said.challenge_id, factors.ChallengeExpired)
+        challenge = read_factor_id(said.challenge_id, factors.ChallengeExpired)
         first = await factors.verify(connection, server.auth.sealing, user_id, factor, challenge, said.code)
         if first:
             await mailer.notify_user(connection, "factor_changed", user_id, change="a second factor was added")
@@ -213,7 +220,7 @@ async def unenroll_factor(
     server: AuthServerDep, identity: SignedInAnyhow, mailer: MailerDep, factor_id: str
 ) -> Response:
     """Take a factor away; one in force takes a session by two."""
-    user_id, factor = str(identity.user_id), _id(factor_id)
+    user_id, factor = str(identity.user_id), read_factor_id(factor_id)
     async with server.pool.lease() as connection, connection.transaction():
         if await factors.unenroll(connection, user_id, factor, by_two=identity.aal == AAL2):
             await mailer.notify_user(connection, "factor_changed", user_id, change=factors.TAKEN_AWAY)
@@ -254,7 +261,7 @@ async def use_recovery_code(
         await factors.use_recovery_code(connection, user_id, said.code)
         return False
 
-    return await _stepped_up(server, client, identity, take, method="recovery_code", target=None)
+    return await _stepped_up(server, client, identity, take, method=factors.RECOVERY_CODE, target=None)
 
 
 async def hold_level(connection: Connection, identity: Identity) -> None:
@@ -263,7 +270,8 @@ async def hold_level(connection: Connection, identity: Identity) -> None:
         raise factors.SecondFactorNeeded
 
 
-def _id(text: str, missing: type[RowgateError] = factors.FactorNotFound) -> str:
+def read_factor_id(text: str, missing: type[RowgateError] = factors.FactorNotFound) -> str:
+    """Give the canonical form of an id; raises `missing` for what can't be one."""
     try:
         return str(read_uuid(text))
     except Wrong:

@@ -6,13 +6,15 @@ from typing import Annotated, Any
 from app.database.statement import Evaluator
 from app.definitions.names import Items
 from app.expressions.types import INT, ListOf
-from app.relations.bound_row import binding
+from app.relations.bound_row import binding, told_columns
+from app.relations.fused import Listed
 from app.relations.locks import Reading
 from app.relations.rules import order_by
-from app.relations.select import select_rows
+from app.relations.select import select_rows, select_shown
 from app.relations.source import Source
 from app.steps.chosen import SomeRows
 from app.steps.context import Context, Step
+from app.steps.fusable import Fusable
 from app.steps.holding import held_read
 from app.steps.kind import READS, Kind, Means, never
 from app.steps.running import Call
@@ -47,8 +49,11 @@ def _compile(body: ListBody, context: Context) -> Step | None:
     async def list_rows(call: Call) -> None:
         call.env[name] = [bound(row) for row in await read.rows(call)]
 
+    by_itself = lock or read.holding.hold is not None or told_columns(source)
+    shown = None if by_itself else select_shown(source, condition, order, limit, offset, max_bytes=context.max_bytes)
+    part = None if shown is None else Fusable(Listed(name, shown))
     binds = {name: ListOf(source.record)}
-    return Step(list_rows, binds, statements=read.statements, measured=True, sends=read.sends)
+    return Step(list_rows, binds, statements=read.statements, measured=True, sends=read.sends, fusable=part)
 
 
 def _bounded(said: Any, source: Source, context: Context) -> Evaluator | None:

@@ -39,7 +39,7 @@ def _compile(body: RequireBody, context: Context) -> Step | None:
 
     is_held = decides.asked is not None and decides.asked.holding.hold is not None
     holds_rows = Holds(context.later_writes, context.serializable) if is_held else None
-    part = Fusable(expression, refused, holds=holds_rows)
+    part = Fusable(expression, refused, told=message.reads, holds=holds_rows)
     sure = sure_where(expression.tree, holds=True)
     if holds is None:
 

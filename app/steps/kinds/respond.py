@@ -7,10 +7,14 @@ from pydantic import Field
 
 from app.database.faults import AnswerTooLarge
 from app.database.statement import Evaluator
+from app.expressions.syntax import Name
 from app.expressions.trees import term
-from app.expressions.types import BOOL, INT, STRING, UUID, Enum
+from app.expressions.types import BOOL, INT, STRING, UUID, Enum, ListOf, Record
 from app.http.json_answer import to_json
+from app.relations.fused import Shown
+from app.relations.values import Value
 from app.steps.context import Context, Step
+from app.steps.fusable import Fusable
 from app.steps.kind import Asks, Fields, Kind, Means, Reader, Stated, StepBody
 from app.steps.running import Answer, Call
 
@@ -35,9 +39,7 @@ def _compile(body: RespondBody, context: Context) -> Step | None:
     if has_body and body.status in _BODILESS:
         context.report("body", f"an answer with status {body.status} has no body")
         return None
-    if isinstance(body.body, str) and body.body in context.scope.names:
-        hint = f"write ={body.body} for its value, or ='{body.body}' if the text is meant"
-        context.report("body", f"this is the text {body.body!r}, and {body.body} is bound here", hint, stricter=True)
+    _check_text(body.body, context)
     value = context.value("body", body.body, whole=True)
     headers = _headers(body, context)
     if value is None or headers is None:
@@ -51,15 +53,33 @@ def _compile(body: RespondBody, context: Context) -> Step | None:
     plain = value.is_literal or whole in context.measured
     status, evaluate, most = body.status, value.evaluate, None if plain else context.max_bytes
 
-    def respond(call: Call) -> None:
-        content = to_json(evaluate(call.env)) if has_body else None
+    def answer(call: Call, content: bytes | None) -> None:
         if content is not None:
             call.db.carried(len(content))
             if most is not None and len(content) > most:
                 raise AnswerTooLarge
-        call.answer = Answer(status, content, tuple((name, _text(given(call.env))) for name, given in headers))
+        said = tuple((name, _text(given(call.env))) for name, given in headers) if headers else ()
+        call.answer = Answer(status, content, said)
 
-    return Step(respond, may_refuse=bool(headers) or not (plain or not has_body))
+    def respond(call: Call) -> None:
+        answer(call, to_json(evaluate(call.env)) if has_body else None)
+
+    row = _row(value) if plain and not headers else None
+    part = None if row is None else Fusable(Shown(row), shows=answer)
+    return Step(respond, may_refuse=bool(headers) or not (plain or not has_body), fusable=part)
+
+
+def _check_text(said: object, context: Context) -> None:
+    if isinstance(said, str) and said in context.scope.names:
+        hint = f"write ={said} for its value, or ='{said}' if the text is meant"
+        context.report("body", f"this is the text {said!r}, and {said} is bound here", hint, stricter=True)
+
+
+def _row(value: Value) -> str | None:
+    """Name the row, or the rows, that are the whole answer: they were measured, and need not become values."""
+    tree = None if value.expression is None else value.expression.tree
+    kind = None if tree is None else tree.type.element if isinstance(tree.type, ListOf) else tree.type
+    return tree.name if isinstance(tree, Name) and isinstance(kind, Record) else None
 
 
 def _headers(body: RespondBody, context: Context) -> list[tuple[str, Evaluator]] | None:

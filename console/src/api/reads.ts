@@ -68,6 +68,13 @@ export const admins = queryOptions({
   staleTime: 60_000,
 });
 
+/** The own account, which is read before anything else: it says whether a second factor has to be added first. */
+export const account = queryOptions({
+  queryKey: ["admins", "account"],
+  queryFn: () => data(api.GET("/admin/v1/account")),
+  staleTime: 60_000,
+});
+
 /** Reads everything that a change of the definitions may have changed again. */
 export function changed(): Promise<void> {
   return queries.invalidateQueries({ queryKey: ["definitions"] });
@@ -76,8 +83,7 @@ export function changed(): Promise<void> {
 /** Who is signed in, and how far that reaches; a viewer until it is known. */
 export function useMe(): { email: string; rank: Rank; mayEdit: boolean; mayOwn: boolean } {
   const session = useSession();
-  const { data: all } = useQuery(admins);
-  const me = session.status === "in" ? all?.find((one) => one.id === session.adminId) : undefined;
-  const rank = (me?.role ?? "viewer") as Rank;
+  const { data: me } = useQuery({ ...account, enabled: session.status === "in" });
+  const rank: Rank = me?.role ?? "viewer";
   return { email: me?.email ?? "", rank, mayEdit: rank !== "viewer", mayOwn: rank === "owner" };
 }

@@ -51,8 +51,9 @@ async function post(path: string, body?: unknown): Promise<Response> {
   }
 }
 
-export async function signIn(email: string, password: string): Promise<void> {
-  const answer = await post("/admin/v1/browser/sign-in", { email, password });
+/** Signs in; raises `admin.code_needed` where the password is right and there is a second factor. */
+export async function signIn(email: string, password: string, code?: string): Promise<void> {
+  const answer = await post("/admin/v1/browser/sign-in", { email, password, ...(code === undefined ? {} : { code }) });
   if (!answer.ok) throw await asProblem(answer);
   begin((await answer.json()) as Tokens);
 }
@@ -61,6 +62,13 @@ export async function makeFirstAdmin(token: string, email: string, password: str
   const answer = await post("/admin/v1/setup", { token, email, password });
   if (!answer.ok) throw await asProblem(answer);
   await signIn(email, password);
+}
+
+/** Does what takes no session: by a link of a mail, or to have one sent. */
+export async function asNobody(path: string, body: unknown): Promise<void> {
+  const answer = await post(`/admin/v1${path}`, body);
+  if (!answer.ok) throw await asProblem(answer);
+  await answer.body?.cancel();
 }
 
 /** Goes on with the session that the cookie stands for; says whether there is one. Of many calls at once one is made. */

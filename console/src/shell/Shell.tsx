@@ -118,6 +118,8 @@ function Account() {
           <Badge variant="light">{texts.shell.rank[me.rank]}</Badge>
         </Group>
         <Menu.Divider />
+        <Menu.Item component={Link} to="/account" leftSection={<User size={16} />}>{texts.account.title}</Menu.Item>
+        <Menu.Divider />
         <Menu.Label>{texts.shell.language}</Menu.Label>
         {(Object.keys(LANGUAGES) as Language[]).map((one) => (
           <Menu.Item key={one} lang={one} onClick={() => speak(one)} fw={one === language ? 700 : 400}>{LANGUAGES[one]}</Menu.Item>

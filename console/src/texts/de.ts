@@ -1,4 +1,5 @@
 // Every text of the console in German.
+import { account } from "./de/account";
 import { people } from "./de/people";
 import { rows } from "./de/rows";
 import type { Texts } from "./en";
@@ -266,6 +267,7 @@ export const de: Texts = {
     sql: "Das SQL dazu",
   },
   rows,
+  account,
   people,
   history: {
     title: "Verlauf",

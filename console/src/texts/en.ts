@@ -1,4 +1,5 @@
 // Every text of the console in English; those of a page with many stand in a file of their own. The other languages have the same keys.
+import { account } from "./en/account";
 import { people } from "./en/people";
 import { rows } from "./en/rows";
 
@@ -271,6 +272,7 @@ export const en = {
     sql: "Its SQL",
   },
   rows,
+  account,
   people,
   history: {
     title: "History",

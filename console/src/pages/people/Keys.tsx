@@ -1,13 +1,13 @@
 // API keys: each is shown once, when it is made, and revoked here.
-import { ActionIcon, Alert, Badge, CopyButton, Group, MultiSelect, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Badge, MultiSelect, Select, Stack, Text, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, call, data, queries } from "../../api/client";
 import { config, type Rank, useMe } from "../../api/reads";
 import { Ask } from "../../parts/Ask";
 import { Confirm } from "../../parts/Confirm";
-import { Check, Copy, Key } from "../../parts/icons";
 import { Loading } from "../../parts/Loading";
+import { Once } from "../../parts/Once";
 import { ProblemAlert } from "../../parts/Problem";
 import { useTexts } from "../../texts";
 import { Listing, moment } from "./Listing";
@@ -24,7 +24,7 @@ export function Keys() {
   return (
     <Stack gap="md">
       {mayEdit ? <NewKey show={setMade} /> : null}
-      {made ? <Once text={made} close={() => setMade(undefined)} /> : null}
+      {made ? <Once title={texts.once} text={made} close={() => setMade(undefined)} /> : null}
       <Listing label={texts.parts.keys} empty={texts.noKeys} heads={[texts.name, texts.may, texts.made, texts.ends, texts.state, ...(mayEdit ? [""] : [])]}
         rows={all.map((one) => ({
           key: one.id,
@@ -39,20 +39,6 @@ export function Keys() {
           ],
         }))} />
     </Stack>
-  );
-}
-
-function Once({ text, close }: { text: string; close: () => void }) {
-  const { people: texts, act } = useTexts();
-  return (
-    <Alert color="teal" icon={<Key size={18} />} title={texts.once} withCloseButton closeButtonLabel={act.close} onClose={close} role="alert">
-      <Group gap={6} wrap="nowrap">
-        <span className="code">{text}</span>
-        <CopyButton value={text}>
-          {({ copied, copy }) => <ActionIcon variant="subtle" color="gray" onClick={copy} aria-label={copied ? act.copied : act.copy}>{copied ? <Check size={16} /> : <Copy size={16} />}</ActionIcon>}
-        </CopyButton>
-      </Group>
-    </Alert>
   );
 }
 

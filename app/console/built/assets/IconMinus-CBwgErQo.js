@@ -1,0 +1,1 @@
+import{n as e}from"./IconAlertTriangle-BWFd3IWG.js";function t(e,t){return typeof e==`boolean`?e:t.autoContrast}var n=e(`outline`,`check`,`Check`,[[`path`,{d:`M5 12l5 5l10 -10`,key:`svg-0`}]]),r=e(`outline`,`minus`,`Minus`,[[`path`,{d:`M5 12l14 0`,key:`svg-0`}]]);export{n,t as r,r as t};

@@ -1,0 +1,1 @@
+import{I as e,P as t,z as n}from"./index-BD8fRhES.js";import{i as r,o as i}from"./texts-CVTGbvoJ.js";import{t as a}from"./jsx-runtime-Wy9s6hX0.js";var o=a();function s(){let a=r().shell;return(0,o.jsxs)(e,{align:`center`,pt:80,children:[(0,o.jsx)(t,{order:1,children:a.notFound}),(0,o.jsx)(n,{component:i,to:`/`,children:a.toGate})]})}export{s as default};

@@ -1,1 +1,0 @@
-import{C as e,O as t,T as n}from"./index-DG1WoNs3.js";import{i as r,o as i}from"./texts-Ck63WhMS.js";import{t as a}from"./jsx-runtime-Wy9s6hX0.js";var o=a();function s(){let a=r().shell;return(0,o.jsxs)(n,{align:`center`,pt:80,children:[(0,o.jsx)(e,{order:1,children:a.notFound}),(0,o.jsx)(t,{component:i,to:`/`,children:a.toGate})]})}export{s as default};

@@ -1,0 +1,81 @@
+"""A block's deadline: what runs in it behind that ends with TimeoutError."""
+
+import asyncio
+from types import TracebackType
+
+LOOK_SECONDS = 0.05  # so late a deadline may be
+
+
+class _Look:
+    """Looks again and again at the deadlines of a loop for as long as there are any: a timer for each costs more."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look at nothing yet."""
+        self.loop = loop
+        self.running: set[Deadline] = set()
+        self._is_due = False
+
+    def add(self, deadline: "Deadline") -> None:
+        """Look at this one, too."""
+        self.running.add(deadline)
+        if not self._is_due:
+            self._is_due = True
+            self.loop.call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        for deadline in [one for one in self.running if one.at <= now]:
+            self.running.discard(deadline)
+            deadline.expire()
+        self._is_due = bool(self.running)
+        if self._is_due:
+            self.loop.call_later(LOOK_SECONDS, self._look)
+
+
+_looks: list[_Look] = []  # of the loop that was used last; those of others go on by themselves
+
+
+class Deadline:
+    """`with Deadline(at):` cancels what its task awaits at a moment in the loop's time, and raises TimeoutError.
+
+    As `asyncio.timeout_at`, but up to `LOOK_SECONDS` late; only one that is as near as that has a timer of its own.
+    """
+
+    __slots__ = ("_cancelling", "_is_over", "_look", "_task", "_timer", "at")
+
+    def __init__(self, at: float) -> None:
+        """Begin nothing yet."""
+        self.at = at
+        self._is_over = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        """Begin."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        if task is None:
+            raise RuntimeError("A deadline is for what runs in a task.")
+        if not _looks or _looks[0].loop is not loop:
+            _looks[:] = [_Look(loop)]
+        self._task, self._cancelling = task, task.cancelling()
+        self._look = _looks[0]
+        if self.at < loop.time() + LOOK_SECONDS:
+            self._timer = loop.call_at(self.at, self.expire)
+        else:
+            self._look.add(self)
+
+    def expire(self) -> None:
+        """Cancel what runs."""
+        self._is_over = True
+        self._task.cancel()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it; raises TimeoutError in the place of the cancellation, unless somebody else has cancelled, too."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._is_over:
+            self._look.running.discard(self)
+        elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
