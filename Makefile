@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 RUN := .venv/bin/uv run -q --frozen
 
-.PHONY: help setup serve test check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-pocketbase bench-holds \
+.PHONY: help setup serve test test-many check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-pocketbase bench-holds \
 	bench-start bench-growth bench-growth-rows bench-sign-in migrate reference soak test-docker
 
 help: ## Show what there is to make
@@ -17,6 +17,13 @@ serve: ## Serve the example on http://127.0.0.1:8000
 
 test: ## Run all tests
 	$(RUN) pytest -q -n auto
+
+test-many: ## Run the tests that draw their cases at random, with many times as many cases
+	ROWGATE_AGREEMENT_EXAMPLES=5000 ROWGATE_JUNK_EXAMPLES=10000 ROWGATE_CHANGE_EXAMPLES=100 ROWGATE_VERDICT_EXAMPLES=100 \
+		ROWGATE_POLICY_SEEDS=50 ROWGATE_CHAIN_CHANGES=60 \
+		$(RUN) pytest -q -n auto --dist worksteal tests/expressions/test_agreement.py tests/definitions/test_junk.py \
+		tests/changes/test_any_change.py tests/seeing/test_verdicts.py tests/seeing/test_change_of_policy.py \
+		tests/compiler/test_incremental.py
 
 check: ## Lint, format, types, import contracts and the quick tests; under half a minute
 	$(RUN) ruff check app tests migrations benchmarks

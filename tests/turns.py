@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+from app.database.embedded import SUPERUSER
+from app.database.pool import connected
 from tests.backend import Backend, calling, serving
 
 # What happens while a backend serves, beside the rows of its own tables.
@@ -21,44 +23,70 @@ HAPPENED = (
     "one_time_tokens",
     "counted",
 )
-_TABLES = "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables WHERE schemaname = 'data'"
+# The tables of people and rows, with all that refers to them, and the sequences of their ids.
+_TABLES = """
+WITH RECURSIVE emptied AS (
+    SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+        WHERE relkind = 'r' AND (nspname = 'data' OR (nspname = 'rowgate' AND relname = ANY ($1)))
+    UNION SELECT conrelid FROM pg_constraint JOIN emptied ON confrelid = emptied.oid
+)
+SELECT array_agg(DISTINCT emptied.oid::regclass::text) AS tables,
+ array_remove(array_agg(DISTINCT s.oid::regclass::text), NULL) AS sequences
+FROM emptied LEFT JOIN pg_depend ON refobjid = emptied.oid AND deptype IN ('a', 'i') AND classid = 'pg_class'::regclass
+ LEFT JOIN pg_class s ON s.oid = objid AND s.relkind = 'S'
+"""
 _MARKS = """
-SELECT (SELECT revision FROM rowgate.live), (SELECT count(*) FROM rowgate.admins),
+SELECT (SELECT revision FROM rowgate.live),
+ (SELECT string_agg(concat(email, role, password_hash, disabled_at), ',') FROM rowgate.admins),
  (SELECT count(*) FROM rowgate.api_keys), (SELECT count(*) FROM rowgate.secrets)
 """
 
 
 class Turns:
-    """Gives the server without people and rows; where a test changed its definitions or made an admin, a new one."""
+    """Gives the server with its first admin, without people and rows; where a test left more than these, a new one."""
 
     def __init__(self, stack: AsyncExitStack, document: Any, databases: Callable[[], Iterator[str]]) -> None:
         """Take what ends the servers, what they serve, and what makes a database and drops it."""
         self._stack, self._document, self._databases = stack, document, databases
         self._backend: Backend | None = None
         self._marks: Any = None
+        self._emptying = ""
         self._taken = 0
 
     async def next(self) -> Backend:
         """Give it to the next test, with a client whose address nothing has been counted for."""
         backend = self._backend
-        if backend is None or await self._marks_of(backend) != self._marks:
+        if backend is None or not await self._emptied():
             backend = await self._served()
-        else:
-            (tables,) = await backend.sql(_TABLES)
-            happened = ", ".join(f"rowgate.{name}" for name in HAPPENED)
-            await backend.sql(f"TRUNCATE {tables[0]}, {happened} RESTART IDENTITY CASCADE")
         self._taken += 1
         client = calling(backend.app, f"127.1.{self._taken // 250}.{self._taken % 250 + 1}")
-        return Backend(backend.app, await self._stack.enter_async_context(client), backend.url)
+        return Backend(backend.app, await self._stack.enter_async_context(client), backend.url, has_admin=True)
 
     async def _served(self) -> Backend:
         database = self._databases()
         url = await asyncio.to_thread(next, database)
         self._stack.push_async_callback(asyncio.to_thread, lambda: next(database, None))
         self._backend = await self._stack.enter_async_context(serving(url, self._document))
-        self._marks = await self._marks_of(self._backend)
+        await self._backend.admin()
+        async with connected(self._as_superuser()) as connection:
+            self._marks = await connection.fetchrow(_MARKS)
+            tables, sequences = await connection.fetchrow(_TABLES, HAPPENED)
+        # Each is emptied by itself, without what its triggers and its references would do to the others.
+        self._emptying = "; ".join(
+            ["SET session_replication_role = replica"]
+            + [f"DELETE FROM {name}" for name in tables]
+            + [f"SELECT setval('{name}', 1, false)" for name in sequences]
+        )
         return self._backend
 
-    async def _marks_of(self, backend: Backend) -> Any:
-        (row,) = await backend.sql(_MARKS)
-        return tuple(row)
+    def _as_superuser(self) -> str:
+        assert self._backend is not None
+        return self._backend.url.replace("//rowgate@", f"//{SUPERUSER}@")
+
+    async def _emptied(self) -> bool:
+        """Take away what happened; says whether nothing else is left of the test before."""
+        async with connected(self._as_superuser()) as connection:
+            if await connection.fetchrow(_MARKS) != self._marks:
+                return False
+            await connection.execute(self._emptying)
+        return True

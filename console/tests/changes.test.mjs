@@ -9,8 +9,7 @@ after(() => browser.close());
 
 test("an endpoint is made by a plan, and is there at once", async () => {
   const page = await open(browser);
-  await signIn(page);
-  await go(page, "/start");
+  await signIn(page, undefined, "/start");
   await page.getByRole("textbox", { name: "Name" }).fill("greeting");
   await page.getByRole("button", { name: "Create it" }).click();
   await page.getByText("who is signed in").first().waitFor();
@@ -47,8 +46,7 @@ steps:
 
 test("form and YAML are never out of step, and a finding stands under what it is about", async () => {
   const page = await open(browser);
-  await signIn(page);
-  await go(page, "/endpoints/export_documents");
+  await signIn(page, undefined, "/endpoints/export_documents");
   await page.getByText("No findings").waitFor();
   await page.getByLabel("path", { exact: true }).fill("/exported");
   await page.locator(".cm-line", { hasText: "path: /exported" }).waitFor();
@@ -69,8 +67,7 @@ test("form and YAML are never out of step, and a finding stands under what it is
 
 test("a draft survives a reload, is tried as it stands, and tests that fail keep it from being applied", async () => {
   const page = await open(browser);
-  await signIn(page);
-  await go(page, "/endpoints/export_documents");
+  await signIn(page, undefined, "/endpoints/export_documents");
   await page.getByText("No findings").waitFor();
   await typed(page, DEFINITION.replace("authenticated", "public").replace("middleware: [pro_only]\n", "").replace('auth.user.plan == "pro"', "1 == 1"));
   await page.getByText("Changed, and not live yet").waitFor();
@@ -90,10 +87,8 @@ test("a draft survives a reload, is tried as it stands, and tests that fail keep
 
 test("two admins at once: the second is told what changed, and loses no edit", async () => {
   const [first, second] = [await open(browser), await open(browser)];
-  await signIn(first);
-  await signIn(second, "editor@example.com");
-  for (const page of [first, second]) {
-    await go(page, "/endpoints/status");
+  for (const [page, email] of [[first], [second, "editor@example.com"]]) {
+    await signIn(page, email, "/endpoints/status");
     await page.getByText("No findings").waitFor();
   }
   await first.getByLabel("description", { exact: true }).fill("Says that it lives.");
@@ -114,8 +109,7 @@ test("two admins at once: the second is told what changed, and loses no edit", a
 
 test("the history shows what a revision changed, and goes back", async () => {
   const page = await open(browser);
-  await signIn(page);
-  await go(page, "/history");
+  await signIn(page, undefined, "/history");
   await page.getByRole("button", { name: /Plainer words/ }).first().click();
   await page.getByText("Says that it lives.").first().waitFor();
   await sound(page, "a difference");
@@ -129,8 +123,7 @@ test("the history shows what a revision changed, and goes back", async () => {
 
 test("a viewer reads definitions, and changes none", async () => {
   const page = await open(browser);
-  await signIn(page, "viewer@example.com");
-  await go(page, "/endpoints/status");
+  await signIn(page, "viewer@example.com", "/endpoints/status");
   await page.getByText("You may look at everything and change nothing.").waitFor();
   assert.equal(await page.getByRole("button", { name: "Review the change" }).count(), 0);
   assert.equal(await page.getByRole("link", { name: "New endpoint" }).count(), 0);

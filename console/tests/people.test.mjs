@@ -1,16 +1,15 @@
 // People: users found and changed, what roles open, admins, keys that are shown once, and secrets that never are.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { go, known, launch, open, picture, signIn, sound } from "./browser.mjs";
+import { known, launch, open, picture, signIn, sound } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 
-async function opened(path, options, who) {
+async function opened(path, options, email) {
   const page = await open(browser, options);
-  await signIn(page, who);
-  await go(page, path);
+  await signIn(page, email, path);
   return page;
 }
 

@@ -8,10 +8,9 @@ let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 
-async function opened(who) {
+async function opened(email) {
   const page = await open(browser);
-  await signIn(page, who);
-  await go(page, "/tables/documents");
+  await signIn(page, email, "/tables/documents");
   await page.getByRole("cell", { name: "Budget", exact: true }).waitFor();
   return page;
 }

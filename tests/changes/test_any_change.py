@@ -1,6 +1,7 @@
 """From any project to any other: the tables end up as if they had been made so."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from app.definitions.project import EMPTY, Project, parse_project
 from app.store.engine import make_engine
 from app.store.migrate import migrate
 
-EXAMPLES = 40
+EXAMPLES = int(os.environ.get("ROWGATE_CHANGE_EXAMPLES", "10"))
 NAMES = ["a", "b", "a_b", "c"]
 COLUMNS = ["x", "y", "x_y", "z"]
 CATALOGUE = (

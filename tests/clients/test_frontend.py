@@ -16,7 +16,7 @@ from app.cli.described import types_of
 from tests.backend import EXAMPLES, PASSWORD, serving
 from tests.clients.chromium import BROWSER, page
 from tests.clients.test_supabase_js import NODE, clients, listening
-from tests.clients.test_types import compiled, project_of
+from tests.clients.test_types import below, compiled, project_of
 
 __all__ = ["clients"]
 pytestmark = pytest.mark.skipif(NODE is None, reason="node and npm are not installed")
@@ -105,9 +105,7 @@ async def test_the_page_signs_up_writes_reads_and_deletes_and_no_other_origin_is
 
 def test_the_types_of_the_page_compile_and_hold_it_to_what_is_there(tmp_path: Path, clients: Path) -> None:
     (tmp_path / "database.ts").write_text(types_of(project_of(load_file(EXAMPLES / "notes.yaml"))))
-    program = block("ts")
     wrong = ["await rowgate.from('my_notes').select('txt').single().then((found) => found.data!.txt.length)",
              "await rowgate.rpc('add_note', { text: 1 })"]  # fmt: skip
-    said = compiled(tmp_path, clients, "\n".join([program.rstrip(), *wrong]))
-    first = len(program.rstrip().splitlines()) + 1
-    assert {int(line) for line in re.findall(r"^program\.ts\((\d+),", said, re.MULTILINE)} == {first, first + 1}, said
+    program, lines = below(block("ts"), wrong)
+    assert compiled(tmp_path, clients, program=program) == {"program": lines}

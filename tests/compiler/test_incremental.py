@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ from tests.definitions.junk import (
     replaced,
 )
 
-CHANGES = 30
+CHANGES = int(os.environ.get("ROWGATE_CHAIN_CHANGES", "15"))
 OPEN = {"name": "open", "table": "t", "columns": ["id", "a"], "filter": "row.b > 1", "access": "public"}
 THROUGH = {
     "name": "through", "table": "t", "access": "public",

@@ -1,6 +1,7 @@
 """The reference pages and the schema say what reads and serves: every key, every route, every document."""
 
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ REFUSED: list[tuple[tuple[str | int, ...], Any, str]] = [
 ]  # fmt: skip
 
 
+@cache
 def validator() -> Draft202012Validator:
     Draft202012Validator.check_schema(document_schema())
     return Draft202012Validator(document_schema())

@@ -40,7 +40,7 @@ from app.expressions.types import (
 )
 
 Rows = dict[str, list[dict[str, Any]]]
-EXAMPLES = int(os.environ.get("ROWGATE_AGREEMENT_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("ROWGATE_AGREEMENT_EXAMPLES", "150"))
 
 COLUMNS = {
     "small": (INT, "integer"),

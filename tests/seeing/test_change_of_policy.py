@@ -1,6 +1,7 @@
 """Random changes of random policies: what the plan says of them, and what a shadow counts, is what then happens."""
 
 import copy
+import os
 import random
 from typing import Any
 
@@ -10,6 +11,8 @@ from app.definitions.project import Project, parse_project
 from app.review.effects import effects
 from tests.backend import Backend, Person, apply, serving
 from tests.seeing.test_simulate import policy, simulate
+
+SEEDS = int(os.environ.get("ROWGATE_POLICY_SEEDS", "5"))
 
 
 def project(document: Any) -> Project:
@@ -69,7 +72,7 @@ def let_more(before: dict[str, Any], after: dict[str, Any]) -> bool:
     return isinstance(rows, list) and any(row not in held for row in rows)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(SEEDS))
 async def test_what_a_change_lets_in_was_planned_and_what_it_decides_otherwise_was_counted(
     migrated_url: str, seed: int
 ) -> None:

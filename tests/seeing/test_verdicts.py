@@ -20,7 +20,7 @@ from tests.backend import Backend, Person, serving
 from tests.conftest import cloned
 from tests.seeing.policies import BARE, THINGS, Asked, Document, Row, Someone, people, policies, requests, rows
 
-EXAMPLES = int(os.environ.get("ROWGATE_VERDICT_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("ROWGATE_VERDICT_EXAMPLES", "12"))
 ASKED = 8  # requests of one example
 
 # Headers that come from the time or from a new row's id are not compared.
