@@ -48,6 +48,7 @@ _CLEAR = """
 DELETE FROM rowgate.one_time_tokens WHERE id IN (SELECT id FROM rowgate.one_time_tokens
     WHERE expires_at < now() ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)
 """
+_END_WAYS_IN = "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind IN ('magic_link', 'recovery')"
 _COLUMNS = "id, kind, user_id, email, new_email, challenge, redirect_to, password_hash, columns::text AS columns"
 _USABLE = "user_id IS NOT NULL AND expires_at > now()"
 _LOOK = f"SELECT {_COLUMNS} FROM rowgate.one_time_tokens WHERE {{}} = $1 AND {_USABLE}"
@@ -143,6 +144,11 @@ async def draw(connection: Connection, mailing: Mailing, of: OneTime, lifetime: 
 async def hold_person(connection: Connection, user_id: str | None) -> None:
     """Let nobody else change the links and codes of a person until the transaction ends."""
     await connection.execute(_HOLD, user_id)
+
+
+async def end_ways_in(connection: Connection, user_id: str) -> None:
+    """End the mailed links and codes by which a person would come in without the password."""
+    await connection.execute(_END_WAYS_IN, user_id)
 
 
 def digest(token: str) -> bytes:

@@ -1,10 +1,11 @@
-"""Another password: chosen by who knows the present one, or set by somebody who may; sessions end with the old one."""
+"""Another password: chosen by who knows the present one, or set by who may; sessions and mailed ways in end."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from app.auth.accounts import normal_email
 from app.auth.failures import Kind, attempt, forgive
+from app.auth.one_time import end_ways_in, hold_person
 from app.auth.passwords import Passwords, check_new_password
 from app.database.connection import Connection
 from app.database.pool import Pool
@@ -131,7 +132,7 @@ async def given(passwords: Passwords, of: Holder, new: str, least: int = 0) -> N
 
 
 async def replace_password(connection: Connection, new: NewPassword, *, keep: str | None) -> None:
-    """Store another password and end every session but one, inside a transaction.
+    """Store another password and end every session but one, and mailed ways in, inside a transaction.
 
     Raises PasswordWrong where the password isn't the one of before any more: of two changes at once, one counts.
     """
@@ -140,7 +141,7 @@ async def replace_password(connection: Connection, new: NewPassword, *, keep: st
 
 
 async def set_password(connection: Connection, new: NewPassword) -> bool:
-    """Store another password over whatever there is, and end every session, inside a transaction.
+    """Store another password over whatever there is, and end every session and mailed way in, inside a transaction.
 
     Says whether the person is still there.
     """
@@ -149,8 +150,12 @@ async def set_password(connection: Connection, new: NewPassword) -> bool:
 
 async def _store(connection: Connection, new: NewPassword, keep: str | None, *, over_any: bool) -> bool:
     of, where = new.holder, _WHERE[new.holder.kind]
+    if of.kind == "user":
+        await hold_person(connection, of.id)
     if await connection.fetchval(where.replace, of.id, new.digest, of.password_hash, over_any) is None:
         return False
     await connection.execute(where.end_sessions, of.id, keep)
+    if of.kind == "user":
+        await end_ways_in(connection, of.id)
     await forgive(connection, of.kind, of.email)
     return True

@@ -263,9 +263,9 @@ EVENTS: dict[str, tuple[Event, frozenset[str]]] = {
     "signed out here": (as_alice("POST", "/auth/v1/logout?scope=local"), OWN),
     "signed out elsewhere": (as_alice("POST", "/auth/v1/logout?scope=others"), OTHERS),
     "one session ended by oneself": (_one_ended, OWN),
-    "password changed": (as_alice("PUT", "/auth/v1/user", CHANGE), OTHERS),
+    "password changed": (as_alice("PUT", "/auth/v1/user", CHANGE), OTHERS | MAILED),
     "password given by an admin": (
-        by_owner("PUT", "/admin/v1/users/{user}/password", {"password": NEW_PASSWORD}), OWN | OTHERS),
+        by_owner("PUT", "/admin/v1/users/{user}/password", {"password": NEW_PASSWORD}), OWN | OTHERS | MAILED),
     "signed out by an admin": (by_owner("POST", "/admin/v1/users/{user}/sign-out"), OWN | OTHERS),
     "disabled": (by_owner("POST", "/admin/v1/users/{user}/disable"), OWN | OTHERS | FOREIGN | MAILED),
     "deleted": (by_owner("DELETE", "/admin/v1/users/{user}"), OWN | OTHERS | FOREIGN | MAILED),
