@@ -132,6 +132,27 @@ RETURNING id
 """
 
 
+async def known_at_first(backend: Backend) -> dict[str, str]:
+    """Make what no change makes, and give what paths name of it."""
+    asked = {"call": OUTBOX, "mail": MAIL, "session": SESSION}
+    return {kind: str((await backend.sql(one))[0]["id"]) for kind, one in asked.items()}
+
+
+def said_of(said: Any, known: dict[str, str]) -> Any:
+    """Give the body of a change, whose code is that of the factor of before."""
+    return {"code": pyotp.TOTP(known["secret"]).now()} if said == "code" else said
+
+
+def learn(known: dict[str, str], action: str, answer: Any) -> None:
+    """Keep what the changes that follow name of an answer."""
+    if action in {"user.create", "admin.create"}:
+        known[action.split(".", maxsplit=1)[0]] = answer.json()["id"]
+    if action == "admin.invite":
+        known["invite"] = answer.json()["id"]
+    if action == "admin.factor_add":
+        known |= {"factor": answer.json()["id"], "secret": answer.json()["totp"]["secret"]}
+
+
 @pytest.fixture
 async def backend(migrated_url: str) -> AsyncIterator[Backend]:
     async with serving(migrated_url, DOCUMENT) as served:
@@ -172,11 +193,10 @@ def changing(backend: Backend) -> list[tuple[str, str, str]]:
 
 async def test_every_change_is_one_row_and_none_is_made_without_its_row(backend: Backend) -> None:
     root = await backend.admin()
-    asked = {"call": OUTBOX, "mail": MAIL, "session": SESSION}
-    known = {kind: str((await backend.sql(one))[0]["id"]) for kind, one in asked.items()}
+    known = await known_at_first(backend)
     done = set()
     for method, path, said, more, action in CHANGES:
-        body = {"code": pyotp.TOTP(known["secret"]).now()} if said == "code" else said
+        body = said_of(said, known)
         call = backend.client.build_request(
             method, f"/admin/v1{path.format(**known)}", json=body, headers={**root, **more}
         )
@@ -191,12 +211,7 @@ async def test_every_change_is_one_row_and_none_is_made_without_its_row(backend:
         assert answer.status_code < 300, (method, path, answer.text)
         added = (await rows(backend))[len(seen) :]
         assert [(actor, name) for actor, name, _ in added] == [(ROOT, action)], (method, path)
-        if action in {"user.create", "admin.create"}:
-            known[action.split(".")[0]] = answer.json()["id"]
-        if action == "admin.invite":
-            known["invite"] = answer.json()["id"]
-        if action == "admin.factor_add":
-            known |= {"factor": answer.json()["id"], "secret": answer.json()["totp"]["secret"]}
+        learn(known, action, answer)
         same = (one for one in changing(backend) if one[0] == method)
         done.add(next(name for _, template, name in same if compile_path(template)[0].match(call.url.path)))
     assert {one[2] for one in changing(backend)} == done | OTHERS

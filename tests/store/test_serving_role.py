@@ -17,7 +17,7 @@ from app.store.migrate import MigrationRefused, migrate
 from tests.auth.test_audit_chain import back
 from tests.backend import EXAMPLES, PASSWORD, SECRET_KEY, serving
 from tests.conftest import cloned, run_sql
-from tests.control_plane.test_audit import CHANGES, DOCUMENT, MAIL, OUTBOX, SESSION
+from tests.control_plane.test_audit import CHANGES, DOCUMENT, known_at_first, learn, said_of
 
 TABLE = {"name": "notes", "columns": [{"name": "who", "type": "user", "on_delete": "cascade"},
                                       {"name": "n", "type": "integer", "min": 0}]}  # fmt: skip
@@ -86,14 +86,12 @@ async def test_the_serving_role_does_all_that_rowgate_does(database: str, served
     await migrate(served)  # as each start does
     async with serving(served, DOCUMENT) as backend:
         root = await backend.admin()
-        there = {"call": OUTBOX, "mail": MAIL, "session": SESSION}
-        known = {kind: str((await backend.sql(one))[0]["id"]) for kind, one in there.items()}
-        for method, path, body, more, action in CHANGES:
-            asked: dict[str, Any] = {"json": body, "headers": {**root, **more}}
+        known = await known_at_first(backend)
+        for method, path, said, more, action in CHANGES:
+            asked: dict[str, Any] = {"json": said_of(said, known), "headers": {**root, **more}}
             answer = await backend.client.request(method, f"/admin/v1{path.format(**known)}", **asked)
             assert answer.status_code < 300, (method, path, answer.text)
-            if action in {"user.create", "admin.create"}:
-                known[action.split(".")[0]] = answer.json()["id"]
+            learn(known, action, answer)
         root = await backend.admin()
         put: dict[str, Any] = {"headers": root, "params": {"allow_wider": True, "destroy": ["notes", "notes.n"]}}
         assert (await backend.client.put("/admin/v1/config", json=WIDER, **put)).status_code == 200
