@@ -3,7 +3,8 @@
 import asyncio
 from types import TracebackType
 
-LOOK_SECONDS = 0.05  # so late a deadline may be
+LOOK_SECONDS = 0.05
+NEAR_SECONDS = 2 * LOOK_SECONDS  # what is so near when it is looked at gets a timer of its own
 
 
 class _Look:
@@ -23,10 +24,10 @@ class _Look:
             self.loop.call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        now = self.loop.time()
-        for deadline in [one for one in self.running if one.at <= now]:
+        near = self.loop.time() + NEAR_SECONDS
+        for deadline in [one for one in self.running if one.at < near]:
             self.running.discard(deadline)
-            deadline.expire()
+            deadline.set_timer(self.loop)
         self._is_due = bool(self.running)
         if self._is_due:
             self.loop.call_later(LOOK_SECONDS, self._look)
@@ -38,7 +39,7 @@ _looks: list[_Look] = []  # of the loop that was used last; those of others go o
 class Deadline:
     """`with Deadline(at):` cancels what its task awaits at a moment in the loop's time, and raises TimeoutError.
 
-    As `asyncio.timeout_at`, but up to `LOOK_SECONDS` late; only one that is as near as that has a timer of its own.
+    As `asyncio.timeout_at`, but a timer is set for what is still running shortly before, and most ends earlier.
     """
 
     __slots__ = ("_cancelling", "_is_over", "_look", "_task", "_timer", "at")
@@ -59,10 +60,14 @@ class Deadline:
             _looks[:] = [_Look(loop)]
         self._task, self._cancelling = task, task.cancelling()
         self._look = _looks[0]
-        if self.at < loop.time() + LOOK_SECONDS:
-            self._timer = loop.call_at(self.at, self.expire)
+        if self.at < loop.time() + NEAR_SECONDS:
+            self.set_timer(loop)
         else:
             self._look.add(self)
+
+    def set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the loop call at the moment itself."""
+        self._timer = loop.call_at(self.at, self.expire)
 
     def expire(self) -> None:
         """Cancel what runs."""

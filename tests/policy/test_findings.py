@@ -37,7 +37,7 @@ WRONG = [
     (
         {"as": "{key: true, columns: {plan: pro}}"},
         "tests/it.as",
-        "an API key is no user: it has roles, and neither id nor columns",
+        "an API key is no user: it has roles, and neither id, columns nor sign_in",
         None,
     ),
     ({"as": "7"}, "tests/it.as", "a mapping is wanted here", None),
