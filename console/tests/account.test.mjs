@@ -45,7 +45,7 @@ test("who is invited opens the link, chooses a password and signs in with it", a
   await sound(page, "an invitation that is taken up");
   await page.getByRole("button", { name: "Choose it" }).click();
   await page.getByText("Your password is chosen.").waitFor();
-  await signIn(page, "ada@example.com", NEW);
+  await signIn(page, "ada@example.com", "/", NEW);
   const again = await open(browser);
   await again.goto(link);
   await again.getByRole("textbox", { name: "New password" }).fill(NEW);
@@ -80,7 +80,7 @@ test("a forgotten password is replaced by a mail's link", async () => {
   await sound(coming, "another password");
   await coming.getByRole("button", { name: "Choose it" }).click();
   await coming.getByText("Your password is chosen.").waitFor();
-  await signIn(coming, "viewer@example.com", NEW);
+  await signIn(coming, "viewer@example.com", "/", NEW);
 });
 
 test("a second factor is added, asked for at the next sign-in, and a recovery code stands in for it", async () => {
@@ -152,5 +152,5 @@ test("the password is changed with the present one, and another session is ended
   await form.getByRole("textbox", { name: "Present password" }).fill(known.password);
   await form.getByRole("button", { name: "Change the password" }).click();
   await page.getByText("The password is changed").waitFor();
-  await signIn(await open(browser), "other@example.com", NEW);
+  await signIn(await open(browser), "other@example.com", "/", NEW);
 });

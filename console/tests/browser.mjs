@@ -38,12 +38,13 @@ export async function open(browser, { width = 1280, scheme = "light", locale = "
 export const widen = (page, width) => page.setViewportSize({ width, height: HEIGHT });
 
 /** Signs in on a page, which is shown then. */
-export async function signIn(page, email = "root@example.com", path = "/") {
+export async function signIn(page, email = "root@example.com", path = "/", password = known.password) {
   await go(page, path);
   await page.getByLabel("Email").fill(email);
-  await page.getByRole("textbox", { name: "Password" }).fill(known.password);
+  await page.getByRole("textbox", { name: "Password" }).fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Sign in" }).waitFor({ state: "detached" });
+  if (path === "/") await page.getByRole("heading", { name: "The gate" }).waitFor();
 }
 
 export const go = (page, path) => page.goto(`${known.url}/console${path}`);

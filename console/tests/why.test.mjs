@@ -121,7 +121,7 @@ test("the isolation proof is followed while it runs, and tells what came", async
   await signIn(page);
   await go(page, "/why/isolation");
   await page.getByRole("button", { name: "Start the proof" }).click();
-  await page.getByRole("progressbar").waitFor();
+  await page.getByRole("progressbar").waitFor({ state: "attached" });
   await page.getByText("No leaks").waitFor({ timeout: 240_000 });
   await page.getByText("Neither of the two came to anything of the other's.").waitFor();
   await sound(page, "a proof");
