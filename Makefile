@@ -18,9 +18,9 @@ serve: ## Serve the example on http://127.0.0.1:8000
 test: ## Run all tests
 	$(RUN) pytest -q -n auto
 
-test-many: ## Run the tests that draw their cases at random, with many times as many cases
-	ROWGATE_AGREEMENT_EXAMPLES=5000 ROWGATE_JUNK_EXAMPLES=10000 ROWGATE_CHANGE_EXAMPLES=100 ROWGATE_VERDICT_EXAMPLES=100 \
-		ROWGATE_POLICY_SEEDS=50 ROWGATE_CHAIN_CHANGES=60 \
+test-many: ## Run the tests that draw their cases at random, with more cases
+	ROWGATE_AGREEMENT_EXAMPLES=5000 ROWGATE_JUNK_EXAMPLES=10000 ROWGATE_CHANGE_EXAMPLES=40 ROWGATE_VERDICT_EXAMPLES=30 \
+		ROWGATE_POLICY_SEEDS=10 ROWGATE_CHAIN_CHANGES=30 \
 		$(RUN) pytest -q -n auto --dist worksteal tests/expressions/test_agreement.py tests/definitions/test_junk.py \
 		tests/changes/test_any_change.py tests/seeing/test_verdicts.py tests/seeing/test_change_of_policy.py \
 		tests/compiler/test_incremental.py
