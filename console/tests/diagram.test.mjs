@@ -32,7 +32,9 @@ test("a table of the diagram is reached by keyboard, lights its references, and 
   const [first] = await diagram.getByRole("listitem").allInnerTexts();
   const name = first.split(".")[0];
   await diagram.getByRole("link", { name, exact: true }).focus();
-  assert.equal(await diagram.locator("path").evaluateAll((all) => all.some((one) => getComputedStyle(one).opacity === "1")), true);
+  const isLit = () => diagram.locator("path").evaluateAll((all) => all.some((one) => getComputedStyle(one).opacity === "1"));
+  for (let looks = 0; looks < 500 && !(await isLit()); looks += 1) await page.waitForTimeout(20); // it lights up in a transition
+  assert.equal(await isLit(), true);
   await page.keyboard.press("Enter");
   await page.waitForURL(`**/console/tables/${name}`);
 });
