@@ -8,16 +8,14 @@ from sqlmodel import col
 
 from app.auth.admin_access import Role
 from app.auth.one_time import LinkInvalid, digest
+from app.database.clearing import clear_few
 from app.database.connection import Connection
 from app.store.admin_rows import AdminLinkRow
 from app.store.by_model import Which, added, first, found, removed
 
 INVITE, RECOVERY = "invite", "recovery"
 LIFETIMES = {INVITE: timedelta(days=7), RECOVERY: timedelta(hours=1)}
-_CLEAR = """
-DELETE FROM rowgate.admin_links WHERE id IN (SELECT id FROM rowgate.admin_links
-    WHERE expires_at < now() ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)
-"""
+_CLEAR = clear_few("rowgate.admin_links")
 _TURN = "SELECT pg_advisory_xact_lock(1919907684, hashtext($1))"
 
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import ClassVar
 
+from app.database.clearing import clear_few
 from app.database.connection import Connection
 from app.database.pool import Pool
 from app.errors import RowgateError
@@ -21,10 +22,7 @@ SELECT count(*) FROM (SELECT FROM rowgate.counted WHERE what = $1 AND who = $2
     AND at > statement_timestamp() - $3 * interval '1 second' LIMIT $4) found
 """
 _KEEP = "INSERT INTO rowgate.counted (what, who, at) VALUES ($1, $2, statement_timestamp())"
-_CLEAR = """
-DELETE FROM rowgate.counted WHERE id IN (SELECT id FROM rowgate.counted
-    WHERE at < now() - interval '1 day' ORDER BY at LIMIT 20 FOR UPDATE SKIP LOCKED)
-"""
+_CLEAR = clear_few("rowgate.counted", "at < now() - interval '1 day'")
 
 
 class MailLimited(RowgateError):

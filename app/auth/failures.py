@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from app.auth.accounts import EmailInvalid, normal_email
+from app.database.clearing import clear_few
 from app.database.connection import Connection
 from app.database.pool import Pool
 from app.errors import RowgateError
@@ -46,10 +47,7 @@ _KEEP = "INSERT INTO rowgate.sign_in_failures (kind, account, address, at) VALUE
 _FORGIVE_ALL = "UPDATE rowgate.sign_in_failures SET forgiven = true WHERE kind = $1 AND account = $2 AND NOT forgiven"
 _FORGIVE = f"{_FORGIVE_ALL} AND address = $3"
 # Each failure clears away some that count no longer.
-_CLEAR = """
-DELETE FROM rowgate.sign_in_failures WHERE id IN (SELECT id FROM rowgate.sign_in_failures
-    WHERE at < now() - $1 * interval '1 second' ORDER BY at LIMIT 20 FOR UPDATE SKIP LOCKED)
-"""
+_CLEAR = clear_few("rowgate.sign_in_failures", "at < now() - $1 * interval '1 second'")
 
 
 class TooManyFailures(RowgateError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from app.auth.one_time import FlowCodeInvalid, VerifierWrong, challenge_of, digest
+from app.database.clearing import clear_few
 from app.database.connection import Connection
 from app.errors import RowgateError
 
@@ -27,10 +28,7 @@ DELETE FROM rowgate.sign_in_flows
 WHERE token = $1 AND stage = $2 AND browser IS NOT DISTINCT FROM $3 AND expires_at > now() RETURNING {_COLUMNS}
 """
 _CHALLENGE = "SELECT challenge FROM rowgate.sign_in_flows WHERE token = $1 AND stage = 'code' AND expires_at > now()"
-_CLEAR = """
-DELETE FROM rowgate.sign_in_flows WHERE token IN (SELECT token FROM rowgate.sign_in_flows
-    WHERE expires_at < now() ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)
-"""
+_CLEAR = clear_few("rowgate.sign_in_flows", key="token")
 
 
 class FlowStateInvalid(RowgateError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from app.auth.mailing import Mailing
+from app.database.clearing import clear_few
 from app.database.connection import Connection
 from app.errors import RowgateError
 
@@ -30,7 +31,7 @@ _TYPE_OF: Mapping[str, str] = {
 }  # fmt: skip
 
 # Who changes tokens first holds whom they are for: two who change several of one person never wait for each other.
-_HOLD = "SELECT FROM data.users WHERE id = $1 FOR NO KEY UPDATE"
+HOLD = "SELECT FROM data.users WHERE id = $1 FOR NO KEY UPDATE"
 _HOLD_BY = """
 SELECT FROM data.users WHERE id IN (SELECT user_id FROM rowgate.one_time_tokens WHERE {}) ORDER BY id FOR NO KEY UPDATE
 """
@@ -44,11 +45,7 @@ INSERT INTO rowgate.one_time_tokens (kind, user_id, email, new_email, link, code
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, now() + make_interval(secs => $12),
     now() + make_interval(secs => $13))
 """
-_CLEAR = """
-DELETE FROM rowgate.one_time_tokens WHERE id IN (SELECT id FROM rowgate.one_time_tokens
-    WHERE expires_at < now() ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)
-"""
-_END_WAYS_IN = "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind IN ('magic_link', 'recovery')"
+_CLEAR = clear_few("rowgate.one_time_tokens")
 _COLUMNS = "id, kind, user_id, email, new_email, challenge, redirect_to, password_hash, columns::text AS columns"
 _USABLE = "user_id IS NOT NULL AND expires_at > now()"
 _LOOK = f"SELECT {_COLUMNS} FROM rowgate.one_time_tokens WHERE {{}} = $1 AND {_USABLE}"
@@ -143,12 +140,7 @@ async def draw(connection: Connection, mailing: Mailing, of: OneTime, lifetime: 
 
 async def hold_person(connection: Connection, user_id: str | None) -> None:
     """Let nobody else change the links and codes of a person until the transaction ends."""
-    await connection.execute(_HOLD, user_id)
-
-
-async def end_ways_in(connection: Connection, user_id: str) -> None:
-    """End the mailed links and codes by which a person would come in without the password."""
-    await connection.execute(_END_WAYS_IN, user_id)
+    await connection.execute(HOLD, user_id)
 
 
 def digest(token: str) -> bytes:

@@ -10,11 +10,13 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from app.database.clearing import clear_few
 from app.database.connection import Connection
 from app.errors import RowgateError
 
 METHOD = "webauthn"
 CHALLENGE_SECONDS = 300
+_CLEAR = clear_few("rowgate.passkey_challenges")
 MOST = 20  # passkeys of one person
 _CHALLENGE_BYTES = 32
 _HOLD_OWNER = """
@@ -137,10 +139,7 @@ async def ask_to_sign_in(connection: Connection, site: Site) -> PasskeyAsked:
 
 
 async def _asked(connection: Connection, user_id: str | None, challenge: bytes, options: str) -> PasskeyAsked:
-    await connection.execute(
-        "DELETE FROM rowgate.passkey_challenges WHERE id IN (SELECT id FROM rowgate.passkey_challenges"
-        " WHERE expires_at < now() ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)"
-    )
+    await connection.execute(_CLEAR)
     made = await connection.fetchrow(
         "INSERT INTO rowgate.passkey_challenges (user_id, challenge, expires_at)"
         f" VALUES ($1, $2, now() + interval '{CHALLENGE_SECONDS} seconds') RETURNING id, expires_at",

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from app.auth.accounts import normal_email
 from app.auth.failures import Kind, attempt, forgive
-from app.auth.one_time import end_ways_in, hold_person
+from app.auth.one_time import HOLD
 from app.auth.passwords import Passwords, check_new_password
 from app.database.connection import Connection
 from app.database.pool import Pool
@@ -44,12 +44,14 @@ class NonceInvalid(RowgateError):
 
 @dataclass(frozen=True, slots=True)
 class _Where:
-    """How one kind of people, their passwords and their sessions are found: by an address, else by an id, as $1."""
+    """How one kind of people, and what changes with their password, are found: by an address, else by an id, as $1."""
 
     find: str
     read: str
+    hold: str
     replace: str
     end_sessions: str
+    end_mailed: str
 
 
 _ENDED = "UPDATE {} SET revoked_at = now() WHERE revoked_at IS NULL AND {} = $1 AND ($2::uuid IS NULL OR id <> $2)"
@@ -58,18 +60,21 @@ _WHERE: dict[Kind, _Where] = {
         "SELECT id FROM data.users WHERE lower(email) = lower($1)",
         "SELECT u.email, a.password_hash FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id"
         " WHERE u.id = $1",
+        HOLD,
         "INSERT INTO rowgate.accounts AS a (user_id, password_hash, password_changed_at)"
         " SELECT id, $2, now() FROM data.users WHERE id = $1"
         " ON CONFLICT (user_id) DO UPDATE SET password_hash = $2, password_changed_at = now()"
         " WHERE $4 OR a.password_hash IS NOT DISTINCT FROM $3 RETURNING user_id",
         _ENDED.format("rowgate.sessions", "user_id"),
+        "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind IN ('magic_link', 'recovery')",
     ),
     "admin": _Where(
         "SELECT id FROM rowgate.admins WHERE lower(email) = lower($1)",
         "SELECT email, password_hash FROM rowgate.admins WHERE id = $1",
-        "WITH back AS (DELETE FROM rowgate.admin_links WHERE admin_id = $1)"
-        " UPDATE rowgate.admins SET password_hash = $2 WHERE id = $1 AND ($4 OR password_hash = $3) RETURNING id",
+        "SELECT FROM rowgate.admins WHERE id = $1 FOR NO KEY UPDATE",
+        "UPDATE rowgate.admins SET password_hash = $2 WHERE id = $1 AND ($4 OR password_hash = $3) RETURNING id",
         _ENDED.format("rowgate.admin_sessions", "admin_id"),
+        "DELETE FROM rowgate.admin_links WHERE admin_id = $1",
     ),
 }
 
@@ -150,12 +155,10 @@ async def set_password(connection: Connection, new: NewPassword) -> bool:
 
 async def _store(connection: Connection, new: NewPassword, keep: str | None, *, over_any: bool) -> bool:
     of, where = new.holder, _WHERE[new.holder.kind]
-    if of.kind == "user":
-        await hold_person(connection, of.id)
+    await connection.execute(where.hold, of.id)
     if await connection.fetchval(where.replace, of.id, new.digest, of.password_hash, over_any) is None:
         return False
     await connection.execute(where.end_sessions, of.id, keep)
-    if of.kind == "user":
-        await end_ways_in(connection, of.id)
+    await connection.execute(where.end_mailed, of.id)
     await forgive(connection, of.kind, of.email)
     return True

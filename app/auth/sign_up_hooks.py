@@ -62,7 +62,7 @@ class LetIn:
     @property
     def tried_out(self) -> "LetIn":
         """Give it for an account that is made and undone beside the one that has the address."""
-        return replace(self, stored=f"{NO_ADDRESS}{uuid.uuid4()}")
+        return replace(self, stored=_no_address())
 
 
 async def let_in(
@@ -79,5 +79,9 @@ async def let_in(
 
 def anonymous(hooks: SignUpHooks) -> LetIn:
     """Give what stands in the place of an anonymous user's address, of which nobody is asked."""
-    stored = f"{NO_ADDRESS}{uuid.uuid4()}"
+    stored = _no_address()
     return LetIn(stored, stored, hooks)
+
+
+def _no_address() -> str:
+    return f"{NO_ADDRESS}{uuid.uuid4()}"

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from app.auth.identity import Identity
 from app.data_plane.request import Request
 from app.data_plane.targets import Target, ViewTarget
+from app.database.clearing import clear_few
 from app.database.connection import Connection
 from app.errors import RowgateError
 from app.secrets.rotation import answer_name
@@ -39,10 +40,7 @@ ON CONFLICT (id) DO UPDATE SET fingerprint = $2, key_id = $3, nonce = $4, cipher
 WHERE kept.created_at <= now() - interval '24 hours' RETURNING true
 """
 # Each answer that is kept takes some with it whose time is over, so that nothing else has to.
-_FORGET = """
-DELETE FROM rowgate.first_answers WHERE id IN (SELECT id FROM rowgate.first_answers
- WHERE created_at <= now() - interval '24 hours' ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED)
-"""
+_FORGET = clear_few("rowgate.first_answers", "created_at <= now() - interval '24 hours'", most=10)
 
 
 class KeyInvalid(RowgateError):

@@ -1,6 +1,5 @@
 """The processes that serve this database: each says every few seconds that it is there, and how it fares."""
 
-import asyncio
 import logging
 import os
 import socket
@@ -16,12 +15,12 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from app.data_plane.readiness import Readiness
 from app.data_plane.reload import Live
-from app.database.faults import FAULTS, translated
-from app.database.pool import DatabaseUnavailable, Pool
+from app.database.faults import FAULTS
+from app.database.pool import Pool
+from app.database.repeating import Repeating
 from app.errors import RowgateError
 from app.http.counts import Counts
 from app.http.fixed_routes import Declared
-from app.log import Outage
 from app.store.instances import Process, tell, untell
 
 BEAT_SECONDS = 5.0
@@ -80,16 +79,20 @@ class InstanceState(_ToldByAny):
             return cls()
 
 
-class Instance:
-    """The process as one of those that serve the database: what it tells of itself, and the task that does so."""
+class Instance(Repeating):
+    """The process as one of those that serve the database: what it tells of itself, again and again."""
 
     def __init__(self, pool: Pool, live: Live, counts: Counts, ready: Callable[[], Readiness]) -> None:
         """Tell nothing yet."""
+        super().__init__(
+            _log,
+            lost="this process can't say that it is there",
+            back="it says that it is there again",
+            broken="saying that this process is there failed",
+        )
         now = datetime.now(UTC)
         self.told = Process(str(uuid.uuid4()), now, socket.gethostname(), os.getpid(), version("rowgate"))
         self._pool, self._live, self._counts, self._ready = pool, live, counts, ready
-        self._task: asyncio.Task[None] | None = None
-        self._woken = asyncio.Event()
 
     def state(self) -> InstanceState:
         """Say how it fares now."""
@@ -109,45 +112,24 @@ class Instance:
             limited=[LimitTold(what=what, count=count) for what, count in self._counts.limited().items()],
         )  # fmt: skip
 
-    def wake(self) -> None:
-        """Tell at once: something has changed."""
-        self._woken.set()
-
     async def beat(self) -> None:
         """Tell once."""
         async with self._pool.lease() as connection:
             await tell(connection, self.told, self.state().model_dump(mode="json"))
 
-    def start(self) -> None:
-        """Tell from here on."""
-        self._task = asyncio.get_running_loop().create_task(self._work())
+    @property
+    def rest(self) -> float:
+        """Give the seconds after which it tells again."""
+        return BEAT_SECONDS
+
+    async def turn(self) -> bool:
+        """Tell once."""
+        await self.beat()
+        return False
 
     async def stop(self) -> None:
         """Tell no longer, and be one of them no more."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await super().stop()
         with suppress(RowgateError, *FAULTS):
             async with self._pool.lease() as connection:
                 await untell(connection, self.told.id)
-
-    async def _work(self) -> None:
-        """Tell, and tell again; nothing that happens here ends it."""
-        outage = Outage(_log)
-        while True:
-            self._woken.clear()
-            try:
-                await self.beat()
-            except (RowgateError, *FAULTS) as error:
-                refusal = error if isinstance(error, RowgateError) else translated(error)
-                if not isinstance(refusal, DatabaseUnavailable):  # of which they tell who read the definitions
-                    name = type(error).__name__
-                    outage.lost(f"this process can't say that it is there: {name}", "it says that it is there again")
-            except Exception:
-                _log.exception("saying that this process is there failed")
-            else:
-                outage.found()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(BEAT_SECONDS):
-                    await self._woken.wait()

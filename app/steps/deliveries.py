@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from app.database.clearing import clear_few
 from app.database.connection import Connection
 from app.errors import RowgateError
 
@@ -19,10 +20,7 @@ ON CONFLICT (id) DO UPDATE SET created_at = now()
 WHERE kept.created_at <= now() - interval '30 days' RETURNING true
 """
 # Each that is kept takes some with it whose time is over, so that nothing else has to.
-_FORGET = """
-DELETE FROM rowgate.deliveries WHERE id IN (SELECT id FROM rowgate.deliveries
- WHERE created_at <= now() - interval '30 days' ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED)
-"""
+_FORGET = clear_few("rowgate.deliveries", "created_at <= now() - interval '30 days'", most=10)
 
 
 class DeliveryRunning(RowgateError):
