@@ -175,6 +175,12 @@ def migrated_template(embedded_server: EmbeddedPostgres, database_url: str) -> s
     return "migrated"
 
 
+@pytest.fixture(scope="module")
+def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
+    """A migrated database that the tests of a module share."""
+    yield from cloned(embedded_server, migrated_template)
+
+
 @pytest.fixture
 def migrated_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
     """A migrated database of the test's own."""

@@ -1,12 +1,11 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from app.database.embedded import EmbeddedPostgres
+from tests.auth.issuers import TestIssuer, issuing
 from tests.backend import Backend, serving
-from tests.conftest import cloned
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -42,11 +41,6 @@ async def backend(migrated_url: str) -> AsyncIterator[Backend]:
         yield backend
 
 
-@pytest.fixture(scope="module")
-def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
-    yield from cloned(embedded_server, migrated_template)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def refusing(shared_url: str) -> AsyncIterator[Backend]:
     """A backend with alice and bob, which the refusals of a module share, since none of them changes anything."""
@@ -76,3 +70,15 @@ async def admin_sign_in(backend: Backend, email: str, password: str) -> Any:
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def issuer() -> AsyncIterator[TestIssuer]:
+    """An issuer of tokens, which the tests of a module share."""
+    async with issuing() as one:
+        yield one
+
+
+def told(answer: Any) -> tuple[int, str]:
+    """Give the status and the code of a refusal."""
+    return answer.status_code, answer.json()["code"]

@@ -1,29 +1,21 @@
 """The second factor of admins: what is refused first, then what a code opens; and that it can't be walked around."""
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from app.cli.reset_password import reset
-from app.database.embedded import EmbeddedPostgres
 from app.secrets.rotation import rotate
-from tests.auth.admins import SomeAdmin, mails_to, some_admin
-from tests.backend import ADMIN_PASSWORD, OTHER_SECRET_KEY, SECRET_KEY, Backend, calling, serving
-from tests.conftest import cloned
+from tests.auth.admins import SomeAdmin, mails_to, some_admin, uncounted
+from tests.auth.conftest import told
+from tests.backend import ADMIN_PASSWORD, OTHER_SECRET_KEY, SECRET_KEY, Backend, serving
 from tests.control_plane.test_ranks import FILLED, ROUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DOCUMENT: dict[str, Any] = {"rowgate": 1}
-_NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
-    yield from cloned(embedded_server, migrated_template)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -39,13 +31,8 @@ async def owner(served: Backend) -> dict[str, str]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def backend(served: Backend) -> AsyncIterator[Backend]:
-    """Give the server to a client whose address nothing has been counted for."""
-    async with calling(served.app, f"127.7.0.{next(_NUMBERS)}") as client:
-        yield Backend(served.app, client, served.url)
-
-
-def told(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
+    async with uncounted(served) as client:
+        yield client
 
 
 async def test_a_password_alone_opens_nothing_once_there_is_a_factor(backend: Backend, owner: dict[str, str]) -> None:

@@ -1,18 +1,15 @@
 """An admin's ways in by mail: invitations, and another password for one that was forgotten. Refusals first."""
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from app.database.embedded import EmbeddedPostgres
-from tests.auth.admins import SomeAdmin, mails_to, some_admin, token_in
-from tests.auth.conftest import bearer
-from tests.backend import ADMIN_PASSWORD, Backend, calling, serving
-from tests.conftest import cloned
+from tests.auth.admins import SomeAdmin, mails_to, some_admin, token_in, uncounted
+from tests.auth.conftest import bearer, told
+from tests.backend import ADMIN_PASSWORD, Backend, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 # What an editor says of mails is for people: an admin's never goes through it.
@@ -22,12 +19,6 @@ DOCUMENT: dict[str, Any] = {
     "auth": {"mail": {"from": "Shop <no-reply@example.com>", "templates": {"invite": TEMPLATE, "recovery": TEMPLATE}}},
 }
 NEW = "another much longer battery"
-_NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
-    yield from cloned(embedded_server, migrated_template)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -43,13 +34,8 @@ async def owner(served: Backend) -> dict[str, str]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def backend(served: Backend) -> AsyncIterator[Backend]:
-    """Give the server to a client whose address nothing has been counted for."""
-    async with calling(served.app, f"127.8.0.{next(_NUMBERS)}") as client:
-        yield Backend(served.app, client, served.url)
-
-
-def told(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
+    async with uncounted(served) as client:
+        yield client
 
 
 async def invited(backend: Backend, owner: dict[str, str], name: str, role: str = "viewer") -> dict[str, Any]:

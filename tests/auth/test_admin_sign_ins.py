@@ -1,15 +1,10 @@
 """How admins signed in, and from where: each sees the own sign-ins and sessions, and owners see everybody's."""
 
-from typing import Any
-
 from tests.auth.admins import SomeAdmin, some_admin
+from tests.auth.conftest import told
 from tests.backend import ADMIN_PASSWORD, Backend
 
 NOBODY = "018f0000-0000-7000-8000-00000000000a"
-
-
-def told(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
 
 
 async def test_an_admin_sees_the_own_sign_ins_with_the_refused_ones_and_nobody_elses(backend: Backend) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import pyotp
 import pytest
 import pytest_asyncio
 
@@ -17,8 +16,9 @@ from app.auth.route_limits import count_for
 from app.cli.rotate_keys import rotated
 from app.database.embedded import SUPERUSER, EmbeddedPostgres
 from app.database.pool import connect
+from tests.auth.authenticator import shown_code
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer, refresh, sign_in
-from tests.auth.issuers import AUDIENCE, TestIssuer, issuing
+from tests.auth.issuers import AUDIENCE, TestIssuer
 from tests.backend import ADMIN_PASSWORD, PASSWORD, SECRET_KEY, Backend, serving
 from tests.conftest import cloned
 from tests.mail.conftest import code_of, last_mail, token_of
@@ -131,8 +131,7 @@ class Held:
         return str((await self.as_carol("POST", f"/factors/{self.factor['id']}/challenge", {})).json()["id"])
 
     async def shown(self, ahead: int) -> str:
-        (row,) = await self.here.sql("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint / 30 AS step")
-        return pyotp.TOTP(self.factor["totp"]["secret"]).generate_otp(row["step"] + ahead)
+        return await shown_code(self.here, self.factor, ahead)
 
     async def as_carol(self, method: str, path: str, body: Any = None) -> Any:
         return await self.ask(method, f"/auth/v1{path}", body, **bearer(self.carol["access_token"]))
@@ -315,12 +314,6 @@ EVENTS: dict[str, tuple[Event, frozenset[str]]] = {
 @pytest.fixture(scope="module")
 def database(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
     yield from cloned(embedded_server, migrated_template)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def issuer() -> AsyncIterator[TestIssuer]:
-    async with issuing() as one:
-        yield one
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

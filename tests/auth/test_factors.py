@@ -19,7 +19,8 @@ from app.auth.routes.mounted import auth_router
 from app.definitions.auth import AuthDef
 from app.secrets.rotation import rotate
 from app.secrets.sealing import SealingKey
-from tests.auth.conftest import bearer, refresh, sign_in
+from tests.auth.authenticator import shown_code, step_of
+from tests.auth.conftest import bearer, refresh, sign_in, told
 from tests.backend import OTHER_SECRET_KEY, PASSWORD, SECRET_KEY, Backend, Person
 from tests.turns import Turns
 
@@ -54,22 +55,17 @@ class Authenticator:
         self.backend, self.person, self.factor = backend, person, factor
         self.ahead = -1
 
-    async def step(self) -> int:
-        (row,) = await self.backend.sql("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint / 30 AS step")
-        step: int = row["step"]
-        return step
-
     async def code(self, ahead: int | None = None) -> str:
         if ahead is None:
             ahead, self.ahead = self.ahead, self.ahead + 1
-        return pyotp.TOTP(self.factor["totp"]["secret"]).generate_otp(await self.step() + ahead)
+        return await shown_code(self.backend, self.factor, ahead)
 
     async def verify(self, code: str | None = None, person: Person | None = None) -> Any:
         """Send a code; one that is refused since its step went by on the way is followed by its next."""
         while True:
-            step = await self.step()
+            step = await step_of(self.backend)
             answer = await self.sent(code or await self.code(), person or self.person)
-            if code is not None or answer.status_code != 422 or await self.step() == step:
+            if code is not None or answer.status_code != 422 or await step_of(self.backend) == step:
                 return answer
 
     async def sent(self, code: str, who: Person) -> Any:
@@ -99,10 +95,6 @@ async def again(backend: Backend, person: Person) -> Person:
     """Sign in by the password alone."""
     answer = await sign_in(backend, f"{person.session['user']['email']}", PASSWORD)
     return replace(person, session=answer.json())
-
-
-def told(answer: Any) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
 
 
 async def level(person: Person) -> Any:

@@ -16,7 +16,7 @@ from app.compiler.check import check_document
 from app.definitions.auth import AuthDef
 from app.review.auth_effects import auth_effects
 from tests.auth.conftest import DOCUMENT, bearer
-from tests.auth.issuers import AUDIENCE, CONFIGURATION, KEYS, TestIssuer, issuing
+from tests.auth.issuers import AUDIENCE, CONFIGURATION, KEYS, TestIssuer
 from tests.auth.test_tokens import b64
 from tests.backend import Backend, serving
 from tests.outward.upstream import reply
@@ -39,12 +39,6 @@ def document(issuer: TestIssuer, **said: Any) -> dict[str, Any]:
         "auth": {"issuers": [{**taken, **said}]},
         "endpoints": [*DOCUMENT["endpoints"], {**TOLD, "steps": [{"do": "respond", **CLAIMS}]}],
     }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def issuer() -> AsyncIterator[TestIssuer]:
-    async with issuing() as one:
-        yield one
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -13,7 +13,7 @@ from app.compiler.check import check_document
 from app.definitions.auth import AuthDef
 from app.review.auth_effects import auth_effects
 from tests.auth.conftest import DOCUMENT, bearer, refresh, sign_in
-from tests.auth.issuers import KEYS, TestIssuer, issuing
+from tests.auth.issuers import KEYS, TestIssuer
 from tests.backend import PASSWORD, Backend, Person, serving
 from tests.outward.upstream import reply
 
@@ -26,12 +26,6 @@ def document(issuer: TestIssuer, auth: Any = None, **said: Any) -> dict[str, Any
     acme = {"name": "acme", "issuer": issuer.name, "client_id": CLIENT, "columns": {"display_name": "claims.name"}}
     allowed = {"http_allow": [issuer.server.host]}
     return {**DOCUMENT, "project": allowed, "auth": {"providers": [{**acme, **said}], **(auth or {})}}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def issuer() -> AsyncIterator[TestIssuer]:
-    async with issuing() as one:
-        yield one
 
 
 @pytest_asyncio.fixture(loop_scope="module")

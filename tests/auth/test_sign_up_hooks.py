@@ -14,7 +14,7 @@ import yaml
 
 from app.cli import import_users as command
 from tests.auth.conftest import bearer
-from tests.auth.issuers import AUDIENCE, TestIssuer, issuing
+from tests.auth.issuers import AUDIENCE, TestIssuer
 from tests.auth.test_providers import CLIENT, NONCE, sent
 from tests.backend import PASSWORD, SECRET_KEY, Backend, serving
 
@@ -65,12 +65,6 @@ def document(issuer: TestIssuer, **auth: Any) -> dict[str, Any]:
             **auth,
         },
     }  # fmt: skip
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def issuer() -> AsyncIterator[TestIssuer]:
-    async with issuing() as one:
-        yield one
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -16,7 +16,7 @@ from app.definitions.project import parse_project
 from app.review.auth_effects import auth_effects
 from app.review.doubts import doubts
 from tests.auth.conftest import bearer
-from tests.auth.issuers import AUDIENCE, TestIssuer, issuing
+from tests.auth.issuers import AUDIENCE, TestIssuer
 from tests.auth.test_providers import document, id_token, sent
 from tests.backend import Backend, serving
 
@@ -47,12 +47,6 @@ def said(issuer: TestIssuer) -> dict[str, Any]:
              "expect": {"status": 403}},
         ],
     }  # fmt: skip
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def issuer() -> AsyncIterator[TestIssuer]:
-    async with issuing() as one:
-        yield one
 
 
 @pytest_asyncio.fixture(loop_scope="module")

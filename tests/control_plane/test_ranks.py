@@ -1,6 +1,6 @@
 """Who may use which route of the admin API, and touch whom: every route, by token and by key, against every rank."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -11,10 +11,8 @@ from fastapi.routing import iter_route_contexts
 
 from app.auth.admin_access import ROLES, hold_rank
 from app.control_plane.definitions import CALLED
-from app.database.embedded import EmbeddedPostgres
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer
 from tests.backend import ADMIN_PASSWORD, Backend, serving
-from tests.conftest import cloned
 
 RANKS = tuple(reversed(ROLES))
 
@@ -140,11 +138,6 @@ FILLED = {
 OWN_PAGE = {"Origin": "http://testserver"}  # what a browser says of a page of this server
 
 Callers = dict[str, tuple[str | None, dict[str, str]]]
-
-
-@pytest.fixture(scope="module")
-def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
-    yield from cloned(embedded_server, migrated_template)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

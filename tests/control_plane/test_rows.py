@@ -1,6 +1,6 @@
 """Rows of tables over the admin API: refusals first, then pages, filters, writes, and what the audit log says."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,8 @@ from httpx import Response
 
 from app.compiler.table_rows import table_view
 from app.control_plane import rows
-from app.database.embedded import EmbeddedPostgres
 from app.relations.query import Query, Read
 from tests.backend import Backend, serving
-from tests.conftest import cloned
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -58,11 +56,6 @@ class Asking:
     async def told(self) -> list[tuple[str, str, str, Any]]:
         sql = "SELECT actor, action, target, detail FROM rowgate.audit WHERE action LIKE 'rows.%' ORDER BY id"
         return [tuple(row) for row in await self.backend.sql(sql)]
-
-
-@pytest.fixture(scope="module")
-def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
-    yield from cloned(embedded_server, migrated_template)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -11,8 +11,8 @@ import pyotp
 import pytest
 
 from app.auth import passkeys
-from tests.auth.conftest import sign_in
-from tests.auth.test_factors import enrolled, told
+from tests.auth.conftest import sign_in, told
+from tests.auth.test_factors import enrolled
 from tests.backend import PASSWORD, Backend, Person
 from tests.mail.conftest import (
     ALICE,

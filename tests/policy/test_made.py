@@ -1,6 +1,6 @@
 """A request that came becomes a policy test, which passes, holds no more than it needs, and fails without its rule."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,6 @@ from app.changes.files import load_text
 from app.cli import why
 from app.cli.command import app as command_line
 from tests.backend import Backend, Person, serving
-from tests.conftest import cloned
 
 IN_MODULE = pytest.mark.asyncio(loop_scope="module")
 DOCUMENT = """
@@ -71,11 +70,6 @@ endpoints:
       - {do: update, table: notes, id: note.id, set: {locked: true}}
       - {do: respond, body: {done: true}}
 """
-
-
-@pytest.fixture(scope="module")
-def shared_url(embedded_server: Any, migrated_template: str) -> Iterator[str]:
-    yield from cloned(embedded_server, migrated_template)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -2,15 +2,13 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from app.database.embedded import EmbeddedPostgres
 from tests.backend import Backend, serving
-from tests.conftest import cloned
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -90,11 +88,6 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("PATCH", "/rest/v1/kept?token=eq.MARKER", {"json": {"token": "MARKERMARKER"}}),
     ("POST", "/rest/v1/kept", {"json": {"token": "MARKER", "nothing": 1}}),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
-    yield from cloned(embedded_server, migrated_template)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,20 +1,18 @@
 """Explain: the plan of a view's read as anyone, which runs nothing, and the index that it lacks."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from copy import deepcopy
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from app.database.embedded import EmbeddedPostgres
 from app.database.session import Session
 from app.database.statement import Statement
 from app.definitions.project import parse_project
 from app.review import missing_index
 from app.review.missing_index import slow_reads, tables_of
 from tests.backend import Backend, Person, serving
-from tests.conftest import cloned
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -46,11 +44,6 @@ INSERT INTO data.notes (topic, size, at)
 SELECT 'topic ' || n, n, now() - n * interval '1 s' FROM generate_series(1, 20000) n
 """
 LACKS = "rules.missing_index"
-
-
-@pytest.fixture(scope="module")
-def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
-    yield from cloned(embedded_server, migrated_template)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 import httpx
@@ -11,20 +11,13 @@ import pytest_asyncio
 
 from app.data_plane import asgi
 from app.data_plane.seeing import timing
-from app.database.embedded import EmbeddedPostgres
 from tests.backend import ADMIN_PASSWORD, Backend, Person, serving
-from tests.conftest import cloned
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ASKS = {"X-Rowgate-Trace": "1"}
 BEFORE_A_CHAIN = ["accept", "authenticate", "authorize", "bind"]
 ALL = [*BEFORE_A_CHAIN, "chain", "execute", "respond"]
-
-
-@pytest.fixture(scope="module")
-def shared_url(embedded_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
-    yield from cloned(embedded_server, migrated_template)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
