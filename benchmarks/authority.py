@@ -7,9 +7,7 @@ rounds' ratios, with the quarters of them, and the ratio of the rounds that othe
 
 import argparse
 import asyncio
-import shutil
 import statistics
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +16,13 @@ from typing import Any
 import uvloop
 
 from app.cli.collecting import settle_memory
-from app.database.embedded import start_embedded
 from app.database.session import Session
 from app.database.statement import Statement
 from app.main import create_app
 from app.settings import load_settings
 from benchmarks import run
 from benchmarks.profile import Driver
-from benchmarks.run import SECRET, WORKS, build
+from benchmarks.run import SECRET, WORKS, build, database
 
 WORK = next(iter(WORKS))
 WARM, CALLS = 1_000, 100
@@ -95,15 +92,9 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=200)
     rounds = arguments.parse_args().rounds
     run.ROWS = 20_000
-    folder = Path(tempfile.mkdtemp(prefix="rowgate-bench-", dir="/tmp"))
-    folder.chmod(0o755)  # Postgres may run as another account
-    server = start_embedded(folder / "postgres")
-    try:
-        callers = asyncio.run(build(server.url()))
-        uvloop.run(measure(server.url(), callers, rounds))
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    with database() as url:
+        callers = asyncio.run(build(url))
+        uvloop.run(measure(url, callers, rounds))
 
 
 if __name__ == "__main__":

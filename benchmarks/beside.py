@@ -13,16 +13,14 @@ import re
 import shutil
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from app.database.embedded import start_embedded
 from app.database.pool import connect
 from benchmarks import run
 from benchmarks.overload import PORT, Flood, calls_of, percentile, told
-from benchmarks.run import CONNECTIONS, WORKS, build, contestant
+from benchmarks.run import CONNECTIONS, WORKS, build, contestant, database
 
 WORK, WAITS = "S1 my 20 newest rows", "S4 fetch, compare, update"
 
@@ -97,17 +95,10 @@ def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("The load generator wrk is needed: apt-get install wrk")
     run.ROWS = 20_000
-    folder = Path(tempfile.mkdtemp(prefix="rowgate-bench-", dir="/tmp"))
-    folder.chmod(0o755)  # Postgres may run as another account
-    server = start_embedded(folder / "postgres")
-    try:
-        url = server.url()
+    with database() as url:
         callers = asyncio.run(build(url))
         with contestant("rowgate", url):
             rounds = [uvloop.run(measure(url, callers, asked.seconds, asked.connections)) for _ in range(asked.rounds)]
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
     print(json.dumps(told(rounds)))
 
 

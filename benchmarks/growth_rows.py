@@ -11,18 +11,15 @@ import json
 import shutil
 import statistics
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 from app.auth.users import MAX_USERS
-from app.database.embedded import start_embedded
 from app.database.pool import connect
 from benchmarks import run
-from benchmarks.run import WORKS, build, loaded, started
+from benchmarks.run import WORKS, build, database, loaded, started
 
 PORT = 8_670
 FEW, OF_EACH = 1_000, 20  # people; rows of each that S1 asks for
@@ -34,15 +31,9 @@ Callers = list[tuple[str, str, str]]
 @contextmanager
 def _database(people: int, rows: int) -> Iterator[tuple[str, Callers]]:
     """Give a database of its own with so much in it, and who calls."""
-    folder = Path(tempfile.mkdtemp(prefix="rowgate-bench-", dir="/tmp"))
-    folder.chmod(0o755)  # Postgres may run as another account
-    server = start_embedded(folder / "postgres")
-    try:
+    with database() as url:
         run.USERS, run.ROWS = people, rows
-        yield server.url(), asyncio.run(build(server.url()))
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+        yield url, asyncio.run(build(url))
 
 
 @contextmanager

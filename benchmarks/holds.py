@@ -8,9 +8,7 @@ wait for each other, it is time.
 import argparse
 import asyncio
 import json
-import shutil
 import statistics
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,14 +16,13 @@ from typing import Any
 
 from app.audit.writing import chain_under
 from app.changes.apply import apply_project
-from app.database.embedded import start_embedded
 from app.database.pool import connect
 from app.definitions.project import parse_project
 from app.main import Rowgate, create_app
 from app.settings import load_settings
 from app.store.engine import make_engine
 from app.store.migrate import migrate
-from benchmarks.run import SECRET
+from benchmarks.run import SECRET, database
 
 # Nobody counts rows of `free` before writing it, so it has no trigger.
 TABLES = ("free", "by_owner", "whole")
@@ -161,13 +158,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rounds", type=int, default=60)
     asked = arguments.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="rowgate-bench-", dir="/tmp"))
-    server = start_embedded(folder)
-    try:
-        found = asyncio.run(_measured(server.url(), asked.rounds))
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    with database() as url:
+        found = asyncio.run(_measured(url, asked.rounds))
     told: dict[str, dict[str, list[float]]] = {}
     for work, tables in found.items():
         print(f"\n{work}: median, and times that of nothing held [middle half of the rounds]")

@@ -9,19 +9,15 @@ import argparse
 import asyncio
 import json
 import math
-import shutil
 import statistics
-import tempfile
 import time
 from collections import Counter, deque
-from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from app.database.embedded import start_embedded
 from benchmarks import run
-from benchmarks.run import CONNECTIONS, PORTS, WORKS, build, contestant, cpu_of
+from benchmarks.run import CONNECTIONS, PORTS, WORKS, build, contestant, cpu_of, database
 
 PORT = PORTS["rowgate"]
 TIMES = 3
@@ -237,15 +233,10 @@ def main() -> None:
     arguments.add_argument("--work", choices=[work for work in WORKS if WORKS[work][0] == "GET"], default=WORK)
     asked = arguments.parse_args()
     run.ROWS = 20_000
-    folder = Path(tempfile.mkdtemp(prefix="rowgate-bench-", dir="/tmp"))
-    server = start_embedded(folder)
-    try:
-        calls = calls_of(asyncio.run(build(server.url())), asked.work)
-        with contestant("rowgate", server.url()) as pid:
+    with database() as url:
+        calls = calls_of(asyncio.run(build(url)), asked.work)
+        with contestant("rowgate", url) as pid:
             rounds = [uvloop.run(measure(calls, asked.seconds, pid, asked.connections)) for _ in range(asked.rounds)]
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
     print(json.dumps(told(rounds)))
 
 

@@ -9,22 +9,18 @@ import asyncio
 import cProfile
 import json
 import pstats
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from app.cli.collecting import settle_memory
-from app.database.embedded import start_embedded
 from app.main import Rowgate, create_app
 from app.settings import load_settings
 from benchmarks import run
-from benchmarks.run import SECRET, WORKS, build
+from benchmarks.run import SECRET, WORKS, build, database
 
 BODY = json.dumps({"title": "A title", "amount": 12.5}).encode()
 WARM, CALLS = 500, 4_000
@@ -131,15 +127,9 @@ def main() -> None:
     arguments.add_argument("--deep", action="store_true", help="with the layers and functions of each")
     asked = arguments.parse_args()
     run.ROWS = 20_000
-    folder = Path(tempfile.mkdtemp(prefix="rowgate-bench-", dir="/tmp"))
-    folder.chmod(0o755)  # Postgres may run as another account
-    server = start_embedded(folder / "postgres")
-    try:
-        callers = asyncio.run(build(server.url()))
-        print(json.dumps(uvloop.run(measure(server.url(), asked.work or list(WORKS), callers, deep=asked.deep))))
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    with database() as url:
+        callers = asyncio.run(build(url))
+        print(json.dumps(uvloop.run(measure(url, asked.work or list(WORKS), callers, deep=asked.deep))))
 
 
 if __name__ == "__main__":

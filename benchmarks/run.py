@@ -68,6 +68,18 @@ end
 """
 
 
+@contextmanager
+def database() -> Iterator[str]:
+    """Give the URL of a Postgres of its own, which is gone when the block ends."""
+    folder = Path(tempfile.mkdtemp(prefix="rowgate-bench-", dir="/tmp"))
+    server = start_embedded(folder)
+    try:
+        yield server.url()
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
 async def build(url: str) -> list[tuple[str, str, str]]:
     """Make the database, and give callers: a user, a token, a document of theirs."""
     chain_under(SECRET)
@@ -261,13 +273,8 @@ def main() -> None:
     asked = arguments.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("The load generator wrk is needed: apt-get install wrk")
-    folder = Path(tempfile.mkdtemp(prefix="rowgate-bench-", dir="/tmp"))
-    server = start_embedded(folder)
-    try:
-        _measure_all(server.url(), asked)
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    with database() as url:
+        _measure_all(url, asked)
 
 
 def _measure_all(url: str, asked: Any) -> None:
