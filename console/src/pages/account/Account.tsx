@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { api, call, data, queries } from "../../api/client";
 import { Ask } from "../../parts/Ask";
+import { Heading } from "../../parts/Heading";
 import { Loading } from "../../parts/Loading";
 import { ProblemAlert } from "../../parts/Problem";
 import { useTexts } from "../../texts";
@@ -15,10 +16,7 @@ export default function Account() {
   const texts = useTexts().account;
   return (
     <Stack gap="md">
-      <div>
-        <Title order={1}>{texts.title}</Title>
-        <Text c="dimmed">{texts.lead}</Text>
-      </div>
+      <Heading title={texts.title} lead={texts.lead} />
       <Part title={texts.factors} lead={texts.factorsLead}><Factors /></Part>
       <Part title={texts.password}><Password /></Part>
       <Part title={texts.sessions}><Sessions /></Part>

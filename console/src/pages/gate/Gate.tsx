@@ -6,6 +6,7 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef, useState } from "react";
 import { Link } from "react-router";
 import { access, config, type SeenRequest, type Surface } from "../../api/reads";
+import { Heading } from "../../parts/Heading";
 import { History, Plus, Search } from "../../parts/icons";
 import { Loading } from "../../parts/Loading";
 import { isLetIn, type Person, PersonPicker, usePersonName } from "../../parts/PersonPicker";
@@ -27,10 +28,7 @@ export default function Gate() {
   return (
     <Stack gap="md">
       <Group justify="space-between" align="flex-end">
-        <div>
-          <Title order={1}>{texts.title}</Title>
-          <Text c="dimmed">{texts.lead}</Text>
-        </div>
+        <Heading title={texts.title} lead={texts.lead} />
       </Group>
       {lanes.length === 0 ? <Empty /> : <Lanes lanes={lanes} />}
     </Stack>

@@ -5,6 +5,7 @@ import { lazy, Suspense, useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { api, data } from "../../api/client";
 import { config, useMe } from "../../api/reads";
+import { Heading } from "../../parts/Heading";
 import { History as Back } from "../../parts/icons";
 import { Loading } from "../../parts/Loading";
 import { ProblemAlert } from "../../parts/Problem";
@@ -35,10 +36,7 @@ export default function History() {
   const newest = all[0]?.number;
   return (
     <Stack gap="md">
-      <div>
-        <Title order={1}>{texts.title}</Title>
-        <Text c="dimmed">{texts.lead}</Text>
-      </div>
+      <Heading title={texts.title} lead={texts.lead} />
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg" style={{ alignItems: "start" }}>
         <Stack gap="xs">
           {all.map((one) => (

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { api, data } from "../../api/client";
 import { access } from "../../api/reads";
+import { Heading } from "../../parts/Heading";
 import { Check } from "../../parts/icons";
 import { Loading } from "../../parts/Loading";
 import { ProblemAlert } from "../../parts/Problem";
@@ -25,10 +26,7 @@ export default function Start() {
   const begun = chosen || served > 0;
   return (
     <Stack gap="lg" maw={1000}>
-      <div>
-        <Title order={1}>{texts.title}</Title>
-        <Text c="dimmed">{texts.lead}</Text>
-      </div>
+      <Heading title={texts.title} lead={texts.lead} />
       <Part number={1} title={texts.begin} done={begun} note={served > 0 ? texts.beginDone(served) : undefined}>
         {begun ? null : <Beginnings propose={setProposal} empty={() => setChosen(true)} />}
       </Part>
