@@ -5,11 +5,9 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -28,6 +26,7 @@ from app.http.deadline import Deadline
 from app.relations import memory
 from app.store.migrate import migrate
 from tests.backend import SECRET_KEY, Backend, serving
+from tests.places import new_place
 from tests.statements import captured
 from tests.turns import Turns
 
@@ -35,8 +34,6 @@ from tests.turns import Turns
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-MEMORY = Path("/dev/shm")
-ROOM = 2 * 1024**3  # bytes, for a cluster and its databases
 _REAL_HASHES = passwords._context
 
 
@@ -134,9 +131,8 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[EmbeddedPostgres]:
-    """A server that loses all in a crash, in memory where there is room: tests of what lasts start their own."""
-    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
-    data_dir = Path(tempfile.mkdtemp(prefix="rowgate-test-", dir=MEMORY if in_memory else "/tmp"))
+    """A server that loses all in a crash: tests of what lasts start their own."""
+    data_dir = new_place()
     try:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(postgres_process, "DURABLE", dict.fromkeys(postgres_process.DURABLE, "off"))

@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,11 @@ ELSEWHERE = {
     "steps/kinds/respond.py": {"date"},  # a header
 }  # fmt: skip
 
-FILES = {str(one.relative_to(APP)): ast.parse(one.read_text()) for one in sorted(APP.rglob("*.py"))}
+
+@cache
+def files() -> dict[str, ast.Module]:
+    """Give what each file of the source says."""
+    return {str(one.relative_to(APP)): ast.parse(one.read_text()) for one in sorted(APP.rglob("*.py"))}
 
 
 def names_in(*nodes: ast.AST) -> set[str]:
@@ -86,12 +91,12 @@ def names_beside_a_type(tree: ast.AST) -> set[str]:
 
 
 def test_few_files_name_a_type() -> None:
-    named = {file: names_in(tree) - COMMON for file, tree in FILES.items()}
+    named = {file: names_in(tree) - COMMON for file, tree in files().items()}
     assert {file: names for file, names in named.items() if names and file != TABLE} == ELSEWHERE
 
 
 def test_no_file_asks_for_a_type_by_its_name() -> None:
-    asked = {file: names_beside_a_type(tree) for file, tree in FILES.items()}
+    asked = {file: names_beside_a_type(tree) for file, tree in files().items()}
     assert {file: names for file, names in asked.items() if names} == {}
 
 

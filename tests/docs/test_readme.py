@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.story import tell
+from tests.places import new_place
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -32,11 +32,11 @@ def server() -> Iterator[str]:
 def served(command: str) -> Iterator[tuple[str, str]]:
     """Serve, with the data in a folder whose name has a space, on a port of its own; gives the URL, and the token."""
     words = command.split()
-    folder = tempfile.mkdtemp(prefix="rowgate readme ", dir="/tmp")
+    folder = new_place("rowgate readme ")
     with subprocess.Popen(
         [str(Path(sys.executable).parent / words[0]), *words[1:], "--port", "0"],
         cwd=ROOT,
-        env={**os.environ, "ROWGATE_DATA_DIR": folder},
+        env={**os.environ, "ROWGATE_DATA_DIR": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -69,14 +69,14 @@ def setup_token(process: "subprocess.Popen[str]") -> str:
     pytest.fail("no token was printed")
 
 
-def test_the_first_endpoint_is_made_as_the_page_tells() -> None:
+def test_the_story_of_the_first_endpoint_goes_as_its_page_tells() -> None:
     page = ROOT / "docs" / "first-endpoint.md"
     assert "\nrowgate serve\n" in page.read_text()
     with served("rowgate serve") as (url, token):
         assert tell(url, page, token) == []
 
 
-def test_a_webhook_comes_in_as_its_page_tells() -> None:
+def test_the_story_of_a_webhook_goes_as_its_page_tells() -> None:
     with served("rowgate serve") as (url, token):
         assert tell(url, ROOT / "docs" / "webhooks.md", token, least=9) == []
 

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.database.embedded import EmbeddedPostgres, start_embedded
+from tests.places import new_place
 
 Soon = Callable[[Callable[[], object]], bool]
 
@@ -17,7 +17,7 @@ Soon = Callable[[Callable[[], object]], bool]
 @pytest.fixture(scope="session")
 def made(embedded_server: EmbeddedPostgres) -> Iterator[Path]:
     """A data directory made and stopped, to copy from: initdb is the slow part."""
-    place = Path(tempfile.mkdtemp(prefix="rowgate-test-", dir="/tmp"))
+    place = new_place()
     start_embedded(place).stop()
     yield place
     shutil.rmtree(place)
@@ -25,7 +25,7 @@ def made(embedded_server: EmbeddedPostgres) -> Iterator[Path]:
 
 @pytest.fixture
 def data_dir(made: Path) -> Iterator[Path]:
-    parent = Path(tempfile.mkdtemp(prefix="rowgate-test-", dir="/tmp"))
+    parent = new_place()
     parent.chmod(0o711)
     place = parent / "data"
     place.mkdir()

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import asyncpg
@@ -15,6 +14,7 @@ import pytest
 from app.database import postgres_process
 from app.database.embedded import EmbeddedPostgres, EmbeddedPostgresBusy, start_embedded
 from app.database.postgres_process import EmbeddedPostgresFailed
+from tests.places import new_place
 from tests.platform_.conftest import Soon
 
 ROOT = Path(__file__).parents[2]
@@ -186,7 +186,7 @@ def test_a_stale_pid_file_that_names_a_foreign_process_harms_neither(data_dir: P
 
 
 def test_a_cluster_left_half_made_is_made_anew(tmp_path: Path) -> None:
-    place = Path(tempfile.mkdtemp(prefix="rowgate-test-", dir="/tmp"))
+    place = new_place()
     try:
         (place / "postgres.new").mkdir()
         (place / "postgres.new/PG_VERSION").write_text("18\n")
