@@ -28,7 +28,10 @@ export async function open(browser, { width = 1280, scheme = "light", locale = "
   page.on("console", (message) => {
     if (/Content Security Policy|Warning:/.test(message.text())) page.faults.push(message.text());
   });
+  page.asked = new Set();
+  for (const over of ["requestfinished", "requestfailed"]) page.on(over, (request) => page.asked.delete(request));
   page.on("request", (request) => {
+    page.asked.add(request);
     if (!request.url().startsWith(known.url) && !request.url().startsWith("data:")) page.faults.push(`asks ${request.url()}`);
   });
   return page;
@@ -49,9 +52,19 @@ export async function signIn(page, email = "root@example.com", path = "/", passw
 
 export const go = (page, path) => page.goto(`${known.url}/console${path}`);
 
+/** Waits until all that a page asked for is there and drawn, and asks for nothing more; for three seconds at most. */
+async function settled(page) {
+  const drawn = () => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))));
+  const until = Date.now() + 3000;
+  for (let quiet = 0; quiet < 3 && Date.now() < until; quiet += 1) {
+    await drawn();
+    if (page.asked.size > 0) quiet = -1;
+  }
+}
+
 /** Holds a page against axe, its own width and its own faults. */
 export async function sound(page, what) {
-  await page.waitForLoadState("networkidle", { timeout: 3000 }).catch(() => undefined);
+  await settled(page);
   await page.evaluate(() => window.scrollTo(0, 0)); // what the fixed header covers is no target
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
   const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), RULES);
