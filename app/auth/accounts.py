@@ -77,7 +77,7 @@ class EmailChangeRefused(RowgateError):
         super().__init__(sentence, hint="Ask an admin.")
 
 
-class Joined(NamedTuple):
+class JoinedAccount(NamedTuple):
     """What a sign-up has come to: the account that it looks like, and who has the address now."""
 
     looks: "Account"
@@ -251,7 +251,9 @@ async def create_user(
     return str(user_id)
 
 
-async def join(connection: Connection, who: LetIn, password_hash: str | None, columns: Mapping[str, Any]) -> Joined:
+async def join(
+    connection: Connection, who: LetIn, password_hash: str | None, columns: Mapping[str, Any]
+) -> JoinedAccount:
     """Make an account whose address its own mail has to confirm, inside a transaction, and tell how it looks.
 
     Beside one that has the address the same account is made, looked at and undone: by what is done, what is answered
@@ -273,8 +275,8 @@ async def join(connection: Connection, who: LetIn, password_hash: str | None, co
         raise SignUpRefused("The account was deleted while it was made.")
     looks = replace(made, email=who.email, columns={**made.columns, "email": who.email})
     if there is None:
-        return Joined(looks, made.id, is_new=True, waits=True)
-    return Joined(looks, there["id"], is_new=False, waits=there["waits"])
+        return JoinedAccount(looks, made.id, is_new=True, waits=True)
+    return JoinedAccount(looks, there["id"], is_new=False, waits=there["waits"])
 
 
 class _Undone(Exception):

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 
 from app.audit.writing import audit
 from app.auth.access_claims import shown_email
-from app.auth.accounts import EmailInvalid, Joined, id_of_address, join, normal_email
+from app.auth.accounts import EmailInvalid, JoinedAccount, id_of_address, join, normal_email
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import MailLimited, count_mail
 from app.auth.in_force import RedirectUnlisted
@@ -135,7 +135,7 @@ async def _newcomer(
     return None
 
 
-async def _joined(connection: Connection, new: _Newcomer) -> Joined | None:
+async def _joined(connection: Connection, new: _Newcomer) -> JoinedAccount | None:
     """Make the account, or do the same for an address that has one.
 
     None where it may not be made, or a value that has to be unique is taken, maybe by the same person: nobody is told.
