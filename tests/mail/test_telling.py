@@ -89,6 +89,14 @@ async def test_a_value_that_is_taken_is_answered_alike_for_every_address(
     assert (await backend.sql("SELECT count(*) FROM data.users"))[0][0] == 2
 
 
+async def test_what_is_no_address_is_refused_as_each_route_says(backend: Backend) -> None:
+    for path, body in ROUTES:
+        for email in ("nobody", "a@example.com\n,b@x.com", "\u202e@example.com", "a@[127.0.0.1]"):
+            answer = await post(backend, path, email=email, **body)
+            wanted = (401, "auth.credentials_invalid") if path.startswith("/token") else (422, "auth.email_invalid")
+            assert (answer.status_code, answer.json()["code"]) == wanted, (path, email)
+
+
 async def test_mails_of_one_address_are_counted_together_whoever_asks_for_whatever_and_however_many_at_once(
     backend: Backend,
 ) -> None:
