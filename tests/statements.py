@@ -56,10 +56,11 @@ def half(write: Sql | None) -> str | None:
 
 
 class Statements:
-    """What was sent, by the file of `app` that sent it."""
+    """What was sent, by the file of `app` that sent it, and all of it in its order."""
 
     def __init__(self) -> None:
         self.seen: dict[str, str] = {}
+        self.order: list[str] = []
 
     def note(self, statement: str) -> None:
         frame: Any = sys._getframe(2)
@@ -71,6 +72,7 @@ class Statements:
                 sender = path[len(str(APP)) + 1 :]
                 if not sender.startswith(OTHERS):
                     self.seen.setdefault(statement, sender)
+                    self.order.append(statement)
                 return
             frame = frame.f_back
 

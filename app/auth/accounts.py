@@ -4,7 +4,7 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,7 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from app.auth.access_claims import PROVIDER, shown_email
 from app.auth.passwords import Passwords, check_new_password
-from app.auth.sign_up_hooks import LetIn, SignUpHooks, let_in
+from app.auth.sign_up_hooks import LetIn, SignUpHooks, SignUpRefused, let_in
 from app.database.connection import Connection
 from app.errors import FieldError, RowgateError
 
@@ -34,6 +34,10 @@ FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id CROSS JOIN LA
     SELECT max(t.new_email) FILTER (WHERE t.kind = 'email_change') AS new_email,
         max(t.created_at) FILTER (WHERE t.kind = 'invite') AS invited_at
     FROM rowgate.one_time_tokens t WHERE t.user_id = u.id AND t.expires_at > now()) w
+"""
+_THERE = """
+SELECT u.id, a.user_id IS NOT NULL AND a.email_confirmed_at IS NULL AS waits
+FROM data.users u LEFT JOIN rowgate.accounts a ON a.user_id = u.id WHERE lower(u.email) = lower($1)
 """
 _WAYS_IN = """
 SELECT u.email, a.password_hash IS NOT NULL AS has_password,
@@ -71,6 +75,16 @@ class EmailChangeRefused(RowgateError):
         """Say who can."""
         sentence = "The address can't be changed here, since a new one has to be confirmed."
         super().__init__(sentence, hint="Ask an admin.")
+
+
+class JoinedAccount(NamedTuple):
+    """What a sign-up has come to: the account that it looks like, and who has the address now."""
+
+    looks: "Account"
+    user_id: str
+    is_new: bool
+    waits: bool
+    """Whether the address has to be confirmed yet."""
 
 
 class Linked(NamedTuple):
@@ -237,17 +251,32 @@ async def create_user(
     return str(user_id)
 
 
-async def try_out(connection: Connection, who: LetIn, password_hash: str | None, columns: Mapping[str, Any]) -> None:
-    """Make a person whose address is another's, and undo it: that takes as long, and is refused, as for a new address.
+async def join(
+    connection: Connection, who: LetIn, password_hash: str | None, columns: Mapping[str, Any]
+) -> JoinedAccount:
+    """Make an account whose address its own mail has to confirm, inside a transaction, and tell how it looks.
 
-    Nothing is done where the document wants nothing done for a new row.
+    Beside one that has the address the same account is made, looked at and undone: by what is done, what is answered
+    and what is refused, nobody learns whether there is one. Of two at once one is made. Raises SignUpRefused.
     """
-    if not who.hooks.does_more:
-        return
-    with suppress(_Undone):
-        async with connection.transaction():
-            await create_user(connection, who.tried_out, password_hash, columns, confirmed=False)
-            raise _Undone
+    there = await connection.fetchrow(_THERE, who.email)
+    made = None
+    try:
+        with suppress(_Undone):
+            async with connection.transaction():
+                asked = who if there is None else who.tried_out
+                user_id = await create_user(connection, asked, password_hash, columns, confirmed=False)
+                made = await account(connection, user_id)
+                if there is not None:
+                    raise _Undone
+    except EmailTaken:  # since it was looked for
+        return await join(connection, who, password_hash, columns)
+    if made is None:
+        raise SignUpRefused("The account was deleted while it was made.")
+    looks = replace(made, email=who.email, columns={**made.columns, "email": who.email})
+    if there is None:
+        return JoinedAccount(looks, made.id, is_new=True, waits=True)
+    return JoinedAccount(looks, there["id"], is_new=False, waits=there["waits"])
 
 
 class _Undone(Exception):

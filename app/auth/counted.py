@@ -1,4 +1,4 @@
-"""Bounds on mails and on tries of codes, counted in the database: exactly over all instances, alike for any address."""
+"""Bounds on mails, tries of codes and rows about refusals, counted in the database: exactly over all instances."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from app.limits.limit import Limit, parse_limit
 MAILS = (parse_limit("6/hour"), parse_limit("20/day"))  # for one address, of all kinds together
 TRIES = (parse_limit("5/15 minutes"), parse_limit("20/day"))  # of the codes of one address
 TRIES_BY_CALLER = (parse_limit("20/hour"),)
+ROWS = parse_limit("20/minute")  # of the audit log, for what one caller is refused in one way
 
 _TURN = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
 _LOCKS = 0x726F7763
@@ -57,14 +58,36 @@ async def count_try(pool: Pool, email: str, address: str) -> None:
         await _count(connection, "code by caller", counted_key(address), TRIES_BY_CALLER, CodeLimited)
 
 
+async def count_row(connection: Connection, what: str, who: str) -> int:
+    """Count a row of the audit log that anybody has written by being refused; gives which of its minute it is.
+
+    0 stands for one that has no room, and isn't counted.
+    """
+    key = _key(what, who)
+    await connection.execute(_TURN, _LOCKS, f"{what} {who}")
+    so_far: int = await connection.fetchval(_COUNT, what, key, ROWS.period, ROWS.amount)
+    if so_far >= ROWS.amount:
+        return 0
+    await _keep(connection, what, key)
+    return so_far + 1
+
+
 async def _count(
     connection: Connection, what: str, who: str, limits: Sequence[Limit], refusal: type[RowgateError]
 ) -> None:
-    key = hashlib.sha256(f"{what} {who}".encode()).digest()
+    key = _key(what, who)
     await connection.execute(_TURN, _LOCKS, f"{what} {who}")
     for limit in limits:
         if await connection.fetchval(_COUNT, what, key, limit.period, limit.amount) >= limit.amount:
             wait = {"Retry-After": str(limit.period)}
             raise refusal("Too many of these.", hint="Wait, then try again.", headers=wait)
+    await _keep(connection, what, key)
+
+
+async def _keep(connection: Connection, what: str, key: bytes) -> None:
     await connection.execute(_KEEP, what, key)
     await connection.execute(_CLEAR)
+
+
+def _key(what: str, who: str) -> bytes:
+    return hashlib.sha256(f"{what} {who}".encode()).digest()

@@ -150,6 +150,7 @@ def check(file: File, *, as_json: AsJson = False) -> None:
     matrix = {} if checked is None or findings else access_matrix(checked.project)
     surface, hooks, doubts = (matrix.get(name, []) for name in ("surface", "hooks", "findings"))
     written_out = [] if checked is None else [one.shown() for one in checked.written_out]
+    secrets = () if checked is None else checked.secrets
     if as_json:
         listed = [finding.shown() for finding in findings]
         shown = {
@@ -158,6 +159,7 @@ def check(file: File, *, as_json: AsJson = False) -> None:
             "surface": surface,
             "hooks": hooks,
             "doubts": doubts,
+            "secrets": secrets,
         }
         typer.echo(json.dumps({**shown, "written_out": written_out}, indent=2))
     elif findings:
@@ -167,6 +169,8 @@ def check(file: File, *, as_json: AsJson = False) -> None:
         for doubt in doubts:
             typer.echo(f"{doubt['place']}: {doubt['message']} ({doubt['code']}; {doubt['hint']})")
         typer.echo("".join(f"{line}\n" for line in said_in_full(written_out)), nl=False)
+        if secrets:
+            typer.echo(f"It needs the secrets {', '.join(secrets)}: rowgate check can't see whether they are there.")
     raise typer.Exit(REFUSED if findings else DONE)
 
 

@@ -15,13 +15,14 @@ from app.relations.findings import Findings
 class Checked:
     """A project with every condition in its full form, its runtime if none of the findings refuses it, and these.
 
-    `written_out` are the conditions that were said in less than that.
+    `written_out` are the conditions that were said in less than that, `secrets` the names of those that it needs.
     """
 
     project: Project
     runtime: Runtime | None
     findings: list[Finding]
     written_out: tuple[WrittenOut, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 def compile_checked(project: Project) -> Checked:
@@ -31,9 +32,11 @@ def compile_checked(project: Project) -> Checked:
     gathered = Findings()
     runtime, findings = compile_project(project, gathered=gathered)
     full, written_out = (project, ()) if runtime is None else in_full(project, gathered.checked)
+    asked = {one.client_secret for one in project.auth.providers if one.client_secret is not None}
+    secrets = tuple(sorted({*gathered.secrets, *asked}))
     if not written_out:
-        return Checked(project, runtime, findings)
-    return Checked(full, *compile_project(full), written_out)
+        return Checked(project, runtime, findings, secrets=secrets)
+    return Checked(full, *compile_project(full), written_out, secrets)
 
 
 def check_document(document: object) -> tuple[Checked | None, list[Finding]]:

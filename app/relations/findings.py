@@ -11,12 +11,16 @@ from app.expressions.types import BOOL, Type
 
 
 class Findings:
-    """The list that one check fills; `checked` are the expressions that were sound, with their places."""
+    """The list that one check fills; `checked` are the expressions that were sound, with their places.
+
+    `secrets` are the names of those that what was checked needs.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
         self.found: list[Finding] = []
         self.checked: list[tuple[str, Expression]] = []
+        self.secrets: list[str] = []
 
     def report(
         self,

@@ -47,13 +47,14 @@ class Watched(Mapping[str, Any]):
 
 @dataclass(slots=True)
 class _Part:
-    """What was compiled of a definition, what was given to it, what it asked, and its expressions that were sound."""
+    """What was compiled of a definition, what was given to it, what it asked, and what `Findings` gathered of it."""
 
     said: Any
     given: tuple[Any, ...]
     asked: Asked
     made: Any
     checked: tuple[tuple[str, Expression], ...] = ()
+    secrets: tuple[str, ...] = ()
 
     def fits(self, said: Any, given: tuple[object, ...], world: World) -> bool:
         """Say whether it would be compiled to the same now; asks in the order in which it asked, until one differs."""
@@ -99,13 +100,15 @@ class Compilation:
             if part is not None and part.fits(said, given, world):
                 self.parts[place] = part
                 findings.checked += part.checked
+                findings.secrets += part.secrets
                 made: Made = part.made
                 return made
         asked: Asked = {}
-        before, checked = len(findings.found), len(findings.checked)
+        before, checked, secrets = len(findings.found), len(findings.checked), len(findings.secrets)
         made = make({name: Watched(name, inner, asked) for name, inner in world.items()})
         if made is not None and len(findings.found) == before:
-            self.parts[place] = _Part(said, given, asked, made, tuple(findings.checked[checked:]))
+            gathered = tuple(findings.checked[checked:]), tuple(findings.secrets[secrets:])
+            self.parts[place] = _Part(said, given, asked, made, *gathered)
         return made
 
     def again(self, place: str, said: Any, made: Made) -> Made:

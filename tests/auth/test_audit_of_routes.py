@@ -1,5 +1,6 @@
 """What each route of /auth/v1 has in the audit log: one row or more of whatever it changes, opens or refuses."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ import pyotp
 import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
+from app.auth.counted import ROWS
 from app.auth.route_limits import RouteLimits
 from app.auth.routes.mounted import auth_router
 from tests.auth.conftest import bearer
@@ -234,3 +236,24 @@ async def test_the_log_tells_of_what_each_route_did_or_refused(story: Story) -> 
         if (answer.status_code, actions) != (status, wanted):
             wrong.append((route, answer.status_code, actions, answer.text))
     assert not wrong, "\n".join(map(str, wrong))
+
+
+async def test_one_caller_fills_the_log_with_refusals_of_one_way_no_further_than_its_bound(story: Story) -> None:
+    async def refused(path: str, **body: Any) -> None:
+        assert (await opens(path, **body)(story)).status_code in {400, 422}
+
+    rows = "SELECT detail::jsonb FROM rowgate.audit WHERE action = 'sign_in.refused' ORDER BY id"
+    bad = {"provider": "acme", "id_token": "x.y.z", "nonce": "n"}
+    for _ in range(ROWS.amount):
+        await refused(f"{TOKEN}id_token", **bad)
+    await asyncio.gather(*(refused(f"{TOKEN}id_token", **bad) for _ in range(5)))
+    told = [row[0] for row in await story.backend.sql(rows)]
+    assert [one.get("more_not_listed") for one in told] == [None] * (ROWS.amount - 1) + [f"{ROWS.period} s"]
+    # Another way in has rows of its own, and so has the next minute.
+    no_challenge = {"challenge_id": "018f0000-0000-7000-8000-00000000000a", "credential": {}}
+    await refused("/passkeys/authentication/verify", **no_challenge)
+    await story.backend.sql("UPDATE rowgate.counted SET at = at - interval '1 minute' WHERE what = 'refusal'")
+    await refused(f"{TOKEN}id_token", **bad)
+    last = [row[0] for row in await story.backend.sql(rows)][ROWS.amount :]
+    assert [one["by"] for one in last] == ["webauthn", "acme"]
+    assert not any("more_not_listed" in one for one in last)

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,31 @@ endpoints:
 """
     )
     assert load_text(text) == load_text(dump_json(Stored(project))) == dump_project(project)
+
+
+def test_check_names_the_secrets_that_a_document_needs_without_a_database(tmp_path: Path) -> None:
+    called = {"do": "http", "method": "POST", "url": "https://a.example.com/x"}
+    told = {
+        "rowgate": 1,
+        "auth": {"providers": [
+            {"name": "acme", "issuer": "https://id.example.com", "client_id": "me", "client_secret": "OF_PROVIDER"},
+        ]},
+        "middleware": [
+            {"name": "asks", "steps": [{**called, "headers": {"Authorization": "=secrets.OF_HEADER"}}]},
+        ],
+        "endpoints": [
+            {"name": "tell", "method": "POST", "path": "/tell", "access": "public", "middleware": ["asks"],
+             "steps": [{**called, "after": "commit", "sign": "OF_SIGN"}, {"do": "respond"}]},
+            {"name": "hear", "method": "POST", "path": "/hear", "access": "public", "steps": [
+                {"do": "verify_signature", "scheme": "github", "secret": "OF_SENDER"}, {"do": "respond"}]},
+        ],
+    }  # fmt: skip
+    document = tmp_path / "backend.json"
+    document.write_text(json.dumps(told))
+    said = CliRunner().invoke(app, ["check", str(document), "--json"])
+    assert said.exit_code == 0, said.output
+    assert json.loads(said.output)["secrets"] == ["OF_HEADER", "OF_PROVIDER", "OF_SENDER", "OF_SIGN"]
+    shown = CliRunner().invoke(app, ["check", str(document)]).output
+    assert "It needs the secrets OF_HEADER, OF_PROVIDER, OF_SENDER, OF_SIGN: rowgate check can't see" in shown
+    document.write_text(json.dumps({"rowgate": 1}))
+    assert "It needs" not in CliRunner().invoke(app, ["check", str(document)]).output

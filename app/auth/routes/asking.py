@@ -3,12 +3,13 @@
 from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple
 
+import asyncpg
 from fastapi import Depends, Query, Response
 from pydantic import BeforeValidator
 
 from app.audit.writing import audit
 from app.auth.access_claims import shown_email
-from app.auth.accounts import EmailInvalid, EmailTaken, create_user, id_of_address, normal_email, try_out
+from app.auth.accounts import EmailInvalid, JoinedAccount, id_of_address, join, normal_email
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.counted import MailLimited, count_mail
 from app.auth.in_force import RedirectUnlisted
@@ -101,8 +102,13 @@ async def _sign_in_by_mail(
     kept = (body.challenge, to)
     async with server.pool.lease() as connection, connection.transaction():
         newcomer = await _newcomer(connection, server, mailer, email, body)
-        user_id = await id_of_address(connection, email)
-        if newcomer is None or not await _joined(connection, mailer, newcomer, user_id, kept):
+        joined = None if newcomer is None else await _joined(connection, newcomer)
+        user_id = await id_of_address(connection, email) if joined is None else joined.user_id
+        if newcomer is not None and joined is not None and joined.is_new:
+            of = OneTime("confirmation", user_id, email, None, *kept, columns=newcomer.data)
+            await mailer.send_link(connection, of)
+            await audit(connection, "anonymous", "sign_up", user_id)
+        else:
             await mailer.send_link(connection, OneTime("magic_link", user_id, email, None, *kept), template=template)
             await audit(connection, "anonymous", "sign_in.mailed", user_id)
     return answer(Nothing())
@@ -112,7 +118,6 @@ class _Newcomer(NamedTuple):
     """Whom an account may be made for: the address, the columns as they were sent, and checked."""
 
     who: LetIn
-    email: str
     data: dict[str, Any]
     columns: dict[str, object]
 
@@ -126,31 +131,18 @@ async def _newcomer(
     data = body.data or {}
     with suppress(InputInvalid, SignUpRefused):
         columns = own_columns(server, data, new=True)
-        return _Newcomer(await let_in(server.hooks, connection, email, columns), email, data, columns)
+        return _Newcomer(await let_in(server.hooks, connection, email, columns), data, columns)
     return None
 
 
-async def _joined(
-    connection: Connection, mailer: Mailer, new: _Newcomer, user_id: str | None, kept: tuple[str | None, str | None]
-) -> bool:
-    """Make an account that its own mail has to confirm, and say whether; of two at once, one makes it.
+async def _joined(connection: Connection, new: _Newcomer) -> JoinedAccount | None:
+    """Make the account, or do the same for an address that has one.
 
-    For an address that has one, the same is done and undone.
+    None where it may not be made, or a value that has to be unique is taken, maybe by the same person: nobody is told.
     """
-    with suppress(SignUpRefused):
-        if user_id is not None:
-            await try_out(connection, new.who, None, new.columns)
-            return False
-        try:
-            async with connection.transaction():
-                user_id = await create_user(connection, new.who, None, new.columns, confirmed=False)
-        except EmailTaken:
-            user_id = await id_of_address(connection, new.email)
-        of = OneTime("confirmation", user_id, new.email, None, *kept, columns=new.data)
-        await mailer.send_link(connection, of)
-        await audit(connection, "anonymous", "sign_up", user_id)
-        return True
-    return False
+    with suppress(SignUpRefused, asyncpg.UniqueViolationError):
+        return await join(connection, new.who, None, new.columns)
+    return None
 
 
 async def begun(server: AuthServer, mailer: Mailer, email: str, redirect_to: str | None) -> tuple[str, str | None]:

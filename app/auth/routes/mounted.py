@@ -1,8 +1,6 @@
 """Sign-up, sign-in, refresh, the own account and sign-out."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
@@ -15,13 +13,13 @@ from app.auth.accounts import (
     Account,
     EmailTaken,
     create_user,
+    join,
     new_credentials,
     normal_email,
-    try_out,
 )
 from app.auth.anonymous_users import METHOD, AnonymousOff, TooManyAnonymous, create_anonymous
 from app.auth.api_keys import ApiKeyInvalid
-from app.auth.auth_server import AuthServer, AuthServerDep, ServedDefinitions
+from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.factors import SecondFactorNeeded
 from app.auth.failures import TooManyFailures, attempt
 from app.auth.foreign_keys import IssuerUnreachable
@@ -79,7 +77,6 @@ from app.auth.routes.shapes import (
     SessionObject,
     SignInWays,
     UserObject,
-    new_id,
     user_object,
 )
 from app.auth.routes.signed_in import SignedInAnyhow, SignInNeeded
@@ -88,7 +85,6 @@ from app.auth.sessions import end_sessions, open_session, refresh_session
 from app.auth.sign_up_hooks import LetIn, SignUpRefused, let_in
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.auth import SessionsDef
-from app.definitions.validation import object_validator
 from app.errors import FieldError
 from app.http.fixed_bodies import JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
@@ -107,10 +103,6 @@ class RegisterBody(PkceFields):
 
 
 THERE: dict[int | str, dict[str, Any]] = {303: {"description": "The way to a provider, or back to the site."}}
-_UNCONFIRMED = """
-SELECT u.id FROM data.users u JOIN rowgate.accounts a ON a.user_id = u.id
-WHERE lower(u.email) = lower($1) AND a.email_confirmed_at IS NULL
-"""
 
 
 def auth_router(limits: RouteLimits) -> APIRouter:
@@ -223,19 +215,14 @@ async def _to_be_confirmed(
 
     A taken address that nobody has confirmed gets a link for this attempt as well.
     """
-    try:
-        async with server.pool.lease() as connection, connection.transaction():
-            user_id = await create_user(connection, who, of.password_hash, columns, confirmed=False)
-            await mailer.send_link(connection, replace(of, user_id=user_id))
-            await audit(connection, f"user:{user_id}", "sign_up", user_id)
-            return await found_account(connection, user_id)
-    except EmailTaken:
-        async with server.pool.lease() as connection, connection.transaction():
-            await try_out(connection, who, of.password_hash, columns)
-            waiting = await connection.fetchval(_UNCONFIRMED, of.email)
-            await mailer.send_link(connection, replace(of, user_id=waiting))
+    async with server.pool.lease() as connection, connection.transaction():
+        joined = await join(connection, who, of.password_hash, columns)
+        await mailer.send_link(connection, replace(of, user_id=joined.user_id if joined.waits else None))
+        if joined.is_new:
+            await audit(connection, f"user:{joined.user_id}", "sign_up", joined.user_id)
+        else:
             await audit(connection, "anonymous", "sign_up.email_taken", None)
-        return _lookalike(server.live.runtime, of.email, columns)
+        return joined.looks
 
 
 async def _anonymous(server: AuthServer, client: Client, in_force: InForce, body: RegisterBody) -> Response:
@@ -248,14 +235,6 @@ async def _anonymous(server: AuthServer, client: Client, in_force: InForce, body
         opened = await open_session(connection, user_id, *client, said, method=METHOD)
         found = await found_account(connection, user_id)
     return answer(session_answer(server, found, opened))
-
-
-def _lookalike(served: ServedDefinitions, email: str, columns: Mapping[str, object]) -> Account:
-    """Give what an account made just now would look like."""
-    fields = {one.name: one for one in served.project.users.columns}
-    defaults, _ = object_validator(fields, served.keys).read({})
-    metadata = {name: columns.get(name, defaults.get(name)) for name in fields}
-    return Account(new_id(), email, metadata, (), datetime.now(UTC), None, None, disabled=False)
 
 
 @refuses(

@@ -1,8 +1,5 @@
 """What GoTrue's clients read: users, sessions and errors with its members."""
 
-import secrets
-import time
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -211,9 +208,3 @@ def issued_session(tokens: AccessTokens, said: SessionsDef, account: Account, op
         refresh_token=opened.refresh_token,
         user=user_object(account),
     )
-
-
-def new_id() -> str:
-    """Draw an id like those that the database draws for users (RFC 9562, 5.7)."""
-    drawn = int.from_bytes(int(time.time() * 1000).to_bytes(6) + secrets.token_bytes(10))
-    return str(uuid.UUID(int=drawn & ~(0xF << 76) & ~(0x3 << 62) | 7 << 76 | 2 << 62))

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from app.auth.accounts import EmailTaken, normal_email
+from app.auth.accounts import EmailInvalid, EmailTaken, normal_email
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.confirming import change_email, confirm, session_by
 from app.auth.counted import CodeLimited, count_try
@@ -62,7 +62,7 @@ _FORM = '<form method="post" action="/auth/v1/verify">{fields}<button type="subm
 # What the routes answer beside sessions and refusals, as OpenAPI has it.
 BACK: dict[int | str, dict[str, Any]] = {303: {"description": "The way back to the site."}}
 PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
-VERIFY_REFUSALS = (LinkInvalid, CodeLimited, AccountDisabled, EmailTaken, SignUpRefused, RedirectUnlisted)
+VERIFY_REFUSALS = (EmailInvalid, LinkInvalid, CodeLimited, AccountDisabled, EmailTaken, SignUpRefused, RedirectUnlisted)
 
 
 # The refusals that a browser takes back to the site, as GoTrue calls them.

@@ -87,6 +87,11 @@ class _Said:
         paths = frozenset[str]().union(*(value.reads for value in values))
         return frozenset(path.split(".")[1] for path in paths if path.startswith("secrets."))
 
+    @property
+    def needed(self) -> frozenset[str]:
+        """Name these, and the one that signs."""
+        return self.secrets | ({self.body.sign} if self.body.sign is not None else set())
+
     def made(self, env: Mapping[str, Any], secrets: Mapping[str, Secret]) -> OutwardCall:
         """Give the call for a request."""
         known = {**env, "secrets": {name: secret.value for name, secret in secrets.items()}}
@@ -128,10 +133,11 @@ def _text(value: Any) -> str:
 
 def _compile(body: HttpBody, context: Context) -> Step | None:
     said = _said(body, context)
-    if body.after is not None:
-        return None if said is None else _after_commit(said, context.place)
     if said is None:
         return None
+    context.findings.secrets += said.needed
+    if body.after is not None:
+        return _after_commit(said, context.place)
     name, place, needed, binds = body.as_, context.place, said.secrets, body.on_error == "bind"
 
     async def http(call: Call) -> None:
@@ -158,8 +164,7 @@ def _compile(body: HttpBody, context: Context) -> Step | None:
 
 def _after_commit(said: _Said, place: str) -> Step:
     """Write the call into the outbox, in the request's transaction."""
-    sign = said.body.sign
-    needed = said.secrets | ({sign} if sign is not None else set())
+    sign, needed = said.body.sign, said.needed
 
     async def later(call: Call) -> None:
         key = call.outward.key

@@ -38,6 +38,7 @@ def _compile(body: VerifySignatureBody, context: Context) -> Step | None:
         return None
     scheme, options = SCHEMES[body.scheme], SignatureOptions(body.header or "", body.prefix, body.encoding)
     tolerance = seconds_of(body.tolerance)
+    context.findings.secrets.append(body.secret)
     place, name, owner, once = context.place, body.secret, context.owner, body.once
 
     async def verify_signature(call: Call) -> None:
