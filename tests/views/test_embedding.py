@@ -344,6 +344,7 @@ async def test_a_join_table_is_followed_only_where_its_view_may_be_read(alice: P
     [
         ("select=title,price::text&title=eq.two", [{"title": "two", "price": "12345678901234567890.5"}]),
         ("select=n:price::text&title=eq.one", [{"n": "0.10"}]),
+        ("select=n:price::float&title=eq.one", [{"n": 0.1}]),
         ("select=meta->words", [{"words": 10}, {"words": 9}]),
         ("select=w:meta->>words&title=eq.one", [{"w": "10"}]),
         ("select=meta->deep->k->0&title=eq.one", [{"k": "x"}]),
