@@ -47,6 +47,10 @@ class PasskeyRefused(RowgateError):
         super().__init__("The passkey isn't right, or its challenge is over.", hint="Begin again.")
 
 
+class PasskeyChallengeGone(PasskeyRefused):
+    """The challenge was answered before, is over, or never was; which of them isn't told."""
+
+
 class PasskeyNotFound(RowgateError):
     """There is no such passkey of one's own."""
 
@@ -150,7 +154,7 @@ async def _asked(connection: Connection, user_id: str | None, challenge: bytes, 
 
 
 async def _challenge(connection: Connection, challenge_id: str, user_id: str | None) -> bytes:
-    """Take a challenge, which is used up by that; raises PasskeyRefused."""
+    """Take a challenge, which is used up by that; raises PasskeyChallengeGone."""
     found: bytes | None = await connection.fetchval(
         "DELETE FROM rowgate.passkey_challenges"
         " WHERE id = $1 AND user_id IS NOT DISTINCT FROM $2 AND expires_at > now() RETURNING challenge",
@@ -158,7 +162,7 @@ async def _challenge(connection: Connection, challenge_id: str, user_id: str | N
         user_id,
     )
     if found is None:
-        raise PasskeyRefused
+        raise PasskeyChallengeGone
     return found
 
 

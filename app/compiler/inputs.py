@@ -43,7 +43,7 @@ class BoundInputs:
     def bind(
         self,
         path: Mapping[str, str],
-        query: Sequence[tuple[str, str]],
+        query: Sequence[tuple[str, str | list[str]]],
         headers: Sequence[tuple[bytes, bytes]],
         body: bytes,
         *,

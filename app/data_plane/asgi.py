@@ -15,7 +15,8 @@ from app.data_plane.run import Plane, Run
 from app.data_plane.seeing.recent import Recent
 from app.data_plane.seeing.shadow import Shadow
 from app.data_plane.seeing.timing import ASKS, TimedRun, is_asked_by_admin
-from app.data_plane.stages.accept import REST, RPC
+from app.data_plane.stages.accept import REST
+from app.data_plane.targets import RPC
 from app.errors import RowgateError, render_problem
 from app.http.client_address import Networks
 from app.http.counts import Counts

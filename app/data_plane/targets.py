@@ -9,6 +9,8 @@ from app.definitions.endpoints import TIMEOUT
 from app.relations.query_sql import Shapes
 from app.steps.running import RunStep
 
+RPC = b"/rest/v1/rpc/"
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointTarget:

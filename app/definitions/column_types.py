@@ -258,7 +258,8 @@ COLUMN_TYPES: dict[str, ColumnType] = {
     "float": ColumnType(
         read=_read_float, from_text=_number_of_text, rule="double", pg="double precision",
         schema={"type": "number", "format": "double"}, options=_BOUNDS,
-        casts=_NUMERIC, cast_names=("double precision", "float8", "real", "float4"), called=frozenset({"double"}),
+        casts=_NUMERIC, cast_names=("double precision", "float8", "float", "real", "float4"),
+        called=frozenset({"double"}),
     ),
     "boolean": ColumnType(
         read=_read_boolean, from_text=_boolean_of_text, from_csv=_boolean_of_csv, rule="bool", pg="boolean",

@@ -134,20 +134,28 @@ class Validator:
         kept = {name: value for name, value in found.items() if name in given}
         return kept, [error for error in errors if error.code != "input.required"]
 
-    def from_pairs(self, pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], list[FieldError]]:
-        """Read fields that came as texts, such as a query's; a name that repeats is an array's, else an error."""
+    def from_pairs(self, pairs: Sequence[tuple[str, str | list[str]]]) -> tuple[dict[str, Any], list[FieldError]]:
+        """Read fields that came as texts, such as a query's; a name that repeats is an array's, else an error.
+
+        The items of an array may come together, as a list.
+        """
         given: dict[str, Any] = {}
         errors: list[FieldError] = []
         for name, value in pairs:
             field = self._fields.get(name)
             if field is not None and field.array:
-                given.setdefault(name, []).append(value)
+                given.setdefault(name, []).extend([value] if isinstance(value, str) else value)
             elif name in given:
                 errors.append(FieldError((name,), "input.repeated", "This field was sent twice."))
             else:
                 given[name] = value
         found, wrong = self.read(given)
         return found, [*errors, *wrong]
+
+    @property
+    def arrays(self) -> Collection[str]:
+        """Name the fields that hold lists."""
+        return {name for name, field in self._fields.items() if field.array}
 
     @property
     def names(self) -> Collection[str]:

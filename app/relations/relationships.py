@@ -58,17 +58,18 @@ class Relationships:
         self._known: dict[tuple[str, str], tuple[Relationship, ...]] = {}
 
     def between(self, here: Source, target: str) -> tuple[Relationship, ...]:
-        """Give the ways from a view to what `target` names: a view, or a column or key by which this one refers.
+        """Give the ways from a view to what `target` names: a view, a column by which this one refers, or a constraint.
 
         A join table whose two columns are unique together says that it is one; another is followed only where there is
         no other way.
         """
-        if target not in self._views and not _named(here, target):
-            return ()
         key = (here.name, target)
-        if key not in self._known:
-            self._known[key] = tuple(self._found(here, target))
-        return self._known[key]
+        if (known := self._known.get(key)) is not None:
+            return known
+        found = tuple(self._found(here, target))
+        if found or target in self._views:  # of names that mean nothing there is no end
+            self._known[key] = found
+        return found
 
     def reason_against(self, name: str) -> str | None:
         """Say what keeps a view from being read inside another, or None."""
@@ -81,14 +82,24 @@ class Relationships:
 
     def _found(self, here: Source, target: str) -> list[Relationship]:
         if target not in self._views:
-            said = _named(here, target)
-            return [way for view in self._views.values() for one in said if (way := _along(here, view, one))]
+            return list(self._by_name(here, target))
         there = self._views[target]
         along = [way for one in references(here) if (way := _along(here, there, one))]
         against = [way for one in references(there) if (way := _against(here, there, one))]
         joins = list(self._through(here, there))
         sure = [join for join in joins if _is_join(join.through)]
         return [*along, *against, *sure] or joins
+
+    def _by_name(self, here: Source, name: str) -> Iterator[Relationship]:
+        """Give the ways that a column of this view names, or a constraint of either side.
+
+        In a table that refers to itself they are only those to the row that is referred to.
+        """
+        said = [one for one in references(here) if name in _hints(one)]
+        for view in self._views.values():
+            yield from (way for one in said if (way := _along(here, view, one)))
+            if view.table.name != here.table.name:
+                yield from (way for one in references(view) if name == one.hint and (way := _against(here, view, one)))
 
     def _through(self, here: Source, there: Source) -> Iterator[Relationship]:
         for view in self._views.values():
@@ -106,11 +117,6 @@ class Relationships:
 def references(source: Source) -> list[ForeignKey]:
     """Give the references all of whose columns a view shows."""
     return [one for one in source.table.references if _shows_all(source, one.columns)]
-
-
-def _named(source: Source, name: str) -> list[ForeignKey]:
-    """Give the references that go by a column alone, or by their constraint."""
-    return [one for one in references(source) if name in _hints(one)]
 
 
 def _along(here: Source, there: Source, one: ForeignKey) -> Relationship | None:

@@ -61,6 +61,14 @@ async def test_what_answers_no_challenge_is_refused(migrated_url: str) -> None:
                 assert await told(backend, "/authentication/verify", body) == refused
                 answer = await bob.post(f"{PATH}/registration/verify", body)
                 assert (answer.status_code, answer.json()["code"]) == refused
+        asked = (await backend.client.post(f"{PATH}/authentication/options", json={})).json()
+        for challenge, why in [
+            (asked["challenge_id"], "webauthn_verification_failed"),
+            (to_add["challenge_id"], "webauthn_challenge_not_found"), (bob.id, "webauthn_challenge_not_found"),
+        ]:  # fmt: skip
+            body = {"challenge_id": challenge, "credential": junk[2]}
+            answer = await backend.client.post(f"{PATH}/authentication/verify", json=body)
+            assert answer.json()["error_code"] == why
         assert await backend.sql("SELECT 1 FROM rowgate.passkeys") == []
         missing = await alice.call("DELETE", f"{PATH}/{alice.id}")
         assert (missing.status_code, missing.json()["code"]) == (404, "auth.passkey_not_found")

@@ -45,6 +45,21 @@ async def test_an_endpoint_of_get_is_called_by_get_with_its_inputs_in_the_query(
     assert [error["loc"] for error in wrong.json()["errors"]] == [["query", "q"], *unknown]
 
 
+@pytest.mark.parametrize(
+    ("sent", "items"),
+    [
+        ("{x,y}", ["x", "y"]), ('{"x,1","y\\"z"}', ["x,1", 'y"z']), ("{}", []), ("{x,y", ["{x,y"]),
+        ('["x"]', ['["x"]']),
+    ],
+)  # fmt: skip
+async def test_a_list_comes_in_one_value_too_as_clients_write_arrays(turns: Turns, sent: str, items: list[str]) -> None:
+    backend: Backend = await turns.next()
+    by_rpc = await backend.client.get("/rest/v1/rpc/find", params={"q": "a", "of": sent})
+    assert by_rpc.json() == {"q": "a", "n": 3, "of": items}
+    by_path = await backend.client.get("/api/find", params={"q": "a", "of": sent})
+    assert by_path.json() == {"q": "a", "n": 3, "of": [sent]}
+
+
 async def test_by_post_its_inputs_stand_in_the_body_whatever_they_are(turns: Turns, where: str) -> None:
     backend: Backend = await turns.next()
     found = await backend.client.post(f"/{where}/find", json={"q": "abc", "of": ["x"]})

@@ -328,3 +328,13 @@ async def test_what_is_not_there_has_the_code_and_the_words_that_clients_know(
     assert message is None or refusal["message"] == message
     assert {"message", "details", "hint", "rowgate_code"} <= refusal.keys()
     assert status != 405 or "GET" in answer.headers["allow"]
+
+
+@pytest.mark.parametrize("resolution", ["merge", "ignore"])
+async def test_columns_of_an_upsert_that_are_not_unique_are_refused_as_postgres_does(
+    backend: Backend, caller: Person, resolution: str
+) -> None:
+    prefer = {"Prefer": f"resolution={resolution}-duplicates"}
+    answer = await caller.post(f"{LANGUAGES}?on_conflict=rank", {"name": "Ada", "rank": 9}, headers=prefer)
+    assert (answer.status_code, answer.json()["code"]) == (400, "42P10")
+    assert await names(backend) == THERE

@@ -165,6 +165,14 @@ async def rows(person: Person, query: str, view: str = "articles") -> Any:
         ("select=title,down:articles!parent(title)",
          [{"title": "one", "down": [{"title": "two"}]}, {"title": "two", "down": []}]),
         ("select=title,up:articles!id(title)&title=eq.two", [{"title": "two", "up": {"title": "one"}}]),
+        # PostgREST reads a view inside itself as the rows that refer to it.
+        ("select=title,articles(title)",
+         [{"title": "one", "articles": [{"title": "two"}]}, {"title": "two", "articles": []}]),
+        ("select=title,said:tagged_rows_article_fkey(tags(name))&title=eq.two&said.tags.name=eq.red",
+         [{"title": "two", "said": [{"tags": {"name": "red"}}]}]),
+        ("select=title,summary_rows_article_fkey(body)",
+         [{"title": "one", "summary_rows_article_fkey": {"body": "short"}},
+          {"title": "two", "summary_rows_article_fkey": None}]),
     ],
 )  # fmt: skip
 async def test_views_beside_views(alice: Person, query: str, expected: Any) -> None:
@@ -189,6 +197,19 @@ async def test_a_star_inside_is_every_column_that_the_view_shows(alice: Person, 
         assert beside
         for found in beside:
             assert all(list(one) == shown for one in (found if isinstance(found, list) else [found]))
+
+
+async def test_beside_a_star_the_row_that_a_column_refers_to_stands_in_its_place(alice: Person) -> None:
+    (plain,) = await rows(alice, "title=eq.two")
+    for select in ("*,editor(nick)", "editor(nick),*", "*,author:people!author(nick)"):
+        (row,) = await rows(alice, f"title=eq.two&select={select}")
+        name = "author" if "author" in select else "editor"
+        assert row == {**plain, name: {"nick": "bob"} if name == "author" else None}
+    for select in ("*,editor,editor(nick)", "editor,editor(nick)", "*,*,editor(nick)", "*,editor:title"):
+        refused = await alice.get(f"/rest/v1/articles?select={select}")
+        assert (refused.status_code, refused.json()["code"]) == (400, "PGRST100")
+    (unseen,) = await rows(alice, "title=eq.two&select=*,editor()")
+    assert unseen == plain
 
 
 async def test_a_star_in_a_spread_and_deeper_is_every_column_too(alice: Person) -> None:
@@ -323,6 +344,7 @@ async def test_a_join_table_is_followed_only_where_its_view_may_be_read(alice: P
     [
         ("select=title,price::text&title=eq.two", [{"title": "two", "price": "12345678901234567890.5"}]),
         ("select=n:price::text&title=eq.one", [{"n": "0.10"}]),
+        ("select=n:price::float&title=eq.one", [{"n": 0.1}]),
         ("select=meta->words", [{"words": 10}, {"words": 9}]),
         ("select=w:meta->>words&title=eq.one", [{"w": "10"}]),
         ("select=meta->deep->k->0&title=eq.one", [{"k": "x"}]),

@@ -22,7 +22,7 @@ from app.auth.flows import FlowStateInvalid, LinkNeedsPkce
 from app.auth.identify import SessionEnded
 from app.auth.in_force import RedirectUnlisted, SignUpClosed
 from app.auth.one_time import FlowCodeInvalid, LinkInvalid, VerifierWrong
-from app.auth.passkeys import PasskeyNotFound, PasskeyRefused, PasskeysOff
+from app.auth.passkeys import PasskeyChallengeGone, PasskeyNotFound, PasskeyRefused, PasskeysOff
 from app.auth.password_change import NonceInvalid, PasswordMissing, PasswordWrong
 from app.auth.password_sign_in import AccountDisabled, EmailNotConfirmed, SignInRefused
 from app.auth.passwords import PasswordRefused
@@ -85,6 +85,7 @@ _TOLD: dict[type[RowgateError], _Wording] = {
     IdentityTaken: _Wording("identity_already_exists", "Identity is already linked to another user"),
     InputInvalid: _Wording("validation_failed"),
     LastIdentity: _Wording("single_identity_not_deletable", "User must have at least 1 identity after unlinking"),
+    PasskeyChallengeGone: _Wording("webauthn_challenge_not_found"),
     PasskeyNotFound: _Wording("webauthn_credential_not_found"),
     PasskeyRefused: _Wording("webauthn_verification_failed"),
     PasskeysOff: _Wording("passkey_disabled"),

@@ -53,12 +53,12 @@ def csv_value(said: ColumnDef | None, kind: ColumnType | None, text: str) -> Any
     if text == "NULL" or (text == "" and (said.array or kind.rule != ANY_TEXT)):
         return None
     if said.array:
-        items = _items(text)
+        items = items_of(text)
         return text if items is None else [_plain(kind, one) if isinstance(one, str) else one for one in items]
     return _plain(kind, text)
 
 
-def _items(text: str) -> list[Any] | None:
+def items_of(text: str) -> list[Any] | None:
     """Read the items of a list, written as JSON or as Postgres writes arrays; None where it is neither."""
     if _ARRAY.fullmatch(text):
         found = _ITEM.finditer(text)

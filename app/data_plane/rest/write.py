@@ -27,6 +27,7 @@ from app.data_plane.rest.dialect.lexis import split, unquoted
 from app.data_plane.rest.dialect.parse import parse_query
 from app.data_plane.rest.dialect.refusals import (
     ColumnUnknown,
+    ConflictUnclear,
     KeysDiffer,
     NotSingular,
     PutFilters,
@@ -306,7 +307,7 @@ def _upsert(view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tupl
             hint = "Name the unique columns: on_conflict=email"
             raise QueryUnsupported("An upsert needs on_conflict, since ids are not sent through this view.", hint=hint)
     if frozenset(target) not in view.source.table.unique:
-        raise QueryUnsupported("The columns of on_conflict are not unique together in this view.")
+        raise ConflictUnclear
     if resolution == "ignore-duplicates":
         return Upsert(target, None)
     updated = tuple(name for name in writing.writable.settable if name in keys and name not in target)

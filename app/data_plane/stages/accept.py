@@ -7,10 +7,10 @@ from app.compiler.runtime import DefinitionsBroken, Runtime
 from app.compiler.test_targets import methods_by_name
 from app.data_plane.request import Request
 from app.data_plane.rest.dialect.headers import ASKING, asks
-from app.data_plane.targets import EndpointTarget, Target, ViewTarget
+from app.data_plane.targets import RPC, EndpointTarget, Target, ViewTarget
 from app.errors import RowgateError
 
-API, REST, RPC, FUNCTIONS = b"/api", b"/rest/v1/", b"/rest/v1/rpc/", b"/functions/v1/"
+API, REST, FUNCTIONS = b"/api", b"/rest/v1/", b"/functions/v1/"
 
 
 class ViewNotFound(RowgateError):

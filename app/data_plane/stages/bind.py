@@ -1,5 +1,6 @@
 """bind: all that a request says, read strictly and checked at once, before anything of it is carried out."""
 
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from app.compiler.runtime import CompiledEndpoint
@@ -7,10 +8,11 @@ from app.data_plane.bound import Bound
 from app.data_plane.idempotency import first_answer, keep_answer, once_of
 from app.data_plane.request import Request
 from app.data_plane.rest.answered import BoundRows, bind_rows
+from app.data_plane.rest.csv_rows import items_of
 from app.data_plane.rest.dialect.headers import ASKING
 from app.data_plane.rest.read import QUERY_BODIES, bind_read
 from app.data_plane.rest.write import BODY_LIMIT, ROW_BODIES, bind_write
-from app.data_plane.targets import EndpointTarget, Target
+from app.data_plane.targets import RPC, EndpointTarget, Target
 from app.definitions.endpoints import BODY_TYPES
 from app.http.json_body import text_of_bytes
 from app.http.query_string import query_pairs
@@ -60,11 +62,21 @@ async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> Bou
         call.env["request"]["body"] = text_of_bytes(body)
     media_type = media_type_of(request.headers) if body else ""
     all_in_body = all_in_body and media_type != BODY_TYPES["form"]
+    sent = _with_lists(pairs, inputs.query.arrays) if pairs and request.path.startswith(RPC) else pairs
     call.env["input"] = inputs.bind(
-        target.path, pairs, request.headers, body, media_type=media_type, all_in_body=all_in_body
+        target.path, sent, request.headers, body, media_type=media_type, all_in_body=all_in_body
     )
     if inputs.rules is not None:
         inputs.rules(call.env)
     if target.rows is None:
         return endpoint
     return bind_rows(endpoint, target.rows, asked, request.joined(ASKING))
+
+
+def _with_lists(pairs: Sequence[tuple[str, str]], arrays: Collection[str]) -> list[tuple[str, str | list[str]]]:
+    """Read a list that stands in one value, `{a,b}`, as PostgREST's clients send a function's."""
+    return [
+        (name, items) if name in arrays and text.startswith("{") and (items := items_of(text)) is not None
+        else (name, text)
+        for name, text in pairs
+    ]  # fmt: skip

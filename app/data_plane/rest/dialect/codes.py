@@ -45,6 +45,7 @@ CODES: Mapping[str, str] = {
     "access.row_outside": "42501",
     "view.not_allowed": "42501",
     "query.unknown_column": "42703",
+    "query.on_conflict": "42P10",
     "query.bad_value": "22P02",
     "db.unique": "23505",
     "db.reference": "23503",

@@ -44,6 +44,9 @@ class Reachable:
             self._authorize(found[0])
         if not open_ones:
             raise RelationUnknown(here.name, target)
+        if len(open_ones) > 1 and target == here.name and not hints:
+            # As PostgREST reads a view beside itself: the rows that refer to this one, where there is one way to them.
+            open_ones = [one for one in open_ones if not one.refers] or open_ones
         if len(open_ones) > 1:
             raise RelationAmbiguous(here.name, target, open_ones)
         return open_ones[0]

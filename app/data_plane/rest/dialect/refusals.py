@@ -140,6 +140,16 @@ class PutUnclear(QueryRefused):
         super().__init__("Payload values do not match URL in primary key column(s)")
 
 
+class ConflictUnclear(QueryRefused):
+    """The columns of on_conflict are not unique together in the view."""
+
+    code: ClassVar[str] = "query.on_conflict"
+
+    def __init__(self) -> None:
+        """Say it in the words that clients know."""
+        super().__init__("there is no unique or exclusion constraint matching the ON CONFLICT specification")
+
+
 class PutLimited(QueryRefused):
     """A PUT makes one row what its body says, and has no page."""
 

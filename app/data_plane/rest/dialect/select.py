@@ -152,13 +152,18 @@ class _Select:
         if text.strip() == "*" or (depth == 0 and not text.strip()):
             return
         level.items = []
+        stars = range(0)
         for part in split(text) if text.strip() else ():
             if part == "*":
+                stars = range(len(level.items), len(level.items) + len(level.source.shown))
                 level.items += [Picked(name, Operand(name)) for name in level.source.shown]
             elif (found := _EMBED.fullmatch(part.lstrip("."))) and not _ALL_COUNTED.fullmatch(part):
                 level.items.append(self._embed(level, found, spread=_spreads(part), depth=depth + 1))
             else:
                 level.items.append(self._field(level.source, part))
+        if stars and (beside := {one.label for one in level.below if not one.spread and one.items != []}):
+            # `*,author(nick)`: the row that a column refers to stands in the column's place.
+            level.items = [one for at, one in enumerate(level.items) if at not in stars or one.label not in beside]
         _check_groups(level)
 
     def _embed(self, level: Level, found: re.Match[str], *, spread: bool, depth: int) -> Level:
