@@ -27,15 +27,23 @@ def fuse(steps: Sequence[Step]) -> list[Step]:
     """Give the steps of a chain, those sent as one that may be."""
     found: list[Step] = []
     at = 0
+    # What is refused behind the answer is told with what the answer saw.
+    ends = not any(step.at_end or step.first for step in steps)
     while at < len(steps):
-        together = _together(steps, at)
+        together = _together(steps, at, ends=ends)
         found += [steps[at]] if together is None else _as_one(*together)
         at += 1 if together is None else len(together[0])
     return found
 
 
-def _together(steps: Sequence[Step], at: int) -> tuple[Sequence[Step], Fused] | None:
-    """Give the most steps from one on that are one statement, and that; None where it is better alone."""
+def _together(steps: Sequence[Step], at: int, *, ends: bool) -> tuple[Sequence[Step], Fused] | None:
+    """Give the most steps from one on that are one statement, and that; None where it is better alone.
+
+    A rule at the front that is known in process is: it costs a statement more than it costs here. Where the answer
+    `ends` the request, of its row only the JSON is read.
+    """
+    if _is_known_here(steps[at]):
+        return None
     end = at
     while end < len(steps) and steps[end].fusable is not None:
         end += 1
@@ -44,10 +52,17 @@ def _together(steps: Sequence[Step], at: int) -> tuple[Sequence[Step], Fused] | 
         if _are_mixed(taken) or not _is_worth_it(taken):
             continue
         parts = [step.fusable.part for step in taken if step.fusable is not None]
-        made = fused(parts, frozenset().union(*map(_told, taken)))
+        # Nobody is told what an answer saw that is the end.
+        told = taken[:-1] if ends and _shows(taken[-1]) else taken
+        made = fused(parts, frozenset().union(*map(_told, told)))
         if made is not None:
             return taken, made
     return None
+
+
+def _is_known_here(step: Step) -> bool:
+    part = None if step.fusable is None else step.fusable.part
+    return isinstance(part, Expression) and not part.reads
 
 
 def _told(step: Step) -> frozenset[str]:

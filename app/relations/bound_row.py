@@ -50,3 +50,7 @@ def binding(source: Source) -> Callable[[Any], dict[str, Any]]:
         return BoundRow({name: row[name] for name in names}, {name: row[label] for name, label in told.items()})
 
     return bound
+
+
+class PartOfRow(dict[str, object]):
+    """The columns of a row that anything reads; it is never told that it were the row."""

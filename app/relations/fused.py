@@ -16,6 +16,7 @@ from app.expressions.evaluate import compile_condition, folded
 from app.expressions.problems import ExpressionErrors
 from app.expressions.to_sql import Parameters, compile_sql
 from app.relations.alike import is_alike
+from app.relations.bound_row import PartOfRow
 from app.relations.measured import BETWEEN
 from app.relations.row_json import measured, row_json
 from app.relations.schema import Table
@@ -97,6 +98,7 @@ class Bound:
 
     names: tuple[str, ...]
     first: int
+    is_part: bool = False
 
     @property
     def told(self) -> int:
@@ -105,7 +107,8 @@ class Bound:
 
     def row(self, found: Sequence[object]) -> dict[str, object]:
         """Take it from what the statement gave."""
-        return dict(zip(self.names, found[self.first : self.told], strict=True))
+        columns = zip(self.names, found[self.first : self.told], strict=True)
+        return PartOfRow(columns) if self.is_part else dict(columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +358,7 @@ class _Writer:
     ) -> None:
         self.ctes.append((name, sql))
         names = self._read_here(bound, columns)
-        self.given.append(Bound(names, len(self.shown)))
+        self.given.append(Bound(names, len(self.shown), len(names) < len(columns)))
         self.shown += [f"{name}.{quoted(one)}" for one in names] + [f"{name}.{told}"]
         self.joined += f" LEFT JOIN {name} ON {within}" if self.joined else name
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import RowgateError
+from app.relations.bound_row import PartOfRow
 from app.steps.redaction import hidden_in, redacted, without
 
 _MISSING = object()
@@ -58,7 +59,7 @@ def _value(path: str, env: Mapping[str, object]) -> object:
         if not isinstance(value, Mapping) or name not in value:
             return _MISSING
         value = value[name]
-    return value
+    return _MISSING if isinstance(value, PartOfRow) else value
 
 
 @dataclass(slots=True)

@@ -21,6 +21,8 @@ from app.data_plane import asgi
 from app.data_plane.run import Run
 from app.database.pool import connect
 from app.database.session import Session
+from app.relations.bound_row import PartOfRow
+from app.steps.trace import RuleInfo, rules_seen
 from tests.backend import Backend, Person, serving
 from tests.compiler.fusible import DOCUMENT, INPUT, Fusible, Step
 
@@ -232,6 +234,29 @@ def test_a_row_that_middleware_fetches_is_updated_in_its_statement() -> None:
     assert (plan.begin, plan.round_trips) == (None, 1)
     places = ["endpoints/e.middleware/owned(owned).steps/0", "endpoints/e.middleware/owned(owned).steps/1"]
     assert [place for place, _ in plan.sent[0].steps] == [*places, "endpoints/e.steps/0", "endpoints/e.steps/1"]
+
+
+FAILING = {"do": "rate_limit", "limit": "5/minute", "count": "failures"}
+
+
+@pytest.mark.parametrize(("before", "is_read"), [([], False), ([FAILING], True)], ids=["ends", "may be refused behind"])
+def test_of_a_row_that_answers_only_what_is_told_comes_as_values(before: list[Step], *, is_read: bool) -> None:
+    (sent,) = planned([*before, FETCH, OWNED, ANSWER]).sent
+    assert 'rowgate_f0."owner" AS c' in sent.statements[0]
+    assert ('rowgate_f0."n" AS c' in sent.statements[0]) is is_read
+
+
+def test_a_part_of_a_row_is_not_told_as_the_row() -> None:
+    rule = RuleInfo("body", "=x", ("x", "x.owner"))
+    (seen,) = rules_seen([rule], {"x": PartOfRow(owner=ME)})
+    assert seen["saw"] == {"x.owner": ME}
+
+
+def test_a_rule_that_is_known_in_process_is_no_part_of_a_statement_behind_it() -> None:
+    known = {"do": "require", "that": "input.on"}
+    (sent,) = planned([known, FETCH, OWNED, ANSWER]).sent
+    assert [place for place, _ in sent.steps] == ["endpoints/e.steps/1", "endpoints/e.steps/2", "endpoints/e.steps/3"]
+    assert "::boolean" not in sent.statements[0]
 
 
 async def test_each_that_is_together_or_apart_is_the_same_fused_and_plain(migrated_url: str) -> None:
