@@ -20,14 +20,19 @@ from app.data_plane.targets import RPC
 from app.errors import RowgateError, render_problem
 from app.http.client_address import Networks
 from app.http.counts import Counts
+from app.http.deadline import Deadline
+from app.http.exchange import CUT
 from app.http.header_names import header
 from app.http.problem_body import Form, problem_body
 from app.http.protocol import CLIENT_LOST
-from app.steps.running import Answer
+from app.steps.running import Answer, Stream
 
 _log = logging.getLogger("rowgate.requests")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _PROBLEM = "application/problem+json"
+# An answer in pieces holds a connection: its client has so many seconds, and one more for so many bytes.
+STREAM_SECONDS = 10.0
+SLOWEST = 256 * 1024
 FIXED_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
@@ -61,10 +66,15 @@ class DataPlane:
             receive = await self.shadow.observe(self.plane, (scope, receive, request_id, self.trusted))
         request = Request(scope, receive, request_id, self.trusted)
         run = (TimedRun if is_timed else Run)(self.plane, request)
+        run.may_stream = True
         running: Any = asyncio.current_task()
         scope[CLIENT_LOST] = running.cancel
         try:
             answer, refusal = await answered(run)
+            if isinstance(run, TimedRun):
+                answer = replace(answer, headers=(*answer.headers, ("Server-Timing", run.timing())))
+            if answer.stream is not None:
+                await _send_pieces(send, answer, answer.stream, request)
         except asyncio.CancelledError:
             if scope.pop(CLIENT_LOST, None) is not None:
                 raise
@@ -76,9 +86,8 @@ class DataPlane:
         scope.pop(CLIENT_LOST, None)
         self.recent.note(run, answer.status, refusal)
         self.counts.note(answer.status, "" if run.target is None else run.target.place)
-        if isinstance(run, TimedRun):
-            answer = replace(answer, headers=(*answer.headers, ("Server-Timing", run.timing())))
-        await _send(send, answer, request)
+        if answer.stream is None:
+            await _send(send, answer, request)
 
 
 async def answered(run: Run) -> tuple[Answer, RowgateError | None]:
@@ -121,13 +130,43 @@ def _refused(refusal: RowgateError, request: Request) -> Answer:
 
 
 async def _send(send: Any, answer: Answer, request: Request) -> None:
-    headers = [*FIXED_HEADERS, (b"x-request-id", request.id.encode())]
     body = answer.body
-    if body is not None:
+    await send(_head(answer, None if body is None else len(body), request))
+    await send({"type": "http.response.body", "body": b"" if body is None or request.method == "HEAD" else body})
+
+
+async def _send_pieces(send: Any, answer: Answer, stream: Stream, request: Request) -> None:
+    """Send an answer in pieces, as fast as they are taken but not as slowly; what goes wrong in it cuts it off.
+
+    A client that is gone cancels this, as it does what comes before an answer.
+    """
+    deadline = asyncio.get_running_loop().time() + STREAM_SECONDS + stream.size / SLOWEST
+    try:
+        with Deadline(deadline):
+            await send(_head(answer, stream.size, request))
+            if request.method == "HEAD":
+                await stream.close()
+            else:
+                async for piece in stream.pieces():
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+    except TimeoutError:
+        _log.warning("request %s: its answer was cut off, since it was read too slowly", request.id)
+        await send({"type": CUT})
+    except Exception:
+        _log.exception("request %s: its answer was cut off in its midst", request.id)
+        await send({"type": CUT})
+    finally:
+        stream.drop()
+
+
+def _head(answer: Answer, size: int | None, request: Request) -> dict[str, Any]:
+    """Give the message that an answer begins with; its body has `size` bytes, None of an answer without one."""
+    headers = [*FIXED_HEADERS, (b"x-request-id", request.id.encode())]
+    if size is not None:
         headers.append((b"content-type", answer.media_type.encode()))
-        headers.append((b"content-length", str(len(body)).encode()))
+        headers.append((b"content-length", str(size).encode()))
     elif answer.status not in {204, 304}:
         headers.append((b"content-length", b"0"))
     headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if body is None or request.method == "HEAD" else body})
+    return {"type": "http.response.start", "status": answer.status, "headers": headers}

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from app.data_plane.pipeline import serve
 from app.data_plane.run import Run
-from app.database.faults import Contended, Retryable, Stale, Unfused
+from app.database.faults import Contended, Retryable, Stale, Streamed, Unfused
 from app.errors import RowgateError
 from app.steps.running import Answer
 
@@ -47,9 +47,8 @@ async def serve_with_retries(run: Run) -> Answer:
         run.begin()
         try:
             return await serve(run)
-        except Unfused:
-            # What was refused in a statement of several steps runs as they are said, which is no other try.
-            run.plain = True
+        except (Unfused, Streamed) as found:
+            attempt += run.goes_another_way(found)
         except Stale:
             if run.outside:
                 raise ChangedMeanwhile from None

@@ -14,7 +14,7 @@ from app.compiler.runtime import Runtime
 from app.data_plane.reload import Live
 from app.data_plane.request import Request
 from app.data_plane.targets import Target
-from app.database.faults import CommitUnknown, ConstraintViolated
+from app.database.faults import CommitUnknown, ConstraintViolated, Streamed, Unfused
 from app.database.lock_waits import WAIT_FOR_ROWS, wait_for_rows
 from app.database.session import Connections, Guard, Session
 from app.definitions.endpoints import TIMEOUT
@@ -40,6 +40,7 @@ class _Unwatched:
 
 
 _UNWATCHED = _Unwatched()
+STREAMS = "streams"  # one share of the pool for all of them: however slowly they are read, others have theirs
 
 
 class RequestTimeout(RowgateError):
@@ -67,12 +68,13 @@ class Run:
     `runtime`, `target`, `identity` and `call` are of the try that is under way, None before the stage that finds them;
     `known` is who it acts as where no credentials are asked, and `draft` what it runs on instead of what is live. One
     request has one `deadline`, in the loop's time, is `counted` once by each limit, and has called `outside` from the
-    steps that are named there, however often it is tried. A `plain` one sends each step's own statements.
+    steps that are named there, however often it is tried. A `plain` one sends each step's own statements. One that
+    `may_stream` is answered to somebody who takes an answer in pieces, and `streams` as soon as it was found too large.
     """
 
     __slots__ = (
-        "at", "began", "call", "counted", "deadline", "draft", "identity", "known", "marks", "outside", "plain",
-        "plane", "request", "runtime", "target",
+        "at", "began", "call", "counted", "deadline", "draft", "identity", "known", "marks", "may_stream", "outside",
+        "plain", "plane", "request", "runtime", "streams", "target",
     )  # fmt: skip
 
     runtime: Runtime
@@ -94,12 +96,24 @@ class Run:
         self.counted: dict[str, tuple[str, Limit, Outcome]] = {}
         self.outside: set[str] = set()
         self.deadline: float | None = None
-        self.plain = False
+        self.plain = self.streams = self.may_stream = False
 
     def begin(self) -> None:
         """Begin a try, on the definitions as they are now; raises NotReady or DefinitionsBroken."""
         self.target = self.identity = self.call = None
         self.runtime = self.draft or self.plane.live.runtime
+
+    def goes_another_way(self, found: Unfused | Streamed) -> bool:
+        """Have the next try go another way; says whether it is counted as one.
+
+        What was refused in a statement of several steps runs as they are said. Too large an answer is asked for again
+        in pieces, and as it was before where nothing is left of it by then.
+        """
+        if isinstance(found, Unfused):
+            self.plain = True
+            return False
+        self.streams = not self.streams
+        return not self.streams
 
     async def refresh(self) -> None:
         """Read the definitions and the caller's authority again."""
@@ -126,7 +140,7 @@ class Run:
             self.guard(identity),
             begin=begin,
             locks=target.locks,
-            on_behalf_of=(type(target), target.compiled.name),
+            on_behalf_of=STREAMS if self.streams else (type(target), target.compiled.name),
             patience=WAIT_FOR_ROWS if target.timeout == TIMEOUT else wait_for_rows(target.timeout),
         )
 
@@ -142,7 +156,7 @@ class Run:
             env["request"] = request.described()
         counted, outside, services = self.counted, self.outside, self.plane.services
         self.call = Call(env, db, identity, received=request, counted=counted, outside=outside, services=services)
-        self.call.plain = self.plain
+        self.call.plain, self.call.streams, self.call.may_stream = self.plain, self.streams, self.may_stream
         return self.call
 
     def in_time(self, target: Target) -> Deadline:

@@ -19,6 +19,10 @@ class Unfused(Exception):
     """A statement that stands for several steps was refused, and nothing has happened: each has to say so by itself."""
 
 
+class Streamed(Exception):
+    """An answer is too large to be held whole, and nothing has happened: it has to be read piece by piece."""
+
+
 class Retryable(RowgateError):
     """A deadlock, a serialization failure or a plan made stale by a change: the whole transaction may run again."""
 

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import asyncpg
 
-from app.database.faults import FAULTS, AnswerTooLarge, Contended, LockTimeout, Stale, Unfused, translated
+from app.database.faults import FAULTS, AnswerTooLarge, Contended, LockTimeout, Stale, Streamed, Unfused, translated
+from app.database.held_cursor import DECLARE, HeldCursor
 from app.database.lock_waits import WAIT_FOR_ROWS
 from app.database.statement import CONFIRM, Environment, Statement
 from app.errors import RowgateError
@@ -82,6 +83,7 @@ class Session:
         "_begin",
         "_broken",
         "_connection",
+        "_cursor",
         "_ends",
         "_fresh",
         "_guard",
@@ -132,6 +134,7 @@ class Session:
         self._ends = ends
         self._watch = watch
         self._connection: Any = None
+        self._cursor: HeldCursor | None = None
         self._in_transaction = False
         self._patient = False
         self.confirmed = guard is None
@@ -159,7 +162,7 @@ class Session:
         if error is None:
             await self.commit()
         else:
-            await self.rollback(reusable=isinstance(error, RowgateError | Stale | Unfused))
+            await self.rollback(reusable=isinstance(error, RowgateError | Stale | Unfused | Streamed))
 
     def rows(self, statement: Statement, env: Environment, *more: Any) -> Coroutine[Any, Any, list[Any]]:
         """Run a statement and give its rows; `more` are parameters behind those that the statement evaluates."""
@@ -302,6 +305,20 @@ class Session:
         if not self._fresh:
             await self._confirm_now()
 
+    async def cursor(self, statement: Statement, env: Environment) -> HeldCursor:
+        """Have Postgres keep the rows of a statement; behind the commit the connection is theirs, until they end.
+
+        After any error the rows are gone with the transaction, and nobody has to end them.
+        """
+        await self._open()
+        try:
+            await self._connection.rows(DECLARE + statement.sql, statement.bind(env))
+        except FAULTS as error:
+            self._broken = True
+            raise translated(error, reading=True) from error
+        self._cursor = HeldCursor(self._pool, self._connection)
+        return self._cursor
+
     def as_one(self) -> None:
         """Have a transaction around all statements, also where there is only one: it may be refused behind it."""
         self._begin = self._begin or "BEGIN"
@@ -358,6 +375,7 @@ class Session:
     async def commit(self) -> None:
         """Make what was written lasting, and give the connection back. A connection lost in COMMIT is 503."""
         connection, self._connection = self._connection, None
+        cursor, self._cursor = self._cursor, None
         if connection is None:
             return
         reusable = False
@@ -368,7 +386,8 @@ class Session:
         except FAULTS as error:
             raise translated(error, committing=True) from error
         finally:
-            self._pool.release(connection, reusable=reusable, heavy=self._heavy)
+            if cursor is None or not reusable:
+                self._pool.release(connection, reusable=reusable, heavy=self._heavy)
         for tell in self._when_committed:
             tell()
         self._when_committed.clear()
@@ -379,6 +398,7 @@ class Session:
         `reusable=False` has it closed instead, which undoes as well: for a request that was cut off in a statement.
         """
         self._when_committed.clear()
+        self._cursor = None
         connection, self._connection, self._broken = self._connection, None, False
         if connection is None:
             return

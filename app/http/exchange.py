@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from app.http.protocol import BoundedHttpProtocol
 
 _START, _BODY = "http.response.start", "http.response.body"
+CUT = (
+    "rowgate.cut"  # the message that ends an answer in its midst: the connection is gone, and nobody takes it for whole
+)
 _LENGTH = b"content-length"
 # What uvicorn refuses in the names and the values of an answer's headers.
 _NOT_IN_NAMES = re.compile(b'[\x00-\x1f\x7f()<>@,;:\\[\\]={} \t\\\\"]')
@@ -70,12 +73,16 @@ class Exchange(RequestResponseCycle):
             room.leave(share)
 
     async def send(self, message: Any) -> None:
-        """Send a part of the answer, or hold a head until its body comes."""
-        if self.flow.write_paused and not self.disconnected:
+        """Send a part of the answer, or hold a head until its body comes; CUT ends it at once."""
+        held, kind = self._held, message["type"]
+        if self.flow.write_paused and not self.disconnected and kind != CUT:
             await self.flow.drain()
         if self.disconnected:
             return
-        held, kind = self._held, message["type"]
+        if kind == CUT:
+            self.disconnected = True
+            self._protocol.transport.abort()
+            return
         if held is None:
             headers = message.get("headers", ())
             if self.response_started or kind != _START or _LENGTH not in (named := dict(headers)):

@@ -59,19 +59,52 @@ class Shapes(KeptByShape[Statement]):
         self._given = () if given is None else (given,)
         self.read: KeptByShape[Any] = KeptByShape(MAX_QUERIES)
 
-    def statement(self, query: Query) -> Statement:
-        """Give the statement of a query's shape; it finds the query's values under ASKED."""
-        return self.kept(query.shape, lambda: compile_query(self.source, query, self._given))
+    def statement(self, query: Query, most: int | None = None) -> Statement:
+        """Give the statement of a query's shape; it finds the query's values under ASKED.
+
+        `most` is how many bytes the answer may have, where that is less than the source's bound.
+        """
+        most = self.source.max_bytes if most is None else min(most, self.source.max_bytes)
+        return self.kept((query.shape, most), lambda: compile_query(self.source, query, most, self._given))
+
+    def streamed(self, query: Query) -> Statement:
+        """Give the statement of a query's shape whose rows are read one by one: `compile_streamed`."""
+        return self.kept((query.shape, None), lambda: compile_streamed(self.source, query))
 
 
-def compile_query(source: Source, query: Query, given: Sequence[Evaluator] = ()) -> Statement:
+def compile_query(source: Source, query: Query, most: int, given: Sequence[Evaluator] = ()) -> Statement:
     """Write the statement: the page is read by index and order first, and only then made into JSON.
 
-    What is `given` are its first parameters, which the source names by their numbers.
+    The answer has at most so many bytes. What is `given` are its first parameters, which the source names by their
+    numbers.
     """
     parameters = Parameters()
     for evaluate in given:
         parameters.add(evaluate, "text")
+    page, total = _page_and_total(source, query, parameters)
+    body, rows = body_of(source, query, page, parameters.constant(most, "bigint"))
+    sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM {rows}"
+    return statement(sql, parameters.evaluators)
+
+
+def compile_streamed(source: Source, query: Query) -> Statement:
+    """Write the statement that gives each row of an answer as its `value`, the bytes of its text.
+
+    The first one has a `head`: how many rows there are, how many bytes they have in all and the longest one has, and
+    the total. So all rows are made before the first one comes; Postgres keeps them, on its disk where they are many.
+    """
+    parameters = Parameters()
+    page, total = _page_and_total(source, query, parameters)
+    _, values = body_of(source, query, page, parameters.constant(source.max_bytes, "bigint"))
+    size = "octet_length(rowgate_piece.value)"
+    head = f"ARRAY[count(*) OVER (), sum({size}) OVER (), max({size}) OVER (), {total}]"
+    pieces = f"SELECT convert_to(rowgate_measured.value::text, 'UTF8') AS value FROM {values}"
+    sql = f"SELECT rowgate_piece.value, CASE WHEN row_number() OVER () = 1 THEN {head} END AS head"
+    return statement(f"{sql} FROM ({pieces}) rowgate_piece", parameters.evaluators)
+
+
+def _page_and_total(source: Source, query: Query, parameters: Parameters) -> tuple[str, str]:
+    """Write the SELECT of the page, and the value that says how many rows there are in all."""
     level = QueryLevel(source, ALIAS, query.read, parameters, source.max_bytes)
     page = f"{level.rows()}{level.order()}{level.page()}"
     total = "NULL::bigint"
@@ -79,9 +112,7 @@ def compile_query(source: Source, query: Query, given: Sequence[Evaluator] = ())
         counted = level.rows() if query.read.aggregates else f"SELECT FROM {level.source_rows()}"
         most = f" LIMIT {parameters.constant(COUNTED + 1, 'bigint')}" if query.count == "bounded" else ""
         total = f"(SELECT count(*) FROM ({counted}{most}) rowgate_all)"
-    body, rows = body_of(source, query, page, parameters.constant(source.max_bytes, "bigint"))
-    sql = f"SELECT {body} AS body, count(*) AS page, {total} AS total FROM {rows}"
-    return statement(sql, parameters.evaluators)
+    return page, total
 
 
 def body_of(source: Source, query: Query, page: str, most: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """A chain as it runs: what its steps share in one request, and how they follow each other."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,14 +18,30 @@ if TYPE_CHECKING:
     from app.outward.client import Outward
 
 
+class Stream(Protocol):
+    """A body of `size` bytes that comes in pieces, and holds something until its last piece or until it is dropped."""
+
+    size: int
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Give the pieces, once."""
+
+    async def close(self) -> None:
+        """Let go what it holds, where nobody wants the pieces."""
+
+    def drop(self) -> None:
+        """Let go what it holds, if it still does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request is answered with; `body` None is an answer without one."""
+    """What a request is answered with; `body` None is an answer without one, or one whose body is a `stream`."""
 
     status: int
     body: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
     media_type: str = "application/json"
+    stream: Stream | None = None
 
 
 class Received(Protocol):
@@ -84,12 +100,14 @@ class Call:
     `at_end` are checks of what all steps have done together, made before the transaction commits.
     `at` is the step that began last, `ran` the last of those that began, with when; `trace` records the run where
     somebody asked to see it. A run that is `plain`, as each is that is recorded, sends each step's own statements; in
-    others some are sent `together`, which is the row that such a statement gave.
+    others some are sent `together`, which is the row that such a statement gave. An answer that is too large to be held
+    is read in pieces where it `may_stream`, and this run is one that `streams`.
     """
 
     __slots__ = (
         "accounts", "answer", "at", "at_end", "counted", "db", "env", "failures", "holds_answers",
-        "identity", "keep", "limiter", "outside", "outward", "plain", "ran", "received", "together", "trace",
+        "identity", "keep", "limiter", "may_stream", "outside", "outward", "plain", "ran", "received", "streams",
+        "together", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -120,7 +138,7 @@ class Call:
         self.at: StepInfo | None = None
         self.ran: deque[tuple[StepInfo, float]] = deque(maxlen=REMEMBERED)
         self.answer: Answer | None = None
-        self.plain = False
+        self.plain = self.streams = self.may_stream = False
         self.together: Any = None
         self.keep: Callable[[Answer], Awaitable[None]] | None = None
 

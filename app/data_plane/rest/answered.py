@@ -64,7 +64,7 @@ async def answer_rows(bound: BoundRows, answer: Answer, call: Call) -> Answer:
     rows = answer.body if is_list else b"[%b]" % answer.body.removeprefix(_NOTHING)
     call.env[ANSWERED], call.env[ASKED] = rows.decode(), bound.asked
     try:
-        row = await read_row(bound.query, bound.statement, call)
+        row = await read_row(bound.query, call.db.rows(bound.statement, call.env))
     except AnswerTooLarge as error:
         raise AnswerTooLarge(error.hint, stands=True) from None
     found = page_answer(row, bound.query, bound.source, (*answer.headers, *bound.applied), call)

@@ -1,6 +1,6 @@
 """Views over HTTP, with the statuses, headers and error members that PostgREST's clients read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,9 @@ from app.data_plane.rest.dialect.headers import (
 )
 from app.data_plane.rest.dialect.parse import parse_query
 from app.data_plane.rest.dialect.refusals import NotSingular, QueryRefused, RangeInvalid, ValueUnreadable
-from app.database.faults import AnswerTooLarge, DatabaseFailed, OutOfRange
+from app.data_plane.rest.streamed import RowStream, around
+from app.database.faults import AnswerTooLarge, DatabaseFailed, OutOfRange, Streamed
+from app.database.session import HEAVY_BYTES
 from app.database.statement import Statement
 from app.errors import FieldError
 from app.expressions.check import Expression
@@ -44,7 +46,10 @@ _SHORT = 512  # bytes of a query that is kept as read
 
 @dataclass(frozen=True, slots=True)
 class BoundRead:
-    """What a view is asked: the query, its statement, its values by their slots, and the view's own parameters."""
+    """What a view is asked: the query, its statement, its values by their slots, and the view's own parameters.
+
+    The statement is the one of an answer that is small enough to be held whole.
+    """
 
     view: CompiledView
     query: Query
@@ -69,7 +74,7 @@ def bind_read(view: CompiledView, request: Request, identity: Identity, body: by
         follow = Reachable(view.related, identity).follow
         query, own = parse_query(pairs, headers, view.source, view.params.names, follow)
         asked = query.bound(_limit(view, query))
-        statement = view.shapes.statement(query)
+        statement = view.shapes.statement(query, HEAVY_BYTES)
         return BoundRead(view, query, statement, asked, view_params(view, own), applied(prefer, OF_ALL))
 
     if body or len(request.query) + sum(map(len, headers.values())) > _SHORT:
@@ -96,7 +101,17 @@ async def read_view(bound: BoundRead, call: Call) -> Answer:
     view, query = bound.view, bound.query
     call.env["params"] = bound.params
     call.env[ASKED] = bound.asked
-    row = await read_row(query, bound.statement, call)
+    if call.streams:
+        return await stream_view(bound, call)
+    if call.may_stream and not call.outside:
+        try:
+            row = await read_row(query, call.db.rows(bound.statement, call.env))
+        except AnswerTooLarge:
+            if view.source.max_bytes > HEAVY_BYTES:
+                raise Streamed from None
+            raise
+    else:
+        row = await read_row(query, call.db.rows(view.shapes.statement(query), call.env))
     if call.trace is not None:
         await filter_told(view, query, call, view.source.filter)
     return page_answer(row, query, view.source, bound.applied, call)
@@ -104,34 +119,64 @@ async def read_view(bound: BoundRead, call: Call) -> Answer:
 
 def page_answer(row: Any, query: Query, source: Source, more: Sequence[tuple[str, str]], call: Call) -> Answer:
     """Answer with the page that a statement gave; raises RangeInvalid and NotSingular."""
-    body, page = row["body"], row["page"]
+    body = row["body"]
     call.db.carried(len(body))
-    total = _total(query, row["total"], page)
+    status, headers = page_head(row["page"], row["total"], query)
+    return rows_answer(status, source, query, body, [*headers, *more])
+
+
+def page_head(page: int, counted: int | None, query: Query) -> tuple[int, list[tuple[str, str]]]:
+    """Give the status of a page of so many rows, and its Content-Range; raises RangeInvalid and NotSingular."""
+    total = _total(query, counted, page)
     if total is not None and query.offset > total:
         raise RangeInvalid(f"An offset of {query.offset} was requested, but there are only {total} rows.", total)
     if query.single and page != 1:
         sentence = "One row was asked for, and there are more." if page else "One row was asked for, and there is none."
         raise NotSingular(page, hint=sentence)
     partial = not query.single and total is not None and page < total
-    headers = [("Content-Range", _content_range(query.offset, page, total)), *more]
-    return rows_answer(206 if partial else 200, source, query, body, headers)
+    return 206 if partial else 200, [("Content-Range", _content_range(query.offset, page, total))]
 
 
 def rows_answer(status: int, source: Source, query: Query, body: str, headers: Sequence[tuple[str, str]]) -> Answer:
     """Answer with rows in the form that the query asks for: a list, one object, or CSV with its header."""
     if query.single:
-        return Answer(status, body.strip()[1:-1].encode(), tuple(headers), SINGLE)
+        return Answer(status, body.strip()[1:-1].encode(), tuple(headers), _media_type(query))
     if query.csv:
         header = ",".join(labels(source, query.read))
         text = f"{header}\n{body}" if body else header
-        return Answer(status, text.encode(), tuple(headers), f"{CSV}; charset=utf-8")
+        return Answer(status, text.encode(), tuple(headers), _media_type(query))
     return Answer(status, body.encode(), tuple(headers))
 
 
-async def read_row(query: Query, statement: Statement, call: Call) -> Any:
-    """Run the statement, whose one row is the answer; what Postgres refuses is told in the words of the dialect."""
+def _media_type(query: Query) -> str:
+    return SINGLE if query.single else f"{CSV}; charset=utf-8" if query.csv else JSON
+
+
+async def stream_view(bound: BoundRead, call: Call) -> Answer:
+    """Answer with rows that are sent as they are read; all that the answer's head says is known before.
+
+    Raises Streamed where there are no rows any more.
+    """
+    view, query = bound.view, bound.query
+
+    async def opened() -> list[Any]:
+        cursor = await call.db.cursor(view.shapes.streamed(query), call.env)
+        return [(cursor, await cursor.fetch(1))]
+
+    cursor, found = await read_row(query, opened())
+    if not found:
+        raise Streamed
+    page, _, _, counted = found[0]["head"]
+    status, headers = page_head(page, counted, query)
+    header = ",".join(labels(view.source, query.read)) if query.csv else ""
+    stream = RowStream(cursor, found[0], around(query, header))
+    return Answer(status, None, (*headers, *bound.applied), _media_type(query), stream)
+
+
+async def read_row(query: Query, rows: Awaitable[list[Any]]) -> Any:
+    """Give the one row that is the answer; what Postgres refuses is told in the words of the dialect."""
     try:
-        (row,) = await call.db.rows(statement, call.env)
+        (row,) = await rows
     except AnswerTooLarge:
         hint = "Ask for fewer columns (select=) or rows (limit=, Range), or for one page after the other."
         raise AnswerTooLarge(hint) from None
