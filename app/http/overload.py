@@ -23,10 +23,9 @@ WINDOW_SECONDS = 0.25
 AT_FIRST = 500.0  # requests a second that a server is taken to carry until it has been seen at work
 BATCH = 16  # requests begun in one turn of the loop: in between others have theirs
 FEW_IN_A_TURN = 2  # of those that look after the server: a flood of them takes little from all others
-# Refused in one turn of the loop: so many for each that has ended, and a few where none does, fewer where fewer are
-# begun. However many refusals are asked for, they leave the loop the better part of its time.
+# Refused in one turn of the loop for each that may be begun in it. However many refusals are asked for, they leave the
+# loop the better part of its time, since one costs a few hundredths of a millisecond.
 REFUSED_FOR_EACH = 2
-REFUSED_AT_LEAST = 4
 KEPT_FREE = 32  # places of many that no share alone has to leave more of
 TELL_SECONDS = 1.0
 # What has to answer while all else is too much: who looks after the server, people and machines.
@@ -46,20 +45,30 @@ class ServerOverloaded(RowgateError):
         super().__init__("The server has more to do than it can: try again.", headers={"Retry-After": "1"})
 
 
-class Waiting:
-    """A request that has no place yet: how it is begun, with a place of a share, and how it is refused."""
+class Refused:
+    """A request that will be refused at a moment, in the loop's time."""
 
-    __slots__ = ("begin", "deadline", "done", "refuse", "share")
+    __slots__ = ("at", "done", "refuse")
 
-    def __init__(
-        self, share: "RoomShare", deadline: float, begin: Callable[["RoomShare"], None], refuse: Callable[[], None]
-    ) -> None:
-        """Wait until the deadline, in the loop's time."""
-        self.share = share
-        self.deadline = deadline
-        self.begin = begin
+    def __init__(self, at: float, refuse: Callable[[], None]) -> None:
+        """Take how it is refused."""
+        self.at = at
         self.refuse = refuse
         self.done = False
+
+
+class Waiting(Refused):
+    """One that is begun instead, with a place of its share, if there is one before that."""
+
+    __slots__ = ("begin", "share")
+
+    def __init__(
+        self, share: "RoomShare", begin: Callable[["RoomShare"], None], at: float, refuse: Callable[[], None]
+    ) -> None:
+        """Wait."""
+        super().__init__(at, refuse)
+        self.share = share
+        self.begin = begin
 
 
 class RoomShare(Share):
@@ -78,7 +87,9 @@ class Room:
 
     There are as many as end in `CARRY_SECONDS`, by what has been seen to end while there was more to do than places,
     but at least `least` and at most `most`. Of those that wait in one share the newest is begun first: it has the most
-    of its time left, and under more load than can be carried others must be refused anyhow. Belongs to one event loop.
+    of its time left, and under more load than can be carried others must be refused anyhow. What is refused is told so
+    after `WAIT_SECONDS`, whether it was in line or had no prospect: who asks again at once, whatever Retry-After says,
+    asks no more often than that. Belongs to one event loop.
     """
 
     def __init__(self, least: int, most: int, batch: int = BATCH) -> None:
@@ -91,20 +102,18 @@ class Room:
         self._untold = 0
         self._shares: dict[object, RoomShare] = {}
         self._waiting: deque[RoomShare] = deque()
-        self._by_age: deque[Waiting] = deque()
+        self._by_age: deque[Refused] = deque()
         self._count = 0  # who waits
         self._worth_waiting = self._served_in_time()
         self._sweeping = False
-        self._hopeless: deque[Callable[[], None]] = deque()
         self._due: deque[tuple[Callable[[RoomShare], None], RoomShare]] = deque()
         self._begun = 0  # in this turn of the loop
         self._ended = 0  # in this window
-        self._ended_lately = 0  # since the last refusals
         self._since = 0.0
         self._crowded = False
 
     def admit(self, name: object, begin: Callable[[RoomShare], None], refuse: Callable[[], None]) -> None:
-        """Begin a request now, or as soon as there is a place for it, or refuse it within `WAIT_SECONDS`.
+        """Begin a request now, or as soon as there is a place for it, or refuse it after `WAIT_SECONDS`.
 
         Whoever begins it calls `leave` with the share when it has ended.
         """
@@ -127,23 +136,20 @@ class Room:
         return self._count > 0
 
     def would_refuse(self, name: object) -> bool:
-        """Say whether `admit` would refuse at once: as many wait already as can be begun in time."""
+        """Say whether `admit` would only refuse: as many wait already as can be begun in time."""
         share = self._shares.get(name)
         return self._count > 0 and (self._count >= MOST_WAITING if share is None else self._is_in_vain(share))
 
     def turn_away(self, refuse: Callable[[], None]) -> None:
-        """Refuse in a later turn of the loop, in the order of asking, as soon as refusals have their turn."""
+        """Refuse a request that has no prospect of a place."""
         self._crowded = True
-        if not self._hopeless:
-            asyncio.get_running_loop().call_soon(self._refuse_some)
-        self._hopeless.append(refuse)
+        self._age(Refused(asyncio.get_running_loop().time() + WAIT_SECONDS, refuse))
 
     def leave(self, share: RoomShare) -> None:
         """Give a place back, and begin who waits for it."""
         share.held -= 1
         self.taken -= 1
         self._ended += 1
-        self._ended_lately += 1
         self._look_back()
         while self._count and (found := next_in_line(self._waiting, self._has_room, _is_done)) is not None:
             waiting: Waiting = found.waiters.pop()
@@ -200,47 +206,42 @@ class Room:
             begin(share)
 
     def _wait(self, share: RoomShare, begin: Callable[[RoomShare], None], refuse: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
-        waiting = Waiting(share, loop.time() + WAIT_SECONDS, begin, refuse)
+        waiting = Waiting(share, begin, asyncio.get_running_loop().time() + WAIT_SECONDS, refuse)
         if not share.waiters:
             self._waiting.append(share)
         share.waiters.append(waiting)
-        self._by_age.append(waiting)
         self._count += 1
+        self._age(waiting)
+
+    def _age(self, refused: Refused) -> None:
+        self._by_age.append(refused)
         if not self._sweeping:
             self._sweeping = True
-            loop.call_at(waiting.deadline, self._sweep, loop)
+            loop = asyncio.get_running_loop()
+            loop.call_at(refused.at, self._sweep, loop)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give up those whose time is over."""
-        now = loop.time()
-        while self._by_age and (self._by_age[0].done or self._by_age[0].deadline <= now):
-            waiting = self._by_age.popleft()
-            if not waiting.done:
-                self._give_up(waiting)
+        """Refuse those whose time is over, as many as this turn of the loop has time for: all else has its own."""
+        now, left = loop.time(), REFUSED_FOR_EACH * self._batch
+        while self._by_age and (self._by_age[0].done or (left and self._by_age[0].at <= now)):
+            refused = self._by_age.popleft()
+            if not refused.done:
+                left -= 1
+                self._give_up(refused)
         self._sweeping = bool(self._by_age)
         if self._sweeping:
-            loop.call_at(self._by_age[0].deadline, self._sweep, loop)
+            loop.call_at(self._by_age[0].at, self._sweep, loop)
 
-    def _give_up(self, waiting: Waiting) -> None:
-        waiting.done = True
-        share = waiting.share
-        share.waiters.popleft()
-        if not share.waiters:
-            self._waiting.remove(share)
-        self._count -= 1
-        self._forget(share)
-        self.turn_away(waiting.refuse)
-
-    def _refuse_some(self) -> None:
-        """Refuse as many as this turn of the loop has time for: all else has its own."""
-        least = max(1, REFUSED_AT_LEAST * self._batch // BATCH)
-        left = least + REFUSED_FOR_EACH * min(self._ended_lately, self._batch)
-        self._ended_lately = 0
-        for _ in range(min(left, len(self._hopeless))):
-            self._refuse(self._hopeless.popleft())
-        if self._hopeless:
-            asyncio.get_running_loop().call_soon(self._refuse_some)
+    def _give_up(self, refused: Refused) -> None:
+        refused.done = True
+        if isinstance(refused, Waiting):
+            share = refused.share
+            share.waiters.popleft()
+            if not share.waiters:
+                self._waiting.remove(share)
+            self._count -= 1
+            self._forget(share)
+        self._refuse(refused.refuse)
 
     def _forget(self, share: RoomShare) -> None:
         """Keep no share of which nothing is left: strangers can name as many as they like."""
@@ -281,7 +282,7 @@ class Admission:
         return self.work.is_full or self.care.is_full
 
     def refusing(self, scope: object) -> Room | None:
-        """Give the room that would refuse a request at once, if it would."""
+        """Give the room that would only refuse a request, if it would."""
         room = self.room_of(scope)
         return room if room is not None and room.would_refuse(share_of(scope)) else None
 

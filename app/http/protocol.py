@@ -197,9 +197,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refuse(self._over)
         version, method = self.parser.get_http_version(), self.parser.get_method()
         self._check_head(version, method)
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._end_head()
         self._in_head, self._in_body, self._silent_bytes = False, True, 0
         self.scope = self._scope(version, method)
         before, upgrades = self.cycle, self.parser.should_upgrade()
@@ -212,6 +210,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((self.cycle, self.app))
         if upgrades:
             self._deaf = method == b"CONNECT" or not self._has_body()
+
+    def _end_head(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def _check_head(self, version: str, method: bytes) -> None:
         hosts, encodings = [], []
@@ -317,7 +320,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if room is None:
             return False
         self._unset_keepalive_if_required()
-        self._end_timers()
+        self._end_head()
         self._turned_away = scope
         room.turn_away(self._refuse_unread)
         return True

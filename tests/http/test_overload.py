@@ -179,6 +179,7 @@ async def test_requests_that_come_at_one_blow_are_each_refused_in_turn(
     flooded: Flooded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overload, "MOST_WAITING", 0)
+    monkeypatch.setattr(overload, "WAIT_SECONDS", 0.001)
     flooded.backend.app.admission.work = Room(0, 0)
     answers = await flooded.sent(b"GET /api/quick HTTP/1.1\r\nHost: x\r\n\r\n" * 400, 400)
     assert answers.count(b"HTTP/1.1 503 ") == 400
@@ -200,11 +201,14 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 def none_may_wait_but_one(flooded: Flooded, monkeypatch: pytest.MonkeyPatch, name: str = "work") -> Room:
     """Give a room without a place, in which somebody waits and nobody else may."""
-    monkeypatch.setattr(overload, "WAIT_SECONDS", 3600)
     monkeypatch.setattr(overload, "MOST_WAITING", 1)
     room = Room(0, 0)
     setattr(flooded.backend.app.admission, name, room)
-    room.admit("somebody", lambda _: None, lambda: None)
+
+    def wait() -> None:
+        room.admit("somebody", lambda _: None, wait)
+
+    wait()
     return room
 
 
@@ -298,9 +302,9 @@ async def test_who_is_gone_while_it_waits_takes_no_place(flooded: Flooded, monke
         _, writer = await asyncio.open_connection("127.0.0.1", flooded.port)
         writer.write(b"POST /api/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
         await until(lambda: work._count)
-        begin: Any = work._by_age[0].begin
+        waiting: Any = work._by_age[0]
         writer.close()
-        await until(lambda: begin.func.__self__.disconnected)
+        await until(lambda: waiting.begin.func.__self__.disconnected)
     assert await flooded.notes() == 4
     assert (work.taken, work._shares) == (0, {})
 
