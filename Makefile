@@ -2,7 +2,7 @@
 RUN := .venv/bin/uv run -q --frozen
 MANY := ROWGATE_AGREEMENT_EXAMPLES=5000 ROWGATE_JUNK_EXAMPLES=10000 ROWGATE_CHANGE_EXAMPLES=40 ROWGATE_POLICY_SEEDS=10 ROWGATE_CHAIN_CHANGES=30
 
-.PHONY: help setup serve test test-many many check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-pocketbase bench-holds \
+.PHONY: help setup serve test test-many many check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-pocketbase bench-console bench-holds \
 	bench-start bench-growth bench-growth-rows bench-sign-in migrate reference soak test-docker
 
 help: ## Show what there is to make
@@ -69,6 +69,9 @@ bench-pocketbase: ## Measure S1 to S5 beside PocketBase, each server on one core
 
 bench-beside: ## Measure what others get beside a slow endpoint, and beside a flood of health checks
 	$(RUN) python -m benchmarks.beside
+
+bench-console: ## Measure the console in Chromium on 2,000 endpoints, 300 tables and a million rows, in some minutes
+	$(RUN) python -m benchmarks.console
 
 bench-language: ## Measure the rule language beside two other implementations of CEL
 	$(RUN) --with common-expression-language==0.10.0 python -m benchmarks.language
