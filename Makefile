@@ -2,7 +2,7 @@
 RUN := .venv/bin/uv run -q --frozen
 MANY := ROWGATE_AGREEMENT_EXAMPLES=5000 ROWGATE_JUNK_EXAMPLES=10000 ROWGATE_CHANGE_EXAMPLES=40 ROWGATE_POLICY_SEEDS=10 ROWGATE_CHAIN_CHANGES=30
 
-.PHONY: help setup serve test test-many many check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-streams bench-pocketbase bench-holds \
+.PHONY: help setup serve test test-many many check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-streams bench-pocketbase bench-console bench-holds \
 	bench-start bench-growth bench-growth-rows bench-sign-in migrate reference soak test-docker
 
 help: ## Show what there is to make

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { go, launch, open, picture, signIn, sound } from "./browser.mjs";
+import { go, known, launch, open, picture, signIn, sound } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -51,6 +51,23 @@ test("a row that was changed meanwhile isn't changed over", async () => {
   await second.getByLabel("title", { exact: true }).fill("Plan B");
   await second.keyboard.press("Enter");
   await second.getByText("Somebody else has changed this row meanwhile.").waitFor();
+});
+
+test("whole numbers that no double holds are shown and changed to the digit", async () => {
+  const page = await opened();
+  await go(page, "/tables/counts");
+  await page.getByRole("cell", { name: known.big, exact: true }).first().waitFor();
+  const more = (by) => String(BigInt(known.big) + BigInt(by));
+  await page.getByRole("row", { name: new RegExp(known.big) }).getByRole("button", { name: known.big, exact: true }).click();
+  assert.equal(await page.getByLabel("many", { exact: true }).inputValue(), known.big);
+  await page.getByLabel("many", { exact: true }).fill(more(2));
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: more(2), exact: true }).waitFor();
+  await page.getByRole("button", { name: /"seen"/ }).click();
+  assert.equal(JSON.stringify((await page.getByLabel("facts", { exact: true }).inputValue()).match(/\d+/g)), JSON.stringify([known.big]));
+  await page.getByLabel("facts", { exact: true }).fill(`{"seen": ${more(4)}}`);
+  await page.keyboard.press("Control+Enter");
+  await page.getByRole("button", { name: new RegExp(more(4)) }).waitFor();
 });
 
 test("a row is made, with its owner found by email, and deleted once that is confirmed", async () => {

@@ -1,6 +1,7 @@
 // The admin API, typed by its own OpenAPI document.
 import { QueryClient } from "@tanstack/react-query";
 import createClient from "openapi-fetch";
+import { asJson } from "./exact";
 import type { components, paths } from "./admin";
 import { Unreachable } from "./problem";
 import { asAdmin } from "./session";
@@ -50,7 +51,7 @@ export async function call(said: Call): Promise<Response> {
     body = said.yaml;
   } else if (said.body !== undefined) {
     headers["Content-Type"] = "application/json";
-    body = JSON.stringify(said.body);
+    body = asJson(said.body);
   }
   if (said.ifMatch !== undefined) headers["If-Match"] = said.ifMatch;
   return asAdmin(new Request(url, { method: said.method, headers, body }));

@@ -1,6 +1,7 @@
 // The same request to copy: as curl, and as supabase-js.
 import { ActionIcon, CopyButton, Group, Tabs, Tooltip } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { asJson } from "../api/exact";
 import { settings } from "../api/reads";
 import { Check, Copy } from "../parts/icons";
 import type { Person } from "../parts/PersonPicker";
@@ -17,7 +18,7 @@ export function Calls({ sent, person, name }: { sent: Sent; person: Person | und
     `curl${sent.method === "GET" ? "" : ` -X ${sent.method}`} ${quoted(url)}`,
     `-H ${quoted(`apikey: ${key}`)}`,
     ...(signedIn ? ['-H "Authorization: Bearer $TOKEN"'] : []),
-    ...(sent.body === undefined ? [] : ["-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(sent.body))}`]),
+    ...(sent.body === undefined ? [] : ["-H 'Content-Type: application/json'", `-d ${quoted(asJson(sent.body))}`]),
   ].join(" \\\n  ");
   const js = script(sent, read?.public_url ?? window.location.origin, key, name);
   return (
@@ -36,7 +37,7 @@ export function Calls({ sent, person, name }: { sent: Sent; person: Person | und
 function script(sent: Sent, url: string, key: string, name: string | undefined): string {
   const head = `const rowgate = createClient(${JSON.stringify(url)}, ${JSON.stringify(key)});\n`;
   const view = /^\/rest\/v1\/(\w+)$/.exec(sent.path)?.[1];
-  const body = JSON.stringify(sent.body ?? {});
+  const body = asJson(sent.body ?? {});
   if (view !== undefined) {
     const writes: Record<string, string> = { POST: `insert(${body})`, PATCH: `update(${body})`, DELETE: "delete()" };
     return `${head}const { data, error } = await rowgate.from(${JSON.stringify(view)}).${writes[sent.method] ?? "select()"};`;

@@ -2,14 +2,14 @@
 import { Alert, Badge, Button, Group, JsonInput, SegmentedControl, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { api, data, type Schemas } from "../api/client";
+import { asJson, fromJson } from "../api/exact";
 import { type Document, useMe } from "../api/reads";
 import { Play } from "../parts/icons";
 import { asSimulated, type Person, PersonPicker } from "../parts/PersonPicker";
 import { ProblemAlert } from "../parts/Problem";
 import { useTexts } from "../texts";
 import { Calls } from "./Calls";
-import { type Simulated, STAGES } from "./trace";
+import { type Simulated, simulate, STAGES } from "./trace";
 import { TraceView } from "./TraceView";
 import { useReveal } from "./reveal";
 
@@ -37,10 +37,7 @@ export function RunPanel({ asked, person, draft, isNarrow = false, onRun }: Prop
   const hasBody = method !== "GET" && method !== "DELETE";
   const sent = { method, path, query: query.replace(/^\?/, ""), body: hasBody && body.trim() !== "" ? parsed(body) : undefined };
   const running = useMutation({
-    mutationFn: async () => {
-      const said = { ...sent, as: asSimulated(as), headers: {}, draft } as Schemas["Simulation"];
-      return (await data(api.POST("/admin/v1/simulate", { body: said }))) as unknown as Simulated;
-    },
+    mutationFn: () => simulate({ ...sent, as: asSimulated(as), headers: {}, draft }),
   });
   const upTo = useReveal(running.data, STAGES.length, onRun);
   if (!mayEdit) return <Text size="sm" c="dimmed">{texts.editorOnly}</Text>;
@@ -93,7 +90,7 @@ function Went({ run, upTo }: { run: Simulated; upTo: number }) {
       {done && run.body != null ? (
         <div>
           <Group gap={8} mb={6}><Text size="sm" fw={600}>{texts.answer}</Text><Badge color={refusal ? "red" : "teal"} variant="light">{run.status}</Badge></Group>
-          <pre className="code" tabIndex={0}>{typeof run.body === "string" ? run.body : JSON.stringify(run.body, null, 2)}</pre>
+          <pre className="code" tabIndex={0}>{typeof run.body === "string" ? run.body : asJson(run.body, 2)}</pre>
         </div>
       ) : null}
     </Stack>
@@ -102,7 +99,7 @@ function Went({ run, upTo }: { run: Simulated; upTo: number }) {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return fromJson(text);
   } catch {
     return undefined;
   }

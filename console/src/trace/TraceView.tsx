@@ -2,6 +2,7 @@
 import { Badge, Group, Stack, Text, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { ReactNode } from "react";
+import { asJson } from "../api/exact";
 import { Check, ChevronRight, Minus, X } from "../parts/icons";
 import { useTexts } from "../texts";
 import { type Entry, STAGES, took } from "./trace";
@@ -71,7 +72,7 @@ function StepTold({ entry }: { entry: Entry }) {
       ))}
       {entry.refusal ? <Refusal refusal={entry.refusal} /> : null}
       <Rows entry={entry} />
-      {names.length > 0 ? <More label={`${texts.bound} ${names.join(", ")}`}><pre className="code" tabIndex={0}>{JSON.stringify(bound, null, 2)}</pre></More> : null}
+      {names.length > 0 ? <More label={`${texts.bound} ${names.join(", ")}`}><pre className="code" tabIndex={0}>{asJson(bound, 2)}</pre></More> : null}
       {statements.length > 0 ? <More label={`${texts.sql} (${statements.length})`}><Statements entry={entry} /></More> : null}
       {steps.map((one, index) => <StepTold key={index} entry={one} />)}
     </div>
@@ -100,7 +101,7 @@ function Values({ of, word }: { of: Record<string, unknown>; word: string }) {
       {names.map((name) => (
         <div key={name}>
           <dt className="mono">{name} <span className="sr">{word}</span></dt>
-          <dd className="mono">{JSON.stringify(of[name])}</dd>
+          <dd className="mono">{asJson(of[name])}</dd>
         </div>
       ))}
     </dl>
@@ -111,7 +112,7 @@ function Statements({ entry }: { entry: Entry }) {
   return (
     <Stack gap={6}>
       {entry.statements?.map((one, index) => (
-        <pre key={index} className="code" tabIndex={0}>{one.sql}{"\n"}{JSON.stringify(one.parameters)} → {one.rows ?? "?"} · {took(one.microseconds)}</pre>
+        <pre key={index} className="code" tabIndex={0}>{one.sql}{"\n"}{asJson(one.parameters)} → {one.rows ?? "?"} · {took(one.microseconds)}</pre>
       ))}
     </Stack>
   );

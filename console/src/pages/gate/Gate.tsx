@@ -3,7 +3,7 @@ import { Badge, Button, Card, Center, Drawer, Group, SegmentedControl, Stack, Te
 import { useDisclosure } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { useMemo, useRef, useState } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { Link } from "react-router";
 import { access, config, type SeenRequest, type Surface } from "../../api/reads";
 import { Heading } from "../../parts/Heading";
@@ -21,10 +21,13 @@ export default function Gate() {
   const texts = useTexts().gate;
   const surface = useQuery(access);
   const document = useQuery(config);
+  const lanes = useMemo(
+    () => surface.data && document.data && lanesOf(document.data.document, surface.data.surface, surface.data.findings),
+    [surface.data, document.data],
+  );
   const error = surface.error ?? document.error;
   if (error) return <ProblemAlert error={error} retry={() => { void surface.refetch(); void document.refetch(); }} />;
-  if (!surface.data || !document.data) return <Loading />;
-  const lanes = lanesOf(document.data.document, surface.data.surface, surface.data.findings);
+  if (lanes === undefined) return <Loading />;
   return (
     <Stack gap="md">
       <Group justify="space-between" align="flex-end">
@@ -64,6 +67,10 @@ function Lanes({ lanes }: { lanes: Lane[] }) {
     return lanes.filter((one) => (kind === "all" || one.kind === kind) && (wanted === "" || one.text.includes(wanted)));
   }, [lanes, kind, search]);
   const openTo = person === undefined ? 0 : lanes.filter((one) => isLetIn(person, one.access)).length;
+  const toggle = useCallback((key: string) => {
+    setSeen(undefined);
+    setOpened((now) => (now === key ? undefined : key));
+  }, []);
   const show = (request: SeenRequest) => {
     const lane = laneOf(lanes, request);
     close();
@@ -90,7 +97,7 @@ function Lanes({ lanes }: { lanes: Lane[] }) {
         <span>{texts.columns.interface}</span><span>{texts.columns.access}</span><span>{texts.columns.middleware}</span><span>{texts.columns.endpoint}</span>
       </div>
       {shown.length === 0 ? <Text c="dimmed">{texts.nothingFound}</Text> : (
-        <List lanes={shown} person={person} opened={opened} seen={seen} toggle={(key) => { setSeen(undefined); setOpened((now) => (now === key ? undefined : key)); }} />
+        <List lanes={shown} person={person} opened={opened} seen={seen} toggle={toggle} />
       )}
       <Drawer opened={recent} onClose={close} position="right" title={<Text fw={650}>{texts.recent}</Text>} size="md"
         closeButtonProps={{ "aria-label": useTexts().act.close }}>
@@ -108,7 +115,7 @@ function List({ lanes, person, opened, seen, toggle }: ListProps) {
   const rows = useWindowVirtualizer({
     count: lanes.length,
     estimateSize: () => 76,
-    overscan: 12,
+    overscan: 8,
     getItemKey: (index) => lanes[index]?.key ?? index,
     scrollMargin: list.current?.offsetTop ?? 0,
   });
@@ -120,7 +127,7 @@ function List({ lanes, person, opened, seen, toggle }: ListProps) {
         return (
           <li key={item.key} data-index={item.index} ref={rows.measureElement} className={classes.item} aria-setsize={lanes.length} aria-posinset={item.index + 1}
             style={{ transform: `translateY(${item.start - rows.options.scrollMargin}px)` }}>
-            <LaneCard lane={lane} person={person} opened={opened === lane.key} seen={opened === lane.key ? seen : undefined} toggle={() => toggle(lane.key)} />
+            <LaneCard lane={lane} person={person} opened={opened === lane.key} seen={opened === lane.key ? seen : undefined} toggle={toggle} />
           </li>
         );
       })}

@@ -1,6 +1,6 @@
 // One lane: its four stations, lit up for a person or by a run, and beneath them a request to send.
-import { Badge, Button, Code, Group, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
-import { Fragment, useState } from "react";
+import { Badge, Button, Code, Group, Stack, Text, UnstyledButton } from "@mantine/core";
+import { Fragment, memo, useState } from "react";
 import { Link } from "react-router";
 import type { SeenRequest } from "../../api/reads";
 import { AlertTriangle, ChevronRight, Database, Filter, Lock, LockOpen, Pencil, User, Users, World } from "../../parts/icons";
@@ -19,15 +19,16 @@ const OF_STAGE: Record<string, Station> = {
   accept: "interface", authenticate: "access", authorize: "access", bind: "middleware", chain: "middleware", execute: "endpoint", respond: "endpoint",
 };
 
-type Props = { lane: Lane; person: Person | undefined; opened: boolean; seen: SeenRequest | undefined; toggle: () => void };
+type Props = { lane: Lane; person: Person | undefined; opened: boolean; seen: SeenRequest | undefined; toggle: (key: string) => void };
 
-export function LaneCard({ lane, person, opened, seen, toggle }: Props) {
+/** It is the same while what it is given is: of thousands, each that comes into sight is made once. */
+export const LaneCard = memo(function LaneCard({ lane, person, opened, seen, toggle }: Props) {
   const texts = useTexts().gate;
   const [run, setRun] = useState<{ run: Simulated; upTo: number }>();
   const lights = seen ? ofTrace(remembered(seen)) : opened && run ? ofTrace(run.run.trace.slice(0, run.upTo)) : ofPerson(lane, person);
   return (
     <div className={classes.card} data-opened={opened} data-shut={lights.access === "stop" && !opened}>
-      <UnstyledButton className={classes.lane} onClick={toggle} aria-expanded={opened}>
+      <UnstyledButton className={classes.lane} onClick={() => toggle(lane.key)} aria-expanded={opened}>
         <Cell station="interface" light={lights.interface}>
           <Group gap={6} wrap="nowrap" miw={0} className={classes.chip}>
             <ChevronRight size={14} className={classes.turn} data-opened={opened} aria-hidden />
@@ -40,17 +41,14 @@ export function LaneCard({ lane, person, opened, seen, toggle }: Props) {
           <Group gap={4}>
             {lane.through.length === 0 ? <Text component="span" size="xs" c="dimmed" className={classes.chip}>{texts.noMiddleware}</Text> : null}
             {lane.through.map((one, index) => (
-              <Tooltip key={index} label={[one.about, one.does.join(" → ")].filter(Boolean).join("\n")}>
-                <span className={`${classes.chip} ${classes.box}`}>{one.name}</span>
-              </Tooltip>
+              <span key={index} className={`${classes.chip} ${classes.box}`} title={[one.about, one.does.join(" → ")].filter(Boolean).join("\n")}>{one.name}</span>
             ))}
           </Group>
         </Cell>
         <Cell station="endpoint" light={lights.endpoint}><Does lane={lane} /></Cell>
         {lane.findings.length > 0 ? (
-          <Tooltip label={lane.findings.map((one) => one.message).join("\n")}>
-            <Badge className={classes.doubt} size="sm" variant="light" color="orange" leftSection={<AlertTriangle size={11} aria-hidden />}>{texts.findings(lane.findings.length)}</Badge>
-          </Tooltip>
+          <Badge className={classes.doubt} size="sm" variant="light" color="orange" leftSection={<AlertTriangle size={11} aria-hidden />}
+            title={lane.findings.map((one) => one.message).join("\n")}>{texts.findings(lane.findings.length)}</Badge>
         ) : null}
       </UnstyledButton>
       {opened ? (
@@ -61,7 +59,7 @@ export function LaneCard({ lane, person, opened, seen, toggle }: Props) {
       ) : null}
     </div>
   );
-}
+});
 
 function Cell({ station, light, children }: { station: Station; light: Light; children: React.ReactNode }) {
   const texts = useTexts().gate.columns;

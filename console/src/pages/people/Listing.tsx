@@ -2,6 +2,8 @@
 import { ScrollArea, Table, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 
+const SHORT = 24; // letters that stay in one line: moments, addresses
+
 type Props = { label: string; heads: string[]; rows: { key: string; cells: ReactNode[] }[]; empty: string };
 
 export function Listing({ label, heads, rows, empty }: Props) {
@@ -10,7 +12,7 @@ export function Listing({ label, heads, rows, empty }: Props) {
     <ScrollArea className="card" viewportProps={{ tabIndex: 0, "aria-label": label, role: "region" }}>
       <Table fz="sm" verticalSpacing="xs" aria-label={label}>
         <Table.Thead><Table.Tr>{heads.map((one, index) => (one === "" ? <Table.Td key={index} /> : <Table.Th key={index} style={{ whiteSpace: "nowrap" }}>{one}</Table.Th>))}</Table.Tr></Table.Thead>
-        <Table.Tbody>{rows.map(({ key, cells }) => <Table.Tr key={key}>{cells.map((one, index) => <Table.Td key={index}>{one}</Table.Td>)}</Table.Tr>)}</Table.Tbody>
+        <Table.Tbody>{rows.map(({ key, cells }) => <Table.Tr key={key}>{cells.map((one, index) => <Table.Td key={index} style={{ whiteSpace: typeof one === "string" && one.length < SHORT ? "nowrap" : undefined }}>{one}</Table.Td>)}</Table.Tr>)}</Table.Tbody>
       </Table>
     </ScrollArea>
   );

@@ -2,23 +2,20 @@
 import { Alert, Button, Group, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { Link } from "react-router";
-import { api, data, type Schemas } from "../../api/client";
+import { asJson } from "../../api/exact";
 import { Play } from "../../parts/icons";
 import { asSimulated } from "../../parts/PersonPicker";
 import { ProblemAlert } from "../../parts/Problem";
 import { useTexts } from "../../texts";
 import { useReveal } from "../../trace/reveal";
-import { type Simulated, STAGES } from "../../trace/trace";
+import { type Simulated, simulate, STAGES } from "../../trace/trace";
 import { TraceView } from "../../trace/TraceView";
 
 export function Watch({ name }: { name: string }) {
   const texts = useTexts().start;
   const sending = useMutation({
     mutationFn: () =>
-      Promise.all((["anonymous", "signedIn"] as const).map(async (kind) => {
-        const said = { as: asSimulated({ kind }), method: "GET", path: `/api/${name}`, query: "", headers: {} } as Schemas["Simulation"];
-        return (await data(api.POST("/admin/v1/simulate", { body: said }))) as unknown as Simulated;
-      })),
+      Promise.all((["anonymous", "signedIn"] as const).map((kind) => simulate({ as: asSimulated({ kind }), method: "GET", path: `/api/${name}`, query: "", headers: {} }))),
   });
   const upTo = useReveal(sending.data, STAGES.length);
   const [nobody, somebody] = sending.data ?? [];
@@ -51,7 +48,7 @@ function One({ title, run, upTo }: { title: string; run: Simulated; upTo: number
     <Stack gap="sm">
       <Text fw={600}>{title}</Text>
       <Alert p="xs" color={refusal ? "red" : "teal"} title={refusal ? texts.refused(run.status, refusal.code) : texts.answered(run.status)}>
-        {refusal ? refusal.detail : <span className="mono">{JSON.stringify(run.body)}</span>}
+        {refusal ? refusal.detail : <span className="mono">{asJson(run.body)}</span>}
       </Alert>
       <TraceView trace={run.trace} upTo={upTo} />
     </Stack>

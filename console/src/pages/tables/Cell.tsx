@@ -3,6 +3,7 @@ import { ActionIcon, Group, Table, Text, UnstyledButton } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Check, X } from "../../parts/icons";
+import { Value } from "../../parts/Value";
 import { useTexts } from "../../texts";
 import { asText, asValue, type Column, isJson } from "./columns";
 import { saidOf } from "./csv";
@@ -19,7 +20,7 @@ export function Cell({ table, row, column, mayEdit, done }: Props) {
   if (editing) return <Table.Td className={classes.editing}><Editing table={table} row={row} column={column} done={done} close={() => setEditing(false)} /></Table.Td>;
   const text = value === null || value === undefined
     ? <Text span size="sm" c="dimmed" fs="italic">{texts.null}</Text>
-    : <span className={look(column)} title={column.type === "uuid" || column.target ? String(value) : undefined}>{shown(column, value)}</span>;
+    : <span className={`${classes.text} ${isText(column) ? "" : "mono"}`}><Value text={shown(column, value)} /></span>;
   return (
     <Table.Td className={classes.cell}>
       {mayEdit ? <UnstyledButton className={classes.open} title={texts.change(column.name)} onClick={() => setEditing(true)}>{text}</UnstyledButton> : text}
@@ -52,7 +53,4 @@ function Editing({ table, row, column, done, close }: Omit<Props, "mayEdit"> & {
   );
 }
 
-function look(column: Column): string {
-  if (column.type === "text" || column.type === "enum") return classes.text ?? "";
-  return `${classes.text} mono ${column.type === "uuid" || column.target ? classes.id : ""}`;
-}
+const isText = (column: Column): boolean => column.type === "text" || column.type === "enum";

@@ -1,6 +1,6 @@
 // The tables and what refers to what, as a diagram whose tables are links, and as a list.
 import { Paper, Text, Title } from "@mantine/core";
-import { useMemo, useState } from "react";
+import { memo, useMemo, useState } from "react";
 import { Link } from "react-router";
 import type { Document } from "../../api/reads";
 import { useTexts } from "../../texts";
@@ -38,27 +38,33 @@ function Picture({ layout, relations, lit, light }: Props) {
   const texts = useTexts().diagram;
   const touched = new Set(relations.filter((one) => one.from === lit || one.to === lit).flatMap((one) => [one.from, one.to]));
   return (
-    <div className={classes.diagram} tabIndex={0} role="group" aria-label={texts.title}>
+    <div className={classes.diagram} data-lit={lit !== undefined} tabIndex={0} role="group" aria-label={texts.title}>
       <div style={{ position: "relative", width: layout.width, height: layout.height }}>
         <svg width={layout.width} height={layout.height} aria-hidden>
-          {relations.map((one) => {
-            const [from, to] = [layout.nodes.get(one.from), layout.nodes.get(one.to)];
-            if (!from || !to) return null;
-            const look = lit === undefined ? "" : one.from === lit || one.to === lit ? classes.lit : classes.dim;
-            return <path key={`${one.from} ${one.columns}`} d={way(from, to)} className={`${classes.edge} ${look}`}><title>{texts.edge(one.from, one.columns, one.to)}</title></path>;
-          })}
+          {relations.map((one) => <Edge key={`${one.from} ${one.columns}`} relation={one} layout={layout} isLit={one.from === lit || one.to === lit} />)}
         </svg>
-        {[...layout.nodes.values()].map(({ name, x, y }) => (
-          <Link key={name} to={name === "users" ? "/people" : `/tables/${name}`} className={`${classes.node} ${lit !== undefined && name !== lit && !touched.has(name) ? classes.dim : ""}`}
-            style={{ left: x, top: y, width: WIDE, height: HIGH }} title={name}
-            onMouseEnter={() => light(name)} onMouseLeave={() => light(undefined)} onFocus={() => light(name)} onBlur={() => light(undefined)}>
-            {name}
-          </Link>
-        ))}
+        {[...layout.nodes.values()].map((one) => <Node key={one.name} placed={one} isLit={one.name === lit || touched.has(one.name)} light={light} />)}
       </div>
     </div>
   );
 }
+
+/** Only what becomes lit, or is so no longer, is made anew: that the others are dim says the diagram itself. */
+const Edge = memo(function Edge({ relation, layout, isLit }: { relation: Relation; layout: Layout; isLit: boolean }) {
+  const texts = useTexts().diagram;
+  const [from, to] = [layout.nodes.get(relation.from), layout.nodes.get(relation.to)];
+  if (!from || !to) return null;
+  return <path d={way(from, to)} className={`${classes.edge} ${isLit ? classes.lit : ""}`}><title>{texts.edge(relation.from, relation.columns, relation.to)}</title></path>;
+});
+
+const Node = memo(function Node({ placed: { name, x, y }, isLit, light }: { placed: Placed; isLit: boolean; light: Props["light"] }) {
+  return (
+    <Link to={name === "users" ? "/people" : `/tables/${name}`} className={`${classes.node} ${isLit ? classes.lit : ""}`} style={{ left: x, top: y, width: WIDE, height: HIGH }} title={name}
+      onMouseEnter={() => light(name)} onMouseLeave={() => light(undefined)} onFocus={() => light(name)} onBlur={() => light(undefined)}>
+      {name}
+    </Link>
+  );
+});
 
 /** The line from the left side of what refers to the right side of what is referred to; round the side where that isn't left of it. */
 function way(from: Placed, to: Placed): string {

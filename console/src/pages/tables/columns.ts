@@ -1,4 +1,5 @@
 // A table's columns as the grid shows and takes them, and the texts that their values are typed as.
+import { asJson, fromJson } from "../../api/exact";
 import type { Definitions, Document, Table } from "../../api/reads";
 
 type Said = Definitions["ColumnDef"];
@@ -42,14 +43,14 @@ export function isJson(column: Column): boolean {
 /** Writes a value as it is typed; null is no text. */
 export function asText(column: Column, value: unknown): string | null {
   if (value === null || value === undefined) return null;
-  if (isJson(column)) return JSON.stringify(value, null, 2);
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (isJson(column)) return asJson(value, 2);
+  return typeof value === "object" ? asJson(value) : String(value);
 }
 
 /** Reads what was typed as the server takes it, which says itself what is wrong with it; raises SyntaxError for what is no JSON. */
 export function asValue(column: Column, text: string | null): unknown {
   if (text === null || (text === "" && column.type !== "text")) return null;
-  if (isJson(column)) return JSON.parse(text) as unknown;
+  if (isJson(column)) return fromJson(text);
   if (column.type === "boolean") return text === "true" ? true : text === "false" ? false : text;
   if (column.type === "integer" || column.type === "float") return Number.isFinite(Number(text)) ? Number(text) : text;
   return text;

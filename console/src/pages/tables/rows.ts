@@ -1,5 +1,6 @@
 // Reads and writes rows of a table through the admin API, in the dialect of views.
 import { call } from "../../api/client";
+import { exactly } from "../../api/exact";
 import { asAdmin } from "../../api/session";
 import { type Column, asText } from "./columns";
 
@@ -29,7 +30,7 @@ async function asked(table: string, query: Query, headers: Record<string, string
 export async function readRows(table: string, query: Query): Promise<{ rows: Row[]; total: number }> {
   const answer = await asked(table, query, { Prefer: "count=exact" });
   const total = Number(answer.headers.get("content-range")?.split("/")[1] ?? 0);
-  return { rows: (await answer.json()) as Row[], total };
+  return { rows: (await exactly(answer)) as Row[], total };
 }
 
 /** Gives a page of rows as CSV, with its line of names. */

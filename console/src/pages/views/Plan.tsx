@@ -2,6 +2,7 @@
 import { Alert, Badge, List, Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { Schemas } from "../../api/client";
+import { asJson } from "../../api/exact";
 import { AlertTriangle } from "../../parts/icons";
 import { useTexts } from "../../texts";
 import { More } from "../../trace/TraceView";
@@ -39,7 +40,7 @@ export function Plan({ of }: { of: Explained }) {
         </Alert>
       )}
       {root ? <ul className={classes.plan} aria-label={texts.tree}><Steps of={root} /></ul> : null}
-      <More label={texts.sql}><pre className="code" tabIndex={0}>{`${of.sql}\n${JSON.stringify(of.parameters)}`}</pre></More>
+      <More label={texts.sql}><pre className="code" tabIndex={0}>{`${of.sql}\n${asJson(of.parameters)}`}</pre></More>
     </Stack>
   );
 }

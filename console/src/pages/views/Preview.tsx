@@ -3,12 +3,14 @@ import { Alert, Button, Group, Paper, ScrollArea, SimpleGrid, Stack, Table, Text
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, data, type Schemas } from "../../api/client";
+import { asJson } from "../../api/exact";
 import { type Document, useMe } from "../../api/reads";
 import { Eye, Route } from "../../parts/icons";
 import { asSimulated, type Person, PersonPicker } from "../../parts/PersonPicker";
+import { Value } from "../../parts/Value";
 import { ProblemAlert } from "../../parts/Problem";
 import { useTexts } from "../../texts";
-import type { Entry, Simulated } from "../../trace/trace";
+import { type Entry, type Simulated, simulate } from "../../trace/trace";
 import { More } from "../../trace/TraceView";
 import { type Explained, Plan } from "./Plan";
 
@@ -39,10 +41,7 @@ function Side({ name, draft, query, begin }: { name: string; draft: Document; qu
   const { views: texts, explain } = useTexts();
   const [person, setPerson] = useState<Person | undefined>(begin);
   const showing = useMutation({
-    mutationFn: async () => {
-      const said = { as: asSimulated(person), method: "GET", path: `/rest/v1/${name}`, query: [query, `limit=${ROWS}`].filter(Boolean).join("&"), headers: {}, draft } as unknown as Schemas["Simulation"];
-      return (await data(api.POST("/admin/v1/simulate", { body: said }))) as unknown as Simulated;
-    },
+    mutationFn: () => simulate({ as: asSimulated(person), method: "GET", path: `/rest/v1/${name}`, query: [query, `limit=${ROWS}`].filter(Boolean).join("&"), headers: {}, draft }),
   });
   const planning = useMutation({
     mutationFn: async () => (await data(api.POST("/admin/v1/explain", { body: { view: name, as: asSimulated(person), query, draft } as unknown as Schemas["Explanation"] }))) as Explained,
@@ -83,13 +82,13 @@ function Seen({ run }: { run: Simulated }) {
             <Table.Thead><Table.Tr>{columns.map((one) => <Table.Th key={one}>{one}</Table.Th>)}</Table.Tr></Table.Thead>
             <Table.Tbody>
               {rows.map((row, index) => (
-                <Table.Tr key={index}>{columns.map((one) => <Table.Td key={one} className="mono">{cell(row[one])}</Table.Td>)}</Table.Tr>
+                <Table.Tr key={index}>{columns.map((one) => <Table.Td key={one} className="mono"><Value text={cell(row[one])} /></Table.Td>)}</Table.Tr>
               ))}
             </Table.Tbody>
           </Table>
         </ScrollArea>
       )}
-      {statements.length > 0 ? <More label={texts.sql}><pre className="code" tabIndex={0}>{statements.map((one) => `${one.sql}\n${JSON.stringify(one.parameters)}`).join("\n\n")}</pre></More> : null}
+      {statements.length > 0 ? <More label={texts.sql}><pre className="code" tabIndex={0}>{statements.map((one) => `${one.sql}\n${asJson(one.parameters)}`).join("\n\n")}</pre></More> : null}
     </Stack>
   );
 }
@@ -99,5 +98,5 @@ function all(trace: Entry[]): Entry[] {
 }
 
 function cell(value: unknown): string {
-  return value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+  return value === null || value === undefined ? "" : typeof value === "object" ? asJson(value) : String(value);
 }

@@ -1,0 +1,1 @@
+import{t as e}from"./jsx-runtime-Wy9s6hX0.js";var t=e(),n=/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;function r({text:e}){return(0,t.jsx)(`span`,{className:`line ${n.test(e)?`id`:``}`,title:e,children:(0,t.jsx)(`bdi`,{children:e})})}export{r as t};
