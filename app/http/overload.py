@@ -23,9 +23,10 @@ WINDOW_SECONDS = 0.25
 AT_FIRST = 500.0  # requests a second that a server is taken to carry until it has been seen at work
 BATCH = 16  # requests begun in one turn of the loop: in between others have theirs
 FEW_IN_A_TURN = 2  # of those that look after the server: a flood of them takes little from all others
-# Refused in one turn of the loop for each that may be begun in it. However many refusals are asked for, they leave the
-# loop the better part of its time, since one costs a few hundredths of a millisecond.
+# Refused in one turn of the loop: so many for each that has ended, and a few where none does, fewer where fewer are
+# begun. However many refusals are asked for, they leave the loop the better part of its time.
 REFUSED_FOR_EACH = 2
+REFUSED_AT_LEAST = 4
 KEPT_FREE = 32  # places of many that no share alone has to leave more of
 TELL_SECONDS = 1.0
 # What has to answer while all else is too much: who looks after the server, people and machines.
@@ -109,6 +110,7 @@ class Room:
         self._due: deque[tuple[Callable[[RoomShare], None], RoomShare]] = deque()
         self._begun = 0  # in this turn of the loop
         self._ended = 0  # in this window
+        self._ended_lately = 0  # since the last refusals
         self._since = 0.0
         self._crowded = False
 
@@ -150,6 +152,7 @@ class Room:
         share.held -= 1
         self.taken -= 1
         self._ended += 1
+        self._ended_lately += 1
         self._look_back()
         while self._count and (found := next_in_line(self._waiting, self._has_room, _is_done)) is not None:
             waiting: Waiting = found.waiters.pop()
@@ -222,7 +225,9 @@ class Room:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse those whose time is over, as many as this turn of the loop has time for: all else has its own."""
-        now, left = loop.time(), REFUSED_FOR_EACH * self._batch
+        now, least = loop.time(), max(1, REFUSED_AT_LEAST * self._batch // BATCH)
+        left = least + REFUSED_FOR_EACH * min(self._ended_lately, self._batch)
+        self._ended_lately = 0
         while self._by_age and (self._by_age[0].done or (left and self._by_age[0].at <= now)):
             refused = self._by_age.popleft()
             if not refused.done:
