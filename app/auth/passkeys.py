@@ -153,8 +153,11 @@ async def _asked(connection: Connection, user_id: str | None, challenge: bytes, 
     return PasskeyAsked(made["id"], json.loads(options), made["expires_at"])
 
 
-async def _challenge(connection: Connection, challenge_id: str, user_id: str | None) -> bytes:
-    """Take a challenge, which is used up by that; raises PasskeyChallengeGone."""
+async def take_challenge(connection: Connection, challenge_id: str, user_id: str | None) -> bytes:
+    """Take a challenge, outside of the transaction that its answer needs: a wrong answer uses it up as well.
+
+    Raises PasskeyChallengeGone.
+    """
     found: bytes | None = await connection.fetchval(
         "DELETE FROM rowgate.passkey_challenges"
         " WHERE id = $1 AND user_id IS NOT DISTINCT FROM $2 AND expires_at > now() RETURNING challenge",
@@ -184,10 +187,9 @@ def _verified(
 
 
 async def add(
-    connection: Connection, site: Site, user_id: str, challenge_id: str, credential: dict[str, Any], name: str
+    connection: Connection, site: Site, user_id: str, challenge: bytes, credential: dict[str, Any], name: str
 ) -> Any:
     """Keep a passkey that answers a challenge of this person, inside a transaction; raises PasskeyRefused."""
-    challenge = await _challenge(connection, challenge_id, user_id)
     made = _verified(_webauthn().verify_registration_response, site, challenge, credential)
     kept = await connection.fetchrow(
         "INSERT INTO rowgate.passkeys (user_id, credential_id, public_key, sign_count, name)"
@@ -203,12 +205,11 @@ async def add(
     return kept
 
 
-async def use(connection: Connection, site: Site, challenge_id: str, credential: dict[str, Any]) -> str:
+async def use(connection: Connection, site: Site, challenge: bytes, credential: dict[str, Any]) -> str:
     """Give whose passkey answers the challenge, inside a transaction; raises PasskeyRefused.
 
     One whose count goes back was copied (WebAuthn, 7.2), and is refused.
     """
-    challenge = await _challenge(connection, challenge_id, None)
     try:
         raw = _webauthn().base64url_to_bytes(str(credential.get("rawId") or credential.get("id") or ""))
     except ValueError:

@@ -139,12 +139,10 @@ async def test_a_passkey_is_held_behind_its_account_as_by_everybody_else(here: B
     )
     site = passkeys.site_of("here", "https://app.example.com", ())
     async with pool.lease() as holding, pool.lease() as looking:
-        async with looking.transaction():
-            asked = await passkeys.ask_to_sign_in(looking, site)
 
         async def use() -> None:
             async with pool.lease() as connection, connection.transaction():
-                await passkeys.use(connection, site, asked.id, {"rawId": "YWJj"})
+                await passkeys.use(connection, site, b"challenge", {"rawId": "YWJj"})
 
         async with holding.transaction():
             await holding.execute("SELECT FROM rowgate.accounts WHERE user_id = $1 FOR UPDATE", alice.id)

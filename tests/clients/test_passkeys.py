@@ -64,6 +64,7 @@ async def test_what_answers_no_challenge_is_refused(migrated_url: str) -> None:
         asked = (await backend.client.post(f"{PATH}/authentication/options", json={})).json()
         for challenge, why in [
             (asked["challenge_id"], "webauthn_verification_failed"),
+            (asked["challenge_id"], "webauthn_challenge_not_found"),  # which the wrong answer used up
             (to_add["challenge_id"], "webauthn_challenge_not_found"), (bob.id, "webauthn_challenge_not_found"),
         ]:  # fmt: skip
             body = {"challenge_id": challenge, "credential": junk[2]}

@@ -108,12 +108,14 @@ async def add_passkey(
     body: Annotated[PasskeyBody, Depends(JsonBody(PasskeyBody))],
 ) -> Response:
     """Keep the passkey that answers the challenge."""
-    site, user_id, challenge = _site(server, mailer.in_force), str(identity.user_id), _id(body.challenge_id)
-    async with server.pool.lease() as connection, connection.transaction():
-        await hold_level(connection, identity)
-        made = await passkeys.add(connection, site, user_id, challenge, body.credential, "Passkey")
-        await mailer.notify_user(connection, "factor_changed", user_id, change="a passkey was added")
-        await audit(connection, f"user:{user_id}", "passkey.add", made["id"])
+    site, user_id = _site(server, mailer.in_force), str(identity.user_id)
+    async with server.pool.lease() as connection:
+        challenge = await passkeys.take_challenge(connection, _id(body.challenge_id), user_id)
+        async with connection.transaction():
+            await hold_level(connection, identity)
+            made = await passkeys.add(connection, site, user_id, challenge, body.credential, "Passkey")
+            await mailer.notify_user(connection, "factor_changed", user_id, change="a passkey was added")
+            await audit(connection, f"user:{user_id}", "passkey.add", made["id"])
     return answer(_shown(made))
 
 
@@ -135,13 +137,15 @@ async def sign_in_by_passkey(
     body: Annotated[PasskeyBody, Depends(JsonBody(PasskeyBody))],
 ) -> Response:
     """Give a session for a passkey; it was unlocked by its holder, so that it counts as two factors."""
-    site, said, challenge = _site(server, in_force), in_force.said.sessions, _id(body.challenge_id)
+    site, said, challenge_id = _site(server, in_force), in_force.said.sessions, _id(body.challenge_id)
     refused = noted(server.pool, client.address, passkeys.PasskeyRefused, by=passkeys.METHOD)
-    async with refused, server.pool.lease() as connection, connection.transaction():
-        user_id = await passkeys.use(connection, site, challenge, body.credential)
-        opened = await open_session(connection, user_id, *client, said, method=passkeys.METHOD, aal=AAL2)
-        await audit(connection, f"user:{user_id}", "sign_in", None, {"method": passkeys.METHOD})
-        found = await account(connection, user_id)
+    async with refused, server.pool.lease() as connection:
+        challenge = await passkeys.take_challenge(connection, challenge_id, None)
+        async with connection.transaction():
+            user_id = await passkeys.use(connection, site, challenge, body.credential)
+            opened = await open_session(connection, user_id, *client, said, method=passkeys.METHOD, aal=AAL2)
+            await audit(connection, f"user:{user_id}", "sign_in", None, {"method": passkeys.METHOD})
+            found = await account(connection, user_id)
     if found is None:
         raise passkeys.PasskeyRefused
     return answer(issued_session(server.auth.tokens, said, found, opened))
