@@ -26,6 +26,7 @@ from app.auth.managed_users import Action, act_on, delete_user, hold_user, set_r
 from app.auth.password_change import given, holder, set_password
 from app.auth.passwords import PasswordRefused, UserPassword, check_new_password
 from app.auth.role_names import RolesUnknown
+from app.auth.sessions import end_own, living_sessions
 from app.auth.sign_up_hooks import SignUpRefused, let_in
 from app.control_plane.etags import IfMatch, etag, version_in
 from app.control_plane.named import NotThere, identifier, known_roles
@@ -89,6 +90,17 @@ class RolesAnswer(Declared):
     """All roles of a person."""
 
     roles: list[str]
+
+
+class UserSessionAnswer(Declared):
+    """A session of a person's that goes on: since when and until when, last refreshed when, and from where."""
+
+    id: str
+    created_at: datetime
+    refreshed_at: datetime
+    expires_at: datetime
+    ip: str | None
+    user_agent: str | None
 
 
 def _shown(found: Account) -> dict[str, Any]:
@@ -245,6 +257,30 @@ async def put_password(
     async with _held(server, user, if_match) as connection:
         await set_password(connection, new)
         await audit(connection, admin.actor, "user.password", user)
+    return Response(status_code=204)
+
+
+@router.get("/users/{user_id}/sessions", dependencies=[VIEWER], response_model=list[UserSessionAnswer])
+@refuses(NotThere)
+async def list_user_sessions(server: ServerDep, user_id: str) -> Response:
+    """List a person's sessions that go on, the newest first."""
+    user = identifier(user_id, "user")
+    async with server.pool.lease() as connection:
+        if await account(connection, user) is None:
+            raise NotThere("user")
+        rows = await living_sessions(connection, user, server.live.runtime.project.auth.sessions)
+    return answer([UserSessionAnswer(**row) for row in rows])
+
+
+@router.delete("/users/{user_id}/sessions/{session_id}", status_code=204)
+@refuses(NotThere)
+async def end_user_session(server: ServerDep, admin: Editor, user_id: str, session_id: str) -> Response:
+    """End one of a person's sessions; its tokens end with it."""
+    user, session = identifier(user_id, "user"), identifier(session_id, "session")
+    async with server.pool.lease() as connection, connection.transaction():
+        if not await end_own(connection, user, session):
+            raise NotThere("session")
+        await audit(connection, admin.actor, "user.session_end", user, {"session": session})
     return Response(status_code=204)
 
 

@@ -201,14 +201,19 @@ def _await_ready(place: Path, server: subprocess.Popen[bytes], stopping: threadi
     while not stopping.is_set():
         if server.poll() is not None:
             return False
-        with suppress(FileNotFoundError, IndexError):
-            lines = (place / "postmaster.pid").read_text("utf-8", "replace").splitlines()
-            if lines[0] == str(server.pid) and lines[7].strip() == "ready":
-                return True
+        if _is_ready(place, server):
+            return True
         if time.monotonic() > tell_at:
             tell_at += _PATIENCE_SECONDS
             _log.warning("the embedded Postgres recovers, for %.0f seconds by now", time.monotonic() - began)
         stopping.wait(0.02)
+    return False
+
+
+def _is_ready(place: Path, server: subprocess.Popen[bytes]) -> bool:
+    with suppress(FileNotFoundError, IndexError):
+        lines = (place / "postmaster.pid").read_text("utf-8", "replace").splitlines()
+        return lines[0] == str(server.pid) and lines[7].strip() == "ready"
     return False
 
 

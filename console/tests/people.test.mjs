@@ -26,11 +26,17 @@ test("a user is found by a part of the address, given a role, and can be disable
   await page.getByText("Done; it holds from the next request on.").first().waitFor();
   await sound(page, "a user");
   await picture(page, "people");
+  const sessions = card.getByRole("table", { name: "Sessions" });
+  await sessions.getByRole("row").nth(1).waitFor();
+  const going = await sessions.getByRole("row").count();
+  await sessions.getByRole("button", { name: "End" }).first().click();
+  await sessions.getByRole("row").nth(going - 1).waitFor({ state: "detached" });
   await card.getByRole("button", { name: "Disable" }).click();
   await card.getByText("disabled", { exact: true }).waitFor();
   await card.getByRole("button", { name: "Enable" }).click();
   await card.getByText("active", { exact: true }).waitFor();
   await card.getByRole("button", { name: "End every session" }).click();
+  await card.getByText("None goes on.").waitFor();
   await page.reload();
   await card.getByText("support", { exact: true }).waitFor();
 });

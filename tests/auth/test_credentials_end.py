@@ -211,10 +211,20 @@ async def _leaked(held: Held) -> None:
         await instance.app.server.live.refresh()
 
 
-async def _one_ended(held: Held) -> None:
+async def _own_session(held: Held) -> Any:
     listed = (await held.as_alice("GET", "/auth/v1/sessions")).json()
     assert len(listed) == 3
     (own,) = (one for one in listed if one["current"])
+    return own
+
+
+async def _one_ended_by_an_admin(held: Held) -> None:
+    own = await _own_session(held)
+    await held.ask("DELETE", f"/admin/v1/users/{held.user}/sessions/{own['id']}")
+
+
+async def _one_ended(held: Held) -> None:
+    own = await _own_session(held)
     assert (await held.here.client.delete(f"/auth/v1/sessions/{own['id']}")).status_code == 401
     by_bob = await held.here.client.delete(
         f"/auth/v1/sessions/{own['id']}", headers=bearer(held.credentials["bob access"])
@@ -266,6 +276,7 @@ EVENTS: dict[str, tuple[Event, frozenset[str]]] = {
     "signed out here": (as_alice("POST", "/auth/v1/logout?scope=local"), OWN),
     "signed out elsewhere": (as_alice("POST", "/auth/v1/logout?scope=others"), OTHERS),
     "one session ended by oneself": (_one_ended, OWN),
+    "one session ended by an admin": (_one_ended_by_an_admin, OWN),
     "password changed": (as_alice("PUT", "/auth/v1/user", CHANGE), OTHERS | MAILED),
     "password given by an admin": (
         by_owner("PUT", "/admin/v1/users/{user}/password", {"password": NEW_PASSWORD}), OWN | OTHERS | MAILED),

@@ -22,6 +22,7 @@ async def test_who_isnt_there_is_a_404(refusing: Backend, owner: dict[str, str],
     for method, path, body in (
         ("GET", "", None), ("PATCH", "", {}), ("DELETE", "", None), ("PUT", "/roles", {"roles": []}),
         ("POST", "/disable", None), ("POST", "/enable", None), ("POST", "/sign-out", None),
+        ("GET", "/sessions", None), ("DELETE", f"/sessions/{NOBODY}", None),
     ):  # fmt: skip
         answer = await call(refusing, owner, method, f"/{user}{path}", body)
         assert (answer.status_code, answer.json()["code"]) == (404, "admin.not_found"), (method, path)
@@ -105,6 +106,32 @@ async def test_signing_somebody_out_ends_every_session(backend: Backend) -> None
     assert (await call(backend, admin, "POST", f"/{alice.id}/sign-out")).status_code == 204
     assert (await alice.get("/api/me")).status_code == 401
     assert (await sign_in(backend, "alice@example.com", PASSWORD)).status_code == 200
+
+
+async def test_one_session_of_somebody_is_found_and_ended_and_the_others_go_on(backend: Backend) -> None:
+    admin, alice, bob = await backend.admin(), await backend.sign_up("alice"), await backend.sign_up("bob")
+    headers = {"User-Agent": "a lost phone"}
+    body = {"email": "alice@example.com", "password": PASSWORD}
+    phone = (await backend.client.post("/auth/v1/token?grant_type=password", json=body, headers=headers)).json()
+    listed = (await call(backend, admin, "GET", f"/{alice.id}/sessions")).json()
+    assert len(listed) == 2
+    lost = listed[0]
+    assert (lost["user_agent"], set(lost)) == (
+        "a lost phone", {"id", "created_at", "refreshed_at", "expires_at", "ip", "user_agent"},
+    )  # fmt: skip
+    for user, session in ((bob.id, lost["id"]), (alice.id, "x"), (alice.id, NOBODY)):
+        refused = await call(backend, admin, "DELETE", f"/{user}/sessions/{session}")
+        assert (refused.status_code, refused.json()["code"]) == (404, "admin.not_found")
+    assert (await call(backend, admin, "DELETE", f"/{alice.id}/sessions/{lost['id']}")).status_code == 204
+    assert (await call(backend, admin, "DELETE", f"/{alice.id}/sessions/{lost['id']}")).status_code == 404
+    assert [one["id"] for one in (await call(backend, admin, "GET", f"/{alice.id}/sessions")).json()] == [
+        listed[1]["id"]
+    ]
+    gone = await backend.client.get("/api/me", headers={"Authorization": f"Bearer {phone['access_token']}"})
+    assert gone.status_code == 401
+    assert (await alice.get("/api/me")).status_code == 200
+    (row,) = await backend.sql("SELECT actor, target, detail FROM rowgate.audit WHERE action = 'user.session_end'")
+    assert (row["target"], row["detail"]) == (alice.id, {"session": lost["id"]})
 
 
 async def test_users_are_listed_the_newest_first_in_pages(backend: Backend) -> None:

@@ -157,7 +157,7 @@ BESIDE = {
     ("POST", "/browser/sign-in"), ("POST", "/browser/refresh"),
     ("POST", "/users"), ("POST", "/users/import"), ("PATCH", "/users/{user_id}"), ("DELETE", "/users/{user_id}"),
     ("PUT", "/users/{user_id}/roles"), ("PUT", "/users/{user_id}/password"),
-    ("POST", "/users/{user_id}/{action}"),
+    ("POST", "/users/{user_id}/{action}"), ("DELETE", "/users/{user_id}/sessions/{session_id}"),
     ("POST", "/api-keys"), ("DELETE", "/api-keys/{name}"),
     ("POST", "/admins"), ("PATCH", "/admins/{admin_id}"), ("DELETE", "/admins/{admin_id}"),
     ("DELETE", "/admins/{admin_id}/factors"), ("DELETE", "/admins/{admin_id}/sessions"),

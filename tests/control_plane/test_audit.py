@@ -42,6 +42,7 @@ CHANGES: list[tuple[str, str, Any, dict[str, str], str]] = [
     ("POST", "/users/{user}/enable", None, {}, "user.enable"),
     ("POST", "/users/{user}/confirm", None, {}, "user.confirm"),
     ("POST", "/users/{user}/sign-out", None, {}, "user.sign-out"),
+    ("DELETE", "/users/{person}/sessions/{theirs}", None, {}, "user.session_end"),
     ("PUT", "/users/{user}/password", {"password": "another horse battery"}, {}, "user.password"),
     ("DELETE", "/users/{user}", None, {}, "user.delete"),
     ("POST", "/api-keys", {"name": "ci", "roles": ["support"]}, {}, "api_key.create"),
@@ -134,8 +135,10 @@ RETURNING id
 
 async def known_at_first(backend: Backend) -> dict[str, str]:
     """Make what no change makes, and give what paths name of it."""
-    asked = {"call": OUTBOX, "mail": MAIL, "session": SESSION}
-    return {kind: str((await backend.sql(one))[0]["id"]) for kind, one in asked.items()}
+    person = await backend.sign_up("person")
+    theirs = "SELECT id FROM rowgate.sessions"
+    asked = {"call": OUTBOX, "mail": MAIL, "session": SESSION, "theirs": theirs}
+    return {"person": person.id, **{kind: str((await backend.sql(one))[0]["id"]) for kind, one in asked.items()}}
 
 
 def said_of(said: Any, known: dict[str, str]) -> Any:

@@ -59,6 +59,8 @@ ROUTES: dict[tuple[str, str], Needs] = {
     ("DELETE", "/admin/v1/users/{user_id}"): Needs("editor", 404),
     ("PUT", "/admin/v1/users/{user_id}/roles"): Needs("editor", 422),
     ("PUT", "/admin/v1/users/{user_id}/password"): Needs("editor", 422),
+    ("GET", "/admin/v1/users/{user_id}/sessions"): Needs("viewer", 404),
+    ("DELETE", "/admin/v1/users/{user_id}/sessions/{session_id}"): Needs("editor", 404),
     ("POST", "/admin/v1/users/{user_id}/{action}"): Needs("editor", 404),
     ("GET", "/admin/v1/api-keys"): Needs("viewer", 200),
     ("POST", "/admin/v1/api-keys"): Needs("editor", 422),

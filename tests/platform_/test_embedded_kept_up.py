@@ -136,6 +136,13 @@ def test_a_recovery_that_takes_long_is_waited_for_and_told(
     kept: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(postgres_process, "_PATIENCE_SECONDS", 0.0)
+    is_ready, asked = postgres_process._is_ready, []
+
+    def not_at_once(place: Path, server: Any) -> bool:
+        asked.append(server)
+        return len(asked) > 1 and is_ready(place, server)
+
+    monkeypatch.setattr(postgres_process, "_is_ready", not_at_once)
     assert kept.is_back(kept.kill())
     assert "the embedded Postgres recovers, for 0 seconds by now" in caplog.messages
 

@@ -1,15 +1,12 @@
 // The own account: second factors, the password, sessions, and how it was signed in to.
-import { Alert, Badge, Button, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { Alert, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { api, call, data, queries } from "../../api/client";
 import { Ask } from "../../parts/Ask";
 import { Heading } from "../../parts/Heading";
-import { Loading } from "../../parts/Loading";
-import { ProblemAlert } from "../../parts/Problem";
 import { useTexts } from "../../texts";
-import { Listing, moment } from "../people/Listing";
 import { Factors } from "./Factors";
+import { SessionList } from "./SessionList";
 import { SignIns } from "./SignIns";
 
 export default function Account() {
@@ -19,7 +16,7 @@ export default function Account() {
       <Heading title={texts.title} lead={texts.lead} />
       <Part title={texts.factors} lead={texts.factorsLead}><Factors /></Part>
       <Part title={texts.password}><Password /></Part>
-      <Part title={texts.sessions}><Sessions /></Part>
+      <Part title={texts.sessions}><SessionList path="/account/sessions" read={{ queryKey: ["admins", "sessions"], queryFn: () => data(api.GET("/admin/v1/account/sessions")) }} /></Part>
       <Part title={texts.signIns}><SignIns read={{ queryKey: ["admins", "sign-ins"], queryFn: () => data(api.GET("/admin/v1/account/sign-ins")) }} /></Part>
     </Stack>
   );
@@ -54,28 +51,5 @@ function Password() {
         <PasswordInput label={texts.newPassword} description={setup.passwordHint} required autoComplete="new-password" value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
       </Ask>
     </Stack>
-  );
-}
-
-function Sessions() {
-  const texts = useTexts().account;
-  const key = ["admins", "sessions"];
-  const { data: all, error } = useQuery({ queryKey: key, queryFn: () => data(api.GET("/admin/v1/account/sessions")) });
-  const end = async (id: string) => {
-    await call({ method: "DELETE", path: `/account/sessions/${id}` });
-    await queries.invalidateQueries({ queryKey: key });
-  };
-  if (error) return <ProblemAlert error={error} />;
-  if (!all) return <Loading />;
-  return (
-    <Listing label={texts.sessions} empty="" heads={[texts.began, texts.lastSeen, texts.from, texts.program, ""]}
-      rows={all.map((one) => ({
-        key: one.id,
-        cells: [
-          moment(one.created_at), moment(one.refreshed_at), one.ip ?? "", one.user_agent ?? "",
-          one.current ? <Badge key="this" variant="light">{texts.thisOne}</Badge>
-            : <Button key="end" size="xs" variant="default" onClick={() => void end(one.id)}>{texts.end}</Button>,
-        ],
-      }))} />
   );
 }

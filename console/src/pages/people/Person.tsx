@@ -4,13 +4,14 @@ import { notifications } from "@mantine/notifications";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate } from "react-router";
-import { api, type Call, call, queries, type Schemas } from "../../api/client";
+import { api, type Call, call, data, queries, type Schemas } from "../../api/client";
 import { isProblem } from "../../api/problem";
 import { config, type Definitions, useMe } from "../../api/reads";
 import { Confirm } from "../../parts/Confirm";
 import { Loading } from "../../parts/Loading";
 import { ProblemAlert } from "../../parts/Problem";
 import { useTexts } from "../../texts";
+import { SessionList } from "../account/SessionList";
 import { asText, asValue, type Column } from "../tables/columns";
 import { ValueField } from "../tables/ValueField";
 import { moment } from "./Listing";
@@ -88,6 +89,9 @@ function Shown({ user, etag, roles, columns }: Props) {
               run={() => call({ method: "DELETE", path: at, ifMatch: etag })} done={async () => { await go("/people/users"); await again(); }} />
           </Group>
         ) : null}
+        <Title order={3}>{texts.account.sessions}</Title>
+        <SessionList path={`${at}/sessions`} mayEnd={mayEdit}
+          read={{ queryKey: ["users", "sessions", user.id], queryFn: () => data(api.GET("/admin/v1/users/{user_id}/sessions", { params: { path: { user_id: user.id } } })) }} />
       </Stack>
     </Paper>
   );

@@ -55,6 +55,7 @@ export const account: Texts["account"] = {
   thisOne: "diese hier",
   end: "Beenden",
   signIns: "Anmeldungen",
+  noSessions: "Keine dauert an.",
   noSignIns: "Noch keine.",
   when: "Wann",
   outcome: "Ergebnis",

@@ -53,6 +53,7 @@ export const account = {
   thisOne: "this one",
   end: "End",
   signIns: "Sign-ins",
+  noSessions: "None goes on.",
   noSignIns: "None yet.",
   when: "When",
   outcome: "Outcome",
