@@ -73,6 +73,9 @@ bench-beside: ## Measure what others get beside a slow endpoint, and beside a fl
 bench-streams: ## Measure the memory of the server under large answers and over 100,000 requests
 	$(RUN) python -m benchmarks.streams
 
+bench-console: ## Measure the console in Chromium on 2,000 endpoints, 300 tables and a million rows, in some minutes
+	$(RUN) python -m benchmarks.console
+
 bench-language: ## Measure the rule language beside two other implementations of CEL
 	$(RUN) --with common-expression-language==0.10.0 python -m benchmarks.language
 

@@ -64,3 +64,12 @@ def test_no_class_name_stands_twice() -> None:
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(str(file.relative_to(ROOT)))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_what_make_is_said_to_make_it_makes() -> None:
+    text = (ROOT / "Makefile").read_text()
+    said = set(re.search(r"^\.PHONY:((?:.*\\\n)*.*)$", text, re.MULTILINE)[1].replace("\\", "").split())  # type: ignore[index]
+    assert said == set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
+    by_hand = [*(ROOT / "docs").glob("**/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    told = {one for page in by_hand for one in re.findall(r"`make ([a-z-]+)`", page.read_text())}
+    assert told <= said

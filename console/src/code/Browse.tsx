@@ -1,8 +1,9 @@
 // The frame of a page of definitions: the list on the left, the one that is open beside it.
-import { Button, Group, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { Link } from "react-router";
 import { useMe } from "../api/reads";
+import { Heading } from "../parts/Heading";
 import { Plus, Search } from "../parts/icons";
 import { useTexts } from "../texts";
 import type { Section } from "./DefinitionEditor";
@@ -19,10 +20,7 @@ export function Browse({ section, title, lead, names, open, children, tabs }: Pr
   return (
     <Stack gap="md">
       <Group justify="space-between" align="flex-end">
-        <div>
-          <Title order={1}>{title}</Title>
-          <Text c="dimmed">{lead}</Text>
-        </div>
+        <Heading title={title} lead={lead} />
         {mayEdit ? <Button component={Link} to={`/${section}/+`} leftSection={<Plus size={16} />}>{texts.new[section]}</Button> : null}
       </Group>
       {tabs}
@@ -36,6 +34,7 @@ export function Browse({ section, title, lead, names, open, children, tabs }: Pr
                   <Text size="xs" className="mono" truncate component="div" style={{ opacity: 0.85 }}>{one.about}</Text>
                 </Link>
               ))}
+              {matching.length > SHOWN ? <Text size="xs" c="dimmed" p="xs">{texts.moreThan(SHOWN, matching.length)}</Text> : null}
           </div>
         </Stack>
         <div>{children}</div>

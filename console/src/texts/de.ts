@@ -222,6 +222,7 @@ export const de: Texts = {
     toEndpoint: "Den Endpunkt ändern",
   },
   editor: {
+    moreThan: (shown: number, all: number) => `Die ersten ${shown} von ${all}: der Filter findet die übrigen.`,
     endpoints: "Endpunkte",
     middleware: "Middleware",
     views: "Sichten",

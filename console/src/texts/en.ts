@@ -227,6 +227,7 @@ export const en = {
     toEndpoint: "Change the endpoint",
   },
   editor: {
+    moreThan: (shown: number, all: number) => `The first ${shown} of ${all}: the filter finds the rest.`,
     endpoints: "Endpoints",
     middleware: "Middleware",
     views: "Views",
