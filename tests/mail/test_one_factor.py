@@ -183,7 +183,8 @@ async def test_an_owner_is_told_of_every_factor_that_comes_or_goes(
         return kept
 
     monkeypatch.setattr(passkeys, "add", add)
-    body = {"challenge_id": str(uuid4()), "credential": {}}
+    asked = (await both.post("/auth/v1/passkeys/registration/options", {})).json()
+    body = {"challenge_id": asked["challenge_id"], "credential": {}}
     assert (await both.post("/auth/v1/passkeys/registration/verify", body)).status_code == 200
     await backend.sql(
         "INSERT INTO rowgate.passkeys (id, user_id, credential_id, public_key, sign_count, name)"
