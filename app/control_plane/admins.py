@@ -16,6 +16,7 @@ from app.auth.passwords import AdminPassword, PasswordRefused
 from app.control_plane.history import Before, Limit
 from app.control_plane.named import NotThere, identifier
 from app.control_plane.server import ServerDep, mailer_to_admins
+from app.control_plane.users import UserSessionAnswer
 from app.database.connection import Connection
 from app.errors import RowgateError
 from app.http.fixed_bodies import Body, JsonBody
@@ -91,15 +92,9 @@ class AdminAnswer(ChangedAdmin):
     second_factor: bool
 
 
-class AdminSessionAnswer(Declared):
+class AdminSessionAnswer(UserSessionAnswer):
     """A session of an admin that goes on; `current` is the one that asks."""
 
-    id: str
-    created_at: datetime
-    refreshed_at: datetime
-    expires_at: datetime
-    ip: str | None
-    user_agent: str | None
     current: bool
 
 

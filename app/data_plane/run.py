@@ -15,8 +15,9 @@ from app.data_plane.reload import Live
 from app.data_plane.request import Request
 from app.data_plane.targets import Target
 from app.database.faults import CommitUnknown, ConstraintViolated, Streamed, Unfused
+from app.database.lending import Connections
 from app.database.lock_waits import WAIT_FOR_ROWS, wait_for_rows
-from app.database.session import Connections, Guard, Session
+from app.database.session import Guard, Session
 from app.definitions.endpoints import TIMEOUT
 from app.errors import FieldError, RowgateError
 from app.http.deadline import Deadline

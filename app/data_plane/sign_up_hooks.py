@@ -11,7 +11,8 @@ from app.compiler.hooks import NEW_USER
 from app.compiler.runtime import CompiledHook, Runtime
 from app.database.connection import Connection
 from app.database.faults import Contended, Retryable
-from app.database.session import Ends, Lent, Session
+from app.database.lending import Lent
+from app.database.session import Ends, Session
 from app.definitions.auth import AFTER, BEFORE
 from app.errors import RowgateError
 from app.outward.client import Outward

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.database.faults import FAULTS, translated
+from app.database.lending import Connections
 
 DECLARE = "DECLARE rowgate_rows NO SCROLL CURSOR WITH HOLD FOR "
 _CLOSE = "CLOSE rowgate_rows"
@@ -19,7 +20,7 @@ class HeldCursor:
 
     __slots__ = ("_connection", "_pool")
 
-    def __init__(self, pool: Any, connection: Any) -> None:
+    def __init__(self, pool: Connections, connection: Any) -> None:
         """Take the connection of a session, and the pool that it goes back to."""
         self._pool = pool
         self._connection = connection

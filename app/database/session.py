@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import asyncpg
 
 from app.database.faults import FAULTS, AnswerTooLarge, Contended, LockTimeout, Stale, Streamed, Unfused, translated
 from app.database.held_cursor import DECLARE, HeldCursor
+from app.database.lending import Connections
 from app.database.lock_waits import WAIT_FOR_ROWS
 from app.database.statement import CONFIRM, Environment, Statement
 from app.errors import RowgateError
@@ -43,31 +44,6 @@ class Ends:
 LASTING = Ends()
 # What COMMIT would have refused is refused all the same.
 UNDONE = Ends("SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK")
-
-
-class Connections(Protocol):
-    """Where a session takes its connection from: the pool, or what stands for it."""
-
-    async def acquire(self, on_behalf_of: object = None) -> object:
-        """Take a connection; what is named shares the others with all else that is."""
-
-    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
-        """Give it back; one that isn't `reusable` was cut off in a statement, one that was `heavy` carried much."""
-
-
-class Lent:
-    """In the place of a pool, one connection that somebody else has taken, and who gives it back."""
-
-    def __init__(self, connection: Any) -> None:
-        """Lend this one."""
-        self._connection = connection
-
-    async def acquire(self, on_behalf_of: object = None) -> object:  # noqa: ARG002 - there is one
-        """Give the connection."""
-        return self._connection
-
-    def release(self, connection: Any, *, reusable: bool = True, heavy: bool = False) -> None:
-        """Leave it to whoever lent it."""
 
 
 class Session:

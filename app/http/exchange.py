@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from app.http.protocol import BoundedHttpProtocol
 
 _START, _BODY = "http.response.start", "http.response.body"
-CUT = (
-    "rowgate.cut"  # the message that ends an answer in its midst: the connection is gone, and nobody takes it for whole
-)
+# The message that ends an answer in its midst: the connection is gone, and nobody takes it for whole.
+CUT = "rowgate.cut"
 _LENGTH = b"content-length"
 # What uvicorn refuses in the names and the values of an answer's headers.
 _NOT_IN_NAMES = re.compile(b'[\x00-\x1f\x7f()<>@,;:\\[\\]={} \t\\\\"]')

@@ -17,6 +17,7 @@ from app import log
 from app.http import protocol as http_protocol
 from app.http.protocol import BoundedHttpProtocol
 from app.log import start_log
+from tests.listening import listening_port
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
@@ -35,16 +36,8 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    config = uvicorn.Config(
-        hello, port=0, http=BoundedHttpProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
-        timeout_keep_alive=1,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    yield int(server.servers[0].sockets[0].getsockname()[1])
-    await server.shutdown()
+    async with listening_port(hello, timeout_keep_alive=1) as port:
+        yield port
 
 
 async def answered(port: int, sent: bytes, *, then: bytes = b"", patience: float = 5) -> bytes:

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import uvicorn
 
-from app.http.protocol import BoundedHttpProtocol
 from tests.backend import Backend, serving
+from tests.listening import listening_port
 
 # ROWGATE_LOST_CLIENTS=10000 takes some minutes.
 MANY = int(os.environ.get("ROWGATE_LOST_CLIENTS", "200"))
@@ -55,15 +54,8 @@ async def backend(migrated_url: str) -> AsyncIterator[Backend]:
 
 @pytest.fixture
 async def port(backend: Backend) -> AsyncIterator[int]:
-    config = uvicorn.Config(
-        backend.app, port=0, http=BoundedHttpProtocol, ws="none", lifespan="off", log_config=None, access_log=False
-    )
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    yield int(server.servers[0].sockets[0].getsockname()[1])
-    await server.shutdown()
+    async with listening_port(backend.app) as port:
+        yield port
 
 
 async def leave(port: int, *, after: float, path: str = "/api/waits") -> None:

@@ -9,13 +9,12 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 
 from app.data_plane import asgi
 from app.data_plane.rest import read, streamed
 from app.database.session import HEAVY_BYTES, Session
-from app.http.protocol import BoundedHttpProtocol
 from tests.backend import Backend, serving
+from tests.listening import listening_port
 
 ROWS = 10_000
 MIB = 1024 * 1024
@@ -63,15 +62,8 @@ async def backend(migrated_url: str) -> AsyncIterator[Backend]:
 
 @pytest.fixture
 async def port(backend: Backend) -> AsyncIterator[int]:
-    config = uvicorn.Config(
-        backend.app, port=0, http=BoundedHttpProtocol, ws="none", lifespan="off", log_config=None, access_log=False
-    )
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    yield int(server.servers[0].sockets[0].getsockname()[1])
-    await server.shutdown()
+    async with listening_port(backend.app) as port:
+        yield port
 
 
 @contextmanager

@@ -8,7 +8,8 @@ import pytest_asyncio
 
 from app.data_plane.run import RequestTimeout, too_long
 from app.database.faults import CommitUnknown
-from app.database.session import Lent, Session
+from app.database.lending import Lent
+from app.database.session import Session
 from tests.backend import Backend
 from tests.views import every_type
 from tests.views.every_type import COLUMNS, NAMES, ROWS, rows

@@ -20,8 +20,8 @@ from app.data_plane.seeing.verdict import Undecided, Verdict, differences, verdi
 from app.data_plane.stages.authenticate import authenticate
 from app.database.connection import Connection
 from app.database.faults import FAULTS
+from app.database.lending import Lent
 from app.database.pool import Pool
-from app.database.session import Lent
 from app.errors import RowgateError
 from app.http.client_address import Networks
 from app.http.json_answer import to_json
