@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import asyncpg
@@ -36,6 +37,10 @@ from tests.turns import Turns
 # Servers and commands that tests start compile the code once, wherever they run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Where it isn't installed, httpx would look for it in all paths, at each request.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # it is what says so
 
 _REAL_HASHES = passwords._context
 collect_seldom()

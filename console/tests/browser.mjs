@@ -30,6 +30,8 @@ export async function open(browser, { width = 1280, scheme = "light", locale = "
   });
   page.asked = new Set();
   for (const over of ["requestfinished", "requestfailed"]) page.on(over, (request) => page.asked.delete(request));
+  // What was sent is over once it is answered: an answer that the page doesn't read has no end.
+  page.on("response", (answer) => answer.request().method() === "GET" || page.asked.delete(answer.request()));
   page.on("request", (request) => {
     page.asked.add(request);
     if (!request.url().startsWith(known.url) && !request.url().startsWith("data:")) page.faults.push(`asks ${request.url()}`);
