@@ -54,7 +54,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._begun = 0  # requests
-        self._hosts: list[bytes] | None = None  # the last that was sound: a connection names the same one again and again
+        self._hosts: list[bytes] | None = None  # the last one that was sound: a connection names it again and again
         self._in_head = self._in_body = False
         self._head_bytes = self._address_bytes = self._header_bytes = self._header_count = self._silent_bytes = 0
         self._refusal: type[HeadRefused] = HeadRefused
