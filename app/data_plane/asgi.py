@@ -69,11 +69,14 @@ class DataPlane:
         try:
             look_ahead(run)
         except RowgateError as refusal:
-            answer, told = _told(refusal, run.request)
-            self._note(run, answer.status, told)
-            return _whole(answer, run.request, more)
+            return self._refused(run, refusal, more)  # no name of this frame, which its traceback has, may keep it
         scope[_BEGUN] = run
         return None
+
+    def _refused(self, run: Run, refusal: RowgateError, more: Headers) -> Whole:
+        answer, told = _told(refusal, run.request)
+        self._note(run, answer.status, told)
+        return _whole(answer, run.request, more)
 
     async def __call__(self, scope: Any, receive: Any, send: object, more: Headers = ()) -> None:
         """Answer a request, with `more` headers. It is cancelled, and so rolled back, as soon as its client is gone."""
