@@ -548,3 +548,11 @@ async def test_a_put_makes_one_row_what_it_says(backend: Backend, alice: Person)
     assert (taken.status_code, taken.json()["code"]) == (409, "23505")
     shown = await backend.sql("SELECT title FROM data.notes WHERE slug = 'put'")
     assert [row["title"] for row in shown] == ["second"]
+
+
+@pytest.mark.parametrize(("method", "body"), [("PATCH", {"title": "b"}), ("DELETE", None)])
+async def test_a_text_search_that_is_none_is_refused_as_of_a_read(alice: Person, method: str, body: Any) -> None:
+    await alice.post("/rest/v1/my_notes", {"title": "a"})
+    answer = await alice.call(method, "/rest/v1/my_notes?title=fts.a b", **({} if body is None else {"json": body}))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "22P02")

@@ -41,6 +41,7 @@ FORM = "application/x-www-form-urlencoded"
 QUERY_BODIES = frozenset({FORM, JSON})
 _NAMES = f"The body is an object of at most {MAX_PAIRS} names and texts, or lists of texts."
 _NAMES_HINT = '{"select": "id,title", "id": "in.(1,2)", "size": ["gt.1", "lt.9"], "limit": 10}'
+_FEWER = "Ask for fewer columns (select=) or rows (limit=, Range), or for one page after the other."
 _SHORT = 512  # bytes of a query that is kept as read
 
 
@@ -173,15 +174,19 @@ async def stream_view(bound: BoundRead, call: Call) -> Answer:
     return Answer(status, None, (*headers, *bound.applied), _media_type(query), stream)
 
 
-async def read_row(query: Query, rows: Awaitable[list[Any]]) -> Any:
-    """Give the one row that is the answer; what Postgres refuses is told in the words of the dialect."""
+async def read_row(
+    query: Query, rows: Awaitable[list[Any]], *, fewer: str = _FEWER, wrong: str = "A value in the query"
+) -> Any:
+    """Give the one row that is the answer; what Postgres refuses is told in the words of the dialect.
+
+    `fewer` says what makes too large an answer smaller, and `wrong` what may not be of its column's type.
+    """
     try:
         (row,) = await rows
     except AnswerTooLarge:
-        hint = "Ask for fewer columns (select=) or rows (limit=, Range), or for one page after the other."
-        raise AnswerTooLarge(hint) from None
+        raise AnswerTooLarge(fewer) from None
     except OutOfRange as error:
-        raise ValueUnreadable("A value in the query is not of the type of its column.") from error
+        raise ValueUnreadable(f"{wrong} is not of the type of its column.") from error
     except DatabaseFailed as error:
         if searches(query.read):
             raise ValueUnreadable("This is no text search: words are joined by & and |.") from error

@@ -36,11 +36,10 @@ from app.data_plane.rest.dialect.refusals import (
     QueryRefused,
     QueryUnsupported,
     TooManyAffected,
-    ValueUnreadable,
 )
-from app.data_plane.rest.read import filter_told, rows_answer, view_params
+from app.data_plane.rest.read import filter_told, read_row, rows_answer, view_params
 from app.data_plane.rest.sent_rows import refuse_unknown, rows_of, the_row, validated, validated_changes
-from app.database.faults import ROW_NOT_ALLOWED, ROW_OUTSIDE, AnswerTooLarge, OutOfRange, RowNotAllowed, RowOutside
+from app.database.faults import ROW_NOT_ALLOWED, ROW_OUTSIDE, RowNotAllowed, RowOutside
 from app.database.statement import Statement
 from app.definitions.actions import Action
 from app.definitions.column_types import KEY
@@ -57,6 +56,7 @@ from app.steps.running import Answer, Call
 from app.steps.trace import RuleInfo, rules_seen
 
 BODY_LIMIT = 1024 * 1024
+_FEWER = "Ask for fewer columns (select=), or for no rows (Prefer: return=minimal)."
 ROW_BODIES = frozenset({JSON, SINGLE, CSV})
 # The preferences that each way to write follows, and says so.
 _FOLLOWED = {
@@ -337,12 +337,7 @@ def _update(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any)
 async def _run(write: WriteStatement, wanted: Wanted, call: Call) -> Written:
     """Run the statement; what it wrote is undone by whatever is refused here."""
     call.env[ROWS] = write.rows
-    try:
-        (row,) = await call.db.rows(write.statement, call.env)
-    except AnswerTooLarge:
-        raise AnswerTooLarge("Ask for fewer columns (select=), or for no rows (Prefer: return=minimal).") from None
-    except OutOfRange as error:
-        raise ValueUnreadable("A value is not of the type of its column.") from error
+    row = await read_row(wanted.query, call.db.rows(write.statement, call.env), fewer=_FEWER, wrong="A value")
     page, shown = row["page"], row["shown"]
     if row["kept"]:
         raise RowNotAllowed(ROW_NOT_ALLOWED)
