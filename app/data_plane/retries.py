@@ -15,14 +15,14 @@ PAUSE = 0.025  # seconds, about, before the second run; four times as long befor
 
 
 class ChangedMeanwhile(RowgateError):
-    """The definitions or the caller changed while the request waited for another service; nothing was written."""
+    """The definitions or the caller changed while the request waited, and can't run again; nothing was written."""
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "request.changed"
 
     def __init__(self) -> None:
-        """Say that a call was made, and so the request isn't run again."""
-        super().__init__("The backend was changed while it waited for another service: try again.")
+        """Say so: a call was made, or a body has come in pieces, and neither can be had again."""
+        super().__init__("The backend was changed while the request was under way: try again.")
 
 
 class DefinitionsChanging(RowgateError):
@@ -50,12 +50,12 @@ async def serve_with_retries(run: Run) -> Answer:
         except (Unfused, Streamed) as found:
             attempt += run.goes_another_way(found)
         except Stale:
-            if run.outside:
+            if run.runs_once:
                 raise ChangedMeanwhile from None
             await run.refresh()
             attempt += 1
         except Retryable:
-            if run.outside:
+            if run.runs_once:
                 raise
             attempt += 1
             if attempt == ATTEMPTS:
