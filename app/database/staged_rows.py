@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from app.database.connection import Connection
 from app.database.faults import FAULTS, translated
 from app.database.lending import Connections
 from app.database.pool import DatabaseUnavailable
@@ -15,6 +16,11 @@ INSERT INTO {STAGED} SELECT one.line, $2::bigint + one.turn
 FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS one (line, turn)
 """  # noqa: S608 - no name of a caller
 _DROP = f"DROP TABLE {STAGED}"
+
+
+async def give_time(seconds: float, connection: Connection) -> None:
+    """Let the statements of the transaction that is open take so long."""
+    await connection.fetch("SELECT set_config('statement_timeout', $1, true)", str(round(seconds * 1000)))
 
 
 class StagedRows:

@@ -61,7 +61,7 @@ async def _bind(view: CompiledView, request: Request, body: LongBody, call: Call
     if wanted.representation:
         hint = "Send Prefer: return=minimal (count=exact says how many they are), and read them afterwards."
         raise QueryUnsupported("Rows of so long a body don't come back.", hint=hint)
-    reader = _Reader(view, writing, wanted, is_csv=media_type_of(request.headers) == CSV)
+    reader = _SentInPieces(view, writing, wanted, is_csv=media_type_of(request.headers) == CSV)
     staged = await call.db.staging()
     try:
         await _stage(reader, body, staged)
@@ -77,7 +77,7 @@ async def _bind(view: CompiledView, request: Request, body: LongBody, call: Call
     return BoundWrite(view, "POST", wanted, WriteStatement(statement, []) if staged.rows else None)
 
 
-async def _stage(reader: "_Reader", body: LongBody, staged: StagedRows) -> None:
+async def _stage(reader: "_SentInPieces", body: LongBody, staged: StagedRows) -> None:
     async for piece in body.pieces():
         for rows in reader.rows_in(piece):
             await staged.add(rows)
@@ -85,7 +85,7 @@ async def _stage(reader: "_Reader", body: LongBody, staged: StagedRows) -> None:
         await staged.add(rows)
 
 
-class _Reader:
+class _SentInPieces:
     """Makes of the pieces of a body the rows that they hold, checked as those of a body that is held."""
 
     def __init__(self, view: CompiledView, writing: ViewWriting, wanted: Wanted, *, is_csv: bool) -> None:

@@ -32,8 +32,8 @@ from app.data_plane.rest.dialect.refusals import (
 from app.data_plane.rest.read import filter_told, rows_answer
 from app.data_plane.rest.sent_rows import lines_of, rows_of, the_row, validated, validated_changes
 from app.data_plane.rest.wanted import Wanted, begin_write, refuse_reading
-from app.database.connection import Connection
 from app.database.faults import ROW_NOT_ALLOWED, ROW_OUTSIDE, AnswerTooLarge, OutOfRange, RowNotAllowed, RowOutside
+from app.database.staged_rows import give_time
 from app.database.statement import Statement
 from app.definitions.actions import Action
 from app.definitions.column_types import KEY
@@ -134,17 +134,12 @@ async def write_view(bound: BoundWrite, call: Call) -> Answer:
     if call.trace is not None:
         await _rules_told(bound, call)
     if call.more_seconds:
-        await call.db.use(partial(_give_time, TIMEOUT + call.more_seconds), writes=True)
+        await call.db.use(partial(give_time, TIMEOUT + call.more_seconds), writes=True)
     written = NOTHING if bound.write is None else await _run(bound.write, wanted, call)
     rows = written.shown if wanted.representation else written.rows
     if wanted.query.single and rows != 1:
         raise NotSingular(rows, hint="Nothing was changed.")
     return _answer(bound, written)
-
-
-async def _give_time(seconds: float, connection: Connection) -> None:
-    """Let the statements of this transaction take so long."""
-    await connection.fetch("SELECT set_config('statement_timeout', $1, true)", str(round(seconds * 1000)))
 
 
 async def _rules_told(bound: BoundWrite, call: Call) -> None:
