@@ -1,6 +1,8 @@
 """Refusals on FastAPI's routes, in the one form that all refusals have."""
 
 import logging
+import re
+from functools import cached_property
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -94,11 +96,16 @@ class _Allowed:
     """The methods of each path of an application: FastAPI would name those of one route of several."""
 
     def __init__(self, app: FastAPI) -> None:
-        """Read them from the routes, in the order in which they are tried."""
+        """Take the application, whose routes are read when a method is first refused."""
+        self._app = app
+
+    @cached_property
+    def _paths(self) -> list[tuple[re.Pattern[str], str]]:
+        """Give a pattern of each path with its methods, in the order in which they are tried."""
         methods: dict[str, set[str]] = {}
-        for route in iter_route_contexts(app.routes):
+        for route in iter_route_contexts(self._app.routes):
             methods.setdefault(str(route.path), set()).update(route.methods or ())
-        self._paths = [(compile_path(path)[0], ", ".join(sorted(found))) for path, found in methods.items()]
+        return [(compile_path(path)[0], ", ".join(sorted(found))) for path, found in methods.items()]
 
     def at(self, path: str) -> str:
         """Name the methods of a path that is there."""

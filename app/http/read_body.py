@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from app.errors import RowgateError
 from app.http.deadline import Deadline
+from app.http.exchange import exchange_of
 
 BODY_SECONDS = 30.0
 # Whoever sends or is sent something in pieces has so many seconds, and one more for so many bytes.
@@ -59,24 +60,27 @@ async def begin_body(
     receive: Any, headers: Sequence[tuple[bytes, bytes]], *, held: int, limit: int, media_types: Collection[str]
 ) -> "bytes | LongBody":
     """Read a body of at most `held` bytes; of one that is longer, within `limit`, only that it is."""
+    length = _said_length(headers, limit)
+    if length is not None and length > limit:
+        raise _too_large(limit)
+    if length == 0:
+        return b""
+    exchange = exchange_of(receive)
+    whole = None if exchange is None else exchange.whole_body()
+    body = await _received_in_time(receive, held, limit) if whole is None else _as_held(whole, receive, held, limit)
+    if body:
+        _check_type(headers, media_types)
+    return body
+
+
+def _said_length(headers: Sequence[tuple[bytes, bytes]], limit: int) -> int | None:
     length = None
     for name, value in headers:
         if name == b"content-length":
             length = int(value) if value.isdigit() and len(value) < 20 else limit + 1
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise BodyTypeUnsupported("A compressed body is not taken.")
-    if length is not None and length > limit:
-        raise _too_large(limit)
-    if length == 0:
-        return b""
-    try:
-        with Deadline(asyncio.get_running_loop().time() + BODY_SECONDS):
-            body = await _received(receive, held, limit)
-    except TimeoutError:
-        raise BodyTimeout("The body didn't come in time.") from None
-    if body:
-        _check_type(headers, media_types)
-    return body
+    return length
 
 
 def _too_large(limit: int) -> BodyTooLarge:
@@ -84,13 +88,24 @@ def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
 
 
+async def _received_in_time(receive: Any, held: int, limit: int) -> "bytes | LongBody":
+    try:
+        with Deadline(asyncio.get_running_loop().time() + BODY_SECONDS):
+            return await _received(receive, held, limit)
+    except TimeoutError:
+        raise BodyTimeout("The body didn't come in time.") from None
+
+
+def _as_held(body: bytes, receive: Any, held: int, limit: int) -> "bytes | LongBody":
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body if len(body) <= held else LongBody(receive, body, limit, more=False)
+
+
 async def _received(receive: Any, held: int, limit: int) -> "bytes | LongBody":
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise _too_large(limit)
-        return body if len(body) <= held else LongBody(receive, body, limit, more=False)
+        return _as_held(bytes(message.get("body", b"")), receive, held, limit)
     chunks, size = [], 0
     while True:
         if message["type"] == "http.disconnect":
