@@ -70,7 +70,7 @@ bench-pocketbase: ## Measure S1 to S5 beside PocketBase, each server on one core
 bench-beside: ## Measure what others get beside a slow endpoint, and beside a flood of health checks
 	$(RUN) python -m benchmarks.beside
 
-bench-streams: ## Measure the memory of the server under large answers and over 100,000 requests
+bench-streams: ## Measure the memory of the server under large answers, a million rows inserted, and 100,000 requests
 	$(RUN) python -m benchmarks.streams
 
 bench-console: ## Measure the console in Chromium on 2,000 endpoints, 300 tables and a million rows, in some minutes

@@ -1,4 +1,4 @@
-"""Measures large answers: a view of many rows as JSON and CSV, to several readers at once, and many small requests.
+"""Measures what is large: a view of many rows to several readers at once, many rows inserted, and many small requests.
 
 It prints how much memory the server process takes at most, how long others wait meanwhile for a small answer, and by
 how much the memory grows over many requests.
@@ -25,12 +25,15 @@ from benchmarks.run import PORTS, SECRET, contestant, cpu_of, database
 PORT = PORTS["rowgate"]
 MIB = 1024 * 1024
 PROBE_SECONDS = 0.02
+LINES = "application/x-ndjson"
 DOCUMENT = {
     "rowgate": 1,
     "tables": [{"name": "rows", "columns": [{"name": "text", "type": "text"}, {"name": "number", "type": "integer"}]}],
     "views": [
         {"name": "all_rows", "table": "rows", "columns": ["id", "text", "number"], "access": "public",
          "order": ["id"], "max_rows": 100_000, "max_bytes": 100_000_000},
+        {"name": "new_rows", "table": "rows", "columns": ["id", "text", "number"], "access": "public",
+         "filter": "row.number >= 0", "allow": ["insert"], "body_limit": 1024 * MIB},
     ],
 }  # fmt: skip
 FILL = """
@@ -124,6 +127,33 @@ async def _readers(count: int, accept: str, found: dict[str, Any]) -> None:
     }
 
 
+async def _insert(kind: str, rows: int, found: dict[str, Any]) -> None:
+    """Send so many rows in one request, and see how long others wait meanwhile."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    head = f"POST /rest/v1/new_rows HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nPrefer: count=exact\r\n"
+    writer.write(f"{head}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode())
+    row = '{{"text": "{0:0128d}", "number": {0}}}\n' if kind == LINES else "{0:0128d},{0}\n"
+    size = 0
+    waited: list[float] = []
+    probe = asyncio.create_task(_probe(waited))
+    for start in range(0, rows, 1000):
+        piece = "".join(row.format(number) for number in range(start, min(start + 1000, rows))).encode()
+        piece = piece if kind == LINES or start else b"text,number\n" + piece
+        writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await writer.drain()
+        size += len(piece)
+    writer.write(b"0\r\n\r\n")
+    answer = (await reader.read()).decode()
+    probe.cancel()
+    if " 201 " not in answer or f"*/{rows}" not in answer:
+        raise AssertionError(answer)
+    found |= {
+        "MB of the body": round(size / 1e6, 1),
+        "others, ms at the median": round(statistics.median(waited) * 1e3, 1),
+        "others, ms at most": round(max(waited) * 1e3, 1),
+    }
+
+
 async def _flat(pid: int, requests: int, found: dict[str, Any]) -> None:
     """Send small requests on one connection each, and give by how many KiB the memory grows in 1,000 of them."""
     seen: list[tuple[int, float]] = []
@@ -151,6 +181,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rows", type=int, default=100_000)
     arguments.add_argument("--readers", type=int, default=10)
+    arguments.add_argument("--inserted", type=int, default=1_000_000, help="rows of one body")
     arguments.add_argument("--requests", type=int, default=100_000, help="small ones")
     asked = arguments.parse_args()
     told: dict[str, Any] = {}
@@ -161,6 +192,10 @@ def main() -> None:
                 for readers in (1, asked.readers):
                     with _measured(pid, f"{accept}, readers: {readers}", told) as found:
                         uvloop.run(_readers(readers, accept, found))
+        for kind in (LINES, "text/csv"):
+            name = f"{kind}, inserted: {asked.inserted}"
+            with contestant("rowgate", url) as pid, _measured(pid, name, told) as found:
+                uvloop.run(_insert(kind, asked.inserted, found))
         with contestant("rowgate", url) as pid, _measured(pid, "small requests", told) as found:
             uvloop.run(_flat(pid, asked.requests, found))
 

@@ -20,7 +20,7 @@ from app.data_plane.idempotency import KeyInvalid, RequestDiffers, StillRunning
 from app.data_plane.request import Request
 from app.data_plane.rest.dialect.headers import CSV, SINGLE, preferences
 from app.data_plane.rest.dialect.refusals import QueryRefused
-from app.data_plane.rest.write import wanted_of
+from app.data_plane.rest.wanted import wanted_of
 from app.data_plane.retries import serve_with_retries
 from app.data_plane.run import Plane, Run
 from app.data_plane.stages.accept import REST

@@ -27,15 +27,13 @@ from app.http.exchange import CUT, Headers, Whole, exchange_of, refuse_unsafe
 from app.http.header_names import header
 from app.http.problem_body import Form, problem_body
 from app.http.protocol import CLIENT_LOST
+from app.http.read_body import SLOWEST, STREAM_SECONDS
 from app.steps.running import Answer, Stream
 
 _log = logging.getLogger("rowgate.requests")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _PROBLEM = "application/problem+json"
 _BEGUN = "rowgate.run"  # in a scope, what was looked ahead at
-# An answer in pieces holds a connection: its client has so many seconds, and one more for so many bytes.
-STREAM_SECONDS = 10.0
-SLOWEST = 256 * 1024
 FIXED_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 

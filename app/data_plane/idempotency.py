@@ -139,7 +139,7 @@ def _fingerprint(request: Request) -> bytes:
     asked = sorted(request.joined(_ASKED).items())
     parts: list[Any] = [request.method, request.path.decode("latin-1"), request.query.decode("latin-1")]
     parts += [[name.decode(), value] for name, value in asked]
-    return _digest([*parts, hashlib.sha256(request.sent).hexdigest()])
+    return _digest([*parts, request.digest])
 
 
 def _digest(parts: list[Any]) -> bytes:

@@ -1,11 +1,12 @@
 """One request as it came in, before anything of it is believed."""
 
+import hashlib
 from collections.abc import Collection
 from typing import Any
 
 from app.http.client_address import Networks, client_address
 from app.http.header_names import header_names
-from app.http.read_body import read_body
+from app.http.read_body import LongBody, begin_body, read_body
 
 Header = tuple[bytes, bytes]
 
@@ -14,7 +15,8 @@ class Request:
     """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs."""
 
     __slots__ = (
-        "_address", "_body", "_headers", "_names", "_receive", "_scope", "_trusted", "id", "method", "path", "query",
+        "_address", "_body", "_headers", "_long", "_names", "_receive", "_scope", "_trusted", "id", "method",
+        "path", "query",
     )  # fmt: skip
 
     def __init__(self, scope: Any, receive: object, request_id: str, trusted: Networks) -> None:
@@ -29,6 +31,7 @@ class Request:
         self._scope, self._trusted = scope, trusted
         self._receive = receive
         self._body: bytes | None = None
+        self._long: LongBody | None = None
 
     @property
     def headers(self) -> list[Header]:
@@ -79,10 +82,30 @@ class Request:
             self._body = await read_body(self._receive, self.headers, limit=limit, media_types=media_types)
         return self._body
 
+    async def begun_body(self, held: int, limit: int, media_types: frozenset[str]) -> bytes | LongBody:
+        """Read the body where it has at most `held` bytes; a longer one, within `limit`, is given once, in pieces."""
+        if self._body is None and self._long is None:
+            body = await begin_body(self._receive, self.headers, held=held, limit=limit, media_types=media_types)
+            if isinstance(body, LongBody):
+                self._long = body
+            else:
+                self._body = body
+        return self._long or self._body or b""
+
+    @property
+    def is_spent(self) -> bool:
+        """Say whether the body can't be read again."""
+        return self._long is not None and self._long.spent
+
     @property
     def sent(self) -> bytes:
-        """Give what of the body has been read: all of it, behind the stage that binds the input."""
+        """Give what of the body is held: all of it, behind the stage that binds the input, unless it is too long."""
         return self._body or b""
+
+    @property
+    def digest(self) -> str:
+        """Give the SHA-256 of the body, held or not, in hexadecimal digits."""
+        return hashlib.sha256(self.sent).hexdigest() if self._long is None else self._long.digest
 
     def described(self) -> dict[str, Any]:
         """Give what rules see as `request`; credentials are not among the headers."""

@@ -15,14 +15,14 @@ PAUSE = 0.025  # seconds, about, before the second run; four times as long befor
 
 
 class ChangedMeanwhile(RowgateError):
-    """The definitions or the caller changed while the request waited for another service; nothing was written."""
+    """The definitions or the caller changed while the request waited, and can't run again; nothing was written."""
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "request.changed"
 
     def __init__(self) -> None:
-        """Say that a call was made, and so the request isn't run again."""
-        super().__init__("The backend was changed while it waited for another service: try again.")
+        """Say so: a call was made, or a body has come in pieces, and neither can be had again."""
+        super().__init__("The backend was changed while the request was under way: try again.")
 
 
 class DefinitionsChanging(RowgateError):
@@ -60,11 +60,11 @@ async def serve_with_retries(run: Run) -> Answer:
 async def _before_another(run: Run, found: Stale | Retryable, attempt: int) -> None:
     """Do what another try needs; raises the refusal where there is to be none."""
     if isinstance(found, Stale):
-        if run.outside:
+        if run.runs_once:
             raise ChangedMeanwhile from None
         await run.refresh()
         return
-    if run.outside:
+    if run.runs_once:
         raise found
     if attempt == ATTEMPTS:
         raise Contended from None

@@ -15,7 +15,7 @@ from app.data_plane.reload import Live
 from app.data_plane.request import Request
 from app.data_plane.targets import Target
 from app.database.faults import CommitUnknown, ConstraintViolated, Streamed, Unfused
-from app.database.lending import Connections
+from app.database.lending import STREAMS, Connections
 from app.database.lock_waits import WAIT_FOR_ROWS, wait_for_rows
 from app.database.session import Guard, Session
 from app.definitions.endpoints import TIMEOUT
@@ -42,7 +42,6 @@ class _Unwatched:
 
 _UNWATCHED = _Unwatched()
 _FORBIDDEN, _FAILED = int(HTTPStatus.FORBIDDEN), int(HTTPStatus.INTERNAL_SERVER_ERROR)
-STREAMS = "streams"  # one share of the pool for all of them: however slowly they are read, others have theirs
 
 
 class RequestTimeout(RowgateError):
@@ -117,6 +116,11 @@ class Run:
         self.streams = not self.streams
         return not self.streams
 
+    @property
+    def runs_once(self) -> bool:
+        """Say whether another try would do again, or find gone, what this one did or read."""
+        return bool(self.outside) or self.request.is_spent
+
     async def refresh(self) -> None:
         """Read the definitions and the caller's authority again."""
         await asyncio.gather(self.plane.live.refresh(), self.plane.auth.reload(self.identity or ANONYMOUS))
@@ -164,7 +168,8 @@ class Run:
     def in_time(self, target: Target) -> Deadline:
         """Give the block that ends with TimeoutError at the deadline."""
         if self.deadline is None:
-            self.deadline = asyncio.get_running_loop().time() + target.timeout
+            more = 0.0 if self.call is None else self.call.more_seconds
+            self.deadline = asyncio.get_running_loop().time() + target.timeout + more
         return Deadline(self.deadline)
 
     async def refused(self, refusal: RowgateError, db: Session) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any, Protocol
 
+STREAMS = "streams"  # one share of the pool for all of them: however slow who sends or reads is, others have theirs
+
 
 class Connections(Protocol):
     """Where a session takes its connection from: the pool, or what stands for it."""

@@ -9,8 +9,9 @@ import asyncpg
 
 from app.database.faults import FAULTS, AnswerTooLarge, Contended, LockTimeout, Stale, Streamed, Unfused, translated
 from app.database.held_cursor import DECLARE, HeldCursor
-from app.database.lending import Connections
+from app.database.lending import STREAMS, Connections
 from app.database.lock_waits import WAIT_FOR_ROWS
+from app.database.staged_rows import StagedRows
 from app.database.statement import CONFIRM, Environment, Statement
 from app.errors import RowgateError
 
@@ -56,28 +57,9 @@ class Session:
     """
 
     __slots__ = (
-        "_begin",
-        "_broken",
-        "_connection",
-        "_cursor",
-        "_ends",
-        "_fresh",
-        "_guard",
-        "_heavy",
-        "_held",
-        "_in_transaction",
-        "_late",
-        "_locks",
-        "_on_behalf_of",
-        "_patience",
-        "_patient",
-        "_pool",
-        "_watch",
-        "_when_committed",
-        "_wrote",
-        "confirmed",
-        "in_doubt",
-        "settled",
+        "_begin", "_broken", "_connection", "_cursor", "_ends", "_fresh", "_guard", "_heavy", "_held",
+        "_in_transaction", "_late", "_locks", "_on_behalf_of", "_patience", "_patient", "_pool", "_staged", "_watch",
+        "_when_committed", "_wrote", "confirmed", "in_doubt", "settled",
     )  # fmt: skip
 
     def __init__(
@@ -111,6 +93,7 @@ class Session:
         self._watch = watch
         self._connection: Any = None
         self._cursor: HeldCursor | None = None
+        self._staged: StagedRows | None = None
         self._in_transaction = False
         self._patient = False
         self.confirmed = guard is None
@@ -133,12 +116,15 @@ class Session:
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Commit; after any error roll back, and close the connection if it was cut off in a statement."""
-        if self._connection is None:
-            return
-        if error is None:
-            await self.commit()
-        else:
-            await self.rollback(reusable=isinstance(error, RowgateError | Stale | Unfused | Streamed))
+        try:
+            if self._connection is not None:
+                if error is None:
+                    await self.commit()
+                else:
+                    await self.rollback(reusable=isinstance(error, RowgateError | Stale | Unfused | Streamed))
+        finally:
+            if self._staged is not None:
+                await self._staged.close()
 
     def rows(self, statement: Statement, env: Environment, *more: Any) -> Coroutine[Any, Any, list[Any]]:
         """Run a statement and give its rows; `more` are parameters behind those that the statement evaluates."""
@@ -294,6 +280,16 @@ class Session:
             raise translated(error, reading=True) from error
         self._cursor = HeldCursor(self._pool, self._connection)
         return self._cursor
+
+    async def staging(self) -> StagedRows:
+        """Have Postgres keep rows, outside of the transaction, on the connection that the session then has to itself.
+
+        It confirms the guard before it takes any.
+        """
+        self._staged = StagedRows(self._pool, await self._pool.acquire(STREAMS))
+        self._pool = self._staged
+        await self._staged.begin(self._guard)
+        return self._staged
 
     def as_one(self) -> None:
         """Have a transaction around all statements, also where there is only one: it may be refused behind it."""

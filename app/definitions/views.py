@@ -12,6 +12,8 @@ from app.definitions.inputs import ParamDef
 from app.definitions.names import BoundName, Definition, FieldName, Items, Name
 from app.definitions.steps import UseDef
 
+HELD_BODY = 1024 * 1024  # bytes of a body that is held whole
+
 AGGREGATES = ("count", "exists", "sum", "min", "max", "avg")
 SOURCES = ("value", *AGGREGATES, "one", "list")
 # What each kind of column takes beside its name and the table or view it reads.
@@ -135,6 +137,8 @@ class ViewDef(Definition):
     """The most rows of an answer."""
     max_bytes: MaxBytes = MAX_BYTES
     """The most bytes of an answer."""
+    body_limit: int = Field(default=HELD_BODY, ge=1, le=1024 * 1024 * 1024)
+    """The most bytes of a body; of more than 1 MiB, rows that are inserted as lines of JSON or as CSV, in pieces."""
     description: str | None = None
     """For the OpenAPI document."""
     tags: Items[str] = ()

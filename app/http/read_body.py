@@ -1,7 +1,8 @@
 """A request's body: bounded before its bytes are in memory, of the right content type, and within a time."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Collection, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -10,6 +11,11 @@ from app.http.deadline import Deadline
 from app.http.exchange import exchange_of
 
 BODY_SECONDS = 30.0
+# Whoever sends or is sent something in pieces has so many seconds, and one more for so many bytes.
+STREAM_SECONDS = 10.0
+SLOWEST = 256 * 1024
+SILENT_SECONDS = 8.0
+PIECE = 64 * 1024
 
 
 class BodyTooLarge(RowgateError):
@@ -44,17 +50,24 @@ async def read_body(
     receive: Any, headers: Sequence[tuple[bytes, bytes]], *, limit: int, media_types: Collection[str]
 ) -> bytes:
     """Read a body of at most `limit` bytes; one without any bytes needs no content type."""
+    body = await begin_body(receive, headers, held=limit, limit=limit, media_types=media_types)
+    if isinstance(body, LongBody):
+        raise AssertionError("a body is longer than its limit")
+    return body
+
+
+async def begin_body(
+    receive: Any, headers: Sequence[tuple[bytes, bytes]], *, held: int, limit: int, media_types: Collection[str]
+) -> "bytes | LongBody":
+    """Read a body of at most `held` bytes; of one that is longer, within `limit`, only that it is."""
     length = _said_length(headers, limit)
     if length is not None and length > limit:
         raise _too_large(limit)
     if length == 0:
         return b""
     exchange = exchange_of(receive)
-    body = None if exchange is None else exchange.whole_body()
-    if body is None:
-        body = await _received_in_time(receive, limit)
-    if len(body) > limit:
-        raise _too_large(limit)
+    whole = None if exchange is None else exchange.whole_body()
+    body = await _received_in_time(receive, held, limit) if whole is None else _as_held(whole, receive, held, limit)
     if body:
         _check_type(headers, media_types)
     return body
@@ -75,18 +88,24 @@ def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
 
 
-async def _received_in_time(receive: Any, limit: int) -> bytes:
+async def _received_in_time(receive: Any, held: int, limit: int) -> "bytes | LongBody":
     try:
         with Deadline(asyncio.get_running_loop().time() + BODY_SECONDS):
-            return await _received(receive, limit)
+            return await _received(receive, held, limit)
     except TimeoutError:
         raise BodyTimeout("The body didn't come in time.") from None
 
 
-async def _received(receive: Any, limit: int) -> bytes:
+def _as_held(body: bytes, receive: Any, held: int, limit: int) -> "bytes | LongBody":
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body if len(body) <= held else LongBody(receive, body, limit, more=False)
+
+
+async def _received(receive: Any, held: int, limit: int) -> "bytes | LongBody":
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
-        return bytes(message.get("body", b""))
+        return _as_held(bytes(message.get("body", b"")), receive, held, limit)
     chunks, size = [], 0
     while True:
         if message["type"] == "http.disconnect":
@@ -96,9 +115,67 @@ async def _received(receive: Any, limit: int) -> bytes:
         if size > limit:
             raise _too_large(limit)
         chunks.append(chunk)
-        if not message.get("more_body"):
+        more = bool(message.get("more_body"))
+        if size > held:
+            return LongBody(receive, b"".join(chunks), limit, more=more)
+        if not more:
             return b"".join(chunks)
         message = await receive()
+
+
+class LongBody:
+    """A body that isn't held whole: its beginning, and the rest as it comes. Its pieces are given once.
+
+    `spent` says that the rest was begun, and `digest` is the SHA-256 of what was given, in hexadecimal digits.
+    """
+
+    __slots__ = ("_begun", "_digest", "_limit", "_more", "_receive", "_size", "spent")
+
+    def __init__(self, receive: Any, begun: bytes, limit: int, *, more: bool) -> None:
+        """Take what has come, and where more comes from, if there is more; all of it has at most `limit` bytes."""
+        self._receive, self._begun, self._limit, self._more = receive, begun, limit, more
+        self._size = len(begun)
+        self._digest = hashlib.sha256(begun)
+        self.spent = False
+
+    @property
+    def digest(self) -> str:
+        """Give the digest."""
+        return self._digest.hexdigest()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Give pieces of about 64 KiB; raises BodyTooLarge, BodyIncomplete or BodyTimeout."""
+        self.spent = True
+        begun, self._begun = self._begun, b""
+        for start in range(0, len(begun), PIECE):
+            yield begun[start : start + PIECE]
+        loop, left = asyncio.get_running_loop(), STREAM_SECONDS
+        chunks, size = [], 0
+        while self._more:
+            waits = loop.time()
+            chunk = await self._chunk(waits + min(left, SILENT_SECONDS))
+            left += len(chunk) / SLOWEST - (loop.time() - waits)
+            chunks.append(chunk)
+            size += len(chunk)
+            if size >= PIECE or not self._more:
+                yield b"".join(chunks)
+                chunks, size = [], 0
+
+    async def _chunk(self, until: float) -> bytes:
+        try:
+            with Deadline(until):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyTimeout("The body came too slowly.") from None
+        if message["type"] == "http.disconnect":
+            raise BodyIncomplete("The body didn't come whole.")
+        chunk: bytes = message.get("body", b"")
+        self._more = bool(message.get("more_body"))
+        self._size += len(chunk)
+        if self._size > self._limit:
+            raise _too_large(self._limit)
+        self._digest.update(chunk)
+        return chunk
 
 
 def media_type_of(headers: Sequence[tuple[bytes, bytes]]) -> str:

@@ -6,6 +6,7 @@ from operator import itemgetter
 
 from app.database.faults import NOT_ALLOWED, OUTSIDE, UNIQUE_TAKEN
 from app.database.quoting import quoted
+from app.database.staged_rows import STAGED
 from app.database.statement import Statement, writing_statement
 from app.definitions.actions import Action
 from app.definitions.column_types import KEY
@@ -28,6 +29,7 @@ from app.relations.write import (
     given_values,
     harmless,
     on_conflict_sql,
+    rows_read,
 )
 
 _WRITTEN, _NEW = "rowgate_written", "rowgate_new"
@@ -83,9 +85,10 @@ class WriteShapes(KeptByShape[Statement]):
         self.source = source
         self.writable = writable
 
-    def insert(self, query: Query, upsert: Upsert | None, *, seen: bool) -> Statement:
-        """Insert the rows; each has every column that may be written."""
-        return self.kept(("insert", query.shape, upsert, seen), lambda: self._insert(query, upsert, seen=seen))
+    def insert(self, query: Query, upsert: Upsert | None, *, seen: bool, staged: bool = False) -> Statement:
+        """Insert the rows; each has every column that may be written. `staged` ones are in the table of that name."""
+        key = ("insert", query.shape, upsert, seen, staged)
+        return self.kept(key, lambda: self._insert(query, upsert, seen=seen, staged=staged))
 
     def update(
         self, query: Query, columns: Sequence[str], compared: Sequence[str] = (), *, seen: bool, alone: bool = False
@@ -101,7 +104,7 @@ class WriteShapes(KeptByShape[Statement]):
         """Delete the rows that the query's tests and the filters hold for."""
         return self.kept(("delete", query.shape, seen, alone), lambda: self._delete(query, seen=seen, alone=alone))
 
-    def _insert(self, query: Query, upsert: Upsert | None, *, seen: bool) -> Statement:
+    def _insert(self, query: Query, upsert: Upsert | None, *, seen: bool, staged: bool) -> Statement:
         parts = _Parts(self.source, "insert", query, seen=seen)
         table, compared = self.source.table, () if upsert is None else upsert.compared
         columns = [*self.writable.columns, *compared]
@@ -110,7 +113,11 @@ class WriteShapes(KeptByShape[Statement]):
         computed = [name for name in self.writable.columns if is_kept_by_the_database(table.columns[name])]
         values = given_values(table, columns, computed, parts.parameters)
         values += [given_value(table, name, one, parts.parameters) for name, one in self.writable.presets.items()]
-        given, listed = given_rows(table, columns, parts.given()), ", ".join(map(quoted, names))
+        listed = ", ".join(map(quoted, names))
+        if staged:
+            given = rows_read(table, columns, f"{STAGED} AS {SENT} (line, turn)")
+        else:
+            given = given_rows(table, columns, parts.given())
         rows = f"SELECT {', '.join(values)} FROM {given}"
         if upsert is not None and not upsert.merges and set(upsert.columns) <= set(names):
             rows = _each_once(names, values, given, upsert.columns)

@@ -116,8 +116,12 @@ def given_rows(table: Table, names: Iterable[str], parameter: str) -> str:
 
     `rowgate_sent` is a row as it was given, and which of them it is.
     """
+    return rows_read(table, names, f"jsonb_array_elements({parameter}) WITH ORDINALITY AS {SENT} (line, turn)")
+
+
+def rows_read(table: Table, names: Iterable[str], rows: str) -> str:
+    """Read rows that are there as JSON, each a `line` with its `turn`, under the same names."""
     typed = ", ".join(f"{quoted(name)} {table.columns[name].pg}" for name in names) or "nothing text"
-    rows = f"jsonb_array_elements({parameter}) WITH ORDINALITY AS {SENT} (line, turn)"
     return f"{rows} CROSS JOIN LATERAL jsonb_to_record({SENT}.line) AS {GIVEN} ({typed})"
 
 

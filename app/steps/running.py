@@ -101,13 +101,13 @@ class Call:
     `at` is the step that began last, `ran` the last of those that began, with when; `trace` records the run where
     somebody asked to see it. A run that is `plain`, as each is that is recorded, sends each step's own statements; in
     others some are sent `together`, which is the row that such a statement gave. An answer that is too large to be held
-    is read in pieces where it `may_stream`, and this run is one that `streams`.
+    is read in pieces where it `may_stream`, and this run is one that `streams`. What has much to do has `more_seconds`.
     """
 
     __slots__ = (
         "accounts", "answer", "at", "at_end", "counted", "db", "env", "failures", "holds_answers",
-        "identity", "keep", "limiter", "may_stream", "outside", "outward", "plain", "ran", "received", "streams",
-        "together", "trace",
+        "identity", "keep", "limiter", "may_stream", "more_seconds", "outside", "outward", "plain", "ran",
+        "received", "streams", "together", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -139,6 +139,7 @@ class Call:
         self.ran: deque[tuple[StepInfo, float]] = deque(maxlen=REMEMBERED)
         self.answer: Answer | None = None
         self.plain = self.streams = self.may_stream = False
+        self.more_seconds = 0.0
         self.together: Any = None
         self.keep: Callable[[Answer], Awaitable[None]] | None = None
 

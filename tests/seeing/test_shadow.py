@@ -313,6 +313,20 @@ async def test_a_row_that_somebody_holds_is_not_waited_for(backend: Backend) -> 
     assert (await held).status_code == 204
 
 
+async def test_a_body_that_may_be_too_long_to_be_held_is_skipped_and_served(backend: Backend) -> None:
+    root, alice = await backend.admin(), await backend.sign_up("alice")
+    await start(backend, root)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"slug\na\n"
+
+    for content in (b"slug\nb\n", pieces()):
+        answer = await alice.call("POST", "/rest/v1/mine", content=content, headers={"Content-Type": "text/csv"})
+        assert answer.status_code == 201
+    found = await report(backend, root)
+    assert (found["compared"], found["skipped"]) == (1, 1)
+
+
 async def test_many_at_once_are_skipped_and_served(backend: Backend) -> None:
     root, alice = await backend.admin(), await backend.sign_up("alice")
     await start(backend, root)

@@ -222,6 +222,7 @@ def _of_view(view: CompiledView, runtime: Runtime) -> dict[str, Any]:
             found[method] = _view_operation(view, verb, action, _tests(view.source) if method != "post" else [])
             if schema is not None:
                 content = {"application/json": {"schema": schema}, "text/csv": {"schema": {"type": "string"}}}
+                content |= {"application/x-ndjson": {"schema": {"type": "string"}}} if method == "post" else {}
                 found[method]["requestBody"] = {"required": True, "content": content}
     return found
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from app.compiler.runtime import ViewWriting
@@ -22,12 +23,22 @@ def csv_rows(writing: ViewWriting, body: bytes) -> list[dict[str, Any]]:
 
     `NULL` is null, and so is an empty field, but for a text.
     """
-    lines = _lines(body)
+    lines = csv_lines(body)
     if not lines:
         raise KeysDiffer("The body has no line that names the columns.", hint=_HINT)
     names, *others = lines
+    return csv_objects(writing, csv_names(names), others)
+
+
+def csv_names(names: list[str]) -> list[str]:
+    """Give the columns that the first line names; raises KeysDiffer."""
     if len(set(names)) < len(names):
         raise KeysDiffer("A column stands twice in the first line.", hint=_HINT)
+    return names
+
+
+def csv_objects(writing: ViewWriting, names: Sequence[str], others: Sequence[list[str]]) -> list[dict[str, Any]]:
+    """Give the rows of the lines behind the first; raises KeysDiffer."""
     if any(len(line) != len(names) for line in others):
         raise KeysDiffer("All lines must have same number of fields", hint=_HINT)
     columns, kinds = writing.writable.columns, writing.kinds
@@ -37,9 +48,10 @@ def csv_rows(writing: ViewWriting, body: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def _lines(body: bytes) -> list[list[str]]:
+def csv_lines(body: bytes, *, begins: bool = True) -> list[list[str]]:
+    """Give the fields of each line, where a body `begins` behind a byte order mark; raises KeysDiffer."""
     try:
-        text = check_text(body.decode("utf-8-sig"))
+        text = check_text(body.decode("utf-8-sig" if begins else "utf-8"))
         csv.field_size_limit(max(csv.field_size_limit(), len(text)))
         return [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
     except (UnicodeDecodeError, csv.Error):

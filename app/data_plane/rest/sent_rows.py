@@ -7,6 +7,7 @@ from app.compiler.runtime import CompiledView
 from app.data_plane.rest.dialect.refusals import FieldsUnknown, KeysDiffer
 from app.definitions.validation import Validator
 from app.errors import FieldError, near
+from app.http.json_body import parse_json
 from app.steps.refusals import InputRefused
 
 MAX_ROWS = 10_000
@@ -30,6 +31,11 @@ def rows_of(
     return [{name: row.get(name) for name in columns} for row in rows], tuple(columns)
 
 
+def lines_of(body: bytes) -> list[Any]:
+    """Give what each line says as JSON; empty lines say nothing."""
+    return [parse_json(line) for line in body.split(b"\n") if line and not line.isspace()]
+
+
 def the_row(sent: Any) -> Any:
     """Give the one row of a body that may also be a list of one; of an empty list none."""
     if not isinstance(sent, list):
@@ -46,13 +52,14 @@ def refuse_unknown(view: CompiledView, names: Sequence[str]) -> None:
         raise FieldsUnknown(view.name, unknown, hint=near(unknown[0][:64], shown))
 
 
-def validated(validator: Validator, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Give the values of new rows; raises InputRefused with every field that fails."""
+def validated(validator: Validator, rows: Sequence[Mapping[str, Any]], first: int = 0) -> list[dict[str, Any]]:
+    """Give the values of new rows, numbered from `first`; raises InputRefused with every field that fails."""
     checked, errors = [], []
-    for index, row in enumerate(rows):
+    alone = len(rows) == 1 and not first
+    for index, row in enumerate(rows, first):
         values, wrong = validator.read(row)
         checked.append(values)
-        place: tuple[Any, ...] = ("body",) if len(rows) == 1 else ("body", index)
+        place: tuple[Any, ...] = ("body",) if alone else ("body", index)
         errors += [FieldError((*place, *one.loc), one.code, one.message) for one in wrong]
     if errors:
         raise InputRefused(_REFUSED, errors=errors[:100])

@@ -1,63 +1,55 @@
 """Writing through a view over HTTP: POST, PATCH and DELETE with PostgREST's preferences, statuses and headers."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from app.auth.identity import Identity
 from app.compiler.paths import view_methods
 from app.compiler.runtime import CompiledView, ViewWriting
-from app.data_plane.admission import admit, is_admitted
 from app.data_plane.request import Request
 from app.data_plane.rest.csv_rows import csv_rows
-from app.data_plane.rest.dialect.embedding import Reachable
 from app.data_plane.rest.dialect.headers import (
     CSV,
     JSON,
+    LINES,
     OF_ALL,
-    READ,
     SINGLE,
     applied,
-    preferences,
-    refuse_other_schema,
 )
-from app.data_plane.rest.dialect.lexis import split, unquoted
-from app.data_plane.rest.dialect.parse import parse_query
 from app.data_plane.rest.dialect.refusals import (
-    ColumnUnknown,
     ConflictUnclear,
     KeysDiffer,
     NotSingular,
     PutFilters,
-    PutLimited,
     PutUnclear,
-    QueryRefused,
     QueryUnsupported,
     TooManyAffected,
 )
-from app.data_plane.rest.read import filter_told, read_row, rows_answer, view_params
-from app.data_plane.rest.sent_rows import refuse_unknown, rows_of, the_row, validated, validated_changes
+from app.data_plane.rest.read import filter_told, read_row, rows_answer
+from app.data_plane.rest.sent_rows import lines_of, rows_of, the_row, validated, validated_changes
+from app.data_plane.rest.wanted import Wanted, begin_write, refuse_reading
 from app.database.faults import ROW_NOT_ALLOWED, ROW_OUTSIDE, RowNotAllowed, RowOutside
+from app.database.staged_rows import give_time
 from app.database.statement import Statement
 from app.definitions.actions import Action
 from app.definitions.column_types import KEY
-from app.definitions.names import WRITE_KEYS
-from app.errors import near
+from app.definitions.endpoints import TIMEOUT
+from app.definitions.validation import Validator
 from app.http.json_body import parse_json
-from app.http.query_string import query_pairs
+from app.http.read_body import media_type_of
 from app.relations.asked import ASKED
-from app.relations.query import Operand, Picked, Query, Test, hidden
+from app.relations.query import Query, Test
 from app.relations.source import EVERY_ROW
-from app.relations.view_writes import ROWS, Upsert, reads_rows, rows_hit
+from app.relations.view_writes import ROWS, Upsert, rows_hit
 from app.relations.write import rows_json
 from app.steps.running import Answer, Call
 from app.steps.trace import RuleInfo, rules_seen
 
-BODY_LIMIT = 1024 * 1024
 _FEWER = "Ask for fewer columns (select=), or for no rows (Prefer: return=minimal)."
-ROW_BODIES = frozenset({JSON, SINGLE, CSV})
+ROW_BODIES = frozenset({JSON, SINGLE, CSV, LINES})
 # The preferences that each way to write follows, and says so.
 _FOLLOWED = {
     "POST": OF_ALL | {"resolution", "missing", "return", "max-affected"},
@@ -65,24 +57,6 @@ _FOLLOWED = {
     "PUT": OF_ALL | {"return"},
     "DELETE": OF_ALL | {"return", "max-affected"},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a write asks for besides its rows; `params` are the view's own, `seen` says that the caller may read it."""
-
-    query: Query
-    prefer: Mapping[str, str]
-    columns: tuple[str, ...] | None
-    on_conflict: tuple[str, ...] | None
-    params: Mapping[str, Any]
-    seen: bool
-    identity: Identity
-
-    @property
-    def representation(self) -> bool:
-        """Say whether the rows are wanted back."""
-        return self.prefer.get("return") == "representation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +96,7 @@ class BoundWrite:
 
 def bind_write(view: CompiledView, request: Request, body: bytes, identity: Identity) -> BoundWrite:
     """Read a POST, PATCH, PUT or DELETE, and check its rows against the view."""
-    writing = view.writing
-    if writing is None:
-        raise QueryUnsupported("This view is only read.")
-    wanted = wanted_of(view, request, identity)
-    if wanted.representation and "select" not in view.definition.allow:
-        raise QueryUnsupported("This view shows no rows: leave out return=representation.")
-    if request.method != "PUT" and reads_rows(view.source, wanted.query):
-        _refuse_reading(view, wanted)
+    writing, wanted = begin_write(view, request, identity)
     match request.method:
         case "DELETE":
             alone = _names_one(view, wanted.query)
@@ -138,28 +105,10 @@ def bind_write(view: CompiledView, request: Request, body: bytes, identity: Iden
         case "PATCH":
             made = _update(view, writing, wanted, _sent(request, writing, body))
         case "PUT":
-            _refuse_updates(view, identity)
             made = _put(view, writing, wanted, _sent(request, writing, body))
         case _:
-            if wanted.prefer.get("resolution") == "merge-duplicates":
-                _refuse_updates(view, identity)
             made = _insert(view, writing, wanted, _sent(request, writing, body))
     return BoundWrite(view, request.method, wanted, made)
-
-
-def _refuse_updates(view: CompiledView, identity: Identity) -> None:
-    """Raise what keeps the caller from updating, by which an upsert may end, before anything is read of its rows."""
-    if "update" not in view.definition.allow:
-        raise QueryUnsupported("Rows are not updated through this view.", hint="Use resolution=ignore-duplicates.")
-    admit(view.access["update"], identity)
-
-
-def _refuse_reading(view: CompiledView, wanted: Wanted) -> None:
-    """Raise what keeps the caller from reading, as a write does that holds a row against what was sent."""
-    if "select" not in view.definition.allow:
-        hint = f"Name the rows by {KEY}=eq.… or {KEY}=in.(…), and leave out what stays as it is."
-        raise QueryUnsupported("This view shows no rows, so nothing in them is compared.", hint=hint)
-    admit(view.access["select"], wanted.identity)
 
 
 def _names_one(view: CompiledView, query: Query) -> bool:
@@ -170,9 +119,11 @@ def _names_one(view: CompiledView, query: Query) -> bool:
 
 
 def _sent(request: Request, writing: ViewWriting, body: bytes) -> Any:
-    """Give what the body says; one of CSV says what JSON would."""
-    is_csv = (request.header(b"content-type") or "").lower().startswith(CSV)
-    return csv_rows(writing, body) if is_csv else parse_json(body)
+    """Give what the body says; one of CSV or of lines says what JSON would."""
+    kind = media_type_of(request.headers)
+    if kind == CSV:
+        return csv_rows(writing, body)
+    return lines_of(body) if kind == LINES else parse_json(body)
 
 
 async def write_view(bound: BoundWrite, call: Call) -> Answer:
@@ -182,6 +133,8 @@ async def write_view(bound: BoundWrite, call: Call) -> Answer:
     call.env[ASKED] = wanted.query.bound(0)
     if call.trace is not None:
         await _rules_told(bound, call)
+    if call.more_seconds:
+        await call.db.use(partial(give_time, TIMEOUT + call.more_seconds), writes=True)
     written = NOTHING if bound.write is None else await _run(bound.write, wanted, call)
     rows = written.shown if wanted.representation else written.rows
     if wanted.query.single and rows != 1:
@@ -203,72 +156,23 @@ async def _rules_told(bound: BoundWrite, call: Call) -> None:
         call.trace.note(rules=[*call.trace.noted("rules"), *rules_seen((told,), call.env)])
 
 
-def wanted_of(view: CompiledView, request: Request, identity: Identity) -> Wanted:
-    """Read what a write asks for, whatever its rows are."""
-    headers = request.joined(READ)
-    refuse_other_schema(headers)
-    pairs = query_pairs(request.query) if request.query else []
-    prefer = preferences(headers.get(b"prefer", ""))
-    listed = [pair for pair in pairs if pair[0] in WRITE_KEYS]
-    for_writes = dict(listed)
-    if len(for_writes) != len(listed):
-        raise QueryRefused("columns and on_conflict stand once in a query.")
-    asked = [pair for pair in pairs if pair[0] not in WRITE_KEYS]
-    follow = Reachable(view.related, identity).follow
-    query, own = parse_query(asked, headers, view.source, view.params.names, follow)
-    read = query.read
-    if (shown := _shown_of(prefer.get("return"), view)) is not None:
-        query = replace(query, read=replace(hidden(read), items=(*shown, *hidden(read).embeds)))
-    _refuse_in_writes(request.method, query, prefer)
-    params = view_params(view, own)
-    columns = _names(for_writes.get("columns"))
-    refuse_unknown(view, columns or ())
-    target = _names(for_writes.get("on_conflict"))
-    for name in target or ():
-        if name not in view.source.shown:
-            raise ColumnUnknown("The view has no such column.", hint=near(name[:64], view.source.shown))
-    seen = "select" in view.definition.allow and is_admitted(view.access["select"], identity)
-    return Wanted(query, prefer, columns, target, params, seen, identity)
-
-
-def _refuse_in_writes(method: str, query: Query, prefer: Mapping[str, str]) -> None:
-    """Refuse what of a query means nothing in a write, or something else than it says."""
-    read = query.read
-    if query.limit is not None or query.offset:
-        if method == "PUT":
-            raise PutLimited
-        hint = "Say by tests which rows are meant."
-        raise QueryUnsupported("limit and offset don't go with writes.", hint=hint)
-    if read.order and prefer.get("return") != "representation":
-        raise QueryUnsupported("An order goes with the rows that come back: Prefer: return=representation.")
-    if read.aggregates or any(embed.inner for embed in read.embeds):
-        raise QueryUnsupported("Aggregates and !inner don't go with writes.", hint="Read what was written afterwards.")
-    if read.conditions and method == "POST":
-        raise QueryUnsupported("Tests don't go with an insert.")
-
-
-def _shown_of(wanted: str | None, view: CompiledView) -> tuple[Picked, ...] | None:
-    """Give what of the rows is made into JSON where they are not wanted back: of one new row its id, for Location."""
-    if wanted == "representation":
-        return None
-    return (Picked(KEY, Operand(KEY)),) if wanted == "headers-only" and KEY in view.source.shown else ()
-
-
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(dict.fromkeys(unquoted(part) for part in split(text)))
-
-
 def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
     missing_is_default = wanted.prefer.get("missing") == "default"
     rows, keys = rows_of(sent, wanted.columns, missing_is_default=missing_is_default)
+    validator, statement = insert_of(view, writing, wanted, keys)
+    return WriteStatement(statement, rows_json(validated(validator, rows))) if rows else None
+
+
+def insert_of(
+    view: CompiledView, writing: ViewWriting, wanted: Wanted, keys: tuple[str, ...], *, staged: bool = False
+) -> tuple[Validator, Statement]:
+    """Give what reads rows with these keys, and the statement that inserts them."""
     upsert = _upsert(view, writing, wanted, keys)
-    if not rows:
-        return None
     with_times = upsert is not None and bool(upsert.compared)
     if with_times:
-        _refuse_reading(view, wanted)
-    checked = rows_json(validated(writing.upserts if with_times else writing.validator, rows))
-    return WriteStatement(writing.shapes.insert(wanted.query, upsert, seen=wanted.seen), checked)
+        refuse_reading(view, wanted)
+    made = writing.shapes.insert(wanted.query, upsert, seen=wanted.seen, staged=staged)
+    return writing.upserts if with_times else writing.validator, made
 
 
 def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
@@ -328,7 +232,7 @@ def _update(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any)
     columns = sorted(values.keys() & writing.writable.settable.keys())
     compared = sorted(values.keys() - writing.writable.settable.keys())
     if compared:
-        _refuse_reading(view, wanted)
+        refuse_reading(view, wanted)
     alone = _names_one(view, wanted.query)
     made = writing.shapes.update(wanted.query, columns, compared, seen=wanted.seen, alone=alone)
     return WriteStatement(made, rows_json([values]))

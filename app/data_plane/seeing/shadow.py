@@ -13,6 +13,7 @@ from typing import Any
 
 from app.compiler.runtime import Runtime
 from app.data_plane.request import Request
+from app.data_plane.rest.long_rows import may_be_long
 from app.data_plane.run import Plane
 from app.data_plane.seeing.recent import kept
 from app.data_plane.seeing.rehearsal import LookingLimiter, RehearsedInside
@@ -38,7 +39,7 @@ _END_SECONDS = 0.5
 _log = logging.getLogger("rowgate.shadow")
 
 Receive = Callable[[], Awaitable[object]]
-Incoming = tuple[object, Receive, str, Networks]
+Incoming = tuple[Any, Receive, str, Networks]
 
 
 class Replay:
@@ -92,7 +93,7 @@ class Shadow:
         scope, receive, request_id, trusted = incoming
         if not self._looks(plane):
             return receive
-        if self._running >= AT_ONCE:
+        if self._running >= AT_ONCE or may_be_long(scope["headers"]):
             self._counts["skipped"] += 1
             return receive
         replay = Replay(receive)

@@ -10,10 +10,12 @@ from app.data_plane.request import Request
 from app.data_plane.rest.answered import BoundRows, bind_rows
 from app.data_plane.rest.csv_rows import items_of
 from app.data_plane.rest.dialect.headers import ASKING
+from app.data_plane.rest.long_rows import bind_rows_sent
 from app.data_plane.rest.read import QUERY_BODIES, bind_read
-from app.data_plane.rest.write import BODY_LIMIT, ROW_BODIES, bind_write
+from app.data_plane.rest.write import bind_write
 from app.data_plane.targets import RPC, EndpointTarget, Target
 from app.definitions.endpoints import BODY_TYPES
+from app.definitions.views import HELD_BODY
 from app.http.json_body import text_of_bytes
 from app.http.query_string import query_pairs
 from app.http.read_body import media_type_of
@@ -29,12 +31,13 @@ async def bind(target: Target, request: Request, call: Call) -> Bound:
     call.env["input"] = {}
     if isinstance(target, EndpointTarget):
         bound: Bound = await _endpoint(target, request, call)
+    elif target.action == "delete":
+        bound = bind_write(target.compiled, request, b"", call.identity)
     elif target.action == "select":
-        asked = await request.body(BODY_LIMIT, QUERY_BODIES) if target.by_body else b""
+        asked = await request.body(HELD_BODY, QUERY_BODIES) if target.by_body else b""
         bound = bind_read(target.compiled, request, call.identity, asked)
     else:
-        body = b"" if target.action == "delete" else await request.body(BODY_LIMIT, ROW_BODIES)
-        bound = bind_write(target.compiled, request, body, call.identity)
+        bound = await bind_rows_sent(target.compiled, request, call)
     if call.answer is None and call.trace is None and (once := once_of(request, call.identity, target)) is not None:
         call.answer = await first_answer(once, call)
         if call.answer is None:

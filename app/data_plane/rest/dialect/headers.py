@@ -22,6 +22,7 @@ _PREFERENCES = {
 OF_ALL = frozenset({"count", "tx", "handling"})
 
 SINGLE, CSV, JSON = "application/vnd.pgrst.object+json", "text/csv", "application/json"
+LINES = "application/x-ndjson"
 _FORMS = {
     JSON: JSON,
     "application/*": JSON,
