@@ -6,8 +6,11 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
 
 import asyncpg
 import pytest
@@ -15,6 +18,7 @@ import pytest_asyncio
 
 from app.audit.writing import chain_under
 from app.auth import passwords
+from app.cli.collecting import collect_seldom, settle_memory
 from app.data_plane import run
 from app.data_plane.run import Run
 from app.data_plane.targets import Target
@@ -34,7 +38,23 @@ from tests.turns import Turns
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Where it isn't installed, httpx would look for it in all paths, at each request.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # it is what says so
+
 _REAL_HASHES = passwords._context
+collect_seldom()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Take one worker more than there are cores: who waits for a clock or a process leaves its core to others."""
+    return (yield) + ("PYTEST_XDIST_AUTO_NUM_WORKERS" not in os.environ)
+
+
+def pytest_collection_finish() -> None:
+    """Let Python's search for cycles walk through none of the thousands of tests that were collected."""
+    settle_memory()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,15 +64,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
-def run_sql(server: EmbeddedPostgres, statement: str) -> None:
-    async def run() -> None:
-        connection = await asyncpg.connect(server.url(database="postgres", user=SUPERUSER))
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+@cache
+def _by_hand(server: EmbeddedPostgres) -> tuple[asyncio.AbstractEventLoop, Any]:
+    """Connect once for what is run beside the tests, in a loop that runs for nothing else."""
+    loop = asyncio.new_event_loop()
+    return loop, loop.run_until_complete(asyncpg.connect(server.url(database="postgres", user=SUPERUSER)))
 
-    asyncio.run(run())
+
+def run_sql(server: EmbeddedPostgres, statement: str) -> None:
+    loop, connection = _by_hand(server)
+    loop.run_until_complete(connection.execute(statement))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -140,6 +161,9 @@ def embedded_server() -> Iterator[EmbeddedPostgres]:
         try:
             yield server
         finally:
+            loop, connection = _by_hand(server)
+            loop.run_until_complete(connection.close())
+            loop.close()
             server.stop()
     finally:
         shutil.rmtree(data_dir)

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import httpx
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from app.control_plane.router import admin_document
 from app.data_plane.described.openapi import fixed_document
@@ -28,28 +28,41 @@ def operations() -> list[tuple[str, re.Pattern[str], Json, Json]]:
     return found
 
 
+def said_of(operation: Json, status: int) -> Json | None:
+    """Give what an operation says of a status, by itself or with all that begin alike."""
+    said: Json | None = operation["responses"].get(str(status)) or operation["responses"].get(f"{status // 100}XX")
+    return said
+
+
+@cache
+def validator(method: str, pattern: str, status: int, kind: str) -> Draft202012Validator:
+    """Compile the schema of an answer that is told, once."""
+    _, _, operation, document = next(one for one in operations() if (one[0], one[1].pattern) == (method, pattern))
+    said = said_of(operation, status) or {}
+    return Draft202012Validator({**said["content"][kind].get("schema", {}), "components": document["components"]})
+
+
 def undocumented(method: str, path: str, answer: httpx.Response) -> str | None:
     """Say what of an answer its document doesn't tell; None where all is told, or where there is no such route."""
     listed = [one for one in operations() if one[0] == method and one[1].fullmatch(path)]
     exact = [one for one in listed if one[1].pattern == re.escape(path)] or listed
     if not exact:
         return None
-    _, _, operation, document = exact[0]
-    status = str(answer.status_code)
-    said = operation["responses"].get(status) or operation["responses"].get(f"{status[0]}XX")
+    _, pattern, operation, _ = exact[0]
+    said = said_of(operation, answer.status_code)
     where = f"{method} {path}: {answer.status_code}"
     if said is None:
         return f"{where} stands nowhere: {answer.text[:500]}"
     kind = answer.headers.get("content-type", "").partition(";")[0]
     if not answer.content:
-        return None if status in {"204", "303", "304"} else f"{where} has no body"
+        return None if answer.status_code in {204, 303, 304} else f"{where} has no body"
     content = said.get("content", {}).get(kind)
     if content is None:
         return f"{where} is {kind}, and was to be one of {sorted(said.get('content', {}))}"
     if "json" not in kind:
         return None
-    schema = {**content.get("schema", {}), "components": document["components"]}
-    errors = [f"{one.json_path} {one.message[:300]}" for one in Draft202012Validator(schema).iter_errors(answer.json())]
+    found = validator(method, pattern.pattern, answer.status_code, kind).iter_errors(answer.json())
+    errors = [f"{one.instance_path} {one.message[:300]}" for one in found]
     return f"{where}: {errors} of {answer.text[:500]}" if errors else None
 
 

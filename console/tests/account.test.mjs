@@ -2,20 +2,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { codeOf } from "./authenticator.mjs";
-import { go, known, launch, open, picture, signIn, sound } from "./browser.mjs";
+import { go, known, launch, open, picture, signedIn, signIn, sound, turn } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 
 const NEW = "another much longer battery";
-
-async function opened(path, who, options) {
-  const page = await open(browser, options);
-  await signIn(page, who);
-  await go(page, path);
-  return page;
-}
 
 /** The link of the newest mail to an address, as development shows it to owners. */
 async function linkTo(email) {
@@ -27,7 +20,7 @@ async function linkTo(email) {
 }
 
 test("who is invited opens the link, chooses a password and signs in with it", async () => {
-  const owner = await opened("/people/admins");
+  const owner = await signedIn(browser, "/people/admins");
   await owner.getByRole("button", { name: "Invite an admin" }).click();
   await owner.getByRole("dialog").getByLabel("Email").fill("ada@example.com");
   await sound(owner, "an invitation");
@@ -54,7 +47,7 @@ test("who is invited opens the link, chooses a password and signs in with it", a
 });
 
 test("an owner revokes an invitation", async () => {
-  const page = await opened("/people/admins");
+  const page = await signedIn(browser, "/people/admins");
   await page.getByRole("button", { name: "Invite an admin" }).click();
   await page.getByRole("dialog").getByLabel("Email").fill("bea@example.com");
   await page.getByRole("dialog").getByRole("button", { name: "Invite", exact: true }).click();
@@ -84,7 +77,7 @@ test("a forgotten password is replaced by a mail's link", async () => {
 });
 
 test("a second factor is added, asked for at the next sign-in, and a recovery code stands in for it", async () => {
-  const page = await opened("/account", "editor@example.com");
+  const page = await signedIn(browser, "/account", { email: "editor@example.com" });
   await page.getByRole("button", { name: "Add an authenticator" }).click();
   await page.getByRole("dialog").getByLabel("What to call it").fill("Phone");
   await page.getByRole("dialog").getByRole("textbox", { name: "Present password" }).fill(known.password);
@@ -116,12 +109,12 @@ test("a second factor is added, asked for at the next sign-in, and a recovery co
   await next.getByLabel("Code", { exact: true }).fill(codes[0]);
   await next.getByRole("button", { name: "Sign in" }).click();
   await next.getByRole("heading", { name: "The gate" }).waitFor();
-  await go(next, "/account");
+  await turn(next, "/account");
   await next.getByText("9 recovery codes are left.").waitFor();
   await next.getByRole("table", { name: "Sign-ins" }).getByText("wrong code").waitFor();
   await sound(next, "the account");
 
-  const owner = await opened("/people/admins");
+  const owner = await signedIn(browser, "/people/admins");
   const row = owner.getByRole("row", { name: /editor@example.com/ });
   await row.getByRole("cell", { name: "yes" }).waitFor();
   await row.getByRole("button", { name: "Sign-ins of editor@example.com" }).click();
@@ -134,9 +127,9 @@ test("a second factor is added, asked for at the next sign-in, and a recovery co
 });
 
 test("the password is changed with the present one, and another session is ended", async () => {
-  const page = await opened("/account", "other@example.com");
-  const elsewhere = await opened("/account", "other@example.com");
-  await page.reload();
+  const elsewhere = await open(browser);
+  await signIn(elsewhere, "other@example.com", "/account");
+  const page = await signedIn(browser, "/account", { email: "other@example.com" });
   const sessions = page.getByRole("table", { name: "Sessions" });
   await sessions.getByText("this one").waitFor();
   await sessions.getByRole("button", { name: "End" }).click();

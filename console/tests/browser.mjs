@@ -9,7 +9,7 @@ export const known = JSON.parse(process.env.ROWGATE_CONSOLE);
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const HEIGHT = 860;
-const opened = [];
+const [opened, kept] = [[], new Map()];
 export const WIDTHS = [1280, 360];
 export const SCHEMES = ["light", "dark"];
 
@@ -30,6 +30,8 @@ export async function open(browser, { width = 1280, scheme = "light", locale = "
   });
   page.asked = new Set();
   for (const over of ["requestfinished", "requestfailed"]) page.on(over, (request) => page.asked.delete(request));
+  // What was sent is over once it is answered: an answer that the page doesn't read has no end.
+  page.on("response", (answer) => answer.request().method() === "GET" || page.asked.delete(answer.request()));
   page.on("request", (request) => {
     page.asked.add(request);
     if (!request.url().startsWith(known.url) && !request.url().startsWith("data:")) page.faults.push(`asks ${request.url()}`);
@@ -40,7 +42,40 @@ export async function open(browser, { width = 1280, scheme = "light", locale = "
 /** Gives a page another width, as who resizes the window does. */
 export const widen = (page, width) => page.setViewportSize({ width, height: HEIGHT });
 
-/** Signs in on a page, which is shown then. */
+/**
+ * A page where an admin has just signed in: one for each admin and file, which a test gets with nothing of the one before
+ * but the window, and in which the next test's page is loaded. A page of its own, for who is there twice, comes of `open`.
+ */
+export async function signedIn(browser, path = "/", { email = "root@example.com", width = WIDTHS[0], scheme = SCHEMES[0] } = {}) {
+  const page = kept.get(email) ?? (await open(browser));
+  kept.set(email, page);
+  opened.splice(0, opened.length, ...opened.filter((context) => context !== page.context()));
+  await page.unrouteAll();
+  page.faults = [];
+  if (page.url().startsWith(known.url)) await page.evaluate(() => [localStorage, sessionStorage].forEach((one) => one.clear()));
+  await widen(page, width);
+  await page.emulateMedia({ colorScheme: scheme });
+  await enter(page, email);
+  await go(page, path);
+  if (path === "/") await page.getByRole("heading", { name: "The gate" }).waitFor();
+  return page;
+}
+
+/** Signs in as the form does, without it. */
+async function enter(page, email) {
+  const said = { data: { email, password: known.password }, headers: { Origin: known.url } };
+  const answer = await page.context().request.post(`${known.url}/admin/v1/browser/sign-in`, said);
+  assert.equal(answer.status(), 200, await answer.text());
+}
+
+/** Turns to another page of the console that is there, as its own links do. */
+export const turn = (page, path) =>
+  page.evaluate((to) => {
+    history.pushState(null, "", to);
+    dispatchEvent(new PopStateEvent("popstate"));
+  }, `/console${path}`);
+
+/** Signs in by the form, on a page, which is shown then. */
 export async function signIn(page, email = "root@example.com", path = "/", password = known.password) {
   await go(page, path);
   await page.getByLabel("Email").fill(email);
@@ -53,7 +88,7 @@ export async function signIn(page, email = "root@example.com", path = "/", passw
 export const go = (page, path) => page.goto(`${known.url}/console${path}`);
 
 /** Waits until all that a page asked for is there and drawn, and asks for nothing more; for three seconds at most. */
-async function settled(page) {
+export async function settled(page) {
   const drawn = () => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))));
   const until = Date.now() + 3000;
   for (let quiet = 0; quiet < 3 && Date.now() < until; quiet += 1) {

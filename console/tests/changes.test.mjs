@@ -1,15 +1,14 @@
 // Changes: planned, applied with a comment, and never over another admin's.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
-import { go, known, launch, open, picture, signIn, sound } from "./browser.mjs";
+import { known, launch, picture, signedIn, sound, turn } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 
 test("an endpoint is made by a plan, and is there at once", async () => {
-  const page = await open(browser);
-  await signIn(page, undefined, "/start");
+  const page = await signedIn(browser, "/start");
   await page.getByRole("textbox", { name: "Name" }).fill("greeting");
   await page.getByRole("button", { name: "Create it" }).click();
   await page.getByText("who is signed in").first().waitFor();
@@ -17,7 +16,7 @@ test("an endpoint is made by a plan, and is there at once", async () => {
   await page.getByLabel("Comment").fill("Greets");
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByRole("button", { name: "Send both" }).waitFor();
-  await go(page, "/");
+  await turn(page, "/");
   await page.getByText("/api/greeting").waitFor();
 });
 
@@ -45,8 +44,7 @@ steps:
 `;
 
 test("form and YAML are never out of step, and a finding stands under what it is about", async () => {
-  const page = await open(browser);
-  await signIn(page, undefined, "/endpoints/export_documents");
+  const page = await signedIn(browser, "/endpoints/export_documents");
   await page.getByText("No findings").waitFor();
   await page.getByLabel("path", { exact: true }).fill("/exported");
   await page.locator(".cm-line", { hasText: "path: /exported" }).waitFor();
@@ -66,8 +64,7 @@ test("form and YAML are never out of step, and a finding stands under what it is
 });
 
 test("a draft survives a reload, is tried as it stands, and tests that fail keep it from being applied", async () => {
-  const page = await open(browser);
-  await signIn(page, undefined, "/endpoints/export_documents");
+  const page = await signedIn(browser, "/endpoints/export_documents");
   await page.getByText("No findings").waitFor();
   await typed(page, DEFINITION.replace("authenticated", "public").replace("middleware: [pro_only]\n", "").replace('auth.user.plan == "pro"', "1 == 1"));
   await page.getByText("Changed, and not live yet").waitFor();
@@ -86,11 +83,8 @@ test("a draft survives a reload, is tried as it stands, and tests that fail keep
 });
 
 test("two admins at once: the second is told what changed, and loses no edit", async () => {
-  const [first, second] = [await open(browser), await open(browser)];
-  for (const [page, email] of [[first], [second, "editor@example.com"]]) {
-    await signIn(page, email, "/endpoints/status");
-    await page.getByText("No findings").waitFor();
-  }
+  const [first, second] = [await signedIn(browser, "/endpoints/status"), await signedIn(browser, "/endpoints/status", { email: "editor@example.com" })];
+  for (const page of [first, second]) await page.getByText("No findings").waitFor();
   await first.getByLabel("description", { exact: true }).fill("Says that it lives.");
   await second.getByLabel("path", { exact: true }).fill("/alive");
   await first.getByRole("button", { name: "Review the change" }).click();
@@ -108,8 +102,7 @@ test("two admins at once: the second is told what changed, and loses no edit", a
 });
 
 test("the history shows what a revision changed, and goes back", async () => {
-  const page = await open(browser);
-  await signIn(page, undefined, "/history");
+  const page = await signedIn(browser, "/history");
   await page.getByRole("button", { name: /Plainer words/ }).first().click();
   await page.getByText("Says that it lives.").first().waitFor();
   await sound(page, "a difference");
@@ -122,8 +115,7 @@ test("the history shows what a revision changed, and goes back", async () => {
 });
 
 test("a viewer reads definitions, and changes none", async () => {
-  const page = await open(browser);
-  await signIn(page, "viewer@example.com", "/endpoints/status");
+  const page = await signedIn(browser, "/endpoints/status", { email: "viewer@example.com" });
   await page.getByText("You may look at everything and change nothing.").waitFor();
   assert.equal(await page.getByRole("button", { name: "Review the change" }).count(), 0);
   assert.equal(await page.getByRole("link", { name: "New endpoint" }).count(), 0);

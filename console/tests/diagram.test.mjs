@@ -1,7 +1,7 @@
 // The tables as a diagram: each is a link, reached by keyboard, with its references lit, and the same as a list.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { go, launch, open, picture, signIn, sound } from "./browser.mjs";
+import { launch, picture, signedIn, sound } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -9,9 +9,7 @@ after(() => browser.close());
 
 for (const [scheme, width] of [["light", 1280], ["dark", 360]]) {
   test(`the diagram is sound in ${scheme} at ${width}`, async () => {
-    const page = await open(browser, { scheme, width });
-    await signIn(page);
-    await go(page, "/tables");
+    const page = await signedIn(browser, "/tables", { scheme, width });
     const diagram = page.getByRole("region", { name: "Tables and their references" });
     await diagram.waitFor();
     await sound(page, `the diagram in ${scheme} at ${width}`);
@@ -24,9 +22,7 @@ for (const [scheme, width] of [["light", 1280], ["dark", 360]]) {
 }
 
 test("a table of the diagram is reached by keyboard, lights its references, and opens", async () => {
-  const page = await open(browser);
-  await signIn(page);
-  await go(page, "/tables");
+  const page = await signedIn(browser, "/tables");
   const diagram = page.getByRole("region", { name: "Tables and their references" });
   await diagram.getByText("As a list").click();
   const [first] = await diagram.getByRole("listitem").allInnerTexts();

@@ -1,18 +1,11 @@
 // Operations: how the servers fare, what waits to be sent, tried again and dropped, and the audit log.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { go, launch, open, picture, SCHEMES, signIn, sound, WIDTHS } from "./browser.mjs";
+import { go, launch, open, picture, SCHEMES, signedIn, signIn, sound, turn, WIDTHS } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
-
-async function opened(path, options, who) {
-  const page = await open(browser, options);
-  await signIn(page, who);
-  await go(page, path);
-  return page;
-}
 
 const PAGES = {
   operations: ["/operations", (page) => page.getByText("api-2 · 41").waitFor()],
@@ -24,9 +17,9 @@ const PAGES = {
 for (const scheme of SCHEMES) {
   for (const width of WIDTHS) {
     test(`the operations are sound in ${scheme} at ${width}`, async () => {
-      const page = await opened("/operations", { width, scheme });
+      const page = await signedIn(browser, "/operations", { width, scheme });
       for (const [name, [path, shown]] of Object.entries(PAGES)) {
-        await go(page, path);
+        await turn(page, path);
         await shown(page);
         await sound(page, `${name} in ${scheme} at ${width}`);
         if (name === "operations" && (width === 1280 || scheme === "light")) await picture(page, `operations-${scheme}-${width}`);
@@ -36,7 +29,7 @@ for (const scheme of SCHEMES) {
 }
 
 test("figures of all processes come together, and name what is out of order", async () => {
-  const page = await opened("/operations");
+  const page = await signedIn(browser, "/operations");
   const other = page.getByRole("row", { name: /api-2 · 41/ });
   await other.getByText("Without the store of limits").waitFor();
   await page.getByRole("region", { name: "Health" }).getByText("Degraded").waitFor();
@@ -54,7 +47,7 @@ test("figures of all processes come together, and name what is out of order", as
 });
 
 test("a call that was given up is tried again, and one that waits is dropped once that is confirmed", async () => {
-  const page = await opened("/operations/outbox");
+  const page = await signedIn(browser, "/operations/outbox");
   await page.getByText("Given up (1)").click();
   await page.getByRole("row", { name: /tell_search/ }).getByRole("button", { name: "Try now: tell_search" }).click();
   await page.getByText("It is tried again now.").waitFor();
@@ -68,7 +61,7 @@ test("a call that was given up is tried again, and one that waits is dropped onc
 });
 
 test("mail shows neither whom it goes to nor what it says, and what was given up is wiped", async () => {
-  const page = await opened("/operations/mail");
+  const page = await signedIn(browser, "/operations/mail");
   await page.getByRole("row", { name: /recovery/ }).getByRole("button", { name: "Try now: recovery" }).waitFor();
   await page.getByText("Given up (1)").click();
   await page.getByText("550 no such mailbox").waitFor();
@@ -77,7 +70,7 @@ test("mail shows neither whom it goes to nor what it says, and what was given up
 });
 
 test("the audit log is found by a part of it", async () => {
-  const page = await opened("/operations/audit");
+  const page = await signedIn(browser, "/operations/audit");
   await page.getByLabel("Find who, what or about whom").fill("ADMIN.CREATE");
   await page.getByRole("row", { name: /admin\.create/ }).first().waitFor();
   await page.waitForFunction(() => [...document.querySelectorAll("tbody tr")].every((one) => one.innerText.includes("admin.create")));
@@ -86,13 +79,13 @@ test("the audit log is found by a part of it", async () => {
 });
 
 test("a viewer sees how the servers fare, and sends nothing again", async () => {
-  const page = await opened("/operations/outbox", {}, "viewer@example.com");
+  const page = await signedIn(browser, "/operations/outbox", { email: "viewer@example.com" });
   await page.getByText(/^Waiting/).waitFor();
   for (const name of ["Drop", /^Try/]) assert.equal(await page.getByRole("button", { name }).count(), 0);
 });
 
 test("a server that goes away leaves the figures that were read, and says so", async () => {
-  const page = await opened("/operations");
+  const page = await signedIn(browser, "/operations");
   await page.getByText("api-2 · 41").waitFor();
   await page.route("**/admin/v1/**", (route) => route.abort());
   await page.route("**/healthz", (route) => route.abort());

@@ -1,7 +1,7 @@
 // Every page in two widths and both themes, held against axe, its window and its policy.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { go, known, launch, open, picture, SCHEMES, signIn, sound, widen, WIDTHS } from "./browser.mjs";
+import { go, known, launch, open, picture, SCHEMES, signedIn, signIn, sound, turn, widen, WIDTHS } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -28,11 +28,11 @@ const PAGES = {
 
 for (const scheme of SCHEMES) {
   test(`every page is sound in ${scheme} at both widths`, async () => {
-    const page = await open(browser, { scheme });
-    await signIn(page);
+    const page = await signedIn(browser, "/", { scheme });
     const widths = [...WIDTHS];
+    const next = scheme === SCHEMES[0] ? go : turn; // by its address, and from another page
     for (const [name, [path, shown]] of Object.entries(PAGES)) {
-      await go(page, path);
+      await next(page, path);
       for (const width of widths) {
         await widen(page, width);
         await shown(page);
@@ -46,8 +46,7 @@ for (const scheme of SCHEMES) {
 
 for (const scheme of SCHEMES) {
   test(`the gate shows where a request is refused, in ${scheme}`, async () => {
-    const page = await open(browser, { scheme });
-    await signIn(page);
+    const page = await signedIn(browser, "/", { scheme });
     await page.getByLabel("Seen as").click();
     await page.getByRole("option", { name: "bob@example.com" }).click();
     await page.getByText("10 of 11 let bob@example.com past the access gate").waitFor();
@@ -65,8 +64,7 @@ for (const scheme of SCHEMES) {
 }
 
 test("two people's rows through a view, side by side, with how many are hidden", async () => {
-  const page = await open(browser);
-  await signIn(page, undefined, "/views/my_documents");
+  const page = await signedIn(browser, "/views/my_documents");
   const people = page.getByRole("region", { name: "Preview as" });
   for (const [side, person] of [[0, "alice@example.com"], [1, "bob@example.com"]]) {
     await people.getByLabel("Seen as").nth(side).click();
@@ -82,8 +80,7 @@ test("two people's rows through a view, side by side, with how many are hidden",
 });
 
 test("a recent refusal is shown on its lane, with what the step saw", async () => {
-  const page = await open(browser);
-  await signIn(page);
+  const page = await signedIn(browser);
   await page.getByRole("button", { name: "Recent requests" }).click();
   await page.getByRole("dialog").getByRole("button", { name: /GET \/api\/export/ }).first().click();
   await page.getByText("Refused: 403 plan.pro_required").waitFor();
@@ -92,8 +89,7 @@ test("a recent refusal is shown on its lane, with what the step saw", async () =
 });
 
 test("the palette finds an endpoint by a part of its name, by keyboard alone", async () => {
-  const page = await open(browser);
-  await signIn(page);
+  const page = await signedIn(browser);
   await page.keyboard.press("Control+k");
   await page.getByPlaceholder("Search pages and definitions").fill("contest");
   await page.getByRole("option", { name: /enter_contest/ }).or(page.getByText("POST /api/documents/{record_id}/enter-contest")).first().waitFor();

@@ -1,20 +1,14 @@
 // People: users found and changed, what roles open, admins, keys that are shown once, and secrets that never are.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { known, launch, open, picture, signIn, sound } from "./browser.mjs";
+import { known, launch, picture, signedIn, sound } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 
-async function opened(path, options, email) {
-  const page = await open(browser, options);
-  await signIn(page, email, path);
-  return page;
-}
-
 test("a user is found by a part of the address, given a role, and can be disabled", async () => {
-  const page = await opened("/people");
+  const page = await signedIn(browser, "/people");
   await page.getByLabel("Search by email").fill("lice@");
   await page.getByText("1 user", { exact: true }).waitFor();
   await page.getByRole("button", { name: /alice@example.com/ }).click();
@@ -42,7 +36,7 @@ test("a user is found by a part of the address, given a role, and can be disable
 });
 
 test("a user that somebody else has changed meanwhile isn't changed over", async () => {
-  const [first, second] = [await opened("/people"), await opened("/people", {}, "editor@example.com")];
+  const [first, second] = [await signedIn(browser, "/people"), await signedIn(browser, "/people", { email: "editor@example.com" })];
   for (const page of [first, second]) await page.getByRole("button", { name: /bob@example.com/ }).click();
   for (const page of [first, second]) await page.getByLabel("display_name").waitFor();
   await first.getByLabel("display_name").fill("Bobby");
@@ -56,7 +50,7 @@ test("a user that somebody else has changed meanwhile isn't changed over", async
 });
 
 test("a user is made, and deleted once that is confirmed", async () => {
-  const page = await opened("/people");
+  const page = await signedIn(browser, "/people");
   await page.getByRole("button", { name: "New user" }).click();
   const form = page.getByRole("dialog");
   await form.getByLabel("Email").fill("carol@example.com");
@@ -70,7 +64,7 @@ test("a user is made, and deleted once that is confirmed", async () => {
 });
 
 test("the matrix says what each role opens, and a role is made by a plan", async () => {
-  const page = await opened("/people/roles");
+  const page = await signedIn(browser, "/people/roles");
   const row = page.getByRole("row", { name: /\/api\/export/ });
   await row.waitFor();
   assert.deepEqual(await row.getByRole("cell").allInnerTexts().then((all) => all.slice(1).map((one) => one.trim())), ["stopped", "let through", "let through"]);
@@ -82,7 +76,7 @@ test("the matrix says what each role opens, and a role is made by a plan", async
 });
 
 test("an admin is made and disabled by an owner", async () => {
-  const page = await opened("/people/admins");
+  const page = await signedIn(browser, "/people/admins");
   await page.getByRole("button", { name: "New admin" }).click();
   const form = page.getByRole("dialog");
   await form.getByLabel("Email").fill("dora@example.com");
@@ -94,7 +88,7 @@ test("an admin is made and disabled by an owner", async () => {
 });
 
 test("a key is shown once, and revoked", async () => {
-  const page = await opened("/people/keys");
+  const page = await signedIn(browser, "/people/keys");
   await page.getByRole("button", { name: "New API key" }).click();
   const form = page.getByRole("dialog");
   await form.getByLabel("Name").fill("nightly");
@@ -112,7 +106,7 @@ test("a key is shown once, and revoked", async () => {
 });
 
 test("a secret is written, changed, and never shown", async () => {
-  const page = await opened("/people/secrets");
+  const page = await signedIn(browser, "/people/secrets");
   await page.getByRole("button", { name: "New secret" }).click();
   let form = page.getByRole("dialog");
   await form.getByLabel("Name").fill("mailer");
@@ -132,7 +126,7 @@ test("a secret is written, changed, and never shown", async () => {
 });
 
 test("a viewer sees people, and changes none", async () => {
-  const page = await opened("/people", {}, "viewer@example.com");
+  const page = await signedIn(browser, "/people", { email: "viewer@example.com" });
   await page.getByRole("button", { name: /alice@example.com/ }).click();
   await page.getByRole("region", { name: "alice@example.com" }).getByText("Last signed in").waitFor();
   for (const name of ["New user", "Save roles", "Disable", "Delete user"]) assert.equal(await page.getByRole("button", { name }).count(), 0);

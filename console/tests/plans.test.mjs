@@ -1,15 +1,13 @@
 // The plan of a view as a person reads it, with the index that it lacks.
 import { after, before, test } from "node:test";
-import { go, launch, open, picture, signIn, sound } from "./browser.mjs";
+import { launch, picture, signedIn, sound } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 
 test("a view's plan is shown for a person, and names the index that an order lacks", async () => {
-  const page = await open(browser);
-  await signIn(page);
-  await go(page, "/views/my_documents");
+  const page = await signedIn(browser, "/views/my_documents");
   const preview = page.getByRole("region", { name: "Preview as" });
   await preview.getByLabel("Query").fill("order=amount.desc");
   await preview.getByRole("button", { name: "Show the plan" }).first().click();

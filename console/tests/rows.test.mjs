@@ -2,15 +2,14 @@
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { go, known, launch, open, picture, signIn, sound } from "./browser.mjs";
+import { known, launch, picture, signedIn, sound, turn } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
 
 async function opened(email) {
-  const page = await open(browser);
-  await signIn(page, email, "/tables/documents");
+  const page = await signedIn(browser, "/tables/documents", { email });
   await page.getByRole("cell", { name: "Budget", exact: true }).waitFor();
   return page;
 }
@@ -55,7 +54,7 @@ test("a row that was changed meanwhile isn't changed over", async () => {
 
 test("whole numbers that no double holds are shown and changed to the digit", async () => {
   const page = await opened();
-  await go(page, "/tables/counts");
+  await turn(page, "/tables/counts");
   await page.getByRole("cell", { name: known.big, exact: true }).first().waitFor();
   const more = (by) => String(BigInt(known.big) + BigInt(by));
   await page.getByRole("row", { name: new RegExp(known.big) }).getByRole("button", { name: known.big, exact: true }).click();
@@ -119,7 +118,7 @@ test("a table is changed by a plan", async () => {
   await page.getByText("No findings").waitFor();
   await page.getByRole("region", { name: "Relations" }).getByText("my_documents").waitFor();
   await page.getByLabel("description", { exact: true }).or(page.getByLabel("Add a key")).first().waitFor();
-  await go(page, "/tables/+");
+  await turn(page, "/tables/+");
   await page.getByText("No findings").waitFor();
   assert.equal(await page.getByRole("button", { name: "Review the change" }).isDisabled(), true);
   await page.getByLabel("name", { exact: true }).fill("folders");

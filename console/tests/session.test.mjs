@@ -1,7 +1,7 @@
 // Signing in, staying signed in, and what another page can't do with that.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { known, launch, open, signIn, sound } from "./browser.mjs";
+import { known, launch, open, signedIn, signIn, sound } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -34,8 +34,7 @@ test("a reload stays signed in, no token is kept where scripts read, and signing
 });
 
 test("a page of another origin gets no session, though the cookie is there", async () => {
-  const page = await open(browser);
-  await signIn(page);
+  const page = await signedIn(browser);
   const other = known.url.replace("127.0.0.1", "localhost"); // the same server, another origin
   await page.route(`${other}/other`, (route) => route.fulfill({ contentType: "text/html", body: "<h1>Other</h1>" }));
   page.faults.length = 0;
@@ -67,16 +66,14 @@ test("no page frames the console", async () => {
 });
 
 test("a viewer sees the gate and may not send requests through it", async () => {
-  const page = await open(browser);
-  await signIn(page, "viewer@example.com");
+  const page = await signedIn(browser, "/", { email: "viewer@example.com" });
   await page.getByText("/api/export").click();
   await page.getByText("Only editors may simulate requests.").waitFor();
   await sound(page, "a viewer's gate");
 });
 
 test("a server that goes away is told, and nothing is lost when it is back", async () => {
-  const page = await open(browser);
-  await signIn(page);
+  const page = await signedIn(browser);
   await page.getByLabel("Filter by name, path or table").fill("export");
   await page.route("**/admin/v1/**", (route) => route.abort());
   await page.route("**/healthz", (route) => route.abort());

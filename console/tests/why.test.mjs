@@ -1,7 +1,7 @@
 // Why: the story of a request, its replay and its test, coverage, the isolation proof and the shadow.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { go, known, launch, open, picture, SCHEMES, signIn, sound, WIDTHS } from "./browser.mjs";
+import { go, known, launch, picture, SCHEMES, signedIn, sound, turn, WIDTHS } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -17,14 +17,13 @@ const PAGES = {
 for (const scheme of SCHEMES) {
   for (const width of WIDTHS) {
     test(`every part is sound in ${scheme} at ${width}`, async () => {
-      const page = await open(browser, { width, scheme });
-      await signIn(page);
+      const page = await signedIn(browser, "/", { width, scheme });
       for (const [name, [path, shown]] of Object.entries(PAGES)) {
-        await go(page, path);
+        await turn(page, path);
         await shown(page);
         await sound(page, `why/${name} in ${scheme} at ${width}`);
       }
-      await go(page, "/why/requests?which=refused");
+      await turn(page, "/why/requests?which=refused");
       await page.getByRole("button", { name: /\/api\/export/ }).first().click();
       await page.getByText("The step require decided that.").waitFor();
       await sound(page, `a story in ${scheme} at ${width}`);
@@ -34,9 +33,7 @@ for (const scheme of SCHEMES) {
 }
 
 test("a refusal is found by person, endpoint, code and id, and its story says what decided", async () => {
-  const page = await open(browser);
-  await signIn(page);
-  await go(page, "/why");
+  const page = await signedIn(browser, "/why");
   await page.getByText("Refused", { exact: true }).click();
   await page.getByRole("combobox", { name: "Person" }).fill("bob@example.com");
   await page.getByText("1 request", { exact: true }).waitFor();
@@ -58,9 +55,7 @@ test("a refusal is found by person, endpoint, code and id, and its story says wh
 });
 
 test("slow requests are a list of their own, with the time of each stage", async () => {
-  const page = await open(browser);
-  await signIn(page);
-  await go(page, "/why?which=slow");
+  const page = await signedIn(browser, "/why?which=slow");
   await page.getByRole("button", { name: /^POST\s?\/api\/documents .* 201|POST.*\/api\/documents.*201/ }).first().click();
   const times = page.getByRole("list", { name: "Where the time went" });
   await times.getByText(/^Endpoint /).waitFor();
@@ -69,16 +64,14 @@ test("slow requests are a list of their own, with the time of each stage", async
 });
 
 test("a request is replayed on a draft, and what comes is held against what came", async () => {
-  const page = await open(browser);
-  await signIn(page);
-  await go(page, "/endpoints/export_documents");
+  const page = await signedIn(browser, "/endpoints/export_documents");
   const editor = page.getByLabel("Definition as YAML");
   await editor.waitFor();
   const draft = (await page.evaluate(async () => (await (await fetch("/admin/v1/browser/refresh", { method: "POST" })).json()).access_token));
   const live = await (await fetch(`${known.url}/admin/v1/endpoints/export_documents`, { headers: { Authorization: `Bearer ${draft}` } })).json();
   const opened = { ...live, middleware: live.middleware.filter((one) => (one.use ?? one) !== "pro_only") };
   await page.evaluate((text) => localStorage.setItem("rowgate.draft.endpoints/export_documents", JSON.stringify({ text, etag: "*" })), JSON.stringify(opened));
-  await go(page, "/why/requests?code=plan.pro_required");
+  await turn(page, "/why/requests?code=plan.pro_required");
   await page.getByRole("button", { name: /\/api\/export/ }).first().click();
   await page.getByRole("tab", { name: "Replay it" }).click();
   await page.getByRole("button", { name: "Send through the gate" }).click();
@@ -91,9 +84,7 @@ test("a request is replayed on a draft, and what comes is held against what came
 });
 
 test("a test is made of a refusal, passes, is added, and shows in the coverage", async () => {
-  const page = await open(browser);
-  await signIn(page);
-  await go(page, "/why/requests?target=endpoints/get_document&which=refused");
+  const page = await signedIn(browser, "/why/requests?target=endpoints/get_document&which=refused");
   await page.getByRole("button", { name: new RegExp(known.document) }).first().click();
   await page.getByRole("tab", { name: "Make a test of it" }).click();
   await page.getByRole("button", { name: "Make the test" }).click();
@@ -107,7 +98,7 @@ test("a test is made of a refusal, passes, is added, and shows in the coverage",
   await page.getByRole("button", { name: "Add it to the tests" }).click();
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByText("It is live.").first().waitFor();
-  await go(page, "/why/tests");
+  await turn(page, "/why/tests");
   await page.getByRole("img", { name: /a_user_may_not_call_get_document/ }).waitFor();
   await page.getByRole("button", { name: "Run all" }).click();
   await page.getByText(/^\d+ passed$/).first().waitFor();
@@ -117,9 +108,7 @@ test("a test is made of a refusal, passes, is added, and shows in the coverage",
 });
 
 test("the isolation proof is followed while it runs, and tells what came", async () => {
-  const page = await open(browser);
-  await signIn(page);
-  await go(page, "/why/isolation");
+  const page = await signedIn(browser, "/why/isolation");
   await page.getByRole("button", { name: "Start the proof" }).click();
   await page.getByRole("progressbar").waitFor({ state: "attached" });
   await page.getByText("No leaks").waitFor({ timeout: 240_000 });
@@ -130,10 +119,9 @@ test("the isolation proof is followed while it runs, and tells what came", async
 });
 
 test("a shadow of a draft counts what would have been answered otherwise", async () => {
-  const page = await open(browser);
-  await signIn(page);
+  const page = await signedIn(browser);
   await page.evaluate(() => localStorage.setItem("rowgate.draft.middleware/pro_only", JSON.stringify({ text: "name: pro_only\nsteps:\n  - {do: set, values: {asked: true}}\n", etag: "*" })));
-  await go(page, "/why/shadow");
+  await turn(page, "/why/shadow");
   await page.getByRole("button", { name: "Start the shadow" }).click();
   await page.getByText("No request would have been answered otherwise so far.").waitFor();
   const asked = await fetch(`${known.url}/api/export`, { headers: { Authorization: `Bearer ${known.token}` } });
@@ -148,9 +136,7 @@ test("a shadow of a draft counts what would have been answered otherwise", async
 });
 
 test("a viewer reads stories and makes tests, and neither replays nor runs a shadow", async () => {
-  const page = await open(browser);
-  await signIn(page, "viewer@example.com");
-  await go(page, "/why/requests?code=plan.pro_required");
+  const page = await signedIn(browser, "/why/requests?code=plan.pro_required", { email: "viewer@example.com" });
   await page.getByRole("button", { name: /\/api\/export/ }).first().click();
   await page.getByRole("tab", { name: "Replay it" }).click();
   await page.getByText("Only editors may simulate requests.").waitFor();
@@ -158,14 +144,12 @@ test("a viewer reads stories and makes tests, and neither replays nor runs a sha
   await page.getByRole("button", { name: "Make the test" }).click();
   await page.getByLabel("The test as YAML").waitFor();
   assert.equal(await page.getByRole("button", { name: "Add it to the tests" }).count(), 0);
-  await go(page, "/why/shadow");
+  await turn(page, "/why/shadow");
   await page.getByText("Only editors may run a shadow.").waitFor();
 });
 
 test("what is asked for stays when the server goes away and comes back", async () => {
-  const page = await open(browser);
-  await signIn(page);
-  await go(page, "/why?which=refused");
+  const page = await signedIn(browser, "/why?which=refused");
   await page.getByText("/api/export").first().waitFor();
   await page.route("**/admin/v1/**", (route) => route.abort());
   await page.route("**/healthz", (route) => route.abort());
