@@ -265,7 +265,7 @@ def _routes() -> tuple[BaseRoute, ...]:
 
 @cache
 def _admin_routes() -> tuple[BaseRoute, ...]:
-    """Make those of the admin API: it takes a second to load, and with what it needs half as much memory as all else."""
+    """Make those of the admin API: it takes a second to load, and with what it needs half the memory of the rest."""
     from app.control_plane.router import admin_router  # noqa: PLC0415 - loaded when it is first asked for
 
     return tuple(admin_router(RouteLimits()).routes)
