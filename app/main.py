@@ -1,9 +1,10 @@
 """create_app(): opens the database, mounts both planes and auth."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.routing import BaseRoute
@@ -17,12 +18,10 @@ from app.auth.mails import mailer_by
 from app.auth.route_limits import RouteLimits, count_for
 from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
-from app.changes.settle import Settler
-from app.changes.turns import Turns
+from app.changes.settler import Settler
 from app.console.pages import page_of
-from app.control_plane.router import admin_router
-from app.control_plane.server import Server
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
+from app.data_plane.data_server import DataServer
 from app.data_plane.described.openapi import ServedDocument
 from app.data_plane.described.routes import router as surface_router
 from app.data_plane.instances import Instance
@@ -42,21 +41,22 @@ from app.http.exchange import Whole
 from app.http.header_names import header
 from app.http.overload import Admission
 from app.http.protocol import PROBLEM
-from app.isolation.proofs import Proofs
 from app.limits.limiter import Limiter
 from app.origins import Origins
 from app.outward.client import Outward
 from app.outward.delivery import Delivery
 from app.outward.mail_delivery import MailDelivery
 from app.outward.smtp import SmtpServer
-from app.policy_tests.runner import Runner
 from app.problems import early_refusal, install_problems
 from app.secrets.sealed import check_key
 from app.secrets.sealing import SealingKey
 from app.settings import Settings
 from app.steps.running import Services
-from app.store.engine import make_engine
 
+if TYPE_CHECKING:
+    from app.control_plane.server import Server
+
+_ADMIN_PATH = "/admin/"
 _DATA_PATHS = ("/api/", "/rest/v1/", "/functions/v1/")
 
 
@@ -71,11 +71,12 @@ class Rowgate:
             title="Rowgate", openapi_url=None, docs_url=None, redoc_url=None, lifespan=self._lifespan
         )
         self.embedded_up = embedded_up
-        self.on_ready: Callable[[], None] = lambda: None  # called when requests can be served
+        self.on_ready: Callable[[], None] = lambda: None  # called when requests, or more of them, can be served
         self.fastapi.router.routes.extend(_routes())
         count_for(self.fastapi, settings.trusted_proxies)
         install_problems(self.fastapi)
         self.data_plane: DataPlane | None = None
+        self._has_admin_api, self._loading = False, asyncio.Lock()
         self._origins_of: SettingsDef | None = None  # whose origins are read in `_allowed`
         self._allowed = Origins.of(settings.cors_origins)
         self.counts = Counts()
@@ -137,6 +138,8 @@ class Rowgate:
 
     async def _fixed(self, scope: Any, receive: Any, send: object) -> None:
         """Answer on a fixed route."""
+        if not self._has_admin_api and scope["path"].startswith(_ADMIN_PATH):
+            await self._have_admin_api()
         request_id = request_id_of(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         fixed = [*FIXED_HEADERS, (b"x-request-id", request_id.encode())]
@@ -156,10 +159,34 @@ class Rowgate:
         return sending
 
     @property
-    def server(self) -> Server:
-        """Give what this process holds open, between the start and the end of its lifespan."""
+    def server(self) -> "Server":
+        """Give what this process holds open, between the start and the end of its lifespan; loads the admin API."""
+        self._load_admin_api()
         found: Server = self.fastapi.state.server
         return found
+
+    @property
+    def data_server(self) -> DataServer:
+        """Give what this process holds open without the admin API."""
+        found: DataServer = self.fastapi.state.server
+        return found
+
+    async def _have_admin_api(self) -> None:
+        """Load the admin API once it is asked for, while others are served: many servers never need it."""
+        async with self._loading:
+            if not self._has_admin_api:
+                await asyncio.to_thread(_admin_routes)
+                self._load_admin_api()
+                self.on_ready()
+
+    def _load_admin_api(self) -> None:
+        if self._has_admin_api:
+            return
+        from app.control_plane.server import server_on  # noqa: PLC0415 - as in `_admin_routes`
+
+        self.fastapi.router.routes.extend(_admin_routes())
+        self.fastapi.state.server = server_on(self.data_server, self.database_url)
+        self._has_admin_api = True
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -168,8 +195,6 @@ class Rowgate:
             pool = Pool(self.database_url, settings.pool_size)
             stack.push_async_callback(pool.close)
             await pool.open()
-            engine = make_engine(self.database_url)
-            stack.push_async_callback(engine.dispose)
             redis = settings.redis_url
             limiter = Limiter.in_memory() if redis is None else Limiter.in_redis(redis.get_secret_value())
             stack.push_async_callback(limiter.close)
@@ -188,7 +213,7 @@ class Rowgate:
             live.on_change.append(lambda runtime: auth.foreign.follow(runtime.issuers))
             live.on_change.append(lambda runtime: auth.users.follow(runtime.revision, runtime.project.users))
             live.on_look.append(auth.signing.follow)
-            settler = Settler(engine)
+            settler = Settler(self.database_url)
             live.on_change.append(settler.follow)
             await live.refresh()
             await settler.start()
@@ -212,12 +237,10 @@ class Rowgate:
             services = Services(limiter, outward, accounts, holds_answers=holds_answers)
             plane, recent = Plane(live, auth, pool, services), Recent()
             self.data_plane = DataPlane(plane, settings.trusted_proxies, recent, self.counts)
-            app.state.server = Server(
+            app.state.server = DataServer(
                 settings=settings, mailing=mailing, hooks=hooks, pool=pool, auth=auth, live=live, limiter=limiter,
                 embedded_up=self.embedded_up, instance=self._instance(stack, pool, live, limiter),
-                document=ServedDocument(settings.public_url).of, engine=engine, turns=Turns(engine),
-                tests=Runner(self.database_url), proofs=Proofs(), sealing_key=sealing_key, recent=recent, plane=plane,
-                data_plane=self.data_plane,
+                document=ServedDocument(settings.public_url).of, data_plane=self.data_plane, sealing_key=sealing_key,
             )  # fmt: skip
             self.on_ready()
             yield
@@ -234,11 +257,18 @@ class Rowgate:
 @cache
 def _routes() -> tuple[BaseRoute, ...]:
     """Make the fixed routes, once for all applications of a process: to analyse what they declare takes its time."""
-    router, limits = APIRouter(), RouteLimits()
+    router = APIRouter()
     router.include_router(surface_router)
-    router.include_router(auth_router(limits), dependencies=[Depends(_anything_served)])
-    router.include_router(admin_router(limits))
+    router.include_router(auth_router(RouteLimits()), dependencies=[Depends(_anything_served)])
     return tuple(router.routes)
+
+
+@cache
+def _admin_routes() -> tuple[BaseRoute, ...]:
+    """Make those of the admin API: it takes a second to load, and with what it needs half the memory of the rest."""
+    from app.control_plane.router import admin_router  # noqa: PLC0415 - loaded when it is first asked for
+
+    return tuple(admin_router(RouteLimits()).routes)
 
 
 async def _anything_served(server: AuthServerDep) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from functools import cached_property
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -78,7 +77,7 @@ def _token_body(error: RowgateError, request_id: str) -> bytes:
 
 
 def install_problems(app: FastAPI) -> None:
-    """Make every refusal and fault of these routes, all of which are there, a problem document."""
+    """Make every refusal and fault of an application's routes a problem document."""
     allowed = _Allowed(app)
 
     def refused(request: Request, error: Exception) -> Response:
@@ -96,20 +95,23 @@ class _Allowed:
     """The methods of each path of an application: FastAPI would name those of one route of several."""
 
     def __init__(self, app: FastAPI) -> None:
-        """Take the application, whose routes are read when a method is first refused."""
+        """Take the application, whose routes are read when they are first asked for, and again if there are more."""
         self._app = app
+        self._count = 0
+        self._paths: list[tuple[re.Pattern[str], str]] = []
 
-    @cached_property
-    def _paths(self) -> list[tuple[re.Pattern[str], str]]:
-        """Give a pattern of each path with its methods, in the order in which they are tried."""
+    def at(self, path: str) -> str:
+        """Name the methods of a path that is there."""
+        if len(self._app.routes) != self._count:
+            self._paths, self._count = self._read(), len(self._app.routes)
+        return next((methods for pattern, methods in self._paths if pattern.match(path)), "")
+
+    def _read(self) -> list[tuple[re.Pattern[str], str]]:
+        """Read them from the routes, in the order in which they are tried."""
         methods: dict[str, set[str]] = {}
         for route in iter_route_contexts(self._app.routes):
             methods.setdefault(str(route.path), set()).update(route.methods or ())
         return [(compile_path(path)[0], ", ".join(sorted(found))) for path, found in methods.items()]
-
-    def at(self, path: str) -> str:
-        """Name the methods of a path that is there."""
-        return next((methods for pattern, methods in self._paths if pattern.match(path)), "")
 
 
 def _as_refusal(error: Exception) -> RowgateError:

@@ -14,23 +14,19 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
-
-import httpx
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from app.audit.writing import chain_under
-from app.changes.apply import apply_project
-from app.changes.files import load_file
 from app.cli.collecting import collect_seldom, settle_memory
 from app.database.embedded import start_embedded
 from app.definitions.project import parse_project
 from app.main import create_app
 from app.settings import load_settings
-from app.store.engine import make_engine
-from app.store.migrate import migrate
 from benchmarks.growth_document import document
 from benchmarks.run import SECRET
+
+if TYPE_CHECKING:
+    import httpx
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "documents.yaml"
 PASSWORD = "a password that this measurement alone uses"  # noqa: S105
@@ -39,6 +35,8 @@ TURNS = 3
 
 def _checked(folder: Path) -> float:
     """Give the CPU seconds of `rowgate check`, a process of its own."""
+    import yaml  # noqa: PLC0415 - not with what serves
+
     path = folder / "growth.yaml"
     path.write_text(yaml.safe_dump(document(), sort_keys=False))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -58,6 +56,11 @@ async def _cost(call: Callable[[int], Awaitable[Any]]) -> list[float]:
 
 
 async def _define(url: str, said: Any) -> None:
+    # Who serves, in a process of this module too, has loaded what a server loads and no more.
+    from app.changes.apply import apply_project  # noqa: PLC0415
+    from app.store.engine import make_engine  # noqa: PLC0415
+    from app.store.migrate import migrate  # noqa: PLC0415
+
     chain_under(SECRET)
     await migrate(url)
     project, findings = parse_project(said)
@@ -73,11 +76,13 @@ async def _serve(url: str, kind: str) -> dict[str, Any]:
     found: dict[str, Any] = {"imports_s": time.process_time()}
     began = time.process_time()
     collect_seldom()
-    app = create_app(load_settings(database_url=url, secret_key=SECRET, env="production"), url)
+    app = create_app(load_settings(database_url=url, secret_key=SECRET, env="production", confirm_email=False), url)
     app.on_ready = settle_memory
     async with app.fastapi.router.lifespan_context(app.fastapi):
         found["start_s"] = time.process_time() - began
         found["memory_mib"] = _resident()
+        import httpx  # noqa: PLC0415 - behind the measured memory
+
         transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=600) as client:
             client.headers["Authorization"] = await _admin(app, client)
@@ -90,7 +95,7 @@ def _resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
-async def _admin(app: Any, client: httpx.AsyncClient) -> str:
+async def _admin(app: Any, client: "httpx.AsyncClient") -> str:
     body = {"email": "root@example.com", "password": PASSWORD}
     token = app.server.auth.setup_token
     (await client.post("/admin/v1/setup", json={"token": token, **body})).raise_for_status()
@@ -98,14 +103,14 @@ async def _admin(app: Any, client: httpx.AsyncClient) -> str:
     return f"Bearer {answer.json()['access_token']}"
 
 
-def _role(client: httpx.AsyncClient) -> Callable[[int], Awaitable[Any]]:
+def _role(client: "httpx.AsyncClient") -> Callable[[int], Awaitable[Any]]:
     async def add(turn: int) -> None:
         (await client.post("/admin/v1/roles", json={"name": f"more_{turn}"})).raise_for_status()
 
     return add
 
 
-def _edit(client: httpx.AsyncClient) -> Callable[[int], Awaitable[Any]]:
+def _edit(client: "httpx.AsyncClient") -> Callable[[int], Awaitable[Any]]:
     """Change a rule, and so what some of the tests go through."""
 
     async def edit(turn: int) -> None:
@@ -132,6 +137,8 @@ def main() -> None:
     if asked.serve:
         print(json.dumps(asyncio.run(_serve(asked.url, asked.serve))))
         return
+    from app.changes.files import load_file  # noqa: PLC0415 - not with what serves
+
     folder = Path(tempfile.mkdtemp(prefix="rowgate-bench-", dir="/tmp"))
     folder.chmod(0o755)  # Postgres may run as another account
     found: dict[str, Any] = {"check_s": _checked(folder)}

@@ -10,6 +10,7 @@ from app.audit.writing import audit
 from app.auth.api_keys import PREFIX
 from app.auth.auth_server import AuthServerDep
 from app.auth.identify import CREDENTIAL_REFUSALS, AuthContext
+from app.database.connection import Connection
 from app.database.pool import Pool
 from app.errors import RowgateError
 from app.http.challenge import ADMINS, challenge
@@ -61,6 +62,11 @@ class AdminRoleMissing(RowgateError):
     def __init__(self, detail: str) -> None:
         """Add the challenge of RFC 6750."""
         super().__init__(detail, headers=challenge("insufficient_scope", realm=ADMINS))
+
+
+async def has_admin(connection: Connection) -> bool:
+    """Say whether there is an admin at all."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM rowgate.admins)"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from app.audit.writing import audit
 from app.auth.accounts import EmailInvalid, normal_email
-from app.auth.admin_access import Role, role_of
+from app.auth.admin_access import Role, has_admin, role_of
 from app.auth.admin_links import INVITE, revoke_invites_by, spend
 from app.auth.password_sign_in import SignInRefused
 from app.auth.passwords import Passwords, check_new_password
@@ -19,8 +19,6 @@ from app.http.challenge import ADMINS, challenge
 from app.store.admin_rows import AdminFactorRow
 from app.store.by_model import Which, added, changed, first, found, removed
 from app.store.people_rows import AdminRow
-
-AUDIENCE = "rowgate-admin"
 
 
 class AdminExists(RowgateError):
@@ -80,11 +78,6 @@ async def take_up(connection: Connection, passwords: Passwords, token: str, pass
     invited = await spend(connection, INVITE, token)
     actor = f"admin:{invited.email}"
     return await create_admin(connection, passwords, invited.email, password, role_of(str(invited.role)), actor=actor)
-
-
-async def has_admin(connection: Connection) -> bool:
-    """Say whether there is an admin at all."""
-    return await first(connection, AdminRow) is not None
 
 
 async def set_up(

@@ -1,16 +1,13 @@
-"""What others have signed: verified by their published keys, fetched, kept and rotated; the only file with joserfc."""
+"""What others have signed: verified by their published keys, fetched, kept and rotated."""
 
 import asyncio
 import logging
 import re
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, ClassVar
-
-from joserfc import jwk, jws
-from joserfc.errors import JoseError
 
 from app.auth.tokens import TokenInvalid, decoded, is_canonical
 from app.errors import RowgateError
@@ -27,15 +24,14 @@ LEAST_SECONDS = 30.0  # between two questions: a name of a key that isn't there 
 MAX_KEYS = 100
 _SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 # By the kind of key: whoever holds a token chooses none, and no shared secret is among them.
-_BY_KIND: Mapping[tuple[str, str], Sequence[str]] = {
+BY_KIND: Mapping[tuple[str, str], Sequence[str]] = {
     ("RSA", ""): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     ("EC", "P-256"): ("ES256",),
     ("EC", "P-384"): ("ES384",),
     ("EC", "P-521"): ("ES512",),
     ("OKP", "Ed25519"): ("EdDSA",),
 }
-_ALL = sorted({one for kind in _BY_KIND.values() for one in kind})
-_LEAST_RSA_BITS = 2048
+_ALL = sorted({one for kind in BY_KIND.values() for one in kind})
 # Where the holder of a token would name its key, or what else it has to be read by.
 _REFUSED_MEMBERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc"})
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -62,7 +58,9 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
+class PublishedKey:
+    """A key of an issuer: its name, what it signs by, and the key itself as `published_keys` has read it."""
+
     kid: str | None
     algorithms: Sequence[str]
     key: Any = field(repr=False)
@@ -73,7 +71,7 @@ class _Known:
     """What is known of one issuer, and when it was asked."""
 
     metadata: Metadata
-    keys: Sequence[_Key]
+    keys: Sequence[PublishedKey]
     since: float
 
 
@@ -112,13 +110,9 @@ class ForeignKeys:
             key = _fitting((await self._fresh(issuer, older=LEAST_SECONDS)).keys, header)
         if key is None:
             raise TokenInvalid
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # EdDSA has had a newer name since RFC 9864, and is signed with
-                payload = jws.deserialize_compact(token, key.key, algorithms=[header["alg"]]).payload
-            found = parse_json(payload)
-        except (JoseError, RowgateError, ValueError, TypeError):
-            raise TokenInvalid from None
+        from app.auth.published_keys import signed  # noqa: PLC0415 - loaded by `_ask`, which has read the key
+
+        found = _parsed(signed(token, key, header["alg"]))
         if not isinstance(found, dict) or found.get("iss") != issuer:
             raise TokenInvalid
         return found
@@ -149,7 +143,10 @@ class ForeignKeys:
             _log.warning("what %s tells of itself names another issuer, or no keys", issuer)
             raise CallFailed("The issuer tells of another one.")
         listed = (await self._json(address)).get("keys")
-        keys = [one for said in (listed if isinstance(listed, list) else [])[:MAX_KEYS] if (one := _read(said))]
+        await asyncio.to_thread(import_module, "app.auth.published_keys")  # only who has such issuers needs it
+        from app.auth.published_keys import read_key  # noqa: PLC0415
+
+        keys = [one for said in (listed if isinstance(listed, list) else [])[:MAX_KEYS] if (one := read_key(said))]
         return _Known(Metadata(address, members), keys, now)
 
     async def _json(self, url: str) -> dict[str, Any]:
@@ -163,15 +160,15 @@ class ForeignKeys:
         refuse_bad_status(answer)
         body = answer.body
         if isinstance(body, str):
-            body = _parsed(body)
+            body = _parsed(body.encode())
         if not isinstance(body, dict):
             raise CallFailed("The issuer tells nothing that can be read.")
         return body
 
 
-def _parsed(text: str) -> object:
+def _parsed(text: bytes) -> object:
     try:
-        return parse_json(text.encode())
+        return parse_json(text)
     except RowgateError:
         return None
 
@@ -195,27 +192,8 @@ def read_token(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return header, claims
 
 
-def _fitting(keys: Sequence[_Key], header: Mapping[str, Any]) -> _Key | None:
+def _fitting(keys: Sequence[PublishedKey], header: Mapping[str, Any]) -> PublishedKey | None:
     """Give the one key that a header means; without a name, the only one of its algorithm."""
     kid = header.get("kid")
     fit = [one for one in keys if header["alg"] in one.algorithms and (kid is None or one.kid == kid)]
     return fit[0] if len(fit) == 1 else None
-
-
-def _read(said: object) -> _Key | None:
-    """Read a published key; None for one that signs nothing which is taken here."""
-    if not isinstance(said, dict) or said.get("use", "sig") != "sig" or "d" in said:
-        return None
-    kind = (str(said.get("kty")), "" if said.get("kty") == "RSA" else str(said.get("crv")))
-    algorithms = _BY_KIND.get(kind, ())
-    if "alg" in said:
-        algorithms = [one for one in algorithms if one == said["alg"]]
-    kid = said.get("kid")
-    if not algorithms or not (kid is None or isinstance(kid, str)):
-        return None
-    try:
-        key: Any = jwk.import_key({name: value for name, value in said.items() if isinstance(value, str)})
-        weak = kind[0] == "RSA" and key.public_key.key_size < _LEAST_RSA_BITS
-    except (JoseError, ValueError, TypeError, KeyError):
-        return None
-    return None if weak else _Key(kid, algorithms, key)

@@ -103,7 +103,7 @@ class Passwords:
     """The threads that hash: as many at once as there are cores, a bounded queue, and a refusal behind that."""
 
     def __init__(self, *, workers: int | None = None, queue: int = QUEUE) -> None:
-        """Start no thread yet; make the hashes that unknown accounts are checked against (0.1 s, once a process)."""
+        """Start no thread yet; make up the hashes that unknown accounts are checked against, once a process."""
         workers = workers or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
         self._free = threading.BoundedSemaphore(workers + queue)
@@ -233,7 +233,10 @@ def known_hash(text: str) -> str | None:
 
 @functools.cache
 def _dummy_hash(strength: Strength) -> str:
-    return _hash(secrets.token_urlsafe(32), strength)
+    """Make up a hash that takes as long to check as any of this strength, and that no password has."""
+    made = _context().handler("argon2", category=strength)(use_defaults=True)
+    made.checksum = secrets.token_bytes(made.checksum_size)
+    return str(made.to_string())
 
 
 @functools.cache

@@ -3,8 +3,7 @@
 import secrets
 from base64 import urlsafe_b64encode
 
-from app.auth.admins import AUDIENCE as ADMIN_AUDIENCE
-from app.auth.admins import create_admin, has_admin
+from app.auth.admin_access import has_admin
 from app.auth.api_keys import ApiKeys
 from app.auth.foreign_keys import ForeignKeys
 from app.auth.foreign_tokens import ForeignTokens
@@ -12,7 +11,7 @@ from app.auth.identify import PUBLISHABLE_PREFIX, AuthContext
 from app.auth.passwords import PasswordRefused, Passwords
 from app.auth.sign_up_hooks import NoHooks, SignUpHooks
 from app.auth.signing_keys import SigningKeys, derived_key, load_keyring
-from app.auth.tokens import AccessTokens, Keyring, SigningKey
+from app.auth.tokens import ADMIN_AUDIENCE, AccessTokens, Keyring, SigningKey
 from app.auth.users import UserCache
 from app.database.clock import DatabaseClock
 from app.database.connection import Connection
@@ -86,6 +85,8 @@ async def _first_admin(settings: Settings, connection: Connection, passwords: Pa
         return False
     if settings.admin_email is None or settings.admin_password is None:
         return True
+    from app.auth.admins import create_admin  # noqa: PLC0415 - with what the admin API needs, and only once
+
     password = settings.admin_password.get_secret_value()
     try:
         await create_admin(connection, passwords, settings.admin_email, password, "owner", actor="settings")

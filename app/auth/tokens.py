@@ -23,6 +23,7 @@ from app.http.challenge import challenge
 from app.http.json_answer import to_json
 
 AUDIENCE = "authenticated"
+ADMIN_AUDIENCE = "rowgate-admin"
 ROLE = "authenticated"
 Algorithm = Literal["ES256", "HS256"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)

@@ -14,7 +14,8 @@ from app.changes import ddl, managed
 from app.changes.adopt import TableDiffers, standing
 from app.changes.change import Change
 from app.changes.diff import diff, settled, written
-from app.changes.holds import held_there, hold_changes, kept_holds
+from app.changes.held_there import held_there
+from app.changes.holds import hold_changes, kept_holds
 from app.changes.indexes import IndexNotBuilt, build_indexes
 from app.changes.managed import ConfigManaged, ManagedMark
 from app.changes.obstacles import ChangeFailed, DataInTheWay, destroyed, of_database, refuse_what_does_not_fit
@@ -30,6 +31,7 @@ from app.definitions.stored import Stored, stored_of
 from app.errors import FieldError, Finding, RowgateError, refusing
 from app.relations.locks import Held
 from app.review.effects import Effect, effects
+from app.store.engine import driven
 from app.store.lock_tries import LOCKED, Tries, sqlstate
 from app.store.rows import DefinitionRow, LiveRow, RevisionRow, table_of
 
@@ -192,7 +194,7 @@ async def apply_holds(engine: AsyncEngine, held: frozenset[Held], *, author: str
 
     async def make(connection: AsyncConnection) -> Plan:
         await _lock(connection, revision)
-        there = await held_there(connection)
+        there = await held_there(await driven(connection))
         changes = tuple(hold_changes(there, held | there, ()))
         plan = Plan(changes, ddl.written(changes), (), revision)
         if changes:
@@ -312,7 +314,7 @@ async def _planned(connection: AsyncConnection, order: _Order, stored: Stored) -
         raise DefinitionInvalid(left)
     lost = [one for one in stored.unread if (one.kind, one.name) not in (order.keep or ())]
     tables = diff(before, after, lost, await standing(connection, before, after, lost))
-    there = await held_there(connection)
+    there = await held_there(await driven(connection))
     # What can't be read here may rest on a trigger all the same, on an instance that can.
     wanted = order.held | (kept_holds(there, tables) if order.keep or refusing(order.findings) else frozenset())
     changes = (*tables, *hold_changes(there, wanted, tables))
@@ -392,5 +394,4 @@ async def _tell(connection: AsyncConnection, author: str, plan: Plan, number: in
     """Write the audit row: what it is chained to stays locked till the commit, so it comes last."""
     told = [str(change) for change in plan.changes]
     detail = {"revision": number, "changes": told, "effects": [str(effect) for effect in plan.effects]}
-    raw: Any = await connection.get_raw_connection()
-    await audit(raw.driver_connection, author, "definitions.change", None, detail)
+    await audit(await driven(connection), author, "definitions.change", None, detail)

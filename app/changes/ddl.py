@@ -26,6 +26,7 @@ from app.changes.change import (
     RenameTable,
     SetDefinition,
 )
+from app.changes.held_there import trigger_name
 from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.column_types import KEY
 from app.definitions.columns import ColumnDef
@@ -164,11 +165,6 @@ def _hold_rows(op: "Operations", change: HoldRows, schema: str) -> None:
 
 def _hold_rows_no_longer(op: "Operations", change: HoldRowsNoLonger, schema: str) -> None:
     op.execute(f"DROP TRIGGER IF EXISTS {trigger_name(whole=change.whole)} ON {_named(change.table, schema)}")
-
-
-def trigger_name(*, whole: bool) -> str:
-    """Name the trigger of a table that stands for all its rows, or for those by columns."""
-    return "rowgate_hold_table" if whole else "rowgate_hold_rows"
 
 
 def _text(sql: str) -> Any:

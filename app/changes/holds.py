@@ -1,13 +1,10 @@
-"""The triggers by which writers of a table wait for who holds its rows: those that are there, and what they lack.
+"""What the triggers lack by which writers of a table wait for who holds its rows.
 
 What is there is read of the database and not of the definitions before, so that a database which an older Rowgate
 defined, or somebody changed by hand, gets what it has to have.
 """
 
 from collections.abc import Iterable, Sequence
-
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.changes.change import (
     Change,
@@ -18,24 +15,7 @@ from app.changes.change import (
     RenameColumn,
     RenameTable,
 )
-from app.changes.ddl import trigger_name
-from app.database.quoting import DATA_SCHEMA
 from app.relations.locks import Held
-
-_TRIGGERS = sa.text(
-    "SELECT c.relname, t.tgargs FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-    " WHERE c.relnamespace = to_regnamespace(:schema) AND t.tgname IN (:whole, :rows) AND t.tgenabled = 'O'"
-)
-
-
-async def held_there(connection: AsyncConnection) -> frozenset[Held]:
-    """Give what the triggers of the database stand for."""
-    names = {"schema": DATA_SCHEMA, "whole": trigger_name(whole=True), "rows": trigger_name(whole=False)}
-    found: set[Held] = set()
-    for table, arguments in await connection.execute(_TRIGGERS, names):
-        columns = bytes(arguments).decode().split("\0")[:-1]
-        found |= {Held(table, column) for column in columns or [""]}
-    return frozenset(found)
 
 
 def kept_holds(there: frozenset[Held], others: Iterable[Change]) -> frozenset[Held]:

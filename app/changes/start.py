@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.changes.apply import Judge, Plan, apply_project
 from app.changes.files import parse_named, read_bytes
 from app.changes.managed import ManagedMark, end_mark
+from app.changes.standing_start import Start, left_alone
 from app.store.engine import make_engine
 from app.store.rows import LiveRow, table_of
 
@@ -18,22 +18,6 @@ ACTOR = "command"
 _LOCK = 0x726F777374617274  # "rowstart": servers that start at once take turns
 _LIVE: sa.Table = table_of(LiveRow)
 _log = logging.getLogger("rowgate.start")
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """The file that the definitions are from here on (`config`), or that defines an empty backend (`start_with`)."""
-
-    config: Path | None = None
-    start_with: Path | None = None
-    destroy: tuple[str, ...] = ()
-    allow_wider: bool = False
-    allow_rollback: bool = False
-
-    @property
-    def path(self) -> Path | None:
-        """Give the file, whichever of the two it is."""
-        return self.config or self.start_with
 
 
 async def begin(url: str, said: Start, *, judge: Judge) -> Plan | None:
@@ -70,7 +54,7 @@ async def _manage(engine: AsyncEngine, path: Path, said: Start, judge: Judge) ->
 
 async def _define(engine: AsyncEngine, path: Path, revision: int, judge: Judge) -> Plan | None:
     if revision > 0:
-        _log.info("the backend is defined already, at revision %d: %s was left alone", revision, path)
+        left_alone(path, revision)
         return None
     # Beside a backend that nobody has defined, whatever a document says lets somebody in: it is what it is named for.
     plan = await apply_project(

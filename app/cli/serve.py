@@ -24,7 +24,7 @@ def serve(
         wrong_call("--start-with defines an empty backend once, and --config is what it always is: take one.")
     if config is None and (destroy or allow_wider or allow_rollback):
         wrong_call("--destroy, --allow-wider and --allow-rollback go with --config.")
-    from app.changes.start import Start
+    from app.changes.standing_start import Start
     from app.cli import serving
     from app.log import start_log
     from app.settings import load_settings

@@ -9,21 +9,17 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from socket import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from pydantic import SecretStr
-from uvicorn.supervisors import Multiprocess
 
 from app.audit.verify import heads
 from app.auth.mailing import can_send_by, refuse_unsendable
 from app.auth.start import publishable_key
-from app.changes.apply import Plan
-from app.changes.files import read_project
-from app.changes.start import Start, begin
+from app.changes.standing_start import Start, stays
 from app.cli.collecting import collect_seldom, settle_memory
 from app.cli.database import embedded, is_first_start, url_of
-from app.cli.documents import defined, told
 from app.cli.listening import listening, refused
 from app.cli.progress import progress
 from app.console.pages import PREFIX as CONSOLE
@@ -34,11 +30,13 @@ from app.errors import RowgateError
 from app.http.protocol import BoundedHttpProtocol
 from app.log import start_log
 from app.main import Rowgate, create_app
-from app.policy_tests.runner import Runner
 from app.secrets.sealed import check_key
 from app.secrets.sealing import SealingKey
 from app.settings import Settings, load_settings
-from app.store.migrate import migrate
+from app.store.version import is_newest
+
+if TYPE_CHECKING:
+    from app.changes.apply import Plan
 
 DRAIN_SECONDS = 30
 OPEN_FILES = 65_536
@@ -78,6 +76,8 @@ def _refuse_unreadable(settings: Settings, start: Start) -> None:
     """Say what is wrong with the document before anything is made for it, where it is going to be read."""
     path = start.config or (start.path if is_first_start(settings) else None)
     if path is not None:
+        from app.changes.files import read_project
+
         refuse_unsendable(read_project(path), can_send=can_send_by(settings))
 
 
@@ -100,20 +100,40 @@ def _serve_here(app: Rowgate, host: str, sockets: Sequence[socket], state: str) 
 
 async def _prepare(settings: Settings, url: str, start: Start) -> str:
     """Make the database ready to be served; says what is to be known of it."""
-    with progress("Bringing the database to this version"):
-        await migrate(url)
+    await _migrate(url)
     async with connected(url) as connection:
         await check_key(connection, SealingKey.of(settings.secret_key.get_secret_value()))
-        with progress("Defining the backend"):
-            plan = await begin(url, start, judge=Runner(url).judge)
-        if plan is not None and plan.changes:
-            print(_made_told(plan, start), flush=True)
+        if not await stays(connection, start):
+            await _define(url, start)
         key = await publishable_key(connection, settings)
         return f"The publishable key, for frontends: {key}\n\n{await _audit_told(connection)}"
 
 
-def _made_told(plan: Plan, start: Start) -> str:
+async def _migrate(url: str) -> None:
+    async with connected(url) as connection:
+        if await is_newest(connection):
+            return
+    from app.store.migrate import migrate
+
+    with progress("Bringing the database to this version"):
+        await migrate(url)
+
+
+async def _define(url: str, start: Start) -> None:
+    """Bring the backend to what the start says, which loads what changes it."""
+    from app.changes.start import begin
+    from app.policy_tests.runner import Runner
+
+    with progress("Defining the backend"):
+        plan = await begin(url, start, judge=Runner(url).judge)
+    if plan is not None and plan.changes:
+        print(_made_told(plan, start), flush=True)
+
+
+def _made_told(plan: "Plan", start: Start) -> str:
     """Say what the start has changed: of an empty backend in a few words, else as `rowgate apply` does."""
+    from app.cli.documents import defined, told
+
     if plan.revision == 1 and start.path is not None:
         return defined(start.path, plan.verdict.count)
     return told(plan.shown())
@@ -171,7 +191,7 @@ def greeting(app: Any, host: str, port: int) -> str:
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - what is shown for it
     url = f"http://{shown}:{port}"
     lines = [f"Rowgate listens on {url}", ""]
-    auth = app.server.auth
+    auth = app.data_server.auth
     if auth.no_admin:
         body = f'{{"token": "{auth.setup_token}", "email": "you@example.com", "password": "a long password of yours"}}'
         lines += [
@@ -196,6 +216,8 @@ def _serve_processes(
         "ROWGATE_SECRET_KEY": secret.get_secret_value(),
         "ROWGATE_ENV": settings.env,
     }
+    from uvicorn.supervisors import Multiprocess
+
     port = _port(sockets)
     more = {"workers": workers, "factory": True, "timeout_worker_healthcheck": WORKER_SECONDS}
     config = _config(partial(worker_app, up), host, port, **more)

@@ -8,10 +8,12 @@ from fastapi import Depends
 
 from app.auth.auth_server import AuthServer, server_of
 from app.compiler.runtime import Runtime
+from app.data_plane.asgi import DataPlane
 from app.data_plane.instances import Instance
 from app.data_plane.reload import Live
 from app.database.embedded import UpFlag
 from app.limits.limiter import Limiter
+from app.secrets.sealing import SealingKey
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class DataServer(AuthServer):
     embedded_up: UpFlag | None
     instance: Instance
     document: Callable[[Runtime], bytes]
+    data_plane: DataPlane
+    sealing_key: SealingKey
 
 
 DataServerDep = Annotated[DataServer, Depends(server_of)]

@@ -1,7 +1,7 @@
 """The names that a definition may use, and the one base of all definition models."""
 
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
@@ -68,7 +68,16 @@ def _frozen(value: object) -> object:
 Items = Annotated[tuple[T, ...], BeforeValidator(_frozen)]
 
 
+# The names of the fields that a definition sets, each such set once: there are thousands of definitions, and few sets.
+_FIELDS: dict[frozenset[str], set[str]] = {}
+
+
 class Definition(BaseModel):
     """A frozen value that refuses unknown keys and never turns one type into another."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """Hold the one set of the names that are set."""
+        said = self.__pydantic_fields_set__
+        object.__setattr__(self, "__pydantic_fields_set__", _FIELDS.setdefault(frozenset(said), said))

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.database.connection import Connection
 from app.database.pool import REFUSALS, DatabaseUnavailable
 
 
@@ -27,3 +28,10 @@ def make_engine(url: str) -> AsyncEngine:
     return create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, json_serializer=json.dumps
     )
+
+
+async def driven(connection: AsyncConnection) -> Connection:
+    """Give the connection of asyncpg below one of an engine, in whose transaction its statements are."""
+    raw: Any = await connection.get_raw_connection()
+    found: Connection = raw.driver_connection
+    return found

@@ -1,6 +1,5 @@
 """Brings the system tables to what this version of Rowgate needs."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import text
@@ -11,11 +10,11 @@ from app.errors import RowgateError
 from app.store.engine import make_engine
 from app.store.grants import grant
 from app.store.lock_tries import LOCKED, Tries, sqlstate
+from app.store.version import MIGRATIONS, newest
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _NOT_ALLOWED = "42501"
 _LOCK = 0x726F7767617465  # "rowgate": migrators of one database wait for each other
 
@@ -51,13 +50,8 @@ def _config() -> "Config":
     from alembic.config import Config  # noqa: PLC0415 - a start that has nothing to migrate doesn't load it
 
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config
-
-
-def newest() -> str:
-    """Give the version that this Rowgate needs: that of the last file of migrations."""
-    return max(path.name for path in (_MIGRATIONS / "versions").glob("m*_*.py"))[1:5]
 
 
 async def migrate(url: str, serve_role: str | None = None, serve_password: str | None = None) -> str:

@@ -8,7 +8,7 @@ from app.auth.admins import AdminExists
 from app.auth.managed_keys import KeyExists
 from app.auth.passwords import PasswordRefused
 from app.auth.role_names import RolesUnknown
-from app.changes.start import Start
+from app.changes.standing_start import Start
 from app.cli import serving
 from app.cli.create_admin import make_admin
 from app.cli.create_key import make_key

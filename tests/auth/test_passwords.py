@@ -222,3 +222,17 @@ async def test_the_event_loop_runs_on_while_a_password_is_hashed(passwords: Pass
         await asyncio.sleep(0.001)
         turns += 1
     assert turns > 5
+
+
+@pytest.mark.parametrize("strength", ["user", "admin"])
+async def test_an_unknown_account_is_checked_against_a_hash_that_took_none(
+    strength: Strength, costs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = module._hash("any password", strength)
+    module._dummy_hash.cache_clear()
+    monkeypatch.setattr(module, "_hash", lambda *_: pytest.fail("a start hashes nothing"))
+    made_up = module._dummy_hash(strength)
+    module._dummy_hash.cache_clear()
+    assert made_up.split("$")[:4] == hashed.split("$")[:4]
+    assert [len(part) for part in made_up.split("$")] == [len(part) for part in hashed.split("$")]
+    assert not module._verify("any password", None, made_up, strength).matches

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.changes import settle as settling
+from app.changes import settler as settlers
 from app.changes.apply import apply_holds, apply_project
 from app.changes.settle import settle
 from app.changes.table_locks import TablesBusy
@@ -108,24 +109,26 @@ async def drop(engine: AsyncEngine) -> None:
             await connection.execute(text(sql))
 
 
-async def test_what_an_older_version_defined_gets_its_triggers_when_it_is_settled(engine: AsyncEngine) -> None:
+async def test_what_an_older_version_defined_gets_its_triggers_when_it_is_settled(
+    engine: AsyncEngine, fresh_database_url: str
+) -> None:
     await apply_project(engine, project(DOCUMENT), author="test")
     runtime, _ = compile_project(project(DOCUMENT), revision=1)
     assert runtime is not None
-    assert not await settle(engine, runtime), "there is nothing to make"
+    assert not await settle(fresh_database_url, runtime), "there is nothing to make"
     await drop(engine)
-    assert await settle(engine, runtime)
+    assert await settle(fresh_database_url, runtime)
     assert len(await triggers(engine)) == 2
     told = text("SELECT author, changes FROM rowgate.revisions ORDER BY number DESC LIMIT 1")
     async with engine.connect() as connection:
         author, changes = (await connection.execute(told)).one()
     assert (author, len(changes)) == ("rowgate", 2)
     await drop(engine)
-    assert not await settle(engine, runtime), "a newer revision is not this one's to settle"
+    assert not await settle(fresh_database_url, runtime), "a newer revision is not this one's to settle"
 
 
 async def test_what_could_not_be_settled_is_tried_again(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    engine: AsyncEngine, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     await apply_project(engine, project(DOCUMENT), author="test")
     runtime, _ = compile_project(project(DOCUMENT), revision=1)
@@ -139,8 +142,8 @@ async def test_what_could_not_be_settled_is_tried_again(
         return await apply_holds(*given, **named)
 
     monkeypatch.setattr(settling, "apply_holds", busy)
-    monkeypatch.setattr(settling, "PAUSE", 0)
-    settler = settling.Settler(engine)
+    monkeypatch.setattr(settlers, "PAUSE", 0)
+    settler = settlers.Settler(fresh_database_url)
     settler.follow(runtime)
     await settler.start()
     assert await triggers(engine) == []

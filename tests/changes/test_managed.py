@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from app.auth.route_limits import RouteLimits
 from app.changes.apply import PolicyTestsFailed, Wider, WouldDestroy
 from app.changes.managed import ConfigManaged, ConfigReplaced
-from app.changes.start import Start, begin
+from app.changes.standing_start import Start
+from app.changes.start import begin
 from app.cli.command import app
 from app.control_plane.router import admin_router
 from app.database.pool import connect

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.changes.files import DocumentUnreadable
-from app.changes.start import Start
+from app.changes.standing_start import Start
 from app.cli import serving
 from app.cli.command import app as command_line
 from app.cli.documents import told

@@ -5,7 +5,7 @@ import gzip
 import json
 import sys
 
-from app.outward.client import MAX_ANSWER
+from app.outward.sending import MAX_ANSWER
 from tests.outward.upstream import Answering, Asked, reply, upstream
 
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -344,7 +344,8 @@ async def test_a_call_takes_as_long_as_it_says_and_not_as_the_client_would(
 
     monkeypatch.setattr("app.outward.transport.is_public", lambda _address: True)
     async with upstream() as up, way_out() as outward:
-        outward._public.timeout = outward._named.timeout = 0.02
+        sender = await outward._opened()
+        sender.public.timeout = sender.named.timeout = 0.02
         up.answers["/late"] = late
         call = OutwardCall("GET", f"{up.url}/late", timeout=60, allow=(up.host,) if allowed else ())
         assert (await outward.send(call)).body == 1

@@ -15,7 +15,8 @@ from app.database.pool import connect
 from app.database.quoting import DATA_SCHEMA
 from app.store import admin_rows, mail_rows, people_rows, rows
 from app.store.engine import make_engine
-from app.store.migrate import DatabaseNewer, _config, migrate, newest
+from app.store.migrate import DatabaseNewer, _config, migrate
+from app.store.version import newest
 
 
 def test_the_last_file_of_migrations_is_the_newest_version() -> None:

@@ -7,7 +7,6 @@ from io import BytesIO
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import segno
 from fastapi import APIRouter, Depends, Response
 from pydantic import AliasChoices, Field
 
@@ -151,6 +150,8 @@ def totp_object(made: factors.EnrolledFactor) -> TotpObject:
 def _picture(uri: str) -> str:
     """Draw the link, with the namespace that an image needs; a sign of number would end the data URL of clients."""
     drawn = BytesIO()
+    import segno  # noqa: PLC0415 - with its fonts of XML; few ask for a drawn code
+
     segno.make(uri, error="m").save(drawn, kind="svg", scale=4, border=2, light="white", xmldecl=False, nl=False)
     return drawn.getvalue().decode().replace("#000", "black").replace("#fff", "white")
 
