@@ -38,6 +38,7 @@ from app.definitions.project import EMPTY, SettingsDef
 from app.errors import RowgateError
 from app.http.cors import allowed_headers, answer_preflight, is_preflight, with_headers
 from app.http.counts import Counts
+from app.http.exchange import Whole
 from app.http.header_names import header
 from app.http.overload import Admission
 from app.http.protocol import PROBLEM
@@ -80,20 +81,35 @@ class Rowgate:
         self.counts = Counts()
         self.admission = Admission(settings.pool_size, self._early_refusal)
 
+    def at_once(self, scope: Any, receive: Any) -> Whole | None:
+        """Answer what needs no more than its head; None for all else, which is called."""
+        if self.data_plane is None or not scope["path"].startswith(_DATA_PATHS):
+            return None
+        origin = header(scope, b"origin")
+        if origin is None:
+            return self.data_plane.at_once(scope, receive, ())
+        if is_preflight(scope):
+            return None
+        return self.data_plane.at_once(scope, receive, allowed_headers(origin, self._origins()))
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request, or run the lifespan."""
         if scope["type"] != "http":
             await self.fastapi(scope, receive, send)
             return
         origin = header(scope, b"origin")
+        more = []
         if origin is not None:
             if is_preflight(scope):
                 await answer_preflight(scope, send, self._origins())
                 return
-            send = with_headers(send, allowed_headers(origin, self._origins()))
+            more = allowed_headers(origin, self._origins())
         if self.data_plane is not None and scope["path"].startswith(_DATA_PATHS):
-            await self.data_plane(scope, receive, send)
-        elif (page := page_of(scope)) is not None:
+            await self.data_plane(scope, receive, send, more)
+            return
+        if more:
+            send = with_headers(send, more)
+        if (page := page_of(scope)) is not None:
             await page(send, head=scope["method"] == "HEAD")
         else:
             await self._fixed(scope, receive, send)

@@ -15,6 +15,8 @@ Route = tuple[str, str]  # a method, and a path with names in braces
 MAX_PATH = 8192
 MAX_SEGMENTS = 64
 _UNCLEAR = re.compile(rb"[\x00-\x1f\x7f/\\]")
+_PLAIN = re.compile(rb"[A-Za-z0-9_/.~-]*")  # what most paths are made of, and means itself
+_NO_SEGMENT = frozenset({"", ".", ".."})
 
 
 class NotFound(RowgateError):
@@ -79,15 +81,17 @@ class _Node(Generic[T]):
 class Router(Generic[T]):
     """All routes, built once."""
 
-    def __init__(self, root: _Node[T], conflicts: Sequence[Conflict[T]]) -> None:
-        """Take what `build` made."""
+    def __init__(self, root: _Node[T], fixed: dict[tuple[str, bytes], T], conflicts: Sequence[Conflict[T]]) -> None:
+        """Take what `build` made; `fixed` are the routes without names, whose every part wins."""
         self._root = root
+        self._fixed = fixed
         self.conflicts = tuple(conflicts)
 
     @classmethod
     def build(cls, routes: Iterable[tuple[str, str, T]]) -> Router[T]:
         """Build from methods, paths with names in braces, and targets."""
         root: _Node[T] = _Node()
+        fixed: dict[tuple[str, bytes], T] = {}
         conflicts = []
         for method, path, target in routes:
             node, names = root, []
@@ -102,19 +106,24 @@ class Router(Generic[T]):
                 conflicts.append(Conflict(target, f"another endpoint has {method} {path} already"))
             else:
                 node.targets[method] = (target, tuple(names))
-        return cls(root, conflicts)
+                if not names and len(path) <= MAX_PATH and _PLAIN.fullmatch(path.encode()):
+                    fixed[method, path.encode()] = target
+        return cls(root, fixed, conflicts)
 
     def match(self, method: str, path: bytes) -> Match[T]:
         """Find the target of a raw path that begins with a slash; raises NotFound, MethodNotAllowed or BadPath.
 
         A literal part wins over a name. HEAD is served by GET.
         """
+        wanted = "GET" if method == "HEAD" else method
+        at_once = self._fixed.get((wanted, path))
+        if at_once is not None:
+            return Match(at_once, {})
         if len(path) > MAX_PATH or not path.startswith(b"/"):
             raise NotFound
-        segments = [_decoded(segment) for segment in path[1:].split(b"/")]
-        if len(segments) > MAX_SEGMENTS or any(segment in {"", ".", ".."} for segment in segments):
+        segments = _segments(path[1:])
+        if len(segments) > MAX_SEGMENTS or not _NO_SEGMENT.isdisjoint(segments):
             raise NotFound
-        wanted = "GET" if method == "HEAD" else method
         allowed: set[str] = set()
         found = _walk(self._root, segments, 0, wanted, allowed)
         if found is None:
@@ -146,8 +155,14 @@ def _walk(
     return match
 
 
+def _segments(path: bytes) -> list[str]:
+    if _PLAIN.fullmatch(path):
+        return path.decode("ascii").split("/")
+    return [_decoded(segment) for segment in path.split(b"/")]
+
+
 def _decoded(segment: bytes) -> str:
-    raw = unquote_to_bytes(segment) if b"%" in segment else segment
+    raw = unquote_to_bytes(segment)
     if _UNCLEAR.search(raw):
         raise BadPath
     try:

@@ -5,9 +5,11 @@ import logging
 import random
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from app.compiler.paths import MethodNotAllowed
+from app.data_plane.pipeline import look_ahead
 from app.data_plane.request import Request
 from app.data_plane.rest.dialect.codes import rest_body, rpc_body
 from app.data_plane.retries import serve_with_retries
@@ -21,7 +23,7 @@ from app.errors import RowgateError, render_problem
 from app.http.client_address import Networks
 from app.http.counts import Counts
 from app.http.deadline import Deadline
-from app.http.exchange import CUT
+from app.http.exchange import CUT, Headers, Whole, exchange_of, refuse_unsafe
 from app.http.header_names import header
 from app.http.problem_body import Form, problem_body
 from app.http.protocol import CLIENT_LOST
@@ -30,6 +32,7 @@ from app.steps.running import Answer, Stream
 _log = logging.getLogger("rowgate.requests")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _PROBLEM = "application/problem+json"
+_BEGUN = "rowgate.run"  # in a scope, what was looked ahead at
 # An answer in pieces holds a connection: its client has so many seconds, and one more for so many bytes.
 STREAM_SECONDS = 10.0
 SLOWEST = 256 * 1024
@@ -58,15 +61,29 @@ class DataPlane:
         self.trusted = trusted
         self.shadow: Shadow | None = None
 
-    async def __call__(self, scope: Any, receive: Any, send: object) -> None:
-        """Answer one HTTP request. It is cancelled, and so rolled back, as soon as its client is gone."""
-        request_id = request_id_of(scope)
-        is_timed = ASKS in scope["headers"] and await is_asked_by_admin(self.plane, scope)
-        if self.shadow is not None:
-            receive = await self.shadow.observe(self.plane, (scope, receive, request_id, self.trusted))
-        request = Request(scope, receive, request_id, self.trusted)
-        run = (TimedRun if is_timed else Run)(self.plane, request)
-        run.may_stream = True
+    def at_once(self, scope: Any, receive: Any, more: Headers) -> Whole | None:
+        """Answer a request that is refused before anything is begun for it; None for all others, which are called."""
+        if self.shadow is not None or ASKS in scope["headers"]:
+            return None
+        run = self._run_of(scope, receive, request_id_of(scope))
+        try:
+            look_ahead(run)
+        except RowgateError as refusal:
+            return self._refused(run, refusal, more)  # no name of this frame, which its traceback has, may keep it
+        scope[_BEGUN] = run
+        return None
+
+    def _refused(self, run: Run, refusal: RowgateError, more: Headers) -> Whole:
+        answer, told = _told(refusal, run.request)
+        self._note(run, answer.status, told)
+        return _whole(answer, run.request, more)
+
+    async def __call__(self, scope: Any, receive: Any, send: object, more: Headers = ()) -> None:
+        """Answer a request, with `more` headers. It is cancelled, and so rolled back, as soon as its client is gone."""
+        run: Run | None = scope.pop(_BEGUN, None)
+        if run is None:
+            run = await self._begun(scope, receive)
+        request = run.request
         running: Any = asyncio.current_task()
         scope[CLIENT_LOST] = running.cancel
         try:
@@ -74,38 +91,55 @@ class DataPlane:
             if isinstance(run, TimedRun):
                 answer = replace(answer, headers=(*answer.headers, ("Server-Timing", run.timing())))
             if answer.stream is not None:
-                await _send_pieces(send, answer, answer.stream, request)
+                await _send_pieces(send, answer, answer.stream, request, more)
         except asyncio.CancelledError:
             if scope.pop(CLIENT_LOST, None) is not None:
                 raise
             running.uncancel()
             gone = ClientGone("The client closed the connection before the answer.")
-            self.recent.note(run, gone.status, gone)
-            self.counts.note(gone.status, "")
+            self._note(run, gone.status, gone)
             return
         scope.pop(CLIENT_LOST, None)
-        self.recent.note(run, answer.status, refusal)
-        self.counts.note(answer.status, "" if run.target is None else run.target.place)
+        self._note(run, answer.status, refusal)
         if answer.stream is None:
-            await _send(send, answer, request)
+            await _send(send, answer, request, more)
+
+    async def _begun(self, scope: Any, receive: Any) -> Run:
+        """Give the run of a request that nobody has looked at yet, and that may be watched."""
+        request_id = request_id_of(scope)
+        is_timed = ASKS in scope["headers"] and await is_asked_by_admin(self.plane, scope)
+        if self.shadow is not None:
+            receive = await self.shadow.observe(self.plane, (scope, receive, request_id, self.trusted))
+        return self._run_of(scope, receive, request_id, TimedRun if is_timed else Run)
+
+    def _run_of(self, scope: Any, receive: Any, request_id: str, kind: type[Run] = Run) -> Run:
+        run = kind(self.plane, Request(scope, receive, request_id, self.trusted))
+        run.may_stream = True
+        return run
+
+    def _note(self, run: Run, status: int, refusal: RowgateError | None) -> None:
+        self.recent.note(run, status, refusal)
+        self.counts.note(status, "" if run.target is None else run.target.place)
 
 
 async def answered(run: Run) -> tuple[Answer, RowgateError | None]:
     """Serve a request and give its answer, whatever happens, and the refusal if it is one."""
-    request = run.request
     try:
         return await serve_with_retries(run), None
-    except MethodNotAllowed as refusal:
-        # A plain OPTIONS asks just for what this refusal names.
-        if request.method == "OPTIONS":
-            return Answer(204, None, tuple(refusal.headers.items())), None
-        return _refused(refusal, request), refusal
     except RowgateError as refusal:
-        return _refused(refusal, request), refusal
+        return _told(refusal, run.request)
     except Exception:
-        _log.exception("request %s failed", request.id)
+        _log.exception("request %s failed", run.request.id)
         fault = Internal("The request failed.")
-        return _refused(fault, request), fault
+        return _refused(fault, run.request), fault
+
+
+def _told(refusal: RowgateError, request: Request) -> tuple[Answer, RowgateError | None]:
+    """Give the answer of a refusal, and the refusal, unless it is the answer to a question."""
+    if request.method == "OPTIONS" and isinstance(refusal, MethodNotAllowed):
+        # A plain OPTIONS asks just for what this refusal names.
+        return Answer(204, None, tuple(refusal.headers.items())), None
+    return _refused(refusal, request), refusal
 
 
 def request_id_of(scope: Any) -> str:
@@ -129,13 +163,21 @@ def _refused(refusal: RowgateError, request: Request) -> Answer:
     return Answer(refusal.status, body, tuple(refusal.headers.items()), _PROBLEM)
 
 
-async def _send(send: Any, answer: Answer, request: Request) -> None:
+async def _send(send: Any, answer: Answer, request: Request, more: Headers) -> None:
+    status, headers, body = _whole(answer, request, more)
+    if (exchange := exchange_of(send)) is not None:
+        await exchange.answer(status, headers, body)
+        return
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+
+
+def _whole(answer: Answer, request: Request, more: Headers) -> Whole:
     body = answer.body
-    await send(_head(answer, None if body is None else len(body), request))
-    await send({"type": "http.response.body", "body": b"" if body is None or request.method == "HEAD" else body})
+    return answer.status, _headers(answer, None if body is None else len(body), request, more), body or b""
 
 
-async def _send_pieces(send: Any, answer: Answer, stream: Stream, request: Request) -> None:
+async def _send_pieces(send: Any, answer: Answer, stream: Stream, request: Request, more: Headers) -> None:
     """Send an answer in pieces, as fast as they are taken but not as slowly; what goes wrong in it cuts it off.
 
     A client that is gone cancels this, as it does what comes before an answer.
@@ -143,7 +185,8 @@ async def _send_pieces(send: Any, answer: Answer, stream: Stream, request: Reque
     deadline = asyncio.get_running_loop().time() + STREAM_SECONDS + stream.size / SLOWEST
     try:
         with Deadline(deadline):
-            await send(_head(answer, stream.size, request))
+            headers = _headers(answer, stream.size, request, more)
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             if request.method == "HEAD":
                 await stream.close()
             else:
@@ -160,13 +203,22 @@ async def _send_pieces(send: Any, answer: Answer, stream: Stream, request: Reque
         stream.drop()
 
 
-def _head(answer: Answer, size: int | None, request: Request) -> dict[str, Any]:
-    """Give the message that an answer begins with; its body has `size` bytes, None of an answer without one."""
+def _headers(answer: Answer, size: int | None, request: Request, more: Headers) -> list[tuple[bytes, bytes]]:
+    """Give the headers of an answer; its body has `size` bytes, None of an answer without one."""
     headers = [*FIXED_HEADERS, (b"x-request-id", request.id.encode())]
     if size is not None:
         headers.append((b"content-type", answer.media_type.encode()))
-        headers.append((b"content-length", str(size).encode()))
+        headers.append((b"content-length", b"%d" % size))
     elif answer.status not in {204, 304}:
         headers.append((b"content-length", b"0"))
-    headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    return {"type": "http.response.start", "status": answer.status, "headers": headers}
+    if answer.headers:
+        headers += _own(answer.headers)
+    return [*headers, *more] if more else headers
+
+
+@lru_cache(1_024)
+def _own(said: tuple[tuple[str, str], ...]) -> Headers:
+    """Give headers as they are sent; most are those of many answers."""
+    own = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said]
+    refuse_unsafe(own)
+    return own

@@ -2,7 +2,7 @@
 
 from app.data_plane.run import Run, too_long
 from app.data_plane.stages.accept import accept
-from app.data_plane.stages.authenticate import authenticate
+from app.data_plane.stages.authenticate import authenticate, authenticate_now
 from app.data_plane.stages.authorize import authorize
 from app.data_plane.stages.bind import bind
 from app.data_plane.stages.chain import chain
@@ -18,9 +18,10 @@ async def serve(run: Run) -> Answer:
     Raises the refusal, or Stale where it has to run on newer definitions, before it has done anything.
     """
     with run.stage("accept"):
-        target = run.target = accept(run.runtime, run.request)
+        target = run.target = run.target or accept(run.runtime, run.request)
     with run.stage("authenticate"):
-        identity = run.identity = run.known or await authenticate(run.request, run.plane.auth, run.runtime)
+        identity = run.identity or run.known or await authenticate(run.request, run.plane.auth, run.runtime)
+        run.identity = identity
     async with run.session(target, identity) as db:
         try:
             with run.stage("authorize"):
@@ -40,3 +41,19 @@ async def serve(run: Run) -> Answer:
             raise
         except TimeoutError:
             raise too_long(db) from None
+
+
+def look_ahead(run: Run) -> None:
+    """Raise what refuses a request without credentials: that needs neither its body nor the database, nor a task.
+
+    Of all others what is found is kept for `serve`.
+    """
+    run.begin()
+    run.stage("accept")
+    run.target = accept(run.runtime, run.request)
+    run.stage("authenticate")
+    identity = run.identity = authenticate_now(run.request, run.plane.auth, run.runtime)
+    if identity is not None and identity.is_anonymous:
+        run.stage("authorize")
+        authorize(run.target, identity, run.runtime)
+    run.marks.clear()

@@ -40,26 +40,33 @@ async def serve_with_retries(run: Run) -> Answer:
     """Answer a request, or raise the refusal.
 
     A try that finds its definitions or its caller's authority changed has done nothing yet: another one begins on the
-    new ones. After a deadlock or a serialization failure another one begins too.
+    new ones. After a deadlock or a serialization failure another one begins too. What was looked ahead at is begun.
     """
     attempt = 0
-    while attempt < ATTEMPTS:
+    if run.target is None:
         run.begin()
+    while attempt < ATTEMPTS:
         try:
             return await serve(run)
         except (Unfused, Streamed) as found:
             attempt += run.goes_another_way(found)
-        except Stale:
-            if run.outside:
-                raise ChangedMeanwhile from None
-            await run.refresh()
+        except (Stale, Retryable) as found:
             attempt += 1
-        except Retryable:
-            if run.outside:
-                raise
-            attempt += 1
-            if attempt == ATTEMPTS:
-                raise Contended from None
-            # Whoever was faster may still be committing: at once, the same would only happen again.
-            await asyncio.sleep(PAUSE * 4 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            await _before_another(run, found, attempt)
+        run.begin()
     raise DefinitionsChanging
+
+
+async def _before_another(run: Run, found: Stale | Retryable, attempt: int) -> None:
+    """Do what another try needs; raises the refusal where there is to be none."""
+    if isinstance(found, Stale):
+        if run.outside:
+            raise ChangedMeanwhile from None
+        await run.refresh()
+        return
+    if run.outside:
+        raise found
+    if attempt == ATTEMPTS:
+        raise Contended from None
+    # Whoever was faster may still be committing: at once, the same would only happen again.
+    await asyncio.sleep(PAUSE * 4 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - no secret

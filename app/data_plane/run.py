@@ -41,6 +41,7 @@ class _Unwatched:
 
 
 _UNWATCHED = _Unwatched()
+_FORBIDDEN, _FAILED = int(HTTPStatus.FORBIDDEN), int(HTTPStatus.INTERNAL_SERVER_ERROR)
 STREAMS = "streams"  # one share of the pool for all of them: however slowly they are read, others have theirs
 
 
@@ -168,7 +169,7 @@ class Run:
 
     async def refused(self, refusal: RowgateError, db: Session) -> None:
         """Do what a refusal owes before it is raised on: count the failure, and confirm or explain what it rests on."""
-        if self.call is not None and refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        if self.call is not None and refusal.status < _FAILED:
             await self.call.failed()
         if isinstance(refusal, ConstraintViolated):
             raise _explained(refusal, self.runtime) from refusal
@@ -196,6 +197,6 @@ def _rests_on_cache(refusal: RowgateError, identity: Identity | None) -> bool:
 
     What is refused to a stranger, for its input, its rate or the time costs no connection.
     """
-    if refusal.status != HTTPStatus.FORBIDDEN or isinstance(refusal, OutsideWindow):
+    if refusal.status != _FORBIDDEN or isinstance(refusal, OutsideWindow):
         return False
     return identity is not None and not identity.is_anonymous

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from asyncio import Task, Transport
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 _START, _BODY = "http.response.start", "http.response.body"
 # The message that ends an answer in its midst: the connection is gone, and nobody takes it for whole.
 CUT = "rowgate.cut"
+Headers = Sequence[tuple[bytes, bytes]]
+Whole = tuple[int, Headers, bytes]
+"""An answer: its status, its headers, of which one is its length, with lower-case names, and its body."""
 _LENGTH = b"content-length"
 # What uvicorn refuses in the names and the values of an answer's headers.
 _NOT_IN_NAMES = re.compile(b'[\x00-\x1f\x7f()<>@,;:\\[\\]={} \t\\\\"]')
@@ -55,10 +59,15 @@ class Exchange(RequestResponseCycle):
         self._place: tuple[Room, RoomShare] | None = None
 
     def begin(self, app: Any, room: Room, share: RoomShare) -> None:
-        """Run it, and give its place back at its end."""
+        """Answer it at once if that can be, else run it, and give its place back at its end."""
         loop = self._protocol.loop
         if self.disconnected:
             loop.call_soon(room.leave, share)
+            return
+        answer = app.at_once(self.scope, self.receive) if self.keep_alive and not self.flow.write_paused else None
+        if answer is not None:
+            loop.call_soon(room.leave, share)
+            self._write_whole(*answer)
             return
         self._place = room, share
         task = loop.create_task(self.run_asgi(app))
@@ -97,28 +106,59 @@ class Exchange(RequestResponseCycle):
         await super().send(held[0])
         await super().send(message)
 
+    def whole_body(self) -> bytes | None:
+        """Give the request's body if all of it is here, and keep it no longer; None where `receive` has to wait."""
+        if self.more_body or self.disconnected or self.response_complete:
+            return None
+        body, self.body = bytes(self.body), bytearray()
+        return body
+
+    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole answer, in one write; `send` does it by two messages, as other servers know it."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if not self.disconnected:
+            self._write_whole(status, headers, body)
+
     def _send_whole(self, head: Any, named: dict[bytes, bytes], body: bytes) -> None:
         """Write all of an answer at once, as uvicorn would in parts."""
         headers = head["headers"]
-        if _NOT_IN_NAMES.search(b"".join(named)):
-            raise RuntimeError("Invalid HTTP header name.")
-        if _NOT_IN_VALUES.search(b"".join([value for _, value in headers])):
-            raise RuntimeError("Invalid HTTP header value.")
-        if self.scope["method"] == "HEAD":
-            body = b""
-        elif len(body) != int(named[_LENGTH]):
+        refuse_unsafe(headers)
+        if self.scope["method"] != "HEAD" and len(body) != int(named[_LENGTH]):
             raise RuntimeError("The answer's content is not as long as its Content-Length")
-        lines = [STATUS_LINE[head["status"]]]
-        lines += [b"%b: %b\r\n" % (name, value) for name, value in (*self.default_headers, *headers)]
         if b"close" in named.get(b"connection", b"").lower():
             self.keep_alive = False
-        elif not self.keep_alive:
+            self._write_whole(head["status"], headers, body, said_close=True)
+        else:
+            self._write_whole(head["status"], headers, body)
+
+    def _write_whole(self, status: int, headers: Headers, body: bytes, *, said_close: bool = False) -> None:
+        lines = [STATUS_LINE[status], *_lines(self.default_headers), *_lines(headers)]
+        if not (self.keep_alive or said_close):
             lines.append(b"connection: close\r\n")
+        lines.append(b"\r\n" if self.scope["method"] == "HEAD" else b"\r\n" + body)
         self.waiting_for_100_continue = False
-        lines += b"\r\n", body
         self.transport.write(b"".join(lines))
-        self.response_complete = True
+        self.response_started = self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
+
+
+def exchange_of(side: object) -> Exchange | None:
+    """Give the exchange whose `receive` or `send` this is; None where it is another server's, or is wrapped."""
+    owner = getattr(side, "__self__", None)
+    return owner if isinstance(owner, Exchange) else None
+
+
+def refuse_unsafe(headers: Headers) -> None:
+    """Raise RuntimeError for what would end a header before its end."""
+    if _NOT_IN_NAMES.search(b"".join([name for name, _ in headers])):
+        raise RuntimeError("Invalid HTTP header name.")
+    if _NOT_IN_VALUES.search(b"".join([value for _, value in headers])):
+        raise RuntimeError("Invalid HTTP header value.")
+
+
+def _lines(headers: Headers) -> list[bytes]:
+    return [b"%b: %b\r\n" % one for one in headers]

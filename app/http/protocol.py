@@ -54,6 +54,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._begun = 0  # requests
+        self._hosts: list[bytes] | None = None  # the last one that was sound: a connection names it again and again
         self._in_head = self._in_body = False
         self._head_bytes = self._address_bytes = self._header_bytes = self._header_count = self._silent_bytes = 0
         self._refusal: type[HeadRefused] = HeadRefused
@@ -65,6 +66,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._deaf = False  # what still comes is another protocol's
         self._ended = False  # what still comes is thrown away
         self._answering: Answering | None = None
+        self._due: Exchange | None = None  # what is begun as soon as all that came with its head has been read
         self._turned_away: Any = None  # a request that is about to be refused
         self._behind = b""  # what came after it
         self._admission: Admission | None = getattr(self.app, "admission", None)
@@ -118,6 +120,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._silent_bytes += len(data)
         self._rested = None
         self._parse(data)
+        if self._due is not None:
+            due, self._due = self._due, None
+            if not self._ended and not self.transport.is_closing():
+                self._start_asgi_task(due, self.app)
         came_whole = at_rest and self._begun > begun and not (self._in_head or self._in_body)
         if came_whole or self.transport.is_closing() or self._deaf or self._ended:
             return
@@ -204,7 +210,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         keep_alive = version != "1.0" and not upgrades and self.parser.should_keep_alive()
         self.cycle = Exchange(self, self._answering, keep_alive=keep_alive)
         if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
+            self._due = self.cycle
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
@@ -217,20 +223,26 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _check_head(self, version: str, method: bytes) -> None:
-        hosts, encodings = [], []
+        encodings = []
         for name, value in self.headers:
-            if name == b"host":
-                hosts.append(value)
-            elif name == b"transfer-encoding":
+            if name == b"transfer-encoding":
                 encodings.append(value.lower())
             elif name == b"expect":
                 self.expect_100_continue |= value.lower() == b"100-continue"
-        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]) or version not in {"1.1", "1.0"}:
+        self._check_host()
+        if version not in {"1.1", "1.0"}:
             self._refuse(HeadRefused)
         if encodings and (encodings != [b"chunked"] or version == "1.0"):
             self._refuse(HeadRefused)
         if not _TARGET.match(self.url) and (self.url != b"*" or method != b"OPTIONS"):
             self._refuse(HeadRefused)
+
+    def _check_host(self) -> None:
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if hosts != self._hosts:
+            if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+                self._refuse(HeadRefused)
+            self._hosts = hosts
 
     def _scope(self, version: str, method: bytes) -> Any:
         """Give the request as ASGI has it (HTTP Connection Scope)."""

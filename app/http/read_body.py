@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from app.errors import RowgateError
 from app.http.deadline import Deadline
+from app.http.exchange import exchange_of
 
 BODY_SECONDS = 30.0
 
@@ -43,24 +44,30 @@ async def read_body(
     receive: Any, headers: Sequence[tuple[bytes, bytes]], *, limit: int, media_types: Collection[str]
 ) -> bytes:
     """Read a body of at most `limit` bytes; one without any bytes needs no content type."""
+    length = _said_length(headers, limit)
+    if length is not None and length > limit:
+        raise _too_large(limit)
+    if length == 0:
+        return b""
+    exchange = exchange_of(receive)
+    body = None if exchange is None else exchange.whole_body()
+    if body is None:
+        body = await _received_in_time(receive, limit)
+    if len(body) > limit:
+        raise _too_large(limit)
+    if body:
+        _check_type(headers, media_types)
+    return body
+
+
+def _said_length(headers: Sequence[tuple[bytes, bytes]], limit: int) -> int | None:
     length = None
     for name, value in headers:
         if name == b"content-length":
             length = int(value) if value.isdigit() and len(value) < 20 else limit + 1
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise BodyTypeUnsupported("A compressed body is not taken.")
-    if length is not None and length > limit:
-        raise _too_large(limit)
-    if length == 0:
-        return b""
-    try:
-        with Deadline(asyncio.get_running_loop().time() + BODY_SECONDS):
-            body = await _received(receive, limit)
-    except TimeoutError:
-        raise BodyTimeout("The body didn't come in time.") from None
-    if body:
-        _check_type(headers, media_types)
-    return body
+    return length
 
 
 def _too_large(limit: int) -> BodyTooLarge:
@@ -68,13 +75,18 @@ def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
 
 
+async def _received_in_time(receive: Any, limit: int) -> bytes:
+    try:
+        with Deadline(asyncio.get_running_loop().time() + BODY_SECONDS):
+            return await _received(receive, limit)
+    except TimeoutError:
+        raise BodyTimeout("The body didn't come in time.") from None
+
+
 async def _received(receive: Any, limit: int) -> bytes:
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise _too_large(limit)
-        return body
+        return bytes(message.get("body", b""))
     chunks, size = [], 0
     while True:
         if message["type"] == "http.disconnect":

@@ -1,12 +1,12 @@
 """The tests that a client asks for, as SQL; their values are bound as text and read as the column's type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from operator import itemgetter
 from typing import Any
 
 from app.expressions.to_sql import Parameters
 from app.expressions.types import BOOL, DYN, RANGES, STRING, Enum, ListOf, Record, Type, pg_type
-from app.relations.query import Group, Operand, Present, Read, Test, tests_of
+from app.relations.query import Condition, Group, Operand, Present, Read, Test, tests_in, tests_of
 from app.relations.source import Columns
 
 ASKED = "rowgate_asked"
@@ -25,6 +25,8 @@ QUANTIFIED = frozenset({*_COMPARISONS, *_PATTERNS})
 SEARCHES = frozenset(_SEARCH)
 OPERATORS = frozenset({*QUANTIFIED, *SEARCHES, *_WITHIN, "in", "is", "isdistinct"})
 LIKES = frozenset(_LIKE)
+# Whether they fail, and how long they take, depends on the text that they look into.
+TELLING = frozenset({*_PATTERNS, *_SEARCH})
 IS_WORDS = frozenset(_IS)
 LANGUAGES = frozenset({
     "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german", "greek",
@@ -52,14 +54,20 @@ class Asked:
 
     def operand(self, operand: Operand) -> tuple[str, Type]:
         """Give the SQL of a column, or of what a path leads to in it, and its type."""
-        kind, text = self._shown[operand.column], self._column("row", operand.column)
+        text, kind = self._column("row", operand.column), self._shown[operand.column]
         if operand.path is None:
             return text, kind
         document = text if pg_type(kind) == "jsonb" and kind == DYN else f"to_jsonb({text})"
         arrow = "#>>" if operand.as_text else "#>"
-        return f"({document} {arrow} {self.value(operand.path, 'text[]')})", STRING if operand.as_text else DYN
+        return f"({document} {arrow} {self.value(operand.path, 'text[]')})", self._type(operand)
 
-    def sql(self, condition: Test | Present | Group) -> str:
+    def _type(self, operand: Operand) -> Type:
+        if operand.path is None:
+            kind: Type = self._shown[operand.column]
+            return kind
+        return STRING if operand.as_text else DYN
+
+    def sql(self, condition: Condition) -> str:
         """Write a condition."""
         match condition:
             case Group():
@@ -77,24 +85,39 @@ class Asked:
         slot = test.slot or 0
         if test.operator in _PATTERNS:
             subject = text if kind == STRING or isinstance(kind, Enum) else f"({text})::text"
-            return f"{subject} {_PATTERNS[test.operator]} {self._value(test, 'text')}"
+            return f"{subject} {_PATTERNS[test.operator]} {self._compared(test, kind)}"
         if test.operator in _SEARCH:
             language = "" if test.language is None else f"{self.value(test.language, 'text')}::regconfig, "
             return f"to_tsvector({language}{text}) @@ {_SEARCH[test.operator]}({language}{self.value(slot, 'text')})"
-        pg = pg_type(kind)
-        if test.operator in _WITHIN:
-            return f"{text} {_WITHIN[test.operator]} {self.value(slot, 'text')}::{pg}"
-        if test.operator == "isdistinct":
-            return f"{text} IS DISTINCT FROM {self.value(slot, 'text')}::{pg}"
         if test.operator == "in":
-            return f"{text} = ANY ({self.value(slot, 'text[]')}::{pg}[])"
-        return f"{text} {_COMPARISONS[test.operator]} {self._value(test, pg)}"
+            return f"{text} = ANY ({self._value(test, kind)})"
+        sign = "IS DISTINCT FROM" if test.operator == "isdistinct" else (_WITHIN | _COMPARISONS)[test.operator]
+        return f"{text} {sign} {self._compared(test, kind)}"
 
-    def _value(self, test: Test, pg: str) -> str:
-        value = self.value(test.slot or 0, "text")
-        if test.quantifier is None:
-            return f"{value}::{pg}"
-        return f"{test.quantifier.upper()} ({value}::{pg}[])"
+    def _compared(self, test: Test, kind: Type) -> str:
+        value = self._value(test, kind)
+        return value if test.quantifier is None else f"{test.quantifier.upper()} ({value})"
+
+    def _value(self, test: Test, kind: Type) -> str:
+        """Write the value, or all of several, as what a column of this type is compared with."""
+        return f"{self.value(test.slot or 0, 'text[]' if test.operator == 'in' else 'text')}::{_read_as(test, kind)}"
+
+    def values_read(self, conditions: Iterable[Condition]) -> Iterator[str]:
+        """Write each value that Postgres has to read, which may fail."""
+        for test in tests_in(conditions):
+            kind = self._type(test.operand)
+            if test.slot is not None and test.operator not in _SEARCH and _read_as(test, kind) != "text":
+                yield self._value(test, kind)
+
+
+def _read_as(test: Test, kind: Type) -> str:
+    several = "[]" if test.operator == "in" or test.quantifier is not None else ""
+    return ("text" if test.operator in _PATTERNS else pg_type(kind)) + several
+
+
+def is_telling(condition: Condition, computed: Collection[str]) -> bool:
+    """Say whether an error or the time of a test tells what it was held against, as comparing plain columns doesn't."""
+    return any(test.operator in TELLING or test.operand.column in computed for test in tests_in([condition]))
 
 
 def searches(read: Read) -> bool:

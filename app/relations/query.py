@@ -4,7 +4,7 @@ All of it but the values is the shape of a query, on which alone its statement d
 their own; tests, limits and paths name them by their slot there. Slots 0 and 1 are the query's own limit and offset.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -170,15 +170,20 @@ def hidden(read: Read) -> Read:
 
 def tests_of(read: Read) -> Iterator[Test]:
     """Give every test, of embedded views too."""
-    waiting: list[Condition] = list(read.conditions)
+    yield from tests_in(read.conditions)
+    for embed in read.embeds:
+        yield from tests_of(embed.read)
+
+
+def tests_in(conditions: Iterable[Condition]) -> Iterator[Test]:
+    """Give every test of conditions, those in groups too."""
+    waiting = list(conditions)
     while waiting:
         condition = waiting.pop()
         if isinstance(condition, Group):
             waiting += condition.parts
         elif isinstance(condition, Test):
             yield condition
-    for embed in read.embeds:
-        yield from tests_of(embed.read)
 
 
 def names_rows(condition: Condition) -> bool:

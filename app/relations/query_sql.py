@@ -12,7 +12,7 @@ from app.database.quoting import quoted
 from app.database.statement import Evaluator, Statement, statement
 from app.expressions.to_sql import Parameters
 from app.expressions.types import STRING, Enum, Type, pg_type
-from app.relations.asked import Asked
+from app.relations.asked import Asked, is_telling
 from app.relations.measured import ROW, measured_values
 from app.relations.query import Condition, Embed, Ordered, Picked, Query, Read, picked_of
 from app.relations.relationships import Relationship
@@ -241,17 +241,31 @@ class QueryLevel:
         return f"{self.source.table.sql} {self._alias}{self.where(link)}"
 
     def where(self, link: str | None = None) -> str:
-        """Write the WHERE, or nothing."""
-        conditions = [] if link is None else [link]
-        conditions += conditions_sql(self.source, None, self._parameters, self._alias)
-        conditions += self.tests()
+        """Write the WHERE, or nothing.
+
+        Postgres holds conditions against a row in the order of what it thinks they cost, and reads a value where it
+        first needs it. So what tells of a row is asked of those alone that the filter holds for, and all values are
+        read before any row is.
+        """
+        own = conditions_sql(self.source, None, self._parameters, self._alias)
+        telling = [self._asked.sql(one) for one in self.read.conditions if self._is_telling(one)]
+        conditions = [*([] if link is None else [link]), *own]
+        conditions += [self._asked.sql(one) for one in self.read.conditions if not self._is_telling(one)]
+        conditions += [self._present(embed.label) for embed in self.read.embeds if embed.inner]
+        if own and telling:
+            telling = [f"CASE WHEN {' AND '.join(own)} THEN {' AND '.join(telling)} END"]
+        conditions += telling
+        if link is None and (values := ", ".join(self._values_read())):
+            conditions.append(f"num_nulls({values}) >= 0")
         return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
-    def tests(self) -> list[str]:
-        """Write the client's tests, and that there are rows of each embedded view that has to have some."""
-        wanted: Sequence[Condition] = self.read.conditions
-        inner = [self._present(embed.label) for embed in self.read.embeds if embed.inner]
-        return [self._asked.sql(condition) for condition in wanted] + inner
+    def _is_telling(self, condition: Condition) -> bool:
+        return is_telling(condition, self.source.computed)
+
+    def _values_read(self) -> Iterator[str]:
+        yield from self._asked.values_read(self.read.conditions)
+        for embed in self.read.embeds:
+            yield from self._inside(embed)[0]._values_read()
 
     def order(self) -> str:
         """Write the ORDER BY: the client's, else the view's own; groups have only the client's."""

@@ -23,7 +23,18 @@ class CredentialsRepeated(RowgateError):
 
 async def authenticate(request: Request, auth: AuthContext, runtime: Runtime) -> Identity:
     """Give the identity; a credential that is there but bad is refused, also where none is needed."""
-    schemes = runtime.project.project.auth_schemes
+    known = authenticate_now(request, auth, runtime)
+    if known is not None:
+        return known
+    return await identify(*_credentials(request), context=auth, schemes=runtime.project.project.auth_schemes)
+
+
+def authenticate_now(request: Request, auth: AuthContext, runtime: Runtime) -> Identity | None:
+    """Give the identity if the database need not be asked."""
+    return identify_now(*_credentials(request), context=auth, schemes=runtime.project.project.auth_schemes)
+
+
+def _credentials(request: Request) -> tuple[str | None, str | None]:
     authorization = apikey = None
     for name, value in request.headers:
         if name == b"authorization":
@@ -34,5 +45,4 @@ async def authenticate(request: Request, auth: AuthContext, runtime: Runtime) ->
             if apikey is not None:
                 raise CredentialsRepeated("Send one apikey header.")
             apikey = value.decode("latin-1")
-    known = identify_now(authorization, apikey, context=auth, schemes=schemes)
-    return known if known is not None else await identify(authorization, apikey, context=auth, schemes=schemes)
+    return authorization, apikey
