@@ -20,7 +20,7 @@ test: ## Run all tests
 	$(RUN) pytest -q -n auto
 
 test-shuffled: ## Run all tests in an order of this run's own, to show that none depends on another
-	$(RUN) pytest -q -n auto -p randomly
+	$(RUN) pytest -n auto -p randomly
 
 test-many: ## Run the tests that draw their cases at random, with more cases
 	$(MANY) $(RUN) pytest -q -n auto tests/expressions/test_agreement.py tests/definitions/test_junk.py \
@@ -29,12 +29,12 @@ test-many: ## Run the tests that draw their cases at random, with more cases
 many: ## Print how many cases that are, as the environment has it
 	@echo $(MANY)
 
-check: ## Lint, format, types, import contracts and the quick tests; under half a minute
+check: ## Lint, format, types, import contracts and the quick tests, without a database; under half a minute
 	$(RUN) ruff check app tests migrations benchmarks
 	$(RUN) ruff format --check app tests migrations benchmarks
 	$(RUN) mypy
 	$(RUN) lint-imports
-	$(RUN) pytest -q -n auto tests/expressions/test_parse.py tests/expressions/test_check.py tests/definitions tests/http tests/docs -k "not story"
+	$(RUN) pytest -q -n auto tests/expressions/test_parse.py tests/expressions/test_check.py tests/definitions tests/http tests/docs -m "not database" -k "not story"
 
 fix: ## Repair what the linter and the formatter can
 	$(RUN) ruff check --fix app tests migrations benchmarks

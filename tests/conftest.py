@@ -65,10 +65,13 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what uses a module's server in the module's loop, which is the server's; the longest tests begin first."""
+    """Mark what takes a database, and run what uses a module's server in its loop; the longest tests begin first."""
     items.sort(key=lambda item: item.path.name != "test_console.py")
     for item in items:
-        if {"turns", "own_backend"}.intersection(getattr(item, "fixturenames", ())):
+        fixtures = getattr(item, "fixturenames", ())
+        if "embedded_server" in fixtures:
+            item.add_marker(pytest.mark.database)
+        if {"turns", "own_backend"}.intersection(fixtures):
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
