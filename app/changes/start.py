@@ -72,8 +72,9 @@ async def _define(engine: AsyncEngine, path: Path, revision: int, judge: Judge) 
     if revision > 0:
         _log.info("the backend is defined already, at revision %d: %s was left alone", revision, path)
         return None
+    # Beside a backend that nobody has defined, whatever a document says lets somebody in: it is what it is named for.
     plan = await apply_project(
-        engine, parse_named(path, read_bytes(path)), author=ACTOR, judge=judge, allow_wider=False, expected_revision=0
+        engine, parse_named(path, read_bytes(path)), author=ACTOR, judge=judge, allow_wider=True, expected_revision=0
     )
     _log.info("%s has defined the backend, once: from here on it is changed by the admin API or rowgate apply", path)
     return plan

@@ -25,6 +25,7 @@ from yaml.scanner import Scanner
 from app.definitions.keepable import MOST_DEPTH
 
 _STR = "tag:yaml.org,2002:str"
+_FLOAT = "tag:yaml.org,2002:float"
 # What else is a number to a reader of either version: to another one it is a text, or another number. 08, 1e3, 1_000.
 _UNLIKE = re.compile(
     r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?)"
@@ -194,5 +195,12 @@ def _is_short(item: Any) -> bool:
     return isinstance(item, str) and _BARE.fullmatch(item) is not None
 
 
+def _exact(dumper: Dumper, number: Decimal) -> ScalarNode:
+    """Write a number that no float is, as it is read again."""
+    mantissa, _, exponent = f"{number:e}".partition("e")
+    return dumper.represent_scalar(_FLOAT, f"{mantissa if '.' in mantissa else mantissa + '.0'}e{exponent}")
+
+
 Dumper.add_representer(str, _text)
+Dumper.add_representer(Decimal, _exact)
 Dumper.add_representer(list, _list)

@@ -23,7 +23,7 @@ from app.definitions.project import DefinitionInvalid, Project, dump_project, pa
 from app.definitions.stored import Stored
 from app.errors import RowgateError
 from app.http.fixed_bodies import UNREADABLE
-from app.http.fixed_routes import Declared, FixedRouter, answer, body_schema, refuses
+from app.http.fixed_routes import NO_NUL, Declared, FixedRouter, answer, body_schema, refuses
 from app.http.json_body import parse_json, plain_numbers
 from app.http.read_body import read_body
 from app.secrets.provider_secrets import refuse_secretless
@@ -75,7 +75,9 @@ async def _options(
     destroy: Annotated[Sequence[str], Query(description="Tables and `table.column`s that may lose data.")] = (),
     dry_run: Annotated[bool, Query(description="Plan the change, and make nothing of it.")] = False,
     allow_wider: Annotated[bool, Query(description="Whether somebody may get into more than before.")] = False,
-    comment: Annotated[str | None, Query(max_length=_COMMENT, description="What the revision is known by.")] = None,
+    comment: Annotated[
+        str | None, Query(max_length=_COMMENT, pattern=NO_NUL, description="What the revision is known by.")
+    ] = None,
 ) -> Options:
     return Options(tuple(destroy), dry_run, expected_revision(if_match), allow_wider, comment)
 

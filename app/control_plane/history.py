@@ -12,15 +12,15 @@ from app.control_plane.document import BackendDocument, Edited, OptionsDep, Plan
 from app.control_plane.named import NotThere
 from app.control_plane.server import ServerDep
 from app.database.connection import Connection
-from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
+from app.http.fixed_routes import NO_NUL, Declared, FixedRouter, answer, refuses
 from app.store.active import load_revision
 from app.store.history import events, revision_numbered, revisions
 from app.store.rows import RevisionRow
 
 router = FixedRouter(tags=["document"])
 Limit = Annotated[int, Query(ge=1, le=1000)]
-Before = Annotated[int | None, Query(ge=1)]
-About = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
+Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
+About = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
 
 
 class RevisionAnswer(Declared):

@@ -16,6 +16,7 @@ from app.definitions.project import DefinitionInvalid
 from app.errors import Finding
 from app.http.fixed_bodies import Body, JsonBody
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
+from app.http.json_body import plain_numbers
 from app.policy_tests.made import RequestUntestable, made_test
 from app.policy_tests.passed import Passed
 from app.policy_tests.run import run_tests
@@ -48,7 +49,7 @@ async def make_test(
     seen = remembered(server, request_id)
     taken = [one.name for one in server.live.runtime.project.tests]
     async with server.pool.lease() as connection:
-        test = await made_test(connection, server.live.runtime, seen, said.body, taken)
+        test = await made_test(connection, server.live.runtime, seen, plain_numbers(said.body), taken)
     result, findings = await _run(server, test)
     shown = [one.shown() for one in findings]
     return answer({"test": test, "yaml": dump_part([test]), "result": result, "findings": shown})

@@ -36,7 +36,7 @@ from app.database.faults import WRITE_REFUSALS
 from app.definitions.validation import object_validator
 from app.errors import FieldError, RowgateError
 from app.http.fixed_bodies import Body, JsonBody, ObjectBody
-from app.http.fixed_routes import Declared, FixedRouter, InputInvalid, answer, refuses
+from app.http.fixed_routes import NO_NUL, Declared, FixedRouter, InputInvalid, answer, refuses
 
 router = FixedRouter(tags=["users"])
 
@@ -132,7 +132,7 @@ async def list_users(
     server: ServerDep,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
-    email: Annotated[str | None, Query(max_length=320)] = None,
+    email: Annotated[str | None, Query(max_length=320, pattern=NO_NUL)] = None,
 ) -> Response:
     """List users, the newest first, or the one with an address."""
     async with server.pool.lease() as connection:

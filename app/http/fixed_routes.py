@@ -24,6 +24,7 @@ _REFUSES = "refuses"
 F = TypeVar("F", bound=Callable[..., Any])
 Refusal = type[RowgateError]
 Json = dict[str, Any]
+NO_NUL = r"^[^\x00]*$"  # of a text that Postgres is asked by, which holds none
 
 
 class InputInvalid(RowgateError):

@@ -71,6 +71,20 @@ async def start(url: str, **said: Any) -> Any:
     return await begin(url, Start(**said), judge=Runner(url).judge)
 
 
+async def test_a_first_document_opens_what_it_says(migrated_url: str, tmp_path: Path) -> None:
+    opened = {
+        "passkeys": True,
+        "anonymous": True,
+        "site_url": "https://a.example",
+        "redirect_urls": ["https://a.example"],
+    }
+    first = file(tmp_path, "first", {**DOCUMENT, "auth": opened})
+    wider = file(tmp_path, "wider", {**DOCUMENT, "auth": {**opened, "redirect_urls": ["https://*.a.example"]}})
+    assert (await start(migrated_url, start_with=first)).revision == 1
+    with pytest.raises(Wider):
+        await start(migrated_url, config=wider)
+
+
 async def test_a_file_defines_an_empty_backend_once(
     migrated_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from yaml._yaml import CParser
 
-from app.changes.files import DocumentUnreadable, dump_yaml, load_text
+from app.changes.files import DocumentUnreadable, dump_part, dump_yaml, load_text
 from app.changes.yaml_types import PythonParser, read_by, value_of
 from app.definitions.project import dump_project, parse_project
 from app.definitions.stored import Stored
@@ -184,3 +185,8 @@ def test_what_no_reader_would_give_back_is_a_finding_with_its_place(value: str, 
     project, findings = parse_project(load_text(text))
     assert project is None
     assert [(one.place, says in one.message) for one in findings] == [("endpoints/e.steps/0.body", True)]
+
+
+@pytest.mark.parametrize("text", ["12345678901234567890.5", "1e400", "-1.25E-400", "0.1000000000000000055511151231"])
+def test_a_number_that_no_float_is_comes_back_as_it_is(text: str) -> None:
+    assert load_text(dump_part([{"amount": Decimal(text)}])) == [{"amount": Decimal(text)}]

@@ -1,9 +1,12 @@
 """Passkeys: refusals first, then auth-js in Chromium, with the browser's own virtual authenticator."""
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 
 from tests.backend import PASSWORD, Backend, serving
@@ -73,6 +76,32 @@ async def test_what_answers_no_challenge_is_refused(migrated_url: str) -> None:
         assert await backend.sql("SELECT 1 FROM rowgate.passkeys") == []
         missing = await alice.call("DELETE", f"{PATH}/{alice.id}")
         assert (missing.status_code, missing.json()["code"]) == (404, "auth.passkey_not_found")
+
+
+def base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("key", [[1], "a", [], {}, None, {1: 2, 3: -7, -1: 9}], ids=repr)
+async def test_a_key_of_any_shape_is_refused(migrated_url: str, key: object) -> None:
+    """Of a credential that answers its challenge in all else, the key is read as a stranger sends it."""
+    async with serving(migrated_url, document("https://app.example.com")) as backend:
+        alice = await backend.sign_up("alice")
+        asked = (await alice.post(f"{PATH}/registration/options", {})).json()
+        challenge = asked["options"]["challenge"]
+        said = {"type": "webauthn.create", "challenge": challenge, "origin": "https://app.example.com"}
+        site, flags = hashlib.sha256(b"app.example.com").digest(), b"\x45"
+        about = site + flags + bytes(4) + bytes(16) + b"\x00\x01a" + cbor2.dumps(key)
+        attested = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": about})
+        credential = {
+            "id": "YQ", "rawId": "YQ", "type": "public-key",
+            "response": {
+                "clientDataJSON": base64url(json.dumps(said).encode()), "attestationObject": base64url(attested),
+            },
+        }  # fmt: skip
+        body = {"challenge_id": asked["challenge_id"], "credential": credential}
+        answer = await alice.post(f"{PATH}/registration/verify", body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "auth.passkey_refused")
 
 
 @pytest.mark.skipif(BROWSER is None or NODE is None, reason="Chromium or node is not installed")

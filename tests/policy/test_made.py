@@ -115,6 +115,17 @@ async def ask(person: Person, method: str, path: str, id_: str, body: Any = None
 
 
 @IN_MODULE
+async def test_numbers_of_the_body_are_in_the_test_as_they_were_sent(backend: Backend, known: dict[str, Any]) -> None:
+    await ask(known["bob"], "GET", "/api/notes/the-plan", "numbers")
+    path = "/admin/v1/requests/numbers/test"
+    for number in ("1.5", "8.4e90", "12345678901234567890.5"):
+        sent = f'{{"body": {{"amount": {number}}}}}'.encode()
+        headers = {**known["root"], "Content-Type": "application/json"}
+        answer = await backend.client.post(path, content=sent, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+
+@IN_MODULE
 async def test_a_refusal_becomes_a_test_that_passes_and_fails_without_its_rule(
     backend: Backend, known: dict[str, Any]
 ) -> None:
