@@ -38,6 +38,7 @@ FROM emptied LEFT JOIN pg_depend ON refobjid = emptied.oid AND deptype IN ('a', 
 """
 _MARKS = """
 SELECT (SELECT revision FROM rowgate.live),
+ (SELECT md5(string_agg(body::text, ',' ORDER BY kind, name)) FROM rowgate.definitions WHERE valid_to IS NULL),
  (SELECT string_agg(concat(email, role, password_hash, disabled_at), ',') FROM rowgate.admins),
  (SELECT count(*) FROM rowgate.api_keys), (SELECT count(*) FROM rowgate.secrets)
 """
