@@ -2,7 +2,7 @@
 RUN := .venv/bin/uv run -q --frozen
 MANY := ROWGATE_AGREEMENT_EXAMPLES=5000 ROWGATE_JUNK_EXAMPLES=10000 ROWGATE_CHANGE_EXAMPLES=40 ROWGATE_POLICY_SEEDS=10 ROWGATE_CHAIN_CHANGES=30
 
-.PHONY: help setup serve test test-many many check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-streams bench-pocketbase bench-console bench-holds \
+.PHONY: help setup serve test test-shuffled test-many many check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-streams bench-pocketbase bench-console bench-holds \
 	bench-start bench-growth bench-growth-rows bench-sign-in migrate reference soak test-docker
 
 help: ## Show what there is to make
@@ -19,19 +19,22 @@ serve: ## Serve the example on http://127.0.0.1:8000
 test: ## Run all tests
 	$(RUN) pytest -q -n auto
 
+test-shuffled: ## Run all tests in an order of this run's own, to show that none depends on another
+	$(RUN) pytest -n auto -p randomly
+
 test-many: ## Run the tests that draw their cases at random, with more cases
-	$(MANY) $(RUN) pytest -q -n auto --dist worksteal tests/expressions/test_agreement.py tests/definitions/test_junk.py \
+	$(MANY) $(RUN) pytest -q -n auto tests/expressions/test_agreement.py tests/definitions/test_junk.py \
 		tests/changes/test_any_change.py tests/seeing/test_change_of_policy.py tests/compiler/test_incremental.py
 
 many: ## Print how many cases that are, as the environment has it
 	@echo $(MANY)
 
-check: ## Lint, format, types, import contracts and the quick tests; under half a minute
+check: ## Lint, format, types, import contracts and the quick tests, without a database; under half a minute
 	$(RUN) ruff check app tests migrations benchmarks
 	$(RUN) ruff format --check app tests migrations benchmarks
 	$(RUN) mypy
 	$(RUN) lint-imports
-	$(RUN) pytest -q -n auto tests/expressions/test_parse.py tests/expressions/test_check.py tests/definitions tests/http tests/docs -k "not story"
+	$(RUN) pytest -q -n auto tests/expressions/test_parse.py tests/expressions/test_check.py tests/definitions tests/http tests/docs -m "not database" -k "not story"
 
 fix: ## Repair what the linter and the formatter can
 	$(RUN) ruff check --fix app tests migrations benchmarks

@@ -1,5 +1,6 @@
 """A whole Rowgate in the test's process, on a database of its own, and people who call it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import httpx
 
 from app.changes.apply import apply_project
 from app.changes.files import load_file
-from app.database.pool import connect
+from app.database.pool import connect, connected
 from app.definitions.project import parse_project
 from app.main import Rowgate, create_app
 from app.settings import load_settings
@@ -52,6 +53,9 @@ class Backend:
     url: str
     people: dict[str, Person] = field(default_factory=dict)
     has_admin: bool = False
+    # What `sql` connected in the loop that serves, and isn't using.
+    beside: list[Any] = field(default_factory=list)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     async def sign_up(self, name: str, **data: Any) -> Person:
         body = {"email": f"{name}@example.com", "password": PASSWORD, **({"data": data} if data else {})}
@@ -62,12 +66,16 @@ class Backend:
 
     async def sql(self, statement: str, *parameters: Any) -> list[Any]:
         """Run a statement by hand, behind the server's back."""
-        connection = await connect(self.url)
+        if asyncio.get_running_loop() is not self.loop:
+            async with connected(self.url) as connection:
+                return list(await connection.fetch(statement, *parameters))
+        while self.beside and self.beside[-1].is_closed():
+            self.beside.pop()
+        connection = self.beside.pop() if self.beside else await connect(self.url)
         try:
-            rows: list[Any] = await connection.fetch(statement, *parameters)
+            return list(await connection.fetch(statement, *parameters))
         finally:
-            await connection.close()
-        return rows
+            self.beside.append(connection)
 
     async def apply(self, document: Any, **more: Any) -> None:
         """Change the definitions as another instance would, without telling this one."""
@@ -100,7 +108,11 @@ async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Bac
     given = {"database_url": url, "secret_key": SECRET_KEY, "env": "development", "confirm_email": False, **settings}
     app = create_app(load_settings(**given), url)
     async with app.fastapi.router.lifespan_context(app.fastapi), calling(app) as client:
-        yield Backend(app, client, url)
+        backend = Backend(app, client, url)
+        try:
+            yield backend
+        finally:
+            await asyncio.gather(*(one.close() for one in backend.beside), return_exceptions=True)
 
 
 def calling(app: Rowgate, address: str = "127.0.0.1") -> httpx.AsyncClient:

@@ -46,6 +46,13 @@ _REAL_HASHES = passwords._context
 collect_seldom()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Let a worker that has nothing left take from the others: a file of tests stays together, and none ends late."""
+    if config.getoption("numprocesses", None) and config.getoption("dist") == "no":
+        config.option.dist = "worksteal"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """Take one worker more than there are cores: who waits for a clock or a process leaves its core to others."""
@@ -58,9 +65,13 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what uses a module's server in the module's loop, which is the server's."""
+    """Mark what takes a database, and run what uses a module's server in its loop; the longest tests begin first."""
+    items.sort(key=lambda item: item.path.name != "test_console.py")
     for item in items:
-        if {"turns", "own_backend"}.intersection(getattr(item, "fixturenames", ())):
+        fixtures = getattr(item, "fixturenames", ())
+        if "embedded_server" in fixtures:
+            item.add_marker(pytest.mark.database)
+        if {"turns", "own_backend"}.intersection(fixtures):
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,17 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")  # an in
 NUMBER = re.compile(r"(?<![\w$.\"])[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?(?![\w\"])")
 
 
+@cache
+def written_texts() -> list[str]:
+    """Give every string and number that stands in the source."""
+    nodes = (node for path in APP.rglob("*.py") for node in ast.walk(ast.parse(path.read_text())))
+    constants = (node.value for node in nodes if isinstance(node, ast.Constant))
+    return [str(value) for value in constants if isinstance(value, str | int | float)]
+
+
 def own_texts() -> Iterator[str]:
     """Yield every string that stands in the source or is put together when it is loaded, and the functions' SQL."""
-    for path in APP.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float):
-                yield str(node.value)
+    yield from written_texts()
     for name, module in list(sys.modules.items()):
         if name.startswith("app."):
             yield from (value for value in vars(module).values() if isinstance(value, str))

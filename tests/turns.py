@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 from app.database.embedded import SUPERUSER
@@ -37,6 +38,7 @@ FROM emptied LEFT JOIN pg_depend ON refobjid = emptied.oid AND deptype IN ('a', 
 """
 _MARKS = """
 SELECT (SELECT revision FROM rowgate.live),
+ (SELECT md5(string_agg(body::text, ',' ORDER BY kind, name)) FROM rowgate.definitions WHERE valid_to IS NULL),
  (SELECT string_agg(concat(email, role, password_hash, disabled_at), ',') FROM rowgate.admins),
  (SELECT count(*) FROM rowgate.api_keys), (SELECT count(*) FROM rowgate.secrets)
 """
@@ -49,6 +51,7 @@ class Turns:
         """Take what ends the servers, what they serve, and what makes a database and drops it."""
         self._stack, self._document, self._databases = stack, document, databases
         self._backend: Backend | None = None
+        self._beside: Any = None  # a connection of the database's superuser
         self._marks: Any = None
         self._emptying = ""
         self._taken = 0
@@ -60,7 +63,7 @@ class Turns:
             backend = await self._served()
         self._taken += 1
         client = calling(backend.app, f"127.1.{self._taken // 250}.{self._taken % 250 + 1}")
-        return Backend(backend.app, await self._stack.enter_async_context(client), backend.url, has_admin=True)
+        return replace(backend, client=await self._stack.enter_async_context(client), people={}, has_admin=True)
 
     async def _served(self) -> Backend:
         database = self._databases()
@@ -68,9 +71,10 @@ class Turns:
         self._stack.push_async_callback(asyncio.to_thread, lambda: next(database, None))
         self._backend = await self._stack.enter_async_context(serving(url, self._document))
         await self._backend.admin()
-        async with connected(self._as_superuser()) as connection:
-            self._marks = await connection.fetchrow(_MARKS)
-            tables, sequences = await connection.fetchrow(_TABLES, HAPPENED)
+        superuser = self._backend.url.replace("//rowgate@", f"//{SUPERUSER}@")
+        self._beside = await self._stack.enter_async_context(connected(superuser))
+        self._marks = await self._beside.fetchrow(_MARKS)
+        tables, sequences = await self._beside.fetchrow(_TABLES, HAPPENED)
         # Each is emptied by itself, without what its triggers and its references would do to the others.
         self._emptying = "; ".join(
             ["SET session_replication_role = replica"]
@@ -79,14 +83,9 @@ class Turns:
         )
         return self._backend
 
-    def _as_superuser(self) -> str:
-        assert self._backend is not None
-        return self._backend.url.replace("//rowgate@", f"//{SUPERUSER}@")
-
     async def _emptied(self) -> bool:
         """Take away what happened; says whether nothing else is left of the test before."""
-        async with connected(self._as_superuser()) as connection:
-            if await connection.fetchrow(_MARKS) != self._marks:
-                return False
-            await connection.execute(self._emptying)
+        if await self._beside.fetchrow(_MARKS) != self._marks:
+            return False
+        await self._beside.execute(self._emptying)
         return True

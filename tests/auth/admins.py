@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.auth.authenticator import shown_code
@@ -89,4 +89,4 @@ def token_in(text: str) -> str:
 async def uncounted(served: Backend) -> AsyncIterator[Backend]:
     """Give a server to a client whose address nothing has been counted for."""
     async with calling(served.app, f"127.7.0.{next(_NUMBERS)}") as client:
-        yield Backend(served.app, client, served.url)
+        yield replace(served, client=client)
