@@ -12,6 +12,8 @@ from app.auth.routes.shapes import AuthProblem
 from app.compiler.runtime import AccessLevel, CompiledEndpoint, CompiledView, Runtime
 from app.data_plane.described.json_schema import nullable, sent_schema, shown_row
 from app.data_plane.described.routes import router
+from app.data_plane.rest.dialect.codes import RestProblem
+from app.data_plane.rest.dialect.headers import CSV, JSON, SINGLE
 from app.definitions.columns import ValueType
 from app.definitions.defaults import deep_literal
 from app.definitions.endpoints import BODY_TYPES, EndpointDef, ResponseDef
@@ -22,6 +24,7 @@ from app.relations.source import Source
 from app.review.surface import steps_of
 
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
+_REST_PROBLEM = {"$ref": "#/components/responses/RestProblem"}
 _ANY = "2XX"
 _BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 _OPERATORS = "A test such as eq.5, gt.5, in.(a,b), is.null, like.a*; not. before it turns it around."
@@ -50,7 +53,7 @@ def openapi_document(runtime: Runtime, *, server_url: str | None = None) -> dict
         "paths": paths,
         "components": {
             "schemas": fixed["components"]["schemas"] | {f"view.{name}": row for name, row in schemas.items()},
-            "responses": {"Problem": _problem_response()},
+            "responses": {"Problem": _problem_response(), "RestProblem": _problem_response("RestProblem")},
             "securitySchemes": fixed["components"]["securitySchemes"],
         },
     }
@@ -60,7 +63,7 @@ def openapi_document(runtime: Runtime, *, server_url: str | None = None) -> dict
 def fixed_document() -> dict[str, Any]:
     """Give the document of the routes that are there whatever is defined."""
     routes = [*router.routes, *auth_router(RouteLimits()).routes]
-    return described(routes, problems=(ProblemDocument, AuthProblem), title="Rowgate", version="1")
+    return described(routes, problems=(ProblemDocument, AuthProblem, RestProblem), title="Rowgate", version="1")
 
 
 class ServedDocument:
@@ -78,12 +81,12 @@ class ServedDocument:
         return self._made[1]
 
 
-def _problem_response() -> dict[str, Any]:
-    return {"description": "A refusal (RFC 9457)", "content": {PROBLEM: _problem_content()}}
+def _problem_response(form: str = "Problem") -> dict[str, Any]:
+    return {"description": "A refusal (RFC 9457)", "content": {PROBLEM: _problem_content(form)}}
 
 
-def _problem_content() -> dict[str, Any]:
-    return {"schema": {"$ref": "#/components/schemas/Problem"}}
+def _problem_content(form: str = "Problem") -> dict[str, Any]:
+    return {"schema": {"$ref": f"#/components/schemas/{form}"}}
 
 
 def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
@@ -141,9 +144,9 @@ def _responses(said: Mapping[str, ResponseDef], place: str) -> dict[str, Any]:
     return {"default": _PROBLEM, "413": _too_large(), **found}
 
 
-def _too_large() -> dict[str, Any]:
+def _too_large(form: str = "Problem") -> dict[str, Any]:
     """Give the refusal of an answer or a body that would have more bytes than it may have."""
-    return {**_problem_response(), "description": "The answer would be too large, or the body is (RFC 9457)"}
+    return {**_problem_response(form), "description": "The answer would be too large, or the body is (RFC 9457)"}
 
 
 def _pointed(path: str) -> str:
@@ -251,7 +254,7 @@ def _asking_answer(endpoint: CompiledEndpoint, source: Source, runtime: Runtime)
         "operationId": f"rpc_{endpoint.name}",
         "summary": f"{operation['summary']}, asked as a view is",
         "parameters": operation["parameters"] + [one for one in _asked(source) if one["name"] not in inputs],
-        "responses": {**dict.fromkeys(statuses, answer), "413": _too_large(), "default": _PROBLEM},
+        "responses": {**dict.fromkeys(statuses, answer), "413": _too_large("RestProblem"), "default": _REST_PROBLEM},
     }
 
 
@@ -273,16 +276,23 @@ def _tests(source: Source) -> list[dict[str, Any]]:
 
 
 def _view_operation(view: CompiledView, verb: str, action: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
-    rows = {"type": "array", "items": {"$ref": f"#/components/schemas/view.{view.name}"}}
-    answer = {"description": "Rows", "content": {"application/json": {"schema": rows}}}
+    row = {"$ref": f"#/components/schemas/view.{view.name}"}
+    forms = {JSON: {"type": "array", "items": row}, SINGLE: row, CSV: {"type": "string"}}
+    answer = {"description": "Rows", "content": {form: {"schema": schema} for form, schema in forms.items()}}
     access = view.access["select" if action == "read" else action]
-    statuses = {"read": ("200", "206"), "insert": ("201",)}.get(action, ("200", "204"))
+    statuses = {"read": ("200", "206"), "insert": ("201", "200")}.get(action, ("200",))
+    nothing = {} if action in {"read", "insert"} else {"204": {"description": "Done; its rows are not wanted"}}
     return {
         "operationId": f"{action}_{view.name}",
         "summary": f"{verb} {view.name.replace('_', ' ')}",
         "description": " ".join(filter(None, (view.definition.description, _who(access)))),
         "tags": list(view.definition.tags) or ["views"],
         "parameters": parameters,
-        "responses": {**dict.fromkeys(statuses, answer), "413": _too_large(), "default": _PROBLEM},
+        "responses": {
+            **dict.fromkeys(statuses, answer),
+            **nothing,
+            "413": _too_large("RestProblem"),
+            "default": _REST_PROBLEM,
+        },
         "security": [] if access.public else _BEARER,
     }

@@ -3,8 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ConfigDict
+
 from app.errors import RowgateError, problem_document
+from app.http.fixed_routes import ProblemDocument
 from app.http.json_answer import to_json
+
+
+class RestProblem(ProblemDocument):
+    """A refusal with what PostgREST's clients read as well: its `code` is PostgREST's or Postgres's."""
+
+    model_config = ConfigDict(title="RestProblem")
+
+    rowgate_code: str
+    message: str
+    details: str | list[dict[str, str]] | None
+
 
 CODES: Mapping[str, str] = {
     "query.invalid": "PGRST100",
