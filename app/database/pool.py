@@ -22,6 +22,7 @@ CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 SLOW_SECONDS = 0.5
 KNOWN = 8  # connections given back, from which on their average says something
+LEAST_SECONDS = 0.001  # what is usual grows by, however quick it was
 HEAVY_SECONDS = 2 * SLOW_SECONDS  # so that a share is slow of which half the answers are large
 
 STATEMENT_SECONDS = 5
@@ -157,16 +158,25 @@ class Lease:
 class ConnectionShare(Share):
     """The connections of one endpoint or view, and for how long it holds one on the average.
 
-    It counts as slow until it has been seen to be quick.
+    It counts as slow until it has been seen to be quick. `usual` is what a line of waiters is reckoned by: the average
+    too, but one long turn of the loop, which all that are out then seem to have held theirs for, changes it little.
     """
 
-    __slots__ = ("returned", "seconds")
+    __slots__ = ("returned", "seconds", "usual")
 
     def __init__(self) -> None:
         """Hold nothing yet."""
         super().__init__()
         self.seconds = SLOW_SECONDS
+        self.usual = 0.0
         self.returned = 0  # connections given back
+
+    def note(self, seconds: float) -> None:
+        """Learn from a connection that comes back after so long."""
+        self.seconds += (seconds - self.seconds) / KNOWN
+        at_most = 2 * self.usual + LEAST_SECONDS if self.returned else seconds
+        self.usual += (min(seconds, at_most) - self.usual) / (KNOWN if self.returned else 1)
+        self.returned += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +252,7 @@ class Pool:
         """
         share, since = self._leased.pop(connection)
         seconds = max(time.monotonic() - since, HEAVY_SECONDS if heavy else 0)
-        share.seconds += (seconds - share.seconds) / KNOWN
-        share.returned += 1
+        share.note(seconds)
         self._take_back(share)
         if self._closed and not self._leased:
             self._drained.set()
@@ -305,7 +314,7 @@ class Pool:
     def _is_in_vain(self, share: ConnectionShare) -> bool:
         """Say whether one more would wait longer than it may, going by how long its share holds a connection."""
         known = share.returned >= KNOWN and share.held > 0
-        return known and len(share.waiters) * share.seconds > self._patience * share.held
+        return known and len(share.waiters) * share.usual > self._patience * share.held
 
     def _take_back(self, share: ConnectionShare) -> None:
         share.held -= 1

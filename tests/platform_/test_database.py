@@ -404,3 +404,22 @@ async def test_a_share_gets_back_what_a_cancelled_or_failed_borrower_was_to_have
         await pool.acquire("b")
     pool.release(connection)
     assert (pool._granted, [share.held for share in pool._shares.values()]) == (0, [0, 0])
+
+
+def test_one_long_turn_of_the_loop_makes_no_line_hopeless() -> None:
+    share = ConnectionShare()
+    for _ in range(20):
+        share.note(0.002)
+    for _ in range(8):  # all that are out come back behind one turn
+        share.note(0.05)
+    assert share.usual < 3 * 0.002
+    for _ in range(60):  # but what has become slow is known to be so
+        share.note(1.0)
+    assert share.usual > 0.9
+    assert share.seconds > 0.9
+
+
+def test_a_line_is_reckoned_by_what_was_seen_from_the_first_connection_on() -> None:
+    share = ConnectionShare()
+    share.note(0.002)
+    assert share.usual == 0.002
