@@ -22,7 +22,7 @@ CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 SLOW_SECONDS = 0.5
 KNOWN = 8  # connections given back, from which on their average says something
-LEAST_SECONDS = 0.001  # what is usual grows by, however quick it was
+LEAST_SECONDS = 0.0001  # what is usual grows by, however quick it was
 HEAVY_SECONDS = 2 * SLOW_SECONDS  # so that a share is slow of which half the answers are large
 
 STATEMENT_SECONDS = 5

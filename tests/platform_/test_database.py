@@ -341,7 +341,7 @@ async def test_who_would_wait_longer_than_it_may_is_refused_at_once(module_datab
     pool = Pool(module_database_url, 10, patience=3600)
     held = [await pool.acquire("slow") for _ in range(5)]
     share = pool._shares["slow"]
-    share.seconds, share.returned = 3600.0 / 2, KNOWN
+    share.usual, share.returned = 3600.0 / 2, KNOWN
     waiting = [asyncio.create_task(pool.acquire("slow")) for _ in range(11)]  # each of the five serves two in an hour
     await asyncio.sleep(0)
     with pytest.raises(DatabaseOverloaded) as refused:
