@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from importlib import import_module
 
 import asyncpg
 
 from app.changes.held_there import held_there
 from app.compiler.runtime import Runtime
+from app.database.background import Background
 from app.database.pool import connected
 from app.errors import RowgateError
 
@@ -24,7 +24,7 @@ class Settler:
         """Do nothing yet."""
         self._url = url
         self._wanted: asyncio.Queue[Runtime] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background(self._run)
 
     def follow(self, runtime: Runtime) -> None:
         """Settle for another revision."""
@@ -34,14 +34,11 @@ class Settler:
         """Settle for what is served first, and go on in the background."""
         while not self._wanted.empty() and await self._settled(self._wanted.get_nowait()):
             pass
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._background.start()
 
     async def stop(self) -> None:
         """Follow no longer."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
 
     async def _run(self) -> None:
         while True:

@@ -11,6 +11,7 @@ import asyncpg
 
 from app.compiler.runtime import Runtime
 from app.compiler.stored import compile_stored, nothing_served
+from app.database.background import Background
 from app.database.clock import DatabaseClock
 from app.database.connection import Connection
 from app.database.faults import FAULTS, translated
@@ -50,7 +51,7 @@ class Live:
         self._began = 0
         self._succeeded = 0
         self._seen = -IN_TOUCH_SECONDS
-        self._watcher: asyncio.Task[None] | None = None
+        self._background = Background(self._watch)
         self._outage = Outage(_log)
         self.clock = clock or DatabaseClock()
         self.on_change: list[Callable[[Runtime], None]] = []
@@ -122,14 +123,11 @@ class Live:
 
     def start(self) -> None:
         """Follow the database from here on."""
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        self._background.start()
 
     async def stop(self) -> None:
         """Follow it no longer."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watcher
+        await self._background.stop()
 
     async def _watch(self) -> None:
         """Refresh at each NOTIFY and each second; nothing that happens here ends it."""

@@ -12,18 +12,15 @@ from typing import Any, ClassVar
 import asyncpg
 
 from app.database.connection import Connection
+from app.database.connection_share import HEAVY_SECONDS, KNOWN, ConnectionShare
 from app.database.lock_waits import READERS_WAIT, RowWaitingConnection, TablesChanging
 from app.database.wire_values import set_codecs
 from app.errors import RowgateError
-from app.shares import Share, may_take_one_more, next_in_line
+from app.shares import may_take_one_more, next_in_line
 
 ACQUIRE_SECONDS = 1.0
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
-SLOW_SECONDS = 0.5
-KNOWN = 8  # connections given back, from which on their average says something
-LEAST_SECONDS = 0.0001  # what is usual grows by, however quick it was
-HEAVY_SECONDS = 2 * SLOW_SECONDS  # so that a share is slow of which half the answers are large
 
 STATEMENT_SECONDS = 5
 # Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
@@ -153,30 +150,6 @@ class Lease:
             raise DatabaseUnavailable("The database is not available.") from error
         if isinstance(error, asyncpg.LockNotAvailableError) and not self._connection.waits_for_rows:
             raise TablesChanging from error
-
-
-class ConnectionShare(Share):
-    """The connections of one endpoint or view, and for how long it holds one on the average.
-
-    It counts as slow until it has been seen to be quick. `usual` is what a line of waiters is reckoned by: the average
-    too, but one long turn of the loop, which all that are out then seem to have held theirs for, changes it little.
-    """
-
-    __slots__ = ("returned", "seconds", "usual")
-
-    def __init__(self) -> None:
-        """Hold nothing yet."""
-        super().__init__()
-        self.seconds = SLOW_SECONDS
-        self.usual = 0.0
-        self.returned = 0  # connections given back
-
-    def note(self, seconds: float) -> None:
-        """Learn from a connection that comes back after so long."""
-        self.seconds += (seconds - self.seconds) / KNOWN
-        at_most = 2 * self.usual + LEAST_SECONDS if self.returned else seconds
-        self.usual += (min(seconds, at_most) - self.usual) / (KNOWN if self.returned else 1)
-        self.returned += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +282,7 @@ class Pool:
         left = self.size - self._granted - 1
         if share is self._unshared:
             return True
-        return share.held <= left if share.seconds >= SLOW_SECONDS else may_take_one_more(share, left)
+        return share.held <= left if share.is_slow else may_take_one_more(share, left)
 
     def _is_in_vain(self, share: ConnectionShare) -> bool:
         """Say whether one more would wait longer than it may, going by how long its share holds a connection."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from app.database.background import Background
 from app.database.faults import FAULTS, translated
 from app.database.pool import DatabaseUnavailable
 from app.errors import RowgateError
@@ -20,19 +21,16 @@ class Repeating:
         of ours.
         """
         self._log, self._lost, self._back, self._broken = log, lost, back, broken
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background(self._work)
         self._woken = asyncio.Event()
 
     def start(self) -> None:
         """Take turns from here on."""
-        self._task = asyncio.get_running_loop().create_task(self._work())
+        self._background.start()
 
     async def stop(self) -> None:
         """Take no more turns; the one under way is cut off."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
 
     def wake(self) -> None:
         """Take the next turn at once."""

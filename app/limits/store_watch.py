@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from redis.exceptions import OutOfMemoryError, RedisError
 
+from app.database.background import Background
 from app.limits.limit import StoreUnavailable
 
 PATIENCE = 0.05  # seconds
@@ -39,18 +40,15 @@ class StoreWatch:
         self.unanswered = 0
         self._probe = probe
         self._line = asyncio.Semaphore(STORE_CONNECTIONS)
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background(self._watch)
 
     def start(self) -> None:
         """Probe it twice a second from here on."""
-        self._task = asyncio.get_running_loop().create_task(self._watch())
+        self._background.start()
 
     async def stop(self) -> None:
         """Probe no longer."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
 
     @asynccontextmanager
     async def asked(self) -> AsyncIterator[None]:

@@ -9,8 +9,9 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
+from app.database.connection_share import KNOWN, SLOW_SECONDS, ConnectionShare
 from app.database.embedded import SUPERUSER, EmbeddedPostgres
-from app.database.pool import KNOWN, SLOW_SECONDS, ConnectionShare, DatabaseOverloaded, DatabaseUnavailable, Pool
+from app.database.pool import DatabaseOverloaded, DatabaseUnavailable, Pool
 from tests.http.test_room import until
 
 
@@ -310,7 +311,7 @@ async def test_of_two_greedy_shares_neither_shuts_a_newcomer_out(module_database
 async def test_a_share_is_slow_or_quick_by_how_long_it_held_its_last_ones(
     module_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.database.pool.SLOW_SECONDS", 0.05)
+    monkeypatch.setattr("app.database.connection_share.SLOW_SECONDS", 0.05)
     pool = Pool(module_database_url, 10, patience=0.01)
 
     async def hold(seconds: float) -> float:

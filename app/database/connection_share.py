@@ -1,0 +1,37 @@
+"""For how long one endpoint or view holds its connections: what it may take, and how long its line is, go by that."""
+
+from app.shares import Share
+
+SLOW_SECONDS = 0.5
+KNOWN = 8  # connections given back, from which on their average says something
+LEAST_SECONDS = 0.0001  # what is usual grows by, however quick it was
+HEAVY_SECONDS = 2 * SLOW_SECONDS  # so that a share is slow of which half the answers are large
+
+
+class ConnectionShare(Share):
+    """The connections of one endpoint or view, and for how long it holds one on the average.
+
+    It counts as slow until it has been seen to be quick. `usual` is what a line of waiters is reckoned by: the average
+    too, but one long turn of the loop, which all that are out then seem to have held theirs for, changes it little.
+    """
+
+    __slots__ = ("returned", "seconds", "usual")
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        super().__init__()
+        self.seconds = SLOW_SECONDS
+        self.usual = 0.0
+        self.returned = 0  # connections given back
+
+    @property
+    def is_slow(self) -> bool:
+        """Say whether it holds its connections so long that it gets fewer of them."""
+        return self.seconds >= SLOW_SECONDS
+
+    def note(self, seconds: float) -> None:
+        """Learn from a connection that comes back after so long."""
+        self.seconds += (seconds - self.seconds) / KNOWN
+        at_most = 2 * self.usual + LEAST_SECONDS if self.returned else seconds
+        self.usual += (min(seconds, at_most) - self.usual) / (KNOWN if self.returned else 1)
+        self.returned += 1
