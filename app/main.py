@@ -87,11 +87,11 @@ class Rowgate:
         if self.data_plane is None or not scope["path"].startswith(_DATA_PATHS):
             return None
         origin = header(scope, b"origin")
-        if origin is None:
-            return self.data_plane.at_once(scope, receive, ())
-        if is_preflight(scope):
-            return None
-        return self.data_plane.at_once(scope, receive, allowed_headers(origin, self._origins()))
+        answer = None if origin is not None and is_preflight(scope) else self.data_plane.at_once(scope, receive)
+        if answer is None or origin is None:
+            return answer
+        status, headers, body = answer
+        return status, [*headers, *allowed_headers(origin, self._origins())], body
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request, or run the lifespan."""

@@ -59,7 +59,7 @@ class DataPlane:
         self.trusted = trusted
         self.shadow: Shadow | None = None
 
-    def at_once(self, scope: Any, receive: Any, more: Headers) -> Whole | None:
+    def at_once(self, scope: Any, receive: Any) -> Whole | None:
         """Answer a request that is refused before anything is begun for it; None for all others, which are called."""
         if self.shadow is not None or ASKS in scope["headers"]:
             return None
@@ -67,14 +67,14 @@ class DataPlane:
         try:
             look_ahead(run)
         except RowgateError as refusal:
-            return self._refused(run, refusal, more)  # no name of this frame, which its traceback has, may keep it
+            return self._refused(run, refusal)  # no name of this frame, which its traceback has, may keep it
         scope[_BEGUN] = run
         return None
 
-    def _refused(self, run: Run, refusal: RowgateError, more: Headers) -> Whole:
+    def _refused(self, run: Run, refusal: RowgateError) -> Whole:
         answer, told = _told(refusal, run.request)
         self._note(run, answer.status, told)
-        return _whole(answer, run.request, more)
+        return _whole(answer, run.request)
 
     async def __call__(self, scope: Any, receive: Any, send: object, more: Headers = ()) -> None:
         """Answer a request, with `more` headers. It is cancelled, and so rolled back, as soon as its client is gone."""
@@ -170,7 +170,7 @@ async def _send(send: Any, answer: Answer, request: Request, more: Headers) -> N
     await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
 
 
-def _whole(answer: Answer, request: Request, more: Headers) -> Whole:
+def _whole(answer: Answer, request: Request, more: Headers = ()) -> Whole:
     body = answer.body
     return answer.status, _headers(answer, None if body is None else len(body), request, more), body or b""
 
