@@ -23,7 +23,7 @@ from app.errors import RowgateError, render_problem
 from app.http.client_address import Networks
 from app.http.counts import Counts
 from app.http.deadline import Deadline
-from app.http.exchange import CUT, Headers, Whole, exchange_of, refuse_unsafe
+from app.http.exchange import CUT, TASK, Headers, Whole, exchange_of, refuse_unsafe
 from app.http.header_names import header
 from app.http.problem_body import Form, problem_body
 from app.http.protocol import CLIENT_LOST
@@ -82,8 +82,8 @@ class DataPlane:
         if run is None:
             run = await self._begun(scope, receive)
         request = run.request
-        running: Any = asyncio.current_task()
-        scope[CLIENT_LOST] = running.cancel
+        running: Any = scope.pop(TASK, None) or asyncio.current_task()
+        run.task, scope[CLIENT_LOST] = running, running.cancel
         try:
             answer, refusal = await answered(run)
             if isinstance(run, TimedRun):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _START, _BODY = "http.response.start", "http.response.body"
 # The message that ends an answer in its midst: the connection is gone, and nobody takes it for whole.
 CUT = "rowgate.cut"
+TASK = "rowgate.task"  # in a scope, the task that answers the request
 Headers = Sequence[tuple[bytes, bytes]]
 Whole = tuple[int, Headers, bytes]
 """An answer: its status, its headers, of which one is its length, with lower-case names, and its body."""
@@ -71,6 +72,8 @@ class Exchange(RequestResponseCycle):
             return
         self._place = room, share
         task = loop.create_task(self.run_asgi(app))
+        scope: Any = self.scope
+        scope[TASK] = task
         self._protocol.tasks.add(task)
         task.add_done_callback(self._leave)
 
@@ -133,7 +136,7 @@ class Exchange(RequestResponseCycle):
             self._write_whole(head["status"], headers, body)
 
     def _write_whole(self, status: int, headers: Headers, body: bytes, *, said_close: bool = False) -> None:
-        lines = [STATUS_LINE[status], *_lines(self.default_headers), *_lines(headers)]
+        lines = [STATUS_LINE[status], _as_before(self.default_headers), *_lines(headers)]
         if not (self.keep_alive or said_close):
             lines.append(b"connection: close\r\n")
         lines.append(b"\r\n" if self.scope["method"] == "HEAD" else b"\r\n" + body)
@@ -162,3 +165,14 @@ def refuse_unsafe(headers: Headers) -> None:
 
 def _lines(headers: Headers) -> list[bytes]:
     return [b"%b: %b\r\n" % one for one in headers]
+
+
+_last: tuple[Headers | None, bytes] = (None, b"")
+
+
+def _as_before(headers: Headers) -> bytes:
+    """Give the lines of headers that are the same object for all answers of a second."""
+    global _last  # noqa: PLW0603 - what it is made of stands beside it
+    if _last[0] is not headers:
+        _last = headers, b"".join(_lines(headers))
+    return _last[1]
