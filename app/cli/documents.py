@@ -143,11 +143,12 @@ def export(url: Url = None, key: Key = None, *, as_json: AsJson = False) -> None
 
 def check(file: File, *, as_json: AsJson = False) -> None:
     """Check a document without a database, and say who gets in where."""
+    from app.relations.memory import LOOKING
     from app.review.doubts import access_matrix
     from app.review.surface import table
 
     checked, findings = check_file(file)
-    matrix = {} if checked is None or findings else access_matrix(checked.project)
+    matrix = {} if checked is None or findings else access_matrix(checked.project, LOOKING)
     surface, hooks, doubts = (matrix.get(name, []) for name in ("surface", "hooks", "findings"))
     written_out = [] if checked is None else [one.shown() for one in checked.written_out]
     secrets = () if checked is None else checked.secrets
@@ -178,8 +179,9 @@ def check_file(path: Path) -> "tuple[Checked | None, Sequence[Finding]]":
     """Give what a document's project is, None where it can't be read, and every finding, without a database."""
     from app.changes.files import load_file
     from app.compiler.check import check_document
+    from app.relations.memory import LOOKING
 
-    return check_document(load_file(path))
+    return check_document(load_file(path), LOOKING)
 
 
 def said_in_full(written_out: Sequence[Mapping[str, str]]) -> list[str]:

@@ -11,6 +11,7 @@ from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef, UseDef
 from app.definitions.validation import validation_findings
 from app.expressions.nulls import NONE, sure_unless, sure_where
+from app.expressions.scope import Scope
 from app.expressions.types import DYN, MapOf, Record, Type, shared
 from app.relations.names import declared
 from app.relations.schema import Table
@@ -34,7 +35,7 @@ def compile_steps(said: Sequence[StepDef], context: Context) -> tuple[list[Step]
     for index, step in enumerate(said):
         later = behind[-1 - index if _repeats(step) else -2 - index]
         place = f"{context.place}.steps/{step.name or index}"
-        here = dataclasses.replace(known, place=place, later_writes=later, own_writes=own[index])
+        here = known.but(place=place, later_writes=later, own_writes=own[index])
         before = len(context.findings.found)
         made = _step(step, here)
         if made is not None:
@@ -57,7 +58,7 @@ def _step(said: StepDef, context: Context) -> Step | None:
     body = read_body(kind, said, context)
     when = None if said.when is None else context.condition("when", said.when)
     inside = context if when is None else context.sure_of(sure_where(when.tree, holds=True))
-    inside = dataclasses.replace(inside, before=dataclasses.replace(inside.before, began=True))
+    inside = inside.but(before=dataclasses.replace(inside.before, began=True))
     _check_bound(said, context)
     made = None if body is None else kind.compile(body, inside)
     placed = body is None or may_stand(kind, said, context)
@@ -76,8 +77,7 @@ def _step(said: StepDef, context: Context) -> Step | None:
     fusable = made.fusable
     if fusable is not None:
         fusable = None if decides else dataclasses.replace(fusable, run=run)
-    return dataclasses.replace(
-        made,
+    return made.but(
         run=seen(run, info),
         calls_out=calls_out,
         statements=statements,
@@ -179,10 +179,9 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
     types = declared("params", definition.params, context.schema.keys)
     record = shared(dataclasses.replace(types, optional=unsent, nullable=nullable))
     literals = {key: value.literal if value.is_literal else None for key, value in values.items()}
-    inside = dataclasses.replace(
-        context,
+    inside = context.but(
         place=f"{context.place}({name})",
-        scope=dataclasses.replace(context.scope.with_names(params=record), sure=_outside(context.scope.sure)),
+        scope=context.scope.with_names(params=record).but(sure=_outside(context.scope.sure)),
         arguments=literals,
         inside=(*context.inside, name),
     )
@@ -195,8 +194,8 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
     if given:
         steps.insert(0, Step(enter))
     sure = context.scope.sure | _outside(known.scope.sure)
-    scope = dataclasses.replace(_without_params(known.scope.names, context), unsent=known.scope.unsent, sure=sure)
-    behind = dataclasses.replace(context, scope=scope, before=known.before, measured=known.measured)
+    scope = _without_params(known.scope.names, context).but(unsent=known.scope.unsent, sure=sure)
+    behind = context.but(scope=scope, before=known.before, measured=known.measured)
     return steps, behind
 
 
@@ -205,10 +204,10 @@ def _outside(sure: frozenset[str]) -> frozenset[str]:
     return frozenset(path for path in sure if not path.startswith("params."))
 
 
-def _without_params(names: Mapping[str, Any], context: Context) -> Any:
+def _without_params(names: Mapping[str, Any], context: Context) -> Scope:
     outer = context.scope.names.get("params")
     kept = {name: kind for name, kind in names.items() if name != "params"}
-    return dataclasses.replace(context.scope, names={**kept, "params": outer} if outer is not None else kept)
+    return context.scope.but(names={**kept, "params": outer} if outer is not None else kept)
 
 
 def _arguments(definition: MiddlewareDef, said: Mapping[str, object], context: Context) -> dict[str, Value]:
@@ -258,21 +257,22 @@ def compile_uses(uses: Iterable[UseDef], context: Context, then: Sequence[StepDe
     known = context
     for index, use in enumerate(listed):
         later = context.later_writes | tables_behind([*listed[index + 1 :], *then], context)
-        here = dataclasses.replace(known, place=f"{context.place}.middleware/{use.use}", later_writes=later)
+        here = known.but(place=f"{context.place}.middleware/{use.use}", later_writes=later)
         steps, after = compile_use(use.use, use.arguments, here)
         compiled += steps
-        known = dataclasses.replace(known, scope=after.scope, before=after.before, measured=after.measured)
+        known = known.but(scope=after.scope, before=after.before, measured=after.measured)
     return compiled, known
 
 
 def tables_behind(steps: Iterable[object], context: Context) -> frozenset[str]:
     """Name every table of which steps may change rows: what they write, people, and what goes with a deleted row."""
-    touched: dict[Rows, set[str]] = {rows: set() for rows in Rows}
+    written, gone = set[str](), set[str]()
     for kind, fields in kinds_in(steps, context.middleware):
-        if kind.does is not None:
-            touched[kind.does.rows].add(str(kind.said(fields, Means.TABLE)))
-    people = {"users"} if touched[Rows.PEOPLE] else set()
-    return with_what_goes(touched[Rows.GONE], context.schema.tables) | touched[Rows.WRITTEN] | people
+        if kind.writes and kind.does is not None:
+            (gone if kind.does.rows is Rows.GONE else written).add(str(kind.said(fields, Means.TABLE)))
+        elif kind.does is not None and kind.does.rows is Rows.PEOPLE:
+            written.add("users")
+    return with_what_goes(gone, context.schema.tables) | written
 
 
 def with_what_goes(deleted: Iterable[str], tables: Mapping[str, Table]) -> frozenset[str]:
@@ -300,7 +300,8 @@ def kinds_in(
         if (kind := KINDS.get(do)) is None:
             continue
         yield kind, fields
-        yield from _kinds_of(str(kind.said(fields, Means.USES)), middleware, seen)
+        if (uses := kind.said(fields, Means.USES)) is not None:
+            yield from _kinds_of(str(uses), middleware, seen)
         for key in kind.named(Means.STEPS, Means.OTHERWISE):
             nested = fields.get(key)
             if isinstance(nested, list | tuple):

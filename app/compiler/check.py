@@ -9,6 +9,7 @@ from app.definitions.project import Project, name_findings, parse_project
 from app.definitions.readable import readable
 from app.errors import Finding, refusing
 from app.relations.findings import Findings
+from app.relations.memory import MEMORY, Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +26,21 @@ class Checked:
     secrets: tuple[str, ...] = ()
 
 
-def compile_checked(project: Project) -> Checked:
+def compile_checked(project: Project, memory: Memory = MEMORY) -> Checked:
     """Compile a project as `compile_project` does; findings about names are among its findings."""
     if found := name_findings(project):
         return Checked(project, None, found)
     gathered = Findings()
-    runtime, findings = compile_project(project, gathered=gathered)
+    runtime, findings = compile_project(project, memory=memory, gathered=gathered)
     full, written_out = (project, ()) if runtime is None else in_full(project, gathered.checked)
     asked = {one.client_secret for one in project.auth.providers if one.client_secret is not None}
     secrets = tuple(sorted({*gathered.secrets, *asked}))
     if not written_out:
         return Checked(project, runtime, findings, secrets=secrets)
-    return Checked(full, *compile_project(full), written_out, secrets)
+    return Checked(full, *compile_project(full, memory=memory), written_out, secrets)
 
 
-def check_document(document: object) -> tuple[Checked | None, list[Finding]]:
+def check_document(document: object, memory: Memory = MEMORY) -> tuple[Checked | None, list[Finding]]:
     """Give what a document's project is, None where it can't be read, and every finding.
 
     Of a document that can't be read, what can be is checked all the same.
@@ -47,7 +48,7 @@ def check_document(document: object) -> tuple[Checked | None, list[Finding]]:
     project, findings = parse_project(document)
     if project is None:
         return None, findings + findings_of_the_rest(document)
-    checked = compile_checked(project)
+    checked = compile_checked(project, memory)
     return checked, checked.findings
 
 

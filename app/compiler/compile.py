@@ -204,7 +204,7 @@ class _Definitions:
 
     @property
     def _given(self) -> tuple[Any, ...]:
-        return (self.scope, self.settings, self.broken, self.kinds)
+        return (self.scope, self.settings, self.broken, self.kinds, self.compilation.is_served)
 
     def _part(self, place: str, said: Any, make: Callable[["_Compiler"], Made], more: tuple[object, ...] = ()) -> Made:
         given = self._given
@@ -229,8 +229,8 @@ class _Compiler:
     """What compiling one definition needs of all the others: what it asks of them is noted."""
 
     def __init__(self, world: World, given: tuple[Any, ...], findings: Findings) -> None:
-        scope, self.settings, self.broken, _ = given
-        scope = dataclasses.replace(scope, relations=readable(world, None), rules=world["rules"])
+        scope, self.settings, self.broken, _, self.is_served = given
+        scope = scope.but(relations=readable(world, None), rules=world["rules"])
         self.world = world
         self.schema = Schema(world["tables"], world["views"], world["keys"], scope, world["params"], world["rules"])
         self.middleware = world["middleware"]
@@ -255,7 +255,7 @@ class _Compiler:
         return self.findings.refusing == before
 
     def hook(self, key: str, name: str) -> CompiledHook | None:
-        scope = dataclasses.replace(self.schema.scope, relations=readable(self.world, ("public",)))
+        scope = self.schema.scope.but(relations=readable(self.world, ("public",)))
         context = Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, key, f"auth.{key}", scope,
             http_allow=self.settings.http_allow,
@@ -277,12 +277,13 @@ class _Compiler:
         before = len(self.findings.checked)
         rules = compile_rules(said.rules, f"{place}.rules", scope, self.findings)
         context = self._context(said, place, scope.sure_of(self.findings.sure_since(before)))
-        context = dataclasses.replace(context, serializable=said.isolation == "serializable")
+        context = context.but(serializable=said.isolation == "serializable")
         uses = (*self._project_uses(said.skip, place), *said.middleware)
         chain, known = self._uses(uses, context, said.steps)
         steps, _ = compile_steps(said.steps, known)
-        together = fuse([*chain, *steps])
-        chain, steps = together[: len(chain)], together[len(chain) :]
+        if self.is_served:
+            together = fuse([*chain, *steps])
+            chain, steps = together[: len(chain)], together[len(chain) :]
         if said.isolation == "serializable" and any(step.calls_out for step in (*chain, *steps)):
             hint = "call out in another endpoint, or say after: commit"
             self.findings.report(f"{place}.isolation", "a transaction that calls out can't be serializable", hint)
@@ -311,7 +312,7 @@ class _Compiler:
         unreadable = validation_findings(f"{place}.params", said.params, self.schema.keys)
         self.findings.found += unreadable
         scope = self.schema.scope.with_names(input=NO_INPUT, request=REQUEST)
-        context = dataclasses.replace(self._context(said, place, scope), before=Before(began=True))
+        context = self._context(said, place, scope).but(before=Before(began=True))
         uses = (*self._project_uses((), place), *said.middleware)
         chain, _ = self._uses(uses, context, ())
         reading = Step(lambda _call: None, statements=1)
@@ -345,13 +346,13 @@ class _Compiler:
         written = frozenset({source.table.name})
         if "delete" in said.allow:
             written = with_what_goes(written, self.schema.tables)
-        unheard = dataclasses.replace(context, findings=Findings(), held=set(), later_writes=written)
+        unheard = context.but(findings=Findings(), held=set(), later_writes=written)
         chain, _ = compile_uses(uses, unheard, ())
         chained = Chained(frozenset(unheard.held), written | tables_behind(uses, context))
         return view_writing(source, writable, self.schema.keys, tuple(step.run for step in chain), chained)
 
     def _context(self, owner: EndpointDef | ViewDef, place: str, scope: Scope) -> Context:
-        scope = dataclasses.replace(scope, relations=readable(self.world, owner.accesses))
+        scope = scope.but(relations=readable(self.world, owner.accesses))
         return Context(
             self.schema, self.findings, self.middleware, compile_steps, compile_use, owner.name, place, scope,
             http_allow=self.settings.http_allow, max_bytes=owner.max_bytes,

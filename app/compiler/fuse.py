@@ -6,7 +6,6 @@ again with each step's own statements, so that a refusal says the same.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from app.compiler.chain import seen
@@ -111,8 +110,7 @@ def _as_one(steps: Sequence[Step], made: Fused) -> list[Step]:
         run = _sends(made, holding, fusable.run, takes, steps[-1]) if index == 0 else _reads(fusable.run, takes)
         # What refuses has written nothing: the statement tells that apart.
         found.append(
-            replace(
-                step,
+            step.but(
                 run=seen(run, step.info),
                 sends=() if index else (*holding.sends, made.statement),
                 statements=0 if index else 1 + holding.statements,

@@ -1,6 +1,5 @@
 """The hooks of sign-up: middleware that runs without an endpoint, where an account is asked about or made."""
 
-import dataclasses
 from collections.abc import Mapping
 
 from app.compiler.chain import compile_use, kinds_in, tables_behind
@@ -38,7 +37,7 @@ def compile_hook(key: str, name: str, context: Context) -> CompiledHook | None:
     _check_kinds(key, uses, context.middleware, findings)
     scope = context.scope
     known = {one: kind for one, kind in scope.names.items() if one != "auth"}
-    inside = dataclasses.replace(context, scope=dataclasses.replace(scope, names=known))
+    inside = context.but(scope=scope.but(names=known))
     users = context.schema.tables["users"]
     steps, _ = compile_use(name, {}, inside.binding(names_of(key, users)))
     if key == BEFORE and any(step.locks for step in steps):

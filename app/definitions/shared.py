@@ -2,13 +2,15 @@
 
 import hashlib
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 from app.definitions.names import Definition
 
-# By the kind and what it was read from, and by what it says: digests of texts, since to Python 1, 1.0 and true are
-# equal, and the texts are as large as the definitions.
+# By the kind and what it was read from: digests of texts, since to Python 1, 1.0 and true are equal, and the texts are
+# as large as the definitions.
 _KNOWN: WeakValueDictionary[tuple[str, bytes], Definition] = WeakValueDictionary()
+# By the kind and the name, since only what has both may say the same.
+_NAMED: dict[tuple[str, str | None], list[ref[Definition]]] = {}
 
 
 def known(section: str, said: Any) -> Any:
@@ -23,10 +25,21 @@ def shared(section: str, said: object, definition: Definition) -> Definition:
     text = _text(said)
     if text is not None and _KNOWN.get((section, text)) is definition:
         return definition
-    one = _KNOWN.setdefault((f"{section}:", _digest(repr(definition))), definition)
+    one = _alike(section, definition)
     if text is not None:
         _KNOWN[section, text] = one
     return one
+
+
+def _alike(section: str, definition: Definition) -> Definition:
+    """Give the one that says the same and was read from something else, or this one."""
+    key = section, getattr(definition, "name", None)
+    others = [one for known in _NAMED.get(key, ()) if (one := known()) is not None]
+    for one in others:
+        if one == definition and repr(one) == repr(definition):
+            return one
+    _NAMED[key] = [*map(ref, others), ref(definition)]
+    return definition
 
 
 def _text(said: Any) -> bytes | None:

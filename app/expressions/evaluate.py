@@ -51,13 +51,16 @@ def compile_value(expression: Expression) -> Closure:
 
 
 _MOST = 4_096
-_REMEMBERED: dict[int, tuple[syntax.Node, Closure]] = {}  # a tree that stands here lives, and so is the only one
+# A tree that stands here lives, and so is the only one.
+_REMEMBERED: dict[int, tuple[syntax.Node, Closure]] = {}
+_FOLDED: dict[int, tuple[syntax.Node, syntax.Node]] = {}
 
 
 def forget() -> None:
     """Forget what was parsed, checked and compiled."""
     forget_checked()
     _REMEMBERED.clear()
+    _FOLDED.clear()
 
 
 def _compiled(tree: syntax.Node) -> Closure:
@@ -72,8 +75,20 @@ def _compiled(tree: syntax.Node) -> Closure:
     return value
 
 
-def folded(node: syntax.Node) -> syntax.Node:
-    """Give the tree with its constant parts computed; one that has no answer stays as it is."""
+def folded(tree: syntax.Node) -> syntax.Node:
+    """Give the tree with its constant parts computed; one that has no answer stays as it is.
+
+    A tree that many places share is folded once.
+    """
+    known = _FOLDED.get(id(tree))
+    if known is None:
+        if len(_FOLDED) >= _MOST:
+            _FOLDED.clear()
+        known = _FOLDED[id(tree)] = tree, _folded(tree)
+    return known[1]
+
+
+def _folded(node: syntax.Node) -> syntax.Node:
     if isinstance(node, syntax.Literal | syntax.Name):
         return node
     if _constant(node, frozenset()):
@@ -83,7 +98,7 @@ def folded(node: syntax.Node) -> syntax.Node:
         except EvaluationError:
             return node
         return syntax.Literal(line=node.line, column=node.column, type=node.type, value=value)
-    node = syntax.rebuilt(node, folded)
+    node = syntax.rebuilt(node, _folded)
     match node:
         case syntax.Logic(operator=operator, items=items) if any(_decides(operator, item) for item in items):
             return syntax.Literal(line=node.line, column=node.column, type=BOOL, value=operator == "||")

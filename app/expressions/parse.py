@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from celpy.celparser import CELParseError, CELParser
 from lark import Token
-from lark.exceptions import UnexpectedCharacters
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput
 
 from app.expressions import syntax
 from app.expressions.foreign import sign_hint, word_hint
+from app.expressions.grammar import parser
 from app.expressions.problems import ExpressionErrors, Problem
 from app.expressions.tokens import offset_of, place_of, tokens
 from app.expressions.types import BOOL, BYTES, DOUBLE, INT, NULL, STRING
@@ -54,8 +54,8 @@ def forget() -> None:
 def _parsed(text: str) -> syntax.Node:
     _scan(text)
     try:
-        tree = _parser().parse(text)
-    except CELParseError as error:
+        tree = parser().parse(text)
+    except UnexpectedInput as error:
         raise ExpressionErrors([_syntax_problem(text, error)]) from None
     return _node(tree, 1)
 
@@ -63,31 +63,17 @@ def _parsed(text: str) -> syntax.Node:
 _remembered = functools.lru_cache(_REMEMBERED)(_parsed)
 
 
-class _PlacedParser(CELParser):
-    """The grammar's parser, which by itself forgets where a `true` or `false` stands."""
-
-    @staticmethod
-    def ambiguous_literals(t: Token) -> Token:
-        """Make a boolean of these two words, in their place."""
-        return Token.new_borrow_pos("BOOL_LIT", t.value, t) if t.value in ("true", "false") else t
-
-
-@functools.cache
-def _parser() -> Any:
-    return _PlacedParser()
-
-
 def _refuse(line: int, column: int, message: str, code: str = "expression.syntax", hint: str | None = None) -> NoReturn:
     raise ExpressionErrors([Problem(line, column, message, hint, code)])
 
 
-def _syntax_problem(text: str, error: CELParseError) -> Problem:
+def _syntax_problem(text: str, error: UnexpectedInput) -> Problem:
     line, column = max(error.line or 1, 1), max(error.column or 1, 1)
-    if isinstance(error.__context__, UnexpectedCharacters):
+    if isinstance(error, UnexpectedCharacters):
         offset = offset_of(text, line, column)
         found = text[offset]
     else:
-        token = getattr(error.__context__, "token", None)
+        token = getattr(error, "token", None)
         if token is None or token.type == "$END":
             return Problem(line, column, "the expression ends too early", None, "expression.syntax")
         found, offset = str(token)[:40], offset_of(text, line, column)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any, Self
 
 from app.expressions import syntax
 from app.expressions.named import NamedRule
@@ -9,8 +10,23 @@ from app.expressions.relation import Relation, Relations
 from app.expressions.types import Type
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Scope:
+class Copied:
+    """A frozen dataclass of which compiling makes many copies, each a little different: one is the copy of a dict."""
+
+    def but(self, **changes: Any) -> Self:
+        """Give a copy in which these fields are others; a TypeError for what is no field."""
+        said, made = vars(self), object.__new__(type(self))
+        kept = vars(made)
+        kept.update(said)
+        kept.update(changes)
+        if len(kept) != len(said):
+            msg = f"{type(self).__name__} has no such fields: {', '.join(kept.keys() - said)}"
+            raise TypeError(msg)
+        return made
+
+
+@dataclasses.dataclass(frozen=True)
+class Scope(Copied):
     """The names an expression may use; `rows` are those that live in SQL, `secrets` lets it read secrets as strings.
 
     `relations` are the tables and views whose rows it may read where it is `related`: where Postgres decides it.
@@ -30,11 +46,11 @@ class Scope:
     def with_names(self, **names: Type) -> "Scope":
         """Give a scope that has these names too, each bound to something."""
         unsent, undecided = self.unsent - set(names), self.undecided - set(names)
-        return dataclasses.replace(self, names={**self.names, **names}, unsent=unsent, undecided=undecided)
+        return self.but(names={**self.names, **names}, unsent=unsent, undecided=undecided)
 
     def sure_of(self, paths: frozenset[str]) -> "Scope":
         """Give a scope in which these paths of inputs have a value."""
-        return dataclasses.replace(self, sure=self.sure | paths)
+        return self.but(sure=self.sure | paths)
 
     def only(self, names: frozenset[str]) -> "Scope":
         """Give a scope that has no other names."""
@@ -43,7 +59,7 @@ class Scope:
     def without(self, *names: str) -> "Scope":
         """Give a scope that lacks these names."""
         kept = {name: kind for name, kind in self.names.items() if name not in names}
-        return dataclasses.replace(self, names=kept, rows=self.rows - set(names))
+        return self.but(names=kept, rows=self.rows - set(names))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -174,15 +174,14 @@ def parts(node: Node) -> list[Node]:
     return found
 
 
-_SHARED = frozenset(entry.name for entry in fields(Node))
 _NAMES: dict[type, tuple[str, ...]] = {}
 
 
 def _names(node: Node) -> tuple[str, ...]:
-    """Name what a node of its kind says beside its place and type."""
+    """Name the fields of a node of its kind that hold nodes: their types speak of them."""
     found = _NAMES.get(type(node))
     if found is None:
-        found = _NAMES[type(node)] = tuple(entry.name for entry in fields(node) if entry.name not in _SHARED)
+        found = _NAMES[type(node)] = tuple(entry.name for entry in fields(node) if "Node" in repr(entry.type))
     return found
 
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from app.errors import FieldError, near
 from app.http.fixed_routes import InputInvalid, body_schema, refuses
-from app.http.json_body import BadJson, BadText, parse_json
-from app.http.read_body import BodyIncomplete, BodyTimeout, BodyTooLarge, BodyTypeUnsupported, read_body
+from app.http.json_body import BadJson, BadText, BodyTooLarge, parse_json
+from app.http.read_body import BodyIncomplete, BodyTimeout, BodyTypeUnsupported, read_body
 
 LIMIT = 64 * 1024
 JSON = frozenset({"application/json"})

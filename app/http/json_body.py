@@ -20,6 +20,13 @@ _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
+class BodyTooLarge(RowgateError):
+    """The body has more bytes than the endpoint takes."""
+
+    status: ClassVar[int] = 413
+    code: ClassVar[str] = "input.too_large"
+
+
 class BadJson(RowgateError):
     """The body is no JSON, or JSON of a kind that no two readers understand alike."""
 

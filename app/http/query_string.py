@@ -4,8 +4,7 @@ from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
 from app.errors import RowgateError
-from app.http.json_body import BadText, check_text
-from app.http.read_body import BodyTooLarge
+from app.http.json_body import BadText, BodyTooLarge, check_text
 
 MAX_PAIRS = 200
 MAX_QUERY = 32 * 1024  # bytes

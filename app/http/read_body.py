@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from app.errors import RowgateError
 from app.http.deadline import Deadline
 from app.http.exchange import exchange_of
+from app.http.json_body import BodyTooLarge
 
 BODY_SECONDS = 30.0
 # Whoever sends or is sent something in pieces has so many seconds, and one more for so many bytes.
@@ -16,13 +17,6 @@ STREAM_SECONDS = 10.0
 SLOWEST = 256 * 1024
 SILENT_SECONDS = 8.0
 PIECE = 64 * 1024
-
-
-class BodyTooLarge(RowgateError):
-    """The body has more bytes than the endpoint takes."""
-
-    status: ClassVar[int] = 413
-    code: ClassVar[str] = "input.too_large"
 
 
 class BodyTypeUnsupported(RowgateError):

@@ -77,9 +77,9 @@ def _same(one: Any, other: object) -> bool:
 class Compilation:
     """The parts of one compilation, in which those of recent ones are found again."""
 
-    def __init__(self, recent: tuple[dict[str, _Part], ...]) -> None:
-        """Take recent ones, the newest first."""
-        self._recent = recent
+    def __init__(self, recent: tuple[dict[str, _Part], ...], *, is_served: bool = True) -> None:
+        """Take recent ones, the newest first, and whether anything of this one may be served."""
+        self._recent, self.is_served = recent, is_served
         self.parts: dict[str, _Part] = {}
 
     def part(
@@ -131,13 +131,14 @@ class Compilation:
 class Memory:
     """The last few compilations, by the schema that their tables stand in. Threads may share it."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, *, is_served: bool = True) -> None:
+        """Begin with none. What isn't to be served is only checked: what makes it faster is left out."""
         self._recent: dict[str, deque[dict[str, _Part]]] = {}
+        self._is_served = is_served
 
     def begin(self, schema: str) -> Compilation:
         """Begin one, over tables in a schema."""
-        return Compilation(tuple(self._recent.get(schema, ())))
+        return Compilation(tuple(self._recent.get(schema, ())), is_served=self._is_served)
 
     def keep(self, schema: str, one: Compilation) -> None:
         """Remember one that has ended."""
@@ -145,7 +146,7 @@ class Memory:
 
     def aside(self) -> "Memory":
         """Give one that knows the same, and whose compilations this one won't remember."""
-        beside = Memory()
+        beside = Memory(is_served=self._is_served)
         beside._recent = {schema: deque(recent, maxlen=RECENT) for schema, recent in self._recent.items()}
         return beside
 
@@ -156,3 +157,6 @@ class Memory:
 
 MEMORY = Memory()
 """That of the process."""
+
+LOOKING = Memory(is_served=False)
+"""That of a process, or a command, which only checks definitions."""

@@ -1,7 +1,6 @@
 """Rules with names, checked: each before the first definition that calls it; those that call each other are refused."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -74,7 +73,7 @@ class NamedRules(Mapping[str, NamedRule | str]):
         record = declared(PARAMS, said.params, self._keys)
         readable = Readable(world["tables"], world["definitions"], partial(_view, world))
         scope = self._scope.with_names(params=record).without("secrets")
-        scope = replace(scope, relations=readable, related=True, rules=world["rules"])
+        scope = scope.but(relations=readable, related=True, rules=world["rules"])
         expression = deciding_expression(place, said.that, scope, self._findings)
         if expression is None:
             return None

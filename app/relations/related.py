@@ -1,7 +1,6 @@
 """Columns of a view that come from rows of another table or view, checked."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from app.definitions.views import ViewColumnDef
 from app.expressions.check import Expression, Scope
@@ -36,7 +35,7 @@ _MOST_LISTED = 1_000
 
 def related_column(at: str, column: ViewColumnDef, other: Source, scope: Scope, findings: Findings) -> Related | None:
     """Check a column that is computed from rows of another table or view."""
-    over_both = replace(scope.with_names(item=other.item), rows=frozenset({"row", "item"}))
+    over_both = scope.with_names(item=other.item).but(rows=frozenset({"row", "item"}))
     before = findings.refusing
     where = value = None
     if column.where is not None:

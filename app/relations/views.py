@@ -1,7 +1,7 @@
 """Views, checked: which columns come out, which rows, and what their parts mean in SQL."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -126,7 +126,7 @@ class _Views:
             lambda watched: _view(
                 said,
                 watched["tables"][said.table],
-                replace(named, related=True, rules=watched["rules"]),
+                named.but(related=True, rules=watched["rules"]),
                 partial(self.readable, watched, said),
                 self.findings,
                 partial(self.related, watched),
@@ -203,7 +203,7 @@ def _view(
     view: ViewDef, table: Table, scope: Scope, readable: FindReadable, findings: Findings, related: FindRelated
 ) -> Source:
     place = f"views/{view.name}"
-    over_row = replace(scope.with_names(row=table.record), rows=frozenset({"row"}), relations=readable(view.accesses))
+    over_row = scope.with_names(row=table.record).but(rows=frozenset({"row"}), relations=readable(view.accesses))
     shown: dict[str, Type] = {}
     computed: dict[str, Expression | Related] = {}
     if view.columns == "all":
@@ -243,7 +243,7 @@ class _RowRules:
     def condition(self, said: SaidRule, rule: ActionRule) -> Expression | None:
         if said.place not in self.known:
             own = said.place.startswith(rule.place)
-            scope = replace(self.scope, relations=self.readable((rule.access,))) if own else self.scope
+            scope = self.scope.but(relations=self.readable((rule.access,))) if own else self.scope
             before = len(self.findings.found)
             found = self.known[said.place] = rule_expression(said.place, said.text, scope, self.findings)
             if found is None:

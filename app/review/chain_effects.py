@@ -9,7 +9,8 @@ from app.definitions.project import Project
 from app.definitions.views import ViewDef
 from app.expressions.syntax import Field, Name, Node, walk
 from app.review.implication import all_of, any_of, form, implies
-from app.review.reach import Check, Reach, Reached, reach_of
+from app.review.reach import reach_of
+from app.review.reached import Check, Reach, Reached
 from app.review.renames import Renames
 
 Verb = Literal["gains", "loses", "may_gain"]

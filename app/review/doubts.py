@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import permutations
@@ -21,11 +21,13 @@ from app.expressions.check import Expression
 from app.expressions.evaluate import folded
 from app.expressions.syntax import Binary, Conditional, FunctionCall, Literal, Logic, Node, NullTest, Unary
 from app.expressions.types import BOOL
+from app.relations.memory import MEMORY, Memory
 from app.relations.schema import item_type
 from app.review.auth_doubts import auth_doubts
 from app.review.implication import Meant, Untrue, form
 from app.review.meaning import nodes_in, paths_in, rule_of
-from app.review.reach import Check, Reach, Reached, reach_of
+from app.review.reach import Chains
+from app.review.reached import Check, Reach, Reached
 from app.review.renames import NONE
 from app.review.resting import calls_in
 from app.review.row_doubts import row_doubts
@@ -34,7 +36,7 @@ from app.review.view_doubts import doubt, has_user, paths_read, view_doubts
 from app.steps.kind import Asks, Means
 from app.steps.registry import KINDS
 
-Chains = Sequence[tuple[EndpointDef | ViewDef, Reach]]
+Followed = Sequence[tuple[EndpointDef | ViewDef, Reach]]
 Rules = Sequence[tuple[str, Expression]]
 
 _HOST = re.compile(r"\s*https?://[^/?#]+[/?#]")
@@ -42,9 +44,9 @@ _OPPOSITES = {("==", "!="), ("!=", "=="), ("<", ">="), (">=", "<"), (">", "<="),
 _NAMING = frozenset({"name", "description", "message", "table", "from", "as", "field", "path", "columns", "tags"})
 
 
-def access_matrix(project: Project) -> dict[str, Any]:
+def access_matrix(project: Project, memory: Memory = MEMORY) -> dict[str, Any]:
     """Give `surface`, a row for each endpoint and view, `hooks`, and `findings`, with a place, a code and a hint."""
-    found = [one.shown() for one in doubts(project)]
+    found = [one.shown() for one in doubts(project, memory)]
     return {"surface": surface_of(project), "hooks": hooks_of(project), "findings": found}
 
 
@@ -61,9 +63,11 @@ def stored_matrix(stored: Stored) -> dict[str, Any]:
     return {**matrix, "findings": [*found, *matrix["findings"]]}
 
 
-def doubts(project: Project) -> list[Finding]:
+def doubts(project: Project, memory: Memory = MEMORY) -> list[Finding]:
     """Give what is allowed and yet seldom meant."""
-    chains, rules = _chains(project), checked_rules(project)
+    following = Chains(project, NONE)
+    surface: list[EndpointDef | ViewDef] = [*project.endpoints, *project.views]
+    chains, rules = [(one, following.reach(one)) for one in surface], checked_rules(project, memory)
     found = [
         *_public_writes(project, chains),
         *view_doubts(project),
@@ -74,36 +78,44 @@ def doubts(project: Project) -> list[Finding]:
         *_urls_from_input(chains),
         *_cut_short(project, chains),
         *_trusted(project, chains),
-        *_unused(project, chains, rules),
+        *_unused(project, [*(reach for _, reach in chains), *map(following.reach, _hooks(project))], rules),
     ]
     return list({(one.place, one.code): one for one in found}.values())
 
 
-def _chains(project: Project) -> Chains:
-    surface: list[EndpointDef | ViewDef] = [*project.endpoints, *project.views]
-    return [(one, reach_of(project, one, NONE)) for one in surface]
-
-
-def _ids_of_others(project: Project, chains: Chains) -> Iterator[Finding]:
+def _ids_of_others(project: Project, chains: Followed) -> Iterator[Finding]:
     """Find rows of people that are chosen by an input, in a chain where no rule asks whose they are."""
     owned = {table.name for table in project.tables if has_user(table.columns)}
     shown = {view.table for view in project.views if view.rule("select").access == "public"}
+    speaks_of_caller = _speaking_of_caller(project)
     for endpoint, reach in chains:
         if isinstance(endpoint, ViewDef) or isinstance(endpoint.access, RolesAccess):
             continue
         asked = [one.rule for one in reach.checks if one.asks.is_of_callers]
-        if any(_speaks_of_caller(project, rule) for rule in asked):
+        if any(speaks_of_caller(rule) for rule in asked):
             continue
         for one in reach.reached:
             is_public = one.seen is not None and one.source in shown
             if not one.named(Means.ID) or one.source not in owned or is_public:
                 continue
-            if _reads(one.rows, "input", deep=False) and not _speaks_of_caller(project, one.rows):
+            if _reads(one.rows, "input", deep=False) and not speaks_of_caller(one.rows):
                 yield doubt(
                     one.place, "id_without_owner",
                     f"a row of {one.source} is chosen by an input, and nobody asks whose it is",
                     "require that its user column is auth.user.id, or read it through a view with such a filter",
                 )  # fmt: skip
+
+
+def _speaking_of_caller(project: Project) -> Callable[[Node], bool]:
+    """Give what says so of rules; of one that many chains share once. Each of them is held by its chain."""
+    known: dict[int, bool] = {}
+
+    def speaks(rule: Node) -> bool:
+        if id(rule) not in known:
+            known[id(rule)] = _speaks_of_caller(project, rule)
+        return known[id(rule)]
+
+    return speaks
 
 
 def _speaks_of_caller(project: Project, rule: Node) -> bool:
@@ -120,7 +132,7 @@ def _reads(rule: Node, root: str, *, deep: bool) -> bool:
     return any(path.split(".")[0] == root for path in paths_in(rule, deep=deep))
 
 
-def _late_checks(chains: Chains) -> Iterator[Finding]:
+def _late_checks(chains: Followed) -> Iterator[Finding]:
     for _, reach in chains:
         written: list[Reached] = []
         for one in reach.events:
@@ -188,7 +200,7 @@ def _opposite(left: Node, right: Node) -> bool:
     return False
 
 
-def _urls_from_input(chains: Chains) -> Iterator[Finding]:
+def _urls_from_input(chains: Followed) -> Iterator[Finding]:
     for _, reach in chains:
         for one in reach.reached:
             for key in one.named(Means.ADDRESS):
@@ -216,10 +228,11 @@ def _beginning(url: Node) -> str:
     return url.value if isinstance(url, Literal) and isinstance(url.value, str) else ""
 
 
-def _cut_short(project: Project, chains: Chains) -> Iterator[Finding]:
+def _cut_short(project: Project, chains: Followed) -> Iterator[Finding]:
     """Find calls out that may take longer, as they say, than the request that waits for them."""
+    middleware = {one.name: one for one in project.middleware}
     for one, _ in chains:
-        steps = steps_of(project, one)
+        steps = steps_of(project, one, middleware)
         longest = max((step.does.waits(fields) for step, fields in steps if step.does is not None), default=0.0)
         most = one.timeout if isinstance(one, EndpointDef) else TIMEOUT
         if longest > most:
@@ -231,16 +244,16 @@ def _cut_short(project: Project, chains: Chains) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
+def _public_writes(project: Project, chains: Followed) -> Iterator[Finding]:
+    middleware = {one.name: one for one in project.middleware}
     for one, reach in chains:
         if isinstance(one, ViewDef):
             open_ = {
                 rule.place_of("access") for rule in one.rules if rule.action != "select" and rule.access == "public"
             }
         else:
-            open_ = (
-                {f"endpoints/{one.name}.access"} if one.access == "public" and tables_written(project, one) else set()
-            )
+            is_open = one.access == "public" and tables_written(project, one, middleware)
+            open_ = {f"endpoints/{one.name}.access"} if is_open else set()
         if any(check.asks.is_bound for check in reach.checks):
             continue
         for place in sorted(open_):
@@ -250,7 +263,7 @@ def _public_writes(project: Project, chains: Chains) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
+def _trusted(project: Project, chains: Followed) -> Iterator[Finding]:
     """Find what people say of themselves in what decides: columns that they set, addresses that nobody confirmed."""
     paths = cache(lambda: _paths_of_rules(project, chains))
     for column in project.users.columns:
@@ -269,7 +282,7 @@ def _trusted(project: Project, chains: Chains) -> Iterator[Finding]:
     yield from auth_doubts(project, paths)
 
 
-def _paths_of_rules(project: Project, chains: Chains) -> set[str]:
+def _paths_of_rules(project: Project, chains: Followed) -> set[str]:
     """Name the dotted paths that decide: in rules, in conditions, and in which rows are reached."""
     rules = [rule_of(one.text, NONE, view.table) for view in project.views for one in view.conditions]
     for _, reach in chains:
@@ -278,24 +291,33 @@ def _paths_of_rules(project: Project, chains: Chains) -> set[str]:
     return {path for rule in rules for path in paths_read(project, rule)}
 
 
-def _unused(project: Project, chains: Chains, rules: Rules) -> Iterator[Finding]:
-    said = [_without_names(dump_definition(one)) for one in (*project.views, *project.middleware, *project.endpoints)]
-    text = json.dumps([*said, _without_names(dump_definition(project.project))], default=str)
+def _hooks(project: Project) -> list[EndpointDef]:
+    return [hook_chain(project, key) for key in HOOKS]
+
+
+def _unused(project: Project, reaches: Sequence[Reach], rules: Rules) -> Iterator[Finding]:
+    accesses = [one.access for one in project.endpoints] + [one.access for view in project.views for one in view.rules]
+    let_in = {role for access in accesses if isinstance(access, RolesAccess) for role in access.roles}
+    text = cache(lambda: _all_that_is_said(project))
     for role in project.roles:
-        if not re.search(rf"[\"']{role.name}[\"'\\]", text):
+        if role.name not in let_in and not re.search(rf"[\"']{role.name}[\"'\\]", text()):
             yield doubt(f"roles/{role.name}", "unused_role", "nothing asks for this role", "drop it, or ask for it")
     called = {name for _, rule in rules for name in calls_in(rule)}
     for named in project.rules:
         if named.name not in called:
             yield doubt(f"rules/{named.name}", "unused_rule", "nothing calls this rule", "call it or drop it")
     used = {use.use for use in project.project.middleware}
-    used |= {name for _, reach in chains for name in reach.used}
-    used |= {name for key in HOOKS for name in reach_of(project, hook_chain(project, key), NONE).used}
+    used |= {name for reach in reaches for name in reach.used}
     for one in project.middleware:
         if one.name not in used:
             yield doubt(
                 f"middleware/{one.name}", "unused_middleware", "nothing uses this middleware", "use it or drop it"
             )
+
+
+def _all_that_is_said(project: Project) -> str:
+    said = (*project.views, *project.middleware, *project.endpoints, project.project)
+    return json.dumps([_without_names(dump_definition(one)) for one in said], default=str)
 
 
 def _without_names(said: Any) -> object:

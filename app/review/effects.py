@@ -15,7 +15,7 @@ from app.review.effect import ANONYMOUS_USERS, Effect, Verb, access_effects, gai
 from app.review.input_effects import InputEffect, input_effects
 from app.review.meaning import related, rule_of
 from app.review.pairing import paired
-from app.review.reach import reach_of
+from app.review.reach import Chains
 from app.review.renames import NONE, Renames, renames
 from app.review.resting import resting_on
 from app.review.surface import hook_chain
@@ -160,7 +160,8 @@ class _Comparison:
         """Give the views that each endpoint and view reads by steps and columns."""
         parts = {f"endpoints/{one.name}": one for one in self.new.endpoints}
         views = {f"views/{one.name}": one for one in self.new.views}
-        read = {part: reach_of(self.new, one, NONE).sources for part, one in (parts | views).items()}
+        chains = Chains(self.new, NONE)
+        read = {part: chains.reach(one).sources for part, one in (parts | views).items()}
         read |= {part: read[part] | related(one) for part, one in views.items()}
         return {part: {f"views/{name}" for name in names} & views.keys() for part, names in read.items()}
 

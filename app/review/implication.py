@@ -7,6 +7,7 @@ from app.expressions.syntax import Binary, ListLiteral, Literal, Logic, Node
 from app.expressions.trees import HERE, literal
 
 _ELSEWHERE = frozenset({"line", "column", "type", "overloads", "shown", "made_of", "is_written", "source", "is_item"})
+_SAID: dict[type, tuple[str, ...]] = {}
 _FLIPPED = {">": "<", ">=": "<="}
 _TURNED = {**_FLIPPED, "<": ">", "<=": ">="}
 
@@ -48,6 +49,14 @@ class Passes(Node):
     grows: bool
 
 
+def _said(node: Node) -> tuple[str, ...]:
+    """Name what a node of its kind says, wherever it stands."""
+    found = _SAID.get(type(node))
+    if found is None:
+        found = _SAID[type(node)] = tuple(one.name for one in fields(node) if one.name not in _ELSEWHERE)
+    return found
+
+
 def form(node: Any) -> str:
     """Write a tree so that two are written the same if they say the same, wherever they stand."""
     if isinstance(node, Binary) and node.operator in ("==", "!="):
@@ -58,8 +67,7 @@ def form(node: Any) -> str:
     if isinstance(node, Binary):
         return f"({form(node.left)} {node.operator} {form(node.right)})"
     if isinstance(node, Node):
-        parts = (form(getattr(node, one.name)) for one in fields(node) if one.name not in _ELSEWHERE)
-        return f"{type(node).__name__}({', '.join(parts)})"
+        return f"{type(node).__name__}({', '.join([form(getattr(node, name)) for name in _said(node)])})"
     if isinstance(node, tuple):
         return f"[{', '.join(map(form, node))}]"
     return f"{type(node).__name__}:{node!r}"

@@ -28,7 +28,8 @@ from app.expressions.syntax import (
 from app.expressions.trees import ROWS
 from app.review.implication import Meant
 from app.review.meaning import parsed, rule_of
-from app.review.reach import Reached, reach_of
+from app.review.reach import reach_of
+from app.review.reached import Reached
 from app.review.renames import NONE
 from app.steps.kind import Means
 

@@ -1,21 +1,22 @@
-"""What a chain asks before it goes on, and which rows it then reaches: what two versions of it are compared by."""
+"""Chains followed: what each asks before it goes on, and which rows it then reaches."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from app.definitions.endpoints import EndpointDef
 from app.definitions.project import Project
-from app.definitions.steps import StepDef
+from app.definitions.steps import StepDef, UseDef
 from app.definitions.views import ViewDef
 from app.expressions.problems import ExpressionErrors
 from app.expressions.syntax import Binary, Field, ListLiteral, MapLiteral, Name, Node, walk
 from app.expressions.trees import HERE, literal, term
 from app.review.implication import Meant, Passes, Untrue, all_of, any_of, form
 from app.review.meaning import Names, join, meant, parsed, put, seen_through, shown
+from app.review.reached import Check, Reach, Reached
 from app.review.renames import Renames
 from app.steps.kind import Asks, Does, Fields, Kind, Means, Rows
 from app.steps.registry import KINDS
@@ -24,95 +25,49 @@ _LARGE = 200
 _COMPARED = frozenset({Means.VALUE, Means.COLUMNS, Means.SHAPE, Means.ADDRESS})
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What has to be true for a request to go on, where and how the definition says it; `inside` is under what.
-
-    `is_stated` says that the definition states it as a rule; else it is that a step doesn't refuse by itself.
-    """
-
-    rule: Node
-    said: str
-    kind: str
-    asks: Asks
-    place: str
-    inside: tuple[Node, ...]
-    is_stated: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """What a step does: in words, for which rows, and by field what else it says; `lasts` whatever is refused later.
-
-    `seen` is what an answer shows of it where it only reads, and so does nothing else; None where it does something.
-    `chosen` says which rows those are of which it takes only some; None where it takes all.
-    """
-
-    what: str
-    rows: Node
-    rest: Mapping[str, Node]
-    kind: Kind | None
-    source: str | None
-    place: str
-    inside: tuple[Node, ...]
-    lasts: bool = False
-    seen: str | None = None
-    chosen: str | None = None
-
-    @property
-    def writes(self) -> bool:
-        """Say whether it writes rows."""
-        return self.kind is not None and self.kind.writes
-
-    def named(self, meaning: Means) -> tuple[str, ...]:
-        """Name the fields of its step that mean this."""
-        return () if self.kind is None else self.kind.named(meaning)
-
-
-@dataclass(slots=True)
-class Reach:
-    """All that a chain asks and reaches: in order, the middleware that it is made of, and the conditions in it.
-
-    `shown` is what its answers show, each with the rule under which it does; `sources` are the tables and views that
-    its steps speak of.
-    """
-
-    events: list[Check | Reached] = field(default_factory=list)
-    shown: list[tuple[Node, Node]] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
-    sources: set[str] = field(default_factory=set)
-    conditions: list[tuple[str, Node]] = field(default_factory=list)
-
-    @property
-    def checks(self) -> list[Check]:
-        """Give what it asks."""
-        return [one for one in self.events if isinstance(one, Check)]
-
-    @property
-    def reached(self) -> list[Reached]:
-        """Give what it reaches."""
-        return [one for one in self.events if isinstance(one, Reached)]
-
-
 def reach_of(project: Project, said: EndpointDef | ViewDef, renamed: Renames) -> Reach:
     """Follow the chain of an endpoint or a view, middleware and own steps."""
-    kind = "endpoints" if isinstance(said, EndpointDef) else "views"
-    walker = _Walker(project, renamed, f"{kind}/{said.name}")
-    names: Names = {}
-    skipped: Sequence[str] = ()
-    if isinstance(said, EndpointDef):
-        skipped = said.skip
-        for rule in said.rules:
-            walker.ask(walker.tree(rule.rule, names), rule.rule, "rules", Asks.INPUT)
-    shared = [use for use in project.project.middleware if use.use not in skipped]
-    for use in (*shared, *said.middleware):
-        walker.use(use.use, use.arguments, names)
-    if isinstance(said, EndpointDef):
-        walker.steps(said.steps, names)
-    else:
-        # What ends the chain before its rows are read keeps them from whom it answers.
-        walker.found.events.append(Reached("shows its rows", walker.here(), {}, None, None, walker.place, ()))
-    return walker.found
+    return Chains(project, renamed).reach(said)
+
+
+class Chains:
+    """The chains of a project: middleware that several of them begin with, used alike, is followed once."""
+
+    def __init__(self, project: Project, renamed: Renames) -> None:
+        """Take a project, and under which names its tables are followed."""
+        self.middleware = {one.name: one for one in project.middleware}
+        self.views = {one.name: one for one in project.views}
+        self.renamed = renamed
+        self._shared = project.project.middleware
+        self._begun: dict[tuple[tuple[str, str], ...], tuple[_Walker, Names]] = {}
+
+    def reach(self, said: EndpointDef | ViewDef) -> Reach:
+        """Follow the chain of an endpoint or a view, middleware and own steps."""
+        if isinstance(said, EndpointDef):
+            asking = _Walker(self, f"endpoints/{said.name}")
+            for rule in said.rules:
+                asking.ask(asking.tree(rule.rule, {}), rule.rule, "rules", Asks.INPUT)
+            shared = [use for use in self._shared if use.use not in said.skip]
+            walker, names = self._behind([*shared, *said.middleware], asking.place)
+            walker.found.events[:0] = asking.found.events
+            walker.steps(said.steps, names)
+        else:
+            walker, _ = self._behind([*self._shared, *said.middleware], f"views/{said.name}")
+            # What ends the chain before its rows are read keeps them from whom it answers.
+            walker.found.events.append(Reached("shows its rows", walker.here(), {}, None, None, walker.place, ()))
+        return walker.found
+
+    def _behind(self, uses: Sequence[UseDef], place: str) -> "tuple[_Walker, Names]":
+        """Give who has followed these uses, for one chain alone, and the names that are known then."""
+        walker, names = _Walker(self, place), Names()
+        for count, use in enumerate(uses, 1):
+            key = tuple((one.use, repr(one.arguments)) for one in uses[:count])
+            if key not in self._begun:
+                walker, names = walker.copy(place), dict(names)
+                walker.use(use.use, use.arguments, names)
+                self._begun[key] = walker, names
+            walker, names = self._begun[key]
+        return walker.copy(place), dict(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +99,24 @@ class _Walker:
     may have changed, and so for what is read.
     """
 
-    def __init__(self, project: Project, renamed: Renames, place: str) -> None:
-        self.middleware = {one.name: one for one in project.middleware}
-        self.views = {one.name: one for one in project.views}
-        self.renamed = renamed
+    def __init__(self, chains: Chains, place: str) -> None:
+        self.chains = chains
+        self.middleware, self.views, self.renamed = chains.middleware, chains.views, chains.renamed
         self.found = Reach()
         self.place = place
         self.inside: list[Node] = []
         self.ended: list[Node] = []
         self.answered: list[Node] = []
         self.written = ""
+
+    def copy(self, place: str) -> "_Walker":
+        """Give one that has followed the same, and goes on from a place without this one."""
+        made, found = _Walker(self.chains, place), self.found
+        made.found = Reach(
+            list(found.events), list(found.shown), set(found.used), set(found.sources), list(found.conditions)
+        )
+        made.ended, made.answered, made.written = list(self.ended), list(self.answered), self.written
+        return made
 
     def tree(self, text: str, names: Names, item: str | None = None) -> Node:
         """Read a rule, with the names of now, and what steps bound put in their place."""

@@ -8,6 +8,7 @@ from app.compiler.runtime import PERMANENT, access_level
 from app.definitions.actions import ActionRule
 from app.definitions.auth import HOOKS
 from app.definitions.endpoints import EndpointDef
+from app.definitions.middleware import MiddlewareDef
 from app.definitions.project import Project
 from app.definitions.steps import UseDef
 from app.definitions.views import ViewDef
@@ -16,7 +17,9 @@ from app.steps.kind import Fields, Kind, Means
 
 def surface_of(project: Project) -> list[dict[str, Any]]:
     """Give a row for each endpoint and view."""
-    return [*(_endpoint(project, one) for one in project.endpoints), *map(_view_of(project), project.views)]
+    middleware = {one.name: one for one in project.middleware}
+    endpoints = (_endpoint(project, one, middleware) for one in project.endpoints)
+    return [*endpoints, *map(_view_of(project), project.views)]
 
 
 def hooks_of(project: Project) -> list[dict[str, Any]]:
@@ -47,14 +50,20 @@ def chain_of(project: Project, definition: EndpointDef | ViewDef) -> list[UseDef
     return [*shared, *definition.middleware]
 
 
-def steps_of(project: Project, definition: EndpointDef | ViewDef) -> Iterator[tuple[Kind, Fields]]:
-    """Yield every step of an endpoint or a view, of its middleware and its own, as its kind and its fields."""
-    middleware = {one.name: one for one in project.middleware}
+def steps_of(
+    project: Project, definition: EndpointDef | ViewDef, middleware: Mapping[str, MiddlewareDef] | None = None
+) -> Iterator[tuple[Kind, Fields]]:
+    """Yield every step of an endpoint or a view, of its middleware and its own, as its kind and its fields.
+
+    Whoever asks of many gives the project's `middleware` by name.
+    """
+    if middleware is None:
+        middleware = {one.name: one for one in project.middleware}
     own = definition.steps if isinstance(definition, EndpointDef) else ()
     return kinds_in([*chain_of(project, definition), *own], middleware)
 
 
-def _endpoint(project: Project, said: EndpointDef) -> dict[str, Any]:
+def _endpoint(project: Project, said: EndpointDef, middleware: Mapping[str, MiddlewareDef]) -> dict[str, Any]:
     return {
         "kind": "endpoint",
         "name": said.name,
@@ -62,7 +71,7 @@ def _endpoint(project: Project, said: EndpointDef) -> dict[str, Any]:
         "path": f"/api{said.path}",
         "access": access_level(said.access).described,
         "middleware": [use.use for use in chain_of(project, said)],
-        "writes": sorted(tables_written(project, said)),
+        "writes": sorted(tables_written(project, said, middleware)),
     }
 
 
@@ -91,9 +100,12 @@ def _action(rule: ActionRule) -> dict[str, Any]:
     }
 
 
-def tables_written(project: Project, said: EndpointDef) -> frozenset[str]:
+def tables_written(
+    project: Project, said: EndpointDef, middleware: Mapping[str, MiddlewareDef] | None = None
+) -> frozenset[str]:
     """Name the tables that an endpoint writes, by its middleware or by itself."""
-    return frozenset(kind.said(fields, Means.TABLE) for kind, fields in steps_of(project, said) if kind.writes)
+    steps = steps_of(project, said, middleware)
+    return frozenset(kind.said(fields, Means.TABLE) for kind, fields in steps if kind.writes)
 
 
 def table(surface: Sequence[Mapping[str, Any]], hooks: Sequence[Mapping[str, Any]] = ()) -> str:

@@ -10,7 +10,7 @@ from app.definitions.answers import MAX_BYTES
 from app.definitions.middleware import MiddlewareDef
 from app.definitions.steps import StepDef
 from app.expressions.check import Expression, Scope
-from app.expressions.scope import Counted
+from app.expressions.scope import Copied, Counted
 from app.expressions.types import Type
 from app.relations.conditions import id_is
 from app.relations.findings import Findings
@@ -25,8 +25,8 @@ from app.steps.running import RunStep
 from app.steps.trace import StepInfo
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Step:
+@dataclasses.dataclass(frozen=True)
+class Step(Copied):
     """A compiled step: its run-time half, the names it binds, and what the transaction needs to know of it.
 
     `unsent` are names that may stand for an input which wasn't sent, `undecided` those that are null where nobody knows
@@ -77,8 +77,8 @@ class Before:
         return Before(self.wrote or step.writes, self.locked or step.locks, began=True)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Context:
+@dataclasses.dataclass(frozen=True)
+class Context(Copied):
     """Where a step stands and what it may name; findings gather in the one list of the whole check.
 
     `owner` names the endpoint or view that the chain belongs to, `later_writes` the tables that steps behind this one
@@ -111,25 +111,25 @@ class Context:
 
     def at(self, key: str) -> "Context":
         """Give the context of a part: its place is one key deeper."""
-        return dataclasses.replace(self, place=f"{self.place}.{key}")
+        return self.but(place=f"{self.place}.{key}")
 
     def behind(self, step: Step) -> "Context":
         """Give the context of what follows a step."""
         measured = self.measured | step.binds.keys() if step.measured else self.measured - step.binds.keys()
         bound = self.sure_of(step.sure).binding(step.binds, step.unsent)
-        scope = dataclasses.replace(bound.scope, undecided=bound.scope.undecided | step.undecided)
-        return dataclasses.replace(bound, scope=scope, before=self.before.then(step), measured=measured)
+        scope = bound.scope.but(undecided=bound.scope.undecided | step.undecided)
+        return bound.but(scope=scope, before=self.before.then(step), measured=measured)
 
     def sure_of(self, paths: frozenset[str]) -> "Context":
         """Give the context in which these inputs have a value."""
-        return dataclasses.replace(self, scope=self.scope.sure_of(paths)) if paths else self
+        return self.but(scope=self.scope.sure_of(paths)) if paths else self
 
     def binding(self, names: Mapping[str, Type], unsent: frozenset[str] = frozenset()) -> "Context":
         """Give the context in which these names are known too; `unsent` may stand for what wasn't sent."""
         if not names and not unsent:
             return self
         scope = self.scope.with_names(**names)
-        return dataclasses.replace(self, scope=dataclasses.replace(scope, unsent=scope.unsent | unsent))
+        return self.but(scope=scope.but(unsent=scope.unsent | unsent))
 
     def report(self, key: str, message: str, hint: str | None = None, *, stricter: bool = False) -> None:
         """Add a finding about a field of the step; one that is `stricter` leaves the step compiled."""
@@ -155,15 +155,15 @@ class Context:
     @property
     def related(self) -> Scope:
         """Give the scope in which other rows can be read: that of conditions."""
-        return dataclasses.replace(self.scope, related=True)
+        return self.scope.but(related=True)
 
     def over_items(self, record: Type) -> Scope:
         """Give the scope in which `item` is a row of what is read or written."""
-        return dataclasses.replace(self.scope.with_names(item=record), rows=frozenset({"item"}))
+        return self.scope.with_names(item=record).but(rows=frozenset({"item"}))
 
     def where(self, key: str, text: str, record: Type) -> Expression | None:
         """Check a condition over `item`, which Postgres decides."""
-        scope = dataclasses.replace(self.over_items(record), related=True)
+        scope = self.over_items(record).but(related=True)
         return rule_expression(f"{self.place}.{key}", text, scope, self.findings)
 
     def counted(

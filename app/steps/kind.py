@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field, ValidationError
@@ -19,7 +19,7 @@ Fields = Mapping[str, Any]
 """What a definition says of a step, beside what every kind takes."""
 
 
-class Means(Enum):
+class Means(IntEnum):
     """What a field means where two versions of a chain are compared.
 
     The rows that a step is about: TABLE is their table or view, ID the rule that gives the id of one, WHERE a rule over

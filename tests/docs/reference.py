@@ -14,6 +14,7 @@ from app.auth.route_limits import RouteLimits
 from app.cli.schema import schema_text
 from app.control_plane.router import admin_document, admin_router
 from app.definitions.project import Project
+from app.expressions import grammar
 from app.steps.document_schema import document_schema, models
 from app.steps.registry import KINDS
 
@@ -189,3 +190,5 @@ PAGES = {
 if __name__ == "__main__":
     for page, make in PAGES.items():
         page.write_text(make())
+    if not grammar.are_current():
+        grammar.TABLES.write_bytes(grammar.tables())

@@ -16,8 +16,8 @@ from app.database.statement import Statement
 from app.definitions.validation import Validator
 from app.definitions.views import HELD_BODY
 from app.errors import FieldError, RowgateError
-from app.http.json_body import BadJson, BadText, parse_json
-from app.http.read_body import BodyIncomplete, BodyTimeout, BodyTooLarge, LongBody, media_type_of
+from app.http.json_body import BadJson, BadText, BodyTooLarge, parse_json
+from app.http.read_body import BodyIncomplete, BodyTimeout, LongBody, media_type_of
 from app.relations.write import rows_json
 from app.steps.running import Call
 

@@ -187,7 +187,7 @@ def _bound(answer: OutwardAnswer | None, error: str | None) -> dict[str, Any]:
 
 
 def _said(body: HttpBody, context: Context) -> _Said | None:
-    inside = dataclasses.replace(context, scope=dataclasses.replace(context.scope, secrets=True))
+    inside = context.but(scope=context.scope.but(secrets=True))
     url = inside.value("url", body.url, STRING)
     headers = [(name, _header(name, item, inside)) for name, item in body.headers.items()]
     known = tuple((name, value) for name, value in headers if value is not None)

@@ -1,6 +1,5 @@
 """`quota`: at most so many rows, counted where they are held, when it is reached and again before the commit."""
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -41,7 +40,7 @@ def _compile(body: QuotaBody, context: Context) -> Step | None:
     # It also bounds what was written before it.
     written = context.later_writes | ({source.table.name} if context.before.wrote else set())
     reading = Reading(source, condition)
-    read = held_read(dataclasses.replace(context, later_writes=written), statement, reading)
+    read = held_read(context.but(later_writes=written), statement, reading)
     refusal = refusal_class(OverQuota, body.status, body.code)
 
     async def quota(call: Call) -> None:
