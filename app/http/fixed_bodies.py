@@ -69,18 +69,21 @@ def confirm_behind_body(request: Request, caller: object, again: Callable[[], Aw
     request.scope[_CALLER] = caller, again
 
 
-async def read_known(request: Request, *, limit: int, media_types: Collection[str]) -> bytes:
-    """Read the body of a route that knows its caller; raises ChangedMeanwhile where that one isn't the same behind it.
-
-    What reading the caller raises of a session that has ended is raised here as well.
-    """
-    exchange = exchange_of(request.receive)
-    waits = exchange is None or exchange.more_body
-    raw = await read_body(request.receive, request.scope["headers"], limit=limit, media_types=media_types)
-    if waits and _CALLER in request.scope:
+async def hold_caller(request: Request) -> None:
+    """Read the caller again; raises ChangedMeanwhile for one who isn't the same, or what reading raises of nobody."""
+    if _CALLER in request.scope:
         caller, again = request.scope[_CALLER]
         if await again() != caller:
             raise ChangedMeanwhile
+
+
+async def read_known(request: Request, *, limit: int, media_types: Collection[str]) -> bytes:
+    """Read a body, and hold the caller where it had to be waited for."""
+    exchange = exchange_of(request.receive)
+    waits = exchange is None or exchange.more_body
+    raw = await read_body(request.receive, request.scope["headers"], limit=limit, media_types=media_types)
+    if waits:
+        await hold_caller(request)
     return raw
 
 

@@ -95,6 +95,21 @@ async def test_an_admin_of_another_role_meanwhile_is_asked_to_begin_again(
     assert (again.status_code, again.json()["code"]) == (403, "admin.role_missing")
 
 
+@pytest.mark.parametrize(("change", "status"), [("DELETE", 401), ("PATCH", 503)])
+async def test_an_import_ends_with_its_editor(backend: Backend, change: str, status: int) -> None:
+    root, eve, place = await owners(backend)
+    sent = {**eve, "Content-Type": "application/x-ndjson"}
+    people = b'{"email": "one@example.com", "roles": ["support"]}\n{"email": "two@example.com"}'
+
+    async def changed() -> None:
+        said = {"role": "viewer"} if change == "PATCH" else None
+        assert (await backend.client.request(change, place, headers=root, json=said)).is_success
+
+    refused = await sent_late(backend, "POST", "/admin/v1/users/import", people, sent, changed)
+    assert refused.status_code == status, refused.text
+    assert await backend.sql("SELECT FROM data.users") == []
+
+
 async def test_a_body_that_comes_late_is_taken_of_who_is_still_the_same(backend: Backend) -> None:
     _, eve, _ = await owners(backend)
     assert (await sent_late(backend, *LATE[0], eve, nothing)).status_code == 201
