@@ -197,17 +197,27 @@ class Pool:
         """Give a block its connection: `async with pool.lease() as connection`."""
         return Lease(self)
 
+    def at_once(self, on_behalf_of: object = None) -> Any:
+        """Take a connection that is idle, for the share of a name or for none; None where `acquire` has to be asked."""
+        share = self._share_of(on_behalf_of)
+        if self._closed or not self._has_room(share) or (connection := self._popped()) is None:
+            return None
+        self._grant(share)
+        self._leased[connection] = share, time.monotonic()
+        return connection
+
     async def acquire(self, on_behalf_of: object = None) -> Any:
         """Take a connection, for the share of a name or for none.
 
         Raises `DatabaseOverloaded` when there is none in time that it may take, or `DatabaseUnavailable`.
         """
+        connection = self.at_once(on_behalf_of)
+        if connection is not None:
+            return connection
         if self._closed:
             raise DatabaseUnavailable("The server is stopping.")
-        share = self._unshared if on_behalf_of is None else self._shares.get(on_behalf_of)
-        if share is None:
-            share = self._shares[on_behalf_of] = ConnectionShare()
-        if self._has_room(share) and (self._idle or self._slots < self.size):
+        share = self._share_of(on_behalf_of)
+        if self._has_room(share) and self._slots < self.size:
             connection = self._taken(share)
         elif self._is_in_vain(share):
             raise _overloaded()
@@ -224,8 +234,8 @@ class Pool:
         One that was `heavy` carried a large answer, and counts as slow: several at once are as much of a burden.
         """
         share, since = self._leased.pop(connection)
-        seconds = max(time.monotonic() - since, HEAVY_SECONDS if heavy else 0)
-        share.note(seconds)
+        seconds = time.monotonic() - since
+        share.note(max(seconds, HEAVY_SECONDS) if heavy else seconds)
         self._take_back(share)
         if self._closed and not self._leased:
             self._drained.set()
@@ -263,20 +273,32 @@ class Pool:
         await asyncio.gather(*self._closings)
 
     def _taken(self, share: ConnectionShare) -> Any:
-        """Take for a share the idle connection that was used last, or None: the right to open one.
+        """Take for a share the idle connection that was used last, or None: the right to open one."""
+        self._grant(share)
+        connection = self._popped()
+        if connection is None:
+            self._slots += 1
+        return connection
 
-        Those that the server has closed meanwhile are dropped.
-        """
-        share.held += 1
-        self._granted += 1
-        self._peak = max(self._peak, self._granted)
+    def _popped(self) -> Any:
+        """Give the idle connection that was used last; those that the server has closed meanwhile are dropped."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
             self._slots -= 1
-        self._slots += 1
         return None
+
+    def _share_of(self, on_behalf_of: object) -> ConnectionShare:
+        share = self._unshared if on_behalf_of is None else self._shares.get(on_behalf_of)
+        if share is None:
+            share = self._shares[on_behalf_of] = ConnectionShare()
+        return share
+
+    def _grant(self, share: ConnectionShare) -> None:
+        share.held += 1
+        self._granted += 1
+        self._peak = max(self._peak, self._granted)
 
     def _has_room(self, share: ConnectionShare) -> bool:
         left = self.size - self._granted - 1
