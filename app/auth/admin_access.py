@@ -1,6 +1,7 @@
 """Who may use the admin API: admins by their tokens, and API keys that have an admin role."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Depends, Request
@@ -14,6 +15,7 @@ from app.database.connection import Connection
 from app.database.pool import Pool
 from app.errors import RowgateError
 from app.http.challenge import ADMINS, challenge
+from app.http.fixed_bodies import confirm_behind_body
 from app.http.fixed_routes import refuses
 
 Role = Literal["owner", "editor", "viewer"]
@@ -90,7 +92,10 @@ async def _anyhow(
     _bearer: Annotated[object, Depends(_BEARER)],
     _apikey: Annotated[object, Depends(_APIKEY)],
 ) -> Admin:
-    return await _whose(server.auth, server.pool, _credential(request))
+    again = partial(_whose, server.auth, server.pool, _credential(request))
+    admin = await again()
+    confirm_behind_body(request, admin, again)
+    return admin
 
 
 AdminAnyhow = Annotated[Admin, Depends(_anyhow)]

@@ -22,10 +22,9 @@ from app.control_plane.server import Server, ServerDep
 from app.definitions.project import DefinitionInvalid, Project, dump_project, parse_project
 from app.definitions.stored import Stored
 from app.errors import RowgateError
-from app.http.fixed_bodies import UNREADABLE
+from app.http.fixed_bodies import UNREADABLE, read_known
 from app.http.fixed_routes import NO_NUL, Declared, FixedRouter, answer, body_schema, refuses
 from app.http.json_body import parse_json, plain_numbers
-from app.http.read_body import read_body
 from app.secrets.provider_secrets import refuse_secretless
 from app.store.active import load_active
 
@@ -98,7 +97,7 @@ class DocumentBody:
         if not self.required and _has_no_body(request):
             return None
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        raw = await read_body(request.receive, request.scope["headers"], limit=LIMIT, media_types=_DOCUMENT)
+        raw = await read_known(request, limit=LIMIT, media_types=_DOCUMENT)
         return load_text(raw) if kind in _YAML else plain_numbers(parse_json(raw or b"null", keys=_KEYS))
 
     @property

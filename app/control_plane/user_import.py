@@ -20,10 +20,10 @@ from app.definitions.column_types import read_moment, read_uuid
 from app.definitions.validation import object_validator
 from app.definitions.wrong import Wrong
 from app.errors import RowgateError
-from app.http.fixed_bodies import Body, checked
+from app.http.fixed_bodies import Body, checked, hold_caller
 from app.http.fixed_routes import Declared, FixedRouter, InputInvalid, answer, body_schema, refuses
 from app.http.json_body import BadText, check_text, parse_json
-from app.http.read_body import BodyIncomplete, BodyTypeUnsupported, media_type_of
+from app.http.read_body import BodyIncomplete, BodyTypeUnsupported, ChangedMeanwhile, media_type_of
 
 router = FixedRouter(tags=["users"])
 BATCH = 1000
@@ -87,7 +87,7 @@ _SENT = {
 
 
 @router.post("/users/import", name="import_users", response_model=ImportReport, openapi_extra=_SENT)
-@refuses(BodyTypeUnsupported, BodyIncomplete, RowUnreadable)
+@refuses(BodyTypeUnsupported, BodyIncomplete, RowUnreadable, ChangedMeanwhile)
 async def import_users(request: Request, server: ServerDep, admin: Editor) -> Response:
     """Make people with the hashes of another system, from lines of JSON or from CSV, in batches of 1,000."""
     kind = media_type_of(request.scope["headers"])
@@ -97,6 +97,7 @@ async def import_users(request: Request, server: ServerDep, admin: Editor) -> Re
     reader = RowReader(server.live.runtime, cutter)
     async for batch in _batches(request, cutter):
         users = reader.users(batch, done)
+        await hold_caller(request)  # who sends for long may be an editor no longer
         async with server.pool.lease() as connection:
             await insert_users(connection, server.hooks, users, done, admin.actor)
     return answer(ImportReport(**asdict(done)))

@@ -8,21 +8,11 @@ from app.data_plane.pipeline import serve
 from app.data_plane.run import Run
 from app.database.faults import Contended, Retryable, Stale, Streamed, Unfused
 from app.errors import RowgateError
+from app.http.read_body import ChangedMeanwhile
 from app.steps.running import Answer
 
 ATTEMPTS = 3
 PAUSE = 0.025  # seconds, about, before the second run; four times as long before the third
-
-
-class ChangedMeanwhile(RowgateError):
-    """The definitions or the caller changed while the request waited, and can't run again; nothing was written."""
-
-    status: ClassVar[int] = 503
-    code: ClassVar[str] = "request.changed"
-
-    def __init__(self) -> None:
-        """Say so: a call was made, or a body has come in pieces, and neither can be had again."""
-        super().__init__("The backend was changed while the request was under way: try again.")
 
 
 class DefinitionsChanging(RowgateError):

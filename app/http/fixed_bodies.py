@@ -1,5 +1,6 @@
 """A body of the fixed routes: JSON, read as strictly as any once the caller is known, as a frozen model."""
 
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -7,14 +8,16 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from app.errors import FieldError, near
+from app.http.exchange import exchange_of
 from app.http.fixed_routes import InputInvalid, body_schema, refuses
 from app.http.json_body import BadJson, BadText, BodyTooLarge, parse_json
-from app.http.read_body import BodyIncomplete, BodyTimeout, BodyTypeUnsupported, read_body
+from app.http.read_body import BodyIncomplete, BodyTimeout, BodyTypeUnsupported, ChangedMeanwhile, read_body
 
 LIMIT = 64 * 1024
 JSON = frozenset({"application/json"})
 M = TypeVar("M", bound=BaseModel)
-UNREADABLE = (BodyTooLarge, BodyTypeUnsupported, BodyIncomplete, BodyTimeout, BadJson, BadText)
+UNREADABLE = (BodyTooLarge, BodyTypeUnsupported, BodyIncomplete, BodyTimeout, BadJson, BadText, ChangedMeanwhile)
+_CALLER = "rowgate.caller"
 
 
 class Body(BaseModel):
@@ -54,9 +57,32 @@ class JsonBody:
         return {"application/json": {"schema": body_schema(self.model)}}
 
 
+def confirm_behind_body(request: Request, caller: object, again: Callable[[], Awaitable[object]]) -> None:
+    """Have the caller read `again` once the body has come: who sends it slowly may be signed out meanwhile."""
+    request.scope[_CALLER] = caller, again
+
+
+async def hold_caller(request: Request) -> None:
+    """Read the caller again; raises ChangedMeanwhile for one who isn't the same, or what reading raises of nobody."""
+    if _CALLER in request.scope:
+        caller, again = request.scope[_CALLER]
+        if await again() != caller:
+            raise ChangedMeanwhile
+
+
+async def read_known(request: Request, *, limit: int, media_types: Collection[str]) -> bytes:
+    """Read a body, and hold the caller where it had to be waited for."""
+    exchange = exchange_of(request.receive)
+    waits = exchange is None or exchange.more_body
+    raw = await read_body(request.receive, request.scope["headers"], limit=limit, media_types=media_types)
+    if waits:
+        await hold_caller(request)
+    return raw
+
+
 async def read_json(request: Request, limit: int = LIMIT) -> Any:
     """Read the JSON body of a request; none at all is an empty object."""
-    raw = await read_body(request.receive, request.scope["headers"], limit=limit, media_types=JSON)
+    raw = await read_known(request, limit=limit, media_types=JSON)
     return parse_json(raw) if raw else {}
 
 

@@ -40,6 +40,17 @@ class BodyTimeout(RowgateError):
     code: ClassVar[str] = "input.timeout"
 
 
+class ChangedMeanwhile(RowgateError):
+    """The definitions or the caller changed while the request waited, and can't run again; nothing was written."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "request.changed"
+
+    def __init__(self) -> None:
+        """Say so: a call was made, or a body has come meanwhile, and neither can be had again."""
+        super().__init__("The backend was changed while the request was under way: try again.")
+
+
 async def read_body(
     receive: Any, headers: Sequence[tuple[bytes, bytes]], *, limit: int, media_types: Collection[str]
 ) -> bytes:

@@ -88,10 +88,10 @@ async def _in_time(sender: "Sender", call: OutwardCall, target: Target, deadline
 
 def _redirected(call: OutwardCall, target: Target, location: str) -> tuple[OutwardCall, Target]:
     """Give the call that follows a redirect, checked as any; another server gets none of the headers."""
-    there = replace(call, url=urljoin(target.url, location).partition("#")[0])
     try:
+        there = replace(call, url=urljoin(target.url, location).partition("#")[0])
         after = there.target()
-    except CallFailed:
+    except (ValueError, CallFailed):  # urljoin's, of a host that nobody can read
         raise RedirectRefused from None
     if target.scheme == "https" and after.scheme != "https":
         raise RedirectRefused

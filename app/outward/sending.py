@@ -32,31 +32,31 @@ class Sender:
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         """Open nothing yet; `tls` says which certificates hold."""
         context = tls or _trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-        self.public = httpx.AsyncClient(transport=public_transport(context), trust_env=False)
-        self.named = httpx.AsyncClient(transport=named_transport(context), trust_env=False)
+        # Without httpx's client, which would keep every cookie and read every Location.
+        self._public = public_transport(context)
+        self._named = named_transport(context)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.public.aclose()
-        await self.named.aclose()
+        await self._public.aclose()
+        await self._named.aclose()
 
     async def send(self, call: OutwardCall, target: Target) -> OutwardAnswer:
         """Send one request. A failure is logged by its kind alone: its words may quote what was sent."""
-        client = self.named if target.is_named(call.allow) else self.public
+        way = self._named if target.is_named(call.allow) else self._public
         headers = [(name.encode(), value.encode()) for name, value in call.headers]
         headers.append((b"Accept-Encoding", b"identity"))
         try:
-            # Said here, since the client's own timeout would end what may take longer.
             times = {"timeout": httpx.Timeout(call.timeout).as_dict()}
             request = httpx.Request(call.method, target.url, headers=headers, content=call.body, extensions=times)
-            response = await client.send(request, stream=True, follow_redirects=False)
+            response = await way.handle_async_request(request)
             try:
                 return await _read(response)
             finally:
                 await response.aclose()
-        except (httpx.TimeoutException, httpcore.TimeoutException):
+        except httpcore.TimeoutException:
             raise TimedOut from None
-        except (httpx.HTTPError, httpcore.ProtocolError, httpcore.NetworkError, OSError) as error:
+        except (httpcore.ProtocolError, httpcore.NetworkError, OSError) as error:
             _log.warning("a call to %s failed: %s", target.authority, type(error).__name__)
             raise Unreachable from None
         except (httpx.InvalidURL, UnicodeError):

@@ -176,7 +176,7 @@ async def test_all_that_is_known_of_somebody_comes_along(backend: Backend) -> No
         "created_at": "2019-05-01T10:00:00+00:00", "confirmed_at": None, "last_sign_in_at": None, "display_name": "Ann",
         "plan": "pro",
     }  # fmt: skip
-    sql = "SELECT actor, detail FROM rowgate.audit WHERE action = 'user.import'"
+    sql = "SELECT actor, detail FROM rowgate.audit WHERE action = 'user.import' ORDER BY id"
     assert [tuple(row) for row in await backend.sql(sql)][-1] == (
         "admin:root@example.com", {"made": 2, "refused": 0},
     )  # fmt: skip

@@ -203,6 +203,10 @@ async def test_redirects_are_checked_at_each_hop_and_end(backend: Backend, up: U
         got = await ask(backend, "any", f"{up.url}/away")
         assert (got.status_code, got.json()["code"]) in {(502, "http.redirect"), (502, "http.denied")}, number
         assert len(up.asked) - before <= 4
+    for place in ("http://[bad", "//[::1", "http://ex\u2100mple/"):
+        up.answers["/unread"] = up.answers["/post"] = reply(b"", 307, Location=place)
+        assert (await ask(backend, "any", f"{up.url}/unread")).json()["code"] == "http.redirect", place
+        assert (await ask(backend, "post")).json()["status"] == 307, place
     up.answers["/post"] = reply(b"", 307, Location="/ok")
     assert (await ask(backend, "post")).json()["status"] == 307
 

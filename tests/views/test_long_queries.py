@@ -179,4 +179,36 @@ async def test_a_simulation_asks_so_too(backend: Backend, alice: Person) -> None
 def test_reading_a_long_list_takes_no_more_than_its_length(piece: str) -> None:
     # What took the square of it would not end here.
     with suppress(QueryRefused):
-        assert "".join(split(piece * 200_000)).startswith(piece.strip(","))
+        assert "".join(split(piece * 200_000, 1_000_000)).startswith(piece.strip(","))
+
+
+def named(count: int, *, order: int = 1) -> dict[str, str]:
+    return {"select": ",".join(f"n{number}:size" for number in range(count)), "order": ",".join(["size"] * order)}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        named(1001),
+        named(1, order=101),
+        {"select": f"*,{named(1000)['select']}"},
+        {"and": "(" + "and(" * 60 + "size.eq.1" + ")" * 61},
+        {"size": f"in.({'(' * 60}{')' * 60})"},
+    ],
+)
+async def test_more_than_a_row_of_postgres_has_is_refused(alice: Person, asked: dict[str, str]) -> None:
+    answer = await alice.post(ASK, asked)
+    assert (answer.status_code, answer.json()["code"][:5]) == (400, "PGRST"), answer.text
+
+
+async def test_a_row_of_a_thousand_names_is_answered(alice: Person) -> None:
+    answer = await alice.post(ASK, named(1000, order=100))
+    assert (answer.status_code, {len(row) for row in answer.json()}) == (200, {1000})
+
+
+def test_a_long_list_is_read_no_further_than_it_is_taken() -> None:
+    with pytest.raises(QueryRefused, match="50 deep"):
+        split("a(" * 51 + "b" + ")" * 51)
+    with pytest.raises(QueryRefused, match="at most 3 values"):
+        split("a,b,c,d(", 3)
+    assert split("a,b,c", 3) == ["a", "b", "c"]

@@ -32,8 +32,9 @@ from app.auth.providers import IdentityTaken, Proven, Provider, ProviderUnknown,
 from app.auth.refused_ways import noted
 from app.auth.routes.answering import MailerDep, found_account, session_answer
 from app.auth.routes.asking import RedirectTo
-from app.auth.routes.by_provider import hold_open, hold_own_level, provider_named, session_by_provider
+from app.auth.routes.by_provider import hold_open, provider_named, session_by_provider
 from app.auth.routes.client import Client, ClientDep
+from app.auth.routes.factors import hold_own_level
 from app.auth.routes.gotrue_errors import error_members
 from app.auth.routes.grants import FORM, read_form
 from app.auth.routes.published import PublicUrlMissing

@@ -9,14 +9,12 @@ from fastapi import Request, Response
 from app.audit.writing import audit
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.factors import SecondFactorNeeded, hold_required
-from app.auth.identity import Identity
-from app.auth.in_force import InForce
 from app.auth.mails import Mailer
 from app.auth.password_sign_in import AccountDisabled
 from app.auth.providers import IdTokenRefused, Proven, Provider, ProviderUnknown, link, person_of, proven
 from app.auth.refused_ways import noted
 from app.auth.routes.answering import MailerDep
-from app.auth.routes.factors import hold_level
+from app.auth.routes.factors import hold_own_level
 from app.auth.routes.grants import IdTokenBody
 from app.auth.routes.signed_in import SignedIn, signed_in
 from app.auth.sessions import OpenedSession, open_session
@@ -107,12 +105,6 @@ def provider_named(server: AuthServer, name: str) -> Provider:
     if found is None:
         raise ProviderUnknown("No provider of this name signs people in here.")
     return found
-
-
-async def hold_own_level(connection: Connection, in_force: InForce, identity: Identity) -> None:
-    """Refuse to change the ways in by one factor where the account has a second."""
-    if in_force.said.second_factor != "off":
-        await hold_level(connection, identity)
 
 
 async def hold_open(connection: Connection, user_id: str) -> None:

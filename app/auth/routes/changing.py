@@ -33,7 +33,7 @@ from app.auth.refused_ways import noted
 from app.auth.routes.answering import MailerDep, found_account, own_columns
 from app.auth.routes.asking import PkceFields, RedirectTo, begun
 from app.auth.routes.client import Client, ClientDep
-from app.auth.routes.factors import hold_level
+from app.auth.routes.factors import hold_own_level
 from app.auth.routes.shapes import user_object
 from app.auth.routes.signed_in import SignedIn, SignInNeeded
 from app.auth.sign_up_hooks import LetIn, SignUpRefused, let_in
@@ -78,8 +78,8 @@ async def put_user(
         raise InputInvalid("An anonymous user has no password.", hint="Give an address first, and confirm it.")
     new = await _chosen(server, client, mailer, identity, body)
     async with server.pool.lease() as connection, connection.transaction():
-        if mailer.in_force.said.second_factor != "off" and (body.email is not None or new is not None):
-            await hold_level(connection, identity)
+        if body.email is not None or new is not None:
+            await hold_own_level(connection, mailer.in_force, identity)
         await set_columns(connection, user_id, columns)
         if at_once is not None:
             await readdress(connection, user_id, at_once)

@@ -17,11 +17,11 @@ from app.auth.accounts import account
 from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.failures import TooManyFailures
 from app.auth.identity import Identity
-from app.auth.in_force import InForceDep
+from app.auth.in_force import InForce, InForceDep
 from app.auth.routes.answering import MailerDep
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.shapes import FactorId, SessionObject, issued_session
-from app.auth.routes.signed_in import SignedIn, SignedInAnyhow, SignInNeeded
+from app.auth.routes.signed_in import SignedIn, SignedInAnyhow, SignInNeeded, hold_session
 from app.database.connection import Connection
 from app.definitions.auth import AAL2
 from app.definitions.column_types import read_uuid
@@ -266,9 +266,15 @@ async def use_recovery_code(
 
 
 async def hold_level(connection: Connection, identity: Identity) -> None:
-    """Raise SecondFactorNeeded for a session by one factor of somebody who has a second."""
+    """Hold the caller's session; raises SecondFactorNeeded for one by one factor of somebody who has a second."""
+    await hold_session(connection, identity)
     if identity.aal != AAL2 and await factors.has_verified(connection, str(identity.user_id)):
         raise factors.SecondFactorNeeded
+
+
+async def hold_own_level(connection: Connection, in_force: InForce, identity: Identity) -> None:
+    """Hold the session by which the ways in change; refuse one by one factor where the account has a second."""
+    await (hold_session if in_force.said.second_factor == "off" else hold_level)(connection, identity)
 
 
 def read_factor_id(text: str, missing: type[RowgateError] = factors.FactorNotFound) -> str:

@@ -9,10 +9,9 @@ from pydantic import RootModel
 
 from app.auth.passwords import SentPassword
 from app.errors import RowgateError
-from app.http.fixed_bodies import UNREADABLE, Body, read_json
+from app.http.fixed_bodies import UNREADABLE, Body, read_json, read_known
 from app.http.fixed_routes import InputInvalid, body_schema, refuses
 from app.http.json_body import check_texts
-from app.http.read_body import read_body
 
 FORM = "application/x-www-form-urlencoded"
 _KNOWN = frozenset({"username", "email", "password", "refresh_token"})
@@ -113,7 +112,7 @@ async def _form(request: Request, grant_type: str | None) -> Grant:
 
 async def read_form(request: Request) -> dict[str, str]:
     """Read a form, in which each field stands once."""
-    raw = await read_body(request.receive, request.scope["headers"], limit=8192, media_types={FORM})
+    raw = await read_known(request, limit=8192, media_types={FORM})
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
     except (ValueError, UnicodeDecodeError):

@@ -1,5 +1,6 @@
 """Who calls a route about the own account, read afresh."""
 
+from functools import partial
 from typing import Annotated, ClassVar
 
 from fastapi import Depends, Request
@@ -7,14 +8,21 @@ from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 
 from app.auth.auth_server import AuthServerDep
 from app.auth.factors import SecondFactorNeeded, hold_required
-from app.auth.identify import CREDENTIAL_REFUSALS, identify
+from app.auth.identify import CREDENTIAL_REFUSALS, SessionEnded, identify
 from app.auth.identity import Identity
+from app.auth.one_time import hold_person
+from app.database.connection import Connection
 from app.errors import RowgateError
 from app.http.challenge import challenge
+from app.http.fixed_bodies import confirm_behind_body
 from app.http.fixed_routes import refuses
 
 BEARER = OAuth2PasswordBearer("/auth/v1/token?grant_type=password", scheme_name="bearer", auto_error=False)
 APIKEY = APIKeyHeader(name="apikey", scheme_name="apikey", auto_error=False)
+_HOLD = """
+SELECT id FROM rowgate.sessions
+WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > now() FOR SHARE
+"""
 
 
 class SignInNeeded(RowgateError):
@@ -41,9 +49,11 @@ async def signed_in(
         raise SignInNeeded
     schemes = server.live.runtime.project.project.auth_schemes
     bearer = authorization[0] if authorization else None
-    identity = await identify(bearer, request.headers.get("apikey"), context=server.auth, schemes=schemes)
+    again = partial(identify, bearer, request.headers.get("apikey"), context=server.auth, schemes=schemes)
+    identity = await again()
     if identity.session_id is None:
         raise SignInNeeded
+    confirm_behind_body(request, identity, again)
     return identity
 
 
@@ -58,3 +68,11 @@ async def _signed_in_enough(server: AuthServerDep, identity: Annotated[Identity,
 SignedInAnyhow = Annotated[Identity, Depends(signed_in)]
 """Whoever has a session: for what leads to a second factor, and for signing out."""
 SignedIn = Annotated[Identity, Depends(_signed_in_enough)]
+
+
+async def hold_session(connection: Connection, identity: Identity) -> None:
+    """Let nobody end the caller's session before a transaction ends; raises SessionEnded where somebody has."""
+    user_id = str(identity.user_id)
+    await hold_person(connection, user_id)  # first, as who deletes or disables somebody has it
+    if await connection.fetchval(_HOLD, identity.session_id, user_id) is None:
+        raise SessionEnded

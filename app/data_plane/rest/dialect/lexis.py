@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from app.data_plane.rest.dialect.refusals import QueryRefused, RangeInvalid
 
 MAX_LIST = 10_000
+MAX_PARTS = 1_000  # of select: a row of Postgres has 1,664 columns, those that it is ordered by among them
+MAX_DEPTH = 50
 MAX_OFFSET = 10**9
 
 # A column, or a path into its JSON, whose keys stand in quotes where they hold what else means something.
@@ -23,17 +25,21 @@ _WHOLE = re.compile(QUOTED, re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-def split(text: str) -> list[str]:
-    """Split at commas that stand outside of parentheses, quotes and arrays."""
+def split(text: str, most: int = MAX_PARTS) -> list[str]:
+    """Split at commas that stand outside of parentheses, quotes and arrays, and no further than is taken."""
     parts, depth, start = [], 0, 0
     for match in _pieces(text):
         piece = match[0]
         depth += (piece == "(") - (piece == ")")
         if depth < 0:
             break
+        if depth > MAX_DEPTH:
+            raise QueryRefused(f"Parentheses stand at most {MAX_DEPTH} deep.")
         if piece == "," and depth == 0:
             parts.append(text[start : match.start()].strip())
             start = match.end()
+            if len(parts) == most:
+                raise QueryRefused(f"A list has at most {most:,} values.")
     parts.append(text[start:].strip())
     if depth or "" in parts:
         raise QueryRefused("A list has an empty part, or parentheses that don't close.")
@@ -53,10 +59,7 @@ def listed(text: str) -> tuple[str, ...]:
         raise QueryRefused("in takes a list in parentheses: status=in.(draft,submitted).")
     if text == "()":
         return ()
-    parts = tuple(unquoted(part) for part in split(text[1:-1]))
-    if len(parts) > MAX_LIST:
-        raise QueryRefused(f"A list has at most {MAX_LIST:,} values.")
-    return parts
+    return tuple(unquoted(part) for part in split(text[1:-1], MAX_LIST))
 
 
 def unquoted(part: str) -> str:

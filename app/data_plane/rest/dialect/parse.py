@@ -33,6 +33,7 @@ from app.relations.query import Condition, Count, Group, Operand, Ordered, Prese
 from app.relations.source import Source
 
 MAX_TERMS = 100
+MAX_ORDER = 100
 MAX_DEPTH = 5
 
 _TEST = re.compile(r"(not\.)?([a-z]+)(?:\(([a-z]+)\))?\.(.*)", re.DOTALL)
@@ -128,7 +129,7 @@ class _Reader:
         if arrow:
             level.conditions.append(self.test(level, f"{word}{arrow}{path}", text))
         elif word == "order":
-            level.order = tuple(self._term(level, part) for part in split(text))
+            level.order = tuple(self._term(level, part) for part in split(text, MAX_ORDER))
         elif word in ("limit", "offset"):
             setattr(level, word, number(text, word))
         elif word in _GROUPS or word in WRITE_KEYS:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.data_plane.rest.dialect.lexis import OPERAND, QUOTED, split, unquoted
+from app.data_plane.rest.dialect.lexis import MAX_PARTS, OPERAND, QUOTED, split, unquoted
 from app.data_plane.rest.dialect.refusals import ColumnUnknown, QueryRefused, QueryUnsupported
 from app.definitions.column_types import COLUMN_TYPES, turns_into
 from app.errors import near
@@ -338,6 +338,8 @@ def _check_labels(level: Level) -> None:
     labels = list(_labels(level))
     if len(set(labels)) != len(labels):
         raise QueryRefused("A name stands twice in select.", hint="Give one of them an alias: other:name")
+    if level.items is not None and len(labels) > MAX_PARTS:
+        raise QueryRefused(f"select has at most {MAX_PARTS:,} columns.")
 
 
 def _labels(level: Level) -> Iterator[str]:
