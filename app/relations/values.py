@@ -8,6 +8,7 @@ from typing import Any
 from app.database.statement import Environment, Evaluator
 from app.expressions import syntax
 from app.expressions.check import Expression, Scope
+from app.expressions.compiling import constant
 from app.expressions.evaluate import compile_value
 from app.expressions.nulls import null_by
 from app.expressions.operands import read_text
@@ -66,7 +67,7 @@ class Value:
 
 def literal_value(value: Any, kind: Type) -> Value:
     """Make the value that never changes."""
-    return Value(kind, lambda _env: value, literal=value)
+    return Value(kind, constant(value), literal=value)
 
 
 def compile_field(
