@@ -1,5 +1,7 @@
 """What compiling a tree needs at every node: the closures' shape, the place of an error, the budget of work."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
@@ -59,7 +61,7 @@ class Budget:
 class State:
     """What one compilation knows: whether the closure needs a budget, and whether it stands inside a loop."""
 
-    def __init__(self, compilers: "Mapping[type, Callable[[State, Any], Closure]]") -> None:
+    def __init__(self, compilers: Mapping[type, Callable[[State, Any], Closure]]) -> None:
         self.compilers = compilers
         self.budgeted = False
         self.looping = False

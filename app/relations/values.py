@@ -1,5 +1,7 @@
 """Value fields: a literal, or `=` and an expression, however deep, compiled to one closure with its type."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
