@@ -17,7 +17,6 @@ LATER = {
     "app.control_plane": "the admin API",
     "app.isolation": "the isolation proof",
     "app.policy_tests": "a run of policy tests",
-    "bcrypt": "an imported password",
     "httpx": "a call to another service",
     "jinja2": "a mail",
     "joserfc": "a token of an issuer",
