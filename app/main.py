@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -16,14 +17,13 @@ from app.auth.foreign_keys import ForeignKeys
 from app.auth.mailing import Mailing, refuse_without_mail
 from app.auth.mails import mailer_by
 from app.auth.route_limits import RouteLimits, count_for
-from app.auth.routes.mounted import auth_router
 from app.auth.start import open_auth
 from app.changes.settler import Settler
 from app.console.pages import page_of
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
 from app.data_plane.data_server import DataServer
-from app.data_plane.described.openapi import ServedDocument
 from app.data_plane.described.routes import router as surface_router
+from app.data_plane.described.served_document import ServedDocument
 from app.data_plane.instances import Instance
 from app.data_plane.readiness import readiness
 from app.data_plane.reload import Live
@@ -56,7 +56,8 @@ from app.steps.running import Services
 if TYPE_CHECKING:
     from app.control_plane.server import Server
 
-_ADMIN_PATH = "/admin/"
+_ADMIN_PATH, _SIGN_IN_PATHS = "/admin/", ("/auth/", "/openapi.json")
+_TOKENS = "app.auth.read_keys"
 _DATA_PATHS = ("/api/", "/rest/v1/", "/functions/v1/")
 
 
@@ -72,11 +73,11 @@ class Rowgate:
         )
         self.embedded_up = embedded_up
         self.on_ready: Callable[[], None] = lambda: None  # called when requests, or more of them, can be served
-        self.fastapi.router.routes.extend(_routes())
+        self.fastapi.router.routes.extend(surface_router.routes)
         count_for(self.fastapi, settings.trusted_proxies)
         install_problems(self.fastapi)
         self.data_plane: DataPlane | None = None
-        self._has_admin_api, self._loading = False, asyncio.Lock()
+        self._has_sign_in, self._has_admin_api, self._loading = False, False, asyncio.Lock()
         self._origins_of: SettingsDef | None = None  # whose origins are read in `_allowed`
         self._allowed = Origins.of(settings.cors_origins)
         self.counts = Counts()
@@ -138,8 +139,10 @@ class Rowgate:
 
     async def _fixed(self, scope: Any, receive: Any, send: object) -> None:
         """Answer on a fixed route."""
+        if not self._has_sign_in and scope["path"].startswith(_SIGN_IN_PATHS):
+            await self._have(_sign_in_routes, self._load_sign_in)
         if not self._has_admin_api and scope["path"].startswith(_ADMIN_PATH):
-            await self._have_admin_api()
+            await self._have(_admin_routes, self._load_admin_api)
         request_id = request_id_of(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         fixed = [*FIXED_HEADERS, (b"x-request-id", request_id.encode())]
@@ -171,22 +174,31 @@ class Rowgate:
         found: DataServer = self.fastapi.state.server
         return found
 
-    async def _have_admin_api(self) -> None:
-        """Load the admin API once it is asked for, while others are served: many servers never need it."""
+    async def _have(self, routes: Callable[[], object], load: Callable[[], bool]) -> None:
+        """Load routes once they are asked for, while others are served: many servers never need them."""
         async with self._loading:
-            if not self._has_admin_api:
-                await asyncio.to_thread(_admin_routes)
-                self._load_admin_api()
+            await asyncio.to_thread(routes)
+            if load():
                 self.on_ready()
 
-    def _load_admin_api(self) -> None:
+    def _load_sign_in(self) -> bool:
+        """Have the routes of sign-in, if they aren't there."""
+        if self._has_sign_in:
+            return False
+        self.fastapi.router.routes.extend(_sign_in_routes())
+        self._has_sign_in = True
+        return True
+
+    def _load_admin_api(self) -> bool:
+        """Have the admin API, if it isn't there."""
         if self._has_admin_api:
-            return
+            return False
         from app.control_plane.server import server_on  # noqa: PLC0415 - as in `_admin_routes`
 
         self.fastapi.router.routes.extend(_admin_routes())
         self.fastapi.state.server = server_on(self.data_server, self.database_url)
         self._has_admin_api = True
+        return True
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -255,10 +267,13 @@ class Rowgate:
 
 
 @cache
-def _routes() -> tuple[BaseRoute, ...]:
-    """Make the fixed routes, once for all applications of a process: to analyse what they declare takes its time."""
+def _sign_in_routes() -> tuple[BaseRoute, ...]:
+    """Make those of sign-in, once for all applications of a process: to analyse what they declare takes its time."""
+    from app.auth.routes.mounted import auth_router  # noqa: PLC0415 - loaded when it is first asked for
+
+    for needed in (_TOKENS, "app.data_plane.described.openapi"):
+        import_module(needed)
     router = APIRouter()
-    router.include_router(surface_router)
     router.include_router(auth_router(RouteLimits()), dependencies=[Depends(_anything_served)])
     return tuple(router.routes)
 
@@ -268,6 +283,7 @@ def _admin_routes() -> tuple[BaseRoute, ...]:
     """Make those of the admin API: it takes a second to load, and with what it needs half the memory of the rest."""
     from app.control_plane.router import admin_router  # noqa: PLC0415 - loaded when it is first asked for
 
+    import_module(_TOKENS)
     return tuple(admin_router(RouteLimits()).routes)
 
 

@@ -85,6 +85,8 @@ def identify_now(
     if credential.startswith(PREFIX):
         state = context.keys.known(context.keys.digest_of(credential))
         return None if state is None else state.identity
+    if not context.tokens.is_read:  # `identify` has that done, while others are served
+        return None
     if context.is_foreign(credential):
         caller = context.foreign.known(credential)
         user = None if caller is None else context.users.known(caller.user_id)
@@ -109,6 +111,7 @@ async def identify(
         return ANONYMOUS
     if credential.startswith(PREFIX):
         return (await context.keys.load(context.keys.digest_of(credential))).identity
+    await context.tokens.read()
     if context.is_foreign(credential):
         return await _identify_foreign(credential, context)
     claims = context.tokens.verify(credential)

@@ -52,7 +52,7 @@ _RUNS = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", 
 
 @functools.cache
 def _context() -> CryptContext:
-    from passlib.context import CryptContext  # noqa: PLC0415 - what only checks definitions hashes nothing
+    from passlib.context import CryptContext  # noqa: PLC0415 - by a thread of `Passwords`, at the first password
 
     from app.auth import foreign_hashes  # noqa: PLC0415 - as above
 
@@ -103,11 +103,10 @@ class Passwords:
     """The threads that hash: as many at once as there are cores, a bounded queue, and a refusal behind that."""
 
     def __init__(self, *, workers: int | None = None, queue: int = QUEUE) -> None:
-        """Start no thread yet; make up the hashes that unknown accounts are checked against, once a process."""
+        """Start no thread yet."""
         workers = workers or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
         self._free = threading.BoundedSemaphore(workers + queue)
-        self._dummies: dict[Strength, str] = {"user": _dummy_hash("user"), "admin": _dummy_hash("admin")}
 
     async def hash(self, password: str, strength: Strength = "user") -> str:
         """Give the Argon2id hash in PHC form; raise PasswordRefused (too long, not text) or PasswordsBusy."""
@@ -122,7 +121,7 @@ class Passwords:
         hash of ours matches nothing. Raises PasswordRefused before any work (too long, not text), or PasswordsBusy.
         """
         text = _prepare(password)
-        return await self._run(functools.partial(_verify, text, stored, self._dummies[strength], strength))
+        return await self._run(lambda: _verify(text, stored, _dummy_hash(strength), strength))
 
     def close(self) -> None:
         """End the threads; hashes that run are finished, waiting ones are dropped."""
@@ -233,7 +232,7 @@ def known_hash(text: str) -> str | None:
 
 @functools.cache
 def _dummy_hash(strength: Strength) -> str:
-    """Make up a hash that takes as long to check as any of this strength, and that no password has."""
+    """Make up what unknown accounts are checked against: it takes as long as any hash of the strength, fits none."""
     made = _context().handler("argon2", category=strength)(use_defaults=True)
     made.checksum = secrets.token_bytes(made.checksum_size)
     return str(made.to_string())

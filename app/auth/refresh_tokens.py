@@ -9,12 +9,10 @@ import secrets
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from app.database.connection import Connection
 from app.errors import RowgateError
 from app.http.challenge import challenge
+from app.keys.cipher import decrypted, encrypted
 
 GRACE_SECONDS = 10
 _TOKEN_BYTES = 32
@@ -156,20 +154,20 @@ async def _used(connection: Connection, family: Family, token: str, key: bytes) 
     return Reused(ended)
 
 
-def _cipher(token: str, key: bytes) -> AESGCM:
-    """Give the cipher of one token: who has the database and the key, but not that token, can't read its successor."""
-    return AESGCM(hmac.digest(key, token.encode("ascii"), "sha256"))
+def _key_of(token: str, key: bytes) -> bytes:
+    """Give the key of one token: who has the database and the key, but not that token, can't read its successor."""
+    return hmac.digest(key, token.encode("ascii"), "sha256")
 
 
 def _sealed(successor: str, token: str, key: bytes) -> bytes:
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + _cipher(token, key).encrypt(nonce, successor.encode("ascii"), _sha256(token))
+    return nonce + encrypted(_key_of(token, key), nonce, successor.encode("ascii"), _sha256(token))
 
 
 def _unsealed(sealed: bytes, token: str, key: bytes) -> str:
     """Give the successor; raises RefreshTokenInvalid where a bit, the row or the server's key is another one."""
     nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
     try:
-        return _cipher(token, key).decrypt(nonce, ciphertext, _sha256(token)).decode("ascii")
-    except (InvalidTag, ValueError):
+        return decrypted(_key_of(token, key), nonce, ciphertext, _sha256(token)).decode("ascii")
+    except ValueError:
         raise RefreshTokenInvalid from None

@@ -1,7 +1,8 @@
-"""Issues and verifies access tokens; the only file that knows python-jose, and strangers' bytes stay away from it."""
+"""Issues and verifies access tokens; strangers' bytes stay away from python-jose, which is loaded with the first."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -11,16 +12,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NoReturn, TypeGuard, get_args
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeGuard, get_args
 from uuid import UUID
-
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from jose import jwk, jws
 
 from app.errors import RowgateError
 from app.http.challenge import challenge
-from app.http.json_answer import to_json
+
+if TYPE_CHECKING:
+    from app.auth.read_keys import ReadKey
 
 AUDIENCE = "authenticated"
 ADMIN_AUDIENCE = "rowgate-admin"
@@ -87,7 +87,7 @@ class SigningKey:
             raise ValueError("A key's kid is 1 to 64 letters, digits, '-' or '_'.")
         if len(self.secret) < MIN_SECRET_BYTES:
             raise ValueError(f"The secret of key {self.kid} must have at least {MIN_SECRET_BYTES} bytes.")
-        if self.algorithm == "ES256" and not _is_p256(self.secret):
+        if self.algorithm == "ES256" and not _library().is_p256(self.secret):
             raise ValueError(f"The secret of key {self.kid} is no private key of ES256.")
 
 
@@ -96,10 +96,7 @@ def drawn_key(algorithm: Algorithm) -> SigningKey:
     name = f"{algorithm.lower()}-{secrets.token_hex(8)}"
     if algorithm == "HS256":
         return SigningKey(name, secrets.token_bytes(MIN_SECRET_BYTES))
-    private = ec.generate_private_key(ec.SECP256R1())
-    return SigningKey(
-        name, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), algorithm=algorithm
-    )
+    return SigningKey(name, _library().drawn_p256(), algorithm=algorithm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,29 +141,16 @@ class _Verified:
     key: SigningKey
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadKey:
-    """A key as the library has read it: once, since reading one takes longer than signing with it."""
+_LIBRARY = "app.auth.read_keys"
 
-    key: SigningKey
-    signs: Any = field(repr=False)
-    verifies: Any = field(repr=False)
 
-    @classmethod
-    def of(cls, key: SigningKey) -> _ReadKey:
-        signs = jwk.construct(key.secret, key.algorithm)
-        return cls(key, signs, signs if key.algorithm == "HS256" else signs.public_key())
+def _library() -> Any:
+    return import_module(_LIBRARY)
 
-    def sign(self, claims: dict[str, Any]) -> str:
-        return jws.sign(to_json(claims), self.signs, headers={"kid": self.key.kid}, algorithm=self.key.algorithm)
 
-    def header_segment(self) -> str:
-        """Give the first segment that the library itself writes for this key: the only one that is taken back."""
-        return self.sign({}).partition(".")[0]
-
-    def published(self) -> dict[str, Any]:
-        """Give the public half, as RFC 7517 writes one."""
-        return {**self.verifies.to_dict(), "kid": self.key.kid, "use": "sig", "key_ops": ["verify"]}
+def _by_segment(keyring: Keyring) -> dict[str, ReadKey]:
+    read: list[ReadKey] = [_library().ReadKey.of(key) for key in keyring.all()]
+    return {one.header_segment(): one for one in read}
 
 
 class AccessTokens:
@@ -188,17 +172,35 @@ class AccessTokens:
         self._lifetime = lifetime
         self._max_cached = max_cached
         self._clock = clock
+        self._read: dict[str, ReadKey] | None = None
         self._cache: OrderedDict[str, _Verified] = OrderedDict()
         self._sent: dict[str, tuple[Collection[str], _Verified]] = {}
         self.replace_keys(keyring)
 
     def replace_keys(self, keyring: Keyring) -> None:
         """Put other keys in force at once; what a dropped key signed is refused from here on, cached or not."""
-        read = [_ReadKey.of(key) for key in keyring.all()]
-        self._current = read[0]
-        self._keys = {one.header_segment(): one for one in read}
+        self._keyring = keyring
+        self._read = None if self._read is None else _by_segment(keyring)
         self._cache.clear()
         self._sent.clear()
+
+    @property
+    def is_read(self) -> bool:
+        """Say whether the keys have been read; else the first token is kept waiting until they are."""
+        return self._read is not None
+
+    async def read(self) -> None:
+        """Have the keys read: the library is loaded by a thread, while others are served."""
+        if self._read is None:
+            await asyncio.to_thread(import_module, _LIBRARY)
+            _ = self._keys
+
+    @property
+    def _keys(self) -> dict[str, ReadKey]:
+        """Give the keys by the first segment of their tokens, the one that signs first."""
+        if self._read is None:
+            self._read = _by_segment(self._keyring)
+        return self._read
 
     @property
     def issuer(self) -> str:
@@ -237,7 +239,8 @@ class AccessTokens:
             "iat": now,
             "exp": expires_at,
         }
-        signed = (self._current.sign({**more, **claims}) for more in told)
+        current = next(iter(self._keys.values()))
+        signed = (current.sign({**more, **claims}) for more in told)
         return IssuedToken(_first_short(signed), expires_at, lifetime)
 
     def is_ours(self, token: str) -> bool:
@@ -289,8 +292,7 @@ class AccessTokens:
         if read is None or not (is_canonical(shape[2]) and is_canonical(shape[3])):
             raise TokenInvalid
         try:
-            payload = jws.verify(token, read.verifies, read.key.algorithm)
-            return _Verified(self._read_claims(_parse_strictly(payload)), read.key)
+            return _Verified(self._read_claims(_parse_strictly(read.verified(token))), read.key)
         except TokenRefused:
             raise
         except Exception:  # python-jose and json raise more than they document; a stranger gets no 500
@@ -328,14 +330,6 @@ def _first_short(tokens: Iterable[str]) -> str:
         if len(token) <= MAX_TOKEN_BYTES:
             break
     return token
-
-
-def _is_p256(secret: bytes) -> bool:
-    try:
-        key = load_pem_private_key(secret, None)
-    except ValueError:
-        return False
-    return isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
 
 
 def is_canonical(segment: str) -> bool:

@@ -1,5 +1,7 @@
 """Chains compiled: steps in order, each knowing the names that those before it bind."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import time

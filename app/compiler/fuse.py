@@ -5,6 +5,8 @@ others reads there what became of it. Whatever goes wrong with the statement has
 again with each step's own statements, so that a refusal says the same.
 """
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 

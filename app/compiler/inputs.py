@@ -9,6 +9,7 @@ from app.definitions.endpoints import BODY_TYPES, EndpointDef
 from app.definitions.inputs import header_name
 from app.definitions.validation import Validator, object_validator
 from app.errors import FieldError
+from app.expressions.types import one_set
 from app.http.json_body import BadText, check_text, parse_json, text_of_bytes
 from app.http.query_string import form_pairs
 from app.steps.refusals import InputRefused
@@ -113,15 +114,17 @@ def _named(headers: Sequence[tuple[bytes, bytes]], names: Mapping[bytes, str]) -
 def compile_inputs(said: EndpointDef, keys: Keys, rules: Rules | None) -> BoundInputs:
     """Compile an endpoint's input."""
     inputs = said.input
+    body = object_validator(inputs.body_fields, keys)
+    of_all = object_validator({**inputs.query, **inputs.body_fields}, keys) if inputs.query else body
     return BoundInputs(
         object_validator(inputs.path, keys, text=True) if inputs.path else None,
         object_validator(inputs.query, keys, text=True),
         object_validator(inputs.headers, keys, text=True) if inputs.headers else None,
         {header_name(name).encode(): name for name in inputs.headers},
-        object_validator(inputs.body_fields, keys) if inputs.body else None,
-        object_validator({**inputs.query, **inputs.body_fields}, keys),
+        body if inputs.body else None,
+        of_all,
         rules,
         isinstance(inputs.body, str),
         object_validator(inputs.body_fields if "form" in said.body_types else {}, keys, text=True),
-        frozenset(BODY_TYPES[one] for one in said.body_types),
+        one_set(frozenset(BODY_TYPES[one] for one in said.body_types)),
     )

@@ -18,6 +18,7 @@ from app.definitions.project import Project
 from app.definitions.validation import Validator
 from app.definitions.views import ViewDef
 from app.errors import Finding, RowgateError
+from app.expressions.types import one_set
 from app.relations.locks import Held
 from app.relations.query_sql import Shapes
 from app.relations.relationships import Relationships
@@ -46,13 +47,17 @@ class AccessLevel:
         return "public" if self.public else sorted(self.roles) or "authenticated"
 
 
+_EVERYBODY = AccessLevel(public=True, roles=frozenset())
+_SIGNED_IN = AccessLevel(public=False, roles=frozenset())
+
+
 def access_level(said: Access) -> AccessLevel:
     """Give the access level as it is checked."""
     if isinstance(said, RolesAccess):
-        return AccessLevel(public=False, roles=frozenset(said.roles))
+        return AccessLevel(public=False, roles=one_set(frozenset(said.roles)))
     if isinstance(said, PermanentAccess):
         return AccessLevel(public=False, roles=frozenset(), permanent=True)
-    return AccessLevel(public=said == "public", roles=frozenset())
+    return _EVERYBODY if said == "public" else _SIGNED_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,10 @@ class Chained:
     held: frozenset[Held] = frozenset()
     writes: frozenset[str] = frozenset()
     locks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Hold the one set of those that are equal."""
+        object.__setattr__(self, "writes", one_set(self.writes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A compiled SQL statement, and the guard that lets a request's first statement confirm what the request rests on."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import Any
 
@@ -14,6 +14,9 @@ _GUARD = """(SELECT CASE WHEN l.revision = {revision}::bigint AND ({subject}::uu
  SELECT FROM rowgate.authority a WHERE a.subject_id = {subject}::uuid AND a.version = {version}::bigint))
  THEN true ELSE rowgate.stale() END FROM rowgate.live l)"""
 
+# A data-modifying body runs whole before the outer filter is asked, and the guard's error undoes it; a reading body is
+# planned as if it stood alone.
+_BODY = "WITH rowgate_body AS ({}) SELECT * FROM rowgate_body WHERE "
 CONFIRM = "SELECT " + _GUARD.format(revision="$1", subject="$2", version="$3")
 
 
@@ -21,16 +24,30 @@ CONFIRM = "SELECT " + _GUARD.format(revision="$1", subject="$2", version="$3")
 class Statement:
     """SQL text that depends on definitions only, and the closures that give its parameters for a request.
 
-    `guarded` is the same statement under the guard, whose three parameters (revision, subject, version) come last.
     One that `locks` reads rows and holds them, or waits for whoever does. Many endpoints send the same statement: its
-    text is there once.
+    text is there once. `head` counts the characters of a CTE that stands before its SELECT, `extra` the parameters that
+    come behind those of the evaluators.
     """
 
     sql: str
-    guarded: str
     evaluators: tuple[Evaluator, ...]
     writes: bool = False
     locks: bool = False
+    head: int = 0
+    extra: int = 0
+    _guarded: str = field(default="", init=False, repr=False, compare=False)
+
+    @property
+    def guarded(self) -> str:
+        """Give the same statement under the guard, whose three parameters (revision, subject, version) come last.
+
+        It is written when it is first sent: many statements never come first in a request.
+        """
+        if not self._guarded:
+            cte, answer = self.sql[: self.head], self.sql[self.head :].removeprefix(" ")
+            under = f"{cte} SELECT * FROM ({answer}) rowgate_answer WHERE " if cte else _BODY.format(answer)
+            object.__setattr__(self, "_guarded", intern(under + _guard(len(self.evaluators) + self.extra)))
+        return self._guarded
 
     @property
     def waits(self) -> bool:
@@ -44,28 +61,17 @@ class Statement:
 
 def statement(sql: str, evaluators: tuple[Evaluator, ...], extra: int = 0, *, locks: bool = False) -> Statement:
     """Make a statement; `extra` counts parameters that the caller appends to those of the evaluators."""
-    held = guarded(sql, len(evaluators) + extra)
-    return Statement(intern(sql), intern(held), evaluators, not sql.startswith("SELECT"), locks)
+    return Statement(intern(sql), evaluators, not sql.startswith("SELECT"), locks, extra=extra)
 
 
 def writing_statement(cte: str, answer: str, evaluators: tuple[Evaluator, ...], extra: int = 0) -> Statement:
     """Make a statement of a CTE that writes, which Postgres wants at the top, and the SELECT over what it gave."""
-    held = f"{cte} SELECT * FROM ({answer}) rowgate_answer WHERE {_guard(len(evaluators) + extra)}"
-    return Statement(intern(f"{cte} {answer}"), intern(held), evaluators, writes=True)
+    return Statement(intern(f"{cte} {answer}"), evaluators, writes=True, head=len(cte), extra=extra)
 
 
 def cte_statement(cte: str, answer: str, evaluators: tuple[Evaluator, ...], *, writes: bool) -> Statement:
     """Make a statement of CTEs that depend on each other, and the SELECT over what they gave."""
     return replace(writing_statement(cte, answer, evaluators), writes=writes)
-
-
-def guarded(sql: str, parameters: int) -> str:
-    """Put a statement under the guard.
-
-    A data-modifying body runs whole before the outer filter is asked, and the guard's error undoes it; a reading body
-    is planned as if it stood alone.
-    """
-    return f"WITH rowgate_body AS ({sql}) SELECT * FROM rowgate_body WHERE {_guard(parameters)}"
 
 
 def _guard(parameters: int) -> str:

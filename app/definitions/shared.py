@@ -1,6 +1,7 @@
 """Definitions that say the very same are one object, for as long as anybody holds it: what is unchanged is itself."""
 
 import hashlib
+from sys import intern
 from typing import Any
 from weakref import WeakValueDictionary, ref
 
@@ -57,6 +58,8 @@ def _digest(text: str) -> bytes:
 
 
 def _copied(said: object) -> object:
+    if type(said) is str:
+        return intern(said)  # a project says few words, each of them often
     if type(said) is dict:
-        return {key: _copied(item) for key, item in said.items()}
+        return {_copied(key): _copied(item) for key, item in said.items()}
     return [_copied(item) for item in said] if type(said) is list else said

@@ -1,6 +1,6 @@
 """A backend as its rows in the database say it: the definitions that can be read, and those that can't."""
 
-import functools
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -19,6 +19,7 @@ from app.definitions.project import (
 )
 from app.errors import Finding
 
+_MOST_RECENT = 2  # what is live, and what is about to be
 SECTIONS = {kind: section for section, kind in KINDS.items()}
 
 
@@ -85,17 +86,26 @@ class Stored:
         return listed
 
 
+# By what the rows say, whose texts are as large as the definitions.
+_RECENT: dict[bytes, Stored] = {}
+
+
 def _place(kind: str, name: str) -> str:
     return f"{SECTIONS[kind]}/{name}" if kind in SECTIONS else kind
 
 
 def stored_of(rows: Iterable[tuple[str, str, str]]) -> Stored:
     """Read rows of kind, name and body, in their order; what can't be read is told apart, and nothing is raised."""
-    return _stored_of(tuple(rows))
+    listed = list(rows)
+    said = hashlib.sha256(repr(listed).encode(errors="surrogatepass")).digest()
+    known = _RECENT.pop(said, None)
+    found = _RECENT[said] = known or _stored_of(listed)
+    for older in list(_RECENT)[:-_MOST_RECENT]:
+        _RECENT.pop(older, None)
+    return found
 
 
-@functools.lru_cache(maxsize=2)  # what is live, and what is about to be
-def _stored_of(rows: tuple[tuple[str, str, str], ...]) -> Stored:
+def _stored_of(rows: list[tuple[str, str, str]]) -> Stored:
     bodies = [(kind, name, *_body(kind, name, text)) for kind, name, text in rows]
     if not any(findings for *_, findings in bodies):
         project, _ = parse_project(_document((kind, body) for kind, _, body, _ in bodies), stored=True)

@@ -2,9 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
-
-import re2
 
 from app.definitions.column_types import NO_KEYS, Keys, Read
 from app.definitions.columns import ColumnDef, ValueType
@@ -31,7 +30,7 @@ def reader(said: Field, keys: Keys = NO_KEYS, *, text: bool = False) -> Read:
     kind = said.described_with(keys)
     from_text = kind.from_text if text else None
     flat = [_no_list] if said.array else []
-    one = _in_turn([*([from_text] if from_text else []), *flat, kind.read, *checks_of(said, kind)])
+    one = _in_turn((*([from_text] if from_text else []), *flat, kind.read, *checks_of(said, kind)))
     return _list(one, None, None) if said.array else one
 
 
@@ -42,7 +41,9 @@ def _no_list(item: Any) -> object:
     return item
 
 
-def _in_turn(reads: list[Read]) -> Read:
+@lru_cache(1_024)
+def _in_turn(reads: tuple[Read, ...]) -> Read:
+    """Read by one behind the other; what is read alike has one function."""
     if len(reads) == 1:
         return reads[0]
 
@@ -110,7 +111,7 @@ class Validator:
     def __init__(self, fields: Mapping[str, _Field]) -> None:
         """Take the fields by name."""
         self._fields = fields
-        self._required = [name for name, field in fields.items() if field.needed]
+        self._required = tuple(name for name, field in fields.items() if field.needed)
         self._defaults = {name: field.default for name, field in fields.items() if field.default is not None}
 
     def read(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
@@ -163,6 +164,9 @@ class Validator:
         return self._fields.keys()
 
 
+_OF_NOTHING = Validator({})
+
+
 def _read_one(field: _Field | None, value: Any) -> object:
     if field is None:
         raise Wrong("unknown_field", "There is no such field.")
@@ -175,7 +179,7 @@ def _read_one(field: _Field | None, value: Any) -> object:
 
 def object_validator(fields: Mapping[str, Field], keys: Keys = NO_KEYS, *, text: bool = False) -> Validator:
     """Compile declared fields to a validator; defaults are read once, here. Computed ones are the database's."""
-    return Validator({name: _field(said, keys, text) for name, said in fields.items()})
+    return Validator({name: _field(said, keys, text) for name, said in fields.items()}) if fields else _OF_NOTHING
 
 
 def _field(said: Field, keys: Keys, text: bool) -> _Field:
@@ -218,6 +222,8 @@ def pattern_findings(place: str, pattern: str | None) -> list[Finding]:
     """Find that a pattern is none that RE2 takes."""
     if pattern is None:
         return []
+    import re2  # noqa: PLC0415 - 3 MiB, for definitions that have a pattern
+
     try:
         re2.compile(pattern)
     except re2.error:

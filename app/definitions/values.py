@@ -1,18 +1,19 @@
 """What the options of a column or an input ask of one value of it; no message repeats the value."""
 
 import re
-from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import re2
 from email_validator import EmailNotValidError, validate_email
 
 from app.definitions.column_types import ColumnType, Read
 from app.definitions.columns import ValueType
 from app.definitions.wrong import Wrong
 
+# Checks that are said alike are one: there are thousands of fields, and few checks.
+_alike = lru_cache(1_024, typed=True)
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
 
@@ -42,6 +43,7 @@ def _range_sentence(said: ValueType) -> str:
     return f"A number of {' and '.join(bounds)} is wanted."
 
 
+@_alike
 def _between(low: Any, high: Any, sentence: str) -> Read:
     def check(value: Any) -> Any:
         # A float is compared as the decimal it stands for, so that 0.1 is not below a bound of 0.1.
@@ -53,6 +55,7 @@ def _between(low: Any, high: Any, sentence: str) -> Read:
     return check
 
 
+@_alike
 def _fits(precision: int, scale: int) -> Read:
     def check(value: Any) -> Any:
         if value and value.adjusted() + 1 > precision - scale:
@@ -71,6 +74,7 @@ def _places(value: Decimal) -> int:
     return max(0, -(int(exponent) + zeros)) if value else 0
 
 
+@_alike
 def bounded_length(low: int | None, high: int | None, what: str) -> Read:
     """Give the check that something has at least `low` and at most `high` characters, or items."""
     bounds = [f"at least {low}"] if low is not None else []
@@ -86,6 +90,8 @@ def bounded_length(low: int | None, high: int | None, what: str) -> Read:
 
 
 def _like(pattern: str) -> Read:
+    import re2  # noqa: PLC0415 - 3 MiB, for definitions that have a pattern
+
     compiled = re2.compile(pattern)
 
     def check(value: Any) -> Any:
@@ -96,7 +102,8 @@ def _like(pattern: str) -> Read:
     return check
 
 
-def _one_of(values: Sequence[str]) -> Read:
+@_alike
+def _one_of(values: tuple[str, ...]) -> Read:
     allowed = frozenset(values)
     sentence = f"One of these is wanted: {', '.join(values)}."
 

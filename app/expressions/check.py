@@ -37,6 +37,7 @@ from app.expressions.types import (
     describe,
     exactly,
     holds_secret,
+    one_set,
 )
 
 __all__ = ["Expression", "ExpressionErrors", "Problem", "Scope", "caret", "check", "forget"]
@@ -110,8 +111,8 @@ def _anew(said: str, text: str, scope: Scope, expected: Type | None, spelling: S
         text=said if spelling is None else spelling.text,
         tree=tree,
         type=tree.type,
-        paths=frozenset(checker.paths),
-        rows=scope.rows & roots,
+        paths=one_set(frozenset(checker.paths)),
+        rows=one_set(scope.rows & roots),
         constant=not checker.paths and not checker.reads,
         reads=checker.reads,
         said=said if spelling is not None and spelling.text != said else None,

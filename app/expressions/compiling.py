@@ -1,6 +1,9 @@
 """What compiling a tree needs at every node: the closures' shape, the place of an error, the budget of work."""
 
+from __future__ import annotations
+
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,11 +13,23 @@ from app.expressions.types import DYN, Enum, Scalar, Type
 
 MAX_ITERATIONS = 10_000
 _COMPARED_AN_ITERATION = 3
+_SHORT = 64  # characters
 BUDGET = "#budget"
 RELATED = "#related"  # in an environment: the rows of tables and views by name, where they are at hand
 
 Environment = Mapping[str, Any]
 Closure = Callable[[Environment], Any]
+
+
+def constant(value: object) -> Closure:
+    """Give what evaluates to a value that never changes; of short words, numbers and flags there is one for each."""
+    shared = type(value) in (int, bool, type(None)) or (type(value) is str and len(value) <= _SHORT)
+    return _always(value) if shared else lambda _env: value
+
+
+@functools.lru_cache(4_096, typed=True)
+def _always(value: object) -> Closure:
+    return lambda _env: value
 
 
 @dataclasses.dataclass(slots=True)
@@ -46,7 +61,7 @@ class Budget:
 class State:
     """What one compilation knows: whether the closure needs a budget, and whether it stands inside a loop."""
 
-    def __init__(self, compilers: "Mapping[type, Callable[[State, Any], Closure]]") -> None:
+    def __init__(self, compilers: Mapping[type, Callable[[State, Any], Closure]]) -> None:
         self.compilers = compilers
         self.budgeted = False
         self.looping = False

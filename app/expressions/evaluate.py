@@ -1,5 +1,7 @@
 """Checked trees to Python closures; a null or an error inside is unknown, and what is unknown never grants."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

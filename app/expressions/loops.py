@@ -1,5 +1,7 @@
 """Closures whose work grows with the data: calls, membership and comprehensions, all held by the budget."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.expressions.compiling import Environment
+from app.expressions.compiling import Environment, constant
 
 Evaluate = Callable[[Environment], object]
 
@@ -27,7 +27,7 @@ class Parameters:
 
     def constant(self, value: object, pg: str) -> str:
         """Add a value that never changes."""
-        return self.add(lambda _env: value, pg)
+        return self.add(constant(value), pg)
 
     @property
     def evaluators(self) -> tuple[Evaluate, ...]:

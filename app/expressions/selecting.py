@@ -1,5 +1,7 @@
 """Parts of values: fields of records, keys of maps, items of lists, each by its closure."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Checked trees to SQL text with parameters; what has no answer is NULL, and nothing raises in Postgres."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,5 +1,7 @@
 """Value fields: a literal, or `=` and an expression, however deep, compiled to one closure with its type."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,6 +10,7 @@ from typing import Any
 from app.database.statement import Environment, Evaluator
 from app.expressions import syntax
 from app.expressions.check import Expression, Scope
+from app.expressions.compiling import constant
 from app.expressions.evaluate import compile_value
 from app.expressions.nulls import null_by
 from app.expressions.operands import read_text
@@ -66,7 +69,7 @@ class Value:
 
 def literal_value(value: Any, kind: Type) -> Value:
     """Make the value that never changes."""
-    return Value(kind, lambda _env: value, literal=value)
+    return Value(kind, constant(value), literal=value)
 
 
 def compile_field(

@@ -4,10 +4,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from app.errors import RowgateError
+from app.keys.cipher import decrypted, encrypted
 from app.keys.derivation import derived, key_id
 
 NONCE_BYTES = 12  # 96 bits, as SP 800-38D recommends; random ones are safe for 2**32 messages of one key
@@ -49,14 +47,14 @@ class SealingKey:
     def seal(self, text: bytes, name: str) -> Sealed:
         """Seal a text under its name; the same text sealed twice shows nothing of that."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return Sealed(self.id, nonce, AESGCM(self._key).encrypt(nonce, text, self._bound(name)))
+        return Sealed(self.id, nonce, encrypted(self._key, nonce, text, self._bound(name)))
 
     def open(self, sealed: Sealed, name: str) -> bytes:
         """Give the text; raises SecretUnreadable where a bit, the name or the key is another one."""
         try:
             if sealed.key_id == self.id:
-                return AESGCM(self._key).decrypt(sealed.nonce, sealed.ciphertext, self._bound(name))
-        except (InvalidTag, ValueError):
+                return decrypted(self._key, sealed.nonce, sealed.ciphertext, self._bound(name))
+        except ValueError:
             pass
         raise SecretUnreadable("A secret that this needs can't be read at the moment.")
 

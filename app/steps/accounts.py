@@ -69,6 +69,7 @@ async def session_of(call: Call, row: Mapping[str, Any], opened: "OpenedSession"
     roles = await call.db.use(partial(roles_of, user_id=opened.user_id))
     ways = await call.db.use(partial(ways_in, user_id=opened.user_id))
     lifetime = 60 * call.accounts.in_force().said.sessions.access_minutes
+    await call.accounts.tokens.read()
     issued = call.accounts.tokens.issue(opened.user_id, opened.id, told_of(row, roles, opened, ways), lifetime)
     return {
         "access_token": issued.token,

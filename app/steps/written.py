@@ -1,5 +1,7 @@
 """What an update and a delete share: which rows they touch, and what they give back of them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -298,7 +299,7 @@ def test_a_warm_token_costs_no_second_check_of_its_signature(
 ) -> None:
     token = tokens.issue(USER, SESSION).token
     first = tokens.verify(token)
-    monkeypatch.setattr("app.auth.tokens.jws.verify", lambda *_: pytest.fail("verified twice"))
+    monkeypatch.setattr("app.auth.read_keys.jws.verify", lambda *_: pytest.fail("verified twice"))
     assert tokens.verify(token) is first
 
 
@@ -306,7 +307,7 @@ def test_the_cache_is_bounded_and_keeps_what_was_used_last(clock: Clock, monkeyp
     tokens = AccessTokens(Keyring(KEY), "https://rowgate.test", max_cached=2, clock=clock)
     a, b, c = (tokens.issue(USER, str(uuid4())).token for _ in range(3))
     kept = [tokens.verify(token) for token in (a, b, a, c)]
-    monkeypatch.setattr("app.auth.tokens.jws.verify", lambda *_: b"null")
+    monkeypatch.setattr("app.auth.read_keys.jws.verify", lambda *_: b"null")
     assert tokens.verify(a) is kept[0]
     assert tokens.verify(c) is kept[3]
     assert_refused(tokens, b)
@@ -314,7 +315,7 @@ def test_the_cache_is_bounded_and_keeps_what_was_used_last(clock: Clock, monkeyp
 
 def test_a_fault_inside_the_library_is_a_401(tokens: AccessTokens, monkeypatch: pytest.MonkeyPatch) -> None:
     for fault in (RecursionError, OverflowError, TypeError, KeyError("alg")):
-        monkeypatch.setattr("app.auth.tokens.jws.verify", _raiser(fault))
+        monkeypatch.setattr("app.auth.read_keys.jws.verify", _raiser(fault))
         assert_refused(tokens, with_claims())
 
 
@@ -350,3 +351,23 @@ def test_a_token_says_who_until_when(tokens: AccessTokens) -> None:
     seen = tokens.verify(issued.token)
     assert (seen.user_id, seen.session_id) == (USER, SESSION)
     assert (seen.issued_at, seen.expires_at, issued.expires_at) == (NOW, NOW + 900, NOW + 900)
+
+
+async def test_keys_are_read_once_however_many_ask_at_first(tokens: AccessTokens) -> None:
+    assert not tokens.is_read
+    await asyncio.gather(*(tokens.read() for _ in range(8)))
+    assert tokens.is_read
+    assert tokens.verify(tokens.issue(USER, SESSION).token).user_id == USER
+
+
+@pytest.mark.parametrize("first", [False, True])
+async def test_keys_that_were_replaced_are_refused_whether_they_had_been_read_or_not(
+    tokens: AccessTokens, *, first: bool, clock: Clock
+) -> None:
+    old = AccessTokens(Keyring(KEY), "https://rowgate.test", clock=clock).issue(USER, SESSION).token
+    if first:
+        await tokens.read()
+    tokens.replace_keys(Keyring(NEXT_KEY))
+    await tokens.read()
+    with pytest.raises(TokenInvalid):
+        tokens.verify(old)

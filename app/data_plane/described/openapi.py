@@ -19,7 +19,6 @@ from app.definitions.defaults import deep_literal
 from app.definitions.endpoints import BODY_TYPES, EndpointDef, ResponseDef
 from app.definitions.inputs import ListDef, ObjectDef, header_name
 from app.http.fixed_routes import PROBLEM, ProblemDocument, described
-from app.http.json_answer import to_json
 from app.relations.source import Source
 from app.review.surface import steps_of
 
@@ -64,21 +63,6 @@ def fixed_document() -> dict[str, Any]:
     """Give the document of the routes that are there whatever is defined."""
     routes = [*router.routes, *auth_router(RouteLimits()).routes]
     return described(routes, problems=(ProblemDocument, AuthProblem, RestProblem), title="Rowgate", version="1")
-
-
-class ServedDocument:
-    """The document of what is served now, made once for each revision."""
-
-    def __init__(self, server_url: str | None) -> None:
-        """Take where the server is, as clients see it."""
-        self._url = server_url
-        self._made: tuple[int, bytes] | None = None
-
-    def of(self, runtime: Runtime) -> bytes:
-        """Give it as JSON."""
-        if self._made is None or self._made[0] != runtime.revision:
-            self._made = runtime.revision, to_json(openapi_document(runtime, server_url=self._url))
-        return self._made[1]
 
 
 def _problem_response(form: str = "Problem") -> dict[str, Any]:

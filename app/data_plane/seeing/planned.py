@@ -41,7 +41,7 @@ class PlannedSession(Session):
             return await super().bound_rows(statement, parameters)
         if self.run.found is None:
             await self.connection()  # which confirms the guard, so that it doesn't stand in the plan
-            planned = Statement(f"{_EXPLAIN}{statement.sql}", "", statement.evaluators)
+            planned = Statement(f"{_EXPLAIN}{statement.sql}", statement.evaluators)
             (row,) = await super().bound_rows(planned, parameters)
             self.run.found = ReadPlan(statement.sql, row[0])
         return [_NOTHING]

@@ -6,8 +6,6 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import re2
-
 from app.expressions.library.formatting import formatted
 from app.expressions.library.ranges import CONTAINS, LOWER, OVERLAPS, UPPER
 from app.expressions.library.signature import Function, function, method, plain, sql_position
@@ -32,6 +30,8 @@ _NO_SLUG = re.compile("[^a-z0-9]+")
 @functools.lru_cache(maxsize=256)
 def pattern(text: str) -> Any:
     """Compile an RE2 pattern of at most 1,000 characters; one that RE2 refuses is an error."""
+    import re2  # noqa: PLC0415 - 3 MiB, for definitions that have a pattern
+
     if len(text) > MAX_PATTERN:
         raise Unknown(f"a pattern has at most {MAX_PATTERN:,} characters")
     options = re2.Options()

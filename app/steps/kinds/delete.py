@@ -1,5 +1,7 @@
 """`delete`: the row with an id, or the rows that a condition holds for."""
 
+from __future__ import annotations
+
 from app.relations.source import table_source
 from app.relations.write import delete_rows
 from app.steps.context import Context, Step

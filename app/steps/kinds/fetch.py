@@ -1,5 +1,7 @@
 """`fetch`: one row of a table or view, locked where the request writes its table later."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import Annotated, ClassVar
 

@@ -1,5 +1,7 @@
 """`insert`: a row into a table, or many by one statement."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 

@@ -1,5 +1,7 @@
 """`list`: rows of a table or view, in order, a bounded number of them."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import Annotated, Any
 

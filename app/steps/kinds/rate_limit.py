@@ -1,5 +1,7 @@
 """`rate_limit`: so many requests in a time, counted by the user, else the address, or by what the admin says."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial

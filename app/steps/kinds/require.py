@@ -1,5 +1,7 @@
 """`require`: goes on if a condition holds; else, and where the answer is unknown, refuses."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Any
 

@@ -1,5 +1,7 @@
 """`respond`: answers and ends; whatever was written is committed."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Any
 

@@ -1,5 +1,7 @@
 """`update`: the row with an id, or the rows that a condition holds for."""
 
+from __future__ import annotations
+
 from typing import Annotated, Any
 
 from pydantic import Field

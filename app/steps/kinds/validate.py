@@ -1,5 +1,7 @@
 """`validate`: tries all rules; those that fail are one refusal that names every field."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated
 
