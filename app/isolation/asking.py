@@ -7,8 +7,9 @@ from app.compiler.runtime import Runtime
 from app.data_plane.made_request import made_request
 from app.isolation.callers import Caller
 from app.isolation.made_inputs import Sent
-from app.policy_tests.attempt import Attempt, attempt
+from app.policy_tests.attempt import Attempt, attempt, versions
 from app.policy_tests.scratch import Scratch
+from app.relations.fixtures import Versions
 
 Deletes = tuple[str, Sequence[object]]
 """A statement that deletes the rows of its ids, and the ids."""
@@ -21,15 +22,19 @@ class Asking:
         """Take the connection, whose rows are inserted."""
         self.held, self.runtime = held, runtime
         self.count = 0
+        self._versions: Versions | None = None
 
     async def ask(self, caller: Caller, sent: Sent, deleting: Sequence[Deletes] = ()) -> Attempt:
         """Run a request, behind statements that delete something first; what it writes is there until the next one."""
         await self.held.connection.execute("ROLLBACK TO SAVEPOINT rowgate_rows")
         for sql, ids in deleting:
             await self.held.connection.execute(sql, ids)
+        if self._versions is None and not deleting:
+            self._versions = await versions(self.held, self.runtime)  # which a rollback gives back
         self.count += 1
         request = made_request(sent.method, sent.path, sent.query, sent.headers, sent.body)
-        return await attempt(self.held, self.runtime, caller.identity, request, caller.now)
+        before = None if deleting else self._versions
+        return await attempt(self.held, self.runtime, caller.identity, request, caller.now, before)
 
     async def read(self, table: str, id_: Any) -> Mapping[str, Any]:
         """Give a row as JSON, as the last request has left it; of one that is gone nothing."""

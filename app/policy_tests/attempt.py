@@ -19,7 +19,6 @@ from app.expressions.operations import EvaluationError
 from app.limits.limiter import Limiter
 from app.policy_tests.scratch import Scratch
 from app.relations.fixtures import Versions, insert_empty, insert_whole, versions_of, written_between
-from app.relations.schema import Table
 from app.steps.running import Answer, Services
 
 if TYPE_CHECKING:
@@ -63,17 +62,20 @@ class Attempt:
         return counts
 
 
-async def attempt(held: Scratch, runtime: Runtime, identity: Identity, request: Request, now: datetime) -> Attempt:
+async def attempt(
+    held: Scratch, runtime: Runtime, identity: Identity, request: Request, now: datetime, before: Versions | None = None
+) -> Attempt:
     """Run a request as somebody on a runtime of the scratch schema, and leave there what it has written.
 
-    A scratch that is `broken` behind it lost its connection, and nothing was written.
+    Who knows the versions of the rows already gives them as `before`. A scratch that is `broken` behind it lost its
+    connection, and nothing was written.
     """
-    tables = tuple(runtime.schema.tables.values())
-    before = await _versions(held, tables)
+    if before is None:
+        before = await versions(held, runtime)
     rehearsal = Tried(_plane(held), request, identity, draft=runtime, now=now)
     answer, refusal = await answered(rehearsal)
     rehearsal.trace.leave(refusal)
-    after = before if held.broken else await _versions(held, tables)
+    after = before if held.broken else await versions(held, runtime)
     return Attempt(answer, refusal, written_between(before, after), rehearsal.trace.shown())
 
 
@@ -110,6 +112,8 @@ async def insert(held: Scratch, row: GivenRow, now: datetime) -> dict[str, Any]:
         raise NotGiven(row.place, wanted, said) from error
 
 
-async def _versions(held: Scratch, tables: Sequence[Table]) -> Versions:
+async def versions(held: Scratch, runtime: Runtime) -> Versions:
+    """Give the version of each row, by table and id."""
+    tables = tuple(runtime.schema.tables.values())
     rows = await held.connection.fetch(versions_of(tables), *(table.name for table in tables))
     return {(row["source"], row["id"]): row["version"] for row in rows}

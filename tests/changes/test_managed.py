@@ -3,12 +3,7 @@
 import asyncio
 import copy
 import json
-import os
-import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +16,14 @@ from app.changes.apply import PolicyTestsFailed, Wider, WouldDestroy
 from app.changes.managed import ConfigManaged, ConfigReplaced
 from app.changes.standing_start import Start
 from app.changes.start import begin
+from app.cli import serving
 from app.cli.command import app
 from app.control_plane.router import admin_router
 from app.database.pool import connect
 from app.definitions.project import KINDS, DefinitionInvalid
 from app.policy_tests.runner import Runner
-from tests.backend import SECRET_KEY, serving
+from tests.backend import SECRET_KEY
+from tests.backend import serving as serving_here
 
 SAY = [{"do": "respond", "body": 1}]
 HELLO = {"name": "hello", "method": "GET", "path": "/hello", "access": "authenticated", "steps": SAY}
@@ -214,7 +211,7 @@ async def test_no_route_edits_what_a_file_manages(migrated_url: str, tmp_path: P
         "/config": ("/config", MORE),
         "/revisions/{number}/restore": ("/revisions/1/restore", None),
     }
-    async with serving(migrated_url, DOCUMENT) as backend:
+    async with serving_here(migrated_url, DOCUMENT) as backend:
         root = {**await backend.admin(), "If-Match": "*"}
         path = file(tmp_path, "managed", MORE)
         await start(migrated_url, config=path)
@@ -242,56 +239,46 @@ async def test_no_route_edits_what_a_file_manages(migrated_url: str, tmp_path: P
         assert await state(migrated_url) == before
 
 
-@contextmanager
-def served(url: str, *words: str) -> Iterator[tuple[str, list[str]]]:
-    """Run the command itself until it listens: where, and what it said before."""
-    with subprocess.Popen(
-        [str(Path(sys.executable).parent / "rowgate"), "serve", "--port", "0", *words],
-        env={
-            **os.environ, "ROWGATE_DATABASE_URL": url, "ROWGATE_SECRET_KEY": SECRET_KEY, "ROWGATE_LOG_FORMAT": "text",
-            "ROWGATE_CONFIRM_EMAIL": "false",
-        },
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as process:  # fmt: skip
-        said: list[str] = []
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if found := re.match(r"Rowgate listens on (\S+)", line):
-                    yield found[1], said
-                    break
-                said.append(line.strip())
-            else:
-                pytest.fail("\n".join(said))
-        finally:
-            process.terminate()
-            process.wait(120)  # it drains for half a minute, on a busy machine behind all others
-
-
 def test_the_command_tells_what_a_file_changed_and_when_it_manages_no_more(
     migrated_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ROWGATE_DATABASE_URL", migrated_url)
-    monkeypatch.setenv("ROWGATE_SECRET_KEY", SECRET_KEY)
+    for name, value in (("DATABASE_URL", migrated_url), ("SECRET_KEY", SECRET_KEY), ("LOG_FORMAT", "text")):
+        monkeypatch.setenv(f"ROWGATE_{name}", value)
     first, more = file(tmp_path, "first", DOCUMENT), file(tmp_path, "more", MORE)
     invoke = CliRunner().invoke
-    with served(migrated_url, "--start-with", str(first)) as (_, said):
-        assert any("has defined the backend, once" in line for line in said)
-        assert f"{first} defines the backend: 1 role, 1 table, 1 rule, 1 view, 1 middleware, 1 endpoint." in said
-        assert "Its test passes." in said
-    applied = invoke(app, ["apply", str(more)])
-    assert applied.exit_code == 0, (applied.output, applied.exception)
-    with served(migrated_url, "--config", str(first)) as (_, said):
-        assert "- remove the endpoint more" in said
+
+    def said_by_serve(*words: str, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
+        """Run the command up to where it would serve; gives what it said before."""
+
+        def instead(*_: Any) -> int:
+            meanwhile()
+            return 0
+
+        monkeypatch.setattr(serving, "_serve_here", instead)
+        ended = invoke(app, ["serve", "--port", "0", *words], catch_exceptions=False)
+        assert ended.exit_code == 0, ended.output
+        return [line.strip() for line in ended.output.splitlines()]
+
+    def applied() -> None:
+        done = invoke(app, ["apply", str(more)])
+        assert done.exit_code == 0, (done.output, done.exception)
+
+    def refused() -> None:
         assert isinstance(invoke(app, ["apply", str(more)]).exception, ConfigManaged)
         planned = invoke(app, ["plan", str(more)])
         assert planned.exit_code == 0, (planned.output, planned.exception)
-    assert isinstance(invoke(app, ["apply", str(more)]).exception, ConfigManaged)
-    with served(migrated_url) as (_, said):
-        assert any(f"{first} doesn't manage the definitions any more" in line for line in said)
-        applied = invoke(app, ["apply", str(more)])
-    assert applied.exit_code == 0, (applied.output, applied.exception)
-    refused = invoke(app, ["serve", "--config", str(tmp_path / "none.yaml")])
-    assert "can't be read" in str(refused.exception)
+
+    said = said_by_serve("--start-with", str(first))
+    assert any("has defined the backend, once" in line for line in said)
+    assert f"{first} defines the backend: 1 role, 1 table, 1 rule, 1 view, 1 middleware, 1 endpoint." in said
+    assert "Its test passes." in said
+    applied()
+    said = said_by_serve("--config", str(first), meanwhile=refused)
+    assert "- remove the endpoint more" in said
+    refused()
+    said = said_by_serve(meanwhile=applied)
+    assert any(f"{first} doesn't manage the definitions any more" in line for line in said)
+    unread = invoke(app, ["serve", "--config", str(tmp_path / "none.yaml")])
+    assert "can't be read" in str(unread.exception)
     for words in (["--config", "a", "--start-with", "b"], ["--destroy", "notes"], ["--allow-rollback"]):
         assert invoke(app, ["serve", *words]).exit_code == 2

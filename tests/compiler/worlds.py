@@ -1,6 +1,5 @@
 """A small world in which a chain is run by hand: what a caller gets by it, told by other means than the compiler's."""
 
-import copy
 import functools
 import random
 from collections.abc import Callable, Sequence
@@ -89,7 +88,7 @@ class Run:
 
     def __init__(self, document: Document, at: World) -> None:
         self.document, self.world = document, at
-        self.tables = copy.deepcopy(at.tables)
+        self.tables = {name: [dict(row) for row in rows] for name, rows in at.tables.items()}
         self.env: dict[str, Any] = {"auth": at.auth, "input": dict(at.sent)}
         self.got, self.shown = Got(), set[str]()
         self.views = {one["name"]: one for one in document["views"]}

@@ -1,6 +1,7 @@
 """A column type is one entry of one table: a new one is made here, and everything else takes it from there."""
 
 import ast
+import re
 from collections import defaultdict
 from datetime import timedelta
 from functools import cache
@@ -31,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
 TABLE = "definitions/column_types.py"
 
+QUOTED = re.compile(rf"""["'](?:{"|".join(COLUMN_TYPES)})["']""")
 # Words that are types of Postgres in SQL, forms of the log, or people as well: counted only where they stand beside
 # what has a type.
 COMMON = {"text", "bigint", "json", "user"}
@@ -63,8 +65,9 @@ ELSEWHERE = {
 
 @cache
 def files() -> dict[str, ast.Module]:
-    """Give what each file of the source says."""
-    return {str(one.relative_to(APP)): ast.parse(one.read_text()) for one in sorted(APP.rglob("*.py"))}
+    """Give what each file of the source says in which the name of a type stands between quotes."""
+    texts = {str(one.relative_to(APP)): one.read_text() for one in sorted(APP.rglob("*.py"))}
+    return {name: ast.parse(text) for name, text in texts.items() if QUOTED.search(text)}
 
 
 def names_in(*nodes: ast.AST) -> set[str]:
