@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.main import Rowgate, create_app
 from app.settings import load_settings
 from app.store.engine import make_engine
 from tests.contract import hold_to_contract
+from tests.databases import define
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PASSWORD = "correct horse battery"
@@ -104,7 +106,8 @@ async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Bac
     """Serve a document, given as data or as the name of an example."""
     if isinstance(document, str):
         document = load_file(EXAMPLES / document)
-    await apply(url, document)
+    if not await asyncio.to_thread(define, url, document, partial(apply, document=document)):
+        await apply(url, document)
     given = {"database_url": url, "secret_key": SECRET_KEY, "env": "development", "confirm_email": False, **settings}
     app = create_app(load_settings(**given), url)
     async with app.fastapi.router.lifespan_context(app.fastapi), calling(app) as client:

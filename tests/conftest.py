@@ -5,14 +5,10 @@ import logging
 import os
 import shutil
 import sys
-import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from functools import cache
 from importlib.util import find_spec
-from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -23,13 +19,14 @@ from app.data_plane import run
 from app.data_plane.run import Run
 from app.data_plane.targets import Target
 from app.database import lock_waits, postgres_process
-from app.database.embedded import SUPERUSER, EmbeddedPostgres, start_embedded
+from app.database.embedded import EmbeddedPostgres, start_embedded
 from app.database.pool import SESSION_SETTINGS, Pool
 from app.definitions.endpoints import TIMEOUT
 from app.http.deadline import Deadline
 from app.relations import memory
 from app.store.migrate import migrate
 from tests.backend import SECRET_KEY, Backend, serving
+from tests.databases import cloned, leave, run_sql
 from tests.places import new_place
 from tests.statements import captured
 from tests.turns import Turns
@@ -73,18 +70,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.database)
         if {"turns", "own_backend"}.intersection(fixtures):
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
-
-
-@cache
-def _by_hand(server: EmbeddedPostgres) -> tuple[asyncio.AbstractEventLoop, Any]:
-    """Connect once for what is run beside the tests, in a loop that runs for nothing else."""
-    loop = asyncio.new_event_loop()
-    return loop, loop.run_until_complete(asyncpg.connect(server.url(database="postgres", user=SUPERUSER)))
-
-
-def run_sql(server: EmbeddedPostgres, statement: str) -> None:
-    loop, connection = _by_hand(server)
-    loop.run_until_complete(connection.execute(statement))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -172,9 +157,7 @@ def embedded_server() -> Iterator[EmbeddedPostgres]:
         try:
             yield server
         finally:
-            loop, connection = _by_hand(server)
-            loop.run_until_complete(connection.close())
-            loop.close()
+            leave(server)
             server.stop()
     finally:
         shutil.rmtree(data_dir)
@@ -234,12 +217,3 @@ async def own_backend(request: pytest.FixtureRequest, migrated_url: str) -> Asyn
     memory.MEMORY.forget()
     async with serving(migrated_url, request.module.DOCUMENT) as served:
         yield served
-
-
-def cloned(server: EmbeddedPostgres, template: str = "rowgate") -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template} OWNER rowgate STRATEGY FILE_COPY")
-    try:
-        yield server.url(database=name)
-    finally:
-        run_sql(server, f"DROP DATABASE {name} WITH (FORCE)")

@@ -20,7 +20,7 @@ from tests.auth.authenticator import shown_code
 from tests.auth.conftest import DOCUMENT, admin_sign_in, bearer, refresh, sign_in
 from tests.auth.issuers import AUDIENCE, TestIssuer
 from tests.backend import ADMIN_PASSWORD, PASSWORD, SECRET_KEY, Backend, serving
-from tests.conftest import cloned
+from tests.databases import cloned
 from tests.mail.conftest import code_of, last_mail, token_of
 
 NEW_PASSWORD = "another horse battery"

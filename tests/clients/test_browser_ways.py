@@ -19,7 +19,7 @@ from tests.clients.chromium import BROWSER, Page, page
 from tests.clients.test_frontend import served
 from tests.clients.test_oauth_js import listening_on, providing
 from tests.clients.test_supabase_js import NODE, clients
-from tests.conftest import cloned
+from tests.databases import cloned
 from tests.mail.conftest import code_of, last_mail
 
 __all__ = ["clients"]

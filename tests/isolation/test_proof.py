@@ -13,7 +13,7 @@ from app.definitions.project import Project, parse_project
 from app.isolation import prover
 from app.isolation.callers import ProofAsked
 from app.isolation.prove import Proof, prove
-from tests.conftest import cloned
+from tests.databases import cloned
 from tests.isolation.cases import CASES, backend
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

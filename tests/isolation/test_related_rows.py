@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.database.embedded import EmbeddedPostgres
-from tests.conftest import cloned
+from tests.databases import cloned
 from tests.isolation.test_proof import proof_of, told
 
 RULE = "members.exists(m, m.team == params.team && m.person == auth.user.id)"

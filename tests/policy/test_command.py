@@ -16,7 +16,7 @@ import yaml
 from app.cli import command as cli
 from app.cli.server_client import RemoteServer
 from tests.backend import SECRET_KEY
-from tests.conftest import cloned
+from tests.databases import cloned
 from tests.policy.backend import backend, one
 
 Rowgate = Callable[..., tuple[int, str, str]]

@@ -17,7 +17,7 @@ from app.database.embedded import EmbeddedPostgres
 from app.database.pool import connect
 from app.definitions.project import parse_project
 from tests.backend import Backend, Person, serving
-from tests.conftest import cloned
+from tests.databases import cloned
 from tests.seeing.policies import BARE, THINGS, Asked, Document, Row, Someone, people, policies, requests, rows
 
 EXAMPLES = int(os.environ.get("ROWGATE_VERDICT_EXAMPLES", "12"))

@@ -15,7 +15,7 @@ from app.database.clock import DatabaseClock
 from app.database.embedded import EmbeddedPostgres
 from app.steps.registry import KINDS
 from tests.backend import PASSWORD, Backend, Person, serving
-from tests.conftest import cloned
+from tests.databases import cloned
 from tests.docs.step_examples import Example, around, examples
 from tests.outward.test_client import certificate, secure
 from tests.outward.upstream import Upstream

@@ -21,7 +21,7 @@ from app.review.effects import effects
 from app.steps.signature_options import SignatureOptions
 from app.steps.signatures import SCHEMES, SchemeName, SignatureInvalid, is_in_time, is_signed
 from tests.backend import SECRET_KEY, Backend, serving
-from tests.conftest import cloned
+from tests.databases import cloned
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

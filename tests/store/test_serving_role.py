@@ -16,8 +16,8 @@ from app.store.grants import ServeRoleMissing, scram_verifier
 from app.store.migrate import MigrationRefused, migrate
 from tests.auth.test_audit_chain import back
 from tests.backend import EXAMPLES, PASSWORD, SECRET_KEY, serving
-from tests.conftest import cloned, run_sql
 from tests.control_plane.test_audit import CHANGES, DOCUMENT, known_at_first, learn, said_of
+from tests.databases import cloned, run_sql
 
 TABLE = {"name": "notes", "columns": [{"name": "who", "type": "user", "on_delete": "cascade"},
                                       {"name": "n", "type": "integer", "min": 0}]}  # fmt: skip
