@@ -8,7 +8,7 @@ from app.data_plane.request import Request
 from app.data_plane.rest.csv_rows import csv_lines, csv_names, csv_objects
 from app.data_plane.rest.dialect.headers import CSV, LINES
 from app.data_plane.rest.dialect.refusals import KeysDiffer, QueryUnsupported
-from app.data_plane.rest.sent_rows import MAX_ROWS, rows_of, validated
+from app.data_plane.rest.sent_rows import MAX_ROWS, checked_rows, rows_of
 from app.data_plane.rest.wanted import Wanted, begin_write
 from app.data_plane.rest.write import ROW_BODIES, BoundWrite, WriteStatement, bind_write, insert_of
 from app.database.staged_rows import StagedRows
@@ -17,6 +17,7 @@ from app.definitions.validation import Validator
 from app.definitions.views import HELD_BODY
 from app.errors import FieldError, RowgateError
 from app.http.json_body import BadJson, BadText, parse_json
+from app.http.long_json import in_one_go
 from app.http.read_body import BodyIncomplete, BodyTimeout, BodyTooLarge, LongBody, media_type_of
 from app.relations.write import rows_json
 from app.steps.running import Call
@@ -34,7 +35,7 @@ async def bind_rows_sent(view: CompiledView, request: Request, call: Call) -> Bo
     held = min(most, HELD_BODY)
     if request.method != "POST" or media_type_of(request.headers) not in _IN_PIECES or most == held:
         try:
-            return bind_write(view, request, await request.body(held, ROW_BODIES), call.identity)
+            return await bind_write(view, request, await request.body(held, ROW_BODIES), call.identity)
         except BodyTooLarge as error:
             if most == held:
                 raise
@@ -43,7 +44,7 @@ async def bind_rows_sent(view: CompiledView, request: Request, call: Call) -> Bo
     body = await request.begun_body(held, most, ROW_BODIES)
     if isinstance(body, bytes):
         if body.count(b"\n") <= MAX_ROWS:
-            return bind_write(view, request, body, call.identity)
+            return await bind_write(view, request, body, call.identity)
         body = LongBody(None, body, most, more=False)
     return await _bind(view, request, body, call)
 
@@ -150,7 +151,7 @@ class _SentInPieces:
         if self._keys != frozenset(keys):
             hint = f"Send the same columns in each row, or name them by columns=; row {self._first} has others."
             raise KeysDiffer("All object keys must match", hint=hint)
-        checked = rows_json(validated(validator, rows, self._first))
+        checked = in_one_go(checked_rows(validator, rows, rows_json, self._first))
         self._first += len(rows)
         return checked
 
