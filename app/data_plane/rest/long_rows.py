@@ -11,7 +11,8 @@ from app.data_plane.rest.dialect.refusals import KeysDiffer, QueryUnsupported
 from app.data_plane.rest.sent_rows import MAX_ROWS, checked_rows, rows_of
 from app.data_plane.rest.wanted import Wanted, begin_write
 from app.data_plane.rest.write import ROW_BODIES, BoundWrite, WriteStatement, bind_write, insert_of
-from app.database.staged_rows import StagedRows
+from app.data_plane.streams import stream_share
+from app.database.staged_rows import NoTemporaryTables, StagedRows
 from app.database.statement import Statement
 from app.definitions.validation import Validator
 from app.definitions.views import HELD_BODY
@@ -26,6 +27,10 @@ AT_ONCE = 256  # rows that are read in one turn of the loop
 LONGEST = 256 * 1024  # bytes of a row
 ROWS_A_SECOND = 1000  # that a statement writes at least, or is given up
 _IN_PIECES = frozenset({LINES, CSV})
+_NOT_KEPT = (
+    "The server's role may not make temporary tables, in which rows of so long a body wait: nothing was changed."
+)
+_GRANT = "Grant the server's role TEMPORARY on its database, or send at most 1 MiB and 10,000 rows at once."
 _CUT_OFF = (BodyTooLarge, BodyIncomplete, BodyTimeout)
 
 
@@ -63,7 +68,10 @@ async def _bind(view: CompiledView, request: Request, body: LongBody, call: Call
         hint = "Send Prefer: return=minimal (count=exact says how many they are), and read them afterwards."
         raise QueryUnsupported("Rows of so long a body don't come back.", hint=hint)
     reader = _SentInPieces(view, writing, wanted, is_csv=media_type_of(request.headers) == CSV)
-    staged = await call.db.staging()
+    try:
+        staged = await call.db.staging(stream_share(call.identity, request.address))
+    except NoTemporaryTables as error:
+        raise BodyTooLarge(_NOT_KEPT, hint=_GRANT) from error
     try:
         await _stage(reader, body, staged)
     except RowgateError as refusal:
