@@ -2,7 +2,7 @@
 RUN := .venv/bin/uv run -q --frozen
 MANY := ROWGATE_AGREEMENT_EXAMPLES=5000 ROWGATE_JUNK_EXAMPLES=10000 ROWGATE_CHANGE_EXAMPLES=40 ROWGATE_POLICY_SEEDS=10 ROWGATE_CHAIN_CHANGES=30
 
-.PHONY: help setup serve test test-shuffled test-many many check fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-streams bench-pocketbase bench-console bench-holds \
+.PHONY: help setup serve test test-shuffled test-many many check types quick lint fix console screenshots bench bench-docs bench-smoke bench-seeing bench-language bench-overload bench-beside bench-streams bench-pocketbase bench-console bench-holds \
 	bench-start bench-growth bench-growth-rows bench-sign-in migrate reference soak test-docker
 
 help: ## Show what there is to make
@@ -30,11 +30,18 @@ many: ## Print how many cases that are, as the environment has it
 	@echo $(MANY)
 
 check: ## Lint, format, types, import contracts and the quick tests, without a database; under half a minute
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync types quick lint
+
+types: ## Check the types, a part of `make check`
+	$(RUN) mypy
+
+quick: ## Run the quick tests, a part of `make check`
+	$(RUN) pytest -q -n 2 tests/expressions/test_parse.py tests/expressions/test_check.py tests/definitions tests/http tests/docs -m "not database" -k "not story"
+
+lint: ## Hold source and imports to their rules, a part of `make check`
 	$(RUN) ruff check app tests migrations benchmarks
 	$(RUN) ruff format --check app tests migrations benchmarks
-	$(RUN) mypy
 	$(RUN) lint-imports
-	$(RUN) pytest -q -n auto tests/expressions/test_parse.py tests/expressions/test_check.py tests/definitions tests/http tests/docs -m "not database" -k "not story"
 
 fix: ## Repair what the linter and the formatter can
 	$(RUN) ruff check --fix app tests migrations benchmarks

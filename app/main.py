@@ -37,7 +37,7 @@ from app.definitions.project import EMPTY, SettingsDef
 from app.errors import RowgateError
 from app.http.cors import allowed_headers, answer_preflight, is_preflight, with_headers
 from app.http.counts import Counts
-from app.http.exchange import Whole
+from app.http.exchange import Whole, lines
 from app.http.header_names import header
 from app.http.overload import Admission
 from app.http.protocol import PROBLEM
@@ -91,7 +91,7 @@ class Rowgate:
         if answer is None or origin is None:
             return answer
         status, headers, body = answer
-        return status, [*headers, *allowed_headers(origin, self._origins())], body
+        return status, headers + lines(allowed_headers(origin, self._origins())), body
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request, or run the lifespan."""

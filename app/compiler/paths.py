@@ -53,7 +53,7 @@ class BadPath(RowgateError):
         super().__init__("The path holds an encoded slash, a control character, or bytes that are no UTF-8 text.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as one is made for each request: that takes three times as long
 class Match(Generic[T]):
     """The target, and the parts of the path that it names."""
 
@@ -130,29 +130,34 @@ class Router(Generic[T]):
             if allowed:
                 raise MethodNotAllowed(sorted(allowed | ({"HEAD"} if "GET" in allowed else set()) | {"OPTIONS"}))
             raise NotFound
-        target, names, values = found
+        (target, names), values = found
         return Match(target, dict(zip(names, values, strict=True)))
 
 
 def _walk(
     node: _Node[T], segments: list[str], index: int, method: str, allowed: set[str]
-) -> tuple[T, tuple[str, ...], list[str]] | None:
+) -> tuple[tuple[T, tuple[str, ...]], list[str]] | None:
     """Walk the trie; at each part at most two ways, so at most the routes that share their literal parts are seen."""
-    if index == len(segments):
-        found = node.targets.get(method)
-        if found is None:
-            if not allowed:  # by what a name takes besides, more would be; the very path comes first
-                allowed.update(node.targets)
+    values: list[str] = []
+    for at in range(index, len(segments)):
+        segment = segments[at]
+        literal, named = node.literal.get(segment), node.named
+        if literal is not None:
+            if named is None:
+                node = literal
+                continue
+            if (match := _walk(literal, segments, at + 1, method, allowed)) is not None:
+                return match[0], values + match[1]
+        if named is None:
             return None
-        return (*found, [])
-    segment = segments[index]
-    literal = node.literal.get(segment)
-    if literal is not None and (match := _walk(literal, segments, index + 1, method, allowed)) is not None:
-        return match
-    if node.named is None or (match := _walk(node.named, segments, index + 1, method, allowed)) is None:
-        return None
-    match[2].insert(0, segment)
-    return match
+        values.append(segment)
+        node = named
+    found = node.targets.get(method)
+    if found is not None:
+        return found, values
+    if not allowed:  # by what a name takes besides, more would be; the very path comes first
+        allowed.update(node.targets)
+    return None
 
 
 def _segments(path: bytes) -> list[str]:

@@ -23,7 +23,7 @@ from app.errors import RowgateError, render_problem
 from app.http.client_address import Networks
 from app.http.counts import Counts
 from app.http.deadline import Deadline
-from app.http.exchange import CUT, Headers, Whole, exchange_of, refuse_unsafe
+from app.http.exchange import CUT, TASK, Headers, Whole, exchange_of, headers_of, lines, refuse_unsafe
 from app.http.header_names import header
 from app.http.problem_body import Form, problem_body
 from app.http.protocol import CLIENT_LOST
@@ -35,6 +35,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _PROBLEM = "application/problem+json"
 _BEGUN = "rowgate.run"  # in a scope, what was looked ahead at
 FIXED_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_FIXED = lines(FIXED_HEADERS)
 
 
 class Internal(RowgateError):
@@ -82,8 +83,8 @@ class DataPlane:
         if run is None:
             run = await self._begun(scope, receive)
         request = run.request
-        running: Any = asyncio.current_task()
-        scope[CLIENT_LOST] = running.cancel
+        running: Any = scope.pop(TASK, None) or asyncio.current_task()
+        run.task, scope[CLIENT_LOST] = running, running.cancel
         try:
             answer, refusal = await answered(run)
             if isinstance(run, TimedRun):
@@ -166,7 +167,7 @@ async def _send(send: Any, answer: Answer, request: Request, more: Headers) -> N
     if (exchange := exchange_of(send)) is not None:
         await exchange.answer(status, headers, body)
         return
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers_of(headers)})
     await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
 
 
@@ -185,7 +186,7 @@ async def _send_pieces(send: Any, answer: Answer, stream: Stream, request: Reque
     left = STREAM_SECONDS
     try:
         with Deadline(began + STREAM_SECONDS + stream.size / SLOWEST):
-            headers = _headers(answer, stream.size, request, more)
+            headers = headers_of(_headers(answer, stream.size, request, more))
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             if request.method == "HEAD":
                 await stream.close()
@@ -207,22 +208,21 @@ async def _send_pieces(send: Any, answer: Answer, stream: Stream, request: Reque
         stream.drop()
 
 
-def _headers(answer: Answer, size: int | None, request: Request, more: Headers) -> list[tuple[bytes, bytes]]:
-    """Give the headers of an answer; its body has `size` bytes, None of an answer without one."""
-    headers = [*FIXED_HEADERS, (b"x-request-id", request.id.encode())]
+def _headers(answer: Answer, size: int | None, request: Request, more: Headers) -> bytes:
+    """Give the headers of an answer, as they are sent; its body has `size` bytes, None of an answer without one."""
     if size is not None:
-        headers.append((b"content-type", answer.media_type.encode()))
-        headers.append((b"content-length", b"%d" % size))
-    elif answer.status not in {204, 304}:
-        headers.append((b"content-length", b"0"))
+        length = b"content-type: %b\r\ncontent-length: %d\r\n" % (answer.media_type.encode(), size)
+    else:
+        length = b"" if answer.status in {204, 304} else b"content-length: 0\r\n"
+    headers = b"%bx-request-id: %b\r\n%b" % (_FIXED, request.id.encode(), length)
     if answer.headers:
         headers += _own(answer.headers)
-    return [*headers, *more] if more else headers
+    return headers + lines(more) if more else headers
 
 
 @lru_cache(1_024)
-def _own(said: tuple[tuple[str, str], ...]) -> Headers:
+def _own(said: tuple[tuple[str, str], ...]) -> bytes:
     """Give headers as they are sent; most are those of many answers."""
     own = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said]
     refuse_unsafe(own)
-    return own
+    return lines(own)

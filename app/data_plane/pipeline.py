@@ -1,4 +1,4 @@
-"""The whole request on one screen: each stage is one call inside one span."""
+"""The whole request on one screen: each stage is begun, and is one call."""
 
 from app.data_plane.run import Run, too_long
 from app.data_plane.stages.accept import accept
@@ -17,25 +17,29 @@ async def serve(run: Run) -> Answer:
 
     Raises the refusal, or Stale where it has to run on newer definitions, before it has done anything.
     """
-    with run.stage("accept"):
-        target = run.target = run.target or accept(run.runtime, run.request)
-    with run.stage("authenticate"):
-        identity = run.identity or run.known or await authenticate(run.request, run.plane.auth, run.runtime)
-        run.identity = identity
+    if run.target is None:
+        run.stage("accept")
+        run.target = accept(run.runtime, run.request)
+    if run.identity is None:
+        run.stage("authenticate")
+        run.identity = run.known or await authenticate(run.request, run.plane.auth, run.runtime)
+    target, identity = run.target, run.identity
     async with run.session(target, identity) as db:
         try:
-            with run.stage("authorize"):
-                authorize(target, identity, run.runtime)
+            run.stage("authorize")
+            authorize(target, identity, run.runtime)
             call = run.call_of(target, identity, db)
-            with run.stage("bind"):
-                bound = await bind(target, run.request, call)
+            run.stage("bind")
+            bound = await bind(target, run.request, call)
             with run.in_time(target):
-                with run.stage("chain"):
-                    await chain(target.chain, call)
-                with run.stage("execute"):
-                    answer = await execute(bound, call)
-            with run.stage("respond"):
-                return await respond(answer, call)
+                run.stage("chain")
+                await chain(target.chain, call)
+                run.stage("execute")
+                answer = await execute(bound, call)
+            run.stage("respond")
+            answer = await respond(answer, call)
+            run.end()
+            return answer
         except RowgateError as refusal:
             await run.refused(refusal, db)
             raise
@@ -46,7 +50,7 @@ async def serve(run: Run) -> Answer:
 def look_ahead(run: Run) -> None:
     """Raise what refuses a request without credentials: that needs neither its body nor the database, nor a task.
 
-    Of all others what is found is kept for `serve`.
+    Of all others `serve` goes on with what is found.
     """
     run.begin()
     run.stage("accept")
@@ -56,4 +60,3 @@ def look_ahead(run: Run) -> None:
     if identity is not None and identity.is_anonymous:
         run.stage("authorize")
         authorize(run.target, identity, run.runtime)
-    run.marks.clear()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 
-from app.compiler.runtime import Runtime
+from app.compiler.runtime import DefinitionsBroken, Runtime
 from app.compiler.stored import compile_stored, nothing_served
 from app.database.background import Background
 from app.database.clock import DatabaseClock
@@ -62,7 +62,8 @@ class Live:
         """Give the runtime; raises NotReady before the first could be read, DefinitionsBroken if it serves nothing."""
         if self._runtime is None:
             raise NotReady("The server has not read its definitions yet.", headers={"Retry-After": "1"})
-        self._runtime.broken.refuse()
+        if self._runtime.broken.everything:
+            raise DefinitionsBroken
         return self._runtime
 
     @property

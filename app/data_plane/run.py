@@ -1,11 +1,9 @@
 """A run: one request on its way through the stages, and all in which one that is live differs from one that is not."""
 
 import asyncio
-from contextlib import AbstractContextManager
 from datetime import datetime
 from http import HTTPStatus
 from time import perf_counter
-from types import TracebackType
 from typing import Any, ClassVar
 
 from app.auth.identify import AuthContext
@@ -26,22 +24,6 @@ from app.limits.limit import Limit, Outcome
 from app.steps.refusals import OutsideWindow
 from app.steps.running import Call, Services
 
-
-class _Unwatched:
-    """The span of a stage that nobody looks at; each request has seven, and contextlib's costs more."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-
-_UNWATCHED = _Unwatched()
 _FORBIDDEN, _FAILED = int(HTTPStatus.FORBIDDEN), int(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
@@ -72,11 +54,12 @@ class Run:
     request has one `deadline`, in the loop's time, is `counted` once by each limit, and has called `outside` from the
     steps that are named there, however often it is tried. A `plain` one sends each step's own statements. One that
     `may_stream` is answered to somebody who takes an answer in pieces, and `streams` as soon as it was found too large.
+    `task` is what it is run in, where that is known.
     """
 
     __slots__ = (
         "at", "began", "call", "counted", "deadline", "draft", "identity", "known", "marks", "may_stream", "outside",
-        "plain", "plane", "request", "runtime", "streams", "target",
+        "plain", "plane", "request", "runtime", "streams", "target", "task",
     )  # fmt: skip
 
     runtime: Runtime
@@ -98,6 +81,7 @@ class Run:
         self.counted: dict[str, tuple[str, Limit, Outcome]] = {}
         self.outside: set[str] = set()
         self.deadline: float | None = None
+        self.task: asyncio.Task[Any] | None = None
         self.plain = self.streams = self.may_stream = False
 
     def begin(self) -> None:
@@ -126,11 +110,13 @@ class Run:
         """Read the definitions and the caller's authority again."""
         await asyncio.gather(self.plane.live.refresh(), self.plane.auth.reload(self.identity or ANONYMOUS))
 
-    def stage(self, name: str) -> AbstractContextManager[None]:
-        """Give the span of a stage, which begins."""
+    def stage(self, name: str) -> None:
+        """Begin a stage, and so end the one before."""
         self.at = name
         self.marks.append((name, perf_counter()))
-        return _UNWATCHED
+
+    def end(self) -> None:
+        """End the last stage, where none has refused the request."""
 
     def now(self) -> datetime:
         """Give the time that the request goes by."""
@@ -170,9 +156,10 @@ class Run:
     def in_time(self, target: Target) -> Deadline:
         """Give the block that ends with TimeoutError at the deadline."""
         if self.deadline is None:
+            loop = asyncio.get_running_loop() if self.task is None else self.task.get_loop()
             more = 0.0 if self.call is None else self.call.more_seconds
-            self.deadline = asyncio.get_running_loop().time() + target.timeout + more
-        return Deadline(self.deadline)
+            self.deadline = loop.time() + target.timeout + more
+        return Deadline(self.deadline, self.task)
 
     async def refused(self, refusal: RowgateError, db: Session) -> None:
         """Do what a refusal owes before it is raised on: count the failure, and confirm or explain what it rests on."""

@@ -12,7 +12,7 @@ from app.steps.running import RunStep
 RPC = b"/rest/v1/rpc/"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as one is made for each request: that takes three times as long
 class EndpointTarget:
     """An endpoint, and the parts of the path that it names, or that it was called by its name.
 

@@ -1,5 +1,6 @@
 """For how long one endpoint or view holds its connections: what it may take, and how long its line is, go by that."""
 
+from app.database.lending import Within
 from app.shares import Share, may_take_one_more
 
 SLOW_SECONDS = 0.5
@@ -51,3 +52,18 @@ class ConnectionShare(Share):
         at_most = 2 * self.usual + LEAST_SECONDS if self.returned else seconds
         self.usual += (min(seconds, at_most) - self.usual) / (KNOWN if self.returned else 1)
         self.returned += 1
+
+
+def new_share(shares: dict[object, ConnectionShare], name: object) -> ConnectionShare:
+    """Make the share of a name, and the one that it is `Within`, if there is none yet."""
+    within = None
+    if isinstance(name, Within):
+        within = shares.get(name.share) or new_share(shares, name.share)
+    share = shares[name] = ConnectionShare(name, within)
+    return share
+
+
+def forget_unused(shares: dict[object, ConnectionShare], share: ConnectionShare) -> None:
+    """Forget a borrower's share that nobody has any more: there may be as many as callers, and more come."""
+    if share.within is not None and not share.held and not share.waiters:
+        shares.pop(share.name, None)

@@ -15,6 +15,9 @@ class Within(NamedTuple):
 class Connections(Protocol):
     """Where a session takes its connection from: the pool, or what stands for it."""
 
+    def at_once(self, on_behalf_of: object = None) -> Any:
+        """Take a connection that may be had without waiting, as most may; None else."""
+
     async def acquire(self, on_behalf_of: object = None) -> object:
         """Take a connection; what is named shares the others with all else that is."""
 
@@ -28,6 +31,10 @@ class Lent:
     def __init__(self, connection: Any) -> None:
         """Lend this one."""
         self._connection = connection
+
+    def at_once(self, on_behalf_of: object = None) -> Any:  # noqa: ARG002 - there is one
+        """Give the connection."""
+        return self._connection
 
     async def acquire(self, on_behalf_of: object = None) -> object:  # noqa: ARG002 - there is one
         """Give the connection."""

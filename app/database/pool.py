@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 import asyncpg
 
 from app.database.connection import Connection
-from app.database.connection_share import HEAVY_SECONDS, KNOWN, ConnectionShare
-from app.database.lending import Within
+from app.database.connection_share import HEAVY_SECONDS, KNOWN, ConnectionShare, forget_unused, new_share
 from app.database.lock_waits import READERS_WAIT, RowWaitingConnection, TablesChanging
 from app.database.wire_values import set_codecs
 from app.errors import RowgateError
@@ -198,17 +197,26 @@ class Pool:
         """Give a block its connection: `async with pool.lease() as connection`."""
         return Lease(self)
 
+    def at_once(self, on_behalf_of: object = None) -> Any:
+        """Take a connection that is idle, for the share of a name or for none; None where `acquire` has to be asked."""
+        share = self._share_of(on_behalf_of)
+        if self._closed or not self._has_room(share) or (connection := self._popped()) is None:
+            return None
+        self._grant(share)
+        self._leased[connection] = share, time.monotonic()
+        return connection
+
     async def acquire(self, on_behalf_of: object = None) -> Any:
         """Take a connection, for the share of a name or for none.
 
         Raises `DatabaseOverloaded` when there is none in time that it may take, or `DatabaseUnavailable`.
         """
+        if (connection := self.at_once(on_behalf_of)) is not None:
+            return connection
         if self._closed:
             raise DatabaseUnavailable("The server is stopping.")
-        share = self._unshared if on_behalf_of is None else self._shares.get(on_behalf_of)
-        if share is None:
-            share = self._new_share(on_behalf_of)
-        if self._has_room(share) and (self._idle or self._slots < self.size):
+        share = self._share_of(on_behalf_of)
+        if self._has_room(share) and self._slots < self.size:
             connection = self._taken(share)
         elif self._is_in_vain(share):
             raise _overloaded()
@@ -225,8 +233,8 @@ class Pool:
         One that was `heavy` carried a large answer, and counts as slow: several at once are as much of a burden.
         """
         share, since = self._leased.pop(connection)
-        seconds = max(time.monotonic() - since, HEAVY_SECONDS if heavy else 0)
-        (share.within or share).note(seconds)
+        seconds = time.monotonic() - since
+        (share.within or share).note(max(seconds, HEAVY_SECONDS) if heavy else seconds)
         self._take_back(share)
         if self._closed and not self._leased:
             self._drained.set()
@@ -264,35 +272,35 @@ class Pool:
         await asyncio.gather(*self._closings)
 
     def _taken(self, share: ConnectionShare) -> Any:
-        """Take for a share the idle connection that was used last, or None: the right to open one.
+        """Take for a share the idle connection that was used last, or None: the right to open one."""
+        self._grant(share)
+        connection = self._popped()
+        if connection is None:
+            self._slots += 1
+        return connection
 
-        Those that the server has closed meanwhile are dropped.
-        """
-        share.hold(1)
-        self._granted += 1
-        self._peak = max(self._peak, self._granted)
+    def _popped(self) -> Any:
+        """Give the idle connection that was used last; those that the server has closed meanwhile are dropped."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
             self._slots -= 1
-        self._slots += 1
         return None
+
+    def _share_of(self, on_behalf_of: object) -> ConnectionShare:
+        share = self._unshared if on_behalf_of is None else self._shares.get(on_behalf_of)
+        if share is None:
+            share = new_share(self._shares, on_behalf_of)
+        return share
+
+    def _grant(self, share: ConnectionShare) -> None:
+        share.hold(1)
+        self._granted += 1
+        self._peak = max(self._peak, self._granted)
 
     def _has_room(self, share: ConnectionShare) -> bool:
         return share is self._unshared or share.has_room(self.size - self._granted - 1)
-
-    def _new_share(self, name: object) -> ConnectionShare:
-        within = None
-        if isinstance(name, Within):
-            within = self._shares.get(name.share) or self._new_share(name.share)
-        share = self._shares[name] = ConnectionShare(name, within)
-        return share
-
-    def _forget_unused(self, share: ConnectionShare) -> None:
-        """Forget a borrower's share that nobody has any more: there may be as many as callers, and more come."""
-        if share.within is not None and not share.held and not share.waiters:
-            self._shares.pop(share.name, None)
 
     def _is_in_vain(self, share: ConnectionShare) -> bool:
         """Say whether one more would wait longer than it may, going by how long its share holds a connection."""
@@ -304,7 +312,7 @@ class Pool:
         share.hold(-1)
         self._granted -= 1
         if share.within is not None:
-            self._forget_unused(share)
+            forget_unused(self._shares, share)
 
     async def _connect(self, share: ConnectionShare) -> Any:
         """Open a connection in a slot that is already ours."""
@@ -335,7 +343,7 @@ class Pool:
             timer.cancel()
             if waiter in share.waiters:  # refused or cancelled, and nobody's turn
                 share.waiters.remove(waiter)
-            self._forget_unused(share)
+            forget_unused(self._shares, share)
 
     def _pass_on(self, granted: Any) -> None:
         if granted is None or granted.is_closed():

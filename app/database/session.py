@@ -134,7 +134,8 @@ class Session:
         """Run a statement with these parameters and give its rows."""
         if self._held and self._connection is None:
             await self._find_again()
-        self._wrote = self._wrote or statement.writes
+        if statement.writes:
+            self._wrote = True
         return await self._run(statement, parameters)
 
     async def aside(self, statement: Statement, env: Environment) -> list[Any] | None:
@@ -187,7 +188,10 @@ class Session:
 
     async def _run(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
         try:
-            await self._ready(waits=statement.waits)
+            if self._connection is None:
+                self._connection = self._pool.at_once(self._on_behalf_of)
+            if self._connection is None or self._begin is not None:
+                await self._ready(waits=statement.waits)
             try:
                 found = await self._fetch(statement, parameters)
             except asyncpg.LockNotAvailableError:

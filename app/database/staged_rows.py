@@ -63,6 +63,10 @@ class StagedRows:
             raise translated(error) from error
         self.rows += len(rows)
 
+    def at_once(self, on_behalf_of: object = None) -> Any:  # noqa: ARG002 - there is one
+        """Give the connection, if it is there."""
+        return self._connection
+
     async def acquire(self, on_behalf_of: object = None) -> object:  # noqa: ARG002 - there is one
         """Give the connection; raises DatabaseUnavailable where it was lost, and the rows with it."""
         if self._connection is None:

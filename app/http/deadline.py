@@ -2,6 +2,7 @@
 
 import asyncio
 from types import TracebackType
+from typing import Any
 
 LOOK_SECONDS = 0.05
 NEAR_SECONDS = 2 * LOOK_SECONDS  # what is so near when it is looked at gets a timer of its own
@@ -44,18 +45,19 @@ class Deadline:
 
     __slots__ = ("_cancelling", "_is_over", "_look", "_task", "_timer", "at")
 
-    def __init__(self, at: float) -> None:
-        """Begin nothing yet."""
+    def __init__(self, at: float, task: asyncio.Task[Any] | None = None) -> None:
+        """Begin nothing yet; `task` is the one that the block will run in, where that is known."""
         self.at = at
+        self._task = task
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> None:
         """Begin."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
+        task = self._task or asyncio.current_task()
         if task is None:
             raise RuntimeError("A deadline is for what runs in a task.")
+        loop = task.get_loop()
         if not _looks or _looks[0].loop is not loop:
             _looks[:] = [_Look(loop)]
         self._task, self._cancelling = task, task.cancelling()
@@ -72,7 +74,8 @@ class Deadline:
     def expire(self) -> None:
         """Cancel what runs."""
         self._is_over = True
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -82,5 +85,5 @@ class Deadline:
             self._timer.cancel()
         if not self._is_over:
             self._look.running.discard(self)
-        elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        elif self._task and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error

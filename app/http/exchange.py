@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 _START, _BODY = "http.response.start", "http.response.body"
 # The message that ends an answer in its midst: the connection is gone, and nobody takes it for whole.
 CUT = "rowgate.cut"
+TASK = "rowgate.task"  # in a scope, the task that answers the request
 Headers = Sequence[tuple[bytes, bytes]]
-Whole = tuple[int, Headers, bytes]
-"""An answer: its status, its headers, of which one is its length, with lower-case names, and its body."""
+Whole = tuple[int, bytes, bytes]
+"""An answer: its status, its headers as `lines` gives them, of which one is its length, and its body."""
 _LENGTH = b"content-length"
 # What uvicorn refuses in the names and the values of an answer's headers.
 _NOT_IN_NAMES = re.compile(b'[\x00-\x1f\x7f()<>@,;:\\[\\]={} \t\\\\"]')
@@ -71,6 +72,8 @@ class Exchange(RequestResponseCycle):
             return
         self._place = room, share
         task = loop.create_task(self.run_asgi(app))
+        scope: Any = self.scope
+        scope[TASK] = task
         self._protocol.tasks.add(task)
         task.add_done_callback(self._leave)
 
@@ -113,7 +116,7 @@ class Exchange(RequestResponseCycle):
         body, self.body = bytes(self.body), bytearray()
         return body
 
-    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+    async def answer(self, status: int, headers: bytes, body: bytes) -> None:
         """Send a whole answer, in one write; `send` does it by two messages, as other servers know it."""
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
@@ -128,17 +131,19 @@ class Exchange(RequestResponseCycle):
             raise RuntimeError("The answer's content is not as long as its Content-Length")
         if b"close" in named.get(b"connection", b"").lower():
             self.keep_alive = False
-            self._write_whole(head["status"], headers, body, said_close=True)
+            self._write_whole(head["status"], lines(headers), body, said_close=True)
         else:
-            self._write_whole(head["status"], headers, body)
+            self._write_whole(head["status"], lines(headers), body)
 
-    def _write_whole(self, status: int, headers: Headers, body: bytes, *, said_close: bool = False) -> None:
-        lines = [STATUS_LINE[status], *_lines(self.default_headers), *_lines(headers)]
+    def _write_whole(self, status: int, headers: bytes, body: bytes, *, said_close: bool = False) -> None:
+        parts = [STATUS_LINE[status], _as_before(self.default_headers), headers]
         if not (self.keep_alive or said_close):
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n" if self.scope["method"] == "HEAD" else b"\r\n" + body)
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        if self.scope["method"] != "HEAD":
+            parts.append(body)
         self.waiting_for_100_continue = False
-        self.transport.write(b"".join(lines))
+        self.transport.write(b"".join(parts))
         self.response_started = self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:
@@ -160,5 +165,23 @@ def refuse_unsafe(headers: Headers) -> None:
         raise RuntimeError("Invalid HTTP header value.")
 
 
-def _lines(headers: Headers) -> list[bytes]:
-    return [b"%b: %b\r\n" % one for one in headers]
+def lines(headers: Headers) -> bytes:
+    """Give headers as they stand in a head."""
+    return b"".join([b"%b: %b\r\n" % one for one in headers])
+
+
+def headers_of(said: bytes) -> list[tuple[bytes, bytes]]:
+    """Give the headers of such lines, as ASGI has them."""
+    parts = (line.partition(b": ") for line in said.split(b"\r\n")[:-1])
+    return [(name, value) for name, _, value in parts]
+
+
+_last: tuple[Headers | None, bytes] = (None, b"")
+
+
+def _as_before(headers: Headers) -> bytes:
+    """Give the lines of headers that are the same object for all answers of a second."""
+    global _last  # noqa: PLW0603 - what it is made of stands beside it
+    if _last[0] is not headers:
+        _last = headers, lines(headers)
+    return _last[1]

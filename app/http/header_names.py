@@ -2,20 +2,20 @@
 
 from typing import Any
 
-_NAMES = "rowgate.header_names"  # in a scope
+NAMES = "rowgate.header_names"  # in a scope, where they have been looked through
 
 
 def header_names(scope: Any) -> dict[bytes, bytes]:
     """Give which headers a request has; of one that stands several times, the value is none to go by."""
-    names: dict[bytes, bytes] | None = scope.get(_NAMES)
+    names: dict[bytes, bytes] | None = scope.get(NAMES)
     if names is None:
-        names = scope[_NAMES] = dict(scope["headers"])
+        names = scope[NAMES] = dict(scope["headers"])
     return names
 
 
 def header(scope: Any, name: bytes) -> bytes | None:
     """Give the first value of a header; names are lower-case."""
-    if name in header_names(scope):
+    if name in (scope.get(NAMES) or header_names(scope)):
         for key, value in scope["headers"]:
             if key == name:
                 return bytes(value)

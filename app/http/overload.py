@@ -102,9 +102,9 @@ class Room:
         self.refused = 0
         self._untold = 0
         self._shares: dict[object, RoomShare] = {}
-        self._waiting: deque[RoomShare] = deque()
+        self._lines: deque[RoomShare] = deque()
         self._by_age: deque[Refused] = deque()
-        self._count = 0  # who waits
+        self.waiting = 0  # for a place
         self._worth_waiting = self._served_in_time()
         self._sweeping = False
         self._due: deque[tuple[Callable[[RoomShare], None], RoomShare]] = deque()
@@ -113,6 +113,14 @@ class Room:
         self._ended_lately = 0  # since the last refusals
         self._since = 0.0
         self._crowded = False
+        self._loop_of: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """Give the loop that it belongs to, which is asked for once: that is a call of the kernel."""
+        if self._loop_of is None:
+            self._loop_of = asyncio.get_running_loop()
+        return self._loop_of
 
     def admit(self, name: object, begin: Callable[[RoomShare], None], refuse: Callable[[], None]) -> None:
         """Begin a request now, or as soon as there is a place for it, or refuse it after `WAIT_SECONDS`.
@@ -132,20 +140,15 @@ class Room:
         else:
             self._wait(share, begin, refuse)
 
-    @property
-    def is_full(self) -> bool:
-        """Say whether somebody waits for a place."""
-        return self._count > 0
-
     def would_refuse(self, name: object) -> bool:
         """Say whether `admit` would only refuse: as many wait already as can be begun in time."""
         share = self._shares.get(name)
-        return self._count > 0 and (self._count >= MOST_WAITING if share is None else self._is_in_vain(share))
+        return self.waiting > 0 and (self.waiting >= MOST_WAITING if share is None else self._is_in_vain(share))
 
     def turn_away(self, refuse: Callable[[], None]) -> None:
         """Refuse a request that has no prospect of a place."""
         self._crowded = True
-        self._age(Refused(asyncio.get_running_loop().time() + WAIT_SECONDS, refuse))
+        self._age(Refused(self._loop.time() + WAIT_SECONDS, refuse))
 
     def leave(self, share: RoomShare) -> None:
         """Give a place back, and begin who waits for it."""
@@ -154,12 +157,12 @@ class Room:
         self._ended += 1
         self._ended_lately += 1
         self._look_back()
-        while self._count and (found := next_in_line(self._waiting, self._has_room, _is_done)) is not None:
+        while self.waiting and (found := next_in_line(self._lines, self._has_room, _is_done)) is not None:
             waiting: Waiting = found.waiters.pop()
             if not found.waiters:
-                self._waiting.pop()
+                self._lines.pop()
             waiting.done = True
-            self._count -= 1
+            self.waiting -= 1
             self._take(found, waiting.begin)
         self._forget(share)
 
@@ -168,7 +171,7 @@ class Room:
 
     def _look_back(self) -> None:
         """Learn at the end of each window how many requests end in a second: at least so many, while none waits."""
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         span = now - self._since
         if span < WINDOW_SECONDS:
             return
@@ -176,13 +179,13 @@ class Room:
         if self._crowded or rate > self._rate:
             self._rate += (rate - self._rate) / 4
             self.places, self._worth_waiting = self._places(), self._served_in_time()
-        self._since, self._ended, self._crowded = now, 0, self._count > 0
+        self._since, self._ended, self._crowded = now, 0, self.waiting > 0
 
     def _served_in_time(self) -> int:
         return max(FEW_PLACES, int(self._rate * WAIT_SECONDS))
 
     def _is_in_vain(self, share: RoomShare) -> bool:
-        return self._count >= MOST_WAITING or len(share.waiters) >= self._worth_waiting
+        return self.waiting >= MOST_WAITING or len(share.waiters) >= self._worth_waiting
 
     def _has_room(self, share: RoomShare) -> bool:
         left = self.places - self.taken - 1
@@ -193,7 +196,7 @@ class Room:
         share.held += 1
         self.taken += 1
         if self._begun == 0:
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._loop.call_soon(self._turn)
         if self._begun < self._batch:
             self._begun += 1
             begin(share)
@@ -203,25 +206,24 @@ class Room:
     def _turn(self) -> None:
         self._begun = min(self._batch, len(self._due))
         if self._begun:
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._loop.call_soon(self._turn)
         for _ in range(self._begun):
             begin, share = self._due.popleft()
             begin(share)
 
     def _wait(self, share: RoomShare, begin: Callable[[RoomShare], None], refuse: Callable[[], None]) -> None:
-        waiting = Waiting(share, begin, asyncio.get_running_loop().time() + WAIT_SECONDS, refuse)
+        waiting = Waiting(share, begin, self._loop.time() + WAIT_SECONDS, refuse)
         if not share.waiters:
-            self._waiting.append(share)
+            self._lines.append(share)
         share.waiters.append(waiting)
-        self._count += 1
+        self.waiting += 1
         self._age(waiting)
 
     def _age(self, refused: Refused) -> None:
         self._by_age.append(refused)
         if not self._sweeping:
             self._sweeping = True
-            loop = asyncio.get_running_loop()
-            loop.call_at(refused.at, self._sweep, loop)
+            self._loop.call_at(refused.at, self._sweep, self._loop)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse those whose time is over, as many as this turn of the loop has time for: all else has its own."""
@@ -243,8 +245,8 @@ class Room:
             share = refused.share
             share.waiters.popleft()
             if not share.waiters:
-                self._waiting.remove(share)
-            self._count -= 1
+                self._lines.remove(share)
+            self.waiting -= 1
             self._forget(share)
         self._refuse(refused.refuse)
 
@@ -256,7 +258,7 @@ class Room:
     def _refuse(self, refuse: Callable[[], None]) -> None:
         self.refused += 1
         if not self._untold:
-            asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell)
+            self._loop.call_later(TELL_SECONDS, self._tell)
         self._untold += 1
         refuse()
 
@@ -284,7 +286,7 @@ class Admission:
     @property
     def is_full(self) -> bool:
         """Say whether somebody waits for a place."""
-        return self.work.is_full or self.care.is_full
+        return self.work.waiting > 0 or self.care.waiting > 0
 
     def refusing(self, scope: object) -> Room | None:
         """Give the room that would only refuse a request, if it would."""

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.errors import render_problem
 from app.http.exchange import Answering, Exchange
 from app.http.head_refusals import HEAD_BYTES, HEADERS, AddressTooLong, HeadersTooLarge, HeadRefused, HeadTooSlow
+from app.http.header_names import NAMES
 from app.http.overload import Admission, ServerOverloaded, share_of
 from app.http.plain_head import plain_head
 from app.log import INVALID_HEAD
@@ -54,7 +55,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._begun = 0  # requests
-        self._hosts: list[bytes] | None = None  # the last one that was sound: a connection names it again and again
+        self._host: bytes | None = None  # the last one that was sound: a connection names it again and again
         self._in_head = self._in_body = False
         self._head_bytes = self._address_bytes = self._header_bytes = self._header_count = self._silent_bytes = 0
         self._refusal: type[HeadRefused] = HeadRefused
@@ -202,10 +203,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._over is not None:
             self._refuse(self._over)
         version, method = self.parser.get_http_version(), self.parser.get_method()
-        self._check_head(version, method)
+        names = dict(self.headers)
+        self._check_head(names, version, method)
         self._end_head()
         self._in_head, self._in_body, self._silent_bytes = False, True, 0
-        self.scope = self._scope(version, method)
+        self.scope = self._scope(names, version, method)
         before, upgrades = self.cycle, self.parser.should_upgrade()
         keep_alive = version != "1.0" and not upgrades and self.parser.should_keep_alive()
         self.cycle = Exchange(self, self._answering, keep_alive=keep_alive)
@@ -222,29 +224,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _check_head(self, version: str, method: bytes) -> None:
-        encodings = []
-        for name, value in self.headers:
-            if name == b"transfer-encoding":
-                encodings.append(value.lower())
-            elif name == b"expect":
-                self.expect_100_continue |= value.lower() == b"100-continue"
-        self._check_host()
+    def _check_head(self, names: dict[bytes, bytes], version: str, method: bytes) -> None:
+        host = names.get(b"host")
+        if host is None or host != self._host or len(names) < len(self.headers):
+            self._check_host()
         if version not in {"1.1", "1.0"}:
             self._refuse(HeadRefused)
-        if encodings and (encodings != [b"chunked"] or version == "1.0"):
-            self._refuse(HeadRefused)
+        if b"expect" in names:
+            self.expect_100_continue = b"100-continue" in map(bytes.lower, self._values(b"expect"))
+        if b"transfer-encoding" in names:
+            encodings = [value.lower() for value in self._values(b"transfer-encoding")]
+            if encodings != [b"chunked"] or version == "1.0":
+                self._refuse(HeadRefused)
         if not _TARGET.match(self.url) and (self.url != b"*" or method != b"OPTIONS"):
             self._refuse(HeadRefused)
 
     def _check_host(self) -> None:
-        hosts = [value for name, value in self.headers if name == b"host"]
-        if hosts != self._hosts:
-            if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
-                self._refuse(HeadRefused)
-            self._hosts = hosts
+        hosts = self._values(b"host")
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+            self._refuse(HeadRefused)
+        self._host = hosts[0]
 
-    def _scope(self, version: str, method: bytes) -> Any:
+    def _values(self, wanted: bytes) -> list[bytes]:
+        return [value for name, value in self.headers if name == wanted]
+
+    def _scope(self, names: dict[bytes, bytes], version: str, method: bytes) -> Any:
         """Give the request as ASGI has it (HTTP Connection Scope)."""
         target = parse_url(self.url)
         path = target.path.decode("ascii")
@@ -252,7 +256,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             "type": "http", "asgi": {"version": self.asgi_version, "spec_version": "2.3"}, "http_version": version,
             "server": self.server, "client": self.client, "scheme": self.scheme, "method": method.decode("ascii"),
             "root_path": "", "path": unquote(path) if "%" in path else path, "raw_path": target.path,
-            "query_string": target.query or b"", "headers": self.headers, "state": self.app_state.copy(),
+            "query_string": target.query or b"", "headers": self.headers, "state": self.app_state.copy(), NAMES: names,
         }  # fmt: skip
 
     def _has_body(self) -> bool:

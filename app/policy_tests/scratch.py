@@ -55,7 +55,11 @@ class Scratch:
         self.connection = connection
         self.broken = False
 
-    async def acquire(self, on_behalf_of: object = None) -> Any:  # noqa: ARG002 - there is one
+    def at_once(self, on_behalf_of: object = None) -> Any:  # noqa: ARG002 - there is one
+        """Give the connection."""
+        return self.connection
+
+    async def acquire(self, on_behalf_of: object = None) -> Any:  # noqa: ARG002 - nor for anybody else
         """Give the connection."""
         return self.connection
 

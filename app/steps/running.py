@@ -33,9 +33,12 @@ class Stream(Protocol):
         """Let go what it holds, if it still does."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as one is made for each request: that takes three times as long
 class Answer:
-    """What a request is answered with; `body` None is an answer without one, or one whose body is a `stream`."""
+    """What a request is answered with; `body` None is an answer without one, or one whose body is a `stream`.
+
+    Nobody changes it: another one is made of it (`dataclasses.replace`).
+    """
 
     status: int
     body: bytes | None = None

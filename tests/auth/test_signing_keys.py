@@ -151,6 +151,7 @@ async def test_times_of_a_rotation_cover_what_readers_keep_and_tokens_last(backe
     assert (old != new, kept[0]["lasts"], kept[1]["waits"], kept[1]["lasts"]) == (
         True, PUBLISHED_SECONDS + OVERLAP_SECONDS, PUBLISHED_SECONDS, None,
     )  # fmt: skip
+    await look(backend)
     assert await published(backend) == []
     rows = await backend.sql("SELECT actor, target FROM rowgate.audit WHERE action = 'signing_key.rotate' ORDER BY id")
     assert [tuple(row) for row in rows] == [("command", old), ("command", new)]

@@ -4,12 +4,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.store.engine import make_engine
-from app.store.migrate import migrate
 
 
 @pytest.fixture
-async def engine(fresh_database_url: str) -> AsyncIterator[AsyncEngine]:
-    await migrate(fresh_database_url)
-    engine = make_engine(fresh_database_url)
+async def engine(migrated_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = make_engine(migrated_url)
     yield engine
     await engine.dispose()

@@ -110,25 +110,25 @@ async def drop(engine: AsyncEngine) -> None:
 
 
 async def test_what_an_older_version_defined_gets_its_triggers_when_it_is_settled(
-    engine: AsyncEngine, fresh_database_url: str
+    engine: AsyncEngine, migrated_url: str
 ) -> None:
     await apply_project(engine, project(DOCUMENT), author="test")
     runtime, _ = compile_project(project(DOCUMENT), revision=1)
     assert runtime is not None
-    assert not await settle(fresh_database_url, runtime), "there is nothing to make"
+    assert not await settle(migrated_url, runtime), "there is nothing to make"
     await drop(engine)
-    assert await settle(fresh_database_url, runtime)
+    assert await settle(migrated_url, runtime)
     assert len(await triggers(engine)) == 2
     told = text("SELECT author, changes FROM rowgate.revisions ORDER BY number DESC LIMIT 1")
     async with engine.connect() as connection:
         author, changes = (await connection.execute(told)).one()
     assert (author, len(changes)) == ("rowgate", 2)
     await drop(engine)
-    assert not await settle(fresh_database_url, runtime), "a newer revision is not this one's to settle"
+    assert not await settle(migrated_url, runtime), "a newer revision is not this one's to settle"
 
 
 async def test_what_could_not_be_settled_is_tried_again(
-    engine: AsyncEngine, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    engine: AsyncEngine, migrated_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     await apply_project(engine, project(DOCUMENT), author="test")
     runtime, _ = compile_project(project(DOCUMENT), revision=1)
@@ -143,7 +143,7 @@ async def test_what_could_not_be_settled_is_tried_again(
 
     monkeypatch.setattr(settling, "apply_holds", busy)
     monkeypatch.setattr(settlers, "PAUSE", 0)
-    settler = settlers.Settler(fresh_database_url)
+    settler = settlers.Settler(migrated_url)
     settler.follow(runtime)
     await settler.start()
     assert await triggers(engine) == []
@@ -155,12 +155,12 @@ async def test_what_could_not_be_settled_is_tried_again(
 
 
 async def test_a_server_makes_what_lacks_when_it_starts_and_for_revisions_of_others(
-    engine: AsyncEngine, fresh_database_url: str
+    engine: AsyncEngine, migrated_url: str
 ) -> None:
     await apply_project(engine, project(DOCUMENT), author="test")
     await drop(engine)
-    settings = load_settings(database_url=fresh_database_url, secret_key=SECRET_KEY, env="development")
-    fastapi = create_app(settings, fresh_database_url).fastapi
+    settings = load_settings(database_url=migrated_url, secret_key=SECRET_KEY, env="development")
+    fastapi = create_app(settings, migrated_url).fastapi
     async with fastapi.router.lifespan_context(fastapi):
         assert len(await triggers(engine)) == 2
         await drop(engine)

@@ -5,12 +5,16 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from postgrest import APIError, AsyncPostgrestClient
 from postgrest.types import CountMethod
 from supabase import AsyncClientOptions, acreate_client
 
-from tests.backend import PASSWORD, Backend, Person, serving
+from tests.backend import PASSWORD, Backend, Person
 from tests.clients.test_supabase_js import DOCUMENT, MINE, REMARKS, SEED, listening
+from tests.turns import Turns
+
+__all__ = ["DOCUMENT"]  # what `turns` serves
 
 Read = Callable[[Any], Any]
 # The clients give timeouts to one another in a way that they have deprecated themselves.
@@ -67,13 +71,12 @@ READS: list[tuple[str, Read, str]] = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as served:
-        yield served
+@pytest_asyncio.fixture(loop_scope="module")
+async def backend(turns: Turns) -> Backend:
+    return await turns.next()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def alice(backend: Backend) -> Person:
     person, other = await backend.sign_up("alice"), await backend.sign_up("bob")
     await backend.sql(SEED, person.id, other.id)
@@ -81,19 +84,19 @@ async def alice(backend: Backend) -> Person:
     return person
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def url(backend: Backend) -> AsyncIterator[str]:
     async with listening(backend) as address:
         yield address
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def options() -> AsyncIterator[AsyncClientOptions]:
     async with httpx.AsyncClient(http2=False) as http:
         yield AsyncClientOptions(httpx_client=http)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def client(backend: Backend, alice: Person, url: str, options: AsyncClientOptions) -> Any:
     """A client, signed in as alice."""
     made = await acreate_client(url, backend.app.server.auth.publishable_key, options)

@@ -156,11 +156,11 @@ def replaced(document: Any, path: Path, change: str, junk: Any) -> Any:
     """Give the document with a node replaced by junk, gone, under another key, or with junk beside it."""
     if not path:
         return junk
-    document = copy.deepcopy(document)
-    parent = document
-    for key in path[:-1]:
-        parent = parent[key]
-    key = path[-1]
+    document = parent = copy.copy(document)
+    *way, key = path
+    for one in way:  # what isn't on the way is shared
+        parent[one] = copy.copy(parent[one])
+        parent = parent[one]
     if change == "gone":
         del parent[key]
     elif change == "key" and isinstance(parent, dict):

@@ -1,6 +1,5 @@
 """The plan of the rooms: what docs say of it is what stands, and names mean one thing."""
 
-import ast
 import re
 import tomllib
 from collections import Counter, defaultdict
@@ -60,9 +59,8 @@ def test_no_file_name_stands_three_times() -> None:
 def test_no_class_name_stands_twice() -> None:
     places = defaultdict[str, list[str]](list)
     for file in FILES:
-        for node in ast.parse(file.read_text()).body:
-            if isinstance(node, ast.ClassDef):
-                places[node.name].append(str(file.relative_to(ROOT)))
+        for name in re.findall(r"^class (\w+)", file.read_text(), re.MULTILINE):
+            places[name].append(str(file.relative_to(ROOT)))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 

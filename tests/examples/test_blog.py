@@ -1,19 +1,20 @@
 """The blog's whole story over HTTP, by people who write, read, follow, and try what isn't theirs."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
+import pytest_asyncio
 
-from tests.backend import PASSWORD, Backend, serving
+from tests.backend import PASSWORD, Backend
+from tests.turns import Turns
+
+DOCUMENT = "blog.yaml"
 
 
-@pytest.fixture
-async def blog(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, "blog.yaml") as backend:
-        yield backend
+@pytest_asyncio.fixture(loop_scope="module")
+async def blog(turns: Turns) -> Backend:
+    return await turns.next()
 
 
 class Reader:

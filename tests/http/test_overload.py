@@ -301,7 +301,7 @@ async def test_who_is_gone_while_it_waits_takes_no_place(flooded: Flooded, monke
     async with four_under_way(flooded):
         _, writer = await asyncio.open_connection("127.0.0.1", flooded.port)
         writer.write(b"POST /api/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-        await until(lambda: work._count)
+        await until(lambda: work.waiting)
         waiting: Any = work._by_age[0]
         writer.close()
         await until(lambda: waiting.begin.func.__self__.disconnected)

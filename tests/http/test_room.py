@@ -156,10 +156,10 @@ async def test_no_more_of_a_share_wait_than_can_be_begun_in_time() -> None:
         requests.ask("one")
     assert (room.would_refuse("one"), room.would_refuse("other")) == (True, False)
     requests.ask("one", "too many")
-    assert room._count == worth
+    assert room.waiting == worth
     requests.ask("other")
-    assert room._count == worth + 1
-    await until(lambda: not room.is_full)
+    assert room.waiting == worth + 1
+    await until(lambda: not room.waiting)
     assert len(requests.refused) == worth + 2
     assert not room.would_refuse("one")
 
@@ -225,5 +225,5 @@ async def test_after_any_flood_every_place_is_free_and_nothing_is_kept(
     while requests.shares:
         requests.end_one()
     assert len(requests.begun) + len(requests.refused) == asked
-    assert (requests.room.taken, requests.room._count, requests.room._shares) == (0, 0, {})
-    assert not requests.room._waiting
+    assert (requests.room.taken, requests.room.waiting, requests.room._shares) == (0, 0, {})
+    assert not requests.room._lines

@@ -1,11 +1,12 @@
 """The plans that Postgres makes of compiled filters: indexes serve, and what can't hold reads nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from app.database.pool import connect
+from app.database.pool import connect, connected
 from app.database.quoting import quoted
 from app.expressions.check import Scope, check
 from app.expressions.to_sql import Parameters, compile_sql
@@ -29,10 +30,21 @@ ANALYZE s.documents;
 ME = "00000000-0000-4000-8000-000000000007"
 
 
+@pytest.fixture(scope="module")
+def built(module_database_url: str) -> str:
+    """A database with rows to plan for, in which nobody writes."""
+
+    async def build() -> None:
+        async with connected(module_database_url) as connection:
+            await connection.execute(BUILD)
+
+    asyncio.run(build())
+    return module_database_url
+
+
 @pytest.fixture
-async def planned(fresh_database_url: str) -> AsyncIterator[Any]:
-    connection = await connect(fresh_database_url)
-    await connection.execute(BUILD)
+async def planned(built: str) -> AsyncIterator[Any]:
+    connection = await connect(built)
 
     async def plan(text: str, *, mode: str) -> str:
         parameters = Parameters()

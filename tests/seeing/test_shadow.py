@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from app.data_plane.seeing import shadow as module
 from app.data_plane.seeing.shadow import KEPT, Replay
 from app.data_plane.seeing.verdict import differences
-from tests.backend import Backend, Person, serving
+from tests.backend import Backend, Person
+from tests.turns import Turns
 
 NOTE = {"path": {"id": {"type": "uuid"}}}
 DOCUMENT: dict[str, Any] = {
@@ -63,10 +65,11 @@ DOCUMENT: dict[str, Any] = {
 TABLES = "SELECT row_to_json(t)::text AS r FROM data.notes t UNION ALL SELECT row_to_json(t)::text FROM data.logs t"
 
 
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as backend:
-        yield backend
+@pytest_asyncio.fixture(loop_scope="module")
+async def backend(turns: Turns) -> AsyncIterator[Backend]:
+    backend = await turns.next()
+    yield backend
+    await backend.client.delete("/admin/v1/shadow", headers=await backend.admin())
 
 
 def changed(change: str) -> Any:
@@ -170,7 +173,7 @@ async def test_there_is_one_at_a_time_and_it_ends(backend: Backend) -> None:
 
 
 async def test_the_same_revision_gives_no_difference_and_the_live_answers_are_what_they_were(
-    backend: Backend, migrated_url: str
+    backend: Backend,
 ) -> None:
     root = await backend.admin()
     people = [await backend.sign_up(name) for name in ("alice", "bob", "carol", "dave")]

@@ -2,18 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import yaml
 from typer.testing import CliRunner
 
 from app.cli import shadowing as shadow_command
 from app.cli.command import app
 from app.cli.server_client import RemoteServer, Reply, ServerRefused
-from tests.backend import Backend, serving
+from tests.backend import Backend
+from tests.turns import Turns
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -29,13 +30,12 @@ DRAFT = {**DOCUMENT, "endpoints": [{**DOCUMENT["endpoints"][0], "steps": [
     {"do": "require", "that": "input.n < 5"}, {"do": "respond", "body": 1}]}]}  # fmt: skip
 
 
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as backend:
-        yield backend
+@pytest_asyncio.fixture(loop_scope="module")
+async def backend(turns: Turns) -> Backend:
+    return await turns.next()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def through(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Call the server from the command's thread, in the place of a socket; gives what the server is sent meanwhile."""
     loop, headers, sent = asyncio.get_running_loop(), await backend.admin(), list[Any]()

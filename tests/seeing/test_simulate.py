@@ -1,23 +1,24 @@
 """Simulate answers what the request would be answered, says why, and leaves every table as it was."""
 
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.backend import Backend, Person, apply, serving
+from tests.turns import Turns
 
+DOCUMENT = "documents.yaml"
 TABLES = """
 SELECT 'd' AS t, row_to_json(d)::text AS r FROM data.documents d
 UNION ALL SELECT 'u', row_to_json(u)::text FROM data.users u ORDER BY 1, 2
 """
 
 
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, "documents.yaml") as backend:
-        yield backend
+@pytest_asyncio.fixture(loop_scope="module")
+async def backend(turns: Turns) -> Backend:
+    return await turns.next()
 
 
 async def simulate(backend: Backend, admin: dict[str, str], **said: Any) -> dict[str, Any]:

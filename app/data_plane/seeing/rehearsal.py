@@ -1,7 +1,6 @@
 """A request that is rehearsed: run as somebody, on the live definitions or a draft, recorded, and never lasting."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -36,7 +35,7 @@ class Rehearsal(Run):
     is nobody's row.
     """
 
-    __slots__ = ("_ddl", "_now", "_pretended", "trace")
+    __slots__ = ("_ddl", "_is_open", "_now", "_pretended", "trace")
 
     opens: ClassVar[type[Session]] = Session
 
@@ -55,24 +54,31 @@ class Rehearsal(Run):
         super().__init__(plane, request, known, draft)
         self._ddl, self._now, self._pretended = ddl, now, pretended
         self.trace = Trace()
+        self._is_open = False  # whether a stage is
 
     def begin(self) -> None:
         """Begin a try; one that is repeated is forgotten."""
         self.trace.restart()
+        self._is_open = False
         super().begin()
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> None:
         """Record a stage; one that is refused stays open for the refusal, as it is told in the end."""
-        self.at = name
+        self.end()
+        self.at, self._is_open = name, True
         said: dict[str, Any] = {}
         if name == "authorize" and self.target is not None:
             said = {"access": self.target.access.described, "to": self.target.compiled.name}
         self.trace.enter(name, **said)
-        yield
-        if name == "authenticate" and self.identity is not None:
+
+    def end(self) -> None:
+        """Record what the stage has found, and its end."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        if self.at == "authenticate" and self.identity is not None:
             self.trace.note(kind=self.identity.kind, roles=sorted(self.identity.roles))
-        elif name == "bind" and self.call is not None:
+        elif self.at == "bind" and self.call is not None:
             sent = json_or_text(self.request.sent)
             self.trace.hide(hidden_in([self.call.env, sent]) | hidden_in_query(self.request.query))
         self.trace.leave()
