@@ -23,7 +23,7 @@ test-shuffled: ## Run all tests in an order of this run's own, to show that none
 	$(RUN) pytest -n auto -p randomly
 
 test-many: ## Run the tests that draw their cases at random, with more cases
-	$(MANY) $(RUN) pytest -q -n auto tests/expressions/test_agreement.py tests/definitions/test_junk.py \
+	$(MANY) $(RUN) pytest -q -n auto tests/expressions/test_agreement.py tests/definitions/test_junk.py tests/http/test_long_json.py \
 		tests/changes/test_any_change.py tests/seeing/test_change_of_policy.py tests/compiler/test_incremental.py
 
 many: ## Print how many cases that are, as the environment has it

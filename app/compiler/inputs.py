@@ -10,7 +10,7 @@ from app.definitions.inputs import header_name
 from app.definitions.validation import Validator, object_validator
 from app.errors import FieldError
 from app.expressions.types import one_set
-from app.http.json_body import BadText, check_text, parse_json, text_of_bytes
+from app.http.json_body import BadText, check_text, text_of_bytes
 from app.http.query_string import form_pairs
 from app.steps.refusals import InputRefused
 
@@ -41,17 +41,24 @@ class BoundInputs:
         """Say whether a body is read at all."""
         return self.body is not None
 
+    def reads_json(self, media_type: str) -> bool:
+        """Say whether a body of a media type is read as JSON."""
+        return media_type not in _ANY if self.any_body else media_type != BODY_TYPES["form"]
+
     def bind(
         self,
         path: Mapping[str, str],
         query: Sequence[tuple[str, str | list[str]]],
         headers: Sequence[tuple[bytes, bytes]],
-        body: bytes,
+        body: Any,
         *,
         media_type: str,
         all_in_body: bool = False,
     ) -> dict[str, Any]:
-        """Give every input by its name; raises InputRefused with every field that failed, or BadJson."""
+        """Give every input by its name; raises InputRefused with every field that failed, or BadText.
+
+        The body is what it says where it is JSON, and else its bytes; None where there is none.
+        """
         found: dict[str, object] = {}
         errors: list[FieldError] = []
         places: list[tuple[str, tuple[dict[str, object], list[FieldError]]]] = []
@@ -71,12 +78,12 @@ class BoundInputs:
             raise InputRefused("The input is not what is wanted here.", errors=errors)
         return found
 
-    def _read(self, reads: Validator, body: bytes, media_type: str) -> tuple[dict[str, object], list[FieldError]]:
+    def _read(self, reads: Validator, body: Any, media_type: str) -> tuple[dict[str, object], list[FieldError]]:
         if self.any_body:
-            return reads.read({"body": _ANY[media_type](body)} if body else {})
+            return reads.read({"body": _ANY[media_type](body) if media_type in _ANY else body} if media_type else {})
         if media_type == BODY_TYPES["form"]:
             return self.form.from_pairs(form_pairs(body))
-        return reads.read(_object(body))
+        return reads.read(_object(body) if media_type else {})
 
 
 def _form(body: bytes) -> dict[str, object]:
@@ -87,13 +94,10 @@ def _form(body: bytes) -> dict[str, object]:
     return {name: texts if len(texts) > 1 else texts[0] for name, texts in found.items()}
 
 
-_ANY: Mapping[str, Callable[[bytes], object]] = {
-    BODY_TYPES["json"]: parse_json, BODY_TYPES["form"]: _form, BODY_TYPES["text"]: text_of_bytes,
-}  # fmt: skip
+_ANY: Mapping[str, Callable[[bytes], object]] = {BODY_TYPES["form"]: _form, BODY_TYPES["text"]: text_of_bytes}
 
 
-def _object(body: bytes) -> Mapping[str, object]:
-    value = parse_json(body) if body else {}
+def _object(value: Any) -> Mapping[str, object]:
     if not isinstance(value, dict):
         error = FieldError(("body",), "input.type", "An object is wanted.")
         raise InputRefused("The body has to be a JSON object.", errors=[error])

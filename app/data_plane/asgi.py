@@ -27,7 +27,7 @@ from app.http.exchange import CUT, TASK, Headers, Whole, exchange_of, headers_of
 from app.http.header_names import header
 from app.http.problem_body import Form, problem_body
 from app.http.protocol import CLIENT_LOST
-from app.http.read_body import SLOWEST, STREAM_SECONDS
+from app.http.read_body import SILENT_SECONDS, SLOWEST, STREAM_SECONDS
 from app.steps.running import Answer, Stream
 
 _log = logging.getLogger("rowgate.requests")
@@ -181,16 +181,22 @@ async def _send_pieces(send: Any, answer: Answer, stream: Stream, request: Reque
 
     A client that is gone cancels this, as it does what comes before an answer.
     """
-    deadline = asyncio.get_running_loop().time() + STREAM_SECONDS + stream.size / SLOWEST
+    loop = asyncio.get_running_loop()
+    began = since = loop.time()
+    left = STREAM_SECONDS
     try:
-        with Deadline(deadline):
+        with Deadline(began + STREAM_SECONDS + stream.size / SLOWEST):
             headers = headers_of(_headers(answer, stream.size, request, more))
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             if request.method == "HEAD":
                 await stream.close()
             else:
                 async for piece in stream.pieces():
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    took = len(piece) / SLOWEST
+                    with Deadline(loop.time() + min(left, SILENT_SECONDS) + took):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    now = loop.time()
+                    left, since = left + took - (now - since), now
             await send({"type": "http.response.body", "body": b""})
     except TimeoutError:
         _log.warning("request %s: its answer was cut off, since it was read too slowly", request.id)

@@ -11,9 +11,10 @@ from app.auth.identity import ANONYMOUS, Identity
 from app.compiler.runtime import Runtime
 from app.data_plane.reload import Live
 from app.data_plane.request import Request
+from app.data_plane.streams import stream_share
 from app.data_plane.targets import Target
 from app.database.faults import CommitUnknown, ConstraintViolated, Streamed, Unfused
-from app.database.lending import STREAMS, Connections
+from app.database.lending import Connections
 from app.database.lock_waits import WAIT_FOR_ROWS, wait_for_rows
 from app.database.session import Guard, Session
 from app.definitions.endpoints import TIMEOUT
@@ -127,12 +128,13 @@ class Run:
         holds_answers = self.plane.services.holds_answers and target.responses is not None
         if begin is None and (self.plain or holds_answers):
             begin = "BEGIN"  # what is refused behind its one statement has to be undone
+        own = (type(target), target.compiled.name)
         return Session(
             self.plane.pool,
             self.guard(identity),
             begin=begin,
             locks=target.locks,
-            on_behalf_of=STREAMS if self.streams else (type(target), target.compiled.name),
+            on_behalf_of=stream_share(identity, self.request.address) if self.streams else own,
             patience=WAIT_FOR_ROWS if target.timeout == TIMEOUT else wait_for_rows(target.timeout),
         )
 

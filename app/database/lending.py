@@ -1,8 +1,15 @@
 """Where a request takes its connection from, and gives it back to."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 STREAMS = "streams"  # one share of the pool for all of them: however slow who sends or reads is, others have theirs
+
+
+class Within(NamedTuple):
+    """The name of one borrower's share of a share that many have, such as one caller's of all streams."""
+
+    share: object
+    of: object
 
 
 class Connections(Protocol):

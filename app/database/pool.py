@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import asyncpg
 
 from app.database.connection import Connection
-from app.database.connection_share import HEAVY_SECONDS, KNOWN, ConnectionShare
+from app.database.connection_share import HEAVY_SECONDS, KNOWN, ConnectionShare, forget_unused, new_share
 from app.database.lock_waits import READERS_WAIT, RowWaitingConnection, TablesChanging
 from app.database.wire_values import set_codecs
 from app.errors import RowgateError
-from app.shares import may_take_one_more, next_in_line
+from app.shares import next_in_line
 
 ACQUIRE_SECONDS = 1.0
 CONNECT_SECONDS = 5.0
@@ -169,7 +169,7 @@ class Pool:
     A connection that comes back inside a transaction, or from a block that was cancelled, is closed and not reused.
     A share may take one more if it holds at most four times as many as are left free then, or as many if it is slow:
     alone it gets 8 of 10, or 5; the last one goes to a share that holds none. Shares that wait take turns. Who borrows
-    without a share may take any. Belongs to one event loop.
+    without a share may take any. A share `Within` another one has as much of that one. Belongs to one event loop.
     """
 
     def __init__(self, url: str, size: int, *, patience: float = ACQUIRE_SECONDS) -> None:
@@ -211,8 +211,7 @@ class Pool:
 
         Raises `DatabaseOverloaded` when there is none in time that it may take, or `DatabaseUnavailable`.
         """
-        connection = self.at_once(on_behalf_of)
-        if connection is not None:
+        if (connection := self.at_once(on_behalf_of)) is not None:
             return connection
         if self._closed:
             raise DatabaseUnavailable("The server is stopping.")
@@ -235,7 +234,7 @@ class Pool:
         """
         share, since = self._leased.pop(connection)
         seconds = time.monotonic() - since
-        share.note(max(seconds, HEAVY_SECONDS) if heavy else seconds)
+        (share.within or share).note(max(seconds, HEAVY_SECONDS) if heavy else seconds)
         self._take_back(share)
         if self._closed and not self._leased:
             self._drained.set()
@@ -292,28 +291,28 @@ class Pool:
     def _share_of(self, on_behalf_of: object) -> ConnectionShare:
         share = self._unshared if on_behalf_of is None else self._shares.get(on_behalf_of)
         if share is None:
-            share = self._shares[on_behalf_of] = ConnectionShare()
+            share = new_share(self._shares, on_behalf_of)
         return share
 
     def _grant(self, share: ConnectionShare) -> None:
-        share.held += 1
+        share.hold(1)
         self._granted += 1
         self._peak = max(self._peak, self._granted)
 
     def _has_room(self, share: ConnectionShare) -> bool:
-        left = self.size - self._granted - 1
-        if share is self._unshared:
-            return True
-        return share.held <= left if share.is_slow else may_take_one_more(share, left)
+        return share is self._unshared or share.has_room(self.size - self._granted - 1)
 
     def _is_in_vain(self, share: ConnectionShare) -> bool:
         """Say whether one more would wait longer than it may, going by how long its share holds a connection."""
-        known = share.returned >= KNOWN and share.held > 0
-        return known and len(share.waiters) * share.usual > self._patience * share.held
+        seen = share.within or share
+        known = seen.returned >= KNOWN and share.held > 0
+        return known and len(share.waiters) * seen.usual > self._patience * share.held
 
     def _take_back(self, share: ConnectionShare) -> None:
-        share.held -= 1
+        share.hold(-1)
         self._granted -= 1
+        if share.within is not None:
+            forget_unused(self._shares, share)
 
     async def _connect(self, share: ConnectionShare) -> Any:
         """Open a connection in a slot that is already ours."""
@@ -344,6 +343,7 @@ class Pool:
             timer.cancel()
             if waiter in share.waiters:  # refused or cancelled, and nobody's turn
                 share.waiters.remove(waiter)
+            forget_unused(self._shares, share)
 
     def _pass_on(self, granted: Any) -> None:
         if granted is None or granted.is_closed():

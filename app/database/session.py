@@ -9,7 +9,7 @@ import asyncpg
 
 from app.database.faults import FAULTS, AnswerTooLarge, Contended, LockTimeout, Stale, Streamed, Unfused, translated
 from app.database.held_cursor import DECLARE, HeldCursor
-from app.database.lending import STREAMS, Connections
+from app.database.lending import Connections
 from app.database.lock_waits import WAIT_FOR_ROWS
 from app.database.staged_rows import StagedRows
 from app.database.statement import CONFIRM, Environment, Statement
@@ -285,12 +285,12 @@ class Session:
         self._cursor = HeldCursor(self._pool, self._connection)
         return self._cursor
 
-    async def staging(self) -> StagedRows:
+    async def staging(self, on_behalf_of: object) -> StagedRows:
         """Have Postgres keep rows, outside of the transaction, on the connection that the session then has to itself.
 
         It confirms the guard before it takes any.
         """
-        self._staged = StagedRows(self._pool, await self._pool.acquire(STREAMS))
+        self._staged = StagedRows(self._pool, await self._pool.acquire(on_behalf_of))
         self._pool = self._staged
         await self._staged.begin(self._guard)
         return self._staged

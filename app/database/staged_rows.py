@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
+
 from app.database.connection import Connection
 from app.database.faults import FAULTS, translated
 from app.database.lending import Connections
@@ -16,6 +18,10 @@ INSERT INTO {STAGED} SELECT one.line, $2::bigint + one.turn
 FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS one (line, turn)
 """  # noqa: S608 - no name of a caller
 _DROP = f"DROP TABLE {STAGED}"
+
+
+class NoTemporaryTables(Exception):
+    """The server's role may not make temporary tables, and nothing has happened."""
 
 
 async def give_time(seconds: float, connection: Connection) -> None:
@@ -39,11 +45,13 @@ class StagedRows:
         self.rows = 0
 
     async def begin(self, guard: tuple[int, str | None, int | None] | None) -> None:
-        """Confirm the guard, if there is one, and make the table; raises Stale."""
+        """Confirm the guard, if there is one, and make the table; raises Stale or NoTemporaryTables."""
         try:
             if guard is not None:
                 await self._connection.fetch(CONFIRM, *guard)
             await self._connection.execute(_CREATE)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise NoTemporaryTables from error
         except FAULTS as error:
             raise translated(error, reading=True) from error
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 from app.errors import FieldError, near
 from app.http.exchange import exchange_of
 from app.http.fixed_routes import InputInvalid, body_schema, refuses
-from app.http.json_body import BadJson, BadText, BodyTooLarge, parse_json
+from app.http.json_body import BadJson, BadText, BodyTooLarge
+from app.http.long_json import read_json as read_long
 from app.http.read_body import BodyIncomplete, BodyTimeout, BodyTypeUnsupported, ChangedMeanwhile, read_body
 
 LIMIT = 64 * 1024
@@ -83,7 +84,7 @@ async def read_known(request: Request, *, limit: int, media_types: Collection[st
 async def read_json(request: Request, limit: int = LIMIT) -> Any:
     """Read the JSON body of a request; none at all is an empty object."""
     raw = await read_known(request, limit=limit, media_types=JSON)
-    return parse_json(raw) if raw else {}
+    return await read_long(raw) if raw else {}
 
 
 def checked(value: Any, model: type[M]) -> M:

@@ -14,10 +14,10 @@ MAX_KEYS = 50_000
 
 _NUMBER = re.compile(rb"[0-9][0-9.eE+-]{%d}" % MAX_DIGITS)
 _LONG_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
-_ESCAPED_NUL_OR_SURROGATE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+ESCAPED_NUL_OR_SURROGATE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 # A text that doesn't end is taken to the body's end: the search is linear in whatever it is given.
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 class BodyTooLarge(RowgateError):
@@ -47,13 +47,12 @@ def parse_json(body: bytes, *, depth: int = MAX_DEPTH, keys: int = MAX_KEYS) -> 
     Raises BadJson or BadText; neither repeats anything of the body. The work is linear in the body's length.
     """
     if body.count(b":") > keys and _without_texts(body).count(b":") > keys:
-        raise BadJson(f"The body has more than {keys} keys.")
-    value = _decoded(body)
+        raise too_many_keys(keys)
+    value = decoded(body)
     if body.count(b"[") + body.count(b"{") > depth:
-        _check_depth(body, depth)
-    if _NUMBER.search(body) and _NUMBER.search(_without_texts(body)):
-        raise BadJson(f"A number in the body has more than {MAX_DIGITS} digits.")
-    if _ESCAPED_NUL_OR_SURROGATE.search(body):
+        check_depth(_without_texts(body).translate(None, NO_BRACKETS), depth)
+    refuse_long_numbers(body)
+    if ESCAPED_NUL_OR_SURROGATE.search(body):
         check_texts(value)
     return value
 
@@ -79,7 +78,8 @@ def plain_numbers(value: Any) -> object:
     return value
 
 
-def _decoded(body: bytes) -> Any:
+def decoded(body: bytes) -> Any:
+    """Read JSON, whatever its depth, its numbers and its texts are; raises BadJson."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -88,11 +88,37 @@ def _decoded(body: bytes) -> Any:
     try:
         return decoder.decode(text)
     except _Duplicate:
-        raise BadJson("A key stands twice in an object of the body.") from None
+        raise key_twice() from None
     except RecursionError:
         raise BadJson("The body is nested too deep.") from None
     except ValueError:
-        raise BadJson("The body is not JSON.") from None
+        raise not_json() from None
+
+
+def refuse_long_numbers(body: bytes) -> None:
+    """Raise BadJson if a number of JSON has too many digits."""
+    if _NUMBER.search(body) and _NUMBER.search(_without_texts(body)):
+        raise BadJson(f"A number in the body has more than {MAX_DIGITS} digits.")
+
+
+def not_json() -> BadJson:
+    """Give the refusal of what breaks JSON's grammar."""
+    return BadJson("The body is not JSON.")
+
+
+def key_twice() -> BadJson:
+    """Give the refusal of an object that says a key twice."""
+    return BadJson("A key stands twice in an object of the body.")
+
+
+def too_deep(depth: int) -> BadJson:
+    """Give the refusal of what has more brackets within brackets."""
+    return BadJson(f"The body is nested more than {depth} deep.")
+
+
+def too_many_keys(keys: int) -> BadJson:
+    """Give the refusal of what has more keys, in all its objects."""
+    return BadJson(f"The body has more than {keys} keys.")
 
 
 def check_texts(value: Any) -> None:
@@ -158,11 +184,10 @@ def _without_texts(body: bytes) -> bytes:
     return _STRINGS.sub(b'""', body)
 
 
-def _check_depth(body: bytes, depth: int) -> None:
-    """Take the innermost pairs of brackets away, depth times: of JSON that isn't nested deeper nothing is left."""
-    brackets = _without_texts(body).translate(None, _NO_BRACKETS)
+def check_depth(brackets: bytes, depth: int) -> None:
+    """Raise BadJson if brackets are nested too deep: the innermost pairs are taken away, depth times."""
     for _ in range(depth):
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
         if not brackets:
             return
-    raise BadJson(f"The body is nested more than {depth} deep.")
+    raise too_deep(depth)

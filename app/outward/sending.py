@@ -9,7 +9,8 @@ import httpcore
 import httpx
 
 from app.errors import RowgateError
-from app.http.json_body import check_text, parse_json
+from app.http.json_body import check_text
+from app.http.long_json import read_json
 from app.outward.calls import OutwardAnswer, OutwardCall
 from app.outward.failures import AnswerUnreadable, Denied, TimedOut, Unreachable, UpstreamTooLarge
 from app.outward.transport import named_transport, public_transport
@@ -74,15 +75,15 @@ async def _read(response: httpx.Response) -> OutwardAnswer:
             raise UpstreamTooLarge
     try:
         headers = {name: check_text(value) for name, value in response.headers.items()}
-        return OutwardAnswer(response.status_code, headers, _body(bytes(raw), headers.get("content-type", "")))
+        return OutwardAnswer(response.status_code, headers, await _body(bytes(raw), headers.get("content-type", "")))
     except (RowgateError, UnicodeDecodeError):
         raise AnswerUnreadable from None
 
 
-def _body(raw: bytes, content_type: str) -> object:
+async def _body(raw: bytes, content_type: str) -> object:
     if not raw:
         return None
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
-        return parse_json(raw)
+        return await read_json(raw)
     return check_text(raw.decode("utf-8"))

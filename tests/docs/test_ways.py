@@ -1,5 +1,6 @@
 """The short lists of how something is added, and of where SQL is made, lead past what is there."""
 
+import asyncio
 import re
 import sys
 from types import FrameType
@@ -128,7 +129,7 @@ def test_a_views_sql_is_made_where_the_list_says_and_nowhere_else() -> None:
     request = made_request("GET", "/rest/v1/seen", "text=eq.a&select=id,likes&order=text", {}, None)
     read = made_by(lambda: bind_read(view, request, ANONYMOUS))
     change = made_request("PATCH", "/rest/v1/seen", "text=eq.a", {}, None)
-    wrote = made_by(lambda: bind_write(view, change, b'{"text": "b"}', ANONYMOUS))
+    wrote = made_by(lambda: asyncio.run(bind_write(view, change, b'{"text": "b"}', ANONYMOUS)))
     listed = {*asked, *written, *kept}
     assert listed - (read | wrote) == set()
     makers = {name for name in read | wrote if re.search(r"\b(?:SELECT|FROM|WHERE|UPDATE) [{\w]", text(name))}

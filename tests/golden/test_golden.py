@@ -20,7 +20,7 @@ import yaml
 from app.changes.files import load_file
 from app.database.embedded import EmbeddedPostgres
 from tests.backend import Backend, Person
-from tests.conftest import cloned
+from tests.databases import cloned
 from tests.golden.told import Told, told_by_requests, told_by_simulation
 from tests.turns import Turns
 

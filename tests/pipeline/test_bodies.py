@@ -1,5 +1,7 @@
 """What a body may be: any JSON, a form, a text, and the text as it came."""
 
+import json
+import threading
 from typing import Any
 
 import httpx
@@ -8,9 +10,11 @@ import pytest_asyncio
 
 from app.compiler.check import check_project
 from app.compiler.compile import compile_project
+from app.compiler.inputs import BoundInputs
 from app.data_plane.described.openapi import openapi_document
 from app.data_plane.described.typescript import typescript
 from app.definitions.project import Project, parse_project
+from app.http import json_body, long_json
 from app.review.effects import effects
 from tests.backend import Backend
 from tests.turns import Turns
@@ -38,6 +42,9 @@ DOCUMENT = document(
     endpoint("raw", RAW, raw_body=True, body_types=["text", "json"]),
     endpoint("raw_fields", {"do": "respond", "body": {"n": "=input.n", "raw": "=request.body"}},
              input={"body": FIELDS}, raw_body=True),
+    endpoint("long", {"do": "respond", "body": {"n": "=size(input.rows)", "last": "=input.rows[size(input.rows) - 1]"}},
+             input={"body": {"rows": {"type": "list", "of": {"type": "object", "fields": FIELDS}, "required": True}}},
+             body_limit=1_000_000, rules=[{"rule": "size(input.rows) != 3000", "message": "too round"}]),
 )  # fmt: skip
 
 
@@ -170,3 +177,37 @@ def test_to_take_anything_in_the_place_of_fields_may_let_somebody_do_more() -> N
     after = document(endpoint("a", {"do": "respond"}, input={"body": "any"}))
     assert any(one.wider for one in effects(parsed(before), parsed(after)))
     assert not any(one.wider for one in effects(parsed(after), parsed(after)))
+
+
+async def test_a_long_body_is_read_in_turns_and_checked_beside_the_loop(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, threads = [], []
+    decoded, bind = json_body.decoded, BoundInputs.bind
+
+    def noted(said: bytes) -> Any:
+        sizes.append(len(said))
+        return decoded(said)
+
+    def bound(*given: Any, **more: Any) -> Any:
+        threads.append(threading.get_ident())
+        return bind(*given, **more)
+
+    monkeypatch.setattr(long_json, "decoded", noted)
+    monkeypatch.setattr(BoundInputs, "bind", bound)
+    row = {"n": 1, "tags": ["a", "b"] * 20}
+
+    async def sent(rows: list[Any]) -> httpx.Response:
+        return await send(backend, "/api/long", json.dumps({"rows": rows}).encode())
+
+    assert (await sent([row])).json() == {"n": 1, "last": row}
+    assert (sizes, set(threads)) == ([], {threading.get_ident()})
+    threads.clear()
+    assert (await sent([row] * 2000 + [{"n": 2}])).json() == {"n": 2001, "last": {"n": 2}}
+    assert max(sizes) < 2 * long_json.SLICE < sum(sizes)
+    wrong = await sent([row] * 2000 + [{"n": "x"}])
+    assert (wrong.status_code, [one["loc"] for one in wrong.json()["errors"]]) == (422, [["body", "rows", 2000, "n"]])
+    assert (await sent([row] * 3000)).json()["errors"][0]["message"] == "too round"
+    cut = await send(backend, "/api/long", json.dumps({"rows": [row] * 3000}).encode()[:-1])
+    assert (cut.status_code, cut.json()["code"]) == (400, "input.bad_json")
+    assert threading.get_ident() not in threads

@@ -12,6 +12,7 @@ import pytest
 
 from app.data_plane import asgi
 from app.data_plane.rest import read, streamed
+from app.database.lending import Within
 from app.database.session import HEAVY_BYTES, Session
 from tests.backend import Backend, serving
 from tests.listening import listening_port
@@ -212,7 +213,7 @@ async def test_little_of_a_large_answer_is_held_at_once(backend: Backend) -> Non
     assert peak < BATCH + 3 * HEAVY_BYTES  # what is tried first may have so many bytes
 
 
-Ask = Callable[[str], Awaitable[tuple[asyncio.StreamReader, int]]]
+Ask = Callable[..., Awaitable[tuple[asyncio.StreamReader, int]]]
 
 
 @asynccontextmanager
@@ -220,14 +221,14 @@ async def slow_clients(port: int) -> AsyncIterator[Ask]:
     """Give what asks and reads no more than the head of the answer, whose status it gives."""
     writers = []
 
-    async def ask(path: str) -> tuple[asyncio.StreamReader, int]:
+    async def ask(path: str, said: str = "") -> tuple[asyncio.StreamReader, int]:
         made = socket.socket()
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         made.setblocking(False)
         await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
         reader, writer = await asyncio.open_connection(sock=made, limit=4096)
         writers.append(writer)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: slow-one\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: slow-one\r\n{said}\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         return reader, int(head.split()[1])
 
@@ -261,6 +262,34 @@ async def test_slow_readers_hold_some_connections_and_others_are_answered(backen
         assert (await backend.client.get("/rest/v1/small")).status_code == 200
     await until(lambda: pool.standing().used == 0)  # the clients are gone, and their connections are there
     assert {one.get("code") for one in backend.app.server.recent.listed()} >= {"request.client_gone"}
+
+
+async def test_slow_readers_leave_connections_to_other_callers(backend: Backend, port: int) -> None:
+    await backend.sql(LONG)
+    pool = backend.app.server.pool
+    tokens = [(await backend.sign_up(name)).session["access_token"] for name in ("ann", "bob")]
+    ann, bob = [f"Authorization: Bearer {token}\r\n" for token in tokens]
+    async with slow_clients(port) as ask:
+        for caller, most in ((ann, 3), ("", 1), (bob, 1)):
+            asked = await asyncio.gather(*(ask("/rest/v1/all_notes", caller) for _ in range(pool.size)))
+            assert [status for _, status in asked].count(200) == most
+            assert {status for _, status in asked} == {200, 503}
+        assert (await ask("/rest/v1/few", ann))[1] == 503
+    await until(lambda: pool.standing().used == 0)
+    assert [name for name in pool._shares if isinstance(name, Within)] == []
+
+
+async def test_who_reads_nothing_for_long_is_cut_off_however_long_the_answer_may_take(
+    backend: Backend, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await backend.sql(LONG)
+    monkeypatch.setattr(asgi, "SILENT_SECONDS", 0.2)
+    pool = backend.app.server.pool
+    async with slow_clients(port) as ask:
+        reader, status = await ask("/rest/v1/all_notes")
+        assert status == 200
+        await until(lambda: pool.standing().used == 0)  # all of it may take more than a minute
+        assert await whole_body(reader) < 20 * MIB
 
 
 async def test_who_reads_too_slowly_is_cut_off(

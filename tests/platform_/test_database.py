@@ -11,6 +11,7 @@ import pytest
 
 from app.database.connection_share import KNOWN, SLOW_SECONDS, ConnectionShare
 from app.database.embedded import SUPERUSER, EmbeddedPostgres
+from app.database.lending import Within
 from app.database.pool import DatabaseOverloaded, DatabaseUnavailable, Pool
 from tests.http.test_room import until
 
@@ -370,6 +371,64 @@ async def test_those_that_were_refused_are_not_kept(hasty_pool: Pool) -> None:
     assert [type(one) for one in refused] == [DatabaseOverloaded] * 4
     assert not hasty_pool._shares["a"].waiters
     hasty_pool.release(held)
+
+
+async def held_by(pool: Pool, *names: object) -> list[int]:
+    """Ask for one connection after the other, and say for which names there were any, by their places."""
+    asked: list[object] = []
+    for name in names:
+        asked += await asyncio.gather(pool.acquire(name), return_exceptions=True)
+    return [place for place, one in enumerate(asked) if not isinstance(one, DatabaseOverloaded)]
+
+
+ANN, BOB, EVE = (Within("streams", name) for name in ("ann", "bob", "eve"))
+
+
+@pytest.mark.parametrize(
+    ("size", "names", "given"),
+    [
+        (10, [ANN] * 6 + [BOB] * 3 + [EVE] * 2, [0, 1, 2, 6, 9]),
+        (10, [ANN, BOB, EVE] * 3, [0, 1, 2, 3]),
+        (20, [ANN] * 10 + [BOB] * 10 + [EVE] * 2, [0, 1, 2, 3, 4, 10, 11, 12, 20]),
+        (4, [ANN, ANN, BOB, EVE], [0, 2]),
+        (2, [ANN, BOB], [0]),
+        (1, [ANN], [0]),
+    ],
+)
+async def test_one_borrower_leaves_some_of_a_share_to_its_others(
+    module_database_url: str, size: int, names: list[object], given: list[int]
+) -> None:
+    pool = Pool(module_database_url, size, patience=0.01)
+    assert await held_by(pool, *names) == given
+    assert await held_by(pool, "view") == ([0] if size > 1 else [])
+    await pool.close(0)
+
+
+async def test_borrowers_of_a_share_take_turns_and_are_forgotten_when_they_have_none(module_database_url: str) -> None:
+    pool, order = Pool(module_database_url, 2, patience=10), list[str]()
+
+    async def work(name: Within) -> None:
+        connection = await pool.acquire(name)
+        order.append(str(name.of))
+        pool.release(connection, heavy=True)
+
+    held = await pool.acquire(ANN)
+    line = [asyncio.create_task(work(name)) for name in (ANN, ANN, ANN, BOB, BOB)]
+    await asyncio.sleep(0)
+    pool.release(held)
+    await asyncio.gather(*line)
+    assert order == ["ann", "bob", "ann", "bob", "ann"]
+    held = [await pool.acquire(), await pool.acquire()]
+    waiter = asyncio.create_task(pool.acquire(EVE))
+    await asyncio.sleep(0)
+    assert EVE in pool._shares
+    waiter.cancel()
+    await asyncio.gather(waiter, return_exceptions=True)
+    assert [*pool._shares] == ["streams"]
+    assert (pool._shares["streams"].held, pool._shares["streams"].is_slow) == (0, True)
+    for one in held:
+        pool.release(one)
+    await pool.close()
 
 
 async def test_shares_that_wait_take_turns(module_database_url: str) -> None:

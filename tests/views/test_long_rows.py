@@ -50,8 +50,8 @@ def in_pieces(held: int = 5, piece: int = 7, at_once: int = 2) -> Iterator[list[
     staged: list[int] = []
     begin = Session.staging
 
-    async def staging(self: Session) -> Any:
-        found = await begin(self)
+    async def staging(self: Session, on_behalf_of: object) -> Any:
+        found = await begin(self, on_behalf_of)
         add = found.add
 
         class Noted:
@@ -311,16 +311,17 @@ async def test_who_sends_too_slowly_is_cut_off(
 
 async def test_bodies_in_pieces_share_half_of_the_connections(backend: Backend, alice_of: Any) -> None:
     alice, pool = await alice_of(), backend.app.server.pool
+    callers = [alice, *[await backend.sign_up(f"caller-{number}") for number in range(1, pool.size // 2)]]
     with in_pieces() as staged:
         async with listening_port(backend.app) as port, asyncio.TaskGroup() as group:
 
-            async def one() -> int:
-                async with sending(port, alice) as sender:
+            async def one(caller: Person) -> int:
+                async with sending(port, caller) as sender:
                     await until(lambda: len(staged) >= pool.size // 2)
                     await asyncio.sleep(1.2)  # longer than the others may wait for a connection
                     return (await sender.answer())[0]
 
-            tasks = [group.create_task(one()) for _ in range(pool.size)]
+            tasks = [group.create_task(one(caller)) for caller in callers * 2]
             await until(lambda: len(staged) >= pool.size // 2)
             assert (await alice.get(NOTES)).status_code == 200
     statuses = [task.result() for task in tasks]
@@ -375,3 +376,21 @@ async def test_the_server_never_holds_more_than_some_rows(backend: Backend, alic
         tracemalloc.stop()
     assert (answer.status_code, answer.headers["content-range"]) == (201, "*/8000")
     assert most < 6 * MIB < 8000 * len(row)
+
+
+async def test_without_the_right_to_temporary_tables_it_says_which_right(backend: Backend, alice_of: Any) -> None:
+    alice = await alice_of()
+    (row,) = await backend.sql("SELECT current_database() AS name, current_user AS role")
+    await backend.sql(f'REVOKE TEMPORARY ON DATABASE "{row["name"]}" FROM PUBLIC, CURRENT_USER')
+    try:
+        with in_pieces():
+            refused = await sent(alice, "ndjson", lines({"title": "A"}, {"title": "B"}))
+    finally:
+        await backend.sql(f'GRANT TEMPORARY ON DATABASE "{row["name"]}" TO PUBLIC, CURRENT_USER')
+    assert (refused.status_code, refused.json()["hint"]) == (
+        413, "Grant the server's role TEMPORARY on its database, or send at most 1 MiB and 10,000 rows at once."
+    )  # fmt: skip
+    assert "temporary tables" in refused.json()["message"]
+    assert (await alice.get(NOTES)).json() == []
+    with in_pieces():
+        assert (await sent(alice, "ndjson", lines({"title": "A"}, {"title": "B"}))).status_code == 201

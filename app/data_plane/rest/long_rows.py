@@ -8,15 +8,17 @@ from app.data_plane.request import Request
 from app.data_plane.rest.csv_rows import csv_lines, csv_names, csv_objects
 from app.data_plane.rest.dialect.headers import CSV, LINES
 from app.data_plane.rest.dialect.refusals import KeysDiffer, QueryUnsupported
-from app.data_plane.rest.sent_rows import MAX_ROWS, rows_of, validated
+from app.data_plane.rest.sent_rows import MAX_ROWS, checked_rows, rows_of
 from app.data_plane.rest.wanted import Wanted, begin_write
 from app.data_plane.rest.write import ROW_BODIES, BoundWrite, WriteStatement, bind_write, insert_of
-from app.database.staged_rows import StagedRows
+from app.data_plane.streams import stream_share
+from app.database.staged_rows import NoTemporaryTables, StagedRows
 from app.database.statement import Statement
 from app.definitions.validation import Validator
 from app.definitions.views import HELD_BODY
 from app.errors import FieldError, RowgateError
 from app.http.json_body import BadJson, BadText, BodyTooLarge, parse_json
+from app.http.long_json import in_one_go
 from app.http.read_body import BodyIncomplete, BodyTimeout, LongBody, media_type_of
 from app.relations.write import rows_json
 from app.steps.running import Call
@@ -25,6 +27,10 @@ AT_ONCE = 256  # rows that are read in one turn of the loop
 LONGEST = 256 * 1024  # bytes of a row
 ROWS_A_SECOND = 1000  # that a statement writes at least, or is given up
 _IN_PIECES = frozenset({LINES, CSV})
+_NOT_KEPT = (
+    "The server's role may not make temporary tables, in which rows of so long a body wait: nothing was changed."
+)
+_GRANT = "Grant the server's role TEMPORARY on its database, or send at most 1 MiB and 10,000 rows at once."
 _CUT_OFF = (BodyTooLarge, BodyIncomplete, BodyTimeout)
 
 
@@ -34,7 +40,7 @@ async def bind_rows_sent(view: CompiledView, request: Request, call: Call) -> Bo
     held = min(most, HELD_BODY)
     if request.method != "POST" or media_type_of(request.headers) not in _IN_PIECES or most == held:
         try:
-            return bind_write(view, request, await request.body(held, ROW_BODIES), call.identity)
+            return await bind_write(view, request, await request.body(held, ROW_BODIES), call.identity)
         except BodyTooLarge as error:
             if most == held:
                 raise
@@ -43,7 +49,7 @@ async def bind_rows_sent(view: CompiledView, request: Request, call: Call) -> Bo
     body = await request.begun_body(held, most, ROW_BODIES)
     if isinstance(body, bytes):
         if body.count(b"\n") <= MAX_ROWS:
-            return bind_write(view, request, body, call.identity)
+            return await bind_write(view, request, body, call.identity)
         body = LongBody(None, body, most, more=False)
     return await _bind(view, request, body, call)
 
@@ -62,7 +68,10 @@ async def _bind(view: CompiledView, request: Request, body: LongBody, call: Call
         hint = "Send Prefer: return=minimal (count=exact says how many they are), and read them afterwards."
         raise QueryUnsupported("Rows of so long a body don't come back.", hint=hint)
     reader = _SentInPieces(view, writing, wanted, is_csv=media_type_of(request.headers) == CSV)
-    staged = await call.db.staging()
+    try:
+        staged = await call.db.staging(stream_share(call.identity, request.address))
+    except NoTemporaryTables as error:
+        raise BodyTooLarge(_NOT_KEPT, hint=_GRANT) from error
     try:
         await _stage(reader, body, staged)
     except RowgateError as refusal:
@@ -150,7 +159,7 @@ class _SentInPieces:
         if self._keys != frozenset(keys):
             hint = f"Send the same columns in each row, or name them by columns=; row {self._first} has others."
             raise KeysDiffer("All object keys must match", hint=hint)
-        checked = rows_json(validated(validator, rows, self._first))
+        checked = in_one_go(checked_rows(validator, rows, rows_json, self._first))
         self._first += len(rows)
         return checked
 

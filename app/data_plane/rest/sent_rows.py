@@ -1,6 +1,6 @@
 """The rows that a write sends, held against the columns of its view."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from app.compiler.runtime import CompiledView
@@ -8,9 +8,12 @@ from app.data_plane.rest.dialect.refusals import FieldsUnknown, KeysDiffer
 from app.definitions.validation import Validator
 from app.errors import FieldError, near
 from app.http.json_body import parse_json
+from app.http.long_json import AT_ONCE, SLICE, sliced
 from app.steps.refusals import InputRefused
 
 MAX_ROWS = 10_000
+FEW = 64  # rows that are checked in one turn of the loop
+Rows = Sequence[Mapping[str, Any]]
 _REFUSED = "The row is not what the view takes."
 
 
@@ -31,9 +34,17 @@ def rows_of(
     return [{name: row.get(name) for name in columns} for row in rows], tuple(columns)
 
 
-def lines_of(body: bytes) -> list[Any]:
-    """Give what each line says as JSON; empty lines say nothing."""
-    return [parse_json(line) for line in body.split(b"\n") if line and not line.isspace()]
+def lines_of(body: bytes) -> Generator[None, None, list[Any]]:
+    """Give what each line says as JSON, and pause where that has been much; empty lines say nothing."""
+    rows, size = [], 0
+    for line in body.split(b"\n"):
+        if line and not line.isspace():
+            rows.append(parse_json(line) if len(line) <= AT_ONCE else (yield from sliced(line)))
+        size += len(line)
+        if size > SLICE:
+            size = 0
+            yield
+    return rows
 
 
 def the_row(sent: Any) -> Any:
@@ -52,13 +63,22 @@ def refuse_unknown(view: CompiledView, names: Sequence[str]) -> None:
         raise FieldsUnknown(view.name, unknown, hint=near(unknown[0][:64], shown))
 
 
-def validated(validator: Validator, rows: Sequence[Mapping[str, Any]], first: int = 0) -> list[dict[str, Any]]:
-    """Give the values of new rows, numbered from `first`; raises InputRefused with every field that fails."""
-    checked, errors = [], []
+def checked_rows(
+    validator: Validator, rows: Rows, ready: Callable[[Rows], list[object]], first: int = 0
+) -> Generator[None, None, list[object]]:
+    """Give what `ready` makes of new rows, numbered from `first`, and pause behind each few.
+
+    Raises InputRefused with every field that fails.
+    """
+    checked: list[object] = []
+    errors: list[FieldError] = []
     alone = len(rows) == 1 and not first
     for index, row in enumerate(rows, first):
+        if index % FEW == FEW - 1:
+            yield
         values, wrong = validator.read(row)
-        checked.append(values)
+        if not errors:
+            checked += ready([values])
         place: tuple[Any, ...] = ("body",) if alone else ("body", index)
         errors += [FieldError((*place, *one.loc), one.code, one.message) for one in wrong]
     if errors:

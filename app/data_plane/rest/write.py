@@ -29,7 +29,7 @@ from app.data_plane.rest.dialect.refusals import (
     TooManyAffected,
 )
 from app.data_plane.rest.read import filter_told, read_row, rows_answer
-from app.data_plane.rest.sent_rows import lines_of, rows_of, the_row, validated, validated_changes
+from app.data_plane.rest.sent_rows import checked_rows, lines_of, rows_of, the_row, validated_changes
 from app.data_plane.rest.wanted import Wanted, begin_write, refuse_reading
 from app.database.faults import ROW_NOT_ALLOWED, ROW_OUTSIDE, RowNotAllowed, RowOutside
 from app.database.staged_rows import give_time
@@ -39,6 +39,7 @@ from app.definitions.column_types import KEY
 from app.definitions.endpoints import TIMEOUT
 from app.definitions.validation import Validator
 from app.http.json_body import parse_json
+from app.http.long_json import in_turns, read_json
 from app.http.read_body import media_type_of
 from app.relations.asked import ASKED
 from app.relations.query import Query, Test
@@ -94,7 +95,7 @@ class BoundWrite:
     write: WriteStatement | None
 
 
-def bind_write(view: CompiledView, request: Request, body: bytes, identity: Identity) -> BoundWrite:
+async def bind_write(view: CompiledView, request: Request, body: bytes, identity: Identity) -> BoundWrite:
     """Read a POST, PATCH, PUT or DELETE, and check its rows against the view."""
     writing, wanted = begin_write(view, request, identity)
     match request.method:
@@ -103,11 +104,11 @@ def bind_write(view: CompiledView, request: Request, body: bytes, identity: Iden
             deletes = writing.shapes.delete(wanted.query, seen=wanted.seen, alone=alone)
             made: WriteStatement | None = WriteStatement(deletes, [])
         case "PATCH":
-            made = _update(view, writing, wanted, _sent(request, writing, body))
+            made = _update(view, writing, wanted, await _sent(request, writing, body))
         case "PUT":
-            made = _put(view, writing, wanted, _sent(request, writing, body))
+            made = await _put(view, writing, wanted, await _sent(request, writing, body))
         case _:
-            made = _insert(view, writing, wanted, _sent(request, writing, body))
+            made = await _insert(view, writing, wanted, await _sent(request, writing, body))
     return BoundWrite(view, request.method, wanted, made)
 
 
@@ -118,12 +119,12 @@ def _names_one(view: CompiledView, query: Query) -> bool:
     return by_id and not others and KEY not in view.source.computed
 
 
-def _sent(request: Request, writing: ViewWriting, body: bytes) -> Any:
+async def _sent(request: Request, writing: ViewWriting, body: bytes) -> Any:
     """Give what the body says; one of CSV or of lines says what JSON would."""
     kind = media_type_of(request.headers)
     if kind == CSV:
         return csv_rows(writing, body)
-    return lines_of(body) if kind == LINES else parse_json(body)
+    return await in_turns(lines_of(body)) if kind == LINES else await read_json(body)
 
 
 async def write_view(bound: BoundWrite, call: Call) -> Answer:
@@ -156,11 +157,11 @@ async def _rules_told(bound: BoundWrite, call: Call) -> None:
         call.trace.note(rules=[*call.trace.noted("rules"), *rules_seen((told,), call.env)])
 
 
-def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
+async def _insert(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
     missing_is_default = wanted.prefer.get("missing") == "default"
     rows, keys = rows_of(sent, wanted.columns, missing_is_default=missing_is_default)
     validator, statement = insert_of(view, writing, wanted, keys)
-    return WriteStatement(statement, rows_json(validated(validator, rows))) if rows else None
+    return WriteStatement(statement, await in_turns(checked_rows(validator, rows, rows_json))) if rows else None
 
 
 def insert_of(
@@ -175,7 +176,7 @@ def insert_of(
     return writing.upserts if with_times else writing.validator, made
 
 
-def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
+async def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) -> WriteStatement | None:
     """Make the row that the tests name what the body says, be it there or not: an upsert by its unique columns."""
     read, asked = wanted.query.read, wanted.query.bound(0)
     named: dict[str, Any] = {}
@@ -189,7 +190,7 @@ def _put(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any) ->
         raise PutUnclear
     prefer = {**wanted.prefer, "resolution": "merge-duplicates"}
     query = replace(wanted.query, read=replace(read, conditions=()))
-    return _insert(view, writing, replace(wanted, query=query, prefer=prefer, on_conflict=tuple(named)), row)
+    return await _insert(view, writing, replace(wanted, query=query, prefer=prefer, on_conflict=tuple(named)), row)
 
 
 def _names_a_row(test: Test) -> bool:

@@ -1,8 +1,10 @@
 """bind: all that a request says, read strictly and checked at once, before anything of it is carried out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import Any
 
+from app.compiler.inputs import BoundInputs
 from app.compiler.runtime import CompiledEndpoint
 from app.data_plane.bound import Bound
 from app.data_plane.idempotency import first_answer, keep_answer, once_of
@@ -17,6 +19,7 @@ from app.data_plane.targets import RPC, EndpointTarget, Target
 from app.definitions.endpoints import BODY_TYPES
 from app.definitions.views import HELD_BODY
 from app.http.json_body import text_of_bytes
+from app.http.long_json import AT_ONCE, apart, read_json
 from app.http.query_string import query_pairs
 from app.http.read_body import media_type_of
 from app.steps.running import Call, run_chain
@@ -32,7 +35,7 @@ async def bind(target: Target, request: Request, call: Call) -> Bound:
     if isinstance(target, EndpointTarget):
         bound: Bound = await _endpoint(target, request, call)
     elif target.action == "delete":
-        bound = bind_write(target.compiled, request, b"", call.identity)
+        bound = await bind_write(target.compiled, request, b"", call.identity)
     elif target.action == "select":
         asked = await request.body(HELD_BODY, QUERY_BODIES) if target.by_body else b""
         bound = bind_read(target.compiled, request, call.identity, asked)
@@ -66,14 +69,28 @@ async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> Bou
     media_type = media_type_of(request.headers) if body else ""
     all_in_body = all_in_body and media_type != BODY_TYPES["form"]
     sent = _with_lists(pairs, inputs.query.arrays) if pairs and request.path.startswith(RPC) else pairs
-    call.env["input"] = inputs.bind(
-        target.path, sent, request.headers, body, media_type=media_type, all_in_body=all_in_body
+    said = await _said(inputs, body, media_type) if inputs.takes_body or all_in_body else body
+    values = partial(
+        inputs.bind, target.path, sent, request.headers, said, media_type=media_type, all_in_body=all_in_body
     )
-    if inputs.rules is not None:
-        inputs.rules(call.env)
+    if len(body) <= AT_ONCE:
+        _take(inputs, values, call)
+    else:
+        await apart(partial(_take, inputs, values, call))
     if target.rows is None:
         return endpoint
     return bind_rows(endpoint, target.rows, asked, request.joined(ASKING))
+
+
+async def _said(inputs: BoundInputs, body: bytes, media_type: str) -> Any:
+    """Give what a body says, where it is JSON."""
+    return await read_json(body) if body and inputs.reads_json(media_type) else body
+
+
+def _take(inputs: BoundInputs, values: Callable[[], dict[str, Any]], call: Call) -> None:
+    call.env["input"] = values()
+    if inputs.rules is not None:
+        inputs.rules(call.env)
 
 
 def _with_lists(pairs: Sequence[tuple[str, str]], arrays: Collection[str]) -> list[tuple[str, str | list[str]]]:
