@@ -42,6 +42,7 @@ _LINES = {
     431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
     503: b"HTTP/1.1 503 Service Unavailable\r\n",
 }
+_FRAMED = frozenset({b"transfer-encoding", b"content-length"})  # what says that there is a body
 _KEPT = frozenset({b"origin", b"x-request-id"})  # of a head that is over a bound
 
 
@@ -217,7 +218,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
         if upgrades:
-            self._deaf = method == b"CONNECT" or not self._has_body()
+            self._deaf = method == b"CONNECT" or names.keys().isdisjoint(_FRAMED)
 
     def _end_head(self) -> None:
         if self._deadline is not None:
@@ -258,9 +259,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             "root_path": "", "path": unquote(path) if "%" in path else path, "raw_path": target.path,
             "query_string": target.query or b"", "headers": self.headers, "state": self.app_state.copy(), NAMES: names,
         }  # fmt: skip
-
-    def _has_body(self) -> bool:
-        return any(name in {b"transfer-encoding", b"content-length"} for name, _ in self.headers)
 
     def on_body(self, body: bytes) -> None:
         self._silent_bytes = 0
