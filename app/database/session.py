@@ -190,6 +190,7 @@ class Session:
         try:
             if self._connection is None:
                 self._connection = self._pool.at_once(self._on_behalf_of)
+                self._in_transaction = self._patient = False
             if self._connection is None or self._begin is not None:
                 await self._ready(waits=statement.waits)
             try:
