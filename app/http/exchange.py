@@ -67,7 +67,10 @@ class Exchange(RequestResponseCycle):
             return
         answer = app.at_once(self.scope, self.receive) if self.keep_alive and not self.flow.write_paused else None
         if answer is not None:
-            loop.call_soon(room.leave, share)
+            if room.waiting:
+                loop.call_soon(room.leave, share)  # others have their turns before who waits is begun
+            else:
+                room.leave(share)
             self._write_whole(*answer)
             return
         self._place = room, share

@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple
 from app.auth.identity import Identity
 from app.data_plane.run import Run
 from app.data_plane.seeing.hidden import hidden_in_query, shown_path
-from app.data_plane.targets import EndpointTarget
 from app.errors import FieldError, RowgateError
 from app.http.query_string import query_pairs
 from app.steps.redaction import hidden_in, redacted, without
@@ -190,13 +189,13 @@ def kept(run: Run, status: int, refusal: RowgateError | None) -> RecentRequest:
 
 def _taken(run: Run, status: int, refusal: RowgateError | None, ended: float) -> _Raw:
     """Take it in the order of `RecentRequest`, as a plain tuple: a flood of refusals makes many."""
-    request, call = run.request, run.call
-    template = None if run.target is None else run.target.template
+    request, call, target = run.request, run.call, run.target
+    place, template = (None, None) if target is None else (target.place, target.template)
     path, query = request.path, request.query
     if len(path) + len(query) > _LONGEST:
         path, query = path[:_LONGEST], query[:_LONGEST]
     seen = (
-        time.time(), request.id, request.method, path, query, status, run.identity, run.at, _target(run),
+        time.time(), request.id, request.method, path, query, status, run.identity, run.at, place,
         run.began, ended, tuple(run.marks), template,
     )  # fmt: skip
     ran, at_step = ((), None) if call is None else (tuple(call.ran), call.at)
@@ -208,13 +207,6 @@ def _taken(run: Run, status: int, refusal: RowgateError | None, ended: float) ->
     hidden = hidden_in(call.env)
     detail = without(refusal.detail, hidden)
     return (*seen, refusal.code, detail, errors, _step(call, hidden), ran, at_step)
-
-
-def _target(run: Run) -> str | None:
-    if run.target is None:
-        return None
-    section = "endpoints" if isinstance(run.target, EndpointTarget) else "views"
-    return f"{section}/{run.target.compiled.name}"
 
 
 def _named(step: StepInfo) -> dict[str, Any]:
