@@ -3,9 +3,12 @@
 import ast
 import dataclasses
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
+from unittest.mock import patch
 
 import pytest
 
@@ -19,7 +22,9 @@ PARTS = [one.name for one in dataclasses.fields(Kind) if one.default is dataclas
 
 def run(tree: ast.Module) -> None:
     """Import a module that was changed."""
-    exec(compile(ast.fix_missing_locations(tree), "<kind>", "exec"), {"__name__": "changed"})
+    changed = ModuleType("changed")
+    with patch.dict(sys.modules, {changed.__name__: changed}):  # where dataclasses look for what annotations name
+        exec(compile(ast.fix_missing_locations(tree), "<kind>", "exec"), vars(changed))
 
 
 def built(tree: ast.Module) -> ast.Call:
