@@ -5,7 +5,6 @@ import re
 from http import HTTPStatus
 from typing import ClassVar
 
-import asyncpg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
@@ -16,13 +15,12 @@ from app.auth.route_limits import RateLimitExceeded, RouteLimited, retry_after
 from app.auth.routes.gotrue_errors import error_members
 from app.data_plane.rest.dialect.codes import rest_body
 from app.data_plane.stages.accept import REST
-from app.database.faults import translated
+from app.database.faults import FAULTS, translated
 from app.errors import FieldError, RowgateError, problem_document
 from app.http.fixed_routes import PROBLEM, InputInvalid
 from app.http.json_answer import to_json
 from app.http.problem_body import Form, problem_body
 
-_DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _REST = REST.decode()
 _AUTH, _TOKEN = "/auth/v1", "/auth/v1/token"
 _log = logging.getLogger("rowgate.requests")
@@ -87,7 +85,7 @@ def install_problems(app: FastAPI) -> None:
         return problem(refusal, request)
 
     # Those of the database are named, since what is handled as an Exception is raised again once it is answered.
-    for kind in (RowgateError, HTTPException, RequestValidationError, *_DATABASE, Exception):
+    for kind in (RowgateError, HTTPException, RequestValidationError, *FAULTS, Exception):
         app.add_exception_handler(kind, refused)
 
 
@@ -125,7 +123,7 @@ def _as_refusal(error: Exception) -> RowgateError:
         return RouteLimited("Too many requests from this address.", headers=wait)
     if isinstance(error, HTTPException):
         return _of_http(error)
-    found = translated(error) if isinstance(error, _DATABASE) else error
+    found = translated(error) if isinstance(error, FAULTS) else error
     if not isinstance(found, RowgateError) or found.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("a request failed", exc_info=error)
     return found if isinstance(found, RowgateError) else ServerFault("The request failed.")

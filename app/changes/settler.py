@@ -4,11 +4,10 @@ import asyncio
 import logging
 from importlib import import_module
 
-import asyncpg
-
 from app.changes.held_there import held_there
 from app.compiler.runtime import Runtime
 from app.database.background import Background
+from app.database.faults import FAULTS
 from app.database.pool import connected
 from app.errors import RowgateError
 
@@ -49,7 +48,7 @@ class Settler:
         try:
             if await self._lacks(runtime):
                 await self._settle(runtime)
-        except (RowgateError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (RowgateError, *FAULTS) as error:
             _log.warning("tables lack triggers for rows that are counted before a write, and can't get them: %s", error)
             self.follow(runtime)
             return False

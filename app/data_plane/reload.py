@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
-import asyncpg
-
 from app.compiler.runtime import DefinitionsBroken, Runtime
 from app.compiler.stored import compile_stored, nothing_served
 from app.database.background import Background
@@ -179,10 +177,10 @@ async def _listen(url: str, woken: asyncio.Event) -> object:
     try:
         listener = await connect(url)
         await listener.add_listener(CHANNEL, lambda *_: woken.set())
-    except (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return None
-    except BaseException:
+    except BaseException as error:
         if listener is not None:
             listener.terminate()
+        if isinstance(error, (RowgateError, *FAULTS)):
+            return None
         raise
     return listener

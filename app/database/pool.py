@@ -60,6 +60,7 @@ REFUSALS: tuple[tuple[type[BaseException], str], ...] = (
     (TimeoutError, "The database does not answer in time."),
     (OSError, "The database cannot be reached."),
     (asyncpg.PostgresError, "The database refuses the connection."),
+    (asyncpg.InternalClientError, "The database has ended the connection."),
     (asyncpg.InterfaceError, "The database cannot be spoken to as ROWGATE_DATABASE_URL says."),
     (ValueError, "ROWGATE_DATABASE_URL is not the URL of a Postgres database."),
 )
@@ -376,11 +377,10 @@ class Pool:
         try:
             # asyncpg first waits until the server has confirmed that a cancelled statement ended.
             await connection.close(timeout=CLOSE_SECONDS)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except BaseException as error:
             connection.terminate()
-        except BaseException:
-            connection.terminate()
-            raise
+            if not isinstance(error, Exception):
+                raise
         finally:
             self._free_slot()
 

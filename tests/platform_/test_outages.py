@@ -10,6 +10,7 @@ import pytest
 
 from app.data_plane import reload
 from app.data_plane.reload import Live
+from app.database.faults import FAULTS
 from app.database.pool import DatabaseOverloaded, DatabaseUnavailable, Pool
 from app.outward import emptying
 from app.outward.delivery import Delivery
@@ -64,6 +65,32 @@ async def test_a_database_that_goes_is_said_once_and_so_is_that_it_is_back(
         await over.wait()
         await live.stop()
     assert told(caplog) == lines
+
+
+@pytest.mark.parametrize("error", [kind("cut off") for kind in FAULTS], ids=lambda error: type(error).__name__)
+async def test_whatever_ends_the_connection_that_listens_the_database_is_looked_at_and_it_is_closed(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+
+    class Listener:
+        async def add_listener(self, *_: object) -> None:
+            raise error
+
+        def terminate(self) -> None:
+            closed.append(True)
+
+    async def connect(_url: str) -> Listener:
+        return Listener()
+
+    monkeypatch.setattr(reload, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(reload, "connect", connect)
+    over, live = asyncio.Event(), Live(Pool(URL, 1), URL)
+    monkeypatch.setattr(live, "refresh", meets([None, None], over))
+    live.start()
+    await asyncio.wait_for(over.wait(), 10)
+    await live.stop()
+    assert len(closed) >= 2
 
 
 async def test_the_outbox_says_nothing_of_a_database_that_is_away_and_once_what_else_is_wrong(
