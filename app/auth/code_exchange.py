@@ -99,6 +99,12 @@ async def _opened(keys: ForeignKeys, pool: Pool, provider: Provider) -> Mapping[
     return found
 
 
+def takes_basic(metadata: Metadata) -> bool:
+    """Say whether a provider takes the secret in a header: that is so where it names no ways, or none that is a list."""
+    ways = metadata.members.get("token_endpoint_auth_methods_supported")
+    return not isinstance(ways, list) or "client_secret_basic" in ways
+
+
 def _call(
     keys: ForeignKeys, metadata: Metadata, provider: Provider, secrets: Mapping[str, Secret], code: str, asked: Question
 ) -> OutwardCall:
@@ -108,9 +114,8 @@ def _call(
         "grant_type": "authorization_code", "code": code, "redirect_uri": asked.back, "code_verifier": asked.verifier,
     }  # fmt: skip
     headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-    ways = metadata.members.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     secret = next(iter(secrets.values()), None)
-    if secret is not None and "client_secret_basic" in ways:
+    if secret is not None and takes_basic(metadata):
         pair = f"{quote(client_id, safe='')}:{quote(secret.value, safe='')}"
         headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
     else:

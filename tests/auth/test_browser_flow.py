@@ -13,6 +13,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from app.auth.code_exchange import takes_basic
+from app.auth.foreign_keys import Metadata
 from app.cli.documents import apply_to
 from app.definitions.auth import AuthDef
 from app.definitions.project import DefinitionInvalid, parse_project
@@ -339,6 +341,18 @@ async def test_an_identity_is_linked_by_whoever_asked_and_by_nobody_who_opens_th
     assert (await alice.get(path, params=query)).json()["error_code"] == "insufficient_aal"
     await here.sql("UPDATE rowgate.sessions SET revoked_at = now() WHERE user_id = $1", alice.id)
     assert (await exchange(here.client, ended)).json()["error_code"] == "flow_state_not_found"
+
+
+@pytest.mark.parametrize(
+    ("told", "takes"),
+    [
+        ({}, True), ({"": None}, True), ({"": "client_secret_post"}, True), ({"": 5}, True), ({"": []}, False),
+        ({"": ["client_secret_post"]}, False), ({"": [None, "client_secret_basic"]}, True),
+    ],
+)  # fmt: skip
+def test_whatever_a_provider_says_of_its_ways_is_read(told: dict[str, Any], takes: bool) -> None:
+    members = {"token_endpoint_auth_methods_supported": ways for ways in told.values()}
+    assert takes_basic(Metadata("https://id.example.com/keys", members)) is takes
 
 
 @pytest.mark.asyncio(loop_scope="module")
