@@ -100,7 +100,7 @@ async def _opened(keys: ForeignKeys, pool: Pool, provider: Provider) -> Mapping[
 
 
 def takes_basic(metadata: Metadata) -> bool:
-    """Say whether a provider takes the secret in a header: that is so where it names no ways, or none that is a list."""
+    """Say whether a provider takes the secret in a header, as it does where it lists no ways."""
     ways = metadata.members.get("token_endpoint_auth_methods_supported")
     return not isinstance(ways, list) or "client_secret_basic" in ways
 
