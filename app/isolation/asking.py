@@ -26,15 +26,22 @@ class Asking:
 
     async def ask(self, caller: Caller, sent: Sent, deleting: Sequence[Deletes] = ()) -> Attempt:
         """Run a request, behind statements that delete something first; what it writes is there until the next one."""
+        self.count += 1
+        return await self._ask(caller, sent, deleting, counts=False)
+
+    async def explain(self, caller: Caller, sent: Sent) -> Attempt:
+        """Run a request again, for a trace that counts the rows of its filters as well."""
+        return await self._ask(caller, sent, (), counts=True)
+
+    async def _ask(self, caller: Caller, sent: Sent, deleting: Sequence[Deletes], *, counts: bool) -> Attempt:
         await self.held.connection.execute("ROLLBACK TO SAVEPOINT rowgate_rows")
         for sql, ids in deleting:
             await self.held.connection.execute(sql, ids)
         if self._versions is None and not deleting:
             self._versions = await versions(self.held, self.runtime)  # which a rollback gives back
-        self.count += 1
         request = made_request(sent.method, sent.path, sent.query, sent.headers, sent.body)
         before = None if deleting else self._versions
-        return await attempt(self.held, self.runtime, caller.identity, request, caller.now, before)
+        return await attempt(self.held, self.runtime, caller.identity, request, caller.now, before, counts=counts)
 
     async def read(self, table: str, id_: Any) -> Mapping[str, Any]:
         """Give a row as JSON, as the last request has left it; of one that is gone nothing."""

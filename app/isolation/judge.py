@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -58,6 +59,7 @@ class Judge:
         words = sorted(world.marks, key=len, reverse=True)
         self._words = re.compile("|".join(map(re.escape, words)) or r"(?!)")
         self._deletes = {person: self._without(person) for person in PEOPLE}
+        self._seen: list[Seen] = []  # of the answer that is looked at
 
     def marks(self, came: Attempt) -> list[Mark]:
         """Give whatever is known again in an answer."""
@@ -67,6 +69,15 @@ class Judge:
 
     async def judge(self, what: Served, caller: Caller, sent: Sent, came: Attempt, *, is_public: bool) -> None:
         """Note what an answer gives away, and what the request has done; where `is_public`, strangers may ask too."""
+        self._seen.clear()
+        await self._look(what, caller, sent, came, is_public=is_public)
+        if self._seen:
+            # What is told alone gets the whole trace; nobody looks any more at what the request has written.
+            told = came if self.asking.held.broken else await self.asking.explain(caller, sent)
+            passed, decided = tuple(checks_passed(told.trace)), deciding(told.trace)
+            self.found.seen += [replace(one, let_by=passed, decided=decided) for one in self._seen]
+
+    async def _look(self, what: Served, caller: Caller, sent: Sent, came: Attempt, *, is_public: bool) -> None:
         await self._judge_writes(what, caller, sent, came)
         marks = self.marks(came)
         if caller.identity.is_anonymous:
@@ -182,9 +193,7 @@ class Judge:
         self, what: Served, caller: Caller, sent: Sent, came: Attempt, kind: str, places: frozenset[Place]
     ) -> None:
         labels = {str(row.id): row.label for row in self.world.rows}
-        passed, decided = tuple(checks_passed(came.trace)), deciding(came.trace)
-        status = came.answer.status
-        self.found.seen.append(Seen(what, kind, caller, places, sent, status, passed, decided, labels))
+        self._seen.append(Seen(what, kind, caller, places, sent, came.answer.status, (), None, labels))
 
 
 def stranger(caller: Caller) -> Caller:

@@ -63,16 +63,24 @@ class Attempt:
 
 
 async def attempt(
-    held: Scratch, runtime: Runtime, identity: Identity, request: Request, now: datetime, before: Versions | None = None
+    held: Scratch,
+    runtime: Runtime,
+    identity: Identity,
+    request: Request,
+    now: datetime,
+    before: Versions | None = None,
+    *,
+    counts: bool = True,
 ) -> Attempt:
     """Run a request as somebody on a runtime of the scratch schema, and leave there what it has written.
 
-    Who knows the versions of the rows already gives them as `before`. A scratch that is `broken` behind it lost its
+    Who knows the versions of the rows already gives them as `before`; with `counts` the trace says how many rows there
+    are before and after filters, for which more statements are run. A scratch that is `broken` behind it lost its
     connection, and nothing was written.
     """
     if before is None:
         before = await versions(held, runtime)
-    rehearsal = Tried(_plane(held), request, identity, draft=runtime, now=now)
+    rehearsal = Tried(_plane(held), request, identity, draft=runtime, now=now, counts=counts)
     answer, refusal = await answered(rehearsal)
     rehearsal.trace.leave(refusal)
     after = before if held.broken else await versions(held, runtime)

@@ -89,10 +89,14 @@ class Entry:
 
 
 class Trace:
-    """The record of one run: stages, the steps in them, the statements in those."""
+    """The record of one run: stages, the steps in them, the statements in those.
 
-    def __init__(self) -> None:
+    Where it `counts`, statements beside those of the run count the rows before and after filters.
+    """
+
+    def __init__(self, *, counts: bool = True) -> None:
         """Begin with nothing recorded."""
+        self.counts = counts
         self._stages: list[Entry] = []
         self._open: Entry | None = None
         self._entered = 0

@@ -15,7 +15,9 @@ from app.isolation.callers import ProofAsked
 from app.isolation.prove import Proof, prove
 from tests.databases import cloned
 from tests.isolation.cases import CASES, backend
+from tests.statements import captured
 
+COUNTING = "SAVEPOINT aside"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -102,6 +104,18 @@ def test_a_leak_says_by_which_request_and_past_which_checks(url: str) -> None:
     assert shown["request"]["body"] == {"target": f"{{{shown['other']}.notes}}"}
     assert [step["place"] for step in shown["let_by"]] == ["endpoints/it.middleware/own_note(own_note).steps/1"]
     assert shown["let_by"][0]["rules"][0]["text"] == "note.owner == auth.user.id"
+
+
+def test_rows_are_counted_before_and_behind_a_filter_for_a_leak_alone(url: str) -> None:
+    broken, _, sound = CASES["a_filter_that_lets_more_by"]
+    with captured() as statements:
+        assert proof_of(url, backend(sound)).requests > 0
+    assert [one for one in statements.order if one == COUNTING] == []
+    with captured() as statements:
+        (leak,) = proof_of(url, backend(broken)).leaks
+    decided = leak.shown()["decided"]
+    assert decided["rows_before_filter"] >= decided["rows_after_filter"] > 0
+    assert COUNTING in statements.seen
 
 
 def test_a_caller_of_a_kind_is_said(url: str) -> None:

@@ -219,14 +219,16 @@ async def filter_told(
     if call.trace is None or said is None:
         return
     env = {**call.env, ASKED: query.bound(_limit(view, query))}
+    field = "filter" if action is None else f"allow.{action}.filter"
+    call.trace.note(rules=rules_seen((RuleInfo(field, said.text, tuple(said.paths)),), env))
+    if not call.trace.counts:
+        return
     found = [
         await call.db.aside(Shapes(source).statement(query), env)
         for source in (replace(view.source, filter=None), replace(view.source, filter=said))
     ]
     before, after = (None if rows is None else rows[0]["page"] for rows in found)
-    field = "filter" if action is None else f"allow.{action}.filter"
-    rule = RuleInfo(field, said.text, tuple(said.paths))
-    call.trace.note(rules=rules_seen((rule,), env), rows_before_filter=before, rows_after_filter=after)
+    call.trace.note(rows_before_filter=before, rows_after_filter=after)
 
 
 def view_params(view: CompiledView, pairs: list[tuple[str, str]]) -> dict[str, Any]:

@@ -49,11 +49,12 @@ class Rehearsal(Run):
         ddl: Sequence[str] = (),
         now: datetime | None = None,
         pretended: bool = False,
+        counts: bool = True,
     ) -> None:
         """Record nothing yet."""
         super().__init__(plane, request, known, draft)
         self._ddl, self._now, self._pretended = ddl, now, pretended
-        self.trace = Trace()
+        self.trace = Trace(counts=counts)
         self._is_open = False  # whether a stage is
 
     def begin(self) -> None:
