@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
 import asyncpg
-from email_validator import EmailNotValidError, validate_email
 
 from app.auth.access_claims import PROVIDER, shown_email
 from app.auth.passwords import Passwords, check_new_password
@@ -139,6 +138,8 @@ def _is_by_address(email: str | None, identities: Sequence[object], *, has_passw
 
 def normal_email(text: str) -> str:
     """Give the one form of an address: trimmed, compatibility forms resolved, small letters; raises EmailInvalid."""
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - not with what only checks
+
     plain = unicodedata.normalize("NFKC", text).strip().lower() if len(text) <= MAX_EMAIL else ""
     try:
         # The domain `test` is there to be used in tests (RFC 2606); no mail can ever go there.

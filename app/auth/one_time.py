@@ -7,12 +7,14 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from app.auth.mailing import Mailing
 from app.database.clearing import clear_few
 from app.database.connection import Connection
 from app.errors import RowgateError
+
+if TYPE_CHECKING:
+    from app.auth.mailing import Mailing  # with the settings, of which who only checks has none
 
 MAX_TRIES = 5  # wrong codes that end a code
 Kind = Literal["confirmation", "recovery", "magic_link", "invite", "email_change", "reauthentication"]
@@ -124,7 +126,7 @@ class Drawn:
     code: str = field(repr=False)
 
 
-async def draw(connection: Connection, mailing: Mailing, of: OneTime, lifetime: int, code_lifetime: int) -> Drawn:
+async def draw(connection: Connection, mailing: "Mailing", of: OneTime, lifetime: int, code_lifetime: int) -> Drawn:
     """Draw a link and a code, good for so many seconds; an older code for the address ends, an older link doesn't."""
     link, code = secrets.token_urlsafe(32), f"{secrets.randbelow(10**6):06d}"
     await hold_person(connection, of.user_id)
@@ -148,12 +150,12 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def exchange_code(mailing: Mailing, link: str) -> str:
+def exchange_code(mailing: "Mailing", link: str) -> str:
     """Give the code that a PKCE flow exchanges: the same for a link however often it is opened."""
     return urlsafe_b64encode(hmac.digest(mailing.exchange_key, link.encode(), "sha256")).rstrip(b"=").decode()
 
 
-def _code_hash(mailing: Mailing, kind: str, email: str, code: str) -> bytes:
+def _code_hash(mailing: "Mailing", kind: str, email: str, code: str) -> bytes:
     return hmac.digest(mailing.code_key, json.dumps([kind, email, code]).encode(), "sha256")
 
 
@@ -180,7 +182,9 @@ async def tried(connection: Connection, email: str, kinds: Sequence[str]) -> Non
         await connection.execute(_TRIED, email, list(kinds))
 
 
-async def spend_code(connection: Connection, mailing: Mailing, email: str, kinds: Sequence[str], code: str) -> OneTime:
+async def spend_code(
+    connection: Connection, mailing: "Mailing", email: str, kinds: Sequence[str], code: str
+) -> OneTime:
     """Use a code, inside a transaction; raises LinkInvalid."""
     hashes = [_code_hash(mailing, kind, email, code) for kind in kinds]
     await connection.execute(_HOLD_BY.format(_BY_EMAIL), email, list(kinds))

@@ -45,19 +45,8 @@ def value_of(text: str) -> object:
     if not _UNLIKE_IN_C.search(text):
         # What is refused, the parser in Python says in its own words and place.
         with suppress(yaml.YAMLError, ValueError):
-            return read_by(_CParser(text))
+            return read_by(CParser(text), _scalar_alike)
     return read_by(PythonParser(text))
-
-
-class _CParser(CParser):
-    """libyaml, eleven times as fast, as far as it takes what the parser in Python takes."""
-
-    def get_event(self) -> Any:
-        """Give the next event; a plain word that libyaml alone takes, or takes otherwise, is refused."""
-        event = super().get_event()
-        if isinstance(event, ScalarEvent) and not event.style and ("?" in event.value or not any(event.implicit)):
-            _refuse("parsers differ", event.start_mark)
-        return event
 
 
 class PythonParser(Reader, Scanner, Parser):
@@ -69,14 +58,14 @@ class PythonParser(Reader, Scanner, Parser):
         Parser.__init__(self)
 
 
-def read_by(parser: Any) -> object:
-    """Read the one document of a stream; nothing is none."""
+def read_by(parser: Any, scalar: Callable[[Any], object] | None = None) -> object:
+    """Read the one document of a stream; nothing is none. `scalar` gives a text, or what a plain word is."""
     get = parser.get_event
     try:
         get()
         found = None
         if isinstance(get(), DocumentStartEvent):
-            found = _Document(get).value()
+            found = _Document(get, scalar or _scalar).value()
             get()
             if isinstance(event := get(), DocumentStartEvent):
                 _refuse("but found another document", event.start_mark)
@@ -88,9 +77,9 @@ def read_by(parser: Any) -> object:
 class _Document:
     """Reads what the versions of YAML read alike, every other plain word as text; no anchors, no repeated keys."""
 
-    def __init__(self, get: Callable[[], Any]) -> None:
-        """Take what gives the next event."""
-        self._get = get
+    def __init__(self, get: Callable[[], Any], scalar: Callable[[Any], object]) -> None:
+        """Take what gives the next event, and what reads one word."""
+        self._get, self._scalar = get, scalar
 
     def value(self) -> Any:
         """Give the next value."""
@@ -99,7 +88,7 @@ class _Document:
     def _value(self, event: Any, depth: int) -> object:
         _check(event, depth)
         if isinstance(event, ScalarEvent):
-            return _scalar(event)
+            return self._scalar(event)
         if event.tag == _STR:
             _refuse("a text is no mapping and no list", event.start_mark)
         return (self._mapping if isinstance(event, MappingStartEvent) else self._list)(depth + 1)
@@ -117,7 +106,7 @@ class _Document:
             _check(key, depth)
             if not isinstance(key, ScalarEvent):
                 _refuse("a key has to be a plain word", key.start_mark)
-            _scalar(key)
+            self._scalar(key)
             if key.value in found:
                 _refuse(f"the key {key.value[:64]!r} stands twice", key.start_mark)
             found[key.value] = self._value(self._get(), depth)
@@ -134,10 +123,17 @@ def _check(event: Any, depth: int) -> None:
         _refuse("the document is nested too deep", event.start_mark)
 
 
+def _scalar_alike(event: Any) -> object:
+    """Read a word of libyaml, eleven times as fast; a plain one that it alone takes, or takes otherwise, is refused."""
+    if not event.style and ("?" in event.value or not any(event.implicit)):
+        _refuse("parsers differ", event.start_mark)
+    return _scalar(event)
+
+
 def _scalar(event: Any) -> object:
     """Give a text, or what a plain word is, unless readers of YAML differ about which number it is."""
     text = event.value
-    if event.tag == _STR or not event.implicit[0]:
+    if event.tag == _STR or not event.implicit[0] or text[:1] not in _NO_WORD:
         return text
     for pattern, first, make in _ALIKE:
         if text[:1] in first and pattern.fullmatch(text):
@@ -165,6 +161,9 @@ _ALIKE: tuple[tuple[re.Pattern[str], frozenset[str], Callable[[str], object]], .
     ),
     (re.compile(r"~|null|Null|NULL|"), frozenset(["~", "n", "N", ""]), lambda _text: None),
 )
+
+# What something else than a text may begin with: the numbers that readers differ about begin as those do.
+_NO_WORD = frozenset[str]().union(*(first for _, first, _ in _ALIKE))
 
 
 def _refuse(message: str, mark: Any) -> NoReturn:

@@ -14,6 +14,11 @@ def collect_seldom() -> None:
     gc.set_threshold(*WHILE_MAKING)
 
 
+def keep_to_the_end() -> None:
+    """Leave what a command made to the end of its process, which takes it all: looking through it is in vain."""
+    gc.freeze()
+
+
 def settle_memory() -> None:
     """Take what has been made so far out of what Python looks through for cycles, and give back what was freed.
 

@@ -1,5 +1,6 @@
 """The command `rowgate`: all that can be typed. What a command needs is imported when it runs."""
 
+import atexit
 import sys
 from collections.abc import Callable
 from typing import Annotated, NoReturn
@@ -7,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from app.cli import audit
-from app.cli.collecting import collect_seldom
+from app.cli.collecting import collect_seldom, keep_to_the_end
 from app.cli.create_admin import create_admin
 from app.cli.create_key import create_key
 from app.cli.described import openapi, types
@@ -84,6 +85,7 @@ for _name, _command in COMMANDS.items():
 def main() -> NoReturn:
     """Run the command; a refusal is a sentence on standard error and the exit code 1."""
     collect_seldom()
+    atexit.register(keep_to_the_end)
     try:
         app()
     except RowgateError as error:

@@ -60,7 +60,7 @@ def _step(said: StepDef, context: Context) -> Step | None:
     body = read_body(kind, said, context)
     when = None if said.when is None else context.condition("when", said.when)
     inside = context if when is None else context.sure_of(sure_where(when.tree, holds=True))
-    inside = inside.but(before=dataclasses.replace(inside.before, began=True))
+    inside = inside if inside.before.began else inside.but(before=dataclasses.replace(inside.before, began=True))
     _check_bound(said, context)
     made = None if body is None else kind.compile(body, inside)
     placed = body is None or may_stand(kind, said, context)
@@ -175,10 +175,10 @@ def compile_use(name: str, arguments: Mapping[str, Any], context: Context) -> tu
         way = " → ".join((*context.inside, name))
         context.findings.report(context.place, f"a middleware calls itself: {way}", "take one of the calls out")
         return [], context
-    values = _arguments(definition, arguments, context)
+    types = declared("params", definition.params, context.schema.keys)
+    values = _arguments(definition, arguments, types.fields, context)
     unsent = frozenset(key for key, value in values.items() if value.sent is not None)
     nullable = frozenset(key for key, value in values.items() if value.may_be_null(context.scope))
-    types = declared("params", definition.params, context.schema.keys)
     record = shared(dataclasses.replace(types, optional=unsent, nullable=nullable))
     literals = {key: value.literal if value.is_literal else None for key, value in values.items()}
     inside = context.but(
@@ -212,12 +212,13 @@ def _without_params(names: Mapping[str, Any], context: Context) -> Scope:
     return context.scope.but(names={**kept, "params": outer} if outer is not None else kept)
 
 
-def _arguments(definition: MiddlewareDef, said: Mapping[str, object], context: Context) -> dict[str, Value]:
+def _arguments(
+    definition: MiddlewareDef, said: Mapping[str, object], types: Mapping[str, Type], context: Context
+) -> dict[str, Value]:
     place = f"{context.place}.with"
     for name in said:
         if name not in definition.params:
             context.findings.unknown(place, "parameter", name, list(definition.params))
-    types = declared("params", definition.params, context.schema.keys).fields
     values: dict[str, Value] = {}
     for name, param in definition.params.items():
         given = said.get(name, param.default)
@@ -302,6 +303,8 @@ def kinds_in(
         if (kind := KINDS.get(do)) is None:
             continue
         yield kind, fields
+        if not kind.named(Means.USES, Means.STEPS, Means.OTHERWISE):
+            continue
         if (uses := kind.said(fields, Means.USES)) is not None:
             yield from _kinds_of(str(uses), middleware, seen)
         for key in kind.named(Means.STEPS, Means.OTHERWISE):

@@ -303,7 +303,7 @@ class _Compiler:
             responses,
             Chained(frozenset(context.held), tables_behind([*uses, *said.steps], context)),
             next((step.run for step in (*chain, *steps) if step.first), None),
-            answered_shapes(said.name, context.answers, said.max_bytes),
+            answered_shapes(said.name, context.answers, said.max_bytes) if self.is_served else None,
             plan_of((*chain, *steps), begin),
         )
 

@@ -12,6 +12,8 @@ WHOLE = 10**40  # the whole numbers that are kept are less, as those of a reques
 
 def unkeepable(document: object) -> list[tuple[Path, str, str | None]]:
     """Give what can't be kept as it is: the way to it through the document, what is wrong, and what to do."""
+    if _is_plain(document):
+        return []
     found: list[tuple[Path, str, str | None]] = []
     waiting: list[tuple[Path, object]] = [((), document)]  # no recursion: it may be nested as deep as it likes
     while waiting:
@@ -26,6 +28,27 @@ def unkeepable(document: object) -> list[tuple[Path, str, str | None]]:
         elif (problem := _problem(value)) is not None:
             found.append((path, *problem))
     return found
+
+
+def _is_plain(document: object) -> bool:
+    """Say whether it surely can be kept, as nearly every document: then no way to any part of it is made."""
+    texts: list[str] = []
+    level: list[Any] = [document]
+    for _ in range(MOST_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind is str:
+                texts.append(value)
+            elif kind is dict:
+                texts += value
+                below += value.values()
+            elif kind is list:
+                below += value
+            elif kind is not bool and _problem(value) is not None:
+                return False
+        level = below
+    return not level and all(type(one) is str for one in texts) and _text("".join(texts)) is None
 
 
 def _key(key: object) -> tuple[str, str | None] | None:

@@ -6,8 +6,6 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
-
 from app.definitions.column_types import ColumnType, Read
 from app.definitions.columns import ValueType
 from app.definitions.wrong import Wrong
@@ -116,6 +114,8 @@ def _one_of(values: tuple[str, ...]) -> Read:
 
 
 def _email(value: Any) -> Any:
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - not with what only checks
+
     try:
         validate_email(value, check_deliverability=False, allow_smtputf8=True)
     except EmailNotValidError:

@@ -170,7 +170,12 @@ def parts(node: Node) -> list[Node]:
     """Give the nodes that a node is made of."""
     found: list[Node] = []
     for name in _names(node):
-        _gather(getattr(node, name), found)
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            found.append(value)
+        elif isinstance(value, tuple):
+            for item in value:
+                _gather(item, found)
     return found
 
 
@@ -195,9 +200,11 @@ def _gather(value: object, found: list[Node]) -> None:
 
 def walk(node: Node) -> Iterator[Node]:
     """Yield a node and all nodes below it."""
-    yield node
-    for part in parts(node):
-        yield from walk(part)
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting += reversed(parts(one))
 
 
 def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:

@@ -115,10 +115,15 @@ class Context(Copied):
 
     def behind(self, step: Step) -> "Context":
         """Give the context of what follows a step."""
-        measured = self.measured | step.binds.keys() if step.measured else self.measured - step.binds.keys()
         bound = self.sure_of(step.sure).binding(step.binds, step.unsent)
-        scope = bound.scope.but(undecided=bound.scope.undecided | step.undecided)
-        return bound.but(scope=scope, before=self.before.then(step), measured=measured)
+        if step.undecided:
+            bound = bound.but(scope=bound.scope.but(undecided=bound.scope.undecided | step.undecided))
+        measured, before = self.measured, self.before.then(step)
+        if step.binds:
+            measured = measured | step.binds.keys() if step.measured else measured - step.binds.keys()
+        if measured == self.measured and before == self.before:
+            return bound
+        return bound.but(before=before, measured=measured)
 
     def sure_of(self, paths: frozenset[str]) -> "Context":
         """Give the context in which these inputs have a value."""
