@@ -29,7 +29,7 @@ test-many: ## Run the tests that draw their cases at random, with more cases
 many: ## Print how many cases that are, as the environment has it
 	@echo $(MANY)
 
-check: ## Lint, format, types, import contracts and the quick tests, without a database; under half a minute
+check: ## Lint, format, types, import contracts and the quick tests, without a database; about half a minute
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync types quick lint
 
 types: ## Check the types, a part of `make check`
