@@ -18,6 +18,7 @@ from app.auth.mailing import Mailing, refuse_without_mail
 from app.auth.mails import mailer_by
 from app.auth.route_limits import RouteLimits, count_for
 from app.auth.start import open_auth
+from app.auth.tokens import READER
 from app.changes.settler import Settler
 from app.console.pages import page_of
 from app.data_plane.asgi import FIXED_HEADERS, DataPlane, request_id_of
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from app.control_plane.server import Server
 
 _ADMIN_PATH, _SIGN_IN_PATHS = "/admin/", ("/auth/", "/openapi.json")
-_TOKENS = "app.auth.read_keys"
 _DATA_PATHS = ("/api/", "/rest/v1/", "/functions/v1/")
 
 
@@ -271,7 +271,7 @@ def _sign_in_routes() -> tuple[BaseRoute, ...]:
     """Make those of sign-in, once for all applications of a process: to analyse what they declare takes its time."""
     from app.auth.routes.mounted import auth_router  # noqa: PLC0415 - loaded when it is first asked for
 
-    for needed in (_TOKENS, "app.data_plane.described.openapi"):
+    for needed in (READER, "app.data_plane.described.openapi"):
         import_module(needed)
     router = APIRouter()
     router.include_router(auth_router(RouteLimits()), dependencies=[Depends(_anything_served)])
@@ -283,7 +283,7 @@ def _admin_routes() -> tuple[BaseRoute, ...]:
     """Make those of the admin API: it takes a second to load, and with what it needs half the memory of the rest."""
     from app.control_plane.router import admin_router  # noqa: PLC0415 - loaded when it is first asked for
 
-    import_module(_TOKENS)
+    import_module(READER)
     return tuple(admin_router(RouteLimits()).routes)
 
 

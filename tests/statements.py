@@ -83,7 +83,9 @@ class Statements:
             frame = frame.f_back
 
     def foreign(self) -> list[str]:
-        """Give what stands in statements and not in the source."""
+        """Give what stands in statements and not in the source, which is read only where there were any."""
+        if not self.seen:
+            return []
         texts = list(own_texts())
         literals = {found for text in texts for found in LITERAL.findall(text)}
         numbers = {found for text in texts for found in re.findall(r"[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?", text)}

@@ -57,7 +57,7 @@ class FirebaseScrypt(uh.GenericHandler):
         """Read a text; raises ValueError."""
         found = _FIREBASE.fullmatch(hash if isinstance(hash, str) else hash.decode("latin-1"))
         if found is None:
-            raise InvalidHashError(cls)  # type: ignore[no-untyped-call]
+            raise InvalidHashError(cls)  # type: ignore[no-untyped-call]  # passlib's stubs leave it open
         parts = found.groupdict()
         for name in ("ss", "sk", "salt", "hash"):
             _bytes(parts[name])
@@ -83,7 +83,7 @@ def _bytes(text: str) -> bytes:
     try:
         return urlsafe_b64decode(text) if set(text) & set("-_") else b64decode(text, validate=True)
     except Base64Error:
-        raise InvalidHashError(FirebaseScrypt) from None  # type: ignore[no-untyped-call]
+        raise InvalidHashError(FirebaseScrypt) from None  # type: ignore[no-untyped-call]  # as above
 
 
 def as_kept(text: str) -> str:

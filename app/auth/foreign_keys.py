@@ -144,7 +144,7 @@ class ForeignKeys:
             raise CallFailed("The issuer tells of another one.")
         listed = (await self._json(address)).get("keys")
         await asyncio.to_thread(import_module, "app.auth.published_keys")  # only who has such issuers needs it
-        from app.auth.published_keys import read_key  # noqa: PLC0415
+        from app.auth.published_keys import read_key  # noqa: PLC0415 - loaded by the line before
 
         keys = [one for said in (listed if isinstance(listed, list) else [])[:MAX_KEYS] if (one := read_key(said))]
         return _Known(Metadata(address, members), keys, now)

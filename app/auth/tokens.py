@@ -141,11 +141,11 @@ class _Verified:
     key: SigningKey
 
 
-_LIBRARY = "app.auth.read_keys"
+READER = "app.auth.read_keys"  # what knows python-jose
 
 
 def _library() -> Any:
-    return import_module(_LIBRARY)
+    return import_module(READER)
 
 
 def _by_segment(keyring: Keyring) -> dict[str, ReadKey]:
@@ -192,7 +192,7 @@ class AccessTokens:
     async def read(self) -> None:
         """Have the keys read: the library is loaded by a thread, while others are served."""
         if self._read is None:
-            await asyncio.to_thread(import_module, _LIBRARY)
+            await asyncio.to_thread(import_module, READER)
             _ = self._keys
 
     @property

@@ -190,7 +190,6 @@ class Session:
         try:
             if self._connection is None:
                 self._connection = self._pool.at_once(self._on_behalf_of)
-                self._in_transaction = self._patient = False
             if self._connection is None or self._begin is not None:
                 await self._ready(waits=statement.waits)
             try:
@@ -327,7 +326,6 @@ class Session:
         """
         if self._connection is None:
             self._connection = await self._pool.acquire(self._on_behalf_of)
-            self._in_transaction = self._patient = False
         begin = self._begin or ("BEGIN" if several else None)
         if begin is None or (self._late and not self._in_transaction and not waits and not several):
             return
@@ -349,15 +347,21 @@ class Session:
                 raise Contended from None
             raise
 
+    def _let_go(self) -> tuple[Any, bool]:
+        """Have no connection any more, and so no transaction; gives the connection, and whether one was open."""
+        connection, was_open = self._connection, self._in_transaction
+        self._connection, self._in_transaction, self._patient = None, False, False
+        return connection, was_open
+
     async def commit(self) -> None:
         """Make what was written lasting, and give the connection back. A connection lost in COMMIT is 503."""
-        connection, self._connection = self._connection, None
+        connection, was_open = self._let_go()
         cursor, self._cursor = self._cursor, None
         if connection is None:
             return
         reusable = False
         try:
-            if self._in_transaction:
+            if was_open:
                 await connection.execute(self._ends.commit)
             reusable = True
         except FAULTS as error:
@@ -376,12 +380,13 @@ class Session:
         """
         self._when_committed.clear()
         self._cursor = None
-        connection, self._connection, self._broken = self._connection, None, False
+        self._broken = False
+        connection, was_open = self._let_go()
         if connection is None:
             return
         clean = False
         try:
-            if reusable and self._in_transaction and not connection.is_closed():
+            if reusable and was_open and not connection.is_closed():
                 await connection.execute(self._ends.rollback)
             clean = reusable
         except FAULTS:

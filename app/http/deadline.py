@@ -46,21 +46,21 @@ class Deadline:
     __slots__ = ("_cancelling", "_is_over", "_look", "_task", "_timer", "at")
 
     def __init__(self, at: float, task: asyncio.Task[Any] | None = None) -> None:
-        """Begin nothing yet; `task` is the one that the block will run in, where that is known."""
+        """Begin nothing yet; `task` is the one that runs the block, where that is known."""
+        runs = task or asyncio.current_task()
+        if runs is None:
+            raise RuntimeError("A deadline is for what runs in a task.")
         self.at = at
-        self._task = task
+        self._task = runs
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> None:
         """Begin."""
-        task = self._task or asyncio.current_task()
-        if task is None:
-            raise RuntimeError("A deadline is for what runs in a task.")
-        loop = task.get_loop()
+        loop = self._task.get_loop()
         if not _looks or _looks[0].loop is not loop:
             _looks[:] = [_Look(loop)]
-        self._task, self._cancelling = task, task.cancelling()
+        self._cancelling = self._task.cancelling()
         self._look = _looks[0]
         if self.at < loop.time() + NEAR_SECONDS:
             self.set_timer(loop)
@@ -74,8 +74,7 @@ class Deadline:
     def expire(self) -> None:
         """Cancel what runs."""
         self._is_over = True
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -85,5 +84,5 @@ class Deadline:
             self._timer.cancel()
         if not self._is_over:
             self._look.running.discard(self)
-        elif self._task and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error

@@ -4,7 +4,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from app.http.json_body import (
@@ -52,24 +52,33 @@ async def read_json(body: bytes) -> Any:
 
 async def in_turns(work: Generator[None, None, T]) -> T:
     """Do work that pauses, and give what it gives; of all that is done so one part is in a turn of the loop."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            given: T = end.value
-            return given
+    parts = _Slicewise(work)
+    for _ in parts:
         async with _turn():
             await asyncio.sleep(0)
+    return parts.given
 
 
 def in_one_go(work: Generator[None, None, T]) -> T:
     """Do work that pauses without a pause."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            given: T = end.value
-            return given
+    parts = _Slicewise(work)
+    for _ in parts:
+        pass
+    return parts.given
+
+
+class _Slicewise(Generic[T]):
+    """Work that pauses, a part after the other; `given` is what it gives at its end."""
+
+    given: T
+
+    def __init__(self, work: Generator[None, None, T]) -> None:
+        """Do nothing yet."""
+        self._work = work
+
+    def __iter__(self) -> Generator[None, None, None]:
+        """Do it, and pause where it does."""
+        self.given = yield from self._work
 
 
 async def apart(work: Callable[[], T]) -> T:

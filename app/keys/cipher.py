@@ -10,8 +10,8 @@ def encrypted(key: bytes, nonce: bytes, text: bytes, bound: bytes) -> bytes:
 
 def decrypted(key: bytes, nonce: bytes, ciphertext: bytes, bound: bytes) -> bytes:
     """Give the text; raises ValueError where a bit of anything is another one."""
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - see above
 
     try:
         return AESGCM(key).decrypt(nonce, ciphertext, bound)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import permutations
@@ -13,6 +13,7 @@ from app.compiler.stored import compile_stored
 from app.definitions.access import RolesAccess
 from app.definitions.auth import HOOKS
 from app.definitions.endpoints import TIMEOUT, EndpointDef
+from app.definitions.middleware import MiddlewareDef
 from app.definitions.project import Project, dump_definition
 from app.definitions.stored import Stored
 from app.definitions.views import ViewDef
@@ -69,14 +70,14 @@ def doubts(project: Project, memory: Memory = MEMORY) -> list[Finding]:
     surface: list[EndpointDef | ViewDef] = [*project.endpoints, *project.views]
     chains, rules = [(one, following.reach(one)) for one in surface], checked_rules(project, memory)
     found = [
-        *_public_writes(project, chains),
+        *_public_writes(project, chains, following.middleware),
         *view_doubts(project),
         *_ids_of_others(project, chains),
         *_late_checks(chains),
         *_always_true(rules),
         *row_doubts(project, rules),
         *_urls_from_input(chains),
-        *_cut_short(project, chains),
+        *_cut_short(project, chains, following.middleware),
         *_trusted(project, chains),
         *_unused(project, [*(reach for _, reach in chains), *map(following.reach, _hooks(project))], rules),
     ]
@@ -228,9 +229,8 @@ def _beginning(url: Node) -> str:
     return url.value if isinstance(url, Literal) and isinstance(url.value, str) else ""
 
 
-def _cut_short(project: Project, chains: Followed) -> Iterator[Finding]:
+def _cut_short(project: Project, chains: Followed, middleware: Mapping[str, MiddlewareDef]) -> Iterator[Finding]:
     """Find calls out that may take longer, as they say, than the request that waits for them."""
-    middleware = {one.name: one for one in project.middleware}
     for one, _ in chains:
         steps = steps_of(project, one, middleware)
         longest = max((step.does.waits(fields) for step, fields in steps if step.does is not None), default=0.0)
@@ -244,8 +244,7 @@ def _cut_short(project: Project, chains: Followed) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _public_writes(project: Project, chains: Followed) -> Iterator[Finding]:
-    middleware = {one.name: one for one in project.middleware}
+def _public_writes(project: Project, chains: Followed, middleware: Mapping[str, MiddlewareDef]) -> Iterator[Finding]:
     for one, reach in chains:
         if isinstance(one, ViewDef):
             open_ = {
