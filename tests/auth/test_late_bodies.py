@@ -115,6 +115,20 @@ async def test_a_body_that_comes_late_is_taken_of_who_is_still_the_same(backend:
     assert (await sent_late(backend, *LATE[0], eve, nothing)).status_code == 201
 
 
+async def test_what_else_the_person_does_meanwhile_is_in_nobodys_way(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    own, other = bearer(alice.session["access_token"]), (await sign_in(backend, ALICE, PASSWORD)).json()
+
+    async def elsewhere() -> None:
+        away = await backend.client.post("/auth/v1/logout?scope=local", headers=bearer(other["access_token"]))
+        assert away.status_code == 204
+        named = await alice.client.put("/auth/v1/user", json={"data": {"display_name": "Al"}}, headers=own)
+        assert named.status_code == 200, named.text
+
+    made = await sent_late(backend, "POST", "/auth/v1/factors", {"factor_type": "totp"}, own, elsewhere)
+    assert made.status_code == 200, made.text
+
+
 async def test_a_session_that_ends_while_a_password_is_hashed_changes_none(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,12 +49,21 @@ async def signed_in(
         raise SignInNeeded
     schemes = server.live.runtime.project.project.auth_schemes
     bearer = authorization[0] if authorization else None
-    again = partial(identify, bearer, request.headers.get("apikey"), context=server.auth, schemes=schemes)
-    identity = await again()
+    read = partial(identify, bearer, request.headers.get("apikey"), context=server.auth, schemes=schemes)
+    identity = await read()
     if identity.session_id is None:
         raise SignInNeeded
-    confirm_behind_body(request, identity, again)
+
+    async def again() -> object:
+        return _relied_on(await read())
+
+    confirm_behind_body(request, _relied_on(identity), again)
     return identity
+
+
+def _relied_on(identity: Identity) -> object:
+    """Give what the routes go by; that another session of the person began or ended, or a column changed, is none."""
+    return identity.user_id, identity.session_id, identity.aal, identity.env["is_anonymous"], identity.columns["email"]
 
 
 @refuses(SecondFactorNeeded)
