@@ -61,7 +61,7 @@ class Settler:
     async def _settle(self, runtime: Runtime) -> None:
         # Hardly any database lacks something, and what makes changes takes as much memory as what serves.
         await asyncio.to_thread(import_module, "app.changes.settle")
-        from app.changes.settle import settle  # noqa: PLC0415
+        from app.changes.settle import settle  # noqa: PLC0415 - loaded by the line above
 
         if await settle(self._url, runtime):
             _log.info("tables got triggers for the rows that endpoints count before they write")

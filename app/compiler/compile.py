@@ -153,7 +153,7 @@ def _compiled(
 
 def _place(definition: Definition) -> str:
     kinds = {EndpointDef: "endpoints", ViewDef: "views", MiddlewareDef: "middleware"}
-    return f"{kinds[type(definition)]}/{definition.name}"  # type: ignore[attr-defined]
+    return f"{kinds[type(definition)]}/{definition.name}"  # type: ignore[attr-defined]  # each kind has one
 
 
 class _Definitions:
@@ -163,7 +163,7 @@ class _Definitions:
         self, project: Project, schema: Schema, closed: frozenset[str], findings: Findings, compilation: Compilation
     ) -> None:
         self.findings, self.compilation = findings, compilation
-        middleware = {definition.name: definition for definition in project.middleware}
+        middleware = project.middleware_by_name()
         self.scope, self.settings = schema.scope, project.project
         self.world: World = {
             "tables": schema.tables, "views": schema.views, "keys": schema.keys, "params": schema.params,

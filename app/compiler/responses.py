@@ -81,7 +81,7 @@ def _validator(said: dict[str, object], place: str, findings: Findings) -> "Draf
 
 def _leading_nowhere(resolver: Any, schema: "Resource[Schema]") -> Iterator[str]:
     """Give the references that can't be followed, in the schema and all within it."""
-    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
 
     said = schema.contents
     for key in ("$ref", "$dynamicRef"):

@@ -101,6 +101,10 @@ class Project(Definition):
     tests: Items[PolicyTestDef] = ()
     """Policy tests: a change that fails one is not made."""
 
+    def middleware_by_name(self) -> dict[str, MiddlewareDef]:
+        """Give the middleware, as uses of it find it."""
+        return {one.name: one for one in self.middleware}
+
 
 EMPTY = Project(rowgate=1)
 

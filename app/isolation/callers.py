@@ -117,7 +117,7 @@ def _personas(runtime: Runtime, links: Links, fixed: Mapping[str, Any]) -> Itera
 def times(project: Project, compiled: CompiledEndpoint | CompiledView, now: datetime) -> list[datetime]:
     """Give the times at which the windows in a chain are open, as far as they are said in words and not computed."""
     uses = [*project.project.middleware, *compiled.definition.middleware]
-    middleware = {one.name: one for one in project.middleware}
+    middleware = project.middleware_by_name()
     steps = [step for use in uses for step in middleware[use.use].steps]
     steps += compiled.definition.steps if isinstance(compiled, CompiledEndpoint) else ()
     found = []

@@ -185,7 +185,7 @@ class Judge:
                 found.setdefault(row.table, []).append(row.id)
         tables = self.asking.runtime.schema.tables
         return [
-            (table, (f"DELETE FROM {tables[table].sql} WHERE {quoted('id')} = ANY($1)", ids))  # noqa: S608
+            (table, (f"DELETE FROM {tables[table].sql} WHERE {quoted('id')} = ANY($1)", ids))  # noqa: S608 - quoted names
             for table, ids in found.items()
         ]
 

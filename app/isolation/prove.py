@@ -80,8 +80,9 @@ async def prove(url: str, project: Project, asked: ProofAsked | None = None, tal
 
 
 def _surface(runtime: Runtime) -> Iterator[ProofTarget]:
+    middleware = runtime.project.middleware_by_name()
     for endpoint in runtime.endpoints.values():
-        writes = bool(tables_written(runtime.project, endpoint.definition))
+        writes = bool(tables_written(runtime.project, endpoint.definition, middleware))
         yield ProofTarget(Served("endpoint", endpoint.name), endpoint.access, endpoint, writes)
     for view in runtime.views.values():
         for action in view.definition.allow:

@@ -313,7 +313,7 @@ class Builder:
                 try:
                     sql = f"UPDATE {table.sql} SET {quoted(name)} = $1 WHERE id = $2"  # noqa: S608 - quoted names
                     await held.connection.execute(sql, other.id, row.id)
-                    row = await _read_back(held, replace(row, wire={**row.wire, name: other.id}), table)  # noqa: PLW2901
+                    row = await _read_back(held, replace(row, wire={**row.wire, name: other.id}), table)  # noqa: PLW2901 - as it is now
                 except FAULTS:
                     await held.connection.execute("ROLLBACK TO SAVEPOINT rowgate_row")
                     continue

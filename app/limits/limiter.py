@@ -249,7 +249,7 @@ class Limiter:
         from redis.asyncio.retry import Retry  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
 
-        from app.limits.store_watch import StoreWatch  # noqa: PLC0415
+        from app.limits.store_watch import StoreWatch  # noqa: PLC0415 - it takes the client
 
         storage = RedisStorage(
             "async+" + re.sub(r"^valkey", "redis", url),

@@ -71,7 +71,7 @@ class Outward:
     async def _opened(self) -> "Sender":
         """Load the client at the first call: many servers make none, and it takes its memory."""
         await asyncio.to_thread(import_module, "app.outward.sending")
-        from app.outward.sending import Sender  # noqa: PLC0415
+        from app.outward.sending import Sender  # noqa: PLC0415 - loaded by the line above
 
         if self._sender is None:
             self._sender = Sender(self._tls)

@@ -35,7 +35,7 @@ class Chains:
 
     def __init__(self, project: Project, renamed: Renames) -> None:
         """Take a project, and under which names its tables are followed."""
-        self.middleware = {one.name: one for one in project.middleware}
+        self.middleware = project.middleware_by_name()
         self.views = {one.name: one for one in project.views}
         self.renamed = renamed
         self._shared = project.project.middleware

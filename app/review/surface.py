@@ -17,16 +17,16 @@ from app.steps.kind import Fields, Kind, Means
 
 def surface_of(project: Project) -> list[dict[str, Any]]:
     """Give a row for each endpoint and view."""
-    middleware = {one.name: one for one in project.middleware}
+    middleware = project.middleware_by_name()
     endpoints = (_endpoint(project, one, middleware) for one in project.endpoints)
     return [*endpoints, *map(_view_of(project), project.views)]
 
 
 def hooks_of(project: Project) -> list[dict[str, Any]]:
     """Give a row for each hook of sign-up that is said: the middleware that it is, and the tables that it writes."""
-    chains = [hook_chain(project, key) for key in HOOKS]
+    chains, by_name = [hook_chain(project, key) for key in HOOKS], project.middleware_by_name()
     return [
-        {"name": one.name, "middleware": one.middleware[0].use, "writes": sorted(tables_written(project, one))}
+        {"name": one.name, "middleware": one.middleware[0].use, "writes": sorted(tables_written(project, one, by_name))}
         for one in chains
         if one.middleware
     ]
@@ -51,14 +51,9 @@ def chain_of(project: Project, definition: EndpointDef | ViewDef) -> list[UseDef
 
 
 def steps_of(
-    project: Project, definition: EndpointDef | ViewDef, middleware: Mapping[str, MiddlewareDef] | None = None
+    project: Project, definition: EndpointDef | ViewDef, middleware: Mapping[str, MiddlewareDef]
 ) -> Iterator[tuple[Kind, Fields]]:
-    """Yield every step of an endpoint or a view, of its middleware and its own, as its kind and its fields.
-
-    Whoever asks of many gives the project's `middleware` by name.
-    """
-    if middleware is None:
-        middleware = {one.name: one for one in project.middleware}
+    """Yield every step of an endpoint or a view as its kind and its fields: of the project's `middleware`, its own."""
     own = definition.steps if isinstance(definition, EndpointDef) else ()
     return kinds_in([*chain_of(project, definition), *own], middleware)
 
@@ -100,9 +95,7 @@ def _action(rule: ActionRule) -> dict[str, Any]:
     }
 
 
-def tables_written(
-    project: Project, said: EndpointDef, middleware: Mapping[str, MiddlewareDef] | None = None
-) -> frozenset[str]:
+def tables_written(project: Project, said: EndpointDef, middleware: Mapping[str, MiddlewareDef]) -> frozenset[str]:
     """Name the tables that an endpoint writes, by its middleware or by itself."""
     steps = steps_of(project, said, middleware)
     return frozenset(kind.said(fields, Means.TABLE) for kind, fields in steps if kind.writes)

@@ -87,6 +87,7 @@ async def migrate(url: str, serve_role: str | None = None, serve_password: str |
 def _upgrade(connection: object) -> str:
     if _reached(connection) == newest():
         return newest()
+    # Alembic takes a third of a second, and most databases that are opened are at the newest revision.
     from alembic import command  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
 

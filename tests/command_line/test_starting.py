@@ -125,3 +125,10 @@ def test_a_shell_completes_the_commands() -> None:
     rowgate = Path(sys.executable).parent / "rowgate"
     done = subprocess.run([rowgate], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["create-admin", "create-key"]
+
+
+def test_a_command_looks_through_nothing_that_it_made_as_it_ends() -> None:
+    code = "import atexit, gc, sys; atexit.register(lambda: print(gc.get_freeze_count() > 10_000))\n"
+    code += "from app.cli.command import main; sys.argv = ['rowgate', '--version']; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["rowgate 0.1.0", "True"]

@@ -71,3 +71,16 @@ def test_what_make_is_said_to_make_it_makes() -> None:
     by_hand = [*(ROOT / "docs").glob("**/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
     told = {one for page in by_hand for one in re.findall(r"`make ([a-z-]+)`", page.read_text())}
     assert told <= said
+
+
+def test_a_check_that_is_switched_off_says_why() -> None:
+    """On its own line, or in a comment that begins the lines without a gap that it stands in."""
+    bare = re.compile(r"# (?:noqa: [A-Z0-9, ]+|type: ignore\[[a-z, -]+\])$")
+    silent = []
+    for path in FILES:
+        said = False
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            said = line.lstrip().startswith("# ") or (said and "import " in line)
+            if bare.search(line) and not said:
+                silent.append(f"{path.relative_to(ROOT)}:{number}")
+    assert silent == []

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document of everything as it is now defined."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -18,9 +18,11 @@ from app.definitions.columns import ValueType
 from app.definitions.defaults import deep_literal
 from app.definitions.endpoints import BODY_TYPES, EndpointDef, ResponseDef
 from app.definitions.inputs import ListDef, ObjectDef, header_name
+from app.definitions.middleware import MiddlewareDef
 from app.http.fixed_routes import PROBLEM, ProblemDocument, described
 from app.relations.source import Source
 from app.review.surface import steps_of
+from app.steps.kind import Fields, Kind
 
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
 _REST_PROBLEM = {"$ref": "#/components/responses/RestProblem"}
@@ -32,12 +34,15 @@ _OPERATORS = "A test such as eq.5, gt.5, in.(a,b), is.null, like.a*; not. before
 def openapi_document(runtime: Runtime, *, server_url: str | None = None) -> dict[str, Any]:
     """Give the document; the endpoints stand under /api, the views under /rest/v1."""
     paths: dict[str, Any] = {}
+    middleware = runtime.project.middleware_by_name()
     for endpoint in runtime.endpoints.values():
         said = endpoint.definition
-        paths.setdefault(f"/api{said.path}", {})[said.method.lower()] = _operation(endpoint, runtime)
+        paths.setdefault(f"/api{said.path}", {})[said.method.lower()] = _operation(endpoint, runtime, middleware)
         if endpoint.rows is not None and not said.path_names:
             method = "get" if said.method == "GET" else "post"
-            paths[f"/rest/v1/rpc/{said.name}"] = {method: _asking_answer(endpoint, endpoint.rows.source, runtime)}
+            paths[f"/rest/v1/rpc/{said.name}"] = {
+                method: _asking_answer(endpoint, endpoint.rows.source, runtime, middleware)
+            }
     for view in runtime.views.values():
         paths[f"/rest/v1/{view.name}"] = _of_view(view, runtime)
         if "select" in view.definition.allow:
@@ -73,7 +78,7 @@ def _problem_content(form: str = "Problem") -> dict[str, Any]:
     return {"schema": {"$ref": f"#/components/schemas/{form}"}}
 
 
-def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
+def _operation(endpoint: CompiledEndpoint, runtime: Runtime, middleware: Mapping[str, MiddlewareDef]) -> dict[str, Any]:
     said = endpoint.definition
     made = [_parameter("path", name, field, runtime, required=True) for name, field in said.input.path.items()]
     made += [_parameter("query", name, field, runtime) for name, field in said.input.query.items()]
@@ -86,7 +91,8 @@ def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
         "tags": list(said.tags) or ["endpoints"],
         "parameters": made,
         "responses": _responses(
-            _by_status(said, runtime), f"#/paths/{_pointed(f'/api{said.path}')}/{said.method.lower()}"
+            _by_status(said, steps_of(runtime.project, said, middleware)),
+            f"#/paths/{_pointed(f'/api{said.path}')}/{said.method.lower()}",
         ),
         "security": [] if endpoint.access.public else _BEARER,
     }
@@ -100,17 +106,17 @@ def _operation(endpoint: CompiledEndpoint, runtime: Runtime) -> dict[str, Any]:
     return operation
 
 
-def _by_status(said: EndpointDef, runtime: Runtime) -> dict[str, ResponseDef]:
+def _by_status(said: EndpointDef, steps: Iterable[tuple[Kind, Fields]]) -> dict[str, ResponseDef]:
     """Give the declared answers, each under statuses that clients are made for: `2XX` is any that a step answers by.
 
     Where nothing is declared it is so too; a chain without an answer ends with 204.
     """
-    answers = (fields.get("status", 200) for kind, fields in steps_of(runtime.project, said) if kind.answers)
-    steps = [str(status) for status in answers if status < HTTPStatus.BAD_REQUEST] or ["204"]
+    answers = (fields.get("status", 200) for kind, fields in steps if kind.answers)
+    good = [str(status) for status in answers if status < HTTPStatus.BAD_REQUEST] or ["204"]
     found = {status: one for status, one in said.responses.items() if status != _ANY}
     if said.responses and _ANY not in said.responses:
         return found
-    statuses = [one for one in steps if one not in found and (not said.responses or one[0] == _ANY[0])]
+    statuses = [one for one in good if one not in found and (not said.responses or one[0] == _ANY[0])]
     return found | dict.fromkeys(statuses or ["200"], said.responses.get(_ANY, ResponseDef()))
 
 
@@ -225,9 +231,11 @@ def _asking(view: CompiledView) -> dict[str, Any]:
     return {**operation, "operationId": f"query_{view.name}", "summary": summary, "requestBody": {"content": content}}
 
 
-def _asking_answer(endpoint: CompiledEndpoint, source: Source, runtime: Runtime) -> dict[str, Any]:
+def _asking_answer(
+    endpoint: CompiledEndpoint, source: Source, runtime: Runtime, middleware: Mapping[str, MiddlewareDef]
+) -> dict[str, Any]:
     """Give the call by rpc, whose answer is asked as a view is by what is no input: a list of rows, or one or none."""
-    operation = _operation(endpoint, runtime)
+    operation = _operation(endpoint, runtime, middleware)
     inputs = {one["name"] for one in operation["parameters"] if one["in"] == "query"}
     row = shown_row(source.shown)
     schema = {"oneOf": [row, {"type": "array", "items": row}, {"type": "null"}]}

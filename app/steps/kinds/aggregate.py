@@ -42,7 +42,7 @@ class AggregateValue(Definition):
     def said(self) -> tuple[Literal["sum", "count", "min", "max", "avg"], str]:
         """Give the function and its expression."""
         (function,) = self.model_fields_set
-        return function, getattr(self, function)  # type: ignore[return-value]
+        return function, getattr(self, function)  # type: ignore[return-value]  # the fields are those
 
 
 class AggregateBody(SomeRows):
