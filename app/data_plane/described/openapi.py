@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document of everything as it is now defined."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -22,7 +22,6 @@ from app.definitions.middleware import MiddlewareDef
 from app.http.fixed_routes import PROBLEM, ProblemDocument, described
 from app.relations.source import Source
 from app.review.surface import steps_of
-from app.steps.kind import Fields, Kind
 
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
 _REST_PROBLEM = {"$ref": "#/components/responses/RestProblem"}
@@ -91,7 +90,7 @@ def _operation(endpoint: CompiledEndpoint, runtime: Runtime, middleware: Mapping
         "tags": list(said.tags) or ["endpoints"],
         "parameters": made,
         "responses": _responses(
-            _by_status(said, steps_of(runtime.project, said, middleware)),
+            _by_status(said, runtime, middleware),
             f"#/paths/{_pointed(f'/api{said.path}')}/{said.method.lower()}",
         ),
         "security": [] if endpoint.access.public else _BEARER,
@@ -106,17 +105,18 @@ def _operation(endpoint: CompiledEndpoint, runtime: Runtime, middleware: Mapping
     return operation
 
 
-def _by_status(said: EndpointDef, steps: Iterable[tuple[Kind, Fields]]) -> dict[str, ResponseDef]:
+def _by_status(said: EndpointDef, runtime: Runtime, middleware: Mapping[str, MiddlewareDef]) -> dict[str, ResponseDef]:
     """Give the declared answers, each under statuses that clients are made for: `2XX` is any that a step answers by.
 
     Where nothing is declared it is so too; a chain without an answer ends with 204.
     """
-    answers = (fields.get("status", 200) for kind, fields in steps if kind.answers)
-    good = [str(status) for status in answers if status < HTTPStatus.BAD_REQUEST] or ["204"]
+    run = steps_of(runtime.project, said, middleware)
+    answers = (fields.get("status", 200) for kind, fields in run if kind.answers)
+    steps = [str(status) for status in answers if status < HTTPStatus.BAD_REQUEST] or ["204"]
     found = {status: one for status, one in said.responses.items() if status != _ANY}
     if said.responses and _ANY not in said.responses:
         return found
-    statuses = [one for one in good if one not in found and (not said.responses or one[0] == _ANY[0])]
+    statuses = [one for one in steps if one not in found and (not said.responses or one[0] == _ANY[0])]
     return found | dict.fromkeys(statuses or ["200"], said.responses.get(_ANY, ResponseDef()))
 
 
