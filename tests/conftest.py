@@ -15,7 +15,7 @@ import pytest_asyncio
 from app.audit.writing import chain_under
 from app.auth import passwords
 from app.cli.collecting import collect_seldom, settle_memory
-from app.data_plane import run
+from app.data_plane import targets
 from app.data_plane.run import Run
 from app.data_plane.targets import Target
 from app.database import lock_waits, postgres_process
@@ -132,7 +132,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     What a definition says itself of how long it waits holds as it is. A server that is made behind this waits so.
     """
     waits, real = "SET LOCAL lock_timeout = 60000", Run.in_time
-    monkeypatch.setattr(run, "WAIT_FOR_ROWS", waits)
+    monkeypatch.setattr(targets, "WAIT_FOR_ROWS", waits)
     monkeypatch.setattr(lock_waits, "WAIT_FOR_ROWS", waits)
     # A transaction waits for its locks in the statement that begins it, whose time began before.
     monkeypatch.setitem(SESSION_SETTINGS, "statement_timeout", "60s")

@@ -128,7 +128,7 @@ def _as_one(steps: Sequence[Step], made: Fused) -> list[Step]:
 def _sends(made: Fused, holding: Holding, plain: RunStep, takes: Callable[[Call], None], last: Step) -> RunStep:
     async def send(call: Call) -> None:
         try:
-            bound = None if call.is_plain else made.statement.bind(call.env)
+            bound = None if call.plain else made.statement.bind(call.env)
         except EvaluationError:
             # It has no answer in a value of a step that this one may come to refuse before.
             call.plain, bound = True, None
@@ -156,7 +156,7 @@ def _sends(made: Fused, holding: Holding, plain: RunStep, takes: Callable[[Call]
 
 def _reads(plain: RunStep, takes: Callable[[Call], None]) -> RunStep:
     def read(call: Call) -> Awaitable[None] | None:
-        if call.is_plain:
+        if call.plain:
             return plain(call)
         takes(call)
         return None

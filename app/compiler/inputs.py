@@ -22,7 +22,8 @@ class BoundInputs:
     """The validators of an endpoint; `header_names` maps a header's name to the input's.
 
     `body_of_all` reads a body in which the inputs of the query stand too; a body that is `any` is an input by itself.
-    `form` reads the fields of a form, `media_types` are those of the bodies that are taken.
+    Where there is no `body` none is read. `form` reads the fields of a form, `media_types` are those of bodies that are
+    taken.
     """
 
     path: Validator | None
@@ -35,11 +36,6 @@ class BoundInputs:
     any_body: bool
     form: Validator
     media_types: frozenset[str]
-
-    @property
-    def takes_body(self) -> bool:
-        """Say whether a body is read at all."""
-        return self.body is not None
 
     def reads_json(self, media_type: str) -> bool:
         """Say whether a body of a media type is read as JSON."""
@@ -69,7 +65,7 @@ class BoundInputs:
         if self.headers is not None:
             places.append(("headers", self.headers.from_pairs(_named(headers, self.header_names))))
         reads = self.body_of_all if all_in_body else self.body
-        if reads is not None and (self.takes_body or reads.names):
+        if reads is not None and (self.body is not None or reads.names):
             places.append(("body", self._read(reads, body, media_type)))
         for place, (values, wrong) in places:
             found |= values

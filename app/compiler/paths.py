@@ -53,14 +53,6 @@ class BadPath(RowgateError):
         super().__init__("The path holds an encoded slash, a control character, or bytes that are no UTF-8 text.")
 
 
-@dataclass(slots=True)  # not frozen, as one is made for each request: that takes three times as long
-class Match(Generic[T]):
-    """The target, and the parts of the path that it names."""
-
-    target: T
-    params: dict[str, str]
-
-
 @dataclass(frozen=True, slots=True)
 class Conflict(Generic[T]):
     """A route that means the same requests as one before it."""
@@ -110,15 +102,17 @@ class Router(Generic[T]):
                     fixed[method, path.encode()] = target
         return cls(root, fixed, conflicts)
 
-    def match(self, method: str, path: bytes) -> Match[T]:
-        """Find the target of a raw path that begins with a slash; raises NotFound, MethodNotAllowed or BadPath.
+    def match(self, method: str, path: bytes) -> tuple[T, dict[str, str]]:
+        """Find the target of a raw path that begins with a slash, and the parts of the path that it names.
+
+        Raises NotFound, MethodNotAllowed or BadPath.
 
         A literal part wins over a name. HEAD is served by GET.
         """
         wanted = "GET" if method == "HEAD" else method
         at_once = self._fixed.get((wanted, path))
         if at_once is not None:
-            return Match(at_once, {})
+            return at_once, {}
         if len(path) > MAX_PATH or not path.startswith(b"/"):
             raise NotFound
         segments = _segments(path[1:])
@@ -131,7 +125,7 @@ class Router(Generic[T]):
                 raise MethodNotAllowed(sorted(allowed | ({"HEAD"} if "GET" in allowed else set()) | {"OPTIONS"}))
             raise NotFound
         (target, names), values = found
-        return Match(target, dict(zip(names, values, strict=True)))
+        return target, dict(zip(names, values, strict=True))
 
 
 def _walk(

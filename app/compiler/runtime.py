@@ -217,4 +217,4 @@ class Runtime:
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     providers: Mapping[str, Provider] = field(default_factory=dict)
     hooks: Mapping[str, CompiledHook] = field(default_factory=dict)
-    accepted: dict[tuple[str, bytes], Any] = field(init=False, default_factory=dict, compare=False, repr=False)
+    accepted: dict[object, Any] = field(init=False, default_factory=dict, compare=False, repr=False)

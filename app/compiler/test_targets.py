@@ -29,7 +29,7 @@ def methods_by_name(endpoint: EndpointDef) -> list[str]:
 def served(project: Project, router: Router[str], method: str, path: str) -> Served:
     """Give what is served at a path without its query; raises NotFound, MethodNotAllowed or BadPath."""
     if path.startswith("/api/"):
-        return Served("endpoint", router.match(method, path.removeprefix("/api").encode()).target)
+        return Served("endpoint", router.match(method, path.removeprefix("/api").encode())[0])
     name = path.rpartition("/")[2]
     if path in (f"/rest/v1/rpc/{name}", f"/functions/v1/{name}"):
         endpoint = next((one for one in project.endpoints if one.name == name and not one.path_names), None)

@@ -12,10 +12,13 @@ Header = tuple[bytes, bytes]
 
 
 class Request:
-    """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs."""
+    """Method, path, query, headers and body. The body is read once, when a stage asks for it, however often it runs.
+
+    `named` are the parts of the path that its route names, once that is known.
+    """
 
     __slots__ = (
-        "_address", "_body", "_headers", "_long", "_names", "_receive", "_scope", "_trusted", "id", "method",
+        "_address", "_body", "_headers", "_long", "_names", "_receive", "_scope", "_trusted", "id", "method", "named",
         "path", "query",
     )  # fmt: skip
 
@@ -27,6 +30,7 @@ class Request:
         self._headers: list[Header] = scope["headers"]
         self._names = header_names(scope)
         self.id = request_id
+        self.named: dict[str, str] = {}
         self._address: str | None = None
         self._scope, self._trusted = scope, trusted
         self._receive = receive

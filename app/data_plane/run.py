@@ -15,9 +15,7 @@ from app.data_plane.streams import stream_share
 from app.data_plane.targets import Target
 from app.database.faults import CommitUnknown, ConstraintViolated, Streamed, Unfused
 from app.database.lending import Connections
-from app.database.lock_waits import WAIT_FOR_ROWS, wait_for_rows
 from app.database.session import Guard, Session
-from app.definitions.endpoints import TIMEOUT
 from app.errors import FieldError, RowgateError
 from app.http.deadline import Deadline
 from app.limits.limit import Limit, Outcome
@@ -128,14 +126,13 @@ class Run:
         holds_answers = self.plane.services.holds_answers and target.responses is not None
         if begin is None and (self.plain or holds_answers):
             begin = "BEGIN"  # what is refused behind its one statement has to be undone
-        own = (type(target), target.compiled.name)
         return Session(
             self.plane.pool,
             self.guard(identity),
             begin=begin,
             locks=target.locks,
-            on_behalf_of=stream_share(identity, self.request.address) if self.streams else own,
-            patience=WAIT_FOR_ROWS if target.timeout == TIMEOUT else wait_for_rows(target.timeout),
+            on_behalf_of=stream_share(identity, self.request.address) if self.streams else target.borrower,
+            patience=target.patience,
         )
 
     def guard(self, identity: Identity) -> Guard:

@@ -58,6 +58,17 @@ class Exchange(RequestResponseCycle):
         self._protocol = protocol
         self._held: tuple[Any, dict[bytes, bytes]] | None = None  # a head that waits for its body, and its headers
         self._place: tuple[Room, RoomShare] | None = None
+        self._is_looked_at = False
+
+    def is_answered_at_once(self, app: Any) -> bool:
+        """Answer it if that takes no more than its head; says whether it did, and is asked once."""
+        self._is_looked_at = True
+        if not self.keep_alive or self.flow.write_paused:
+            return False
+        answer = app.at_once(self.scope, self.receive)
+        if answer is not None:
+            self._write_whole(*answer)
+        return answer is not None
 
     def begin(self, app: Any, room: Room, share: RoomShare) -> None:
         """Answer it at once if that can be, else run it, and give its place back at its end."""
@@ -65,13 +76,11 @@ class Exchange(RequestResponseCycle):
         if self.disconnected:
             loop.call_soon(room.leave, share)
             return
-        answer = app.at_once(self.scope, self.receive) if self.keep_alive and not self.flow.write_paused else None
-        if answer is not None:
+        if not self._is_looked_at and self.is_answered_at_once(app):
             if room.waiting:
                 loop.call_soon(room.leave, share)  # others have their turns before who waits is begun
             else:
                 room.leave(share)
-            self._write_whole(*answer)
             return
         self._place = room, share
         task = loop.create_task(self.run_asgi(app))

@@ -109,6 +109,7 @@ class Room:
         self._sweeping = False
         self._due: deque[tuple[Callable[[RoomShare], None], RoomShare]] = deque()
         self._begun = 0  # in this turn of the loop
+        self._turns = False  # whether the loop is to have another turn
         self._ended = 0  # in this window
         self._ended_lately = 0  # since the last refusals
         self._since = 0.0
@@ -139,6 +140,19 @@ class Room:
             self._forget(share)
         else:
             self._wait(share, begin, refuse)
+
+    def passes(self, is_answered: Callable[[], bool]) -> bool:
+        """Have a request answered, where it needs no place: unless somebody waits, or this turn has begun enough.
+
+        Says whether it was; `is_answered` tries to answer it, and says so.
+        """
+        if self.waiting or self._begun >= self._batch:
+            return False
+        self._count()  # before: the answer may be what another request on its connection waits for
+        if is_answered():
+            return True
+        self._begun -= 1
+        return False
 
     def would_refuse(self, name: object) -> bool:
         """Say whether `admit` would only refuse: as many wait already as can be begun in time."""
@@ -195,17 +209,22 @@ class Room:
         """Begin a request, in a later turn of the loop if this one has begun enough: others get their turns between."""
         share.held += 1
         self.taken += 1
-        if self._begun == 0:
-            self._loop.call_soon(self._turn)
         if self._begun < self._batch:
-            self._begun += 1
+            self._count()
             begin(share)
         else:
             self._due.append((begin, share))
 
+    def _count(self) -> None:
+        self._begun += 1
+        if not self._turns:
+            self._turns = True
+            self._loop.call_soon(self._turn)
+
     def _turn(self) -> None:
         self._begun = min(self._batch, len(self._due))
-        if self._begun:
+        self._turns = self._begun > 0
+        if self._turns:
             self._loop.call_soon(self._turn)
         for _ in range(self._begun):
             begin, share = self._due.popleft()

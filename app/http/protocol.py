@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, parse_url
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.errors import render_problem
 from app.http.exchange import Answering, Exchange
@@ -35,13 +35,6 @@ PROBLEM = b"application/problem+json"
 
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _TARGET = re.compile(rb"/|https?://", re.IGNORECASE)
-_LINES = {
-    400: b"HTTP/1.1 400 Bad Request\r\n",
-    408: b"HTTP/1.1 408 Request Timeout\r\n",
-    414: b"HTTP/1.1 414 URI Too Long\r\n",
-    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
-    503: b"HTTP/1.1 503 Service Unavailable\r\n",
-}
 _FRAMED = frozenset({b"transfer-encoding", b"content-length"})  # what says that there is a body
 _KEPT = frozenset({b"origin", b"x-request-id"})  # of a head that is over a bound
 
@@ -58,7 +51,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._begun = 0  # requests
         self._host: bytes | None = None  # the last one that was sound: a connection names it again and again
         self._in_head = self._in_body = False
-        self._head_bytes = self._address_bytes = self._header_bytes = self._header_count = self._silent_bytes = 0
+        self._head_bytes = self._address_bytes = self._header_bytes = self._trailers = self._silent_bytes = 0
         self._refusal: type[HeadRefused] = HeadRefused
         self._over: type[HeadRefused] | None = None  # what the head is refused for as soon as it has been read
         self._deadline: TimerHandle | None = None
@@ -176,7 +169,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self.headers = []
         self._begun += 1
-        self._head_bytes = self._address_bytes = self._header_bytes = self._header_count = 0
+        self._head_bytes = self._address_bytes = self._header_bytes = self._trailers = 0
         self._over = None
         self._in_head = True
 
@@ -188,17 +181,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_count += 1
         self._header_bytes += len(name) + len(value)
-        if self._header_count > HEADERS or self._header_bytes > HEAD_BYTES:
-            self._over = self._over or HeadersTooLarge
-            if not self._in_head:
-                self._refuse(HeadersTooLarge)
-        # What stands behind the body is not a header: proxies and we have judged the request without it.
+        if self._in_head and self._over is None and self._header_bytes <= HEAD_BYTES and len(self.headers) < HEADERS:
+            self.headers.append((name.lower(), value))
+        else:
+            self._beside(name.lower(), value)
+
+    def _beside(self, name: bytes, value: bytes) -> None:
+        """Take what is over a bound, or stands behind the body: proxies and we have judged the request without it."""
         if self._in_head:
-            name = name.lower()
-            if self._over is None or name in _KEPT:
+            self._over = self._over or HeadersTooLarge
+            if name in _KEPT:
                 self.headers.append((name, value))
+        elif self._header_bytes > HEAD_BYTES or len(self.headers) + self._trailers >= HEADERS:
+            self._refuse(HeadersTooLarge)
+        else:
+            self._trailers += 1
 
     def on_headers_complete(self) -> None:
         if self._over is not None:
@@ -310,11 +308,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._linger = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        """Begin a request as soon as there is a place for it, or refuse it."""
+        """Answer a request by its head, or begin it as soon as there is a place for it, or refuse it."""
         room = None if self._admission is None else self._admission.room_of(cycle.scope)
         if room is None:
             super()._start_asgi_task(cycle, app)
-        else:
+        elif not room.passes(partial(cycle.is_answered_at_once, app)):
             room.admit(share_of(cycle.scope), partial(cycle.begin, app, room), partial(self._turn_away, cycle))
 
     def _is_refused_unread(self, data: bytes) -> bool:
@@ -342,7 +340,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _refusal_of(self, admission: Admission, scope: Any) -> tuple[bytes, bytes]:
         headers, body = admission.refusal(scope, ServerOverloaded())
         lines = (b"%s: %s\r\n" % one for one in (*self.server_state.default_headers, *headers))
-        return _LINES[ServerOverloaded.status] + b"".join(lines), body
+        return STATUS_LINE[ServerOverloaded.status] + b"".join(lines), body
 
     def _refuse_unread(self) -> None:
         scope, self._turned_away = self._turned_away, None
@@ -379,8 +377,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         headers, body = self._told(self._refusal())
-        lines = [_LINES[self._refusal.status], *(b"%s: %s\r\n" % one for one in headers), b"connection: close\r\n\r\n"]
-        self.transport.write(b"".join([*lines, body]))
+        lines = [b"%s: %s\r\n" % one for one in (*headers, (b"connection", b"close"))]
+        self.transport.write(b"".join([STATUS_LINE[self._refusal.status], *lines, b"\r\n", body]))
         self._end(linger=True)
 
     def _told(self, refusal: HeadRefused) -> tuple[list[tuple[bytes, bytes]], bytes]:

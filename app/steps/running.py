@@ -156,11 +156,6 @@ class Call:
         """Give what the client calls itself."""
         return self.received.header(b"user-agent")
 
-    @property
-    def is_plain(self) -> bool:
-        """Say whether each step sends its own statements."""
-        return self.plain or self.trace is not None
-
     async def ended(self) -> None:
         """Make the checks that wait for the end of the chain.
 

@@ -140,8 +140,11 @@ async def test_others_the_admin_api_the_checks_and_browsers_questions_are_answer
         assert (await flooded.client.post("/api/quick")).json() == "quick"
         assert (await flooded.client.get("/rest/v1/seen")).json() == []
         flooded.backend.app.admission.work.taken += 1  # and now there is no place at all
-        for path in ("/api/quick", "/api/nothing", "/openapi.json", "/auth/v1/user"):
+        assert (await flooded.client.post("/api/quick")).status_code == 503
+        for path in ("/rest/v1/seen", "/openapi.json", "/auth/v1/user"):
             assert (await flooded.client.get(path)).status_code == 503
+        for path, status in (("/api/quick", 405), ("/api/nothing", 404), ("/rest/v1/nothing", 404)):
+            assert (await flooded.client.get(path)).status_code == status  # what is refused by its head needs no place
         for path, status in (("/healthz", 200), ("/readyz", 200), ("/admin/v1/users", 200), ("/admin/v1/nothing", 404)):
             assert (await flooded.client.get(path, headers=admin)).status_code == status
         asks = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
@@ -181,8 +184,14 @@ async def test_requests_that_come_at_one_blow_are_each_refused_in_turn(
     monkeypatch.setattr(overload, "MOST_WAITING", 0)
     monkeypatch.setattr(overload, "WAIT_SECONDS", 0.001)
     flooded.backend.app.admission.work = Room(0, 0)
-    answers = await flooded.sent(b"GET /api/quick HTTP/1.1\r\nHost: x\r\n\r\n" * 400, 400)
+    answers = await flooded.sent(b"POST /api/quick HTTP/1.1\r\nHost: x\r\n\r\n" * 400, 400)
     assert answers.count(b"HTTP/1.1 503 ") == 400
+
+
+async def test_refusals_that_need_no_place_come_in_turns_too(flooded: Flooded) -> None:
+    """Each answer begins the next request of its connection: at one blow they would be one inside of the other."""
+    answers = await flooded.sent(b"GET /api/quick HTTP/1.1\r\nHost: x\r\n\r\n" * 400, 400)
+    assert answers.count(b"HTTP/1.1 405 ") == 400
 
 
 @pytest.fixture

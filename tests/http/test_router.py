@@ -44,18 +44,17 @@ def test_only_methods_of_the_very_path_are_named() -> None:
 
 
 def test_a_literal_part_wins_over_a_name_and_a_name_takes_what_is_left() -> None:
-    assert ROUTER.match("GET", b"/documents/latest").target == "latest"
-    assert ROUTER.match("DELETE", b"/documents/latest").params == {"which": "latest"}
-    assert ROUTER.match("GET", b"/documents/latest/all").target == "all"
+    assert ROUTER.match("GET", b"/documents/latest")[0] == "latest"
+    assert ROUTER.match("DELETE", b"/documents/latest")[1] == {"which": "latest"}
+    assert ROUTER.match("GET", b"/documents/latest/all")[0] == "all"
 
 
 def test_parts_are_decoded_once() -> None:
-    match = ROUTER.match("POST", b"/documents/%C3%A9%2541/submit")
-    assert (match.target, match.params) == ("submit", {"id": "\u00e9%41"})
+    assert ROUTER.match("POST", b"/documents/%C3%A9%2541/submit") == ("submit", {"id": "\u00e9%41"})
 
 
 def test_head_is_served_by_get() -> None:
-    assert ROUTER.match("HEAD", b"/documents").target == "list"
+    assert ROUTER.match("HEAD", b"/documents")[0] == "list"
 
 
 def test_two_routes_for_the_same_requests_are_told() -> None:

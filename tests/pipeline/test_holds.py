@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.data_plane import run
+from app.data_plane import targets
 from app.database.pool import connect
 from tests.backend import Backend, serving
 
@@ -270,7 +270,7 @@ async def test_who_waits_too_long_for_others_is_told_to_come_back(
 ) -> None:
     """Who counts waits for who writes, and the other way round; each no longer than for a row."""
     lock = "SELECT pg_advisory_xact_lock(rowgate.hold_key('data.oncall'::regclass, '', ''))"
-    monkeypatch.setattr(run, "WAIT_FOR_ROWS", "SET LOCAL lock_timeout = 200")
+    monkeypatch.setattr(targets, "WAIT_FOR_ROWS", "SET LOCAL lock_timeout = 200")
     team = await on_call(backend, 2)
     async with backend.app.server.pool.lease() as connection, connection.transaction():
         await connection.execute(lock)

@@ -108,7 +108,7 @@ class Rehearsal(Run):
     def call_of(self, target: Target, identity: Identity, db: Session) -> Call:
         """Give what the chain runs on, which records its steps."""
         call = super().call_of(target, identity, db)
-        call.trace = self.trace
+        call.trace, call.plain = self.trace, True
         return call
 
 

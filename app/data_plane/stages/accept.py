@@ -53,14 +53,17 @@ def accept(runtime: Runtime, request: Request) -> Target:
     if path.startswith(FUNCTIONS):
         return _named(runtime, request, path, FUNCTIONS)
     try:
-        match = runtime.router.match(request.method, path[len(API) :])
+        endpoint, request.named = runtime.router.match(request.method, path[len(API) :])
     except (NotFound, MethodNotAllowed):
         if runtime.broken.unplaced:
             raise DefinitionsBroken from None
         raise
-    if match.target is None:
+    if endpoint is None:
         raise DefinitionsBroken
-    return EndpointTarget(match.target, match.params)
+    target: EndpointTarget | None = runtime.accepted.get(endpoint.name)
+    if target is None:
+        target = runtime.accepted[endpoint.name] = EndpointTarget(endpoint)
+    return target
 
 
 def _named(runtime: Runtime, request: Request, path: bytes, prefix: bytes) -> EndpointTarget:
@@ -74,7 +77,7 @@ def _named(runtime: Runtime, request: Request, path: bytes, prefix: bytes) -> En
     if request.method not in allowed:
         raise MethodNotAllowed(allowed)
     asked = prefix == RPC and (request.query or asks(request.joined(ASKING)))
-    return EndpointTarget(endpoint, {}, by_name=True, rows=endpoint.rows if asked else None)
+    return EndpointTarget(endpoint, by_name=True, rows=endpoint.rows if asked else None)
 
 
 def _view(runtime: Runtime, request: Request) -> ViewTarget:
@@ -87,7 +90,7 @@ def _view(runtime: Runtime, request: Request) -> ViewTarget:
         raise ViewNotFound(name)
     by_body, allow = bool(more), view.definition.allow
     try:
-        target = ViewTarget(view, view_action(allow, request.method, by_body=by_body), by_body)
+        target = ViewTarget(view, view_action(allow, request.method, by_body=by_body), by_body=by_body)
     except MethodNotAllowed:
         raise MethodNotAllowed([*view_methods(allow, by_body=by_body), "OPTIONS"]) from None
     # There are few of them, however many paths are asked for: each view has two, for some methods.

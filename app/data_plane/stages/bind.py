@@ -58,7 +58,7 @@ async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> Bou
         pairs = [pair for pair in pairs if pair[0] in inputs.query.names]
     all_in_body = target.by_name and not pairs and request.method == "POST" and not inputs.any_body
     raw = endpoint.definition.raw_body
-    if raw or endpoint.gate is not None or inputs.takes_body or (all_in_body and inputs.query.names):
+    if raw or endpoint.gate is not None or inputs.body is not None or (all_in_body and inputs.query.names):
         body = await request.body(endpoint.definition.body_limit, inputs.media_types)
     if endpoint.gate is not None:
         await run_chain((endpoint.gate,), call)
@@ -69,9 +69,9 @@ async def _endpoint(target: EndpointTarget, request: Request, call: Call) -> Bou
     media_type = media_type_of(request.headers) if body else ""
     all_in_body = all_in_body and media_type != BODY_TYPES["form"]
     sent = _with_lists(pairs, inputs.query.arrays) if pairs and request.path.startswith(RPC) else pairs
-    said = await _said(inputs, body, media_type) if inputs.takes_body or all_in_body else body
+    said = await _said(inputs, body, media_type) if inputs.body is not None or all_in_body else body
     values = partial(
-        inputs.bind, target.path, sent, request.headers, said, media_type=media_type, all_in_body=all_in_body
+        inputs.bind, request.named, sent, request.headers, said, media_type=media_type, all_in_body=all_in_body
     )
     if len(body) <= AT_ONCE:
         _take(inputs, values, call)
