@@ -1,21 +1,23 @@
 """A whole Rowgate in the test's process, on a database of its own, and people who call it."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from app.changes.apply import apply_project
 from app.changes.files import load_file
 from app.database.pool import connect, connected
 from app.definitions.project import parse_project
 from app.main import Rowgate, create_app
-from app.settings import load_settings
+from app.settings import PREFIX, Settings, load_settings
 from app.store.engine import make_engine
 from tests.contract import hold_to_contract
 from tests.databases import define
@@ -108,14 +110,29 @@ async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Bac
         document = load_file(EXAMPLES / document)
     if not await asyncio.to_thread(define, url, document, partial(apply, document=document)):
         await apply(url, document)
-    given = {"database_url": url, "secret_key": SECRET_KEY, "env": "development", "confirm_email": False, **settings}
-    app = create_app(load_settings(**given), url)
+    given = {"url": url, "secret_key": SECRET_KEY, "env": "development", "confirm_email": False, **settings}
+    app = create_app(_settings(**given), url)
     async with app.fastapi.router.lifespan_context(app.fastapi), calling(app) as client:
         backend = Backend(app, client, url)
         try:
             yield backend
         finally:
             await asyncio.gather(*(one.close() for one in backend.beside), return_exceptions=True)
+
+
+def _settings(*, url: str, **given: Any) -> Settings:
+    """Read settings once for all databases, which takes longer than anything else that a start does in Python."""
+    said = tuple((name, value) for name, value in os.environ.items() if name.upper().startswith(PREFIX))
+    try:
+        known = _read(Path.cwd(), said, tuple(given.items()))
+    except TypeError:  # one of them is a list
+        return load_settings(database_url=url, **given)
+    return known.model_copy(update={"database_url": SecretStr(url)})
+
+
+@cache
+def _read(_where: Path, _said: Any, given: Any) -> Settings:
+    return load_settings(database_url="postgresql://database", **dict(given))
 
 
 def calling(app: Rowgate, address: str = "127.0.0.1") -> httpx.AsyncClient:

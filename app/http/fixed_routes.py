@@ -13,7 +13,8 @@ from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from app.errors import RowgateError
 from app.http.json_answer import to_json
@@ -98,6 +99,17 @@ class FixedRouter(APIRouter):
         """Take the form of its problem documents."""
         super().__init__(generate_unique_id_function=_own_name, **more)
         self._problem = problem
+        self._starts: set[str] = set()
+        self._counted = 0
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Say which route a request is for; one whose path holds the start of none is compared with none."""
+        if self._counted != len(self.routes):
+            paths = [route.path if isinstance(route, APIRoute) else "" for route in self.routes]
+            self._starts, self._counted = {path.partition("{")[0] for path in paths}, len(self.routes)
+        if not any(start in scope["path"] for start in self._starts):
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         """Add a route, with its body and each problem code that it may answer."""

@@ -1,4 +1,4 @@
-"""The page of docs/frontend.md as it stands there: in Chromium, against a listening server, and its types."""
+"""The page of docs/frontend.md as it stands there: in Chromium, against a listening server."""
 
 import re
 import threading
@@ -11,12 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.changes.files import load_file
-from app.cli.described import types_of
 from tests.backend import EXAMPLES, PASSWORD, serving
 from tests.clients.chromium import BROWSER, page
 from tests.clients.test_supabase_js import NODE, clients, listening
-from tests.clients.test_types import below, compiled, project_of
 
 __all__ = ["clients"]
 pytestmark = pytest.mark.skipif(NODE is None, reason="node and npm are not installed")
@@ -101,11 +98,3 @@ async def test_the_page_signs_up_writes_reads_and_deletes_and_no_other_origin_is
                 assert await tab.run(TEXTS) == []
             texts = await backend.sql("SELECT text FROM data.notes ORDER BY created_at")
             assert texts == [("Bob's",), ("Call Bob",)]
-
-
-def test_the_types_of_the_page_compile_and_hold_it_to_what_is_there(tmp_path: Path, clients: Path) -> None:
-    (tmp_path / "database.ts").write_text(types_of(project_of(load_file(EXAMPLES / "notes.yaml"))))
-    wrong = ["await rowgate.from('my_notes').select('txt').single().then((found) => found.data!.txt.length)",
-             "await rowgate.rpc('add_note', { text: 1 })"]  # fmt: skip
-    program, lines = below(block("ts"), wrong)
-    assert compiled(tmp_path, clients, program=program) == {"program": lines}

@@ -1,5 +1,6 @@
 """README's own words, and the first endpoint's: their stories run against the server that their own command serves."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -11,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.backend import serving
+from tests.clients.test_supabase_js import listening
 from tests.deploy.story import tell
 from tests.places import new_place
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+EMPTY = {"rowgate": 1}
 COMMAND = re.compile(r"uv run -q --frozen (rowgate serve --start-with \S+)$", re.MULTILINE)
 
 
@@ -42,14 +46,14 @@ def served(command: str) -> Iterator[tuple[str, str]]:
         text=True,
     ) as process:
         try:
-            yield listening(process), setup_token(process)
+            yield address_of(process), setup_token(process)
         finally:
             process.terminate()
             process.wait(40)
     shutil.rmtree(folder)
 
 
-def listening(process: "subprocess.Popen[str]") -> str:
+def address_of(process: "subprocess.Popen[str]") -> str:
     """Wait until the server says where it listens."""
     assert process.stdout is not None
     said = []
@@ -76,9 +80,10 @@ def test_the_story_of_the_first_endpoint_goes_as_its_page_tells() -> None:
         assert tell(url, page, token) == []
 
 
-def test_the_story_of_a_webhook_goes_as_its_page_tells() -> None:
-    with served("rowgate serve") as (url, token):
-        assert tell(url, ROOT / "docs" / "webhooks.md", token, least=9) == []
+async def test_the_story_of_a_webhook_goes_as_its_page_tells(migrated_url: str) -> None:
+    async with serving(migrated_url, EMPTY) as backend, listening(backend) as url:
+        token = backend.app.server.auth.setup_token
+        assert await asyncio.to_thread(tell, url, ROOT / "docs" / "webhooks.md", token, least=9) == []
 
 
 def test_the_story_goes_as_it_is_told(server: str) -> None:

@@ -56,6 +56,9 @@ class Upstream:
         writer.close()
 
 
+_last = Upstream()
+
+
 def reply(body: bytes, status: int = 200, kind: str = "application/json", **headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status} Said", f"Content-Type: {kind}", f"Content-Length: {len(body)}", "Connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -64,9 +67,13 @@ def reply(body: bytes, status: int = 200, kind: str = "application/json", **head
 
 @asynccontextmanager
 async def upstream() -> AsyncIterator[Upstream]:
+    """Serve on the port of the time before, if it is free: a document that names it is then one that was there."""
     found = Upstream()
-    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
-    found.port = server.sockets[0].getsockname()[1]
+    try:
+        server = await asyncio.start_server(found.serve, "127.0.0.1", _last.port)
+    except OSError:
+        server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
+    found.port = _last.port = server.sockets[0].getsockname()[1]
     try:
         yield found
     finally:

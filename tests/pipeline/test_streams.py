@@ -269,6 +269,7 @@ async def test_slow_readers_leave_connections_to_other_callers(backend: Backend,
     pool = backend.app.server.pool
     tokens = [(await backend.sign_up(name)).session["access_token"] for name in ("ann", "bob")]
     ann, bob = [f"Authorization: Bearer {token}\r\n" for token in tokens]
+    pool._patience = 0.5  # how soon a refused caller is told isn't asked here
     async with slow_clients(port) as ask:
         for caller, most in ((ann, 3), ("", 1), (bob, 1)):
             asked = await asyncio.gather(*(ask("/rest/v1/all_notes", caller) for _ in range(pool.size)))
