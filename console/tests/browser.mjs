@@ -99,10 +99,52 @@ export async function settled(page) {
 
 /** Holds a page against axe, its own width and its own faults. */
 export async function sound(page, what) {
+  await still(page);
+  await held(page, what, RULES);
+}
+
+/**
+ * Holds a page so in both themes, from the one that it is shown in to the other, in which it stays; `seen` is told each.
+ * Where all that stands in it is as it was, but for the switch of the theme, nothing but colours differs: of the other theme
+ * axe is asked only about these then. The next page is asked about everything in the theme that this one was left in.
+ */
+export async function soundInBoth(page, what, seen = () => undefined) {
+  const schemes = (await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches)) ? [...SCHEMES].reverse() : SCHEMES;
+  await sound(page, `${what} in ${schemes[0]}`);
+  await seen(schemes[0]);
+  const before = await page.evaluate(standing);
+  await page.emulateMedia({ colorScheme: schemes[1] });
+  await page.locator(`html[data-mantine-color-scheme=${schemes[1]}]`).waitFor();
+  await still(page);
+  const colours = (await page.evaluate(standing)) === before;
+  await held(page, `${what} in ${schemes[1]}`, colours ? await page.evaluate(coloursOf, RULES) : RULES);
+  await seen(schemes[1]);
+}
+
+/** Waits until a page is still, with its beginning in sight: what the fixed header covers is no target. */
+async function still(page) {
   await settled(page);
-  await page.evaluate(() => window.scrollTo(0, 0)); // what the fixed header covers is no target
+  await page.evaluate(() => window.scrollTo(0, 0));
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
-  const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), RULES);
+}
+
+/** All of a page but its colours, and the switch of the theme: its elements, what they hold, where they are, and whether they are seen. */
+function standing() {
+  const change = document.querySelector('button:is([aria-label="Switch to light"], [aria-label="Switch to dark"])');
+  const shown = [...document.body.querySelectorAll("*")].filter((one) => one.parentElement?.closest("button") !== change || change === null);
+  const placed = shown.map((one) => {
+    const { x, y, width, height } = one.getBoundingClientRect();
+    const seen = one.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+    return [x, y, width, height, one.scrollWidth, one.scrollHeight, seen, one.value, one.checked];
+  });
+  return JSON.stringify([document.body.outerHTML.replace(change?.outerHTML ?? "", ""), placed]);
+}
+
+/** The rules of some kinds that are about colours. */
+const coloursOf = (kinds) => window.axe.getRules(kinds).filter(({ tags }) => tags.includes("cat.color")).map(({ ruleId }) => ruleId);
+
+async function held(page, what, rules) {
+  const { violations } = await page.evaluate((only) => window.axe.run(document, { runOnly: only, resultTypes: ["violations"] }), rules);
   const told = violations.map((one) => `${one.id}: ${one.nodes.map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`).join("\n")}`);
   assert.deepEqual(told, [], what);
   assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)) <= 0, `${what} is wider than its window`);

@@ -1,7 +1,7 @@
 // Operations: how the servers fare, what waits to be sent, tried again and dropped, and the audit log.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { go, launch, open, picture, SCHEMES, signedIn, signIn, sound, turn, WIDTHS } from "./browser.mjs";
+import { go, launch, open, picture, signedIn, signIn, sound, soundInBoth, turn, widen, WIDTHS } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -14,19 +14,19 @@ const PAGES = {
   audit: ["/operations/audit", (page) => page.getByText("admin.sign_in").first().waitFor()],
 };
 
-for (const scheme of SCHEMES) {
+test("the operations are sound at both widths and in both themes", async () => {
+  const page = await signedIn(browser, "/operations");
   for (const width of WIDTHS) {
-    test(`the operations are sound in ${scheme} at ${width}`, async () => {
-      const page = await signedIn(browser, "/operations", { width, scheme });
-      for (const [name, [path, shown]] of Object.entries(PAGES)) {
-        await turn(page, path);
-        await shown(page);
-        await sound(page, `${name} in ${scheme} at ${width}`);
+    await widen(page, width);
+    for (const [name, [path, shown]] of Object.entries(PAGES)) {
+      await turn(page, path);
+      await shown(page);
+      await soundInBoth(page, `${name} at ${width}`, async (scheme) => {
         if (name === "operations" && (width === 1280 || scheme === "light")) await picture(page, `operations-${scheme}-${width}`);
-      }
-    });
+      });
+    }
   }
-}
+});
 
 test("figures of all processes come together, and name what is out of order", async () => {
   const page = await signedIn(browser, "/operations");

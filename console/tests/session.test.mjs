@@ -61,7 +61,8 @@ test("no page frames the console", async () => {
   const page = await open(browser);
   await page.route("**/framing", (route) => route.fulfill({ contentType: "text/html", body: `<iframe src="${known.url}/console/"></iframe>` }));
   await page.goto(`${known.url}/framing`);
-  await page.waitForTimeout(500);
+  await page.waitForFunction(() => frames.length === 1);
+  assert.match(page.frames()[1].url(), /^chrome-error:/);
   assert.equal(await page.frames()[1].locator("#root").count(), 0);
 });
 

@@ -1,7 +1,7 @@
 // Why: the story of a request, its replay and its test, coverage, the isolation proof and the shadow.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { go, known, launch, picture, SCHEMES, signedIn, sound, turn, WIDTHS } from "./browser.mjs";
+import { go, known, launch, picture, signedIn, sound, soundInBoth, turn, widen, WIDTHS } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -14,23 +14,23 @@ const PAGES = {
   shadow: ["/why/shadow", (page) => page.getByText("No shadow runs").waitFor()],
 };
 
-for (const scheme of SCHEMES) {
+test("every part is sound at both widths and in both themes", async () => {
+  const page = await signedIn(browser);
   for (const width of WIDTHS) {
-    test(`every part is sound in ${scheme} at ${width}`, async () => {
-      const page = await signedIn(browser, "/", { width, scheme });
-      for (const [name, [path, shown]] of Object.entries(PAGES)) {
-        await turn(page, path);
-        await shown(page);
-        await sound(page, `why/${name} in ${scheme} at ${width}`);
-      }
-      await turn(page, "/why/requests?which=refused");
-      await page.getByRole("button", { name: /\/api\/export/ }).first().click();
-      await page.getByText("The step require decided that.").waitFor();
-      await sound(page, `a story in ${scheme} at ${width}`);
+    await widen(page, width);
+    for (const [name, [path, shown]] of Object.entries(PAGES)) {
+      await turn(page, path);
+      await shown(page);
+      await soundInBoth(page, `why/${name} at ${width}`);
+    }
+    await turn(page, "/why/requests?which=refused");
+    await page.getByRole("button", { name: /\/api\/export/ }).first().click();
+    await page.getByText("The step require decided that.").waitFor();
+    await soundInBoth(page, `a story at ${width}`, async (scheme) => {
       if (scheme === "light" && width === 1280) await picture(page, "why-story");
     });
   }
-}
+});
 
 test("a refusal is found by person, endpoint, code and id, and its story says what decided", async () => {
   const page = await signedIn(browser, "/why");

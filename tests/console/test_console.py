@@ -102,7 +102,7 @@ async def run(name: str, tools: Path, url: str, **known: Any) -> None:
     """Run a file of the console's tests."""
     said = {"url": url, "browser": BROWSER, "password": ADMIN_PASSWORD, **known}
     node = await asyncio.create_subprocess_exec(
-        str(NODE), "--test", "--test-reporter=spec", f"tests/{name}.test.mjs", cwd=tools,
+        str(NODE), "--test-reporter=spec", f"tests/{name}.test.mjs", cwd=tools,
         env={**os.environ, "ROWGATE_CONSOLE": json.dumps(said)},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

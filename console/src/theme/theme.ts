@@ -19,6 +19,7 @@ export const theme = createTheme({
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace',
   defaultRadius: "md",
   cursorType: "pointer",
+  respectReducedMotion: true,
   headings: { fontWeight: "650", sizes: { h1: { fontSize: "1.5rem" }, h2: { fontSize: "1.15rem" }, h3: { fontSize: "1rem" } } },
   components: {
     Badge: { defaultProps: { tt: "none", fw: 550, radius: "sm" } },
