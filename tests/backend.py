@@ -1,10 +1,11 @@
 """A whole Rowgate in the test's process, on a database of its own, and people who call it."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from app.changes.files import load_file
 from app.database.pool import connect, connected
 from app.definitions.project import parse_project
 from app.main import Rowgate, create_app
-from app.settings import load_settings
+from app.settings import PREFIX, Settings, load_settings
 from app.store.engine import make_engine
 from tests.contract import hold_to_contract
 from tests.databases import define
@@ -101,15 +102,35 @@ async def apply(url: str, document: Any, **more: Any) -> None:
     await engine.dispose()
 
 
+@cache
+def example(name: str) -> Any:
+    """Read an example, which nobody changes, once."""
+    return load_file(EXAMPLES / name)
+
+
+class Told(Settings):
+    """Settings that are looked for nowhere, which is most of what they cost."""
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, *others: Any, **more: Any) -> Any:
+        return (init_settings,)
+
+
+def settings_of(given: dict[str, Any]) -> Settings:
+    """Give what is said by name, with what the environment says where it says anything."""
+    said = Path(".env").exists() or any(name.upper().startswith(PREFIX) for name in os.environ)
+    return load_settings(**given) if said else Told(**given)
+
+
 @asynccontextmanager
 async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Backend]:
     """Serve a document, given as data or as the name of an example."""
     if isinstance(document, str):
-        document = load_file(EXAMPLES / document)
+        document = example(document)
     if not await asyncio.to_thread(define, url, document, partial(apply, document=document)):
         await apply(url, document)
     given = {"database_url": url, "secret_key": SECRET_KEY, "env": "development", "confirm_email": False, **settings}
-    app = create_app(load_settings(**given), url)
+    app = create_app(settings_of(given), url)
     async with app.fastapi.router.lifespan_context(app.fastapi), calling(app) as client:
         backend = Backend(app, client, url)
         try:
