@@ -5,6 +5,8 @@ import secrets
 import sys
 from collections.abc import Collection
 from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
@@ -138,6 +140,12 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the database is the embedded one in `data_dir`."""
         return self.database_url is None
+
+
+@cache
+def own_version() -> str:
+    """Give Rowgate's version, which is read once: it is looked for in the files of the packages."""
+    return version("rowgate")
 
 
 def load_settings(**given: Any) -> Settings:

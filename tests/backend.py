@@ -103,11 +103,17 @@ async def apply(url: str, document: Any, **more: Any) -> None:
     await engine.dispose()
 
 
+@cache
+def example(name: str) -> Any:
+    """Read an example, which nobody changes, once."""
+    return load_file(EXAMPLES / name)
+
+
 @asynccontextmanager
 async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Backend]:
     """Serve a document, given as data or as the name of an example."""
     if isinstance(document, str):
-        document = load_file(EXAMPLES / document)
+        document = example(document)
     if not await asyncio.to_thread(define, url, document, partial(apply, document=document)):
         await apply(url, document)
     given = {"url": url, "secret_key": SECRET_KEY, "env": "development", "confirm_email": False, **settings}

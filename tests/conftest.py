@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from importlib.util import find_spec
 
 import pytest
 import pytest_asyncio
@@ -26,6 +25,7 @@ from app.http.deadline import Deadline
 from app.relations import memory
 from app.store.migrate import migrate
 from tests.backend import SECRET_KEY, Backend, serving
+from tests.cheap_requests import make_requests_cheap
 from tests.databases import cloned, leave, run_sql
 from tests.places import new_place
 from tests.statements import captured
@@ -35,10 +35,7 @@ from tests.turns import Turns
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# Where it isn't installed, httpx would look for it in all paths, at each request.
-if find_spec("sniffio") is None:
-    sys.modules["sniffio"] = None  # type: ignore[assignment]  # it is what says so
-
+make_requests_cheap()
 _REAL_HASHES = passwords._context
 collect_seldom()
 
@@ -87,9 +84,10 @@ def log_as_it_was() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     server.filters.clear()
-    httpx.setLevel(logging.NOTSET)
     root.handlers[:] = handlers
-    root.setLevel(level)
+    for logger, before in ((httpx, logging.NOTSET), (root, level)):
+        if logger.level != before:  # to set it makes all loggers look again at what they log
+            logger.setLevel(before)
 
 
 @pytest.fixture(scope="session", autouse=True)

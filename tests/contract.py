@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import httpx
@@ -42,13 +42,20 @@ def validator(method: str, pattern: str, status: int, kind: str) -> Draft202012V
     return Draft202012Validator({**said["content"][kind].get("schema", {}), "components": document["components"]})
 
 
-def undocumented(method: str, path: str, answer: httpx.Response) -> str | None:
-    """Say what of an answer its document doesn't tell; None where all is told, or where there is no such route."""
+@lru_cache(maxsize=1000)
+def documented(method: str, path: str) -> tuple[re.Pattern[str], Json] | None:
+    """Give the operation of a path, and the pattern of its paths; None where there is no such route."""
     listed = [one for one in operations() if one[0] == method and one[1].fullmatch(path)]
     exact = [one for one in listed if one[1].pattern == re.escape(path)] or listed
-    if not exact:
+    return exact[0][1:3] if exact else None
+
+
+def undocumented(method: str, path: str, answer: httpx.Response) -> str | None:
+    """Say what of an answer its document doesn't tell; None where all is told, or where there is no such route."""
+    found = documented(method, path)
+    if found is None:
         return None
-    _, pattern, operation, _ = exact[0]
+    pattern, operation = found
     said = said_of(operation, answer.status_code)
     where = f"{method} {path}: {answer.status_code}"
     if said is None:
@@ -61,8 +68,8 @@ def undocumented(method: str, path: str, answer: httpx.Response) -> str | None:
         return f"{where} is {kind}, and was to be one of {sorted(said.get('content', {}))}"
     if "json" not in kind:
         return None
-    found = validator(method, pattern.pattern, answer.status_code, kind).iter_errors(answer.json())
-    errors = [f"{one.instance_path} {one.message[:300]}" for one in found]
+    wrong = validator(method, pattern.pattern, answer.status_code, kind).iter_errors(answer.json())
+    errors = [f"{one.instance_path} {one.message[:300]}" for one in wrong]
     return f"{where}: {errors} of {answer.text[:500]}" if errors else None
 
 

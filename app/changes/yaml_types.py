@@ -45,7 +45,7 @@ def value_of(text: str) -> object:
     if not _UNLIKE_IN_C.search(text):
         # What is refused, the parser in Python says in its own words and place.
         with suppress(yaml.YAMLError, ValueError):
-            return read_by(CParser(text), _scalar_alike)
+            return read_by(CParser(text), alike=True)
     return read_by(PythonParser(text))
 
 
@@ -58,14 +58,17 @@ class PythonParser(Reader, Scanner, Parser):
         Parser.__init__(self)
 
 
-def read_by(parser: Any, scalar: Callable[[Any], object] | None = None) -> object:
-    """Read the one document of a stream; nothing is none. `scalar` gives a text, or what a plain word is."""
+def read_by(parser: Any, *, alike: bool = False) -> object:
+    """Read the one document of a stream; nothing is none. `alike` refuses what the parser in Python may read otherwise.
+
+    That is for libyaml, which is eleven times as fast.
+    """
     get = parser.get_event
     try:
         get()
         found = None
         if isinstance(get(), DocumentStartEvent):
-            found = _Document(get, scalar or _scalar).value()
+            found = _Document(get, alike).value()
             get()
             if isinstance(event := get(), DocumentStartEvent):
                 _refuse("but found another document", event.start_mark)
@@ -77,9 +80,10 @@ def read_by(parser: Any, scalar: Callable[[Any], object] | None = None) -> objec
 class _Document:
     """Reads what the versions of YAML read alike, every other plain word as text; no anchors, no repeated keys."""
 
-    def __init__(self, get: Callable[[], Any], scalar: Callable[[Any], object]) -> None:
-        """Take what gives the next event, and what reads one word."""
-        self._get, self._scalar = get, scalar
+    def __init__(self, get: Callable[[], Any], alike: bool) -> None:
+        """Take what gives the next event, and whether it is of libyaml, whose words are to be as the other's."""
+        self._get, self._scalar = get, self._scalar_alike if alike else _scalar
+        self._between_brackets = 0
 
     def value(self) -> Any:
         """Give the next value."""
@@ -91,7 +95,21 @@ class _Document:
             return self._scalar(event)
         if event.tag == _STR:
             _refuse("a text is no mapping and no list", event.start_mark)
-        return (self._mapping if isinstance(event, MappingStartEvent) else self._list)(depth + 1)
+        self._between_brackets += bool(event.flow_style)
+        found = (self._mapping if isinstance(event, MappingStartEvent) else self._list)(depth + 1)
+        self._between_brackets -= bool(event.flow_style)
+        return found
+
+    def _scalar_alike(self, event: Any) -> object:
+        """Read a word of libyaml; a plain one that it alone takes, or takes otherwise, is refused.
+
+        A question mark ends a word for one of them between brackets, and for both begins a key where it stands first.
+        """
+        if not event.style:
+            differs = "?" in event.value if self._between_brackets else event.value[:1] == "?"
+            if differs or not any(event.implicit):
+                _refuse("parsers differ", event.start_mark)
+        return _scalar(event)
 
     def _list(self, depth: int) -> list[Any]:
         found: list[object] = []
@@ -121,13 +139,6 @@ def _check(event: Any, depth: int) -> None:
         _refuse("tags are not taken: quote what is a text", event.start_mark)
     if depth > MOST_DEPTH:
         _refuse("the document is nested too deep", event.start_mark)
-
-
-def _scalar_alike(event: Any) -> object:
-    """Read a word of libyaml, eleven times as fast; a plain one that it alone takes, or takes otherwise, is refused."""
-    if not event.style and ("?" in event.value or not any(event.implicit)):
-        _refuse("parsers differ", event.start_mark)
-    return _scalar(event)
 
 
 def _scalar(event: Any) -> object:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Literal
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -21,6 +20,7 @@ from app.database.repeating import Repeating
 from app.errors import RowgateError
 from app.http.counts import Counts
 from app.http.fixed_routes import Declared
+from app.settings import own_version
 from app.store.instances import Process, tell, untell
 
 BEAT_SECONDS = 5.0
@@ -91,7 +91,7 @@ class Instance(Repeating):
             broken="saying that this process is there failed",
         )
         now = datetime.now(UTC)
-        self.told = Process(str(uuid.uuid4()), now, socket.gethostname(), os.getpid(), version("rowgate"))
+        self.told = Process(str(uuid.uuid4()), now, socket.gethostname(), os.getpid(), own_version())
         self._pool, self._live, self._counts, self._ready = pool, live, counts, ready
 
     def state(self) -> InstanceState:

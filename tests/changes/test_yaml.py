@@ -167,6 +167,17 @@ def test_where_the_two_parsers_differ_the_one_in_python_is_asked(text: str) -> N
     assert outcome(lambda said: read_by(CParser(said)), text) != outcome(value_of, text)
 
 
+@pytest.mark.parametrize("text", ["message: Where to?", "- =a ? b : c", "a: b\n  ? c", "[a, b]\n", "a: {b: c}\nd: e?f"])
+def test_where_they_do_not_libyaml_is_not_asked_in_vain(text: str) -> None:
+    assert read_by(CParser(text), alike=True) == read_by(PythonParser(text))
+
+
+@pytest.mark.parametrize("text", ["a: {b: c?}", "[a?b]", "- [x, {y: z}, w?]", "?a"])
+def test_a_question_mark_is_left_to_the_parser_in_python_where_it_ends_words(text: str) -> None:
+    with pytest.raises(yaml.YAMLError, match="parsers differ"):
+        read_by(CParser(text), alike=True)
+
+
 def test_keys_are_texts_and_merges_are_not_made() -> None:
     assert load_text("{200: a, on: b, true: c, ~: d, <<: {x: 1}}") == {
         "200": "a", "on": "b", "true": "c", "~": "d", "<<": {"x": 1},

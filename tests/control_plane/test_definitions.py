@@ -1,15 +1,16 @@
 """The admin API over a running server: refusals first, and changes that are served at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from app.changes.files import dump_json, dump_yaml
 from app.cli.live import stored_in
 from app.database.pool import SESSION_SETTINGS
 from tests.backend import Backend, serving
+from tests.turns import Turns
 
 DOCUMENT: dict[str, Any] = {
     "rowgate": 1,
@@ -29,10 +30,9 @@ DOCUMENT: dict[str, Any] = {
 HELLO = {"name": "hello", "method": "GET", "path": "/hello", "access": "public"}
 
 
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as backend:
-        yield backend
+@pytest_asyncio.fixture(loop_scope="module")
+async def backend(turns: Turns) -> Backend:
+    return await turns.next()
 
 
 ROUTES = [

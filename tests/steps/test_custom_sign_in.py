@@ -1,14 +1,15 @@
 """Sign-up and sign-in in shapes of their own: the same accounts, limits and tokens as /auth/v1."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from app.compiler.check import check_project
 from app.definitions.project import parse_project
 from tests.backend import PASSWORD, Backend, serving
+from tests.turns import Turns
 
 CREDENTIALS = {"email": "=input.email", "password": "=input.password"}
 FIELDS: dict[str, Any] = {"email": {"type": "text", "required": True}, "password": {"type": "text", "required": True}}
@@ -80,10 +81,9 @@ DOCUMENT: dict[str, Any] = {
 ANN = {"email": "Ann@Example.com", "password": PASSWORD}
 
 
-@pytest.fixture
-async def backend(migrated_url: str) -> AsyncIterator[Backend]:
-    async with serving(migrated_url, DOCUMENT) as served:
-        yield served
+@pytest_asyncio.fixture(loop_scope="module")
+async def backend(turns: Turns) -> Backend:
+    return await turns.next()
 
 
 async def call(backend: Backend, name: str, body: Any, token: str | None = None) -> Any:

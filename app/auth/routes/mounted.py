@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -88,6 +87,7 @@ from app.definitions.auth import SessionsDef
 from app.errors import FieldError
 from app.http.fixed_bodies import JsonBody, checked
 from app.http.fixed_routes import FixedRouter, InputInvalid, answer, refuses
+from app.settings import own_version
 
 
 class RegisterBody(PkceFields):
@@ -331,4 +331,4 @@ async def get_settings(server: AuthServerDep) -> Response:
 
 async def health() -> Response:
     """Say that the routes are there."""
-    return answer(AuthHealth(version=version("rowgate"), name="Rowgate", description="speaks the GoTrue dialect"))
+    return answer(AuthHealth(version=own_version(), name="Rowgate", description="speaks the GoTrue dialect"))
