@@ -4,14 +4,15 @@ What is no name and no parameter must stand in Rowgate's own source: a text betw
 name what comes out, in quotes behind AS, and nothing else.
 """
 
-import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from asyncpg.connection import Connection
@@ -37,10 +38,19 @@ NUMBER = re.compile(r"(?<![\w$.\"])[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?(?![\w\"])")
 
 @cache
 def written_texts() -> list[str]:
-    """Give every string and number that stands in the source."""
-    nodes = (node for path in APP.rglob("*.py") for node in ast.walk(ast.parse(path.read_text())))
-    constants = (node.value for node in nodes if isinstance(node, ast.Constant))
-    return [str(value) for value in constants if isinstance(value, str | int | float)]
+    """Give every string and number that stands in the source, as it is compiled: each file is by now."""
+    texts = []
+    for path in APP.rglob("*.py"):
+        constants: list[Any] = [SourceFileLoader("app", str(path)).get_code("app")]
+        while constants:
+            constant = constants.pop()
+            if isinstance(constant, CodeType):
+                constants += constant.co_consts
+            elif isinstance(constant, tuple | frozenset):
+                constants += constant
+            elif isinstance(constant, str | int | float):
+                texts.append(str(constant))
+    return texts
 
 
 def own_texts() -> Iterator[str]:
