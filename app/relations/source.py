@@ -51,7 +51,7 @@ class RowRule:
 EVERY_ROW = RowRule()
 
 
-class _Told:
+class _FoundOut:
     """What is found out about a source once, and is no part of what it says."""
 
     __slots__ = ("told",)
@@ -59,7 +59,7 @@ class _Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Source(_Told):
+class Source(_FoundOut):
     """`shown` are the columns that come out; `item` is what conditions may compare: the whole row, computed ones too.
 
     `computed` are the columns of a view that are formulas over `row`, or come from rows of another table or view.
