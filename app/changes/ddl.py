@@ -236,11 +236,11 @@ def run(connection: Any, change: Change) -> None:
 
 def written(changes: Sequence[Change], schema: str = DATA_SCHEMA) -> tuple[str, ...]:
     """Give the SQL of changes without a database, one statement each."""
-    statements = []
+    if not changes:
+        return ()
+    buffer = StringIO()
+    options = {"as_sql": True, "output_buffer": buffer, "literal_binds": True}
+    operations = _operations(dialect_name="postgresql", opts=options)
     for change in changes:
-        buffer = StringIO()
-        options = {"as_sql": True, "output_buffer": buffer, "literal_binds": True}
-        operations = _operations(dialect_name="postgresql", opts=options)
         _RENDER[type(change)](operations, change, schema)
-        statements += [text.strip() for text in buffer.getvalue().split(";\n\n") if text.strip()]
-    return tuple(statements)
+    return tuple(text.strip() for text in buffer.getvalue().split(";\n\n") if text.strip())

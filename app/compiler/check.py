@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from app.compiler.compile import compile_project
 from app.compiler.full_form import WrittenOut, in_full
 from app.compiler.runtime import Runtime
+from app.database.quoting import DATA_SCHEMA
 from app.definitions.project import Project, name_findings, parse_project
 from app.definitions.readable import readable
 from app.errors import Finding, refusing
@@ -26,18 +27,18 @@ class Checked:
     secrets: tuple[str, ...] = ()
 
 
-def compile_checked(project: Project, memory: Memory = MEMORY) -> Checked:
+def compile_checked(project: Project, memory: Memory = MEMORY, schema: str = DATA_SCHEMA) -> Checked:
     """Compile a project as `compile_project` does; findings about names are among its findings."""
     if found := name_findings(project):
         return Checked(project, None, found)
     gathered = Findings()
-    runtime, findings = compile_project(project, memory=memory, gathered=gathered)
+    runtime, findings = compile_project(project, schema=schema, memory=memory, gathered=gathered)
     full, written_out = (project, ()) if runtime is None else in_full(project, gathered.checked)
     asked = {one.client_secret for one in project.auth.providers if one.client_secret is not None}
     secrets = tuple(sorted({*gathered.secrets, *asked}))
     if not written_out:
         return Checked(project, runtime, findings, secrets=secrets)
-    return Checked(full, *compile_project(full, memory=memory), written_out, secrets)
+    return Checked(full, *compile_project(full, schema=schema, memory=memory), written_out, secrets)
 
 
 def check_document(document: object, memory: Memory = MEMORY) -> tuple[Checked | None, list[Finding]]:

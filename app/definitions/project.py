@@ -144,7 +144,7 @@ def _known(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shared(document: Mapping[str, Any], project: Project) -> Project:
     """Give the project in which whatever says the same as before is the same object."""
-    update: dict[str, Any] = {kind: shared(kind, None, getattr(project, kind)) for kind in SINGLES}
+    update: dict[str, Any] = {kind: shared(kind, document.get(kind, {}), getattr(project, kind)) for kind in SINGLES}
     for section in KINDS:
         pairs = zip(document.get(section, ()), getattr(project, section), strict=True)
         update[section] = tuple(shared(section, said, one) for said, one in pairs)

@@ -24,8 +24,8 @@ def known(section: str, said: Any) -> Any:
 def shared(section: str, said: object, definition: Definition) -> Definition:
     """Give the one object for a definition that was read from what is said."""
     text = _text(said)
-    if text is not None and _KNOWN.get((section, text)) is definition:
-        return definition
+    if text is not None and (found := _KNOWN.get((section, text))) is not None:
+        return found
     one = _alike(section, definition)
     if text is not None:
         _KNOWN[section, text] = one

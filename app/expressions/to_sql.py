@@ -36,6 +36,7 @@ from app.expressions.undecided import Undecidable, undecided
 __all__ = ["Parameters", "compile_kept", "compile_sql"]
 
 MAX_SQL = 20_000  # characters
+_NO_NAMES = frozenset[str]()
 
 Column = Callable[[str, str], str]
 Required = Callable[[str, str], bool]
@@ -94,6 +95,7 @@ class Writer:
         self.joins: Joins | None = None
         self._required = required
         self._bound: dict[int, tuple[syntax.Node, str]] = {}
+        self._said: dict[int, tuple[syntax.Node, tuple[bool, frozenset[str]]]] = {}
 
     def refuse(self, node: syntax.Node, what: str, hint: str | None = None) -> str:
         """Note that a node can't be said in SQL."""
@@ -103,11 +105,24 @@ class Writer:
 
     def touches(self, node: syntax.Node) -> bool:
         """Say whether a node reads a row."""
+        reads, names = self._speaks_of(node)
+        return reads or any(map(self.is_row, names))
+
+    def _speaks_of(self, node: syntax.Node) -> tuple[bool, frozenset[str]]:
+        """Say whether a node reads rows that no name stands for, and name all names in it; looks through each once."""
+        if (known := self._said.get(id(node))) is not None:
+            return known[1]
         if isinstance(node, syntax.Name):
-            return self.is_row(node.name)
-        if isinstance(node, syntax.AllRows | syntax.Followed):
-            return True
-        return any(self.touches(part) for part in syntax.parts(node))
+            found = False, frozenset({node.name})
+        elif isinstance(node, syntax.AllRows | syntax.Followed):
+            found = True, _NO_NAMES
+        else:
+            found = False, _NO_NAMES
+            for part in syntax.parts(node):
+                reads, names = self._speaks_of(part)
+                found = found[0] or reads, found[1] | names if names else found[1]
+        self._said[id(node)] = node, found  # with the node, whose id is then nobody else's
+        return found
 
     def is_row(self, name: str) -> bool:
         """Say whether a name stands for a row that lives in SQL, or for a value of one."""

@@ -1,7 +1,7 @@
 """Judging an answer: whether it carries anything of the other person's, changed it, or tells that it is there."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -40,6 +40,18 @@ class Found:
         self.open_writes: set[tuple[Served, str, str]] = set()
         self.guarded: set[str] = set()
         self.seen: list[Seen] = []
+        self._shortest: dict[tuple[Served, str], int] = {}  # how long the request is that is told
+
+    def tells_better(self, seen: Seen) -> bool:
+        """Say whether a request is told already that did the same, is no longer, and reached what is surely owned."""
+        length = len(seen.sent.text)
+        return self._shortest.get((seen.what, seen.kind), length + 1) <= length
+
+    def add(self, seen: Seen) -> None:
+        """Keep what was seen."""
+        if not self.tells_better(seen) and any(table in self.owned for table, _ in seen.places):
+            self._shortest[seen.what, seen.kind] = len(seen.sent.text)
+        self.seen.append(seen)
 
     def is_shared(self, table: str, column: str | None = None) -> bool:
         """Say whether everybody may have it, as the proof was told."""
@@ -60,6 +72,7 @@ class Judge:
         self._words = re.compile("|".join(map(re.escape, words)) or r"(?!)")
         self._deletes = {person: self._without(person) for person in PEOPLE}
         self._seen: list[Seen] = []  # of the answer that is looked at
+        self._waiting: list[tuple[Sent, Attempt]] = []  # which show nothing, and may tell of something all the same
 
     def marks(self, came: Attempt) -> list[Mark]:
         """Give whatever is known again in an answer."""
@@ -67,17 +80,44 @@ class Judge:
         text = f"{headers}\n{(came.answer.body or b'').decode('utf-8', 'replace')}".lower()
         return [self.world.marks[word] for word in dict.fromkeys(self._words.findall(text))]
 
-    async def judge(self, what: Served, caller: Caller, sent: Sent, came: Attempt, *, is_public: bool) -> None:
-        """Note what an answer gives away, and what the request has done; where `is_public`, strangers may ask too."""
-        self._seen.clear()
-        await self._look(what, caller, sent, came, is_public=is_public)
-        if self._seen:
-            # What is told alone gets the whole trace; nobody looks any more at what the request has written.
+    async def judge(self, what: Served, caller: Caller, sent: Sent, came: Attempt) -> None:
+        """Note what an answer gives away, and what the request has done; `compare` says what else it tells."""
+        await self._look(what, caller, sent, came)
+        await self._explain(caller, sent, came)
+
+    async def compare(self, what: Served, caller: Caller, *, is_public: bool) -> None:
+        """Note which of the answers judged so far are other ones where the other person has no rows.
+
+        Where `is_public`, strangers may ask too.
+        """
+        deletes = [delete for _, delete in self._deletes[caller.other]]
+        waiting, self._waiting = self._waiting, []
+        if not deletes:
+            return
+        without = []
+        for sent, _ in waiting:
+            without.append(await self._answer_without(caller, sent, deletes))
+            if self.asking.held.broken:
+                return
+        for (sent, came), other in zip(waiting, without, strict=True):
+            if await self._depends(caller, sent, came, other):
+                await self._compare(what, caller, sent, came, is_public=is_public)
+                await self._explain(caller, sent, came)
+            if self.asking.held.broken:
+                return
+
+    async def _explain(self, caller: Caller, sent: Sent, came: Attempt) -> None:
+        """Take what was seen of an answer; what may be told of it gets the whole trace, by asking again."""
+        seen, self._seen = self._seen, []
+        if not all(map(self.found.tells_better, seen)):
+            # Nobody looks any more at what the request has written.
             told = came if self.asking.held.broken else await self.asking.explain(caller, sent)
             passed, decided = tuple(checks_passed(told.trace)), deciding(told.trace)
-            self.found.seen += [replace(one, let_by=passed, decided=decided) for one in self._seen]
+            seen = [replace(one, let_by=passed, decided=decided) for one in seen]
+        for one in seen:
+            self.found.add(one)
 
-    async def _look(self, what: Served, caller: Caller, sent: Sent, came: Attempt, *, is_public: bool) -> None:
+    async def _look(self, what: Served, caller: Caller, sent: Sent, came: Attempt) -> None:
         await self._judge_writes(what, caller, sent, came)
         marks = self.marks(came)
         if caller.identity.is_anonymous:
@@ -92,7 +132,7 @@ class Judge:
         if hidden:
             self._add(what, caller, sent, came, "shows", frozenset(one.place for one in hidden))
         elif not foreign and came.answer.status < HTTPStatus.BAD_REQUEST:
-            await self._compare(what, caller, sent, came, is_public=is_public)
+            self._waiting.append((sent, came))
 
     def _was_sent(self, mark: Mark, sent: Sent) -> bool:
         return any(word in sent.text for word, one in self.world.marks.items() if one is mark)
@@ -148,8 +188,6 @@ class Judge:
 
     async def _compare(self, what: Served, caller: Caller, sent: Sent, came: Attempt, *, is_public: bool) -> None:
         """Note an answer that is another one where the other person has no rows, though it shows none of them."""
-        if not await self._differs(caller, sent, came):
-            return
         if is_public and await self._differs(stranger(caller), sent):
             return
         tables = [table for table, _ in self._deletes[caller.other]]
@@ -161,13 +199,20 @@ class Judge:
         if not deletes:
             return False
         live = came or await self.asking.ask(caller, sent)
+        return await self._depends(caller, sent, live, await self._answer_without(caller, sent, deletes))
+
+    async def _answer_without(self, caller: Caller, sent: Sent, deletes: Sequence[Deletes]) -> Attempt | None:
+        """Give the answer where rows are away; None where they can't be, since rows that stay refer to them."""
         try:
-            without = await self.asking.ask(caller, sent, deletes)
+            return await self.asking.ask_without(caller, sent, deletes)
         except FAULTS as error:
             if isinstance(translated(error), ReferenceViolated):
-                return False  # rows that stay refer to these, so that they can't be away
+                return None
             raise
-        if without.answer.status >= HTTPStatus.BAD_REQUEST:
+
+    async def _depends(self, caller: Caller, sent: Sent, live: Attempt, without: Attempt | None) -> bool:
+        """Say whether an answer is another one without the rows, and is itself when it is asked for again."""
+        if without is None or without.answer.status >= HTTPStatus.BAD_REQUEST:
             return False
         one, other = _seen(live), _seen(without)
         if not differences(one, one, other):

@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from app.compiler.check import compile_checked
-from app.compiler.compile import compile_project
 from app.compiler.runtime import Runtime
 from app.compiler.test_targets import Served
 from app.definitions.project import DefinitionInvalid, Project
@@ -18,9 +18,9 @@ from app.isolation.judge import Found, Judge
 from app.isolation.leaks import Leak, merged
 from app.isolation.made_values import Maker
 from app.isolation.prover import ProofTarget, Prover, Unreached
-from app.isolation.tenants import PEOPLE, Builder, with_children
+from app.isolation.tenants import PEOPLE, Builder, World, with_children
 from app.policy_tests.run import MOST_TABLES, MOST_WORKERS
-from app.policy_tests.scratch import SCHEMA, scratch, tables_sql
+from app.policy_tests.scratch import SCHEMA, Scratch, scratch, tables_sql
 from app.review.links import Links, Place, links_of
 from app.review.surface import tables_written
 
@@ -65,15 +65,15 @@ async def prove(url: str, project: Project, asked: ProofAsked | None = None, tal
     Raises DefinitionInvalid, or what the database refuses.
     """
     began = time.perf_counter()
-    project = (await asyncio.to_thread(compile_checked, project)).project
-    runtime, findings = await asyncio.to_thread(compile_project, project, schema=SCHEMA)
-    if runtime is None:
-        raise DefinitionInvalid(findings)
-    asked = asked or ProofAsked()
+    checked = await asyncio.to_thread(compile_checked, project, schema=SCHEMA)
+    if (runtime := checked.runtime) is None:
+        raise DefinitionInvalid(checked.findings)
+    project, asked = checked.project, asked or ProofAsked()
     run = _Run(runtime, links_of(project), asked, await asyncio.to_thread(tables_sql, project), url, tally or Tally())
     surface = list(_surface(runtime))
-    await run.work([target for target in surface if target.access.public], as_strangers=True)
-    await run.work([target for target in surface if target.may_enter(asked.roles)], as_strangers=False)
+    async with AsyncExitStack() as run.stack:
+        await run.work([target for target in surface if target.access.public], as_strangers=True)
+        await run.work([target for target in surface if target.may_enter(asked.roles)], as_strangers=False)
     proof = run.proof(surface)
     proof.milliseconds = (time.perf_counter() - began) * 1000
     return proof
@@ -98,6 +98,8 @@ class _Run:
         self.cut: list[Served] = []
         self.missing: dict[str, str] = {}
         self.requests = 0
+        self.stack = AsyncExitStack()
+        self.grounds: list[tuple[Scratch, World]] = []  # tables and rows that nobody asks over now
 
     async def work(self, targets: Sequence[ProofTarget], *, as_strangers: bool) -> None:
         """Try every target as each of the two, or as nobody in their place, over several connections at once."""
@@ -115,17 +117,24 @@ class _Run:
     async def _work(self, waiting: deque[tuple[ProofTarget, str]], *, as_strangers: bool) -> None:
         """Try what waits until nothing is left. A connection that a request has lost is replaced by another one."""
         while waiting:
-            async with scratch(self.url, self.sql) as held:
-                world = await Builder(self.runtime, self.links, self.found.owned, self.maker).build(held)
-                self.missing |= world.missing
-                asking = Asking(held, self.runtime)
-                prover = Prover(self.links, asking, world, Judge(self.found, asking, world), self.maker)
-                while waiting and not held.broken:
-                    await (prover.strangers if as_strangers else prover.people)(*waiting.popleft())
-                    self.tally.done += 1
-                self.requests += asking.count
-                self.unreached += prover.unreached
-                self.cut += prover.cut
+            held, world = self.grounds.pop() if self.grounds else await self._ground()
+            asking = Asking(held, self.runtime)
+            prover = Prover(self.links, asking, world, Judge(self.found, asking, world), self.maker)
+            while waiting and not held.broken:
+                await (prover.strangers if as_strangers else prover.people)(*waiting.popleft())
+                self.tally.done += 1
+            if not held.broken:
+                self.grounds.append((held, world))
+            self.requests += asking.count
+            self.unreached += prover.unreached
+            self.cut += prover.cut
+
+    async def _ground(self) -> tuple[Scratch, World]:
+        """Make the tables and the rows on one more connection, which is closed with the stack."""
+        held = await self.stack.enter_async_context(scratch(self.url, self.sql))
+        world = await Builder(self.runtime, self.links, self.found.owned, self.maker).build(held)
+        self.missing |= world.missing
+        return held, world
 
     def proof(self, surface: Sequence[ProofTarget]) -> Proof:
         """Put together what was found; of tables that are nobody's, nothing is a leak."""

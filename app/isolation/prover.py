@@ -23,6 +23,7 @@ MOST_OWN = 60
 """Requests by which the proof looks for one that goes well, for each kind of caller."""
 MOST_OTHERS = 400
 """Requests to reach the other's rows, for each endpoint and each action of a view."""
+_TOGETHER = 32  # answers that are compared before more is asked, which may lose the connection
 _REFUSED = frozenset({401, 403, 404})
 
 
@@ -55,6 +56,7 @@ class _Own:
 
     caller: Caller
     values: Values | None
+    sent: Sent
     came: Attempt
     goes_well: bool
 
@@ -81,7 +83,8 @@ class Prover:
             self.unreached.append(Unreached(target.what, person, "its connection was lost, or nothing could be asked"))
             return
         if not own.goes_well:
-            self.unreached.append(Unreached(target.what, person, _told(own.came)))
+            told = own.came if own.came.refusal is None else await self.asking.explain(own.caller, own.sent)
+            self.unreached.append(Unreached(target.what, person, _told(told)))
         await self._look_for_guard(target, own.caller)
         await self._others(target, own)
 
@@ -103,11 +106,12 @@ class Prover:
                 if self.asking.held.broken:
                     return None
                 if came.answer.status >= HTTPStatus.BAD_REQUEST:
-                    refused = refused or _Own(caller, values, came, goes_well=False)
+                    refused = refused or _Own(caller, values, sent, came, goes_well=False)
                 elif came.written or not target.writes:
-                    return _Own(caller, values, came, goes_well=True)
+                    return _Own(caller, values, sent, came, goes_well=True)
                 else:
-                    answered = answered or _Own(caller, values, came, goes_well=target.what.kind == "endpoint")
+                    is_endpoint = target.what.kind == "endpoint"
+                    answered = answered or _Own(caller, values, sent, came, goes_well=is_endpoint)
                 if came.answer.status == HTTPStatus.UNAUTHORIZED:
                     break
             if answered is not None:
@@ -120,13 +124,17 @@ class Prover:
         for number, (values, sent) in enumerate(self._others_requests(target, own)):
             if number == MOST_OTHERS:
                 self.cut.append(target.what)
-                return
+                break
             came = await self.asking.ask(own.caller, sent)
             if self.asking.held.broken:
+                self.cut.append(target.what)
                 return
-            await self.judge.judge(target.what, own.caller, sent, came, is_public=target.access.public)
+            await self.judge.judge(target.what, own.caller, sent, came)
             if own.goes_well and own.values is not None and values is not None:
                 self._note_guard(target, values, own.values, own.caller, came)
+            if number % _TOGETHER == _TOGETHER - 1:
+                await self.judge.compare(target.what, own.caller, is_public=target.access.public)
+        await self.judge.compare(target.what, own.caller, is_public=target.access.public)
 
     def _own_requests(self, target: ProofTarget, caller: Caller) -> Iterator[tuple[Values | None, Sent]]:
         if isinstance(target.compiled, CompiledEndpoint):

@@ -20,6 +20,7 @@ from app.limits.limiter import Limiter
 from app.policy_tests.scratch import Scratch
 from app.relations.fixtures import Versions, insert_empty, insert_whole, versions_of, written_between
 from app.steps.running import Answer, Services
+from app.steps.trace import Trace
 
 if TYPE_CHECKING:
     from app.auth.core import Accounts
@@ -70,21 +71,24 @@ async def attempt(
     now: datetime,
     before: Versions | None = None,
     *,
-    counts: bool = True,
+    trace: Trace | None = None,
+    looks: bool = True,
 ) -> Attempt:
     """Run a request as somebody on a runtime of the scratch schema, and leave there what it has written.
 
-    Who knows the versions of the rows already gives them as `before`; with `counts` the trace says how many rows there
-    are before and after filters, for which more statements are run. A scratch that is `broken` behind it lost its
-    connection, and nothing was written.
+    Who knows the versions of the rows already gives them as `before`. Without a `trace` it is one that runs more
+    statements, for how many rows there are before and after filters. Without `looks` nobody asks what was written. A
+    scratch that is `broken` behind it lost its connection, and nothing was written.
     """
-    if before is None:
+    if before is None and looks:
         before = await versions(held, runtime)
-    rehearsal = Tried(_plane(held), request, identity, draft=runtime, now=now, counts=counts)
+    rehearsal = Tried(_plane(held), request, identity, draft=runtime, now=now, trace=trace)
     answer, refusal = await answered(rehearsal)
     rehearsal.trace.leave(refusal)
-    after = before if held.broken else await versions(held, runtime)
-    return Attempt(answer, refusal, written_between(before, after), rehearsal.trace.shown())
+    shown = rehearsal.trace.shown()
+    if before is None or not looks or held.broken:
+        return Attempt(answer, refusal, {}, shown)
+    return Attempt(answer, refusal, written_between(before, await versions(held, runtime)), shown)
 
 
 def _plane(held: Scratch) -> Plane:

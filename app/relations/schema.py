@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.column_types import KEY, NO_KEYS, Keys, name_kept_as
@@ -11,6 +12,11 @@ from app.definitions.project import Project
 from app.definitions.tables import TableDef
 from app.expressions.types import INT, STRING, TIMESTAMP, UUID, Enum, ListOf, Record, Reference, Scalar, Type, pg_type
 from app.relations.references import ForeignKey, references_of, unique_name
+
+
+@cache
+def _kept(name: str, pg: str) -> KeptColumnDef:
+    return KeptColumnDef(name=name, type=str(name_kept_as(pg)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Column:
     @property
     def said(self) -> ColumnDef:
         """Give its definition, or the one that it would have where the database keeps it by itself."""
-        return self.definition or KeptColumnDef(name=self.name, type=str(name_kept_as(self.pg)))
+        return self.definition or _kept(self.name, self.pg)
 
     @property
     def is_counted(self) -> bool:

@@ -51,8 +51,15 @@ class RowRule:
 EVERY_ROW = RowRule()
 
 
+class _FoundOut:
+    """What is found out about a source once, and is no part of what it says."""
+
+    __slots__ = ("told",)
+    told: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
-class Source:
+class Source(_FoundOut):
     """`shown` are the columns that come out; `item` is what conditions may compare: the whole row, computed ones too.
 
     `computed` are the columns of a view that are formulas over `row`, or come from rows of another table or view.
@@ -126,7 +133,12 @@ def column_sql(source: Source, parameters: Parameters, alias: str = ALIAS, *, sh
 
 def told_apart(source: Source) -> tuple[str, ...]:
     """Name the columns of which a rule may be told something else than is shown: those that can be undecided."""
+    if not hasattr(source, "told"):
+        object.__setattr__(source, "told", _told_apart(source))
+    return source.told
 
+
+def _told_apart(source: Source) -> tuple[str, ...]:
     def written(name: str, *, shown: bool) -> str:
         return column_sql(source, Parameters(), shown=shown)("row", name)
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from app.errors import RowgateError
 from app.relations.bound_row import PartOfRow
@@ -93,6 +93,8 @@ class Trace:
 
     Where it `counts`, statements beside those of the run count the rows before and after filters.
     """
+
+    is_told: ClassVar[bool] = True
 
     def __init__(self, *, counts: bool = True) -> None:
         """Begin with nothing recorded."""
@@ -187,6 +189,30 @@ class Trace:
     def shown(self) -> list[dict[str, Any]]:
         """Give the stages as an answer shows them."""
         return [stage.shown(self._hidden) for stage in self._stages]
+
+
+class Untold(Trace):
+    """The record of a run that nobody looks at: it only leaves out what reaches beyond the transaction."""
+
+    is_told = False
+
+    def __init__(self) -> None:
+        """Begin, with nothing that is ever recorded."""
+        super().__init__(counts=False)
+
+    def enter(self, stage: str, **more: Any) -> None:
+        """Pass over a stage."""
+
+    async def step(self, info: StepInfo, run: Callable[[Any], Awaitable[None] | None], call: Any) -> None:
+        """Run a step; one that reaches beyond the transaction is not run and binds null."""
+        if info.is_beyond:
+            call.env.update(dict.fromkeys(info.binds))
+        elif (pending := run(call)) is not None:
+            await pending
+
+    async def statement(self, sql: str, parameters: Sequence[Any], fetched: Awaitable[list[Any]]) -> list[object]:  # noqa: ARG002 - nobody looks
+        """Wait for a statement's rows."""
+        return await fetched
 
 
 def _refuse(entry: Entry, refusal: RowgateError) -> None:

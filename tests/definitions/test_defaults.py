@@ -156,12 +156,12 @@ def test_a_default_that_its_column_would_refuse_is_a_finding(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("array", [False, True])
-@pytest.mark.parametrize("default", [*COMPUTED, *NOT_COMPUTED])
-def test_a_computed_default_is_one_of_four_on_its_own_type(kind: str, array: bool, default: str) -> None:
+def test_a_computed_default_is_one_of_four_on_its_own_type(kind: str, array: bool) -> None:
     options = FITS[kind][0][0]
-    places = found(document([column("a", kind, options, default, array=array)]))
-    fits = COMPUTED.get(default.strip()) == kind and not array
-    assert ("tables/t.columns/a.default" in places) is not fits, places
+    for default in (*COMPUTED, *NOT_COMPUTED):
+        places = found(document([column("a", kind, options, default, array=array)]))
+        fits = COMPUTED.get(default.strip()) == kind and not array
+        assert ("tables/t.columns/a.default" in places) is not fits, (default, places)
 
 
 @pytest.mark.parametrize(

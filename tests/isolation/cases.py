@@ -307,3 +307,12 @@ CASES: dict[str, tuple[str, tuple[str, str, list[str]], str]] = {
 def backend(text: str) -> dict[str, Any]:
     """Give the tables with these definitions."""
     return {**load_text(TABLES), **load_text(text)}
+
+
+def sound_twins() -> dict[str, Any]:
+    """Give the tables with all sound twins, each named for its case too."""
+    document: dict[str, Any] = load_text(TABLES)
+    for name, (_, _, sound) in CASES.items():
+        for section, said in load_text(sound).items():
+            document.setdefault(section, []).extend({**one, "name": f"{one['name']}__{name}"} for one in said)
+    return document

@@ -216,7 +216,7 @@ async def filter_told(
     So rows that are hidden are told apart from rows that aren't there, before a write as well: its filter is that of
     the view and of its `action`.
     """
-    if call.trace is None or said is None:
+    if call.trace is None or not call.trace.is_told or said is None:
         return
     env = {**call.env, ASKED: query.bound(_limit(view, query))}
     field = "filter" if action is None else f"allow.{action}.filter"

@@ -132,7 +132,7 @@ async def write_view(bound: BoundWrite, call: Call) -> Answer:
     wanted = bound.wanted
     call.env["params"] = wanted.params
     call.env[ASKED] = wanted.query.bound(0)
-    if call.trace is not None:
+    if call.trace is not None and call.trace.is_told:
         await _rules_told(bound, call)
     if call.more_seconds:
         await call.db.use(partial(give_time, TIMEOUT + call.more_seconds), writes=True)

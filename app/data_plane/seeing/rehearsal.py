@@ -49,12 +49,12 @@ class Rehearsal(Run):
         ddl: Sequence[str] = (),
         now: datetime | None = None,
         pretended: bool = False,
-        counts: bool = True,
+        trace: Trace | None = None,
     ) -> None:
-        """Record nothing yet."""
+        """Record nothing yet; without a `trace` in one that counts."""
         super().__init__(plane, request, known, draft)
         self._ddl, self._now, self._pretended = ddl, now, pretended
-        self.trace = Trace(counts=counts)
+        self.trace = Trace() if trace is None else trace
         self._is_open = False  # whether a stage is
 
     def begin(self) -> None:
@@ -66,7 +66,9 @@ class Rehearsal(Run):
     def stage(self, name: str) -> None:
         """Record a stage; one that is refused stays open for the refusal, as it is told in the end."""
         self.end()
-        self.at, self._is_open = name, True
+        self.at, self._is_open = name, self.trace.is_told
+        if not self._is_open:
+            return
         said: dict[str, Any] = {}
         if name == "authorize" and self.target is not None:
             said = {"access": self.target.access.described, "to": self.target.compiled.name}
