@@ -223,3 +223,4 @@ async def own_backend(request: pytest.FixtureRequest, migrated_url: str) -> Asyn
     memory.MEMORY.forget()
     async with serving(migrated_url, request.module.DOCUMENT) as served:
         yield served
+    memory.MEMORY.forget()  # what was compiled under what the test changed
