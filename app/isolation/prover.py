@@ -132,9 +132,16 @@ class Prover:
             await self.judge.judge(target.what, own.caller, sent, came)
             if own.goes_well and own.values is not None and values is not None:
                 self._note_guard(target, values, own.values, own.caller, came)
-            if number % _TOGETHER == _TOGETHER - 1:
-                await self.judge.compare(target.what, own.caller, is_public=target.access.public)
+            if number % _TOGETHER == _TOGETHER - 1 and not await self._is_compared(target, own):
+                return
+        await self._is_compared(target, own)
+
+    async def _is_compared(self, target: ProofTarget, own: _Own) -> bool:
+        """Compare the answers so far; says whether that went to its end, and names a target of which it didn't."""
         await self.judge.compare(target.what, own.caller, is_public=target.access.public)
+        if self.asking.held.broken:
+            self.cut.append(target.what)
+        return not self.asking.held.broken
 
     def _own_requests(self, target: ProofTarget, caller: Caller) -> Iterator[tuple[Values | None, Sent]]:
         if isinstance(target.compiled, CompiledEndpoint):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 
 from app.database.quoting import DATA_SCHEMA, quoted
 from app.definitions.column_types import KEY, NO_KEYS, Keys, name_kept_as
@@ -14,7 +14,7 @@ from app.expressions.types import INT, STRING, TIMESTAMP, UUID, Enum, ListOf, Re
 from app.relations.references import ForeignKey, references_of, unique_name
 
 
-@cache
+@lru_cache(4_096)
 def _kept(name: str, pg: str) -> KeptColumnDef:
     return KeptColumnDef(name=name, type=str(name_kept_as(pg)))
 

@@ -11,8 +11,10 @@ from app.changes.files import load_text, read_project
 from app.database.embedded import EmbeddedPostgres
 from app.definitions.project import Project, parse_project
 from app.isolation import prover
+from app.isolation.asking import Asking
 from app.isolation.callers import ProofAsked
 from app.isolation.prove import Proof, prove
+from app.isolation.prover import Prover
 from tests.databases import cloned
 from tests.isolation.cases import CASES, backend, sound_twins
 from tests.statements import captured
@@ -235,6 +237,35 @@ def test_a_request_that_loses_its_connection_is_said_and_the_others_go_on(url: s
     proof = proof_of(url, document)
     assert told(proof) == [("views/seen select", "shows", ["notes.id", "notes.title"])]
     assert {one.what.name for one in proof.unreached} == {"slow"}
+
+
+@pytest.mark.parametrize("step", ["ask", "ask_without"])
+def test_a_target_whose_connection_is_lost_midway_is_named(
+    url: str, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Once while others' rows are asked for, or while answers are compared; another connection goes on."""
+    ask, others = getattr(Asking, step), Prover._others
+    lost: list[str] = []
+
+    async def losing(self: Asking, *asked: Any) -> Any:
+        came = await ask(self, *asked)
+        if not lost and target:
+            lost.append(target[0])
+            self.held.broken = True
+        return came
+
+    target: list[str] = []
+
+    async def asking(self: Prover, what: Any, own: Any) -> None:
+        target[:] = [what.what.name]
+        await others(self, what, own)
+        target.clear()
+
+    monkeypatch.setattr(Asking, step, losing)
+    monkeypatch.setattr(Prover, "_others", asking)
+    proof = proof_of(url, backend(CASES["a_view_without_a_filter"][2]))
+    assert [one.name for one in proof.cut] == lost != []
+    assert told(proof) == []
 
 
 KEYS = """
