@@ -144,14 +144,6 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Run, "in_time", in_time)
 
 
-@pytest.fixture
-def deadlocks_seen_soon(embedded_server: EmbeddedPostgres) -> Iterator[None]:
-    """Let Postgres look for a deadlock after 20 ms, in place of a second, where a test asks what comes of one."""
-    run_sql(embedded_server, "ALTER ROLE rowgate SET deadlock_timeout = 20")
-    yield
-    run_sql(embedded_server, "ALTER ROLE rowgate RESET deadlock_timeout")
-
-
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[EmbeddedPostgres]:
     """A server that loses all in a crash: tests of what lasts start their own."""

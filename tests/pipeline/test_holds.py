@@ -127,7 +127,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 @pytest.fixture
-async def backend(migrated_url: str, patient: None, deadlocks_seen_soon: None) -> AsyncIterator[Backend]:
+async def backend(migrated_url: str, patient: None) -> AsyncIterator[Backend]:
     async with serving(migrated_url, DOCUMENT) as backend:
         yield backend
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.backend import Backend, serving
 
-# Each is a deadlock, if both are as fast.
+# Each deadlock is a second of waiting until Postgres sees it.
 ROUNDS = int(os.environ.get("ROWGATE_DEADLOCK_ROUNDS", "8"))
 STEPS = 6
 
@@ -124,7 +124,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 @pytest.fixture
-async def backend(migrated_url: str, deadlocks_seen_soon: None) -> AsyncIterator[Backend]:
+async def backend(migrated_url: str) -> AsyncIterator[Backend]:
     async with serving(migrated_url, DOCUMENT) as backend:
         backend.app.server.pool._patience = 30  # who wins is asked here, not how soon a busy machine tells
         yield backend
