@@ -199,7 +199,8 @@ class Runtime:
     `held` are the rows that chains hold, for which the tables have triggers; `broken` is what of the revision can't be
     served, and `doubts` what would not be saved so today. `issuers` are those whose tokens are taken, `providers` those
     that sign people in, `hooks` by key what runs where an account is asked about or made. `accepted` is what requests
-    have found so far by their methods and the paths of views; a runtime that is made of this one begins without any.
+    have found so far, of endpoints by their names, of views by methods and paths; a runtime that is made of this one
+    begins without any.
     """
 
     revision: int

@@ -91,14 +91,13 @@ class Entry:
 class Trace:
     """The record of one run: stages, the steps in them, the statements in those.
 
-    Where it `counts`, statements beside those of the run count the rows before and after filters.
+    Where it `is_told`, statements beside those of the run count the rows before and after filters for it.
     """
 
     is_told: ClassVar[bool] = True
 
-    def __init__(self, *, counts: bool = True) -> None:
+    def __init__(self) -> None:
         """Begin with nothing recorded."""
-        self.counts = counts
         self._stages: list[Entry] = []
         self._open: Entry | None = None
         self._entered = 0
@@ -195,10 +194,6 @@ class Untold(Trace):
     """The record of a run that nobody looks at: it only leaves out what reaches beyond the transaction."""
 
     is_told = False
-
-    def __init__(self) -> None:
-        """Begin, with nothing that is ever recorded."""
-        super().__init__(counts=False)
 
     def enter(self, stage: str, **more: Any) -> None:
         """Pass over a stage."""

@@ -221,8 +221,6 @@ async def filter_told(
     env = {**call.env, ASKED: query.bound(_limit(view, query))}
     field = "filter" if action is None else f"allow.{action}.filter"
     call.trace.note(rules=rules_seen((RuleInfo(field, said.text, tuple(said.paths)),), env))
-    if not call.trace.counts:
-        return
     found = [
         await call.db.aside(Shapes(source).statement(query), env)
         for source in (replace(view.source, filter=None), replace(view.source, filter=said))

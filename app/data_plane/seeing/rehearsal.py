@@ -51,7 +51,7 @@ class Rehearsal(Run):
         pretended: bool = False,
         trace: Trace | None = None,
     ) -> None:
-        """Record nothing yet; without a `trace` in one that counts."""
+        """Record nothing yet; without a `trace` in one that is told."""
         super().__init__(plane, request, known, draft)
         self._ddl, self._now, self._pretended = ddl, now, pretended
         self.trace = Trace() if trace is None else trace

@@ -45,7 +45,7 @@ def _compile(body: FetchBody, context: Context) -> Step | None:
 
     async def fetch(call: Call) -> None:
         rows = await read.rows(call)
-        if call.trace is not None and call.trace.counts and source.filter is not None:
+        if call.trace is not None and call.trace.is_told and source.filter is not None:
             open_source = replace(source, filter=None)
             unfiltered = select_row(open_source, condition, lock=False, max_bytes=max_bytes)
             found = rows or await call.db.aside(unfiltered, call.env)
