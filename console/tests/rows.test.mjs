@@ -29,7 +29,7 @@ test("rows are sorted and filtered by the server", async () => {
 
 test("a cell is changed in its place, and its column's own check says why not", async () => {
   const page = await opened();
-  await page.getByRole("row", { name: /Budget/ }).getByRole("button", { name: "900" }).click();
+  await page.getByRole("row", { name: /Budget/ }).getByRole("button", { name: "900", exact: true }).click();
   await page.getByLabel("amount", { exact: true }).fill("-5");
   await page.keyboard.press("Enter");
   await page.locator("[class*=error]", { hasText: /0/ }).first().waitFor();

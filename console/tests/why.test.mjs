@@ -54,6 +54,16 @@ test("a refusal is found by person, endpoint, code and id, and its story says wh
   await story.getByText("Asked by bob@example.com").waitFor();
 });
 
+test("what is typed into the middle of a filter stays where it was typed", async () => {
+  const page = await signedIn(browser, "/why");
+  const code = page.getByRole("combobox", { name: "Code" });
+  await code.fill("nd");
+  await code.press("Home");
+  await code.pressSequentially("access.fou");
+  assert.equal(await code.inputValue(), "access.found");
+  assert.match(page.url(), /code=access\.found/);
+});
+
 test("slow requests are a list of their own, with the time of each stage", async () => {
   const page = await signedIn(browser, "/why?which=slow");
   // By its status alone: the digits 201 stand in times and ids of refused ones, too.

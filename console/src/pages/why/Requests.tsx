@@ -16,6 +16,8 @@ import { Story } from "./Story";
 import classes from "./why.module.css";
 
 const PAGE = 50;
+/** What is asked stands in the address and on the page at once: else who types or clicks on meanwhile does so on the page before. */
+const AT_ONCE = { replace: true, flushSync: true };
 
 export default function Requests() {
   const { why: texts, act } = useTexts();
@@ -29,7 +31,7 @@ export default function Requests() {
   const people = usePeople(all);
   const set = (part: Partial<Asked>) => {
     setLimit(PAGE);
-    setSearch(Object.entries({ ...asked, ...part }).filter(([, value]) => value !== ""), { replace: true });
+    setSearch(Object.entries({ ...asked, ...part }).filter(([, value]) => value !== ""), AT_ONCE);
   };
   const isAny = Object.values(asked).every((value) => value === "");
   if (listing.isPending) return <Loading />;
@@ -42,7 +44,7 @@ export default function Requests() {
         <Stack gap="xs" className={classes.listing}>
           <Group justify="space-between">
             <Text size="sm" c="dimmed" role="status">{texts.count(all.length, all.length === limit)}</Text>
-            {isAny ? null : <Button size="compact-xs" variant="subtle" onClick={() => setSearch({}, { replace: true })}>{texts.clear}</Button>}
+            {isAny ? null : <Button size="compact-xs" variant="subtle" onClick={() => setSearch({}, AT_ONCE)}>{texts.clear}</Button>}
           </Group>
           {all.length === 0 ? <Text size="sm">{texts.noneFound}</Text> : null}
           <ul className={classes.list} style={{ listStyle: "none", margin: 0, padding: 0 }}>

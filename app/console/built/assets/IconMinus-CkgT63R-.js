@@ -1,1 +1,0 @@
-import{n as e}from"./IconAlertTriangle-DRDQyWk6.js";var t=e(`outline`,`check`,`Check`,[[`path`,{d:`M5 12l5 5l10 -10`,key:`svg-0`}]]),n=e(`outline`,`minus`,`Minus`,[[`path`,{d:`M5 12l14 0`,key:`svg-0`}]]);export{t as n,n as t};

@@ -1,0 +1,1 @@
+import{n as e}from"./IconAlertTriangle-C2j03POn.js";var t=e(`outline`,`check`,`Check`,[[`path`,{d:`M5 12l5 5l10 -10`,key:`svg-0`}]]),n=e(`outline`,`minus`,`Minus`,[[`path`,{d:`M5 12l14 0`,key:`svg-0`}]]);export{t as n,n as t};

@@ -1,1 +1,0 @@
-import{n as e}from"./IconAlertTriangle-DRDQyWk6.js";var t=e(`outline`,`player-play`,`PlayerPlay`,[[`path`,{d:`M7 4v16l13 -8l-13 -8`,key:`svg-0`}]]);export{t};

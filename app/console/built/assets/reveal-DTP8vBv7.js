@@ -1,1 +1,0 @@
-import{n as e}from"./Transition-DCnDSHlK.js";import{a as t,n}from"./jsx-runtime-Wy9s6hX0.js";var r=t(n(),1),i=110;function a(t,n,a){let o=e(),[s,c]=(0,r.useState)(0);return(0,r.useEffect)(()=>{if(t===void 0)return;let e=o?n:1;c(e),a?.(t,e);let r=window.setInterval(()=>e>=n?window.clearInterval(r):(e+=1,c(e),a?.(t,e)),i);return()=>window.clearInterval(r)},[t]),s}export{a as t};
