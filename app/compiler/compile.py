@@ -21,7 +21,7 @@ from app.compiler.checked_tests import compile_tests
 from app.compiler.fuse import fuse
 from app.compiler.hooks import compile_hook, names_of
 from app.compiler.inputs import compile_inputs
-from app.compiler.locks import endpoint_with_locks, held_by, hook_with_locks, view_with_locks
+from app.compiler.locks import Met, endpoint_with_locks, held_by, hook_with_locks, locked_by, view_with_locks
 from app.compiler.paths import Router
 from app.compiler.plan import plan_of
 from app.compiler.responses import compile_responses
@@ -114,8 +114,9 @@ def _compiled(
     issuers, providers = compile_auth(project, schema.tables["users"], findings)
     hooks = compiler.hooks()
     held = held_by(served, [view for view in views.values() if view is not None], hooks.values())
-    hooks = {key: hook_with_locks(hook, held, schema.tables) for key, hook in hooks.items()}
-    served = [endpoint_with_locks(endpoint, held, schema.tables) for endpoint in served]
+    met = Met(held, locked_by(served))
+    hooks = {key: hook_with_locks(hook, met, schema.tables) for key, hook in hooks.items()}
+    served = [endpoint_with_locks(endpoint, met, schema.tables) for endpoint in served]
     # Those that are closed come first: what would answer in their place is a conflict.
     routes: list[tuple[str, str, CompiledEndpoint | None]] = [(*route, None) for route in closed.routes]
     routes += [(endpoint.definition.method, endpoint.definition.path, endpoint) for endpoint in served]
@@ -123,7 +124,7 @@ def _compiled(
     for conflict in router.conflicts:
         if conflict.target is not None:
             findings.report(f"endpoints/{conflict.target.name}.path", conflict.message, "give one of them another path")
-    kept = {name: view_with_locks(view, held, schema.tables) for name, view in views.items() if view is not None}
+    kept = {name: view_with_locks(view, met, schema.tables) for name, view in views.items() if view is not None}
     missing = {f"endpoints/{name}" for name, endpoint in endpoints.items() if endpoint is None}
     missing |= {f"views/{view.name}" for view in project.views if view.name not in kept}
     findings.harden(lambda finding: part_of(finding.place) in missing)

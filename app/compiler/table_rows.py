@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from app.compiler.chain import with_what_goes
-from app.compiler.locks import view_with_locks
+from app.compiler.locks import Met, locked_by, view_with_locks
 from app.compiler.runtime import AccessLevel, Chained, CompiledView, RelatedViews, Runtime
 from app.compiler.view_writing import view_writing
 from app.definitions.actions import ACTIONS, ActionDef
@@ -40,4 +40,4 @@ def table_view(runtime: Runtime, table: Table, before_writes: tuple[RunStep, ...
     access: dict[str, AccessLevel] = dict.fromkeys(ACTIONS, _ANYBODY)
     shapes = Shapes(source)
     view = CompiledView(said.name, said, access, params, source, shapes, _ALONE, writing, (), None, reads_request=False)
-    return view_with_locks(view, runtime.held, runtime.schema.tables)
+    return view_with_locks(view, Met(runtime.held, locked_by(runtime.endpoints.values())), runtime.schema.tables)

@@ -221,11 +221,31 @@ def test_a_transaction_begins_by_what_it_would_wait_for_with_rows_locked() -> No
         ("counts", [count("seats"), WRITE], "read committed"),
         ("writes", [fetch, WRITE], "read committed"),
         ("reads", [fetch, count("seats")], "read committed"),
-        ("strict", [count("seats"), count("teams"), WRITE, INSERT["teams"]], "serializable"),
     )
     assert found == {
         "counts": (),
         "writes": ('SELECT rowgate.hold_writer(NULL::"data"."seats")',),
         "reads": (),
+    }
+    # Where a serializable endpoint locks tables, all who write them do, in the same order.
+    found = begins(
+        ("counts", [count("seats"), WRITE], "read committed"),
+        ("writes", [fetch, INSERT["teams"], WRITE], "read committed"),
+        ("reads", [fetch, count("seats")], "read committed"),
+        ("strict", [count("seats"), count("teams"), WRITE, INSERT["teams"]], "serializable"),
+        ("half", [count("seats"), INSERT["teams"], WRITE], "serializable"),
+    )
+    assert found == {
+        "counts": ('LOCK TABLE "data"."seats" IN ROW EXCLUSIVE MODE',),
+        "writes": (
+            'LOCK TABLE "data"."seats", "data"."teams" IN ROW EXCLUSIVE MODE',
+            'SELECT rowgate.hold_writer(NULL::"data"."seats")',
+            'SELECT rowgate.hold_writer(NULL::"data"."teams")',
+        ),
+        "reads": (),
         "strict": ('LOCK TABLE "data"."seats", "data"."teams" IN SHARE ROW EXCLUSIVE MODE',),
+        "half": (
+            'LOCK TABLE "data"."seats" IN SHARE ROW EXCLUSIVE MODE',
+            'LOCK TABLE "data"."teams" IN ROW EXCLUSIVE MODE',
+        ),
     }
