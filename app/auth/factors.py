@@ -130,12 +130,11 @@ class SecondFactorNeeded(RowgateError):
 
 @dataclass(frozen=True, slots=True)
 class EnrolledFactor:
-    """A factor that was just made: what an authenticator needs to know, this once."""
+    """A factor that was just made, with its secret, this once."""
 
     id: str
     name: str
     secret: str = field(repr=False)
-    uri: str = field(repr=False)
 
 
 def hold_required(said: AuthDef, identity: Identity) -> None:
@@ -158,14 +157,7 @@ async def has_verified(connection: Connection, owner_id: str, kind: Kind = "user
 
 
 async def enroll(
-    connection: Connection,
-    sealing: SealingKey,
-    owner_id: str,
-    email: str,
-    name: str,
-    issuer: str,
-    *,
-    kind: Kind = "user",
+    connection: Connection, sealing: SealingKey, owner_id: str, name: str, *, kind: Kind = "user"
 ) -> EnrolledFactor:
     """Make a factor, inside a transaction; it counts once a code of it was right.
 
@@ -195,8 +187,7 @@ async def enroll(
         " VALUES ($1, $2, $3, $4, $5, $6, $7)",
         factor_id, owner_id, TOTP, name, sealed.key_id, sealed.nonce, sealed.ciphertext,
     )  # fmt: skip
-    uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=issuer)
-    return EnrolledFactor(factor_id, name, secret, uri)
+    return EnrolledFactor(factor_id, name, secret)
 
 
 async def challenge(connection: Connection, user_id: str, factor_id: str) -> tuple[str, datetime]:

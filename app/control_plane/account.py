@@ -158,9 +158,10 @@ async def add_factor(
     email = await _hold_password(server, client, own, body.current_password)
     issuer = urlsplit(server.settings.public_url or "").hostname or "Rowgate"
     async with server.pool.lease() as connection, connection.transaction():
-        made = await factors.enroll(connection, server.auth.sealing, own.id, email, body.name, issuer, kind="admin")
+        made = await factors.enroll(connection, server.auth.sealing, own.id, body.name, kind="admin")
         await audit(connection, own.actor, "admin.factor_add", made.id)
-    return answer(NewFactor(id=made.id, name=made.name, totp=totp_object(made)), 201)
+    told = await totp_object(made, email, issuer)
+    return answer(NewFactor(id=made.id, name=made.name, totp=told), 201)
 
 
 @router.post("/factors/{factor_id}/verify", name="verify_own_factor", response_model=RecoveryCodes)

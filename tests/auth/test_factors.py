@@ -288,6 +288,15 @@ async def test_what_is_enrolled_shows_a_picture_that_a_data_url_can_hold(backend
     assert (uri.name, uri.issuer, uri.secret) == ("alice@example.com", "Shop & Co", made["secret"])
 
 
+async def test_names_that_are_long_in_a_link_have_their_beginning_in_it(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    await backend.sql(f"UPDATE data.users SET email = '{'é' * 242}@example.com'")
+    answer = await alice.post("/auth/v1/factors", {"factor_type": "totp", "issuer": "\N{GRINNING FACE}" * 100})
+    assert answer.status_code == 200, answer.text
+    uri = pyotp.parse_uri(answer.json()["totp"]["uri"])
+    assert (uri.name, uri.issuer) == ("é" * 150, "\N{GRINNING FACE}" * 50)
+
+
 async def test_off_takes_no_factor(own_backend: Backend) -> None:
     alice, _ = await stepped_up(own_backend)
     one = await again(own_backend, alice)

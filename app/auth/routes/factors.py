@@ -1,12 +1,14 @@
 """Second factors in GoTrue's form: enrolled, challenged, verified and taken away; and codes for when one is lost."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from io import BytesIO
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+import pyotp
 from fastapi import APIRouter, Depends, Response
 from pydantic import AliasChoices, Field
 
@@ -130,21 +132,25 @@ async def enroll_factor(
     async with server.pool.lease() as connection, connection.transaction():
         await hold_level(connection, identity)
         name = body.friendly_name or ""
-        made = await factors.enroll(connection, server.auth.sealing, user_id, email, name, issuer)
+        made = await factors.enroll(connection, server.auth.sealing, user_id, name)
         await audit(connection, f"user:{user_id}", "factor.enroll", made.id)
-    return answer(
-        EnrolledObject(
-            id=made.id,
-            type="totp",
-            friendly_name=made.name,
-            totp=totp_object(made),
-        )
-    )
+    told = await totp_object(made, email, issuer)
+    return answer(EnrolledObject(id=made.id, type="totp", friendly_name=made.name, totp=told))
 
 
-def totp_object(made: factors.EnrolledFactor) -> TotpObject:
-    """Give what an authenticator is told of a factor that was just made."""
-    return TotpObject(qr_code=_picture(made.uri), secret=made.secret, uri=made.uri)
+async def totp_object(made: factors.EnrolledFactor, email: str, issuer: str) -> TotpObject:
+    """Give what an authenticator is told of a factor that was just made; to draw it takes long."""
+    # A picture holds 2,331 bytes of a link, in which the issuer stands twice.
+    totp = pyotp.TOTP(made.secret, name=_beginning(email, 900), issuer=_beginning(issuer, 600))
+    uri = totp.provisioning_uri()
+    return TotpObject(qr_code=await asyncio.to_thread(_picture, uri), secret=made.secret, uri=uri)
+
+
+def _beginning(text: str, most: int) -> str:
+    """Give as much of a text as takes so many bytes in a link: all of most."""
+    while len(quote(text, safe="")) > most:
+        text = text[:-1]
+    return text
 
 
 def _picture(uri: str) -> str:
