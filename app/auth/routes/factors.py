@@ -169,7 +169,10 @@ async def challenge_factor(
     return answer(ChallengeObject(id=made, type="totp", expires_at=_seconds(ends)))
 
 
-@refuses(factors.FactorNotFound, factors.ChallengeExpired, factors.FactorCodeWrong, TooManyFailures)
+@refuses(
+    factors.FactorNotFound, factors.ChallengeExpired, factors.FactorCodeWrong, factors.SecondFactorNeeded,
+    TooManyFailures,
+)  # fmt: skip
 async def verify_factor(
     server: AuthServerDep,
     client: ClientDep,
@@ -178,12 +181,19 @@ async def verify_factor(
     factor_id: str,
     body: Annotated[VerifyBody, Depends(JsonBody(VerifyBody))],
 ) -> Response:
-    """Give a session by two factors for a code, in the place of the one that asks; the first time, other ones end."""
+    """Give a session by two factors for a code, in the place of the one that asks; the first time, other ones end.
+
+    A factor that isn't in force yet takes a session by two where there is another that is.
+    """
     user_id, factor, said = str(identity.user_id), read_factor_id(factor_id), body
 
     async def take(connection: Connection) -> bool:
         challenge = read_factor_id(said.challenge_id, factors.ChallengeExpired)
+        await hold_session(connection, identity)
+        is_weaker = identity.aal != AAL2 and await factors.has_verified(connection, user_id)
         first = await factors.verify(connection, server.auth.sealing, user_id, factor, challenge, said.code)
+        if first and is_weaker:  # it was enrolled before there was a second factor, by whoever
+            raise factors.SecondFactorNeeded
         if first:
             await mailer.notify_user(connection, "factor_changed", user_id, change="a second factor was added")
         return first
