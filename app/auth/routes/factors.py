@@ -18,6 +18,7 @@ from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.failures import TooManyFailures
 from app.auth.identity import Identity
 from app.auth.in_force import InForce, InForceDep
+from app.auth.one_time import end_change
 from app.auth.routes.answering import MailerDep
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.shapes import FactorId, SessionObject, issued_session
@@ -190,10 +191,13 @@ async def verify_factor(
     async def take(connection: Connection) -> bool:
         challenge = read_factor_id(said.challenge_id, factors.ChallengeExpired)
         await hold_session(connection, identity)
-        is_weaker = identity.aal != AAL2 and await factors.has_verified(connection, user_id)
+        had_one = await factors.has_verified(connection, user_id)
         first = await factors.verify(connection, server.auth.sealing, user_id, factor, challenge, said.code)
-        if first and is_weaker:  # it was enrolled before there was a second factor, by whoever
+        # What was begun before there was a second factor, by whoever, isn't finished by one.
+        if first and had_one and identity.aal != AAL2:
             raise factors.SecondFactorNeeded
+        if first and not had_one:
+            await end_change(connection, user_id)
         if first:
             await mailer.notify_user(connection, "factor_changed", user_id, change="a second factor was added")
         return first
