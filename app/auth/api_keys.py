@@ -7,10 +7,11 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from app.auth.identity import Identity, key_identity
+from app.database.clock import DatabaseClock
 from app.database.pool import Pool
 from app.errors import RowgateError
 from app.http.challenge import challenge
@@ -45,10 +46,9 @@ class KeyState:
     admin_role: str | None
     expires_at: datetime | None
 
-    @property
-    def holds(self) -> bool:
+    def holds(self, now: datetime) -> bool:
         """Say whether its time isn't over."""
-        return self.expires_at is None or self.expires_at > datetime.now(UTC)
+        return self.expires_at is None or self.expires_at > now
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,11 @@ class NewKey:
 class ApiKeys:
     """Makes keys, and remembers those that were used."""
 
-    def __init__(self, pool: Pool, secret: bytes) -> None:
-        """Take the secret that marks our keys; a key that lacks the mark costs no query."""
+    def __init__(self, pool: Pool, secret: bytes, clock: DatabaseClock) -> None:
+        """Take the secret that marks our keys, and the clock they end by; a key that lacks the mark costs no query."""
         self._pool = pool
         self._secret = secret
+        self._clock = clock
         self._states: OrderedDict[bytes, KeyState] = OrderedDict()
 
     def new(self) -> NewKey:
@@ -87,7 +88,7 @@ class ApiKeys:
     def known(self, digest: bytes) -> KeyState | None:
         """Give what is remembered of a key."""
         state = self._states.get(digest)
-        return state if state is not None and state.holds else None
+        return state if state is not None and state.holds(self._clock.now()) else None
 
     async def load(self, digest: bytes) -> KeyState:
         """Read a key afresh; raises ApiKeyInvalid."""

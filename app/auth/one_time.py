@@ -48,6 +48,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, now() + make_
     now() + make_interval(secs => $13))
 """
 _CLEAR = clear_few("rowgate.one_time_tokens")
+_END_CHANGE = "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'email_change'"
 _COLUMNS = "id, kind, user_id, email, new_email, challenge, redirect_to, password_hash, columns::text AS columns"
 _USABLE = "user_id IS NOT NULL AND expires_at > now()"
 _LOOK = f"SELECT {_COLUMNS} FROM rowgate.one_time_tokens WHERE {{}} = $1 AND {_USABLE}"
@@ -143,6 +144,11 @@ async def draw(connection: Connection, mailing: "Mailing", of: OneTime, lifetime
 async def hold_person(connection: Connection, user_id: str | None) -> None:
     """Let nobody else change the links and codes of a person until the transaction ends."""
     await connection.execute(HOLD, user_id)
+
+
+async def end_change(connection: Connection, user_id: str) -> None:
+    """Take back a change of a person's address that nobody has confirmed yet, while the person is held."""
+    await connection.execute(_END_CHANGE, user_id)
 
 
 def digest(token: str) -> bytes:

@@ -55,7 +55,7 @@ async def open_auth(
     return AuthContext(
         clock=clock,
         users=UserCache(pool),
-        keys=ApiKeys(pool, derived(secret, "api keys")),
+        keys=ApiKeys(pool, derived(secret, "api keys"), clock),
         tokens=tokens,
         signing=SigningKeys(tokens, first, sealing),
         foreign=ForeignTokens(pool, foreign_keys if hooks else None, clock.seconds, hooks or NoHooks()),

@@ -189,7 +189,8 @@ async def verify_factor(
 async def _in_force(server: Server, connection: Connection, own: Own, factor_id: str, code: str) -> list[str]:
     """Take the code, and give recovery codes where it is of the first factor: now sessions by a password alone end."""
     row = await admin_sessions.held(connection, own.id)
-    if row is None:
+    # Another factor that has come meanwhile ended the session.
+    if row is None or own.session_id not in {one.id for one in await admin_sessions.living(connection, own.id)}:
         raise AdminRequired
     is_first = not await factors.has_verified(connection, own.id, "admin")
     if await factors.confirm(connection, server.auth.sealing, "admin", own.id, factor_id, code):

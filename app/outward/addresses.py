@@ -3,8 +3,14 @@
 from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Public by their number, and yet not of the internet: Azure's metadata; tunnels that carry a v4 address inside.
-_REFUSED = tuple(map(ip_network, ("168.63.129.16/32", "192.88.99.0/24", "2002::/16", "2001::/32", "3fff::/20")))
+# Public by their number, and yet not of the internet: Azure's metadata; what IANA keeps for protocols, of which Python
+# up to 3.11.9 and 3.12.3 knows little, and clouds have metadata there; tunnels that carry a v4 address inside.
+_REFUSED = tuple(
+    map(
+        ip_network,
+        ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "2002::/16", "2001::/32", "3fff::/20"),
+    )
+)
 
 
 def is_public(text: str) -> bool:

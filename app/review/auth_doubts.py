@@ -8,7 +8,7 @@ from app.errors import Finding
 
 
 def auth_doubts(project: Project, paths: Callable[[], set[str]]) -> Iterator[Finding]:
-    """Find redirects that strangers may own, and, by the `paths` of rules, addresses that nobody confirmed in them."""
+    """Find redirects that strangers may own, and what goes by addresses that nobody confirmed: the `paths` of rules."""
     for index, said in enumerate(project.auth.redirect_urls):
         pattern, place = redirect_pattern(said), f"auth.redirect_urls/{index}"
         if is_wide(pattern):
@@ -17,7 +17,16 @@ def auth_doubts(project: Project, paths: Callable[[], set[str]]) -> Iterator[Fin
         elif is_unencrypted(pattern):
             message = "codes and tokens of who signs in come here unencrypted"
             yield Finding(place, message, "say https://", "access.plain_redirect")
-    auth = project.auth
-    if auth.sign_up == "open" and auth.confirm_email is False and "auth.user.email" in paths():
-        message = "whoever signs up has any address they like, and a rule reads it"
+    if project.auth.confirm_email is not False:
+        return
+    # Also where nobody signs up: who has an account gives it another address.
+    if "auth.user.email" in paths():
+        message = "people have any address they like, and a rule reads it"
         yield Finding("auth.confirm_email", message, "say confirm_email: true", "access.unconfirmed_email")
+    for index, provider in enumerate(project.auth.providers):
+        if provider.trust_email:
+            message = (
+                "people have any address they like, and whose it is at the provider comes into their account by it"
+            )
+            place = f"auth.providers/{index}.trust_email"
+            yield Finding(place, message, "say confirm_email: true", "access.unconfirmed_email")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from app.auth import factors
 from app.cli.reset_password import reset
 from app.secrets.rotation import rotate
 from tests.auth.admins import SomeAdmin, mails_to, some_admin, uncounted
@@ -128,6 +129,24 @@ async def test_the_first_factor_ends_sessions_by_a_password_alone(backend: Backe
     await ida.with_factor()
     assert (await ida.call("GET", "/account")).status_code == 200
     assert (await backend.client.get("/admin/v1/account", headers=before)).status_code == 401
+
+
+async def test_no_factor_comes_into_force_by_a_session_that_the_first_one_ended(
+    backend: Backend, owner: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ian = await some_admin(backend, owner, "ian")
+    await ian.add_factor()
+    count_try = factors.count_try
+
+    async def slow(*parts: Any) -> None:
+        await count_try(*parts)
+        await backend.sql("UPDATE rowgate.admin_sessions SET revoked_at = now() WHERE admin_id = $1", ian.id)
+
+    monkeypatch.setattr(factors, "count_try", slow)
+    path = f"/account/factors/{ian.factor['id']}/verify"
+    assert (await ian.call("POST", path, {"code": await ian.code()})).status_code == 401
+    in_force = "SELECT FROM rowgate.admin_factors WHERE admin_id = $1 AND verified_at IS NOT NULL"
+    assert await backend.sql(in_force, ian.id) == []
 
 
 async def test_no_session_is_begun_by_a_password_that_was_checked_before_the_factor_came(

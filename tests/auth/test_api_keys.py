@@ -82,6 +82,19 @@ async def test_a_keys_time_ends_it_though_nothing_was_changed(backend: Backend) 
     assert (await backend.client.get("/api/desk", headers=bearer(key))).status_code == 401
 
 
+async def test_a_key_ends_by_the_databases_clock_also_where_it_is_remembered(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    key = await made(backend, await backend.admin(), roles=["support"], expires_at=ends.isoformat())
+    assert (await backend.client.get("/api/desk", headers=bearer(key))).status_code == 200
+    auth = backend.app.server.auth
+    assert auth.keys.known(auth.keys.digest_of(key)) is not None
+    # What the database would have shown, had its clock been two hours ahead of this machine's.
+    monkeypatch.setattr(auth.clock, "_ahead", auth.clock._ahead + 2 * 60 * 60)
+    assert auth.keys.known(auth.keys.digest_of(key)) is None
+
+
 async def test_a_key_is_shown_once_and_kept_as_a_digest(backend: Backend) -> None:
     admin = await backend.admin()
     key = await made(backend, admin, roles=["support"])

@@ -206,6 +206,20 @@ async def test_one_factor_changes_no_password_no_address_and_no_factor_where_the
     assert told(await alice.call("DELETE", path)) == (404, "auth.factor_not_found")
 
 
+async def test_what_was_enrolled_before_there_was_a_factor_takes_two_afterwards(backend: Backend) -> None:
+    alice = await backend.sign_up("alice")
+    early = await enrolled(backend, await again(backend, alice), "somebody else's")
+    app = await enrolled(backend, alice, "phone")
+    both = replace(alice, session=(await app.verify()).json())
+    one, sql = await again(backend, alice), "SELECT name FROM rowgate.factors WHERE verified_at IS NOT NULL"
+    refused = (403, "auth.second_factor_needed")
+    assert told(await early.verify(person=one)) == refused
+    assert [row["name"] for row in await backend.sql(sql)] == ["phone"]
+    assert (await level(one))["aal"] == "aal1"
+    assert len(await backend.sql("SELECT FROM rowgate.factor_tries")) == 1  # it forgave no wrong ones
+    assert (await early.verify(person=both)).status_code == 200
+
+
 async def test_rules_of_views_see_the_level(backend: Backend) -> None:
     alice, _ = await stepped_up(backend)
     await backend.sql("INSERT INTO data.notes (text) VALUES ('one')")

@@ -84,6 +84,9 @@ def test_an_effect_says_who_gains_and_who_loses(before: Any, after: Any, told: l
     assert [f"{one.key} {one.effect} {one.wider}" for one in found] == told
 
 
+JOINING = [{"name": "acme", "issuer": "https://id.example.com", "client_id": "rowgate", "trust_email": True}]
+
+
 @pytest.mark.parametrize(
     ("auth", "codes"),
     [
@@ -91,7 +94,9 @@ def test_an_effect_says_who_gains_and_who_loses(before: Any, after: Any, told: l
         ({"redirect_urls": ["http://app.example.com/**"]}, ["access.plain_redirect"]),
         ({"redirect_urls": ["https://*.example.com/**", "http://localhost:5173/**", "app://back"]}, []),
         ({"confirm_email": False}, ["access.unconfirmed_email"]),
-        ({"confirm_email": False, "sign_up": "closed"}, []), ({"confirm_email": True}, []),
+        ({"confirm_email": False, "sign_up": "closed"}, ["access.unconfirmed_email"]),
+        ({"confirm_email": False, "providers": JOINING}, ["access.unconfirmed_email"] * 2),
+        ({"confirm_email": True, "providers": JOINING}, []), ({"providers": JOINING}, []),
     ],
 )  # fmt: skip
 def test_what_is_seldom_meant_is_a_doubt(auth: Any, codes: list[str]) -> None:

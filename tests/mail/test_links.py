@@ -268,6 +268,19 @@ async def test_an_invitation_makes_an_account_that_its_owner_gives_a_password(ba
     assert (again.status_code, again.json()["error_code"]) == (422, "user_already_exists")
 
 
+async def test_an_invitation_that_was_sent_twice_lets_nobody_in_once_there_is_another_password(
+    backend: Backend,
+) -> None:
+    admin, links = await backend.admin(), []
+    for _ in range(2):
+        await backend.client.post("/auth/v1/invite", json={"email": ALICE}, headers=admin)
+        links.append(token_of(await last_mail(backend)))
+    session = (await post(backend, "/verify", type="invite", token_hash=links[1])).json()
+    changed = await backend.client.put("/auth/v1/user", json={"password": PASSWORD}, headers=bearer(session))
+    assert changed.status_code == 200, changed.text
+    assert (await post(backend, "/verify", type="invite", token_hash=links[0])).status_code == 403
+
+
 @pytest.mark.parametrize("kind", ["signup", "invite", "magiclink", "recovery"])
 async def test_an_editor_gets_a_link_instead_of_a_mail(backend: Backend, kind: str) -> None:
     if kind in {"magiclink", "recovery"}:

@@ -84,6 +84,27 @@ async def changes_nothing(one: Person) -> None:
     assert told(await one.post("/auth/v1/factors/recovery-codes")) == REFUSED
 
 
+async def test_a_change_of_address_that_one_factor_began_ends_with_the_first_second_one(backend: Backend) -> None:
+    alice = person(backend, await confirmed(backend))
+    new = "b@example.com"
+    asked = await alice.call("PUT", "/auth/v1/user", json={"email": new})
+    assert asked.json()["new_email"] == new
+    links = [token_of(await last_mail(backend, to)) for to in (ALICE, new)]
+    app = await enrolled(backend, alice)
+    both = await app.verify()
+    assert (both.status_code, both.json()["user"].get("new_email")) == (200, None)
+    for link in links:
+        refused = await post(backend, "/verify", type="email_change", token_hash=link)
+        assert told(refused) == (403, "auth.link_invalid")
+    # Who has shown two factors begins another one, which a further factor leaves alone.
+    alice = person(backend, both.json())
+    await alice.call("PUT", "/auth/v1/user", json={"email": new})
+    links = [token_of(await last_mail(backend, to)) for to in (ALICE, new)]
+    assert (await (await enrolled(backend, alice, "key")).verify()).status_code == 200
+    changed = [await post(backend, "/verify", type="email_change", token_hash=link) for link in links]
+    assert changed[1].json()["user"]["email"] == new
+
+
 @pytest.mark.parametrize("way", list(WAYS))
 async def test_by_mail_alone_nobody_changes_the_account_of_who_has_a_second_factor(backend: Backend, way: str) -> None:
     alice = await confirmed(backend)

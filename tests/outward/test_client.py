@@ -147,7 +147,8 @@ async def test_one_local_address_among_public_ones_is_enough_to_refuse(monkeypat
 @pytest.mark.parametrize(
     "address",
     ["::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "2001::1", "::", "::1", "ff0e::1", "fec0::1", "3fff::1",
-     "224.0.1.1", "240.0.0.1", "0.0.0.0", "192.88.99.1", "168.63.129.16", "100.64.0.1", "198.18.0.1", "nonsense", ""],
+     "224.0.1.1", "240.0.0.1", "0.0.0.0", "192.88.99.1", "192.0.0.192", "168.63.129.16", "100.64.0.1", "198.18.0.1",
+     "nonsense", ""],
 )  # fmt: skip
 def test_addresses_that_are_not_of_the_internet(address: str) -> None:
     assert not is_public(address)

@@ -16,7 +16,7 @@ from app.auth.identity import Identity
 from app.auth.in_force import RedirectUnlisted
 from app.auth.mailing import MailUnavailable
 from app.auth.mails import Mailer
-from app.auth.one_time import LinkInvalid, OneTime, hold_person, spend_code, tried
+from app.auth.one_time import LinkInvalid, OneTime, end_change, hold_person, spend_code, tried
 from app.auth.password_change import (
     Holder,
     NewPassword,
@@ -42,7 +42,6 @@ from app.database.faults import WRITE_REFUSALS
 from app.http.fixed_bodies import JsonBody
 from app.http.fixed_routes import InputInvalid, answer, refuses
 
-_PENDING = "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind = 'email_change'"
 _IS_RECOVERY = """SELECT amr @> '[{"method": "recovery"}]' FROM rowgate.sessions WHERE id = $1"""
 
 
@@ -125,7 +124,7 @@ async def _ask_both(connection: Connection, mailer: Mailer, halves: list[OneTime
     """Write to both addresses; to one that has an account nothing goes, and the answer is the same."""
     *old, new = halves
     await hold_person(connection, new.user_id)
-    await connection.execute(_PENDING, new.user_id)
+    await end_change(connection, str(new.user_id))
     for one in old:
         await mailer.send_link(connection, one)
     is_taken = await id_of_address(connection, new.email) is not None

@@ -20,6 +20,7 @@ from app.auth.auth_server import AuthServer, AuthServerDep
 from app.auth.failures import TooManyFailures
 from app.auth.identity import Identity
 from app.auth.in_force import InForce, InForceDep
+from app.auth.one_time import end_change
 from app.auth.routes.answering import MailerDep
 from app.auth.routes.client import Client, ClientDep
 from app.auth.routes.shapes import FactorId, SessionObject, issued_session
@@ -175,7 +176,10 @@ async def challenge_factor(
     return answer(ChallengeObject(id=made, type="totp", expires_at=_seconds(ends)))
 
 
-@refuses(factors.FactorNotFound, factors.ChallengeExpired, factors.FactorCodeWrong, TooManyFailures)
+@refuses(
+    factors.FactorNotFound, factors.ChallengeExpired, factors.FactorCodeWrong, factors.SecondFactorNeeded,
+    TooManyFailures,
+)  # fmt: skip
 async def verify_factor(
     server: AuthServerDep,
     client: ClientDep,
@@ -184,12 +188,22 @@ async def verify_factor(
     factor_id: str,
     body: Annotated[VerifyBody, Depends(JsonBody(VerifyBody))],
 ) -> Response:
-    """Give a session by two factors for a code, in the place of the one that asks; the first time, other ones end."""
+    """Give a session by two factors for a code, in the place of the one that asks; the first time, other ones end.
+
+    A factor that isn't in force yet takes a session by two where there is another that is.
+    """
     user_id, factor, said = str(identity.user_id), read_factor_id(factor_id), body
 
     async def take(connection: Connection) -> bool:
         challenge = read_factor_id(said.challenge_id, factors.ChallengeExpired)
+        await hold_session(connection, identity)
+        had_one = await factors.has_verified(connection, user_id)
         first = await factors.verify(connection, server.auth.sealing, user_id, factor, challenge, said.code)
+        # What was begun before there was a second factor, by whoever, isn't finished by one.
+        if first and had_one and identity.aal != AAL2:
+            raise factors.SecondFactorNeeded
+        if first and not had_one:
+            await end_change(connection, user_id)
         if first:
             await mailer.notify_user(connection, "factor_changed", user_id, change="a second factor was added")
         return first
