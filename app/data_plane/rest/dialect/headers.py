@@ -22,13 +22,14 @@ _PREFERENCES = {
 OF_ALL = frozenset({"count", "tx", "handling"})
 
 SINGLE, CSV, JSON = "application/vnd.pgrst.object+json", "text/csv", "application/json"
+LIST, STRIPPED = "application/vnd.pgrst.array+json", ";nulls=stripped"
 LINES = "application/x-ndjson"
 _FORMS = {
     JSON: JSON,
     "application/*": JSON,
     "*/*": JSON,
     "application/vnd.pgrst.array": JSON,
-    "application/vnd.pgrst.array+json": JSON,
+    LIST: JSON,
     "application/vnd.pgrst.object": SINGLE,
     SINGLE: SINGLE,
     CSV: CSV,
