@@ -23,6 +23,7 @@ from app.relations.write import (
     OVERRIDING,
     SENT,
     changed_value,
+    default_of,
     excluded,
     given_rows,
     given_value,
@@ -91,14 +92,22 @@ class WriteShapes(KeptByShape[Statement]):
         return self.kept(key, lambda: self._insert(query, upsert, seen=seen, staged=staged))
 
     def update(
-        self, query: Query, columns: Sequence[str], compared: Sequence[str] = (), *, seen: bool, alone: bool = False
+        self,
+        query: Query,
+        columns: Sequence[str],
+        compared: Sequence[str] = (),
+        defaulted: Sequence[str] = (),
+        *,
+        seen: bool,
+        alone: bool = False,
     ) -> Statement:
         """Set these columns in the rows that the query's tests and the filters hold for; others have to be as given.
 
-        `alone` says that the tests name one row, of which is told whether it may not be changed.
+        Those that are `defaulted` are set to their defaults. `alone` says that the tests name one row, of which is told
+        whether it may not be changed.
         """
-        key = ("update", query.shape, tuple(columns), tuple(compared), seen, alone)
-        return self.kept(key, lambda: self._update(query, columns, compared, seen=seen, alone=alone))
+        key = ("update", query.shape, tuple(columns), tuple(compared), tuple(defaulted), seen, alone)
+        return self.kept(key, lambda: self._update(query, columns, compared, defaulted, seen=seen, alone=alone))
 
     def delete(self, query: Query, *, seen: bool, alone: bool = False) -> Statement:
         """Delete the rows that the query's tests and the filters hold for."""
@@ -148,11 +157,20 @@ class WriteShapes(KeptByShape[Statement]):
         return f"{on_conflict_sql(upsert.columns, settings)} WHERE {holds}"
 
     def _update(
-        self, query: Query, columns: Sequence[str], compared: Sequence[str], *, seen: bool, alone: bool
+        self,
+        query: Query,
+        columns: Sequence[str],
+        compared: Sequence[str],
+        defaulted: Sequence[str],
+        *,
+        seen: bool,
+        alone: bool,
     ) -> Statement:
         parts = _Parts(self.source, "update", query, compared, seen=seen)
         table, where = self.source.table, parts.level.where()
-        values = {name: f"{GIVEN}.{quoted(name)}" for name in columns} | parts.changes(self.writable)
+        values = {name: f"{GIVEN}.{quoted(name)}" for name in columns}
+        values |= {name: default_of(table, name, parts.parameters) for name in defaulted}
+        values |= parts.changes(self.writable)
         if not values:
             name = harmless(table)
             values = {name: f"{ALIAS}.{quoted(name)}"}

@@ -46,6 +46,31 @@ async def test_an_endpoint_of_get_is_called_by_get_with_its_inputs_in_the_query(
 
 
 @pytest.mark.parametrize(
+    ("prefer", "code"),
+    [
+        ("handling=strict, anything", "PGRST122"),
+        ("handling=strict, max-affected=1", "PGRST100"),
+        ("max-affected=1", "PGRST100"),
+        ("handling=lenient, max-affected=1, anything", None),
+        ("handling=strict, return=minimal, count=exact", None),
+        ("params=single-object", None),
+    ],
+)
+async def test_a_preference_that_a_call_can_not_follow_is_refused_before_it(
+    turns: Turns, prefer: str, code: str | None
+) -> None:
+    backend: Backend = await turns.next()
+    for path in ("find?q=abc", "find?q=abc&n=eq.3", "find?q=abcdef"):
+        lines = [("Prefer", one) for one in prefer.split(", ")]
+        answer = await backend.client.get(f"/rest/v1/rpc/{path}", headers=lines)
+        if code is None:
+            assert answer.status_code == (200 if path == "find?q=abc" else 422)
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert (await backend.client.get("/functions/v1/find?q=abc", headers={"Prefer": prefer})).status_code == 200
+
+
+@pytest.mark.parametrize(
     ("sent", "items"),
     [
         ("{x,y}", ["x", "y"]), ('{"x,1","y\\"z"}', ["x,1", 'y"z']), ("{}", []), ("{x,y", ["{x,y"]),

@@ -110,7 +110,7 @@ QUERIES = [
     "select=c_integer_list->0&order=c_integer_list->0,label",
     "or=(label.eq.small,and(c_integer.gt.1,c_text.like.b*))&order=label&select=label",
     "select=label&limit=1&offset=1&order=label", "select=nothing", "nothing=eq.1", "order=nothing", "c_integer=eq.x",
-    "limit=x", "select=label,label", "columns=label", "label=near.x",
+    "limit=x", "select=label,label&order=label", "select=label,label:id", "columns=label", "label=near.x",
 ]  # fmt: skip
 
 

@@ -15,6 +15,8 @@ DOCUMENT: dict[str, Any] = {
             "columns": [
                 {"name": "name", "type": "text", "unique": True, "required": True},
                 {"name": "rank", "type": "integer"},
+                {"name": "label", "type": "text", "default": "none"},
+                {"name": "token", "type": "text", "default": "=random_token(24)"},
                 {"name": "family", "type": "reference", "table": "family_rows"},
             ],
         },
@@ -32,6 +34,8 @@ DOCUMENT: dict[str, Any] = {
     ],
 }
 SINGLE = "application/vnd.pgrst.object+json"
+LIST_TYPE, SINGLE_TYPE = (f"{media}; charset=utf-8" for media in ("application/json", SINGLE))
+STRIPPED_TYPE = "application/vnd.pgrst.array+json;nulls=stripped; charset=utf-8"
 WHOLE, MERGE = "return=representation", "resolution=merge-duplicates"
 ROWS = """
 WITH f AS (INSERT INTO data.family_rows (name) VALUES ('curly'), ('lonely') RETURNING id, name)
@@ -90,7 +94,7 @@ async def test_a_write_of_one_row_is_done(backend: Backend, caller: Person, acce
     assert (patched.status_code, patched.content) == (204, b"")
     whole = {**headers, "Prefer": WHOLE}
     gone = await caller.call("DELETE", f"{LANGUAGES}?name=eq.Go&select=name,rank", headers=whole)
-    assert (gone.json(), gone.headers["content-type"]) == ({"name": "Go", "rank": 8}, SINGLE)
+    assert (gone.json(), gone.headers["content-type"]) == ({"name": "Go", "rank": 8}, SINGLE_TYPE)
     assert await names(backend) == THERE
 
 
@@ -158,6 +162,58 @@ async def test_an_answer_says_which_preferences_it_follows(
     assert answer.status_code in (200, 204), answer.text
     assert answer.headers.get("preference-applied") == applied
     assert answer.headers["content-range"] == content_range
+
+
+@pytest.mark.parametrize(
+    ("columns", "sent", "prefer", "row"),
+    [
+        ("label,rank", {"rank": 5, "nothing": 1}, "missing=null", {"label": None, "rank": 5}),
+        ("label,rank", {"rank": 5}, "missing=default", {"label": "none", "rank": 5}),
+        ("label,rank,token", {}, "missing=default", {"label": "none", "rank": None}),
+        ("rank", {"rank": 5, "label": "x"}, "missing=default", {"label": "mine", "rank": 5}),
+    ],
+)
+async def test_a_column_that_an_update_names_and_lacks_is_null_or_its_default(
+    backend: Backend, caller: Person, columns: str, sent: Any, prefer: str, row: Any
+) -> None:
+    await backend.sql("UPDATE data.language_rows SET label = 'mine', token = 'old' WHERE name = 'C'")
+    query = f"{LANGUAGES}?name=eq.C&columns={columns}&select=label,rank,token"
+    answer = await caller.call("PATCH", query, json=sent, headers={"Prefer": f"{prefer}, {WHOLE}"})
+    assert (answer.status_code, answer.headers["preference-applied"]) == (200, f"{prefer}, {WHOLE}")
+    (found,) = answer.json()
+    assert (found.pop("token") == "old", found) == ("token" not in columns, row)
+
+
+async def test_a_column_that_has_to_be_there_is_missed_by_an_update_that_names_it(caller: Person) -> None:
+    for prefer in ("missing=null", "missing=default"):
+        query = f"{LANGUAGES}?name=eq.C&columns=name,rank"
+        answer = await caller.call("PATCH", query, json={"rank": 5}, headers={"Prefer": prefer})
+        assert (answer.status_code, answer.json()["code"]) == (422, "23502")
+
+
+async def test_only_a_new_row_has_a_location(caller: Person) -> None:
+    headers = {"Prefer": "return=headers-only"}
+    made = await caller.post(LANGUAGES, {"name": "Go"}, headers=headers)
+    assert made.headers["location"].startswith(f"{LANGUAGES}?id=eq.")
+    for method, sent in (("PATCH", {"rank": 5}), ("PUT", {"name": "Go"}), ("DELETE", None)):
+        answer = await caller.call(method, f"{LANGUAGES}?name=eq.Go", json=sent, headers=headers)
+        assert (answer.status_code, answer.headers.get("location")) == (204, None)
+
+
+@pytest.mark.parametrize(
+    ("select", "row"),
+    [
+        ("name,name", {"name": "Java"}),
+        ("rank,*,name&id=is.null", None),
+        ("name::TEXT,rank::Text", {"name": "Java", "rank": "1"}),
+        ("count()::TEXT", {"count": "1"}),
+    ],
+)
+async def test_select_takes_a_column_twice_and_casts_in_capitals(caller: Person, select: str, row: Any) -> None:
+    answer = await caller.get(f"{LANGUAGES}?name=eq.Java&select={select}")
+    assert (answer.status_code, answer.json()) == (200, [] if row is None else [row])
+    twice = await caller.get(f"{LANGUAGES}?select=name,name:rank")
+    assert (twice.status_code, twice.json()["code"]) == (400, "PGRST100")
 
 
 async def test_more_rows_than_meant_says_how_many(backend: Backend, caller: Person) -> None:
@@ -253,17 +309,19 @@ async def test_an_empty_embed_shows_nothing(caller: Person, accept: str) -> None
 @pytest.mark.parametrize(
     ("accept", "media"),
     [
-        ("", "application/json"),
-        ("*/*", "application/json"),
-        ("application/*", "application/json"),
+        ("", LIST_TYPE),
+        ("*/*", LIST_TYPE),
+        ("application/*", LIST_TYPE),
         ("text/csv", "text/csv; charset=utf-8"),
-        ("application/json, text/csv", "application/json"),
+        ("application/json, text/csv", LIST_TYPE),
         ("text/csv, application/json", "text/csv; charset=utf-8"),
-        ("text/csv;q=0.5, application/json", "application/json"),
-        ("text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.8", "application/json"),
-        ("text/csv;q=0, */*;q=0.1", "application/json"),
-        ("application/vnd.pgrst.array+json;nulls=stripped", "application/json"),
-        ("APPLICATION/JSON", "application/json"),
+        ("text/csv;q=0.5, application/json", LIST_TYPE),
+        ("text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.8", LIST_TYPE),
+        ("text/csv;q=0, */*;q=0.1", LIST_TYPE),
+        ("application/vnd.pgrst.array+json", LIST_TYPE),
+        ("application/vnd.pgrst.array+json;nulls=stripped", STRIPPED_TYPE),
+        ("application/vnd.pgrst.array;nulls=stripped", STRIPPED_TYPE),
+        ("APPLICATION/JSON", LIST_TYPE),
     ],
 )
 async def test_of_the_forms_that_are_accepted_the_one_liked_best_is_given(

@@ -68,6 +68,47 @@ async def test_a_quote_means_something_only_around_a_whole_element(backend: Back
 
 
 @pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("name=in.(,b)", ["", "b"]),
+        ("name=in.(b,)", ["", "b"]),
+        ('name=in.("",b)', ["", "b"]),
+        ("name=in.(   )", []),
+        ("name=not.in.( )&name=eq.b", ["b"]),
+        ("name=in.(x, b)", [" b"]),
+        ("name=in.( b,x)", ["b"]),
+        ("name=in.(b ,x)", ["b "]),
+        ('name=in.("x", "b")', ["b"]),
+        ("or=(name.eq.b ,name.eq.x)", ["b "]),
+        ("or=( name.eq.b, name.eq. b )", ["b"]),
+        ("or=(name.eq.,name.eq.x)", [""]),
+        ('or=( name.eq."b" , name.in.( " b" ) )', [" b", "b"]),
+        ("and=( not.and ( name.is.null , name.eq.b ) , or ( name.eq.b, name.eq.x) )", ["b"]),
+        ("or=( id.eq.{id} , id.in.( {id} , {id}) )", ["b"]),
+        ("id=in.( {id} )", ["b"]),
+        ("or=( created_at.gt.2020-01-01T00:00:00Z , name.eq.x )&name=eq.b", ["b"]),
+        ('"name"=eq.b', ["b"]),
+        ('or=("name".eq.b,"data"->>k.eq.v)', ["b"]),
+    ],
+)
+async def test_spaces_and_nothing_are_values_of_texts(backend: Backend, query: str, names: list[str]) -> None:
+    rows = [{"name": name} for name in ("", "b", " b", "b ")]
+    made = await backend.client.post("/rest/v1/seen?select=id", json=rows, headers={"Prefer": "return=representation"})
+    query = query.replace("{id}", made.json()[1]["id"])
+    found = await backend.client.get(f'/rest/v1/seen?select="name"&order="name"&{query}')
+    assert found.status_code == 200, found.text
+    assert sorted(row["name"] for row in found.json()) == sorted(names)
+
+
+async def test_nothing_is_no_value_of_another_type(backend: Backend) -> None:
+    found = await backend.client.get("/rest/v1/seen?id=in.(,)")
+    assert (found.status_code, found.json()["code"]) == (400, "22P02")
+    for query in ("or=(name.eq.b,)", "or=()", "or=( )", "order=name,", "select=name,"):
+        found = await backend.client.get(f"/rest/v1/seen?{query}")
+        assert (found.status_code, found.json()["code"]) == (400, "PGRST100"), query
+
+
+@pytest.mark.parametrize(
     ("path", "label", "value"),
     [
         ("data->>foo-bar", "foo-bar", "1"),

@@ -265,7 +265,7 @@ async def test_one_row_as_an_object_or_a_refusal(alice: Person) -> None:
     single = {"Accept": "application/vnd.pgrst.object+json"}
     answer = await alice.get("/rest/v1/my_notes?title=eq.apple&select=title,amount:size", headers=single)
     assert answer.json() == {"title": "apple", "amount": 9007199254740993}
-    assert answer.headers["content-type"] == "application/vnd.pgrst.object+json"
+    assert answer.headers["content-type"] == "application/vnd.pgrst.object+json; charset=utf-8"
     for query, details in (
         ("title=eq.nothing", "The result contains 0 rows"),
         ("", "The result contains more than one row"),

@@ -13,8 +13,10 @@ from app.data_plane.rest.dialect.headers import (
     ASKING,
     CSV,
     JSON,
+    LIST,
     OF_ALL,
     SINGLE,
+    STRIPPED,
     applied,
     preferences,
     refuse_other_schema,
@@ -146,11 +148,12 @@ def rows_answer(status: int, source: Source, query: Query, body: str, headers: S
         header = ",".join(labels(source, query.read))
         text = f"{header}\n{body}" if body else header
         return Answer(status, text.encode(), tuple(headers), _media_type(query))
-    return Answer(status, body.encode(), tuple(headers))
+    return Answer(status, body.encode(), tuple(headers), _media_type(query))
 
 
 def _media_type(query: Query) -> str:
-    return SINGLE if query.single else f"{CSV}; charset=utf-8" if query.csv else JSON
+    media = SINGLE if query.single else CSV if query.csv else LIST if query.stripped else JSON
+    return f"{media}{STRIPPED if query.stripped else ''}; charset=utf-8"
 
 
 async def stream_view(bound: BoundRead, call: Call) -> Answer:

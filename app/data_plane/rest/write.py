@@ -225,17 +225,22 @@ def _update(view: CompiledView, writing: ViewWriting, wanted: Wanted, sent: Any)
     row = the_row(sent)
     if not isinstance(row, dict):
         raise KeysDiffer("All object keys must match", hint="Send an object with the columns to set.")
+    defaulted: list[str] = []
     if wanted.columns is not None:
-        row = {name: value for name, value in row.items() if name in wanted.columns}
+        missing = [name for name in wanted.columns if name not in row]
+        if wanted.prefer.get("missing") == "default":
+            defaulted = sorted(writing.writable.settable.keys() & missing)
+            missing = []
+        row = {name: row[name] for name in wanted.columns if name in row} | dict.fromkeys(missing)
     values = validated_changes(writing.updates, row)
-    if not values:
+    if not values and not defaulted:
         return None
     columns = sorted(values.keys() & writing.writable.settable.keys())
     compared = sorted(values.keys() - writing.writable.settable.keys())
     if compared:
         refuse_reading(view, wanted)
     alone = _names_one(view, wanted.query)
-    made = writing.shapes.update(wanted.query, columns, compared, seen=wanted.seen, alone=alone)
+    made = writing.shapes.update(wanted.query, columns, compared, defaulted, seen=wanted.seen, alone=alone)
     return WriteStatement(made, rows_json([values]))
 
 
@@ -262,8 +267,8 @@ def _answer(bound: BoundWrite, written: Written) -> Answer:
     headers = [*_content_range(bound, written.rows), *applied(wanted.prefer, _FOLLOWED[bound.method])]
     if wanted.representation:
         return rows_answer(_status(bound, written), bound.view.source, wanted.query, written.body, headers)
-    is_new = wanted.prefer.get("return") == "headers-only" and written.rows == 1
-    if is_new and (id_ := _id_of(written.body)) is not None:
+    is_new = bound.method == "POST" and written.rows == 1
+    if is_new and wanted.prefer.get("return") == "headers-only" and (id_ := _id_of(written.body)) is not None:
         headers.append(("Location", f"/rest/v1/{bound.view.name}?id=eq.{quote(id_)}"))
     return Answer(_status(bound, written), None, tuple(headers))
 

@@ -6,7 +6,7 @@ from app.compiler.paths import QUERY, MethodNotAllowed, NotFound, view_action, v
 from app.compiler.runtime import DefinitionsBroken, Runtime
 from app.compiler.test_targets import methods_by_name
 from app.data_plane.request import Request
-from app.data_plane.rest.dialect.headers import ASKING, asks
+from app.data_plane.rest.dialect.headers import ASKING, asks, refuse_unfollowed
 from app.data_plane.targets import RPC, EndpointTarget, Target, ViewTarget
 from app.errors import RowgateError
 
@@ -76,7 +76,10 @@ def _named(runtime: Runtime, request: Request, path: bytes, prefix: bytes) -> En
     allowed = methods_by_name(endpoint.definition)
     if request.method not in allowed:
         raise MethodNotAllowed(allowed)
-    asked = prefix == RPC and (request.query or asks(request.joined(ASKING)))
+    headers = request.joined(ASKING) if prefix == RPC else {}
+    if prefer := headers.get(b"prefer"):
+        refuse_unfollowed(prefer)
+    asked = prefix == RPC and (request.query or asks(headers))
     return EndpointTarget(endpoint, by_name=True, rows=endpoint.rows if asked else None)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from app.data_plane.rest.dialect.refusals import MediaUnknown, PreferenceUnknown, SchemaUnknown
+from app.data_plane.rest.dialect.refusals import MediaUnknown, PreferenceUnknown, QueryUnsupported, SchemaUnknown
 
 READ = frozenset({b"prefer", b"accept", b"accept-profile", b"content-profile"})
 ASKING = READ | {b"range", b"range-unit"}
@@ -22,13 +22,14 @@ _PREFERENCES = {
 OF_ALL = frozenset({"count", "tx", "handling"})
 
 SINGLE, CSV, JSON = "application/vnd.pgrst.object+json", "text/csv", "application/json"
+LIST, STRIPPED = "application/vnd.pgrst.array+json", ";nulls=stripped"
 LINES = "application/x-ndjson"
 _FORMS = {
     JSON: JSON,
     "application/*": JSON,
     "*/*": JSON,
     "application/vnd.pgrst.array": JSON,
-    "application/vnd.pgrst.array+json": JSON,
+    LIST: JSON,
     "application/vnd.pgrst.object": SINGLE,
     SINGLE: SINGLE,
     CSV: CSV,
@@ -62,6 +63,15 @@ def preferences(text: str) -> dict[str, str]:
     if found.get("handling") == "lenient":
         found.pop("max-affected", None)
     return found
+
+
+def refuse_unfollowed(text: str) -> None:
+    """Refuse preferences that the call of an endpoint can't follow, before it runs: what it does stands.
+
+    Of them are a bound on the rows that are written and, with handling=strict, what isn't known.
+    """
+    if "max-affected" in preferences(text):
+        raise QueryUnsupported("max-affected goes with writes through a view.", hint="Bound them in the endpoint.")
 
 
 def refuse_other_schema(headers: Mapping[bytes, str]) -> None:

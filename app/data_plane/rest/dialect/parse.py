@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from app.data_plane.rest.dialect.headers import CSV, SINGLE, form_of
-from app.data_plane.rest.dialect.lexis import OPERAND, listed, number, split, unquoted
+from app.data_plane.rest.dialect.lexis import OPERAND, listed, number, split, split_as_is, unquoted
 from app.data_plane.rest.dialect.refusals import (
     EmbedMissing,
     EmbedTested,
@@ -27,7 +27,7 @@ from app.data_plane.rest.dialect.select import (
 from app.definitions.column_types import moment_in_words
 from app.definitions.names import READ_KEYS, WRITE_KEYS
 from app.definitions.wrong import Wrong
-from app.expressions.types import TIMESTAMP, Type
+from app.expressions.types import STRING, TIMESTAMP, Type
 from app.relations.asked import IS_WORDS, LANGUAGES, LIKES, OPERATORS, QUANTIFIED, SEARCHES, of_objects, testable
 from app.relations.query import Condition, Count, Group, Operand, Ordered, Present, Query, Test
 from app.relations.source import Source
@@ -41,6 +41,7 @@ _INSIDE = re.compile(rf"({OPERAND})\.(.*)", re.DOTALL)
 _ORDER = re.compile(rf"(?:(\w+)\(([^()]+)\)|({OPERAND}|[^.()]+))(?:\.(asc|desc))?(?:\.(nullsfirst|nullslast))?")
 _COUNT = re.compile(r"(?:^|[,\s])count=(\w+)")
 _GROUPS = frozenset({"and", "or", "not.and", "not.or"})
+_GROUP = re.compile(r"((?:not\.)?(?:and|or))\s*(\(.*\))\s*", re.DOTALL)
 
 
 def parse_query(
@@ -163,13 +164,13 @@ class _Reader:
         if depth > MAX_DEPTH or not (text.startswith("(") and text.endswith(")")):
             raise QueryRefused("and and or take tests in parentheses, at most five deep.")
         negated, word = name.startswith("not."), name.removeprefix("not.")
-        parts = tuple(self._inside(level, part, depth) for part in split(text[1:-1]))
+        parts = tuple(self._inside(level, part, depth) for part in split_as_is(text[1:-1]))
         return Group("or" if word == "or" else "and", parts, negated)
 
     def _inside(self, level: Level, text: str, depth: int) -> Condition:
-        for word in sorted(_GROUPS):
-            if text.startswith(f"{word}("):
-                return self.group(level, word, text[len(word) :], depth + 1)
+        text = text.lstrip()
+        if (group := _GROUP.fullmatch(text)) is not None:
+            return self.group(level, group[1], group[2], depth + 1)
         found = _INSIDE.fullmatch(text)
         if found is None:
             raise QueryRefused("A test in parentheses is column.operator.value.")
@@ -198,7 +199,7 @@ class _Reader:
         operand = read_operand(source, name, self.values)
         negated, operator, modifier, value = bool(found[1]), found[2], found[3], found[4]
         quantifier = _quantifier(operator, modifier)
-        word = value.lower() if operator == "is" else None
+        word = value.strip().lower() if operator == "is" else None
         if operator == "is" and word not in IS_WORDS:
             raise QueryRefused("is takes null, not_null, true, false or unknown.")
         if not testable(type_of(source, operand), operator, word, quantified=quantifier is not None):
@@ -234,11 +235,12 @@ def _value(operator: str, text: str) -> str | list[str]:
 
 
 def _read(kind: Type, value: str | list[str]) -> str | list[str]:
-    """Read moments as bodies and inputs do; what else is compared is left to Postgres."""
-    if kind != TIMESTAMP:
+    """Leave the spaces around a value to texts, and read moments as bodies do; all else is left to Postgres."""
+    if kind == STRING:
         return value
+    one_of = moment_in_words if kind == TIMESTAMP else str
     try:
-        return moment_in_words(value) if isinstance(value, str) else [moment_in_words(one) for one in value]
+        return one_of(value.strip()) if isinstance(value, str) else [one_of(one.strip()) for one in value]
     except Wrong as wrong:
         raise QueryRefused(wrong.errors[0].message) from None
 

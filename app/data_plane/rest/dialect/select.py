@@ -48,10 +48,10 @@ _CAST_TOO: dict[str, frozenset[str]] = {
 _EMBED = re.compile(r"(?:([^:.()]+):)?([A-Za-z_]\w*)((?:!\w+)*)\((.*)\)", re.DOTALL)
 _ALIAS = rf"(?:(?P<alias>{QUOTED}|[^:.()\"]+):(?!:))?"
 _FIELD = re.compile(
-    _ALIAS + rf"(?P<operand>{OPERAND})" + r"(?:::(?P<cast>[a-z0-9 \[\]]+))?"
-    r"(?:\.(?P<aggregate>count|sum|avg|max|min)\(\)(?:::(?P<after>[a-z0-9 \[\]]+))?)?"
+    _ALIAS + rf"(?P<operand>{OPERAND})" + r"(?:::(?P<cast>[A-Za-z0-9 \[\]]+))?"
+    r"(?:\.(?P<aggregate>count|sum|avg|max|min)\(\)(?:::(?P<after>[A-Za-z0-9 \[\]]+))?)?"
 )
-_ALL_COUNTED = re.compile(_ALIAS + r"count\(\)(?:::(?P<after>[a-z0-9 \[\]]+))?")
+_ALL_COUNTED = re.compile(_ALIAS + r"count\(\)(?:::(?P<after>[A-Za-z0-9 \[\]]+))?")
 _KEY = re.compile(rf"(->>?)({QUOTED}|(?:(?!->).)+|$)", re.DOTALL)
 _MAX_LABEL = 63  # bytes of a name in Postgres
 _GROUPED_AWAY = "Rows of a group have no such value: name it in select too, or leave it out."
@@ -113,7 +113,7 @@ def known(source: Source, name: str) -> str:
 def read_operand(source: Source, text: str, values: Values) -> Operand:
     """Read a column, or a path into its JSON such as `data->address->>city`."""
     name, arrow, _ = text.partition("->")
-    column = known(source, name.strip())
+    column = known(source, unquoted(name.strip()))
     if not arrow:
         return Operand(column)
     if not (source.shown[column] == DYN or isinstance(source.shown[column], Record | ListOf)):
@@ -164,6 +164,8 @@ class _Select:
         if stars and (beside := {one.label for one in level.below if not one.spread and one.items != []}):
             # `*,author(nick)`: the row that a column refers to stands in the column's place.
             level.items = [one for at, one in enumerate(level.items) if at not in stars or one.label not in beside]
+        # What is picked twice under one name is the same value.
+        level.items = list({one if isinstance(one, Picked) else id(one): one for one in level.items}.values())
         _check_groups(level)
 
     def _embed(self, level: Level, found: re.Match[str], *, spread: bool, depth: int) -> Level:
@@ -209,8 +211,9 @@ def _label(alias: str | None, otherwise: str) -> str:
 
 def _last_key(operand: str) -> str:
     """Give the last key of a path that is no index; a column by itself is its own."""
-    keys = [operand.partition("->")[0], *(key for _, key in _steps(operand))] if "->" in operand else [operand]
-    return next((key for key in reversed(keys) if not key.lstrip("-").isdigit()), operand)
+    column = unquoted(operand.partition("->")[0])
+    keys = [column, *(key for _, key in _steps(operand))] if "->" in operand else [column]
+    return next((key for key in reversed(keys) if not key.lstrip("-").isdigit()), column)
 
 
 def pg_of(source: Source, operand: Operand) -> str:
@@ -244,6 +247,7 @@ def castable(pg: str) -> frozenset[str]:
 def _cast(text: str | None, pg: str) -> str | None:
     if text is None:
         return None
+    text = text.strip().lower()
     if text not in (known := cast_types()):
         raise QueryUnsupported("Values are not cast to this type.", hint=f"Known: {', '.join(sorted(known))}")
     if text not in (taken := castable(pg)):
