@@ -5,6 +5,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql import quoted_name
 from sqlalchemy.types import UserDefinedType
 
 from app.changes.casts import cast_sql
@@ -37,6 +38,9 @@ from app.relations.literals import literal
 if TYPE_CHECKING:
     from alembic.operations import Operations
 
+# Words that Postgres takes for a column's name in quotes alone, and that SQLAlchemy doesn't know as such.
+_UNKNOWN_WORDS = frozenset({"collation", "concurrently", "lateral", "system_user", "tablesample"})
+
 
 class PgType(UserDefinedType[object]):
     """A type of Postgres by its name, as `pg_type_of` gives it."""
@@ -57,8 +61,14 @@ def _server_default(said: ColumnDef, pg: str) -> Any:
     return None if sql is None else _text(sql)
 
 
+def _written(name: str) -> str:
+    """Give the name of a column as SQLAlchemy has to be told it."""
+    return quoted_name(name, quote=True) if name in _UNKNOWN_WORDS else name
+
+
 def _column(said: ColumnDef, pg: str) -> Any:
-    return sa.Column(said.name, PgType(pg), nullable=not said.required, server_default=_server_default(said, pg))
+    name = _written(said.name)
+    return sa.Column(name, PgType(pg), nullable=not said.required, server_default=_server_default(said, pg))
 
 
 def _create_table(op: "Operations", change: CreateTable, schema: str) -> None:
@@ -103,11 +113,11 @@ def _add_timestamps(op: "Operations", change: AddTimestamps, schema: str) -> Non
 def _drop_column(op: "Operations", change: DropColumn, schema: str) -> None:
     if change.name == "updated_at":
         op.execute(f"DROP TRIGGER IF EXISTS rowgate_touch ON {_named(change.table, schema)}")
-    op.drop_column(change.table, change.name, schema=schema)
+    op.drop_column(change.table, _written(change.name), schema=schema)
 
 
 def _alter_column(op: "Operations", change: AlterColumn, schema: str) -> None:
-    table, name = change.table, change.said.name
+    table, name = change.table, _written(change.said.name)
     if change.pg_before != change.pg:
         if change.before.default is not None:
             op.alter_column(table, name, server_default=None, schema=schema)
@@ -196,7 +206,7 @@ _RENDER: dict[type, Callable[["Operations", Any, str], None]] = {
     AddColumn: lambda op, change, schema: op.add_column(change.table, _column(change.said, change.pg), schema=schema),
     DropColumn: _drop_column,
     RenameColumn: lambda op, change, schema: op.alter_column(
-        change.table, change.old, new_column_name=change.new, schema=schema
+        change.table, _written(change.old), new_column_name=_written(change.new), schema=schema
     ),
     AlterColumn: _alter_column,
     AddTimestamps: _add_timestamps,

@@ -15,7 +15,7 @@ from app.definitions.column_types import read_moment
 from app.definitions.wrong import Wrong
 from app.errors import FieldError
 from app.http.fixed_bodies import Body, JsonBody
-from app.http.fixed_routes import Declared, FixedRouter, InputInvalid, answer, refuses
+from app.http.fixed_routes import Declared, FixedRouter, InputInvalid, NameInPath, answer, refuses
 
 router = FixedRouter(tags=["api keys"])
 
@@ -61,7 +61,7 @@ async def list_keys(server: ServerDep) -> Response:
 
 @router.get("/api-keys/{name}", dependencies=[VIEWER], response_model=KeyAnswer)
 @refuses(NotThere)
-async def get_key(server: ServerDep, name: str) -> Response:
+async def get_key(server: ServerDep, name: NameInPath) -> Response:
     """Give what is known of a key that holds, or of the last one of this name."""
     async with server.pool.lease() as connection:
         found = await key_named(connection, name)
@@ -97,7 +97,7 @@ def _moment(text: str | None) -> datetime | None:
 
 @router.delete("/api-keys/{name}", status_code=204)
 @refuses(NotThere, AdminRoleMissing)
-async def delete_key(request: Request, server: ServerDep, admin: Editor, name: str) -> Response:
+async def delete_key(request: Request, server: ServerDep, admin: Editor, name: NameInPath) -> Response:
     """Revoke an API key; it ends with this. Nobody revokes one that may do more than they may."""
     async with server.pool.lease() as connection:
         held = await key_that_holds(connection, name)

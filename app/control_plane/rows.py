@@ -28,6 +28,7 @@ from app.database.faults import WRITE_REFUSALS, AnswerTooLarge, Contended
 from app.errors import RowgateError
 from app.http.fixed_bodies import UNREADABLE
 from app.http.fixed_routes import FixedRouter, body_schema, refuses
+from app.http.json_body import BadText
 from app.relations.query import Condition
 from app.steps.refusals import InputRefused
 from app.steps.running import Answer, Call
@@ -61,16 +62,19 @@ class RowsBody(RootModel[TableRow | list[TableRow]]):
     """A row, or a list of rows that have the same columns."""
 
 
-_READ = (NotThere, AnswerTooLarge, InputRefused, QueryRefused, *QueryRefused.__subclasses__())
+_READ = (NotThere, AnswerTooLarge, BadText, InputRefused, QueryRefused, *QueryRefused.__subclasses__())
 _WRITTEN = (*_READ, *WRITE_REFUSALS, Contended, *UNREADABLE, KeyInvalid, RequestDiffers, StillRunning)
-_PAGE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {SINGLE: {"schema": {"type": "object"}}, CSV: {"schema": {"type": "string"}}}},
-    206: {"model": list[TableRow], "description": "A page of more rows, where they were counted"},
-}
-_MERGED: dict[int | str, dict[str, Any]] = {
-    200: {"model": list[TableRow], "description": "Every row was put in the place of another"}
-}
-_NONE: dict[int | str, dict[str, Any]] = {204: {"description": "Done, and no rows were wanted back"}}
+
+
+def _rows(description: str | None = None) -> dict[str, Any]:
+    """Give the forms of rows beside a JSON list; with a description, of a status besides the usual one."""
+    forms = {"content": {SINGLE: {"schema": {"type": "object"}}, CSV: {"schema": {"type": "string"}}}}
+    return forms if description is None else {**forms, "model": list[TableRow], "description": description}
+
+
+_PAGE: dict[int | str, dict[str, Any]] = {200: _rows(), 206: _rows("A page of more rows, where they were counted")}
+_MADE: dict[int | str, dict[str, Any]] = {201: _rows(), 200: _rows("Every row was put in the place of another")}
+_CHANGED: dict[int | str, dict[str, Any]] = {200: _rows(), 204: {"description": "Done, and no rows were wanted back"}}
 
 
 def _said(
@@ -125,7 +129,7 @@ async def read(server: ServerDep, name: str, request: HttpRequest) -> Response:
 
 
 @router.post(
-    PATH, name="create_rows", status_code=201, response_model=list[TableRow], responses=_MERGED,
+    PATH, name="create_rows", status_code=201, response_model=list[TableRow], responses=_MADE,
     openapi_extra=_told(_INSERTING, RowsBody),
 )  # fmt: skip
 @refuses(*_WRITTEN, RowsOfUsers)
@@ -135,7 +139,7 @@ async def create(server: ServerDep, admin: Editor, name: str, request: HttpReque
 
 
 @router.patch(
-    PATH, name="patch_rows", response_model=list[TableRow], responses=_NONE,
+    PATH, name="patch_rows", response_model=list[TableRow], responses=_CHANGED,
     openapi_extra=_told([*_TESTS, *_WRITING, *_KEY], TableRow),
 )  # fmt: skip
 @refuses(*_WRITTEN, RowsUnnamed)
@@ -145,8 +149,9 @@ async def change(server: ServerDep, admin: Editor, name: str, request: HttpReque
 
 
 @router.delete(
-    PATH, name="delete_rows", response_model=list[TableRow], responses=_NONE, openapi_extra=_told([*_TESTS, *_WRITING])
-)
+    PATH, name="delete_rows", response_model=list[TableRow], responses=_CHANGED,
+    openapi_extra=_told([*_TESTS, *_WRITING]),
+)  # fmt: skip
 @refuses(*_READ, *WRITE_REFUSALS, Contended, RowsUnnamed)
 async def remove(server: ServerDep, admin: Editor, name: str, request: HttpRequest) -> Response:
     """Delete the rows that the query's tests name, and give them as they were."""

@@ -16,7 +16,7 @@ from app.database.connection import Connection
 from app.definitions.secret_names import NAMED_LIKE
 from app.errors import RowgateError
 from app.http.fixed_bodies import Body, JsonBody
-from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
+from app.http.fixed_routes import Declared, FixedRouter, NameInPath, answer, refuses
 from app.outward.hosts import read_host
 from app.secrets.kept_secrets import (
     SecretExists,
@@ -96,7 +96,7 @@ async def list_secrets(server: ServerDep) -> Response:
 
 @router.get("/secrets/{name}", dependencies=[EDITOR], response_model=SecretAnswer)
 @refuses(NotThere)
-async def get_secret(server: ServerDep, name: str) -> Response:
+async def get_secret(server: ServerDep, name: NameInPath) -> Response:
     """Give what is known of a secret, without its value, with an ETag that every change changes."""
     async with server.pool.lease() as connection:
         row = await secret_named(connection, name)
@@ -123,7 +123,7 @@ async def post_secret(
 async def put_secret(
     server: ServerDep,
     admin: Editor,
-    name: str,
+    name: NameInPath,
     if_match: NeededETag,
     body: Annotated[SecretContentBody, Depends(JsonBody(SecretContentBody))],
 ) -> Response:
@@ -139,7 +139,7 @@ async def put_secret(
 async def patch_secret(
     server: ServerDep,
     admin: Editor,
-    name: str,
+    name: NameInPath,
     body: Annotated[SecretChangeBody, Depends(JsonBody(SecretChangeBody))],
     if_match: IfMatch = None,
 ) -> Response:
@@ -162,7 +162,7 @@ async def _changed(server: Server, connection: Connection, actor: str, said: Sec
 
 @router.delete("/secrets/{name}", status_code=204)
 @refuses(NotThere, SecretChanged)
-async def delete_secret(server: ServerDep, admin: Editor, name: str, if_match: NeededETag) -> Response:
+async def delete_secret(server: ServerDep, admin: Editor, name: NameInPath, if_match: NeededETag) -> Response:
     """Forget a secret; a step that needs it refuses from then on."""
     async with server.pool.lease() as connection, connection.transaction():
         await _held(connection, name, if_match)

@@ -5,9 +5,9 @@ from copy import deepcopy
 from functools import cache
 from http import HTTPStatus
 from inspect import isclass, isfunction
-from typing import Any, ClassVar, Self, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_type_hints
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
@@ -26,6 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Refusal = type[RowgateError]
 Json = dict[str, Any]
 NO_NUL = r"^[^\x00]*$"  # of a text that Postgres is asked by, which holds none
+NameInPath = Annotated[str, Path(pattern=NO_NUL)]  # of what Postgres is asked for
 
 
 class InputInvalid(RowgateError):

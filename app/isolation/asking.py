@@ -66,7 +66,7 @@ class Asking:
     async def read(self, table: str, id_: Any) -> Mapping[str, Any]:
         """Give a row as JSON, as the last request has left it; of one that is gone nothing."""
         name = self.runtime.schema.tables[table].sql
-        sql = f"SELECT to_jsonb(t) FROM {name} t WHERE id::text = $1"  # noqa: S608 - a quoted name
+        sql = f"SELECT to_jsonb(t.*) FROM {name} t WHERE id::text = $1"  # noqa: S608 - a quoted name
         found: Mapping[str, object] | None = await self.held.connection.fetchval(sql, str(id_))
         return found or {}
 

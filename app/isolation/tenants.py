@@ -326,7 +326,7 @@ class Builder:
 async def _read_back(held: Scratch, row: Row, table: Table) -> Row:
     """Give a row as it stands now; raises where a constraint that waits for the end of a transaction refuses it."""
     await held.connection.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
-    sql = f"SELECT t.*, to_jsonb(t) AS rowgate_json FROM {table.sql} t WHERE id = $1"  # noqa: S608 - a quoted name
+    sql = f"SELECT t.*, to_jsonb(t.*) AS rowgate_json FROM {table.sql} t WHERE id = $1"  # noqa: S608 - a quoted name
     record = dict(await held.connection.fetchrow(sql, row.id))
     columns = record.pop("rowgate_json")
     return replace(row, columns=columns, record=record)

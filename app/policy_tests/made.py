@@ -190,7 +190,7 @@ async def _rows(connection: Connection, table: Table, held: Sequence[tuple[str, 
     tests = " AND ".join(
         f"t.{quoted(name)} = ${number}::text::{table.columns[name].pg}" for number, (name, _) in enumerate(held, 1)
     )
-    sql = f"SELECT to_jsonb(t)::text AS said FROM {table.sql} t WHERE {tests} LIMIT {_ROWS_OF_A_VALUE}"  # noqa: S608 - quoted names
+    sql = f"SELECT to_jsonb(t.*)::text AS said FROM {table.sql} t WHERE {tests} LIMIT {_ROWS_OF_A_VALUE}"  # noqa: S608 - quoted names
     try:
         return [json.loads(row["said"]) for row in await connection.fetch(sql, *(value for _, value in held))]
     except FAULTS as error:

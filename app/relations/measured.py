@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from app.database.quoting import quoted
 
 ROW = "rowgate_row"
+WHOLE_ROW = f"{ROW}.*"  # since the bare name would be a column that is called so
 BETWEEN = 2  # bytes between two rows of a list, or its brackets
 
 _WITHIN = "rowgate_measured.rowgate_bytes <= {most} OR rowgate.too_large()"
@@ -28,6 +29,6 @@ def measured_values(value: str, rows: str, most: str) -> str:
 def measured_rows(rows: str, names: Iterable[str], most: str) -> str:
     """Write the SELECT of the columns of rows that have at most so many bytes as JSON."""
     listed = ", ".join(f"rowgate_measured.{quoted(name)}" for name in names)
-    running = _RUNNING.format(text=f"row_to_json({ROW})::text", between=BETWEEN)
+    running = _RUNNING.format(text=f"row_to_json({WHOLE_ROW})::text", between=BETWEEN)
     within = _WITHIN.format(most=most)
-    return f"SELECT {listed} FROM (SELECT {ROW}.*, {running} FROM ({rows}) {ROW}) rowgate_measured WHERE {within}"
+    return f"SELECT {listed} FROM (SELECT {WHOLE_ROW}, {running} FROM ({rows}) {ROW}) rowgate_measured WHERE {within}"

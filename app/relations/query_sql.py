@@ -13,7 +13,7 @@ from app.database.statement import Evaluator, Statement, statement
 from app.expressions.to_sql import Parameters
 from app.expressions.types import STRING, Enum, Type, pg_type
 from app.relations.asked import Asked, is_telling
-from app.relations.measured import ROW, measured_values
+from app.relations.measured import ROW, WHOLE_ROW, measured_values
 from app.relations.query import Condition, Embed, Ordered, Picked, Query, Read, picked_of
 from app.relations.relationships import Relationship
 from app.relations.source import ALIAS, Source, column_sql, conditions_sql, json_list, order_sql
@@ -123,14 +123,14 @@ def body_of(source: Source, query: Query, page: str, most: str) -> tuple[str, st
     if query.csv:
         cells = f"SELECT {_csv_cells(source, query.read)} FROM ({page}) rowgate_cells"
         return _CSV, measured_values(_CSV_LINE, cells, most)
-    row = f"json_strip_nulls(row_to_json({ROW}))" if query.stripped else f"row_to_json({ROW})"
+    row = f"json_strip_nulls(row_to_json({WHOLE_ROW}))" if query.stripped else f"row_to_json({WHOLE_ROW})"
     return "coalesce(json_agg(rowgate_measured.value), '[]')::text", measured_values(row, page, most)
 
 
 # A row's own text, without its parentheses, is quoted as CSV is.
 _CSV = r"coalesce(string_agg(rowgate_measured.value, E'\n'), '')"
 # It doubles backslashes, which mean nothing in CSV.
-_CSV_LINE = rf"replace(substr({ROW}::text, 2, length({ROW}::text) - 2), '\\', '\')"
+_CSV_LINE = rf"replace(substr(({WHOLE_ROW})::text, 2, length(({WHOLE_ROW})::text) - 2), '\\', '\')"
 
 
 _FORMULA = (
@@ -364,9 +364,9 @@ class QueryLevel:
     def _embedded(self, embed: Embed) -> str:
         inner, link = self._inside(embed)
         if not embed.relationship.many:
-            return f"(SELECT to_json({ROW}) FROM ({inner.rows(link)}{inner.page()}) {ROW})"
+            return f"(SELECT to_json({WHOLE_ROW}) FROM ({inner.rows(link)}{inner.page()}) {ROW})"
         found = f"{inner.rows(link)}{inner.order()}{inner.page()}"
-        return json_list(f"row_to_json({ROW})", found, self._parameters, self._max_bytes)
+        return json_list(f"row_to_json({WHOLE_ROW})", found, self._parameters, self._max_bytes)
 
     def _spread(self, embed: Embed) -> "Iterator[_Cell]":
         """Give each value of the other row by itself, to be folded here; of many rows, each one's list."""

@@ -11,7 +11,7 @@ from app.expressions.relation import RowsSql
 from app.expressions.to_sql import Parameters, compile_kept, compile_sql
 from app.expressions.types import Record, Type, pg_type, shared
 from app.expressions.undecided import DECIDED, answer_sql
-from app.relations.measured import ROW, measured_values
+from app.relations.measured import ROW, WHOLE_ROW, measured_values
 from app.relations.schema import Table
 
 ALIAS = "t"
@@ -206,8 +206,8 @@ def _rows_sql(
     if value is not None:
         return f"ARRAY({found})::{pg_type(related.type)}" if related.kind == "list" else f"({found})"
     if related.kind == "one":
-        return f"(SELECT to_json({ROW}) FROM ({found}) {ROW})"
-    return json_list(f"row_to_json({ROW})", found, parameters, max_bytes)
+        return f"(SELECT to_json({WHOLE_ROW}) FROM ({found}) {ROW})"
+    return json_list(f"row_to_json({WHOLE_ROW})", found, parameters, max_bytes)
 
 
 def json_list(value: str, rows: str, parameters: Parameters, max_bytes: int) -> str:

@@ -50,7 +50,7 @@ def insert_row(
 
 def inserted_columns(table: Table, max_bytes: int, parameters: Parameters) -> str:
     """Give the columns that come out of one inserted row, as far as it has `max_bytes`."""
-    fits = f"octet_length(row_to_json({ALIAS})::text) <= {parameters.constant(max_bytes, 'bigint')}"
+    fits = f"octet_length(row_to_json({ALIAS}.*)::text) <= {parameters.constant(max_bytes, 'bigint')}"
     # The first column comes out where the row fits: cheaper than a query over what was written.
     first, *others = table.columns
     source = table_source(table)

@@ -122,3 +122,10 @@ async def test_people_come_by_the_page(backend: Backend, page: str, size: str, e
     answer = await backend.client.get(f"{USERS}?page={page}&per_page={size}", headers=editor)
     assert [one["email"] for one in answer.json()["users"]] == [f"{name}@example.com" for name in emails]
     assert (answer.headers["x-total-count"], answer.headers["link"]) == ("3", link)
+
+
+async def test_what_can_be_no_id_is_of_no_factor(backend: Backend) -> None:
+    person, editor = (await backend.sign_up("anna")).id, await key(backend, "editor")
+    for path in (f"{USERS}/{person}/factors/x", f"{USERS}/{person}/factors/%00", f"{USERS}/x/factors/{uuid.uuid4()}"):
+        answer = await backend.client.delete(path, headers=editor)
+        assert (answer.status_code, answer.json()["error_code"]) == (404, "mfa_factor_not_found"), path

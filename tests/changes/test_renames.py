@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.changes.apply import WouldDestroy
 from app.changes.obstacles import DataInTheWay
+from app.compiler.check import check_document
 from app.definitions.project import parse_project
 from tests.changes.test_apply import put, run
 
@@ -125,3 +126,18 @@ async def test_a_value_that_is_one_of_the_other_type_too_is_kept(
     engine: AsyncEngine, before: dict[str, Any], value: str, after: dict[str, Any], found: Any
 ) -> None:
     assert await becomes(engine, before, value, after) == found
+
+
+async def test_a_column_may_be_called_like_any_word_of_postgres(engine: AsyncEngine) -> None:
+    words = await run(engine, "SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T') ORDER BY 1")
+    taken = [word for (word,) in words if not check_document(backend(text_column(word)))[1]]
+    assert {"lateral", "tablesample", "collation"} <= set(taken)
+    await put(engine, backend(*map(text_column, taken)))
+    await put(engine, backend(*(text_column(word, required=True, default="a") for word in taken)))
+    await put(engine, backend(*({"name": word, "type": "integer"} for word in taken)))
+    await put(engine, backend(*({"name": f"{word}_x", "type": "integer", "was": word} for word in taken)))
+    await put(engine, backend(*({"name": word, "type": "integer", "was": f"{word}_x"} for word in taken)))
+    await put(engine, backend(A))
+    await put(engine, backend(A, *map(text_column, taken)))
+    columns = await run(engine, "SELECT column_name FROM information_schema.columns WHERE table_name = 'notes'")
+    assert {name for (name,) in columns} == {"id", "a", *taken}

@@ -172,6 +172,7 @@ async def test_mail_that_waits_is_tried_again_and_what_was_given_up_is_not(backe
 @pytest.mark.parametrize("path", [
     "/users?email=%00", "/revisions?before=99999999999999999999",
     "/account/sign-ins?before=99999999999999999999", "/users?offset=99999999999999999999",
+    "/secrets/%00", "/api-keys/a%00",
 ])  # fmt: skip
 async def test_what_the_database_could_not_take_is_refused_as_input(backend: Backend, path: str) -> None:
     answer = await backend.client.get(f"/admin/v1{path}", headers=await backend.admin())

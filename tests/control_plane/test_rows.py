@@ -205,3 +205,28 @@ async def test_rows_of_a_table_that_was_just_made_or_changed_are_served(at: Aski
     assert (await at.ask("POST", body={"slug": "a"})).status_code == 201
     made = await at.ask("POST", "/admin/v1/tables/labels/rows", {"text": "new"})
     assert (made.status_code, made.json()[0]["text"]) == (201, "new")
+
+
+@pytest.mark.parametrize("form", ["text/csv", "application/vnd.pgrst.object+json", "application/json"])
+async def test_rows_come_in_each_form_that_is_told(at: Asking, form: str) -> None:
+    # What tells each answer's form is held to the document by the client.
+    wanted, counted = {"Accept": form}, {"Accept": form, "Prefer": "count=exact"}
+    one, merged = f"{ROWS}?slug=eq.b", {**wanted, "Prefer": "resolution=merge-duplicates"}
+    found = [
+        await at.ask("POST", ROWS, {"slug": "a"}, **wanted),
+        await at.ask("POST", f"{ROWS}?on_conflict=slug", {"slug": "a"}, **merged),
+        await at.ask("POST", ROWS, {"slug": "b"}, **wanted),
+        await at.ask("GET", f"{ROWS}?limit=1", **counted),
+        await at.ask("GET", one, **wanted),
+        await at.ask("PATCH", one, {"amount": 1}, **wanted),
+        await at.ask("DELETE", one, **wanted),
+    ]
+    page = 200 if "object" in form else 206
+    assert [answer.status_code for answer in found] == [201, 200, 201, page, 200, 200, 200]
+    assert {answer.headers["Content-Type"].partition(";")[0] for answer in found} == {form}
+
+
+async def test_a_nul_in_the_query_is_refused(at: Asking) -> None:
+    for method, body in (("GET", None), ("POST", {"slug": "a"}), ("PATCH", {"amount": 1}), ("DELETE", None)):
+        answer = await at.ask(method, f"{ROWS}?slug=eq.%00&select=%00", body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "input.bad_text"), method

@@ -28,6 +28,7 @@ from app.auth.password_change import NewPassword, given, holder, set_password
 from app.auth.passwords import PasswordRefused, SentPassword, check_new_password, known_hash
 from app.auth.role_names import RolesUnknown, check_roles
 from app.auth.routes.answering import MailerDep
+from app.auth.routes.factors import read_factor_id
 from app.auth.routes.shapes import FactorId, FactorObject, UserObject, user_object
 from app.auth.sign_up_hooks import SignUpRefused, let_in
 from app.database.connection import Connection
@@ -226,7 +227,7 @@ async def admin_delete_factor(
     server: AuthServerDep, admin: Editor, mailer: MailerDep, user_id: str, factor_id: str
 ) -> Response:
     """Take a factor away from a person who has lost it, and end every session."""
-    user, factor = _id(user_id), _id(factor_id)
+    user, factor = read_factor_id(user_id), read_factor_id(factor_id)
     async with server.pool.lease() as connection, connection.transaction():
         if await factors.unenroll(connection, user, factor, by_two=True):
             await mailer.notify_user(connection, "factor_changed", user, change=factors.TAKEN_AWAY)
