@@ -109,6 +109,10 @@ def example(name: str) -> Any:
     return load_file(EXAMPLES / name)
 
 
+# How long a request of a test waits for a connection, in seconds: a busy machine refuses none of many at once.
+PATIENCE = 30.0
+
+
 @asynccontextmanager
 async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Backend]:
     """Serve a document, given as data or as the name of an example."""
@@ -119,6 +123,7 @@ async def serving(url: str, document: Any, **settings: Any) -> AsyncIterator[Bac
     given = {"url": url, "secret_key": SECRET_KEY, "env": "development", "confirm_email": False, **settings}
     app = create_app(_settings(**given), url)
     async with app.fastapi.router.lifespan_context(app.fastapi), calling(app) as client:
+        app.server.pool._patience = PATIENCE
         backend = Backend(app, client, url)
         try:
             yield backend

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.database.pool import SESSION_SETTINGS, connect
+from app.database.pool import ACQUIRE_SECONDS, SESSION_SETTINGS, connect
 from tests.backend import Backend, serving
 
 COUNT = {"do": "count", "from": "notes", "as": "n"}
@@ -70,6 +70,7 @@ async def test_others_are_answered_while_one_endpoint_has_all_that_it_may_have(b
 
 
 async def test_what_is_over_the_share_waits_a_while_and_is_told_to_come_again(backend: Backend) -> None:
+    backend.app.server.pool._patience = ACQUIRE_SECONDS
     async with slow(backend, 9) as running:
         first = asyncio.as_completed(running, timeout=10)
         refused = [await next(first) for _ in range(5)]

@@ -52,7 +52,6 @@ DOCUMENT: dict[str, Any] = {
 @pytest.fixture
 async def backend(migrated_url: str) -> AsyncIterator[Backend]:
     async with serving(migrated_url, DOCUMENT) as served:
-        served.app.server.pool._patience = 30  # who wins is asked here, not how soon a busy machine tells
         yield served
 
 

@@ -253,6 +253,7 @@ async def whole_body(reader: asyncio.StreamReader) -> int:
 async def test_slow_readers_hold_some_connections_and_others_are_answered(backend: Backend, port: int) -> None:
     await backend.sql(LONG)
     pool = backend.app.server.pool
+    pool._patience = 0.5  # how soon a refused caller is told isn't asked here
     async with slow_clients(port) as ask:
         paths = [f"/rest/v1/{name}" for name in ("all_notes", "few", "noted_notes")] * 4
         statuses = [status for _, status in await asyncio.gather(*map(ask, paths))]
