@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.data_plane.rest import long_rows
+from app.database.pool import ACQUIRE_SECONDS
 from app.database.session import Session
 from app.http import read_body
 from tests.backend import Backend, Person
@@ -311,6 +312,7 @@ async def test_who_sends_too_slowly_is_cut_off(
 
 async def test_bodies_in_pieces_share_half_of_the_connections(backend: Backend, alice_of: Any) -> None:
     alice, pool = await alice_of(), backend.app.server.pool
+    pool._patience = ACQUIRE_SECONDS
     callers = [alice, *[await backend.sign_up(f"caller-{number}") for number in range(1, pool.size // 2)]]
     with in_pieces() as staged:
         async with listening_port(backend.app) as port, asyncio.TaskGroup() as group:
@@ -318,7 +320,7 @@ async def test_bodies_in_pieces_share_half_of_the_connections(backend: Backend, 
             async def one(caller: Person) -> int:
                 async with sending(port, caller) as sender:
                     await until(lambda: len(staged) >= pool.size // 2)
-                    await asyncio.sleep(1.2)  # longer than the others may wait for a connection
+                    await asyncio.sleep(ACQUIRE_SECONDS + 0.2)  # longer than the others may wait for a connection
                     return (await sender.answer())[0]
 
             tasks = [group.create_task(one(caller)) for caller in callers * 2]
