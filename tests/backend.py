@@ -109,8 +109,8 @@ def example(name: str) -> Any:
     return load_file(EXAMPLES / name)
 
 
-# How long a request of a test waits for a connection, in seconds: a busy machine refuses none of many at once.
-PATIENCE = 30.0
+# How many seconds a request of a test waits for a connection: a busy machine refuses none of many at once.
+PATIENCE = 60.0
 
 
 @asynccontextmanager

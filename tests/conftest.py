@@ -19,7 +19,7 @@ from app.data_plane.run import Run
 from app.data_plane.targets import Target
 from app.database import lock_waits, postgres_process
 from app.database.embedded import EmbeddedPostgres, start_embedded
-from app.database.pool import SESSION_SETTINGS, Pool
+from app.database.pool import SESSION_SETTINGS
 from app.definitions.endpoints import TIMEOUT
 from app.http.deadline import Deadline
 from app.relations import memory
@@ -134,7 +134,6 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock_waits, "WAIT_FOR_ROWS", waits)
     # A transaction waits for its locks in the statement that begins it, whose time began before.
     monkeypatch.setitem(SESSION_SETTINGS, "statement_timeout", "60s")
-    monkeypatch.setattr(Pool.__init__, "__kwdefaults__", {"patience": 60.0})
 
     def in_time(self: Run, target: Target) -> Deadline:
         if self.deadline is None and target.timeout == TIMEOUT:

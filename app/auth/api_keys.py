@@ -46,9 +46,9 @@ class KeyState:
     admin_role: str | None
     expires_at: datetime | None
 
-    def holds(self, now: datetime) -> bool:
+    def holds(self, clock: DatabaseClock) -> bool:
         """Say whether its time isn't over."""
-        return self.expires_at is None or self.expires_at > now
+        return self.expires_at is None or self.expires_at > clock.now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class ApiKeys:
     def known(self, digest: bytes) -> KeyState | None:
         """Give what is remembered of a key."""
         state = self._states.get(digest)
-        return state if state is not None and state.holds(self._clock.now()) else None
+        return state if state is not None and state.holds(self._clock) else None
 
     async def load(self, digest: bytes) -> KeyState:
         """Read a key afresh; raises ApiKeyInvalid."""

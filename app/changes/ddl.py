@@ -5,7 +5,6 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql import quoted_name
 from sqlalchemy.types import UserDefinedType
 
 from app.changes.casts import cast_sql
@@ -61,14 +60,8 @@ def _server_default(said: ColumnDef, pg: str) -> Any:
     return None if sql is None else _text(sql)
 
 
-def _written(name: str) -> str:
-    """Give the name of a column as SQLAlchemy has to be told it."""
-    return quoted_name(name, quote=True) if name in _UNKNOWN_WORDS else name
-
-
 def _column(said: ColumnDef, pg: str) -> Any:
-    name = _written(said.name)
-    return sa.Column(name, PgType(pg), nullable=not said.required, server_default=_server_default(said, pg))
+    return sa.Column(said.name, PgType(pg), nullable=not said.required, server_default=_server_default(said, pg))
 
 
 def _create_table(op: "Operations", change: CreateTable, schema: str) -> None:
@@ -113,11 +106,11 @@ def _add_timestamps(op: "Operations", change: AddTimestamps, schema: str) -> Non
 def _drop_column(op: "Operations", change: DropColumn, schema: str) -> None:
     if change.name == "updated_at":
         op.execute(f"DROP TRIGGER IF EXISTS rowgate_touch ON {_named(change.table, schema)}")
-    op.drop_column(change.table, _written(change.name), schema=schema)
+    op.drop_column(change.table, change.name, schema=schema)
 
 
 def _alter_column(op: "Operations", change: AlterColumn, schema: str) -> None:
-    table, name = change.table, _written(change.said.name)
+    table, name = change.table, change.said.name
     if change.pg_before != change.pg:
         if change.before.default is not None:
             op.alter_column(table, name, server_default=None, schema=schema)
@@ -206,7 +199,7 @@ _RENDER: dict[type, Callable[["Operations", Any, str], None]] = {
     AddColumn: lambda op, change, schema: op.add_column(change.table, _column(change.said, change.pg), schema=schema),
     DropColumn: _drop_column,
     RenameColumn: lambda op, change, schema: op.alter_column(
-        change.table, _written(change.old), new_column_name=_written(change.new), schema=schema
+        change.table, change.old, new_column_name=change.new, schema=schema
     ),
     AlterColumn: _alter_column,
     AddTimestamps: _add_timestamps,
@@ -234,7 +227,10 @@ def _operations(*connection: Any, **context: Any) -> "Operations":
     from alembic.operations import Operations  # noqa: PLC0415 - a start that changes nothing doesn't load it
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - nor this
 
-    return Operations(MigrationContext.configure(*connection, **context))
+    found = MigrationContext.configure(*connection, **context)
+    preparer = found.dialect.identifier_preparer
+    preparer.reserved_words = preparer.reserved_words | _UNKNOWN_WORDS
+    return Operations(found)
 
 
 def run(connection: Any, change: Change) -> None:

@@ -148,7 +148,7 @@ async def totp_object(made: factors.EnrolledFactor, email: str, issuer: str) -> 
 
 
 def _beginning(text: str, most: int) -> str:
-    """Give as much of a text as takes so many bytes in a link: all of most."""
+    """Give as much of a text as takes at most so many bytes in a link; few texts are longer."""
     while len(quote(text, safe="")) > most:
         text = text[:-1]
     return text
@@ -199,14 +199,15 @@ async def verify_factor(
         await hold_session(connection, identity)
         had_one = await factors.has_verified(connection, user_id)
         first = await factors.verify(connection, server.auth.sealing, user_id, factor, challenge, said.code)
+        if not first:
+            return False
         # What was begun before there was a second factor, by whoever, isn't finished by one.
-        if first and had_one and identity.aal != AAL2:
-            raise factors.SecondFactorNeeded
-        if first and not had_one:
+        if not had_one:
             await end_change(connection, user_id)
-        if first:
-            await mailer.notify_user(connection, "factor_changed", user_id, change="a second factor was added")
-        return first
+        elif identity.aal != AAL2:
+            raise factors.SecondFactorNeeded
+        await mailer.notify_user(connection, "factor_changed", user_id, change="a second factor was added")
+        return True
 
     return await _stepped_up(server, client, identity, take, method=factors.TOTP, target=factor)
 

@@ -41,7 +41,7 @@ _INSIDE = re.compile(rf"({OPERAND})\.(.*)", re.DOTALL)
 _ORDER = re.compile(rf"(?:(\w+)\(([^()]+)\)|({OPERAND}|[^.()]+))(?:\.(asc|desc))?(?:\.(nullsfirst|nullslast))?")
 _COUNT = re.compile(r"(?:^|[,\s])count=(\w+)")
 _GROUPS = frozenset({"and", "or", "not.and", "not.or"})
-_GROUP = re.compile(r"((?:not\.)?(?:and|or))\s*(\(.*\))\s*", re.DOTALL)
+_GROUP = re.compile(rf"({'|'.join(map(re.escape, _GROUPS))})\s*(\(.*\))\s*", re.DOTALL)
 
 
 def parse_query(
