@@ -73,7 +73,8 @@ export function App() {
       <QueryClientProvider client={queries}>
         <TextsProvider>
           <Notifications position="bottom-right" />
-          <RouterProvider router={router} />
+          {/* The page that is turned from is gone at once: in a transition it would go on taking keys, into a draft of its own. */}
+          <RouterProvider router={router} useTransitions={false} />
         </TextsProvider>
       </QueryClientProvider>
     </MantineProvider>

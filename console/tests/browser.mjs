@@ -68,11 +68,12 @@ async function enter(page, email) {
   assert.equal(answer.status(), 200, await answer.text());
 }
 
-/** Turns to another page of the console that is there, as its own links do. */
+/** Turns to another page of the console that is there, as its own links do; the one before is gone then. */
 export const turn = (page, path) =>
   page.evaluate((to) => {
     history.pushState(null, "", to);
     dispatchEvent(new PopStateEvent("popstate"));
+    return new Promise((done) => setTimeout(done)); // behind what the event has made React do
   }, `/console${path}`);
 
 /** Signs in by the form, on a page, which is shown then. */

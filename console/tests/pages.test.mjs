@@ -50,6 +50,18 @@ test("a page is there by its address alone", async () => {
   assert.deepEqual(page.faults, []);
 });
 
+test("a page that is turned from takes no more keys while the next one is on its way", async () => {
+  const page = await signedIn(browser, "/history/1");
+  await page.getByText("The first revision.").waitFor();
+  let arrive;
+  const until = new Promise((done) => (arrive = done));
+  await page.route("**/console/assets/**", (route) => until.then(() => route.continue()));
+  await page.getByRole("link", { name: "Tables" }).click();
+  await page.getByText("The first revision.").waitFor({ state: "hidden" });
+  arrive();
+  await page.getByRole("heading", { name: "Tables", exact: true }).waitFor();
+});
+
 test("the gate shows where a request is refused", async () => {
   const page = await signedIn(browser);
   await page.getByLabel("Seen as").click();

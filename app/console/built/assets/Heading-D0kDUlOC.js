@@ -1,1 +1,0 @@
-import{t as e}from"./Text-BoHBc_LN.js";import{z as t}from"./index-DyXNm18L.js";import{t as n}from"./jsx-runtime-Wy9s6hX0.js";var r=n();function i({title:n,lead:i}){return(0,r.jsxs)(`div`,{children:[(0,r.jsx)(t,{order:1,children:n}),(0,r.jsx)(e,{c:`dimmed`,children:i})]})}export{i as t};

@@ -1,1 +1,0 @@
-import{G as e,V as t,z as n}from"./index-DyXNm18L.js";import{i as r,o as i}from"./texts-D0FT2wX_.js";import{t as a}from"./jsx-runtime-Wy9s6hX0.js";var o=a();function s(){let a=r().shell;return(0,o.jsxs)(t,{align:`center`,pt:80,children:[(0,o.jsx)(n,{order:1,children:a.notFound}),(0,o.jsx)(e,{component:i,to:`/`,children:a.toGate})]})}export{s as default};
