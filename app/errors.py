@@ -122,7 +122,7 @@ class RowgateError(Exception):
         self.detail = detail
         self.hint = hint
         self.errors = tuple(errors)
-        self.headers = dict(headers or {})
+        self.headers = dict(headers) if headers else {}
 
 
 def problem_document(error: RowgateError, request_id: str) -> dict[str, object]:

@@ -45,20 +45,23 @@ class AnonymousUser(RowgateError):
 
 def admit(access: AccessLevel, identity: Identity) -> None:
     """Raise SignInRequired when nobody is there, RoleMissing or AnonymousUser when it is the wrong one."""
-    if is_admitted(access, identity):
-        return
-    if identity.is_anonymous:
-        raise SignInRequired
-    raise AnonymousUser if access.permanent else RoleMissing
+    if refusal := _refusal(access, identity):
+        raise refusal
 
 
 def is_admitted(access: AccessLevel, identity: Identity) -> bool:
     """Say whether `admit` would let somebody in."""
-    if access.public or identity.is_anonymous:
-        return access.public
+    return _refusal(access, identity) is None
+
+
+def _refusal(access: AccessLevel, identity: Identity) -> type[SignInRequired | RoleMissing | AnonymousUser] | None:
+    if access.public:
+        return None
+    if identity.is_anonymous:
+        return SignInRequired
     if access.permanent:
-        return not identity.env["is_anonymous"]
-    return not access.roles or not identity.roles.isdisjoint(access.roles)
+        return AnonymousUser if identity.env["is_anonymous"] else None
+    return RoleMissing if access.roles and identity.roles.isdisjoint(access.roles) else None
 
 
 def standing(identity: Identity) -> tuple[bool, bool, frozenset[str]]:

@@ -41,6 +41,18 @@ class Answering:
         self._protocol.end()
 
 
+class _Nobody:
+    """In the place of the event that the reader of a request waits for: of most requests nobody waits for anything."""
+
+    __slots__ = ()
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+_NOBODY: Any = _Nobody()
+
+
 class Exchange(RequestResponseCycle):
     """A request and its answer.
 
@@ -52,7 +64,7 @@ class Exchange(RequestResponseCycle):
         """Take the request whose head has been read."""
         super().__init__(
             protocol.scope, transport, protocol.flow, protocol.logger, protocol.access_logger, False,
-            protocol.server_state.default_headers, asyncio.Event(), protocol.expect_100_continue, keep_alive,
+            protocol.server_state.default_headers, _NOBODY, protocol.expect_100_continue, keep_alive,
             protocol.on_response_complete,
         )  # fmt: skip
         self._protocol = protocol
@@ -94,6 +106,14 @@ class Exchange(RequestResponseCycle):
         if self._place is not None:
             room, share = self._place
             room.leave(share)
+
+    async def receive(self) -> Any:
+        """Give the next part of the request; who asks first waits for it from then on."""
+        if self.message_event is _NOBODY:
+            self.message_event = asyncio.Event()
+            if self.body or not self.more_body:
+                self.message_event.set()
+        return await super().receive()
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer, or hold a head until its body comes; CUT ends it at once."""

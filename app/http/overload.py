@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from app.errors import RowgateError
 from app.shares import Share, may_take_one_more, next_in_line
@@ -31,6 +31,8 @@ KEPT_FREE = 32  # places of many that no share alone has to leave more of
 TELL_SECONDS = 1.0
 # What has to answer while all else is too much: who looks after the server, people and machines.
 _CARE = ("/admin/", "/healthz", "/readyz")
+
+A = TypeVar("A")
 
 _log = logging.getLogger("rowgate.overload")
 
@@ -141,15 +143,15 @@ class Room:
         else:
             self._wait(share, begin, refuse)
 
-    def passes(self, is_answered: Callable[[], bool]) -> bool:
+    def passes(self, is_answered: Callable[[A], bool], app: A) -> bool:
         """Have a request answered, where it needs no place: unless somebody waits, or this turn has begun enough.
 
-        Says whether it was; `is_answered` tries to answer it, and says so.
+        Says whether it was; `is_answered` has the application try to answer it, and says so.
         """
         if self.waiting or self._begun >= self._batch:
             return False
         self._count()  # before: the answer may be what another request on its connection waits for
-        if is_answered():
+        if is_answered(app):
             return True
         self._begun -= 1
         return False

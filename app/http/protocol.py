@@ -312,7 +312,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         room = None if self._admission is None else self._admission.room_of(cycle.scope)
         if room is None:
             super()._start_asgi_task(cycle, app)
-        elif not room.passes(partial(cycle.is_answered_at_once, app)):
+        elif not room.passes(cycle.is_answered_at_once, app):
             room.admit(share_of(cycle.scope), partial(cycle.begin, app, room), partial(self._turn_away, cycle))
 
     def _is_refused_unread(self, data: bytes) -> bool:

@@ -194,19 +194,15 @@ def _taken(run: Run, status: int, refusal: RowgateError | None, ended: float) ->
     path, query = request.path, request.query
     if len(path) + len(query) > _LONGEST:
         path, query = path[:_LONGEST], query[:_LONGEST]
-    seen = (
+    code, detail, errors = (None, "", ()) if refusal is None else (refusal.code, refusal.detail, refusal.errors)
+    step, ran, at_step = (None, (), None) if call is None else (None, tuple(call.ran), call.at)
+    if call is not None and refusal is not None:
+        hidden = hidden_in(call.env)
+        detail, step = str(without(refusal.detail, hidden)), _step(call, hidden)
+    return (
         time.time(), request.id, request.method, path, query, status, run.identity, run.at, place,
-        run.began, ended, tuple(run.marks), template,
+        run.began, ended, tuple(run.marks), template, code, detail, errors[:_FIELDS], step, ran, at_step,
     )  # fmt: skip
-    ran, at_step = ((), None) if call is None else (tuple(call.ran), call.at)
-    if refusal is None:
-        return (*seen, None, "", (), None, ran, at_step)
-    errors = refusal.errors[:_FIELDS] if refusal.errors else ()
-    if call is None:
-        return (*seen, refusal.code, refusal.detail, errors, None, (), None)
-    hidden = hidden_in(call.env)
-    detail = without(refusal.detail, hidden)
-    return (*seen, refusal.code, detail, errors, _step(call, hidden), ran, at_step)
 
 
 def _named(step: StepInfo) -> dict[str, Any]:
