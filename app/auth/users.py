@@ -112,14 +112,14 @@ class UserCache:
 
     async def _read(self, user_id: str) -> UserState | None:
         async with self._pool.lease() as connection:
-            row = await connection.fetchrow(_LOAD, user_id)
-            if row is not None and row["rowgate_revision"] < self._revision:
+            found = await connection.rows(_LOAD, (user_id,))
+            if found and found[0]["rowgate_revision"] < self._revision:
                 # The columns of users were changed between this read and its arrival here.
-                row = await connection.fetchrow(_LOAD, user_id)
-        if row is None:
+                found = await connection.rows(_LOAD, (user_id,))
+        if not found:
             self._states.pop(user_id, None)
             return None
-        state = state_of(row)
+        state = state_of(found[0])
         self._states[user_id] = state
         self._states.move_to_end(user_id)
         while len(self._states) > self._size:

@@ -151,8 +151,8 @@ class _Counting:
     async def __aexit__(self, *error: Any) -> None:
         await self.lease.__aexit__(*error)
 
-    async def fetchrow(self, *parts: Any) -> Any:
-        row = await self.connection.fetchrow(*parts)
+    async def rows(self, *parts: Any) -> Any:
+        found = await self.connection.rows(*parts)
         _Counting.reads += 1
         await sql(self.url, "UPDATE rowgate.live SET revision = 2")
-        return row
+        return found
