@@ -41,9 +41,12 @@ _METHODS: Mapping[str, str] = {
     "email_change": "email_change",
 }  # fmt: skip
 _BY_CODE = {"confirmation", "magic_link", "email_change"}  # whose code is an `otp`; that of a recovery is a recovery
+# Of one half there may be several mails; whichever is used, the others of it are of no use.
 _OTHER_HALF = """
+WITH copies AS (DELETE FROM rowgate.one_time_tokens
+    WHERE user_id = $1 AND kind = 'email_change' AND new_email = $2 AND email = $3)
 UPDATE rowgate.one_time_tokens SET columns = '{"confirmed": true}'
-WHERE user_id = $1 AND kind = 'email_change' AND new_email = $2 AND expires_at > now() RETURNING id
+WHERE user_id = $1 AND kind = 'email_change' AND new_email = $2 AND email <> $3 AND expires_at > now() RETURNING id
 """
 
 
@@ -108,7 +111,7 @@ async def change_email(connection: Connection, hooks: SignUpHooks, mailer: Maile
     """
     user_id, new_email = str(of.user_id), str(of.new_email)
     if not (of.columns or {}).get("confirmed"):
-        if await connection.fetchval(_OTHER_HALF, user_id, new_email) is None:
+        if await connection.fetchval(_OTHER_HALF, user_id, new_email, of.email) is None:
             raise LinkInvalid
         return False
     before = await connection.fetchval("SELECT email FROM data.users WHERE id = $1 FOR NO KEY UPDATE", user_id)

@@ -234,6 +234,27 @@ async def test_both_addresses_confirm_a_change_and_either_may_come_first(backend
         assert again.status_code == 403
 
 
+@pytest.mark.parametrize("one", ["old", "new"])
+async def test_one_address_of_a_change_is_not_both_however_often_it_was_mailed(backend: Backend, one: str) -> None:
+    session, new = await confirmed(backend), "b@example.com"
+    asked = await backend.client.put("/auth/v1/user", json={"email": new}, headers=bearer(session))
+    assert asked.status_code == 200
+    to, other = (ALICE, new) if one == "old" else (new, ALICE)
+    sent = [await last_mail(backend, to)]
+    for _ in range(2):
+        assert (await post(backend, "/resend", type="email_change", email=ALICE)).status_code == 200
+        sent.append(await last_mail(backend, to))
+    half = await post(backend, "/verify", type="email_change", token_hash=token_of(sent[0]))
+    assert "access_token" not in half.json()
+    bodies = [{"token_hash": token_of(sent[1])}, {"email": to, "token": code_of(sent[2])}]
+    for body in bodies:
+        assert (await post(backend, "/verify", type="email_change", **body)).status_code == 403
+    assert (await me(backend, session)).json()["email"] == ALICE
+    link = token_of(await last_mail(backend, other))
+    whole = await post(backend, "/verify", type="email_change", token_hash=link)
+    assert whole.json()["user"]["email"] == new
+
+
 async def test_a_change_to_a_taken_address_is_answered_as_any_and_comes_to_nothing(backend: Backend) -> None:
     await confirmed(backend, "bob@example.com")
     alice = await confirmed(backend)
