@@ -255,6 +255,27 @@ async def test_one_address_of_a_change_is_not_both_however_often_it_was_mailed(b
     assert whole.json()["user"]["email"] == new
 
 
+async def test_who_is_disabled_changes_no_address_and_gets_no_session_by_it(backend: Backend) -> None:
+    session, admin, new = await confirmed(backend), await backend.admin(), "b@example.com"
+    asked = await backend.client.put("/auth/v1/user", json={"email": new}, headers=bearer(session))
+    assert asked.status_code == 200
+    old_half, new_half = [token_of(await last_mail(backend, to)) for to in (ALICE, new)]
+    place = f"/admin/v1/users/{session['user']['id']}"
+
+    async def used(link: str) -> Any:
+        return await post(backend, "/verify", type="email_change", token_hash=link)
+
+    assert (await used(old_half)).status_code == 200
+    assert (await backend.client.post(f"{place}/disable", headers=admin)).status_code < 300
+    refused = await used(new_half)
+    assert (refused.status_code, refused.json()["error_code"]) == (403, "user_banned")
+    back = await pressed(backend, token=new_half, type="email_change")
+    assert fragment(back)["error_code"] == "user_banned"
+    assert (await backend.client.post(f"{place}/enable", headers=admin)).status_code < 300
+    assert await backend.sql("SELECT FROM rowgate.sessions WHERE revoked_at IS NULL") == []
+    assert (await used(new_half)).json()["user"]["email"] == new
+
+
 async def test_a_change_to_a_taken_address_is_answered_as_any_and_comes_to_nothing(backend: Backend) -> None:
     await confirmed(backend, "bob@example.com")
     alice = await confirmed(backend)
