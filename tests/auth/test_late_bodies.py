@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from app.auth.routes.signed_in import hold_session
+from tests.auth.admins import some_admin
 from tests.auth.conftest import admin_sign_in, bearer, sign_in
+from tests.auth.test_factors import stepped_up
 from tests.backend import ADMIN_PASSWORD, PASSWORD, Backend
 from tests.listening import listening_port
 
@@ -145,6 +147,57 @@ async def test_a_session_that_ends_while_a_password_is_hashed_changes_none(
     refused = await backend.client.put("/auth/v1/user", json=changed, headers=own)
     assert (refused.status_code, refused.json()["error_code"]) == (401, "session_not_found")
     assert (await sign_in(backend, ALICE, PASSWORD)).status_code == 200
+
+
+async def test_a_session_by_two_that_ends_meanwhile_leaves_factor_and_recovery_codes_alone(backend: Backend) -> None:
+    alice, app = await stepped_up(backend)
+    assert (await alice.post("/auth/v1/factors/recovery-codes", {})).status_code == 200
+    own, kept = bearer(alice.session["access_token"]), await backend.sql("SELECT digest FROM rowgate.recovery_codes")
+
+    async def late(*parts: Any) -> None:
+        await backend.sql("UPDATE rowgate.sessions SET revoked_at = now()")
+        await hold_session(*parts)
+
+    one = f"/auth/v1/factors/{app.factor['id']}"
+    for method, path in (("POST", "/auth/v1/factors/recovery-codes"), ("DELETE", one)):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("app.auth.routes.factors.hold_session", late)
+            refused = await backend.client.request(method, path, headers=own)
+        assert (refused.status_code, refused.json()["error_code"]) == (401, "session_not_found"), path
+        await backend.sql("UPDATE rowgate.sessions SET revoked_at = NULL WHERE aal = 'aal2'")
+    assert await backend.sql("SELECT digest FROM rowgate.recovery_codes") == kept
+    assert len(await backend.sql("SELECT FROM rowgate.factors")) == 1
+
+
+async def test_an_admins_session_that_ends_while_the_password_is_checked_changes_nothing(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await (await some_admin(backend, await backend.admin(), "ada")).with_factor()
+    passwords, present = backend.app.server.auth.passwords, {"current_password": ADMIN_PASSWORD}
+    verify, tables = passwords.verify, ("admins", "admin_factors", "admin_recovery_codes")
+
+    async def state() -> list[Any]:
+        await backend.sql("UPDATE rowgate.admin_factors SET last_step = NULL, updated_at = created_at")
+        return [await backend.sql(f"SELECT t::text FROM rowgate.{table} t ORDER BY 1") for table in tables]
+
+    before = await state()
+
+    async def slow(*parts: Any) -> Any:
+        verified = await verify(*parts)
+        assert (await ada.call("POST", "/sign-out")).status_code == 204
+        return verified
+
+    factor = f"/account/factors/{ada.factor['id']}"
+    for method, path, body in (
+        ("POST", "/account/factors", {"name": "eve's"}), ("POST", f"{factor}/remove", {}),
+        ("POST", "/account/recovery-codes", {}), ("PUT", "/password", {"password": "eves own long battery"}),
+    ):  # fmt: skip
+        assert (await ada.sign_in(await ada.code(0))).status_code == 200
+        with monkeypatch.context() as patched:
+            patched.setattr(passwords, "verify", slow)
+            refused = await ada.call(method, path, {**present, **body})
+        assert (refused.status_code, refused.json()["code"]) == (401, "admin.sign_in_required"), path
+        assert await state() == before, path
 
 
 async def test_a_person_who_is_deleted_meanwhile_gets_no_factor(backend: Backend) -> None:
