@@ -339,6 +339,9 @@ async def test_an_editor_gets_a_link_instead_of_a_mail(backend: Backend, kind: s
 async def test_links_that_are_used_by_being_opened_are_said_to_be(backend: Backend) -> None:
     await backend.apply({**DOCUMENT, "auth": {**DOCUMENT["auth"], "mail": {"links": "direct"}}})
     mail = await signed_up(backend)
+    for _ in range(2):  # a scanner's, which sees that something is there
+        looked = await backend.client.head(link_of(mail))
+        assert (looked.status_code, "location" in looked.headers) == (200, False)
     opened = await backend.client.get(link_of(mail))
     assert (opened.status_code, fragment(opened)["type"]) == (303, "signup")
 

@@ -125,6 +125,7 @@ class RedeemBodies:
 
 @refuses(LinkInvalid, AccountDisabled, EmailTaken, SignUpRefused, RedirectUnlisted)
 async def open_link(
+    request: Request,
     server: AuthServerDep,
     client: ClientDep,
     in_force: InForceDep,
@@ -136,6 +137,8 @@ async def open_link(
     redirect_to: Annotated[str | None, Query(max_length=2048)] = None,
 ) -> Response:
     """Open a link of a mail: a page with a button, or of a PKCE flow the way back with its code. It spends nothing.
+
+    Where the document says so a GET uses the link, and a HEAD never does.
 
     With the `code` of a flow that was begun on another device, the button confirms the address and gives no session.
     """
@@ -150,7 +153,7 @@ async def open_link(
         return _page(of, {"code": code}, to)
     if of.challenge is not None and of.kind != "email_change" and to is not None:
         return _to(to, query={"code": exchange_code(server.mailing, link)})
-    if in_force.said.mail.links == "direct":
+    if in_force.said.mail.links == "direct" and request.method == "GET":
         return await _by_link(server, client, in_force, RedeemForm(type=type, token=link, redirect_to=redirect_to))
     return _page(of, {"token": link, "type": type or of.type, **({"redirect_to": said} if said else {})}, to)
 
