@@ -123,11 +123,15 @@ class RedeemBodies:
         return {"application/json": {"schema": body_schema(RedeemBody)}, FORM: {"schema": body_schema(RedeemForm)}}
 
 
+async def _opener(request: Request, client: ClientDep) -> Client | None:
+    """Give who opens a link; None for who only looks whether it is there."""
+    return None if request.method == "HEAD" else client
+
+
 @refuses(LinkInvalid, AccountDisabled, EmailTaken, SignUpRefused, RedirectUnlisted)
 async def open_link(
-    request: Request,
     server: AuthServerDep,
-    client: ClientDep,
+    client: Annotated[Client | None, Depends(_opener)],
     in_force: InForceDep,
     *,
     token: Annotated[str, Query(max_length=200)] = "",
@@ -153,7 +157,7 @@ async def open_link(
         return _page(of, {"code": code}, to)
     if of.challenge is not None and of.kind != "email_change" and to is not None:
         return _to(to, query={"code": exchange_code(server.mailing, link)})
-    if in_force.said.mail.links == "direct" and request.method == "GET":
+    if in_force.said.mail.links == "direct" and client is not None:
         return await _by_link(server, client, in_force, RedeemForm(type=type, token=link, redirect_to=redirect_to))
     return _page(of, {"token": link, "type": type or of.type, **({"redirect_to": said} if said else {})}, to)
 
