@@ -118,12 +118,23 @@ async def change_email(connection: Connection, hooks: SignUpHooks, mailer: Maile
         if await connection.fetchval(_OTHER_HALF, user_id, new_email, of.email) is None:
             raise LinkInvalid
         return False
-    before = await connection.fetchval("SELECT email FROM data.users WHERE id = $1 FOR NO KEY UPDATE", user_id)
+    before = await address_of(connection, user_id)
     await change_address(connection, hooks, user_id, new_email, {})
     await connection.execute("UPDATE rowgate.accounts SET email_confirmed_at = now() WHERE user_id = $1", user_id)
-    if shown_email(before):
+    await tell_changed(connection, mailer, user_id, before, new_email)
+    await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": ["email"]})
+    return True
+
+
+async def address_of(connection: Connection, user_id: str) -> str:
+    """Give the address of a person, held until the transaction ends; empty where there is none."""
+    found = await connection.fetchval("SELECT email FROM data.users WHERE id = $1 FOR NO KEY UPDATE", user_id)
+    return shown_email(found)
+
+
+async def tell_changed(connection: Connection, mailer: Mailer, user_id: str, before: str, new_email: str) -> None:
+    """Tell the address of before that it is another one; who had none has signed up with that."""
+    if before:
         await mailer.notify(connection, "email_changed", before, new_email=new_email)
     else:
         await given_address(connection, user_id)
-    await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": ["email"]})
-    return True
