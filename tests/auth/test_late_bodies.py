@@ -97,6 +97,42 @@ async def test_an_admin_of_another_role_meanwhile_is_asked_to_begin_again(
     assert (again.status_code, again.json()["code"]) == (403, "admin.role_missing")
 
 
+NEW = {"email": "more@example.com", "password": ADMIN_PASSWORD}
+HASHING = [
+    ("POST", "/admin/v1/admins", {**NEW, "role": "owner"}),
+    ("PUT", "/admin/v1/admins/{root}/password", {"password": ADMIN_PASSWORD}),
+    ("POST", "/admin/v1/users", {**NEW, "roles": ["support"]}),
+    ("PUT", "/admin/v1/users/{alice}/password", {"password": ADMIN_PASSWORD}),
+    ("POST", "/auth/v1/admin/users", NEW),
+    ("PUT", "/auth/v1/admin/users/{alice}", {"password": ADMIN_PASSWORD}),
+    ("POST", "/auth/v1/admin/generate_link", {**NEW, "type": "signup"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), HASHING)
+async def test_an_admin_who_is_deleted_while_a_password_is_hashed_changes_nothing(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: dict[str, Any]
+) -> None:
+    alice = await backend.sign_up("alice")
+    root, eve, place = await owners(backend)
+    (first,) = await backend.sql("SELECT id FROM rowgate.admins WHERE email <> $1", OTHER)
+    kept = (
+        "SELECT password_hash FROM rowgate.admins WHERE email <> $1"
+        " UNION ALL SELECT password_hash FROM rowgate.accounts ORDER BY 1"
+    )
+    before, hashed = await backend.sql(kept, OTHER), backend.app.server.auth.passwords.hash
+
+    async def slow(*parts: Any) -> str:
+        assert (await backend.client.delete(place, headers=root)).status_code == 204
+        return await hashed(*parts)
+
+    monkeypatch.setattr(backend.app.server.auth.passwords, "hash", slow)
+    there = path.format(root=first["id"], alice=alice.id)
+    refused = await backend.client.request(method, there, json=body, headers=eve)
+    assert (refused.status_code, refused.json()["code"]) == (401, "admin.sign_in_required"), refused.text
+    assert await backend.sql(kept, OTHER) == before
+
+
 @pytest.mark.parametrize(("change", "status"), [("DELETE", 401), ("PATCH", 503)])
 async def test_an_import_ends_with_its_editor(backend: Backend, change: str, status: int) -> None:
     root, eve, place = await owners(backend)
