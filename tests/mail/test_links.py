@@ -255,6 +255,26 @@ async def test_one_address_of_a_change_is_not_both_however_often_it_was_mailed(b
     assert whole.json()["user"]["email"] == new
 
 
+async def test_another_password_ends_a_change_of_address_but_the_one_that_comes_with_it(backend: Backend) -> None:
+    session, new = await confirmed(backend), "b@example.com"
+
+    async def changed(**body: str) -> list[str]:
+        answer = await backend.client.put("/auth/v1/user", json=body, headers=bearer(session))
+        assert answer.status_code == 200, answer.text
+        sent = [one for one in await mails(backend) if one["kind"] == "email_change"]
+        return [token_of(next(one for one in sent if one["to"] == to)) for to in (ALICE, new)]
+
+    async def used(link: str) -> Any:
+        return await post(backend, "/verify", type="email_change", token_hash=link)
+
+    old_half, new_half = await changed(email=new)
+    assert (await used(old_half)).status_code == 200
+    await changed(password="another horse battery")
+    assert (await used(new_half)).status_code == 403
+    halves = await changed(email=new, password=PASSWORD)
+    assert [await used(half) for half in halves][1].json()["user"]["email"] == new
+
+
 async def test_who_is_disabled_changes_no_address_and_gets_no_session_by_it(backend: Backend) -> None:
     session, admin, new = await confirmed(backend), await backend.admin(), "b@example.com"
     asked = await backend.client.put("/auth/v1/user", json={"email": new}, headers=bearer(session))

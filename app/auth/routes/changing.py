@@ -84,11 +84,11 @@ async def put_user(
             before = await address_of(connection, user_id)
             await readdress(connection, user_id, at_once)
             await tell_changed(connection, mailer, user_id, before, str(at_once.email))
-        if halves:
-            await _ask_both(connection, mailer, halves)
         if new is not None:
             await replace_password(connection, new, keep=identity.session_id)
             await mailer.notify(connection, "password_changed", new.holder.email)
+        if halves:  # behind the password, which ends a change of before
+            await _ask_both(connection, mailer, halves)
         done = sorted([*columns, *(["email"] if at_once is not None else [])])
         done += ["password"] if new is not None else []
         await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})
