@@ -9,6 +9,7 @@ from sqlalchemy import func
 from sqlmodel import col
 
 from app.audit.writing import audit
+from app.auth.admin_access import AdminRequired
 from app.auth.factors import has_verified, show_any
 from app.auth.password_sign_in import SignInRefused
 from app.auth.refresh_tokens import Family, RefreshTokenInvalid, Reused, first_token, rotate
@@ -82,6 +83,18 @@ async def held(connection: Connection, admin_id: str, *which: Which) -> AdminRow
     """
     enabled = col(AdminRow.disabled_at).is_(None)
     return await first(connection, AdminRow, col(AdminRow.id) == admin_id, enabled, *which, hold=True)
+
+
+async def hold_own(connection: Connection, admin_id: str, session_id: str) -> AdminRow:
+    """Read the admin who asks, held, and let nobody end the session before the transaction ends.
+
+    Raises AdminRequired where somebody has, since the request began.
+    """
+    row = await held(connection, admin_id)
+    this, goes_on = col(AdminSessionRow.id) == session_id, col(AdminSessionRow.expires_at) > func.now()
+    if row is None or await first(connection, AdminSessionRow, *_of(admin_id), this, goes_on, hold=True) is None:
+        raise AdminRequired
+    return row
 
 
 async def shown_factor(connection: Connection, sealing: SealingKey, admin_id: str, code: str | None) -> list[str]:

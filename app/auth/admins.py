@@ -51,9 +51,19 @@ async def create_admin(
     connection: Connection, passwords: Passwords, email: str, password: str, role: Role, *, actor: str
 ) -> AdminRow:
     """Make an admin; raises AdminExists, EmailInvalid or PasswordRefused."""
+    address, digest = await new_credentials(passwords, email, password)
+    return await add_admin(connection, address, digest, role, actor=actor)
+
+
+async def new_credentials(passwords: Passwords, email: str, password: str) -> tuple[str, str]:
+    """Give the normal address and the password's hash; raises EmailInvalid or PasswordRefused."""
     address = normal_email(email)
     check_new_password(password, "admin", about=[address])
-    digest = await passwords.hash(password, "admin")
+    return address, await passwords.hash(password, "admin")
+
+
+async def add_admin(connection: Connection, address: str, digest: str, role: Role, *, actor: str) -> AdminRow:
+    """Make an admin of new credentials; raises AdminExists."""
     try:
         made = await added(connection, AdminRow, email=address, role=role, password_hash=digest)
     except asyncpg.UniqueViolationError:

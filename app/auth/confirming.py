@@ -20,6 +20,7 @@ _HOLD = """
 SELECT email_confirmed_at IS NOT NULL AS confirmed, disabled_at IS NOT NULL AS disabled FROM rowgate.accounts
 WHERE user_id = $1 FOR NO KEY UPDATE
 """
+_DISABLED = "This account is disabled."
 _CONFIRM = """
 UPDATE rowgate.accounts SET email_confirmed_at = coalesce(email_confirmed_at, now()), password_hash = $2,
     password_changed_at = CASE WHEN $2::text IS NOT NULL THEN now() END
@@ -41,9 +42,12 @@ _METHODS: Mapping[str, str] = {
     "email_change": "email_change",
 }  # fmt: skip
 _BY_CODE = {"confirmation", "magic_link", "email_change"}  # whose code is an `otp`; that of a recovery is a recovery
+# Of one half there may be several mails; whichever is used, the others of it are of no use.
 _OTHER_HALF = """
+WITH copies AS (DELETE FROM rowgate.one_time_tokens
+    WHERE user_id = $1 AND kind = 'email_change' AND new_email = $2 AND email = $3)
 UPDATE rowgate.one_time_tokens SET columns = '{"confirmed": true}'
-WHERE user_id = $1 AND kind = 'email_change' AND new_email = $2 AND expires_at > now() RETURNING id
+WHERE user_id = $1 AND kind = 'email_change' AND new_email = $2 AND email <> $3 AND expires_at > now() RETURNING id
 """
 
 
@@ -67,7 +71,7 @@ async def confirm(
     if row is None:
         raise LinkInvalid
     if row["disabled"] and with_session:
-        raise AccountDisabled("This account is disabled.")
+        raise AccountDisabled(_DISABLED)
     if row["confirmed"]:
         return
     if given is not None:
@@ -104,19 +108,33 @@ async def session_by(
 async def change_email(connection: Connection, hooks: SignUpHooks, mailer: Mailer, of: OneTime) -> bool:
     """Take one half of a change of address, inside a transaction; says whether the address is another one now.
 
-    Raises LinkInvalid where the other half is there no more, SignUpRefused or EmailTaken.
+    Raises AccountDisabled, LinkInvalid where the other half is there no more, SignUpRefused or EmailTaken.
     """
     user_id, new_email = str(of.user_id), str(of.new_email)
+    row = await connection.fetchrow(_HOLD, user_id)
+    if row is not None and row["disabled"]:
+        raise AccountDisabled(_DISABLED)
     if not (of.columns or {}).get("confirmed"):
-        if await connection.fetchval(_OTHER_HALF, user_id, new_email) is None:
+        if await connection.fetchval(_OTHER_HALF, user_id, new_email, of.email) is None:
             raise LinkInvalid
         return False
-    before = await connection.fetchval("SELECT email FROM data.users WHERE id = $1 FOR NO KEY UPDATE", user_id)
+    before = await address_of(connection, user_id)
     await change_address(connection, hooks, user_id, new_email, {})
     await connection.execute("UPDATE rowgate.accounts SET email_confirmed_at = now() WHERE user_id = $1", user_id)
-    if shown_email(before):
+    await tell_changed(connection, mailer, user_id, before, new_email)
+    await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": ["email"]})
+    return True
+
+
+async def address_of(connection: Connection, user_id: str) -> str:
+    """Give the address of a person, held until the transaction ends; empty where there is none."""
+    found = await connection.fetchval("SELECT email FROM data.users WHERE id = $1 FOR NO KEY UPDATE", user_id)
+    return shown_email(found)
+
+
+async def tell_changed(connection: Connection, mailer: Mailer, user_id: str, before: str, new_email: str) -> None:
+    """Tell the address of before that it is another one; who had none has signed up with that."""
+    if before:
         await mailer.notify(connection, "email_changed", before, new_email=new_email)
     else:
         await given_address(connection, user_id)
-    await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": ["email"]})
-    return True

@@ -176,10 +176,7 @@ class ForeignTokens:
 
     def _until(self, claims: Mapping[str, Any], issuer: Issuer) -> float:
         now = self._clock()
-        issued, expires = moment(claims.get("iat")), moment(claims.get("exp"))
-        begins = moment(claims["nbf"]) if "nbf" in claims else issued
-        if max(issued, begins) > now + SKEW_SECONDS:
-            raise TokenInvalid
+        issued, expires = begun(claims, now), moment(claims.get("exp"))
         until = min(expires, issued + life_seconds(issuer.said.max_age))
         if now >= until:
             raise TokenExpired
@@ -201,6 +198,15 @@ class ForeignTokens:
 def _has_audience(claims: Mapping[str, Any], audience: str) -> bool:
     said = claims.get("aud")
     return said == audience or (isinstance(said, list) and audience in said)
+
+
+def begun(claims: Mapping[str, Any], now: float) -> float:
+    """Give when a token was issued, in Unix seconds; raises TokenInvalid for one that doesn't count yet (`nbf`)."""
+    issued = moment(claims.get("iat"))
+    begins = moment(claims["nbf"]) if "nbf" in claims else issued
+    if max(issued, begins) > now + SKEW_SECONDS:
+        raise TokenInvalid
+    return issued
 
 
 def moment(value: object) -> float:

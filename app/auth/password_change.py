@@ -66,7 +66,8 @@ _WHERE: dict[Kind, _Where] = {
         " ON CONFLICT (user_id) DO UPDATE SET password_hash = $2, password_changed_at = now()"
         " WHERE $4 OR a.password_hash IS NOT DISTINCT FROM $3 RETURNING user_id",
         _ENDED.format("rowgate.sessions", "user_id"),
-        "DELETE FROM rowgate.one_time_tokens WHERE user_id = $1 AND kind IN ('magic_link', 'recovery', 'invite')",
+        "DELETE FROM rowgate.one_time_tokens"
+        " WHERE user_id = $1 AND kind IN ('magic_link', 'recovery', 'invite', 'email_change')",
     ),
     "admin": _Where(
         "SELECT id FROM rowgate.admins WHERE lower(email) = lower($1)",

@@ -10,8 +10,8 @@ import asyncpg
 
 from app.audit.writing import audit
 from app.auth.accounts import id_of_address, readdress
-from app.auth.foreign_keys import ForeignKeys
-from app.auth.foreign_tokens import SKEW_SECONDS, check_address, moment
+from app.auth.foreign_keys import ForeignKeys, read_token
+from app.auth.foreign_tokens import begun, check_address, moment
 from app.auth.identities import Stranger, add_identity, find_user, hold_subject, make_user, verified_email
 from app.auth.sign_up_hooks import SignUpHooks, let_in
 from app.auth.tokens import TokenInvalid
@@ -135,15 +135,18 @@ async def proven(
     """
     said = provider.said
     try:
+        header, _ = read_token(token)
         claims = await keys.verified(token, said.issuer)
-        issued, expires = moment(claims.get("iat")), moment(claims.get("exp"))
+        begun(claims, now)
+        expires = moment(claims.get("exp"))
     except TokenInvalid:
         raise IdTokenRefused from None
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     party = claims.get("azp", audiences[0] if len(audiences) == 1 else None)
     for_us = said.client_id in audiences and party == said.client_id
-    if not for_us or now >= expires or issued > now + SKEW_SECONDS:
+    is_access_token = header.get("typ", "JWT").lower() != "jwt"  # RFC 9068, 2.1
+    if not for_us or is_access_token or now >= expires:
         raise IdTokenRefused
     wanted = hashlib.sha256(nonce.encode()).hexdigest() if hashed and nonce is not None else nonce
     told, subject = claims.get("nonce"), claims.get("sub")

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from app.audit.writing import audit
 from app.auth import admin_sessions, admins, factors
-from app.auth.admin_access import Admin, AdminAnyhow, AdminRequired, Role, Viewer
+from app.auth.admin_access import Admin, AdminAnyhow, Role, Viewer
 from app.auth.failures import TooManyFailures
 from app.auth.mail_templates import FACTOR_CHANGED
 from app.auth.password_change import PasswordWrong, hold_present, holder
@@ -158,6 +158,7 @@ async def add_factor(
     email = await _hold_password(server, client, own, body.current_password)
     issuer = urlsplit(server.settings.public_url or "").hostname or "Rowgate"
     async with server.pool.lease() as connection, connection.transaction():
+        await admin_sessions.hold_own(connection, own.id, own.session_id)
         made = await factors.enroll(connection, server.auth.sealing, own.id, body.name, kind="admin")
         await audit(connection, own.actor, "admin.factor_add", made.id)
     told = await totp_object(made, email, issuer)
@@ -188,10 +189,8 @@ async def verify_factor(
 
 async def _in_force(server: Server, connection: Connection, own: Own, factor_id: str, code: str) -> list[str]:
     """Take the code, and give recovery codes where it is of the first factor: now sessions by a password alone end."""
-    row = await admin_sessions.held(connection, own.id)
     # Another factor that has come meanwhile ended the session.
-    if row is None or own.session_id not in {one.id for one in await admin_sessions.living(connection, own.id)}:
-        raise AdminRequired
+    row = await admin_sessions.hold_own(connection, own.id, own.session_id)
     is_first = not await factors.has_verified(connection, own.id, "admin")
     if await factors.confirm(connection, server.auth.sealing, "admin", own.id, factor_id, code):
         await _tell(server, connection, row.email, "a second factor was added")
@@ -215,6 +214,7 @@ async def remove_factor(
     found = read_factor_id(factor_id)
     email = await _hold_password(server, client, own, body.current_password)
     async with server.pool.lease() as connection, connection.transaction():
+        await admin_sessions.hold_own(connection, own.id, own.session_id)
         # The session was begun by two factors, where there was one in force.
         if await factors.unenroll(connection, own.id, found, by_two=True, kind="admin"):
             await _tell(server, connection, email, factors.TAKEN_AWAY)
@@ -233,6 +233,7 @@ async def make_recovery_codes(
     """Draw ten recovery codes, which end those of before; it takes the present password, and a second factor."""
     email = await _hold_password(server, client, own, body.current_password)
     async with server.pool.lease() as connection, connection.transaction():
+        await admin_sessions.hold_own(connection, own.id, own.session_id)
         if not await factors.has_verified(connection, own.id, "admin"):
             raise factors.FactorNotFound
         codes = await factors.new_recovery_codes(connection, own.id, "admin")

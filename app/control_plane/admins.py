@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from fastapi import Depends, Response
+from fastapi import Depends, Request, Response
 
 from app.audit.writing import audit
 from app.auth import admin_sessions, admins, factors
@@ -19,7 +19,7 @@ from app.control_plane.server import ServerDep, mailer_to_admins
 from app.control_plane.users import UserSessionAnswer
 from app.database.connection import Connection
 from app.errors import RowgateError
-from app.http.fixed_bodies import Body, JsonBody
+from app.http.fixed_bodies import Body, JsonBody, hold_caller
 from app.http.fixed_routes import Declared, FixedRouter, answer, refuses
 from app.store.people_rows import AdminRow
 
@@ -146,13 +146,13 @@ async def list_admins(server: ServerDep) -> Response:
 @router.post("/admins", status_code=201, response_model=NewAdmin)
 @refuses(AdminExists, EmailInvalid, PasswordRefused)
 async def create_admin(
-    server: ServerDep, admin: Owner, body: Annotated[AdminBody, Depends(JsonBody(AdminBody))]
+    request: Request, server: ServerDep, admin: Owner, body: Annotated[AdminBody, Depends(JsonBody(AdminBody))]
 ) -> Response:
     """Make an admin."""
+    email, digest = await admins.new_credentials(server.auth.passwords, body.email, body.password)
+    await hold_caller(request)
     async with server.pool.lease() as connection, connection.transaction():
-        made = await admins.create_admin(
-            connection, server.auth.passwords, body.email, body.password, body.role, actor=admin.actor
-        )
+        made = await admins.add_admin(connection, email, digest, body.role, actor=admin.actor)
     return answer(NewAdmin.from_row(made), 201)
 
 
@@ -184,6 +184,7 @@ async def delete_admin(server: ServerDep, admin: Owner, admin_id: str) -> Respon
 @router.put("/admins/{admin_id}/password", name="put_admin_password", status_code=204)
 @refuses(NotThere, OwnPassword, PasswordRefused)
 async def put_password(
+    request: Request,
     server: ServerDep,
     admin: Owner,
     admin_id: str,
@@ -198,6 +199,7 @@ async def put_password(
     if of is None:
         raise NotThere("admin")
     new = await given(server.auth.passwords, of, body.password)
+    await hold_caller(request)
     async with server.pool.lease() as connection, connection.transaction():
         if not await set_password(connection, new):
             raise NotThere("admin")

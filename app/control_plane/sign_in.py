@@ -185,10 +185,11 @@ async def change_password(
     """Change the own password, for which the present one is asked; the other sessions end."""
     async with server.pool.lease() as connection:
         of = None if admin.id is None else await holder(connection, "admin", admin.id)
-    if of is None:
+    if of is None or admin.session_id is None:
         raise NoPassword
     new = await chosen(server.pool, server.auth.passwords, of, body.current_password, body.password, client.address)
     async with server.pool.lease() as connection, connection.transaction():
+        await admin_sessions.hold_own(connection, of.id, admin.session_id)
         await replace_password(connection, new, keep=admin.session_id)
         await mailer_to_admins(server).send_admin(connection, PASSWORD_CHANGED, of.email)
         await audit(connection, admin.actor, "admin.password", of.email)

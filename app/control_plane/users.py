@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.audit.writing import audit
@@ -35,7 +35,7 @@ from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
 from app.definitions.validation import object_validator
 from app.errors import FieldError, RowgateError
-from app.http.fixed_bodies import Body, JsonBody, ObjectBody
+from app.http.fixed_bodies import Body, JsonBody, ObjectBody, hold_caller
 from app.http.fixed_routes import NO_NUL, Declared, FixedRouter, InputInvalid, answer, refuses
 
 router = FixedRouter(tags=["users"])
@@ -142,7 +142,7 @@ async def list_users(
 @router.post("/users", status_code=201, name="create_user", response_model=UserAnswer)
 @refuses(RolesUnknown, EmailInvalid, EmailTaken, PasswordRefused, SignUpRefused, *WRITE_REFUSALS)
 async def create(
-    server: ServerDep, admin: Editor, body: Annotated[NewUserBody, Depends(JsonBody(NewUserBody))]
+    request: Request, server: ServerDep, admin: Editor, body: Annotated[NewUserBody, Depends(JsonBody(NewUserBody))]
 ) -> Response:
     """Make a person, whose address counts as confirmed."""
     roles, columns = known_roles(server, body.roles), _columns(server, body.columns, new=True)
@@ -150,6 +150,7 @@ async def create(
     if body.password is not None:
         check_new_password(body.password, about=[email], least=_least(server))
         digest = await server.auth.passwords.hash(body.password)
+        await hold_caller(request)
     async with server.pool.lease() as connection, connection.transaction():
         who = await let_in(server.hooks, connection, email, columns)
         user_id = await create_user(connection, who, digest, columns, confirmed=True)
@@ -241,6 +242,7 @@ async def put_roles(
 @router.put("/users/{user_id}/password", name="put_user_password", status_code=204)
 @refuses(*_HELD, PasswordRefused)
 async def put_password(
+    request: Request,
     server: ServerDep,
     admin: Editor,
     user_id: str,
@@ -254,6 +256,7 @@ async def put_password(
     if of is None:
         raise NotThere("user")
     new = await given(server.auth.passwords, of, body.password, _least(server))
+    await hold_caller(request)
     async with _held(server, user, if_match) as connection:
         await set_password(connection, new)
         await audit(connection, admin.actor, "user.password", user)

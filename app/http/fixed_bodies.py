@@ -64,7 +64,10 @@ def confirm_behind_body(request: Request, caller: object, again: Callable[[], Aw
 
 
 async def hold_caller(request: Request) -> None:
-    """Read the caller again; raises ChangedMeanwhile for one who isn't the same, or what reading raises of nobody."""
+    """Read the caller again, behind what took long, such as the body or a hash; call it while no connection is held.
+
+    Raises ChangedMeanwhile for one who isn't the same, or what reading raises of nobody.
+    """
     if _CALLER in request.scope:
         caller, again = request.scope[_CALLER]
         if await again() != caller:

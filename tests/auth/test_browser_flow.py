@@ -287,6 +287,24 @@ async def test_the_pkce_flow_gives_a_code_for_its_verifier_once(here: Backend, i
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_a_code_of_an_identity_that_was_unlinked_meanwhile_signs_nobody_in(
+    here: Backend, issuer: TestIssuer
+) -> None:
+    alice = await here.sign_up("alice")
+    await here.apply(said(issuer, trust_email=True))
+    asked = await begin(here.client, **PKCE)
+    gives(issuer, asked, "mine", email="alice@example.com")
+    code = code_of(await come_back(here.client, asked))
+    (identity,) = await here.sql("SELECT id, user_id FROM rowgate.identities")
+    assert identity["user_id"] == alice.id
+    gone = await alice.call("DELETE", f"/auth/v1/user/identities/{identity['id']}")
+    assert gone.status_code == 200, gone.text
+    refused = await exchange(here.client, code)
+    assert (refused.status_code, refused.json()["code"]) == (400, "auth.id_token_refused")
+    assert len(await here.sql("SELECT FROM rowgate.sessions")) == 1
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_who_may_come_is_the_same_as_by_an_id_token(here: Backend, issuer: TestIssuer) -> None:
     alice = await here.sign_up("alice")
     asked = await begin(here.client)

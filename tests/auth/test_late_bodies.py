@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from app.auth.routes.signed_in import hold_session
+from tests.auth.admins import some_admin
 from tests.auth.conftest import admin_sign_in, bearer, sign_in
+from tests.auth.test_factors import stepped_up
 from tests.backend import ADMIN_PASSWORD, PASSWORD, Backend
 from tests.listening import listening_port
 
@@ -95,6 +97,42 @@ async def test_an_admin_of_another_role_meanwhile_is_asked_to_begin_again(
     assert (again.status_code, again.json()["code"]) == (403, "admin.role_missing")
 
 
+NEW = {"email": "more@example.com", "password": ADMIN_PASSWORD}
+HASHING = [
+    ("POST", "/admin/v1/admins", {**NEW, "role": "owner"}),
+    ("PUT", "/admin/v1/admins/{root}/password", {"password": ADMIN_PASSWORD}),
+    ("POST", "/admin/v1/users", {**NEW, "roles": ["support"]}),
+    ("PUT", "/admin/v1/users/{alice}/password", {"password": ADMIN_PASSWORD}),
+    ("POST", "/auth/v1/admin/users", NEW),
+    ("PUT", "/auth/v1/admin/users/{alice}", {"password": ADMIN_PASSWORD}),
+    ("POST", "/auth/v1/admin/generate_link", {**NEW, "type": "signup"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), HASHING)
+async def test_an_admin_who_is_deleted_while_a_password_is_hashed_changes_nothing(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: dict[str, Any]
+) -> None:
+    alice = await backend.sign_up("alice")
+    root, eve, place = await owners(backend)
+    (first,) = await backend.sql("SELECT id FROM rowgate.admins WHERE email <> $1", OTHER)
+    kept = (
+        "SELECT password_hash FROM rowgate.admins WHERE email <> $1"
+        " UNION ALL SELECT password_hash FROM rowgate.accounts ORDER BY 1"
+    )
+    before, hashed = await backend.sql(kept, OTHER), backend.app.server.auth.passwords.hash
+
+    async def slow(*parts: Any) -> str:
+        assert (await backend.client.delete(place, headers=root)).status_code == 204
+        return await hashed(*parts)
+
+    monkeypatch.setattr(backend.app.server.auth.passwords, "hash", slow)
+    there = path.format(root=first["id"], alice=alice.id)
+    refused = await backend.client.request(method, there, json=body, headers=eve)
+    assert (refused.status_code, refused.json()["code"]) == (401, "admin.sign_in_required"), refused.text
+    assert await backend.sql(kept, OTHER) == before
+
+
 @pytest.mark.parametrize(("change", "status"), [("DELETE", 401), ("PATCH", 503)])
 async def test_an_import_ends_with_its_editor(backend: Backend, change: str, status: int) -> None:
     root, eve, place = await owners(backend)
@@ -145,6 +183,57 @@ async def test_a_session_that_ends_while_a_password_is_hashed_changes_none(
     refused = await backend.client.put("/auth/v1/user", json=changed, headers=own)
     assert (refused.status_code, refused.json()["error_code"]) == (401, "session_not_found")
     assert (await sign_in(backend, ALICE, PASSWORD)).status_code == 200
+
+
+async def test_a_session_by_two_that_ends_meanwhile_leaves_factor_and_recovery_codes_alone(backend: Backend) -> None:
+    alice, app = await stepped_up(backend)
+    assert (await alice.post("/auth/v1/factors/recovery-codes", {})).status_code == 200
+    own, kept = bearer(alice.session["access_token"]), await backend.sql("SELECT digest FROM rowgate.recovery_codes")
+
+    async def late(*parts: Any) -> None:
+        await backend.sql("UPDATE rowgate.sessions SET revoked_at = now()")
+        await hold_session(*parts)
+
+    one = f"/auth/v1/factors/{app.factor['id']}"
+    for method, path in (("POST", "/auth/v1/factors/recovery-codes"), ("DELETE", one)):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("app.auth.routes.factors.hold_session", late)
+            refused = await backend.client.request(method, path, headers=own)
+        assert (refused.status_code, refused.json()["error_code"]) == (401, "session_not_found"), path
+        await backend.sql("UPDATE rowgate.sessions SET revoked_at = NULL WHERE aal = 'aal2'")
+    assert await backend.sql("SELECT digest FROM rowgate.recovery_codes") == kept
+    assert len(await backend.sql("SELECT FROM rowgate.factors")) == 1
+
+
+async def test_an_admins_session_that_ends_while_the_password_is_checked_changes_nothing(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await (await some_admin(backend, await backend.admin(), "ada")).with_factor()
+    passwords, present = backend.app.server.auth.passwords, {"current_password": ADMIN_PASSWORD}
+    verify, tables = passwords.verify, ("admins", "admin_factors", "admin_recovery_codes")
+
+    async def state() -> list[Any]:
+        await backend.sql("UPDATE rowgate.admin_factors SET last_step = NULL, updated_at = created_at")
+        return [await backend.sql(f"SELECT t::text FROM rowgate.{table} t ORDER BY 1") for table in tables]
+
+    before = await state()
+
+    async def slow(*parts: Any) -> Any:
+        verified = await verify(*parts)
+        assert (await ada.call("POST", "/sign-out")).status_code == 204
+        return verified
+
+    factor = f"/account/factors/{ada.factor['id']}"
+    for method, path, body in (
+        ("POST", "/account/factors", {"name": "eve's"}), ("POST", f"{factor}/remove", {}),
+        ("POST", "/account/recovery-codes", {}), ("PUT", "/password", {"password": "eves own long battery"}),
+    ):  # fmt: skip
+        assert (await ada.sign_in(await ada.code(0))).status_code == 200
+        with monkeypatch.context() as patched:
+            patched.setattr(passwords, "verify", slow)
+            refused = await ada.call(method, path, {**present, **body})
+        assert (refused.status_code, refused.json()["code"]) == (401, "admin.sign_in_required"), path
+        assert await state() == before, path
 
 
 async def test_a_person_who_is_deleted_meanwhile_gets_no_factor(backend: Backend) -> None:

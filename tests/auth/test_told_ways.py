@@ -18,7 +18,7 @@ from app.review.doubts import doubts
 from tests.auth.conftest import bearer
 from tests.auth.issuers import AUDIENCE, TestIssuer
 from tests.auth.test_providers import document, id_token, sent
-from tests.backend import Backend, serving
+from tests.backend import PASSWORD, Backend, serving
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 SEEN = {name: f"=auth.{name}" for name in ("provider", "session_id", "aal", "amr", "is_anonymous", "claims")}
@@ -127,6 +127,20 @@ async def test_an_owner_is_told_of_a_way_in_that_goes(here: Backend, issuer: Tes
     found = (await here.client.get("/admin/v1/mail", headers=await here.admin())).json()
     (mail,) = [one for one in found if one["kind"] == "identity_unlinked"]
     assert (mail["to"], "by acme as you any more" in mail["text"]) == ("alice@example.com", True)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_address_of_before_is_told_of_a_change_that_nobody_has_to_confirm(here: Backend) -> None:
+    alice = await here.sign_up("alice")
+    changed = await alice.call("PUT", "/auth/v1/user", json={"email": "eve@example.com"})
+    assert changed.json()["email"] == "eve@example.com"
+    unnamed = (await here.client.post("/auth/v1/signup", json={})).json()
+    named = {"email": "ann@example.com", "password": PASSWORD}
+    given = await here.client.put("/auth/v1/user", json=named, headers=bearer(unnamed["access_token"]))
+    assert (given.status_code, given.json()["is_anonymous"]) == (200, False)
+    found = (await here.client.get("/admin/v1/mail", headers=await here.admin())).json()
+    told = [(one["to"], "eve@example.com" in one["text"]) for one in found if one["kind"] == "email_changed"]
+    assert told == [("alice@example.com", True)]
 
 
 @pytest.mark.asyncio(loop_scope="module")

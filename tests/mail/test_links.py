@@ -234,6 +234,68 @@ async def test_both_addresses_confirm_a_change_and_either_may_come_first(backend
         assert again.status_code == 403
 
 
+@pytest.mark.parametrize("one", ["old", "new"])
+async def test_one_address_of_a_change_is_not_both_however_often_it_was_mailed(backend: Backend, one: str) -> None:
+    session, new = await confirmed(backend), "b@example.com"
+    asked = await backend.client.put("/auth/v1/user", json={"email": new}, headers=bearer(session))
+    assert asked.status_code == 200
+    to, other = (ALICE, new) if one == "old" else (new, ALICE)
+    sent = [await last_mail(backend, to)]
+    for _ in range(2):
+        assert (await post(backend, "/resend", type="email_change", email=ALICE)).status_code == 200
+        sent.append(await last_mail(backend, to))
+    half = await post(backend, "/verify", type="email_change", token_hash=token_of(sent[0]))
+    assert "access_token" not in half.json()
+    bodies = [{"token_hash": token_of(sent[1])}, {"email": to, "token": code_of(sent[2])}]
+    for body in bodies:
+        assert (await post(backend, "/verify", type="email_change", **body)).status_code == 403
+    assert (await me(backend, session)).json()["email"] == ALICE
+    link = token_of(await last_mail(backend, other))
+    whole = await post(backend, "/verify", type="email_change", token_hash=link)
+    assert whole.json()["user"]["email"] == new
+
+
+async def test_another_password_ends_a_change_of_address_but_the_one_that_comes_with_it(backend: Backend) -> None:
+    session, new = await confirmed(backend), "b@example.com"
+
+    async def changed(**body: str) -> list[str]:
+        answer = await backend.client.put("/auth/v1/user", json=body, headers=bearer(session))
+        assert answer.status_code == 200, answer.text
+        sent = [one for one in await mails(backend) if one["kind"] == "email_change"]
+        return [token_of(next(one for one in sent if one["to"] == to)) for to in (ALICE, new)]
+
+    async def used(link: str) -> Any:
+        return await post(backend, "/verify", type="email_change", token_hash=link)
+
+    old_half, new_half = await changed(email=new)
+    assert (await used(old_half)).status_code == 200
+    await changed(password="another horse battery")
+    assert (await used(new_half)).status_code == 403
+    halves = await changed(email=new, password=PASSWORD)
+    assert [await used(half) for half in halves][1].json()["user"]["email"] == new
+
+
+async def test_who_is_disabled_changes_no_address_and_gets_no_session_by_it(backend: Backend) -> None:
+    session, admin, new = await confirmed(backend), await backend.admin(), "b@example.com"
+    asked = await backend.client.put("/auth/v1/user", json={"email": new}, headers=bearer(session))
+    assert asked.status_code == 200
+    old_half, new_half = [token_of(await last_mail(backend, to)) for to in (ALICE, new)]
+    place = f"/admin/v1/users/{session['user']['id']}"
+
+    async def used(link: str) -> Any:
+        return await post(backend, "/verify", type="email_change", token_hash=link)
+
+    assert (await used(old_half)).status_code == 200
+    assert (await backend.client.post(f"{place}/disable", headers=admin)).status_code < 300
+    refused = await used(new_half)
+    assert (refused.status_code, refused.json()["error_code"]) == (403, "user_banned")
+    back = await pressed(backend, token=new_half, type="email_change")
+    assert fragment(back)["error_code"] == "user_banned"
+    assert (await backend.client.post(f"{place}/enable", headers=admin)).status_code < 300
+    assert await backend.sql("SELECT FROM rowgate.sessions WHERE revoked_at IS NULL") == []
+    assert (await used(new_half)).json()["user"]["email"] == new
+
+
 async def test_a_change_to_a_taken_address_is_answered_as_any_and_comes_to_nothing(backend: Backend) -> None:
     await confirmed(backend, "bob@example.com")
     alice = await confirmed(backend)
@@ -297,6 +359,9 @@ async def test_an_editor_gets_a_link_instead_of_a_mail(backend: Backend, kind: s
 async def test_links_that_are_used_by_being_opened_are_said_to_be(backend: Backend) -> None:
     await backend.apply({**DOCUMENT, "auth": {**DOCUMENT["auth"], "mail": {"links": "direct"}}})
     mail = await signed_up(backend)
+    for _ in range(2):  # a scanner's, which sees that something is there
+        looked = await backend.client.head(link_of(mail))
+        assert (looked.status_code, "location" in looked.headers) == (200, False)
     opened = await backend.client.get(link_of(mail))
     assert (opened.status_code, fragment(opened)["type"]) == (303, "signup")
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.audit.writing import audit
 from app.auth import factors
@@ -37,7 +37,7 @@ from app.definitions.column_types import read_uuid
 from app.definitions.validation import object_validator
 from app.definitions.wrong import Wrong
 from app.errors import FieldError, RowgateError
-from app.http.fixed_bodies import Body, JsonBody
+from app.http.fixed_bodies import Body, JsonBody, hold_caller
 from app.http.fixed_routes import Declared, FixedRouter, InputInvalid, answer, refuses
 
 PER_PAGE = 50
@@ -139,6 +139,7 @@ async def admin_get_user(server: AuthServerDep, _admin: Editor, user_id: str) ->
 
 @refuses(EmailInvalid, EmailTaken, PasswordRefused, RolesUnknown, SignUpRefused, *WRITE_REFUSALS)
 async def admin_create_user(
+    request: Request,
     server: AuthServerDep,
     admin: Editor,
     in_force: InForceDep,
@@ -155,6 +156,7 @@ async def admin_create_user(
     if body.password is not None:
         check_new_password(body.password, about=[email], least=in_force.said.password.min_length)
         digest = await server.auth.passwords.hash(body.password)
+        await hold_caller(request)
     confirmed = not in_force.confirm_email if body.email_confirm is None else body.email_confirm
     async with server.pool.lease() as connection, connection.transaction():
         who = await let_in(server.hooks, connection, email, columns)
@@ -167,6 +169,7 @@ async def admin_create_user(
 
 @refuses(UserNotFound, EmailInvalid, EmailTaken, PasswordRefused, RolesUnknown, SignUpRefused, *WRITE_REFUSALS)
 async def admin_update_user(
+    request: Request,
     server: AuthServerDep,
     admin: Editor,
     in_force: InForceDep,
@@ -179,6 +182,7 @@ async def admin_update_user(
     columns, roles = _columns(server, body, new=False), _roles(server, body)
     email = None if body.email is None else normal_email(body.email)
     new = await _new_password(server, user, body, in_force.said.password.min_length)
+    await hold_caller(request)
     async with server.pool.lease() as connection, connection.transaction():
         if await hold_user(connection, user) is None:
             raise UserNotFound

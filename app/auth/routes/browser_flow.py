@@ -28,7 +28,7 @@ from app.auth.in_force import InForce, InForceDep, RedirectUnlisted
 from app.auth.mails import Mailer
 from app.auth.one_time import FlowCodeInvalid, kept_challenge
 from app.auth.password_sign_in import AccountDisabled
-from app.auth.providers import IdentityTaken, Proven, Provider, ProviderUnknown, link, person_of
+from app.auth.providers import IdentityTaken, IdTokenRefused, Proven, Provider, ProviderUnknown, link, person_of
 from app.auth.refused_ways import noted
 from app.auth.routes.answering import MailerDep, found_account, session_answer
 from app.auth.routes.asking import RedirectTo
@@ -240,7 +240,9 @@ async def _arrived(server: AuthServer, client: Client, mailer: Mailer, flow: Flo
     return _to(flow.redirect_to, fragment=fragment)
 
 
-@refuses(FlowCodeInvalid, ProviderUnknown, IdentityTaken, AccountDisabled, SecondFactorNeeded, SignUpRefused)
+@refuses(
+    FlowCodeInvalid, ProviderUnknown, IdTokenRefused, IdentityTaken, AccountDisabled, SecondFactorNeeded, SignUpRefused
+)
 async def exchanged_code(
     server: AuthServer, client: Client, mailer: MailerDep, code: str, verifier: str
 ) -> SessionObject | HalfChanged:

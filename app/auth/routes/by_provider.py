@@ -23,7 +23,9 @@ from app.errors import RowgateError
 from app.http.fixed_routes import Declared, answer, refuses
 
 _OPEN = "SELECT disabled_at IS NULL FROM rowgate.accounts WHERE user_id = $1 FOR NO KEY UPDATE"
-_SEEN = "UPDATE rowgate.identities SET last_sign_in_at = now() WHERE issuer = $1 AND subject = $2"
+_SEEN = """
+UPDATE rowgate.identities SET last_sign_in_at = now() WHERE issuer = $1 AND subject = $2 AND user_id = $3 RETURNING id
+"""
 _WAYS = """
 SELECT (a.password_hash IS NOT NULL)::int
     + (SELECT count(*) FROM rowgate.identities i WHERE i.user_id = a.user_id AND i.id <> $2)
@@ -84,15 +86,17 @@ async def session_by_provider(
     *,
     is_linked: bool,
 ) -> OpenedSession:
-    """Open the session of a person whom a provider has named, inside a transaction; raises AccountDisabled.
+    """Open the session of a person whom a provider has named, inside a transaction.
 
-    `is_linked` says that the account had another way in before, whose owner is told.
+    `is_linked` says that the account had another way in before, whose owner is told. Raises AccountDisabled, or
+    IdTokenRefused where the identity was unlinked since the provider named the person.
     """
     provider = said.provider.said
     if is_linked:
         await mailer.notify_user(connection, "identity_linked", user_id, provider=provider.name)
     await hold_open(connection, user_id)
-    await connection.execute(_SEEN, provider.issuer, said.subject)
+    if await connection.fetchval(_SEEN, provider.issuer, said.subject, user_id) is None:
+        raise IdTokenRefused
     sessions = mailer.in_force.said.sessions
     opened = await open_session(connection, user_id, *client, sessions, method="oauth", provider=provider.name)
     await audit(connection, f"user:{user_id}", "sign_in", None, {"provider": provider.name})

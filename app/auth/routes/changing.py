@@ -7,8 +7,8 @@ from fastapi import Depends, Response
 from app.audit.writing import audit
 from app.auth.access_claims import shown_email
 from app.auth.accounts import EmailInvalid, EmailTaken, id_of_address, normal_email, readdress, set_columns
-from app.auth.anonymous_users import given_address
 from app.auth.auth_server import AuthServer, AuthServerDep
+from app.auth.confirming import address_of, tell_changed
 from app.auth.counted import CodeLimited, MailLimited, count_try
 from app.auth.factors import SecondFactorNeeded
 from app.auth.failures import TooManyFailures
@@ -81,14 +81,14 @@ async def put_user(
             await hold_own_level(connection, mailer.in_force, identity)
         await set_columns(connection, user_id, columns)
         if at_once is not None:
+            before = await address_of(connection, user_id)
             await readdress(connection, user_id, at_once)
-            if identity.env["is_anonymous"]:
-                await given_address(connection, user_id)
-        if halves:
-            await _ask_both(connection, mailer, halves)
+            await tell_changed(connection, mailer, user_id, before, str(at_once.email))
         if new is not None:
             await replace_password(connection, new, keep=identity.session_id)
             await mailer.notify(connection, "password_changed", new.holder.email)
+        if halves:  # behind the password, which ends a change of before
+            await _ask_both(connection, mailer, halves)
         done = sorted([*columns, *(["email"] if at_once is not None else [])])
         done += ["password"] if new is not None else []
         await audit(connection, f"user:{user_id}", "user.change", user_id, {"changed": done})

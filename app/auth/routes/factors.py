@@ -244,6 +244,7 @@ async def unenroll_factor(
     """Take a factor away; one in force takes a session by two."""
     user_id, factor = str(identity.user_id), read_factor_id(factor_id)
     async with server.pool.lease() as connection, connection.transaction():
+        await hold_session(connection, identity)
         if await factors.unenroll(connection, user_id, factor, by_two=identity.aal == AAL2):
             await mailer.notify_user(connection, "factor_changed", user_id, change=factors.TAKEN_AWAY)
         await audit(connection, f"user:{user_id}", "factor.unenroll", factor)
@@ -257,6 +258,7 @@ async def make_recovery_codes(server: AuthServerDep, identity: SignedIn, mailer:
     if identity.aal != AAL2:
         raise factors.SecondFactorNeeded
     async with server.pool.lease() as connection, connection.transaction():
+        await hold_session(connection, identity)
         codes = await factors.new_recovery_codes(connection, user_id)
         await mailer.notify_user(connection, "factor_changed", user_id, change="recovery codes were made")
         await audit(connection, f"user:{user_id}", "recovery_codes.make", user_id)

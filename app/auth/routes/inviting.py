@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Response
+from fastapi import Depends, Request, Response
 from pydantic import AliasChoices, Field
 
 from app.audit.writing import audit
@@ -21,7 +21,7 @@ from app.auth.routes.shapes import UserObject, user_object
 from app.auth.sign_up_hooks import SignUpRefused, let_in
 from app.database.connection import Connection
 from app.database.faults import WRITE_REFUSALS
-from app.http.fixed_bodies import Body, JsonBody
+from app.http.fixed_bodies import Body, JsonBody, hold_caller
 from app.http.fixed_routes import answer, refuses
 
 _WHO = """
@@ -100,6 +100,7 @@ async def _invited(connection: Connection, server: AuthServer, email: str, data:
     *WRITE_REFUSALS,
 )  # fmt: skip
 async def generate_link(
+    request: Request,
     server: AuthServerDep,
     mailer: MailerDep,
     admin: Editor,
@@ -112,6 +113,7 @@ async def generate_link(
     if body.password is not None:
         least = mailer.in_force.said.password.min_length
         email, digest = await new_credentials(server.auth.passwords, email, body.password, least)
+        await hold_caller(request)
     async with server.pool.lease() as connection, connection.transaction():
         of = await _meant(connection, server, mailer, body, OneTime("recovery", None, email, redirect_to=to), digest)
         drawn = await mailer.drawn(connection, of)

@@ -123,10 +123,15 @@ class RedeemBodies:
         return {"application/json": {"schema": body_schema(RedeemBody)}, FORM: {"schema": body_schema(RedeemForm)}}
 
 
+async def _opener(request: Request, client: ClientDep) -> Client | None:
+    """Give who opens a link; None for who only looks whether it is there."""
+    return None if request.method == "HEAD" else client
+
+
 @refuses(LinkInvalid, AccountDisabled, EmailTaken, SignUpRefused, RedirectUnlisted)
 async def open_link(
     server: AuthServerDep,
-    client: ClientDep,
+    client: Annotated[Client | None, Depends(_opener)],
     in_force: InForceDep,
     *,
     token: Annotated[str, Query(max_length=200)] = "",
@@ -136,6 +141,8 @@ async def open_link(
     redirect_to: Annotated[str | None, Query(max_length=2048)] = None,
 ) -> Response:
     """Open a link of a mail: a page with a button, or of a PKCE flow the way back with its code. It spends nothing.
+
+    Where the document says so a GET uses the link, and a HEAD never does.
 
     With the `code` of a flow that was begun on another device, the button confirms the address and gives no session.
     """
@@ -150,7 +157,7 @@ async def open_link(
         return _page(of, {"code": code}, to)
     if of.challenge is not None and of.kind != "email_change" and to is not None:
         return _to(to, query={"code": exchange_code(server.mailing, link)})
-    if in_force.said.mail.links == "direct":
+    if in_force.said.mail.links == "direct" and client is not None:
         return await _by_link(server, client, in_force, RedeemForm(type=type, token=link, redirect_to=redirect_to))
     return _page(of, {"token": link, "type": type or of.type, **({"redirect_to": said} if said else {})}, to)
 
