@@ -1,6 +1,8 @@
-"""What the database refuses for an option of a column is told by what the option asks, as an input's refusal is."""
+"""What the database refuses is told as an input is: by what a column asks, and by all columns that it is about."""
 
 from typing import Any
+
+import pytest
 
 from tests.backend import serving
 
@@ -21,7 +23,14 @@ OPTIONS: dict[str, tuple[dict[str, Any], Any, str]] = {
 def document() -> dict[str, Any]:
     return {
         "rowgate": 1,
-        "tables": [{"name": "kept", "columns": [{"name": name, **said} for name, (said, _, _) in OPTIONS.items()]}],
+        "tables": [
+            {"name": "kept", "columns": [{"name": name, **said} for name, (said, _, _) in OPTIONS.items()]},
+            {
+                "name": "slots", "columns": [{"name": name, "type": "integer"} for name in "abcd"],
+                "unique": [["a"], ["b", "c"], {"columns": ["c", "d"], "where": "row.d > 5"}],
+            },
+        ],
+        "views": [{"name": "all_slots", "table": "slots", "access": "public", "allow": ["select", "insert"]}],
         "endpoints": [
             {
                 "name": f"keep_{name}", "method": "POST", "path": f"/{name}", "access": "public",
@@ -42,3 +51,22 @@ async def test_a_refusal_says_what_the_option_asks(migrated_url: str) -> None:
             refusal = answer.json()
             assert (answer.status_code, refusal["code"], refusal["detail"]) == (422, "db.check", sentence)
             assert refusal["errors"] == [{"loc": [name], "code": "db.check", "message": sentence}]
+
+
+@pytest.mark.parametrize(
+    ("row", "columns", "sentence"),
+    [
+        ({"a": 1}, ["a"], "A value that has to be unique is taken."),
+        ({"b": 1, "c": 2}, ["b", "c"], "Values that have to be unique together are taken."),
+        ({"c": 2, "d": 6}, ["c", "d"], "Values that have to be unique together are taken."),
+    ],
+)
+async def test_values_that_are_unique_together_are_told_as_such(
+    migrated_url: str, row: dict[str, int], columns: list[str], sentence: str
+) -> None:
+    async with serving(migrated_url, document()) as backend:
+        assert (await backend.client.post("/rest/v1/all_slots", json=row)).status_code == 201
+        refusal = (await backend.client.post("/rest/v1/all_slots", json=row)).json()
+        assert (refusal["rowgate_code"], refusal["detail"]) == ("db.unique", sentence)
+        told = [{"loc": [name], "code": "db.unique", "message": sentence} for name in columns]
+        assert refusal["errors"] == told
