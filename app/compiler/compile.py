@@ -24,6 +24,7 @@ from app.compiler.inputs import compile_inputs
 from app.compiler.locks import Met, endpoint_with_locks, held_by, hook_with_locks, locked_by, view_with_locks
 from app.compiler.paths import Router
 from app.compiler.plan import plan_of
+from app.compiler.request_headers import check_request_headers
 from app.compiler.responses import compile_responses
 from app.compiler.role_names import check_access_roles, check_role_names
 from app.compiler.runtime import (
@@ -111,6 +112,7 @@ def _compiled(
     views = {view.name: compiler.view(view) for view in project.views if view.name in schema.views}
     served = [endpoint for endpoint in endpoints.values() if endpoint is not None]
     check_role_names(project, findings)
+    check_request_headers(findings)
     issuers, providers = compile_auth(project, schema.tables["users"], findings)
     hooks = compiler.hooks()
     held = held_by(served, [view for view in views.values() if view is not None], hooks.values())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from app.definitions.auth import AuthDef
 from app.definitions.names import LOGIC_KEYS, READ_KEYS, SYSTEM_COLUMNS, WRITE_KEYS
 from app.definitions.project import Project
 from app.origins import BadOrigin, read_origin
@@ -27,14 +28,19 @@ def check_reachable(project: Project, findings: Findings) -> None:
         elif name in _QUERY_KEYS:
             message = f"{name} is a word of queries: ?{name}= could never mean this"
             findings.report(place, message, "choose another name", stricter=True)
-    for column in project.users.columns:
+    for column in project.users.columns if _join_by_themselves(project.auth) else ():
         if column.required and column.default is None and not column.self_editable:
             findings.report(
                 f"users.columns/{column.name}.required",
                 "nobody could sign up: it is required, and a person can't give it",
-                "give it a default, make it self_editable, or don't require it",
+                "give it a default, make it self_editable, don't require it, or say sign_up: invited",
                 stricter=True,
             )
+
+
+def _join_by_themselves(auth: AuthDef) -> bool:
+    """Say whether there are accounts that neither an admin, a step nor somebody else's token gives columns."""
+    return auth.sign_up == "open" or auth.anonymous
 
 
 def _names(project: Project) -> Iterator[tuple[str, str]]:

@@ -113,12 +113,14 @@ def _shown(found: Account) -> dict[str, Any]:
 
 
 def _columns(server: Server, given: dict[str, Any], *, new: bool) -> dict[str, object]:
+    """Read columns, which stand in `columns` of the body of a new person, and by themselves in that of a change."""
     runtime = server.live.runtime
     fields = {column.name: column for column in runtime.project.users.columns}
     found, errors = object_validator(fields, runtime.keys).read(given)
     wrong = [one for one in errors if new or one.code != "input.required"]
     if wrong:
-        listed = [FieldError(("body", *one.loc), one.code, one.message) for one in wrong]
+        place = ("body", "columns") if new else ("body",)
+        listed = [FieldError((*place, *one.loc), one.code, one.message) for one in wrong]
         raise InputInvalid("The body is not what is wanted here.", errors=listed)
     return {name: found[name] for name in given}
 

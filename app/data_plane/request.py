@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from app.http.client_address import Networks, client_address
-from app.http.header_names import header_names
+from app.http.header_names import CREDENTIALS, header_names
 from app.http.read_body import LongBody, begin_body, read_body
 
 Header = tuple[bytes, bytes]
@@ -114,7 +114,7 @@ class Request:
     def described(self) -> dict[str, Any]:
         """Give what rules see as `request`; credentials are not among the headers."""
         headers = {
-            key.decode("latin-1"): value.decode("latin-1") for key, value in self._headers if key not in _CREDENTIALS
+            key.decode("latin-1"): value.decode("latin-1") for key, value in self._headers if key not in CREDENTIALS
         }
         return {
             "method": self.method,
@@ -124,6 +124,3 @@ class Request:
             "id": self.id,
             "headers": headers,
         }
-
-
-_CREDENTIALS = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"apikey"})

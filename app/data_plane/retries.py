@@ -5,14 +5,15 @@ import random
 from typing import ClassVar
 
 from app.data_plane.pipeline import serve
-from app.data_plane.run import Run
+from app.data_plane.run import Run, too_late
 from app.database.faults import Contended, Retryable, Stale, Streamed, Unfused
 from app.errors import RowgateError
 from app.http.read_body import ChangedMeanwhile
 from app.steps.running import Answer
 
 ATTEMPTS = 3
-PAUSE = 0.025  # seconds, about, before the second run; four times as long before the third
+PAUSE = 0.025  # seconds, about, before the second run; four times as long before each further one, up to
+LONGEST = 16 * PAUSE
 
 
 class DefinitionsChanging(RowgateError):
@@ -30,9 +31,10 @@ async def serve_with_retries(run: Run) -> Answer:
     """Answer a request, or raise the refusal.
 
     A try that finds its definitions or its caller's authority changed has done nothing yet: another one begins on the
-    new ones. After a deadlock or a serialization failure another one begins too. What was looked ahead at is begun.
+    new ones; where only the caller's has changed, for as long as the request may take. After a deadlock or a
+    serialization failure another one begins too. What was looked ahead at is begun.
     """
-    attempt = 0
+    attempt = outrun = 0
     if run.target is None:
         run.begin()
     while attempt < ATTEMPTS:
@@ -40,23 +42,36 @@ async def serve_with_retries(run: Run) -> Answer:
             return await serve(run)
         except (Unfused, Streamed) as found:
             attempt += run.goes_another_way(found)
-        except (Stale, Retryable) as found:
+        except Stale:
+            outrun += 1
+            attempt += await _read_afresh(run, outrun)
+        except Retryable as found:
             attempt += 1
             await _before_another(run, found, attempt)
         run.begin()
     raise DefinitionsChanging
 
 
-async def _before_another(run: Run, found: Stale | Retryable, attempt: int) -> None:
-    """Do what another try needs; raises the refusal where there is to be none."""
-    if isinstance(found, Stale):
-        if run.runs_once:
-            raise ChangedMeanwhile from None
-        await run.refresh()
-        return
+async def _read_afresh(run: Run, outrun: int) -> bool:
+    """Read what has changed before a try could begin; says whether it was the definitions."""
+    if run.runs_once:
+        raise ChangedMeanwhile from None
+    if run.is_late:
+        raise too_late() from None
+    if outrun > 1:
+        await _pause(outrun - 1)
+    return await run.refresh()
+
+
+async def _before_another(run: Run, found: Retryable, attempt: int) -> None:
+    """Wait as another try needs it; raises the refusal where there is to be none."""
     if run.runs_once:
         raise found
     if attempt == ATTEMPTS:
         raise Contended from None
-    # Whoever was faster may still be committing: at once, the same would only happen again.
-    await asyncio.sleep(PAUSE * 4 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+    await _pause(attempt)
+
+
+async def _pause(times: int) -> None:
+    """Let whoever was faster commit: at once, the same would only happen again."""
+    await asyncio.sleep(min(PAUSE * 4 ** (times - 1), LONGEST) * random.uniform(0.5, 1.5))  # noqa: S311 - no secret

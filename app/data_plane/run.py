@@ -104,9 +104,10 @@ class Run:
         """Say whether another try would do again, or find gone, what this one did or read."""
         return bool(self.outside) or self.request.is_spent
 
-    async def refresh(self) -> None:
-        """Read the definitions and the caller's authority again."""
+    async def refresh(self) -> bool:
+        """Read the definitions and the caller's authority again; says whether those are others than it ran on."""
         await asyncio.gather(self.plane.live.refresh(), self.plane.auth.reload(self.identity or ANONYMOUS))
+        return self.plane.live.runtime.revision != self.runtime.revision
 
     def stage(self, name: str) -> None:
         """Begin a stage, and so end the one before."""
@@ -152,11 +153,19 @@ class Run:
 
     def in_time(self, target: Target) -> Deadline:
         """Give the block that ends with TimeoutError at the deadline."""
+        return Deadline(self._until(target), self.task)
+
+    @property
+    def is_late(self) -> bool:
+        """Say whether the request has taken as long as it may; its time begins with its first look at it."""
+        return self.target is not None and asyncio.get_running_loop().time() >= self._until(self.target)
+
+    def _until(self, target: Target) -> float:
         if self.deadline is None:
             loop = asyncio.get_running_loop() if self.task is None else self.task.get_loop()
             more = 0.0 if self.call is None else self.call.more_seconds
             self.deadline = loop.time() + target.timeout + more
-        return Deadline(self.deadline, self.task)
+        return self.deadline
 
     async def refused(self, refusal: RowgateError, db: Session) -> None:
         """Do what a refusal owes before it is raised on: count the failure, and confirm or explain what it rests on."""
@@ -172,6 +181,11 @@ def too_long(db: Session) -> RowgateError:
     """Give the refusal of a request whose time is over."""
     if db.in_doubt or db.settled:
         return CommitUnknown("The request took too long, and whether it was carried out is not known here.")
+    return too_late()
+
+
+def too_late() -> RequestTimeout:
+    """Give the refusal of a request whose time is over, and which has done nothing."""
     return RequestTimeout("The request took too long, and nothing was changed.")
 
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class RowsChanged(RowgateError):
-    """What the request had read was changed while it waited for another service; nothing was written."""
+    """What the request had read changed while it waited, for another service or a hash; nothing was written."""
 
     status: ClassVar[int] = 409
     code: ClassVar[str] = "step.changed"

@@ -13,6 +13,12 @@ from app.definitions.wrong import Wrong
 # Checks that are said alike are one: there are thousands of fields, and few checks.
 _alike = lru_cache(1_024, typed=True)
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+_PATTERN_SENTENCE = "The text doesn't have the form that is wanted."
+_FORMAT_SENTENCES = {
+    "email": "An email address is wanted.",
+    "url": "A URL is wanted that begins with https:// or http://.",
+    "slug": "A slug is wanted, such as my-first-page.",
+}
 
 
 def checks_of(said: ValueType, kind: ColumnType) -> list[Read]:
@@ -35,10 +41,29 @@ def checks_of(said: ValueType, kind: ColumnType) -> list[Read]:
     return checks
 
 
+def sentence_of(option: str, said: ValueType) -> str | None:
+    """Say what an option asks, as the refusal of a value by its check does; None for another word than an option's."""
+    if option in ("min", "max"):
+        return _range_sentence(said)
+    if option in ("min_length", "max_length"):
+        return _length_sentence(said.min_length, said.max_length, "characters")
+    if option == "format" and said.format is not None:
+        return _FORMAT_SENTENCES[said.format]
+    return _PATTERN_SENTENCE if option == "pattern" else None
+
+
 def _range_sentence(said: ValueType) -> str:
-    bounds = [f"at least {said.min}"] if said.min is not None else []
-    bounds += [f"at most {said.max}"] if said.max is not None else []
-    return f"A number of {' and '.join(bounds)} is wanted."
+    return f"A number of {_bounds(said.min, said.max)} is wanted."
+
+
+def _length_sentence(low: int | None, high: int | None, what: str) -> str:
+    return f"{_bounds(low, high)} {what} are wanted.".capitalize()
+
+
+def _bounds(low: Any, high: Any) -> str:
+    bounds = [f"at least {low}"] if low is not None else []
+    bounds += [f"at most {high}"] if high is not None else []
+    return " and ".join(bounds)
 
 
 @_alike
@@ -75,9 +100,7 @@ def _places(value: Decimal) -> int:
 @_alike
 def bounded_length(low: int | None, high: int | None, what: str) -> Read:
     """Give the check that something has at least `low` and at most `high` characters, or items."""
-    bounds = [f"at least {low}"] if low is not None else []
-    bounds += [f"at most {high}"] if high is not None else []
-    sentence = f"{' and '.join(bounds)} {what} are wanted.".capitalize()
+    sentence = _length_sentence(low, high, what)
 
     def check(value: Any) -> Any:
         if (low is not None and len(value) < low) or (high is not None and len(value) > high):
@@ -94,7 +117,7 @@ def _like(pattern: str) -> Read:
 
     def check(value: Any) -> Any:
         if compiled.fullmatch(value) is None:
-            raise Wrong("pattern", "The text doesn't have the form that is wanted.")
+            raise Wrong("pattern", _PATTERN_SENTENCE)
         return value
 
     return check
@@ -119,7 +142,7 @@ def _email(value: Any) -> Any:
     try:
         validate_email(value, check_deliverability=False, allow_smtputf8=True)
     except EmailNotValidError:
-        raise Wrong("format", "An email address is wanted.") from None
+        raise Wrong("format", _FORMAT_SENTENCES["email"]) from None
     return value
 
 
@@ -130,13 +153,13 @@ def _url(value: Any) -> Any:
     except ValueError:
         fits = False
     if not fits or any(character.isspace() or character < " " for character in value):
-        raise Wrong("format", "A URL is wanted that begins with https:// or http://.")
+        raise Wrong("format", _FORMAT_SENTENCES["url"])
     return value
 
 
 def _slug(value: Any) -> Any:
     if not _SLUG.fullmatch(value):
-        raise Wrong("format", "A slug is wanted, such as my-first-page.")
+        raise Wrong("format", _FORMAT_SENTENCES["slug"])
     return value
 
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 NAMES = "rowgate.header_names"  # in a scope, where they have been looked through
+CREDENTIALS = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"apikey"})
+"""By which a caller shows who it is: rules never see them among the headers."""
 
 
 def header_names(scope: Any) -> dict[bytes, bytes]:

@@ -13,6 +13,7 @@ from app.definitions.columns import ColumnDef
 from app.definitions.project import Project
 from app.definitions.tables import CheckDef, TableDef
 from app.definitions.validation import default_findings, pattern_findings
+from app.definitions.values import sentence_of
 from app.expressions.check import Scope, check
 from app.expressions.to_sql import compile_sql
 from app.expressions.types import BOOL
@@ -26,6 +27,7 @@ _REGEXES = {
     "url": r"^https?://[^\s/?#]+[^\s]*$",
     "slug": r"^[a-z0-9]+(-[a-z0-9]+)*$",
 }
+_TAKEN_TOGETHER = "Values that have to be unique together are taken."
 # What RE2 and Postgres read alike. In Postgres \b is a backspace, and (?i), \p{…}, \z and \Q are not known as in RE2.
 _SHARED_REGEX = re.compile(r"(?:[^\\(]|\\[.\\/\[\](){}*+?|^$\-dDwWsSnrt]|\((?!\?)|\(\?:)*", re.DOTALL)
 
@@ -181,15 +183,29 @@ def _condition(rule: str, table: Table) -> tuple[str, Collection[str]]:
 
 
 def constraint_messages(project: Project, tables: Mapping[str, Table]) -> dict[str, tuple[tuple[str, ...], str | None]]:
-    """Give for each constraint's name the columns that it is about, and the message that an admin wrote for it."""
+    """Give for each constraint's name the columns that it is about, and what its refusal says.
+
+    That is the message that an admin wrote for it, what the option of the column asks, or that it is about several.
+    """
     found: dict[str, tuple[tuple[str, ...], str | None]] = {"users_email": (("email",), None)}
     for said in project.tables:
         for part in parts_of(said, tables[said.name]).values():
-            found[part.name] = (part.columns, part.message)
+            together = part.kind in ("unique", "unique index") and len(part.columns) > 1
+            found[part.name] = (part.columns, _TAKEN_TOGETHER if together else part.message)
+        for column in said.defined:
+            found |= _option_sentences(said.name, column)
     for column in project.users.columns:
         for part in column_parts("users", column, tables["users"]):
             found[part.name] = (part.columns, part.message)
+        found |= _option_sentences("users", column)
     return found
+
+
+def _option_sentences(table_name: str, column: ColumnDef) -> dict[str, tuple[tuple[str, ...], str | None]]:
+    return {
+        part_name(table_name, column.name, word): ((column.name,), sentence_of(word, column))
+        for word, _ in _conditions(column, quoted(column.name))
+    }
 
 
 def check_column(place: str, column: ColumnDef, keys: Keys, findings: Findings) -> None:

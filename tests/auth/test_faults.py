@@ -40,6 +40,13 @@ async def test_a_column_of_ones_own_that_is_taken_or_missing_refuses_the_sign_up
         own = await alice.call("PUT", "/auth/v1/user", json={"data": change})
         admins = await backend.client.patch(f"/admin/v1/users/{alice.id}", json=change, headers=await backend.admin())
         assert (own.status_code, admins.status_code) == (409, 409)
+        made = {"email": "c@example.com", "columns": {}}
+        unmade = await backend.client.post("/admin/v1/users", json=made, headers=await backend.admin())
+        assert unmade.json()["errors"][0]["loc"] == ["body", "columns", "handle"]
+        wrong = await backend.client.patch(
+            f"/admin/v1/users/{alice.id}", json={"handle": 7}, headers=await backend.admin()
+        )
+        assert wrong.json()["errors"][0]["loc"] == ["body", "handle"]
         null = await alice.call("PUT", "/auth/v1/user", json={"data": {"handle": None}})
         assert null.status_code == 422
         assert [row["handle"] for row in await backend.sql("SELECT handle FROM data.users ORDER BY id")] == ["al", "bo"]

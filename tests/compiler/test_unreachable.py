@@ -103,3 +103,18 @@ def test_a_name_that_queries_or_postgres_have_is_found_wherever_it_is_given(name
 def test_a_column_of_users_that_nobody_could_fill_is_found(column: dict[str, Any], is_found: bool) -> None:
     places = [place for place, _ in found(users={"columns": [{"name": "plan", "type": "text", **column}]})]
     assert places == (["users.columns/plan.required"] if is_found else [])
+
+
+@pytest.mark.parametrize(
+    ("auth", "is_found"),
+    [
+        ({"sign_up": "open"}, True),
+        ({"sign_up": "invited"}, False),
+        ({"sign_up": "closed"}, False),
+        ({"sign_up": "closed", "anonymous": True}, True),
+    ],
+)
+def test_where_only_admins_and_steps_make_accounts_they_may_fill_it(auth: dict[str, Any], is_found: bool) -> None:
+    users = {"columns": [{"name": "staff_number", "type": "text", "required": True}]}
+    places = [place for place, _ in found(users=users, auth=auth)]
+    assert places == (["users.columns/staff_number.required"] if is_found else [])

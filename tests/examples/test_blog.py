@@ -107,6 +107,18 @@ async def test_an_article_is_written_shown_changed_and_gone(blog: Backend) -> No
     }  # fmt: skip
 
 
+async def test_each_title_makes_an_address_at_which_the_article_is(blog: Backend) -> None:
+    ann = await joined(blog, "ann")
+    for title, begins in (("日本語", "article"), ("!!!", "article"), ("Feed", "feed"), ("Article", "article")):
+        made = (await ann.found("POST", "/articles", article(title), 201))["article"]
+        changed = (await ann.found("POST", "/articles", article("Plain"), 201))["article"]
+        body = {"article": {"title": title}}
+        changed = (await ann.found("PUT", f"/articles/{changed['slug']}", body))["article"]
+        for one in (made, changed):
+            assert re.fullmatch(f"{begins}-[0-9a-f]{{8}}", one["slug"])
+            assert (await ann.found("GET", f"/articles/{one['slug']}")) == {"article": one}
+
+
 async def test_lists_flags_and_pages_are_the_readers_own(blog: Backend) -> None:
     ann, bob = await joined(blog, "ann"), await joined(blog, "bob")
     for number in range(3):

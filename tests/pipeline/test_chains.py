@@ -223,7 +223,7 @@ async def test_what_the_database_refuses_is_told_by_column_and_by_the_admins_wor
     unique = await call(backend, "add", event="a", left=3)
     assert (unique.status_code, unique.json()["code"]) == (409, "db.unique")
     assert [error["loc"] for error in unique.json()["errors"]] == [["event"]]
-    for left, sentence in ((-1, "A value doesn't fit the rules of its table."), (101, "No hall is that large.")):
+    for left, sentence in ((-1, "A number of at least 0 is wanted."), (101, "No hall is that large.")):
         refused = await call(backend, "add", event="b", left=left)
         assert (refused.status_code, refused.json()["detail"]) == (422, sentence)
     missing = await call(backend, "add", event="b")
