@@ -18,7 +18,15 @@ from app.changes.held_there import held_there
 from app.changes.holds import hold_changes, kept_holds
 from app.changes.indexes import IndexNotBuilt, build_indexes
 from app.changes.managed import ConfigManaged, ManagedMark
-from app.changes.obstacles import ChangeFailed, DataInTheWay, destroyed, of_database, refuse_what_does_not_fit
+from app.changes.obstacles import (
+    ChangeFailed,
+    DataInTheWay,
+    WouldDestroy,
+    destroyed,
+    of_database,
+    refuse_loss,
+    refuse_what_does_not_fit,
+)
 from app.changes.standing import effects_of_unread, refused
 from app.changes.table_locks import TablesBusy, hold_tables, long_held
 from app.compiler.check import compile_checked
@@ -48,13 +56,6 @@ class RevisionChanged(RowgateError):
 
     status: ClassVar[int] = 412
     code: ClassVar[str] = "change.revision"
-
-
-class WouldDestroy(RowgateError):
-    """The change drops tables or columns that hold data, and wasn't told that it may."""
-
-    status: ClassVar[int] = 409
-    code: ClassVar[str] = "change.would_destroy"
 
 
 class PolicyTestsFailed(RowgateError):
@@ -283,22 +284,19 @@ async def _carry_out(connection: AsyncConnection, order: _Order) -> Plan:
     rows = await _active(connection)
     stored = stored_of((row.kind, row.name, row.body) for row in rows)
     plan = await _planned(connection, order, stored)
-    changes, destroys, found = plan.changes, plan.destroys, plan.effects
+    changes, found = plan.changes, plan.effects
     if order.dry_run:
         return plan
     if not order.allow_wider and (wider := [one for one in found if one.wider]):
         raise Wider(wider)
-    if forbidden := [name for name in destroys if name not in order.destroy]:
-        raise WouldDestroy(
-            f"This would destroy the data of {', '.join(forbidden)}. Nothing was changed.",
-            hint=f"If that is meant, say {' '.join(f'--destroy {name}' for name in forbidden)}, over HTTP ?destroy=….",
-        )
+    refuse_loss([name for name in plan.destroys if name not in order.destroy])
     if not changes:
         return replace(plan, revision=revision)
     # What locks tables comes last, and behind it only what must, so that they are held for as short as can be.
     await _store(connection, _changed(rows, stored.project, order), revision + 1)
     await _record(connection, order.author, order.comment, plan, revision + 1)
     await hold_tables(connection, changes)
+    refuse_loss(await destroyed(connection, changes, but=order.destroy))  # what came while they were waited for
     for change in changes:
         await refuse_what_does_not_fit(connection, change)
         await connection.run_sync(ddl.run, change)
@@ -322,7 +320,7 @@ async def _planned(connection: AsyncConnection, order: _Order, stored: Stored) -
     found: tuple[Effect, ...] = ()
     if changes:
         found = (*await asyncio.to_thread(effects, before, after), *effects_of_unread(lost, after))
-    return Plan(changes, ddl.written(changes), destroys, None, effects=found, holds=long_held(changes))
+    return Plan(changes, ddl.written(changes), destroys, None, effects=found, holds=long_held(changes, destroys))
 
 
 async def _active(connection: AsyncConnection) -> Sequence[Any]:

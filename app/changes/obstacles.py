@@ -1,6 +1,6 @@
 """What stands in the way of a change: data that would go, and data that doesn't fit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +20,13 @@ class DataInTheWay(RowgateError):
     code: ClassVar[str] = "change.data_in_the_way"
 
 
+class WouldDestroy(RowgateError):
+    """The change drops tables or columns that hold data, and wasn't told that it may."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "change.would_destroy"
+
+
 class ChangeFailed(RowgateError):
     """Postgres refused a change for a reason that the check didn't foresee; nothing was changed."""
 
@@ -31,18 +38,31 @@ def _table(name: str) -> str:
     return f"{quoted(DATA_SCHEMA)}.{quoted(name)}"
 
 
-async def destroyed(connection: AsyncConnection, changes: Sequence[Change]) -> tuple[str, ...]:
-    """Name the tables, and columns as `table.column`, that the changes drop and that hold data now."""
+async def destroyed(
+    connection: AsyncConnection, changes: Sequence[Change], *, but: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Name the tables, and columns as `table.column`, that the changes drop and that hold data now, `but` these."""
     found = []
     for change in changes:
         if isinstance(change, DropTable):
-            if await _any(connection, f"SELECT EXISTS (SELECT FROM {_table(change.name)})"):
-                found.append(change.name)
+            name, rows = change.name, f"SELECT FROM {_table(change.name)}"
         elif isinstance(change, DropColumn):
-            filled = f"SELECT FROM {_table(change.table)} WHERE {quoted(change.name)} IS NOT NULL"
-            if await _any(connection, f"SELECT EXISTS ({filled})"):
-                found.append(f"{change.table}.{change.name}")
+            name = f"{change.table}.{change.name}"
+            rows = f"SELECT FROM {_table(change.table)} WHERE {quoted(change.name)} IS NOT NULL"
+        else:
+            continue
+        if name not in but and await _any(connection, f"SELECT EXISTS ({rows})"):
+            found.append(name)
     return tuple(found)
+
+
+def refuse_loss(names: Collection[str]) -> None:
+    """Raise WouldDestroy where there are any whose data would go unsaid."""
+    if names:
+        raise WouldDestroy(
+            f"This would destroy the data of {', '.join(names)}. Nothing was changed.",
+            hint=f"If that is meant, say {' '.join(f'--destroy {name}' for name in names)}, over HTTP ?destroy=….",
+        )
 
 
 async def _any(connection: AsyncConnection, sql: str) -> object:

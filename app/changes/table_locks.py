@@ -4,7 +4,7 @@ A lock that can't be had at once makes all that come later stand in line behind 
 tried for in short slices, each of which gives back what it got; and what could not be locked in time is not changed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -156,13 +156,19 @@ async def _who_holds(connection: AsyncConnection, locks: Mapping[str, str]) -> s
     return f"{holder.relname} is in use by {who!r} (process {holder.pid}{since}). Nothing was changed."
 
 
-def long_held(changes: Sequence[Change]) -> tuple[str, ...]:
-    """Name the changes that read or write every row of a table that is there, while requests that want it get 503."""
+def long_held(changes: Sequence[Change], destroys: Collection[str]) -> tuple[str, ...]:
+    """Name the changes that read or write every row of a table that is there, while requests that want it get 503.
+
+    `destroys` is what they destroy: a column of that is dropped unread.
+    """
     new = {change.said.name for change in changes if isinstance(change, CreateTable)}
-    return tuple(str(change) for change in changes if _looks_at_every_row(change) and _table_of(change) not in new)
+    long = [change for change in changes if _looks_at_every_row(change, destroys) and _table_of(change) not in new]
+    return tuple(map(str, long))
 
 
-def _looks_at_every_row(change: Change) -> bool:
+def _looks_at_every_row(change: Change, destroys: Collection[str]) -> bool:
+    if isinstance(change, DropColumn):
+        return f"{change.table}.{change.name}" not in destroys
     if isinstance(change, AlterColumn):
         return change.pg != change.pg_before or (change.said.required and not change.before.required)
     return isinstance(change, AddPart) and change.part.kind in {"check", "unique", "unique index"}

@@ -39,7 +39,9 @@ async def _walked(settings: "Settings", url: str, expect: str | None) -> "Verifi
     from app.audit.verify import verify
     from app.database.pool import connected
     from app.secrets.rotation import audit_keys
+    from app.store.migrate import migrate
 
+    await migrate(url)
     async with connected(url) as connection:
         keys = await audit_keys(connection, settings.secret_key.get_secret_value())
         return await verify(connection, keys, expect)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.options import wrong_call
+
 if TYPE_CHECKING:
     from app.settings import Settings
 
@@ -15,9 +17,12 @@ def create_key(
     role: Annotated[list[str], typer.Option(help="A role of the backend.")] = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Make an API key and print it this once."""
+    from app.auth.admin_access import ROLES
     from app.cli.database import database
     from app.settings import load_settings
 
+    if admin_role not in (None, *ROLES):
+        wrong_call(f"The admin role is one of {', '.join(ROLES)}.")
     settings = load_settings()
     with database(settings) as url:
         key = asyncio.run(make_key(settings, url, name, role, admin_role))

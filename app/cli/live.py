@@ -19,7 +19,10 @@ def live(settings: Settings) -> Stored:
 
 
 async def stored_in(url: str) -> Stored:
-    """Give what is stored."""
+    """Give what is stored, in a database that need not have been used yet."""
+    from app.store.migrate import migrate
+
+    await migrate(url)
     async with connected(url) as connection:
         _, stored = await load_active(connection)
     return stored

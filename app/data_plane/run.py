@@ -13,7 +13,7 @@ from app.data_plane.reload import Live
 from app.data_plane.request import Request
 from app.data_plane.streams import stream_share
 from app.data_plane.targets import Target
-from app.database.faults import CommitUnknown, ConstraintViolated, Streamed, Unfused
+from app.database.faults import CommitUnknown, ConstraintViolated, DatabaseFailed, Streamed, Unfused
 from app.database.lending import Connections
 from app.database.session import Guard, Session
 from app.errors import FieldError, RowgateError
@@ -173,8 +173,10 @@ class Run:
             await self.call.failed()
         if isinstance(refusal, ConstraintViolated):
             raise _explained(refusal, self.runtime) from refusal
-        if _rests_on_cache(refusal, self.identity):
-            await db.confirm()
+        # What isn't there in the database may be what only the definitions of before speak of.
+        failed = isinstance(refusal, DatabaseFailed)
+        if failed or _rests_on_cache(refusal, self.identity):
+            await db.confirm(again=failed)
 
 
 def too_long(db: Session) -> RowgateError:

@@ -224,11 +224,15 @@ class Session:
         """Note how many bytes a statement's rows, or what was made of them, had."""
         self._heavy = self._heavy or size > HEAVY_BYTES
 
-    async def confirm(self) -> None:
+    async def confirm(self, *, again: bool = False) -> None:
         """Confirm the guard where no statement has yet: a request without a database step does this alone.
 
         A statement that was refused has not, and its transaction answers nothing any more: it is undone before.
+        `again` undoes it in any case, unless it is lasting, and confirms once more.
         """
+        if again and not self.settled:
+            await self.rollback()
+            self._begin, self.confirmed = None, self._guard is None
         if not self.confirmed:
             if self._broken:
                 await self.rollback()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from app.expressions import syntax
 from app.expressions.library.table import TABLE
+from app.expressions.parameters import Place
 from app.expressions.sql_operators import comparison, from_json
 from app.expressions.types import BOOL, DECIMAL, DYN, INT, STRING, Type, pg_type
 
@@ -37,9 +38,13 @@ _JSON_LIKE = (BOOL, INT, DECIMAL)
 def _as_json(writer: "Writer", node: syntax.Node) -> str | None:
     if node.type == DYN:
         return writer.write(node)
-    if node.type in _JSON_LIKE or pg_type(node.type) == "text":
-        return f"to_jsonb({writer.write(node)})"
-    return None
+    if node.type not in _JSON_LIKE and pg_type(node.type) != "text":
+        return None
+    if isinstance(node, syntax.Literal):
+        return writer.parameters.constant(node.value, "jsonb")
+    if writer.parameters.place is Place.INDEX:
+        return writer.refuse(node, "a value beside a JSON value", "compare with a value that is written out")
+    return f"to_jsonb({writer.write(node)})"
 
 
 def read_as(function: str, text: str) -> str | None:

@@ -94,7 +94,7 @@ def _instants(operator: str, kind: Type, other: Type, left: str, right: str) -> 
         return f"(CASE WHEN isfinite({left}) AND isfinite({right}) THEN {_bounded_span(f'{left} - {right}')} END)"
     if {kind, other} == {TIMESTAMP, DURATION} and (kind == TIMESTAMP or operator == "+") and operator in {"+", "-"}:
         instant, span = (left, right) if kind == TIMESTAMP else (right, left)
-        moved = f"{instant} {operator} {span}"
+        moved = f"(({instant} AT TIME ZONE 'UTC' {operator} {span}) AT TIME ZONE 'UTC')"
         inside = f"{instant} BETWEEN {_INSTANTS} AND {span} BETWEEN {_SPANS}"
         return f"(CASE WHEN {inside} THEN CASE WHEN {moved} BETWEEN {_INSTANTS} THEN {moved} END END)"
     return None

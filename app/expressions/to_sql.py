@@ -15,7 +15,7 @@ from app.expressions.evaluate import compile_value, folded
 from app.expressions.library.conversion_sql import double_of_decimal
 from app.expressions.library.signature import sql_position
 from app.expressions.operations import INT_MIN, Unknown
-from app.expressions.parameters import Parameters
+from app.expressions.parameters import Parameters, Place
 from app.expressions.problems import ExpressionErrors, Problem
 from app.expressions.rows_sql import (
     Joins,
@@ -99,7 +99,7 @@ class Writer:
 
     def refuse(self, node: syntax.Node, what: str, hint: str | None = None) -> str:
         """Note that a node can't be said in SQL."""
-        message = f"{what} can't be said in SQL, and this reads the row"
+        message = f"{what} can't be said {self.parameters.place.value}, and this reads the row"
         self.problems.append(Problem(node.line, node.column, message, hint, "expression.no_sql"))
         return "NULL"
 
@@ -309,7 +309,10 @@ def _list(writer: Writer, node: syntax.ListLiteral, _top: bool) -> str:
 def _call(writer: Writer, node: syntax.FunctionCall, _top: bool) -> str:
     if (count := counted(writer, node)) is not None:
         return count
-    write = node.overloads[0].sql if len(node.overloads) == 1 else None
+    overload = node.overloads[0] if len(node.overloads) == 1 else None
+    write = overload.sql if overload is not None else None
+    if overload is not None and writer.parameters.place is Place.INDEX and overload.varies(node.arguments):
+        write = None
     text = None
     if write is not None and all(argument.type != DYN for argument in node.arguments):
         text = write([writer.write(argument) for argument in node.arguments], node.arguments)
@@ -347,6 +350,8 @@ def _comprehension(writer: Writer, node: syntax.Comprehension, top: bool) -> str
     answer, kind = _ANSWERS.get(node.macro), node.operand.type
     if answer is None or not (isinstance(kind, ListOf) and _flat(kind.element) and kind.element != DYN):
         return writer.refuse(node, f"{node.macro}() of this value", "exists, all and exists_one of arrays can be said")
+    if writer.parameters.place is not Place.STATEMENT:
+        return writer.refuse(node, f"{node.macro}()", "keep the items in a table of their own")
     operand = writer.write(node.operand)
     outer, name = writer.variables, f"v{len(writer.variables)}"
     writer.variables = {**outer, node.variable: f"{name}.e"}

@@ -3,17 +3,23 @@
 from collections.abc import Sequence
 
 from app.expressions.check import Expression, ExpressionErrors, Scope
+from app.expressions.parameters import Parameters, Place
 from app.expressions.syntax import Logic
-from app.expressions.to_sql import Parameters, compile_sql
+from app.expressions.to_sql import compile_sql
 from app.expressions.types import BOOL, Record
 from app.relations.findings import Findings
 from app.relations.source import OrderBy, parse_order
 
 
-def rule_expression(place: str, text: str, scope: Scope, findings: Findings) -> Expression | None:
-    """Check a condition that Postgres will decide: boolean, and with an SQL half for all that touches a row."""
+def rule_expression(
+    place: str, text: str, scope: Scope, findings: Findings, stands: Place = Place.STATEMENT
+) -> Expression | None:
+    """Check a condition that Postgres will decide: boolean, and with an SQL half for all that touches a row.
+
+    `stands` is where that half will stand.
+    """
     expression = findings.condition(place, text, scope)
-    return expression if expression is not None and has_sql(place, expression, findings) else None
+    return expression if expression is not None and has_sql(place, expression, findings, stands) else None
 
 
 def joined(rules: Sequence[Expression]) -> Expression | None:
@@ -40,10 +46,10 @@ def deciding_expression(place: str, text: str, scope: Scope, findings: Findings)
     return expression if has_sql(place, expression, findings) else None
 
 
-def has_sql(place: str, expression: Expression, findings: Findings) -> bool:
-    """Report what of the expression can't be said in SQL."""
+def has_sql(place: str, expression: Expression, findings: Findings, stands: Place = Place.STATEMENT) -> bool:
+    """Report what of the expression can't be said in SQL that stands there."""
     try:
-        compile_sql(expression, lambda root, name: f"{root}.{name}", Parameters())
+        compile_sql(expression, lambda root, name: f"{root}.{name}", Parameters(stands))
     except ExpressionErrors as errors:
         findings.problems(place, expression.text, errors)
         return False

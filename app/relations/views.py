@@ -15,6 +15,7 @@ from app.definitions.tables import TableDef
 from app.definitions.views import ViewColumnDef, ViewDef
 from app.expressions.check import Expression, Scope
 from app.expressions.named import NamedRule
+from app.expressions.parameters import Place
 from app.expressions.types import Record, Type
 from app.relations.checked_references import check_references
 from app.relations.constraints import check_column
@@ -192,10 +193,10 @@ def _check_table(
 ) -> Literal[True]:
     scope = Scope({"row": table.record}, rows=frozenset({"row"}), relations=tables_alone(tables))
     for index, check in enumerate(said.checks):
-        rule_expression(f"tables/{said.name}.checks/{index}.rule", check.rule, scope, findings)
+        rule_expression(f"tables/{said.name}.checks/{index}.rule", check.rule, scope, findings, Place.CHECK)
     for index, one in enumerate(said.unique):
         if one.where is not None:
-            rule_expression(f"tables/{said.name}.unique/{index}.where", one.where, scope, findings)
+            rule_expression(f"tables/{said.name}.unique/{index}.where", one.where, scope, findings, Place.INDEX)
     return True
 
 

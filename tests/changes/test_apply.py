@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.changes.apply import Plan, RevisionChanged, WouldDestroy, apply_project
+from app.changes.apply import Plan, RevisionChanged, apply_project
 from app.changes.indexes import IndexNotBuilt
-from app.changes.obstacles import DataInTheWay
+from app.changes.obstacles import DataInTheWay, WouldDestroy
 from app.definitions.project import DefinitionInvalid, Project, dump_project, parse_project
 from app.definitions.stored import stored_of
 

@@ -12,8 +12,9 @@ from fastapi.routing import APIRoute
 from typer.testing import CliRunner
 
 from app.auth.route_limits import RouteLimits
-from app.changes.apply import PolicyTestsFailed, Wider, WouldDestroy
+from app.changes.apply import PolicyTestsFailed, Wider
 from app.changes.managed import ConfigManaged, ConfigReplaced
+from app.changes.obstacles import WouldDestroy
 from app.changes.standing_start import Start
 from app.changes.start import begin
 from app.cli import serving

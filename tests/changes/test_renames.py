@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.changes.apply import WouldDestroy
-from app.changes.obstacles import DataInTheWay
+from app.changes.obstacles import DataInTheWay, WouldDestroy
 from app.compiler.check import check_document
 from app.definitions.project import parse_project
 from tests.changes.test_apply import put, run

@@ -14,6 +14,7 @@ from app.changes import ddl, table_locks
 from app.changes.apply import apply_project
 from app.changes.change import Change, HoldRows, HoldRowsNoLonger
 from app.changes.diff import diff
+from app.changes.obstacles import WouldDestroy
 from app.changes.table_locks import TablesBusy, hold_tables
 from app.store import lock_tries
 from app.store.engine import make_engine
@@ -193,6 +194,26 @@ async def test_a_change_that_gets_no_lock_says_who_holds_the_table_and_changes_n
     await long_reader.close()
 
 
+@pytest.mark.parametrize(
+    ("left", "loses"),
+    [((FOLDERS, NOTES), "plain"), ((FOLDERS, NOTES, {**PLAIN, "columns": []}), "plain.n")],
+)
+async def test_a_row_that_comes_while_a_change_waits_for_the_table_is_not_destroyed_unsaid(
+    engine: AsyncEngine, migrated_url: str, monkeypatch: pytest.MonkeyPatch, left: tuple[Any, ...], loses: str
+) -> None:
+    monkeypatch.setattr(lock_tries, "BOUND", 600.0)
+    tried, writer = Tried(monkeypatch), await asyncpg.connect(migrated_url)
+    async with writer.transaction():
+        await writer.execute("INSERT INTO data.plain (n) VALUES (1)")
+        change = asyncio.create_task(apply_project(engine, project(tables(*left)), author="test"))
+        await tried.failed.wait()
+    with pytest.raises(WouldDestroy, match=loses):
+        await change
+    assert await writer.fetchval("SELECT n FROM data.plain") == 1
+    await apply_project(engine, project(tables(*left)), author="test", destroy=[loses])
+    await writer.close()
+
+
 async def test_what_locks_readers_out_of_nothing_is_made_beside_a_long_reader(
     engine: AsyncEngine, migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +236,11 @@ async def test_a_plan_names_what_looks_at_every_row(engine: AsyncEngine) -> None
     assert await holds(column("n", unique=True, index=False)) == ("add the unique notes.n.key to notes",)
     assert await holds(tables(FOLDERS, NOTES, PLAIN, {**NOTES, "name": "more"})) == ()
     assert await holds(column("extra", index=True)) == ()
+    without = {**NOTES, "columns": NOTES["columns"][:-1]}
+    assert await holds(tables(FOLDERS, without, PLAIN)) == ("drop the column notes.n",)
+    async with engine.begin() as connection:
+        await connection.execute(text("INSERT INTO data.notes (n) VALUES (1)"))
+    assert await holds(tables(FOLDERS, without, PLAIN)) == (), "there is data in it: that has to be said"
 
 
 @pytest.fixture

@@ -137,6 +137,28 @@ def test_a_server_does_not_start_on_a_document_whose_test_fails(rowgate: Rowgate
     assert (code, said.split("\n")[0]) == (1, "A test fails, and nothing was changed.")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["export"], "rowgate: 1"),
+        (["types"], "export type Database"),
+        (["openapi"], '"openapi":"3.1.0"'),
+        (["audit", "verify"], "The audit log is what was written: 0 rows."),
+    ],
+)
+def test_what_reads_a_backend_finds_none_in_a_database_that_is_new(
+    rowgate: Rowgate, monkeypatch: pytest.MonkeyPatch, fresh_database_url: str, words: list[str], said: str
+) -> None:
+    monkeypatch.setenv("ROWGATE_DATABASE_URL", fresh_database_url)
+    code, out, err = rowgate(*words)
+    assert (code, said in out, err) == (0, True, "")
+
+
+def test_a_key_is_made_for_no_other_admin_role_than_there_are(rowgate: Rowgate) -> None:
+    code, _, err = rowgate("create-key", "--name", "mine", "--admin-role", "root")
+    assert (code, err) == (2, "The admin role is one of viewer, editor, owner.\n")
+
+
 @pytest.fixture(scope="module")
 def server(embedded_server: Any, migrated_template: str) -> Iterator[tuple[str, str, str]]:
     """A running server: its URL, and the keys of an editor and of a viewer."""

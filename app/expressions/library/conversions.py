@@ -15,7 +15,7 @@ from app.expressions.library.conversion_sql import (
     double_of_decimal,
     when,
 )
-from app.expressions.library.signature import Function, Kinds, Overload, function, plain
+from app.expressions.library.signature import Function, Kinds, Overload, always, function, plain
 from app.expressions.operations import EXACT, INT_MAX, INT_MIN, Unknown, bounded_span, to_decimal, to_double, type_name
 from app.expressions.types import (
     BOOL,
@@ -264,7 +264,7 @@ FUNCTIONS: tuple[Function, ...] = (
             (TIMESTAMP,),
             INT,
             _seconds_of_timestamp,
-            when("isfinite({0})", "floor(extract(epoch FROM {0}))::bigint"),
+            when("isfinite({0})", "floor(extract(epoch FROM {0} AT TIME ZONE 'UTC'))::bigint"),
         ),
     ),
     function(
@@ -294,7 +294,7 @@ FUNCTIONS: tuple[Function, ...] = (
         plain((BYTES,), STRING, _bytes_text),
         plain((TIMESTAMP,), STRING, timestamp_text),
         plain((DURATION,), STRING, duration_text),
-        plain((DATE,), STRING, date_text, when(f"{{0}} BETWEEN {DATES}", "to_char({0}, 'YYYY-MM-DD')")),
+        plain((DATE,), STRING, date_text, when(f"{{0}} BETWEEN {DATES}", "to_char({0}, 'YYYY-MM-DD')"), always),
         plain((UUID,), STRING, _same, "({0})::text"),
         plain((TIME,), STRING, _same, "({0})::text"),
     ),
@@ -313,7 +313,7 @@ FUNCTIONS: tuple[Function, ...] = (
         "bytes",
         "The UTF-8 of a text.",
         plain((BYTES,), BYTES, _same, "{0}"),
-        plain((STRING,), BYTES, str.encode, "convert_to({0}, 'UTF8')"),
+        plain((STRING,), BYTES, str.encode, "convert_to({0}, 'UTF8')", always),
     ),
     function(
         "timestamp",
@@ -332,7 +332,7 @@ FUNCTIONS: tuple[Function, ...] = (
             _timestamp_of_seconds,
             when(
                 f"{{0}} BETWEEN {_FIRST_SECOND} AND {_LAST_SECOND}",
-                "timestamptz 'epoch' + ({0}) * interval '1 second'",
+                "(timestamp 'epoch' + ({0}) * interval '1 second') AT TIME ZONE 'UTC'",
             ),
         ),
         literal=timestamp_of_text,

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 
-from app.expressions.library.signature import Function, function, plain
+from app.expressions.library.signature import Function, always, function, plain
 from app.expressions.operations import Unknown
 from app.expressions.types import BYTES, INT, STRING
 
@@ -46,7 +46,7 @@ FUNCTIONS: tuple[Function, ...] = (
     function(
         "sha256",
         "The SHA-256 of a text's UTF-8 or of bytes, in hexadecimal.",
-        plain((STRING,), STRING, _sha256, "encode(sha256(convert_to({0}, 'UTF8')), 'hex')"),
+        plain((STRING,), STRING, _sha256, "encode(sha256(convert_to({0}, 'UTF8')), 'hex')", always),
         plain((BYTES,), STRING, _sha256),
     ),
     function(

@@ -13,7 +13,7 @@ from app.expressions.library.conversions import (
     timestamp_of_text,
     uuid_of_text,
 )
-from app.expressions.library.signature import Overload, function, plain
+from app.expressions.library.signature import Overload, always, function, never, plain
 from app.expressions.operations import Unknown
 from app.expressions.types import (
     BIGINT_RANGE,
@@ -82,7 +82,14 @@ def _holding(kind: Type) -> str:
 
 LOWER, UPPER = _ends("lower"), _ends("upper")
 CONTAINS = tuple(
-    plain((kind, inside), BOOL, _contains(inside), f"({_holding(kind)} @> {{1}})") for kind, inside in RANGES.items()
+    plain(
+        (kind, inside),
+        BOOL,
+        _contains(inside),
+        f"({_holding(kind)} @> ({{1}})::{pg_type(inside)})",
+        always if kind == INTEGER_RANGE else never,
+    )
+    for kind, inside in RANGES.items()
 )
 OVERLAPS = tuple(plain((kind, kind), BOOL, _overlaps(inside), "({0} && {1})") for kind, inside in RANGES.items())
 

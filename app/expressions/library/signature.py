@@ -11,6 +11,17 @@ if TYPE_CHECKING:
 
 Kinds = Sequence[Type]
 Sql = Callable[[Sequence[str], "Sequence[Node]"], str | None]
+Varies = Callable[["Sequence[Node]"], bool]
+
+
+def never(_nodes: "Sequence[Node]") -> bool:
+    """Say of a function's SQL that no index minds it."""
+    return False
+
+
+def always(_nodes: "Sequence[Node]") -> bool:
+    """Say of a function's SQL that no index can rest on it."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +30,14 @@ class Overload:
 
     `fits` gives None for types that it doesn't take. `sql` gets the texts of the arguments and their nodes; None, as
     value or as answer, says that SQL has no such function that agrees. `nulls` lets nulls in, which are else unknown.
+    `varies` says of the nodes whether Postgres takes that SQL for STABLE, so that no index can rest on it.
     """
 
     fits: Callable[[Kinds], Type | None]
     python: Callable[..., object]
     sql: Sql | None = None
     nulls: bool = False
+    varies: Varies = never
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,7 @@ def plain(
     result: Type,
     python: Callable[..., object],
     sql: str | Sql | None = None,
+    varies: Varies = never,
 ) -> Overload:
     """Give the signature of fixed types; an `sql` text has `{0}`, `{1}` where the arguments go."""
 
@@ -59,7 +73,7 @@ def plain(
         return result if taken else None
 
     half = (lambda texts, _nodes, sql=sql: sql.format(*texts)) if isinstance(sql, str) else sql
-    return Overload(fits, python, half)
+    return Overload(fits, python, half, varies=varies)
 
 
 def sql_position(text: str) -> str:

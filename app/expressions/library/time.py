@@ -79,13 +79,18 @@ def _sql_zone(name: object, text: str) -> str | None:
     return text if name in _kept_zones() else None
 
 
+def _by_offset(nodes: "Sequence[Node]") -> bool:
+    """Say whether the zone is an offset, which Postgres reads of a text anew for each row."""
+    return _OFFSET.fullmatch(str(getattr(nodes[1], "value", ""))) is not None
+
+
 def _date_sql(field: str) -> str:
     return f"(CASE WHEN {{0}} BETWEEN {_CALENDAR} THEN ({field})::bigint END)"
 
 
 def _getter(name: str, doc: str, part: Callable[[datetime], int], field: str, *more: Overload) -> Function:
     read, write = _in_zone(part), _sql(field)
-    zoned = plain((TIMESTAMP, STRING), INT, read, write)
+    zoned = plain((TIMESTAMP, STRING), INT, read, write, _by_offset)
     return method(name, doc, plain((TIMESTAMP,), INT, read, write), zoned, *more, literal=zone)
 
 
