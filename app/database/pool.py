@@ -84,6 +84,7 @@ async def connect(url: str) -> Any:
                     "application_name": "rowgate",
                     "TimeZone": "UTC",
                     "DateStyle": "ISO",
+                    "standard_conforming_strings": "on",
                     **SESSION_SETTINGS,
                 },
             )

@@ -19,7 +19,12 @@ def make_engine(url: str) -> AsyncEngine:
             return await asyncpg.connect(
                 url,
                 timeout=5,
-                server_settings={"application_name": "rowgate-changes", "TimeZone": "UTC", "search_path": "pg_catalog"},
+                server_settings={
+                    "application_name": "rowgate-changes",
+                    "TimeZone": "UTC",
+                    "search_path": "pg_catalog",
+                    "standard_conforming_strings": "on",  # literals in DDL rest on it
+                },
             )
         except tuple(kind for kind, _ in REFUSALS) as error:
             sentence = next(sentence for kind, sentence in REFUSALS if isinstance(error, kind))

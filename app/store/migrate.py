@@ -15,7 +15,8 @@ from app.store.version import MIGRATIONS, newest
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_NOT_ALLOWED = "42501"
+_NOT_ALLOWED = frozenset({"42501", "25006"})  # by its privileges, or since nothing may be written
+_TAKEN = frozenset({"42P06", "42P07", "42710", "42723"})  # a schema, a table, a type, a function of that name
 _LOCK = 0x726F7767617465  # "rowgate": migrators of one database wait for each other
 
 
@@ -38,8 +39,19 @@ class MigrationRefused(RowgateError):
     code: ClassVar[str] = "migrate.refused"
 
 
-def _refused(error: Any) -> MigrationRefused:
+class MigrationTaken(RowgateError):
+    """The database has a schema, or something in it, of a name that the system tables need; nothing was changed."""
+
+    code: ClassVar[str] = "migrate.taken"
+
+
+def _refused(error: Any) -> RowgateError:
     said = str(error.orig).partition("\n")[0].rpartition(">: ")[2]
+    if sqlstate(error) in _TAKEN:
+        return MigrationTaken(
+            f"This database holds something of its own where Rowgate would make its tables: {said}.",
+            hint="Use a database of its own, or rename that: Rowgate makes the schemas rowgate and data itself.",
+        )
     return MigrationRefused(
         f"This role may not bring the database to what this Rowgate needs: {said}.",
         hint="Run `rowgate migrate` with the URL of the role that owns the system tables.",
@@ -57,7 +69,8 @@ def _config() -> "Config":
 async def migrate(url: str, serve_role: str | None = None, serve_password: str | None = None) -> str:
     """Run what is missing, in one transaction, and give the version reached; a second call changes nothing.
 
-    A role that is to serve gets what it needs. Raises DatabaseNewer, MigrationLocked, MigrationRefused.
+    A role that is to serve gets what it needs. Raises DatabaseNewer, MigrationLocked, MigrationRefused or
+    MigrationTaken.
     """
     engine = make_engine(url)
     try:
@@ -73,7 +86,7 @@ async def migrate(url: str, serve_role: str | None = None, serve_password: str |
                         await connection.run_sync(grant, serve_role, serve_password)
                     return version
             except DBAPIError as error:
-                if sqlstate(error) == _NOT_ALLOWED:
+                if sqlstate(error) in _NOT_ALLOWED | _TAKEN:
                     raise _refused(error) from error
                 if sqlstate(error) not in LOCKED:
                     raise

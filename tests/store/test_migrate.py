@@ -15,7 +15,7 @@ from app.database.pool import connect
 from app.database.quoting import DATA_SCHEMA
 from app.store import admin_rows, mail_rows, people_rows, rows
 from app.store.engine import make_engine
-from app.store.migrate import DatabaseNewer, _config, migrate
+from app.store.migrate import DatabaseNewer, MigrationRefused, MigrationTaken, _config, migrate
 from app.store.version import newest
 
 
@@ -37,6 +37,37 @@ async def test_a_database_of_a_newer_version_is_left_alone(fresh_database_url: s
     await engine.dispose()
     with pytest.raises(DatabaseNewer):
         await migrate(fresh_database_url)
+
+
+@pytest.mark.parametrize(
+    ("prepared", "refusal"),
+    [
+        ("CREATE SCHEMA data", MigrationTaken),
+        ("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());"
+         " END$$", MigrationRefused),
+    ],
+)  # fmt: skip
+async def test_a_database_that_is_somebody_elses_or_takes_no_writes_is_refused_in_a_sentence(
+    fresh_database_url: str, prepared: str, refusal: type[Exception]
+) -> None:
+    connection = await connect(fresh_database_url)
+    await connection.execute(prepared)
+    await connection.close()
+    with pytest.raises(refusal):
+        await migrate(fresh_database_url)
+
+
+async def test_a_backslash_is_one_whatever_the_database_makes_of_it_by_itself(fresh_database_url: str) -> None:
+    connection = await connect(fresh_database_url)
+    setting = "ALTER DATABASE %I SET standard_conforming_strings = off"
+    await connection.execute(f"DO $$BEGIN EXECUTE format('{setting}', current_database()); END$$")
+    await connection.close()
+    connection, engine = await connect(fresh_database_url), make_engine(fresh_database_url)
+    async with engine.connect() as changing:
+        assert (await changing.exec_driver_sql(r"SELECT 'a\b'")).scalar() == r"a\b"
+    assert await connection.fetchval(r"SELECT 'a\b'") == r"a\b"
+    await connection.close()
+    await engine.dispose()
 
 
 async def test_every_system_table_is_a_model_and_every_model_a_table(fresh_database_url: str) -> None:
