@@ -96,7 +96,9 @@ def _altered_column(change: AlterColumn) -> list[Obstacle]:
     table, column, name = _table(change.table), quoted(change.said.name), f"{change.table}.{change.said.name}"
     if change.said.required and not change.before.required:
         sql = f"SELECT count(*) FROM {table} WHERE {column} IS NULL"
-        found.append((sql, f"{name} becomes required, and {{rows}} have none.", "give those rows a value first"))
+        found.append(
+            (sql, f"{name} becomes required, and {{rows}} would have no value.", "give those rows a value first")
+        )
     if change.pg != change.pg_before:
         sql = f"SELECT count(*) FROM {table} WHERE {loss_sql(change.said.name, change.pg_before, change.pg)}"
         found.append((sql, f"{{rows}} of {name} would lose part of their value as {change.pg}.", "change them first"))
@@ -110,7 +112,7 @@ def _part(change: AddPart) -> list[Obstacle]:
     if part.kind == "check":
         rule = part.message or part.name
         sql = f"SELECT count(*) FROM {table} WHERE NOT {part.sql.removeprefix('CHECK ')}"
-        return [(sql, f"{{rows}} of {change.table} don't hold to {rule!r}.", "change them first")]
+        return [(sql, f"{{rows}} of {change.table} would break {rule!r}.", "change them first")]
     filled = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in part.columns)
     if part.kind in ("unique", "unique index"):
         among = part.sql.partition(" WHERE ")[2]
@@ -123,7 +125,7 @@ def _part(change: AddPart) -> list[Obstacle]:
         same = " AND ".join(f"o.{quoted(other)} = t.{quoted(column)}" for column, other in pairs)
         missing = f"NOT EXISTS (SELECT FROM {_table(part.refers.target)} o WHERE {same})"
         sql = f"SELECT count(*) FROM {table} t WHERE {filled} AND {missing}"
-        return [(sql, f"{{rows}} of {named} refer to nothing.", "correct or empty them first")]
+        return [(sql, f"{{rows}} of {named} would refer to nothing.", "correct or empty them first")]
     return []
 
 

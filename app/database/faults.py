@@ -160,12 +160,21 @@ class AnswerTooLarge(RowgateError):
 
 
 class DatabaseFailed(RowgateError):
-    """Postgres refused a statement for a reason that isn't the caller's; the log has it."""
+    """Postgres refused a statement for a reason that isn't the caller's; the log has it.
+
+    It `is_gone` where the statement speaks of a table or a column that isn't there: of definitions of before it may.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "db.failed"
 
+    def __init__(self, state: str) -> None:
+        """Take Postgres' code (SQLSTATE)."""
+        super().__init__(f"Postgres refused a statement: {state}.")
+        self.is_gone = state in _GONE
 
+
+_GONE = frozenset({"42703", "42P01"})  # undefined_column, undefined_table
 # What functions of our own raise: rowgate.stale() and rowgate.too_large().
 _RAISED_BY_US: dict[str | None, type[Stale | AnswerTooLarge]] = {"RG001": Stale, "RG002": AnswerTooLarge}
 LOCK_NOT_AVAILABLE = "55P03"
@@ -232,7 +241,7 @@ def translated(error: BaseException, *, committing: bool = False, reading: bool 
         )
     if lost:
         return DatabaseUnavailable("The database is not available.")
-    return DatabaseFailed(f"Postgres refused a statement: {state}.")
+    return DatabaseFailed(str(state))
 
 
 def _locked(error: Any) -> RowgateError:

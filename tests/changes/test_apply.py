@@ -129,8 +129,8 @@ async def test_dropping_an_empty_table_needs_no_word(engine: AsyncEngine) -> Non
     [
         ("(title) VALUES ('a'), ('a')", "documents.title.unique", True, "stand twice"),
         ("(title) VALUES ('a')", "documents.n.required", True, "1 row have none"),
-        ("(title) VALUES ('abcdef')", "documents.title.max_length", 3, "don't hold to"),
-        ("(title, n) VALUES ('a', 5)", "documents.n.min", 6, "don't hold to"),
+        ("(title) VALUES ('abcdef')", "documents.title.max_length", 3, "would break"),
+        ("(title, n) VALUES ('a', 5)", "documents.n.min", 6, "would break"),
         ("(title, big) VALUES ('a', 3000000000)", "documents.big.type", "integer", "out of range"),
         ("(title, amount) VALUES ('a', 1.25)", "documents.amount.scale", 1, "lose part"),
         ("(title) VALUES ('abc')", "documents.title.type", "integer", "don't fit"),

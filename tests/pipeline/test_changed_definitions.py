@@ -36,7 +36,7 @@ def document(column: str, **more: str) -> dict[str, Any]:
         "rowgate": 1,
         "tables": [
             {"name": "locks", "columns": [{"name": "word", "type": "text"}]},
-            {"name": "notes", "columns": [{"name": column, "type": "text", **more}]},
+            {"name": "notes", "columns": [{"name": column, "type": "text", **more}, {"name": "words", "type": "text"}]},
         ],
         "views": [{"name": "all_notes", "table": "notes", "columns": "all", **PUBLIC, "allow": ["select", "insert"]}],
         "endpoints": endpoints,
@@ -59,6 +59,7 @@ async def backend(migrated_url: str, patient: None) -> AsyncIterator[Backend]:
     ("method", "path", "body"),
     [
         ("GET", "/rest/v1/all_notes", None),
+        ("GET", "/rest/v1/all_notes?words=fts.x", None),
         ("POST", "/rest/v1/all_notes", {}),
         ("POST", "/api/read", None),
         ("POST", "/api/write", None),

@@ -191,7 +191,7 @@ async def read_row(
     except OutOfRange as error:
         raise ValueUnreadable(f"{wrong} is not of the type of its column.") from error
     except DatabaseFailed as error:
-        if searches(query.read):
+        if searches(query.read) and not error.is_gone:
             raise ValueUnreadable("This is no text search: words are joined by & and |.") from error
         raise
     return row
