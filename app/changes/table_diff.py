@@ -54,8 +54,12 @@ def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list
     changes = _Changes()
     old_tables, new_tables = tables_of(old, schema), tables_of(new, schema)
     pairs, gone = paired(old.tables, new.tables)
-    replaced = [before for before, after in pairs if before is not None and before.id.type != after.id.type]
-    kept = {one.name: was.name for was, one in pairs if was is not None and was.id.type == one.id.type}
+    stays = {
+        after.name: before
+        for before, after in pairs
+        if before is not None and _keeps_its_id(before, old_tables[before.name], after, new_tables[after.name])
+    }
+    replaced = [before for before, after in pairs if before is not None and after.name not in stays]
     sides = {}
     taken = {name for said in old.tables for name in parts_of(said, old_tables[said.name])}
     for said in (*gone, *replaced):
@@ -64,7 +68,7 @@ def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list
         changes.drops.append(change.DropTable(said.name))
     for before, after in pairs:
         side = _TableSide(new_tables[after.name], parts_of(after, new_tables[after.name]))
-        if after.name not in kept:
+        if after.name not in stays:
             _created(after, side, changes)
             continue
         if before.name != after.name:
@@ -81,6 +85,11 @@ def table_changes(old: Project, new: Project, schema: str = DATA_SCHEMA) -> list
         for kept_table in sides.values():
             _parts(kept_table, sides, taken, changes, of_keys=of_keys)
     return changes.in_order()
+
+
+def _keeps_its_id(before: TableDef, old: Table, after: TableDef, new: Table) -> bool:
+    """Say whether ids stay what they are: one that is a reference is of the type of what it refers to."""
+    return before.id.type == after.id.type and castable(old.columns[KEY].pg, new.columns[KEY].pg)
 
 
 def _users(project: Project, table: Table) -> _TableSide:

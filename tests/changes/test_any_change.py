@@ -201,3 +201,16 @@ def test_any_project_becomes_any_other_as_if_it_were_made_anew(
     except BaseException as error:
         error.add_note(f"ROWGATE_CHANGE_SEED={SEED}: from {before} to {after}")
         raise
+
+
+def test_an_id_that_refers_to_another_table_becomes_of_its_ids_type(ending: Callable[[Project, Project], None]) -> None:
+    def said(kind: str) -> Project:
+        notes = {"name": "notes", "id": kind, "columns": [{"name": "text", "type": "text"}]}
+        stars = {
+            "name": "stars",
+            "id": {"type": "reference", "table": "notes"},
+            "columns": [{"name": "n", "type": "integer"}],
+        }
+        return parsed({"rowgate": 1, "tables": [notes, stars]})
+
+    ending(said("uuid"), said("bigint"))

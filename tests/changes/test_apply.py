@@ -128,7 +128,7 @@ async def test_dropping_an_empty_table_needs_no_word(engine: AsyncEngine) -> Non
     ("rows", "path", "value", "says"),
     [
         ("(title) VALUES ('a'), ('a')", "documents.title.unique", True, "stand twice"),
-        ("(title) VALUES ('a')", "documents.n.required", True, "1 row have none"),
+        ("(title) VALUES ('a')", "documents.n.required", True, "1 row would have no value"),
         ("(title) VALUES ('abcdef')", "documents.title.max_length", 3, "would break"),
         ("(title, n) VALUES ('a', 5)", "documents.n.min", 6, "would break"),
         ("(title, big) VALUES ('a', 3000000000)", "documents.big.type", "integer", "out of range"),
