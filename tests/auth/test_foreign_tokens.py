@@ -42,10 +42,16 @@ def document(issuer: TestIssuer, **said: Any) -> dict[str, Any]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def taking(shared_url: str, issuer: TestIssuer) -> AsyncIterator[Backend]:
-    """A backend that takes the issuer's tokens, for refusals, none of which changes anything."""
+async def served(shared_url: str, issuer: TestIssuer) -> AsyncIterator[Backend]:
     async with serving(shared_url, document(issuer)) as backend:
         yield backend
+
+
+@pytest.fixture
+def taking(served: Backend, issuer: TestIssuer) -> Backend:
+    """A backend that takes the issuer's tokens, for refusals, none of which changes anything."""
+    issuer.publish("r1", "e1", "o1")  # what another test has had it publish is over
+    return served
 
 
 async def asked(backend: Backend, token: str, path: str = "/api/me") -> Any:
