@@ -20,7 +20,6 @@ _HOLD = """
 SELECT email_confirmed_at IS NOT NULL AS confirmed, disabled_at IS NOT NULL AS disabled FROM rowgate.accounts
 WHERE user_id = $1 FOR NO KEY UPDATE
 """
-_DISABLED = "This account is disabled."
 _CONFIRM = """
 UPDATE rowgate.accounts SET email_confirmed_at = coalesce(email_confirmed_at, now()), password_hash = $2,
     password_changed_at = CASE WHEN $2::text IS NOT NULL THEN now() END
@@ -71,7 +70,7 @@ async def confirm(
     if row is None:
         raise LinkInvalid
     if row["disabled"] and with_session:
-        raise AccountDisabled(_DISABLED)
+        raise AccountDisabled
     if row["confirmed"]:
         return
     if given is not None:
@@ -113,7 +112,7 @@ async def change_email(connection: Connection, hooks: SignUpHooks, mailer: Maile
     user_id, new_email = str(of.user_id), str(of.new_email)
     row = await connection.fetchrow(_HOLD, user_id)
     if row is not None and row["disabled"]:
-        raise AccountDisabled(_DISABLED)
+        raise AccountDisabled
     if not (of.columns or {}).get("confirmed"):
         if await connection.fetchval(_OTHER_HALF, user_id, new_email, of.email) is None:
             raise LinkInvalid

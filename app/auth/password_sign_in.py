@@ -43,6 +43,10 @@ class AccountDisabled(RowgateError):
     status: ClassVar[int] = 403
     code: ClassVar[str] = "auth.account_disabled"
 
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("This account is disabled.")
+
 
 @dataclass(frozen=True, slots=True)
 class StoredAccount:
@@ -82,7 +86,7 @@ async def verify(passwords: Passwords, stored: StoredAccount | None, password: s
     if stored is None or not checked.matches:
         raise SignInRefused
     if stored.disabled:
-        raise AccountDisabled("This account is disabled.")
+        raise AccountDisabled
     if not stored.confirmed:
         raise EmailNotConfirmed("The email address has not been confirmed.")
     return VerifiedPassword(stored, await passwords.hash(password) if checked.needs_rehash else None)

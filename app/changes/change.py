@@ -60,8 +60,13 @@ class DropColumn:
     table: str
     name: str
 
+    @property
+    def place(self) -> str:
+        """Give what `--destroy` calls it."""
+        return f"{self.table}.{self.name}"
+
     def __str__(self) -> str:
-        return f"drop the column {self.table}.{self.name}"
+        return f"drop the column {self.place}"
 
 
 @dataclass(frozen=True, slots=True)

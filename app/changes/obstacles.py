@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.changes.casts import loss_sql
 from app.changes.change import AddColumn, AddPart, AlterColumn, Change, DropColumn, DropTable
-from app.database.pool import DatabaseUnavailable
+from app.database.opening import DatabaseUnavailable
 from app.database.quoting import DATA_SCHEMA, quoted
 from app.errors import RowgateError
 from app.store.lock_tries import sqlstate
@@ -47,7 +47,7 @@ async def destroyed(
         if isinstance(change, DropTable):
             name, rows = change.name, f"SELECT FROM {_table(change.name)}"
         elif isinstance(change, DropColumn):
-            name = f"{change.table}.{change.name}"
+            name = change.place
             rows = f"SELECT FROM {_table(change.table)} WHERE {quoted(change.name)} IS NOT NULL"
         else:
             continue

@@ -168,7 +168,7 @@ def long_held(changes: Sequence[Change], destroys: Collection[str]) -> tuple[str
 
 def _looks_at_every_row(change: Change, destroys: Collection[str]) -> bool:
     if isinstance(change, DropColumn):
-        return f"{change.table}.{change.name}" not in destroys
+        return change.place not in destroys
     if isinstance(change, AlterColumn):
         return change.pg != change.pg_before or (change.said.required and not change.before.required)
     return isinstance(change, AddPart) and change.part.kind in {"check", "unique", "unique index"}

@@ -34,17 +34,18 @@ def _wrong(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _names(node: syntax.Node) -> Iterator[tuple[str, syntax.Node]]:
+def _names(tree: syntax.Node) -> Iterator[tuple[str, syntax.Node]]:
     """Yield the names by which headers are asked for, each with where."""
-    match node:
-        case syntax.Index(operand=operand, index=syntax.Literal(value=str() as name)) if _are_headers(operand):
-            yield name, node
-        case syntax.Field(operand=operand, name=name) | syntax.Has(operand=operand, name=name) if _are_headers(operand):
-            yield name, node
-        case syntax.Binary(operator="in", left=syntax.Literal(value=str() as name), right=right) if _are_headers(right):
-            yield name, node
-    for part in syntax.parts(node):
-        yield from _names(part)
+    for node in syntax.walk(tree):
+        match node:
+            case syntax.Index(operand=headers, index=syntax.Literal(value=str() as name)) if _are_headers(headers):
+                yield name, node
+            case syntax.Field(operand=headers, name=name) | syntax.Has(operand=headers, name=name):
+                if _are_headers(headers):
+                    yield name, node
+            case syntax.Binary(operator="in", left=syntax.Literal(value=str() as name), right=headers):
+                if _are_headers(headers):
+                    yield name, node
 
 
 def _are_headers(node: syntax.Node) -> bool:

@@ -13,7 +13,8 @@ from app.database.background import Background
 from app.database.clock import DatabaseClock
 from app.database.connection import Connection
 from app.database.faults import FAULTS, translated
-from app.database.pool import DatabaseUnavailable, Pool, connect
+from app.database.opening import DatabaseUnavailable
+from app.database.pool import Pool, connect
 from app.definitions.stored import Stored
 from app.errors import RowgateError
 from app.log import Outage

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import asyncpg
 
 from app.database.lock_waits import TablesChanging
-from app.database.pool import DatabaseUnavailable
+from app.database.opening import DatabaseUnavailable
 from app.errors import FieldError, RowgateError
 
 _RETRY_AFTER = {"Retry-After": "1"}

@@ -14,34 +14,22 @@ import asyncpg
 from app.database.connection import Connection
 from app.database.connection_share import HEAVY_SECONDS, KNOWN, ConnectionShare, forget_unused, new_share
 from app.database.lock_waits import READERS_WAIT, RowWaitingConnection, TablesChanging
+from app.database.opening import CONNECT_SECONDS, SAME_MEANING, DatabaseUnavailable, opening
 from app.database.wire_values import set_codecs
 from app.errors import RowgateError
 from app.shares import next_in_line
 
 ACQUIRE_SECONDS = 1.0
-CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 
 STATEMENT_SECONDS = 5
-# Names are always qualified: a table of somebody else's schema never stands in for ours. The times are upper bounds of
-# what one statement, one wait for a lock outside of a transaction, or a transaction that does nothing may take.
+# Upper bounds of what one statement, one wait for a lock outside of a transaction, or a transaction that does nothing
+# may take.
 SESSION_SETTINGS = {
-    "search_path": "pg_catalog",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     "lock_timeout": READERS_WAIT,
     "idle_in_transaction_session_timeout": "10s",
 }
-
-
-class DatabaseUnavailable(RowgateError):
-    """The database does not answer, or refuses us; the sentence holds nothing of its URL."""
-
-    status = 503
-    code: ClassVar[str] = "db.unavailable"
-
-    def __init__(self, detail: str) -> None:
-        """Ask for another try in a second, whatever the reason is."""
-        super().__init__(detail, headers={"Retry-After": "1"})
 
 
 class DatabaseOverloaded(RowgateError):
@@ -49,21 +37,6 @@ class DatabaseOverloaded(RowgateError):
 
     status = 503
     code: ClassVar[str] = "db.overloaded"
-
-
-REFUSALS: tuple[tuple[type[BaseException], str], ...] = (
-    (asyncpg.InvalidPasswordError, "The database refuses the name or password in ROWGATE_DATABASE_URL."),
-    (asyncpg.InvalidAuthorizationSpecificationError, "The database refuses the role in ROWGATE_DATABASE_URL."),
-    (asyncpg.InvalidCatalogNameError, "The database that ROWGATE_DATABASE_URL names does not exist."),
-    (asyncpg.TooManyConnectionsError, "The database takes no more connections."),
-    (asyncpg.CannotConnectNowError, "The database is starting or stopping."),
-    (TimeoutError, "The database does not answer in time."),
-    (OSError, "The database cannot be reached."),
-    (asyncpg.PostgresError, "The database refuses the connection."),
-    (asyncpg.InternalClientError, "The database has ended the connection."),
-    (asyncpg.InterfaceError, "The database cannot be spoken to as ROWGATE_DATABASE_URL says."),
-    (ValueError, "ROWGATE_DATABASE_URL is not the URL of a Postgres database."),
-)
 
 
 async def connect(url: str) -> Any:
@@ -74,7 +47,7 @@ async def connect(url: str) -> Any:
     own text.
     Raises `DatabaseUnavailable` within 5 seconds.
     """
-    try:
+    with opening():
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await asyncpg.connect(
                 url,
@@ -82,9 +55,8 @@ async def connect(url: str) -> Any:
                 connection_class=RowWaitingConnection,
                 server_settings={
                     "application_name": "rowgate",
-                    "TimeZone": "UTC",
                     "DateStyle": "ISO",
-                    "standard_conforming_strings": "on",
+                    **SAME_MEANING,
                     **SESSION_SETTINGS,
                 },
             )
@@ -93,9 +65,6 @@ async def connect(url: str) -> Any:
             except BaseException:
                 connection.terminate()
                 raise
-    except tuple(kind for kind, _ in REFUSALS) as error:
-        sentence = next(sentence for kind, sentence in REFUSALS if isinstance(error, kind))
-        raise DatabaseUnavailable(sentence) from None
     return connection
 
 

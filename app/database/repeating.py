@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from app.database.background import Background
 from app.database.faults import FAULTS, translated
-from app.database.pool import DatabaseUnavailable
+from app.database.opening import DatabaseUnavailable
 from app.errors import RowgateError
 from app.log import Outage
 

@@ -8,7 +8,7 @@ import asyncpg
 from app.database.connection import Connection
 from app.database.faults import FAULTS, translated
 from app.database.lending import Connections
-from app.database.pool import DatabaseUnavailable
+from app.database.opening import DatabaseUnavailable
 from app.database.statement import CONFIRM
 
 STAGED = "pg_temp.rowgate_staged_rows"

@@ -309,10 +309,11 @@ def _list(writer: Writer, node: syntax.ListLiteral, _top: bool) -> str:
 def _call(writer: Writer, node: syntax.FunctionCall, _top: bool) -> str:
     if (count := counted(writer, node)) is not None:
         return count
-    overload = node.overloads[0] if len(node.overloads) == 1 else None
-    write = overload.sql if overload is not None else None
-    if overload is not None and writer.parameters.place is Place.INDEX and overload.varies(node.arguments):
-        write = None
+    write = None
+    if len(node.overloads) == 1:
+        (overload,) = node.overloads
+        is_minded = writer.parameters.place is Place.INDEX and overload.varies(node.arguments)
+        write = None if is_minded else overload.sql
     text = None
     if write is not None and all(argument.type != DYN for argument in node.arguments):
         text = write([writer.write(argument) for argument in node.arguments], node.arguments)

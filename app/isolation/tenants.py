@@ -7,7 +7,7 @@ from typing import Any
 
 from app.compiler.runtime import Runtime
 from app.database.faults import FAULTS, translated
-from app.database.pool import DatabaseUnavailable
+from app.database.opening import DatabaseUnavailable
 from app.database.quoting import quoted
 from app.definitions.column_types import KEY, Keys
 from app.definitions.columns import ColumnDef

@@ -13,7 +13,7 @@ from app.data_plane.request import Request
 from app.data_plane.run import Plane
 from app.data_plane.seeing.rehearsal import Tried
 from app.database.faults import FAULTS, translated
-from app.database.pool import DatabaseUnavailable
+from app.database.opening import DatabaseUnavailable
 from app.errors import RowgateError
 from app.expressions.operations import EvaluationError
 from app.limits.limiter import Limiter

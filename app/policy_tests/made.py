@@ -15,7 +15,7 @@ from app.data_plane.seeing.hidden import hidden_in_query
 from app.data_plane.seeing.recent import RecentRequest
 from app.database.connection import Connection
 from app.database.faults import FAULTS, translated
-from app.database.pool import DatabaseUnavailable
+from app.database.opening import DatabaseUnavailable
 from app.database.quoting import quoted
 from app.definitions.column_types import KEY
 from app.definitions.endpoints import EndpointDef

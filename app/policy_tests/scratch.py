@@ -13,7 +13,8 @@ from app.changes.ddl import users_table, written
 from app.changes.table_diff import table_changes
 from app.database.connection import Connection
 from app.database.faults import FAULTS, translated
-from app.database.pool import CLOSE_SECONDS, DatabaseUnavailable, connect
+from app.database.opening import DatabaseUnavailable
+from app.database.pool import CLOSE_SECONDS, connect
 from app.definitions.project import EMPTY, Project
 from app.errors import RowgateError
 

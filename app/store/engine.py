@@ -8,27 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from app.database.connection import Connection
-from app.database.pool import REFUSALS, DatabaseUnavailable
+from app.database.opening import CONNECT_SECONDS, SAME_MEANING, opening
 
 
 def make_engine(url: str) -> AsyncEngine:
     """Make an engine that opens a connection for each transaction; `url` is one that asyncpg takes."""
 
     async def connect() -> Any:
-        try:
-            return await asyncpg.connect(
-                url,
-                timeout=5,
-                server_settings={
-                    "application_name": "rowgate-changes",
-                    "TimeZone": "UTC",
-                    "search_path": "pg_catalog",
-                    "standard_conforming_strings": "on",  # literals in DDL rest on it
-                },
-            )
-        except tuple(kind for kind, _ in REFUSALS) as error:
-            sentence = next(sentence for kind, sentence in REFUSALS if isinstance(error, kind))
-            raise DatabaseUnavailable(sentence) from None
+        with opening():
+            settings = {"application_name": "rowgate-changes", **SAME_MEANING}
+            return await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=settings)
 
     return create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, json_serializer=json.dumps

@@ -12,7 +12,8 @@ import pytest
 from app.database.connection_share import KNOWN, SLOW_SECONDS, ConnectionShare
 from app.database.embedded import SUPERUSER, EmbeddedPostgres
 from app.database.lending import Within
-from app.database.pool import DatabaseOverloaded, DatabaseUnavailable, Pool
+from app.database.opening import DatabaseUnavailable
+from app.database.pool import DatabaseOverloaded, Pool
 from tests.http.test_room import until
 
 

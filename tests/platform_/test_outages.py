@@ -11,7 +11,8 @@ import pytest
 from app.data_plane import reload
 from app.data_plane.reload import Live
 from app.database.faults import FAULTS
-from app.database.pool import DatabaseOverloaded, DatabaseUnavailable, Pool
+from app.database.opening import DatabaseUnavailable
+from app.database.pool import DatabaseOverloaded, Pool
 from app.outward import emptying
 from app.outward.delivery import Delivery
 

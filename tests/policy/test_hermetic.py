@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.changes.files import load_file
-from app.database.pool import DatabaseUnavailable, connect
+from app.database.opening import DatabaseUnavailable
+from app.database.pool import connect
 from app.policy_tests import run
 from app.policy_tests.run import run_tests
 from app.policy_tests.scratch import TablesNotMade

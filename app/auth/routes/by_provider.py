@@ -114,7 +114,7 @@ def provider_named(server: AuthServer, name: str) -> Provider:
 async def hold_open(connection: Connection, user_id: str) -> None:
     """Let nobody disable the account until the session is there; raises AccountDisabled where somebody has."""
     if not await connection.fetchval(_OPEN, user_id):
-        raise AccountDisabled("This account is disabled.")
+        raise AccountDisabled
 
 
 class Unlinked(Declared):

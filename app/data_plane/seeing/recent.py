@@ -195,7 +195,8 @@ def _taken(run: Run, status: int, refusal: RowgateError | None, ended: float) ->
     if len(path) + len(query) > _LONGEST:
         path, query = path[:_LONGEST], query[:_LONGEST]
     code, detail, errors = (None, "", ()) if refusal is None else (refusal.code, refusal.detail, refusal.errors)
-    step, ran, at_step = (None, (), None) if call is None else (None, tuple(call.ran), call.at)
+    ran, at_step = ((), None) if call is None else (tuple(call.ran), call.at)
+    step = None
     if call is not None and refusal is not None:
         hidden = hidden_in(call.env)
         detail, step = str(without(refusal.detail, hidden)), _step(call, hidden)

@@ -43,7 +43,7 @@ def _compile(body: IssueSessionBody, context: Context) -> Step | None:
             if disabled is None:
                 raise RowNotFound
             if disabled:
-                raise AccountDisabled("This account is disabled.")
+                raise AccountDisabled
             said = call.accounts.in_force().said.sessions
             opened = await open_session(connection, str(user_id), call.user_agent, call.address, said)
             await audit(connection, f"user:{user_id}", "session.issue", None, {"by": place})
